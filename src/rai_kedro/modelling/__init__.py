@@ -1,0 +1,1 @@
+"""Building, fitting and splitting for the model itself; scikit-learn only."""
