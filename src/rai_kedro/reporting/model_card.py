@@ -1,0 +1,283 @@
+"""The model card of one version: built from plain values; HTML, Markdown and JSON from one typed object."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from platform import python_version
+from typing import TYPE_CHECKING, Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from rai_kedro.reporting.attention import list_attention
+from rai_kedro.reporting.card_contents import (
+    CANDIDATE_STATUS,
+    CarbonFigure,
+    CardColumn,
+    Estimate,
+    Estimator,
+    GapEstimate,
+    GroupValue,
+    Identity,
+    Justification,
+    Lanes,
+    ModelCard,
+    ModelCardError,
+    TrainingData,
+    Uses,
+)
+from rai_kedro.reporting.page import render_markdown_page, render_page
+from rai_kedro.reporting.rows import RegisterRow, read_register
+from rai_kedro.reporting.wording import format_interval, format_share
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+__all__ = [
+    "CANDIDATE_STATUS",
+    "CarbonFigure",
+    "CardColumn",
+    "CardParts",
+    "Estimate",
+    "Estimator",
+    "GapEstimate",
+    "GroupValue",
+    "Identity",
+    "Justification",
+    "Lanes",
+    "ModelCard",
+    "ModelCardError",
+    "TrainingData",
+    "Uses",
+    "build_model_card",
+    "card_from_json",
+    "collect_versions",
+    "render_html",
+    "render_json",
+    "render_markdown",
+]
+
+_FORMAT = "rai_kedro.model_card/1"
+_SAMPLING_LIMIT = (
+    "The intervals describe the sampling of the rows measured on, with the model held fixed. They do not "
+    "cover fitting again on other rows, nor later months whose data have drifted. With few rows, or a few "
+    "very large errors, those of RMSE and R2 are narrower than their level says."
+)
+
+
+@dataclass(frozen=True)
+class CardParts:
+    """What a card is built from.
+
+    Attributes:
+        identity: Which version of which model.
+        estimator: The estimator as configured.
+        uses: Intended and out-of-scope use.
+        data: Where the training data came from.
+        register: Risk register rows of the use case; keys as in `rows.read_register`.
+        performance: Measured figures of the model.
+        fairness: Measured gaps between groups.
+        carbon: Energy and emissions per task.
+        limits: Known limits of data and model, one text each.
+        packages: Distribution names whose installed versions go on the card.
+    """
+
+    identity: Identity
+    estimator: Estimator
+    uses: Uses
+    data: TrainingData
+    register: Sequence[Mapping[str, Any]]
+    performance: Sequence[Estimate]
+    fairness: Sequence[GapEstimate]
+    carbon: Sequence[CarbonFigure]
+    limits: Sequence[str]
+    packages: Sequence[str]
+
+
+def build_model_card(parts: CardParts) -> ModelCard:
+    """Build the card of a new candidate.
+
+    Columns and lanes are read from the risk register, so that card and register cannot disagree.
+
+    Args:
+        parts: The plain values the card is made of.
+
+    Returns:
+        The card; its review status is that of a candidate.
+
+    Raises:
+        ReportRowError: A register row lacks a key or has a value of the wrong kind.
+        ModelCardError: A package is not installed.
+    """
+    rows = read_register(parts.register)
+    has_intervals = any(estimate.lower is not None for estimate in parts.performance)
+    return ModelCard(
+        identity=parts.identity,
+        estimator=parts.estimator,
+        uses=parts.uses,
+        data=parts.data,
+        columns=tuple(row.to_card_column() for row in rows),
+        lanes=_read_lanes(rows),
+        performance=tuple(parts.performance),
+        fairness=tuple(parts.fairness),
+        carbon=tuple(parts.carbon),
+        limits=(*parts.limits, *([_SAMPLING_LIMIT] if has_intervals else [])),
+        versions=collect_versions(parts.packages),
+    )
+
+
+def collect_versions(packages: Iterable[str]) -> dict[str, str]:
+    """Return the versions of Python and of installed packages.
+
+    Args:
+        packages: Distribution names, e.g. ``"scikit-learn"``.
+
+    Returns:
+        Version by name, Python first.
+
+    Raises:
+        ModelCardError: A package is not installed.
+    """
+    versions = {"python": python_version()}
+    for package in packages:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError as error:
+            raise ModelCardError(
+                "The version of a package cannot be put on the card: it is not installed.",
+                where="packages",
+                example=package,
+                remedy="correct its name or take it off the list",
+            ) from error
+    return versions
+
+
+def summarise(card: ModelCard) -> str:
+    """Say in one paragraph what the version is, what it was made from and how it does on held-out rows."""
+    who, data, lanes = card.identity, card.data, card.lanes
+    flagged = [column.name for column in card.columns if column.flags and column.name in lanes.model]
+    test = [e for e in card.performance if e.split == "test" and e.value is not None]
+    figures = ", ".join(f"{e.name} {format_interval(e)} {e.unit}".strip() for e in test)
+    sentences = [
+        f"Version {who.version} of {who.model_name} is a {card.estimator.class_path.rpartition('.')[2]}. "
+        f"Purpose: {who.purpose}.",
+        f"It was fitted on {data.rows_train:,} rows of {data.month} and tested on {data.rows_test:,} others.",
+        f"{len(lanes.model)} columns reach the estimator as features; "
+        + (f"flagged among them: {', '.join(flagged)}." if flagged else "none of them is flagged."),
+        f"Audited only: {', '.join(lanes.audit)}." if lanes.audit else "No column is audited.",
+        f"On the test rows: {figures}." if figures else "No performance was measured on test rows.",
+    ]
+    return " ".join(sentences)
+
+
+def render_html(card: ModelCard, figures: Mapping[str, Figure]) -> str:
+    """Render the card as one self-contained HTML file.
+
+    Args:
+        card: The card.
+        figures: Plotly figures by caption, in the order shown.
+
+    Returns:
+        HTML that fetches nothing; about 4.6 MB with figures (plotly.js, once) and 30 kB without.
+    """
+    return render_page("model_card.html.j2", figures, **_contents(card))
+
+
+def render_markdown(card: ModelCard) -> str:
+    """Render the card as Markdown, for places that show text: a registry's description, a merge request."""
+    return render_markdown_page("model_card.md.j2", **_contents(card))
+
+
+def render_json(card: ModelCard) -> str:
+    """Render the card as JSON; `card_from_json` reads it back.
+
+    Args:
+        card: The card.
+
+    Returns:
+        An object with ``format``, ``summary``, ``look_at_first`` (both derived) and ``card``; figures are not
+        rounded.
+    """
+    document = {
+        "format": _FORMAT,
+        "summary": summarise(card),
+        "look_at_first": [{"topic": point.topic, "text": point.text} for point in list_attention(card)],
+        "card": TypeAdapter(ModelCard).dump_python(card, mode="json"),
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def card_from_json(text: str) -> ModelCard:
+    """Read a card that `render_json` wrote.
+
+    Args:
+        text: The JSON text.
+
+    Returns:
+        The card, equal to the one that was rendered.
+
+    Raises:
+        ModelCardError: The text is not JSON, not a card of this format, or a part is missing, unknown or of
+            the wrong type.
+    """
+    try:
+        document = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise _unreadable(
+            "it is not JSON", f"line {error.lineno}, column {error.colno}", error.msg
+        ) from error
+    found = document.get("format") if isinstance(document, dict) else None
+    if found != _FORMAT:
+        raise _unreadable(f"its format is not {_FORMAT}", "format", str(found))
+    try:
+        return TypeAdapter(ModelCard).validate_json(json.dumps(document.get("card")), strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, ("card", *first["loc"])))
+        raise _unreadable(first["msg"], place, str(first["input"])[:80]) from error
+
+
+def _unreadable(what: str, where: str, example: str) -> ModelCardError:
+    return ModelCardError(
+        f"The model card cannot be read: {what}.",
+        where=where,
+        example=example,
+        remedy="take the card from the artifacts of the version's run",
+    )
+
+
+def _read_lanes(rows: Sequence[RegisterRow]) -> Lanes:
+    return Lanes(
+        model=tuple(row.column for row in rows if row.model_uses and not row.is_label),
+        audit=tuple(row.column for row in rows if row.use == "audit"),
+        forbidden=tuple(row.column for row in rows if row.use == "forbidden"),
+        label=tuple(row.column for row in rows if row.is_label),
+    )
+
+
+def _contents(card: ModelCard) -> dict[str, object]:
+    """Return what both templates show: the card and what is derived from it."""
+    splits = list(dict.fromkeys(estimate.split for estimate in card.performance))
+    metrics = list(dict.fromkeys(gap.metric for gap in card.fairness))
+    by_metric = {metric: [gap for gap in card.fairness if gap.metric == metric] for metric in metrics}
+    return {
+        "card": card,
+        "summary": summarise(card),
+        "attention": list_attention(card),
+        "today": card.identity.created_at_day,
+        "splits": splits,
+        "levels": sorted({format_share(estimate.level) for estimate in card.performance if estimate.level}),
+        "performance": _tabulate(card.performance),
+        "fairness": list(by_metric.items()),
+        "methods": {m: list(dict.fromkeys(gap.gap.method for gap in gaps)) for m, gaps in by_metric.items()},
+    }
+
+
+def _tabulate(estimates: Sequence[Estimate]) -> list[tuple[str, str, dict[str, Estimate]]]:
+    """Return one line per metric: name, unit, estimate by split."""
+    lines: dict[tuple[str, str], dict[str, Estimate]] = {}
+    for estimate in estimates:
+        lines.setdefault((estimate.name, estimate.unit), {})[estimate.split] = estimate
+    return [(name, unit, by_split) for (name, unit), by_split in lines.items()]

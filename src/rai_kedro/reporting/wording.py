@@ -1,0 +1,98 @@
+"""Numbers, intervals and days as a reader wants them: no more digits than are known."""
+
+from __future__ import annotations
+
+import math
+from datetime import date, datetime
+
+from rai_kedro.reporting.card_contents import Estimate, GroupValue
+
+# Outside this range a plain decimal number is longer than its power of ten.
+_PLAIN_FROM, _PLAIN_TO = 1e-4, 1e9
+# Below this, three decimals say too little.
+_DECIMALS_FROM = 0.01
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+NOT_KNOWN = "–"  # noqa: RUF001 - the dash of an empty table cell
+_LEAST_SHARE = 0.001
+
+
+def format_number(value: float | None, digits: int = 3) -> str:
+    """Write a number with so many significant digits, whole digits never rounded away.
+
+    Args:
+        value: The number; ``None`` becomes a dash.
+        digits: Significant digits.
+
+    Returns:
+        E.g. ``"3.33"``, ``"12,258"``, ``"0.000172"``, and ``"1.72 x 10⁻⁵"`` with a real multiplication sign.
+    """
+    if value is None or not math.isfinite(value):
+        return NOT_KNOWN
+    if value == 0:
+        return "0"
+    if not _PLAIN_FROM <= abs(value) < _PLAIN_TO:
+        mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+        return f"{mantissa} × 10{str(int(exponent)).translate(_SUPERSCRIPTS)}"  # noqa: RUF001 - a multiplication sign is meant
+    decimals = max(0, digits - 1 - _magnitude(abs(value)))
+    return f"{value:,.{0 if float(value).is_integer() else decimals}f}"
+
+
+def format_interval(estimate: Estimate | GroupValue) -> str:
+    """Write a figure with its interval, all three numbers to the same digits.
+
+    Args:
+        estimate: A figure with or without an interval.
+
+    Returns:
+        E.g. ``"3.33 [2.90, 3.78]"``: three digits of the largest number, at most three decimals, more
+        only where the interval is so narrow that its ends would look alike. Where there is no figure,
+        ``"not defined"``.
+    """
+    value, lower, upper = estimate.value, estimate.lower, estimate.upper
+    if value is None:
+        return "not defined"
+    if lower is None or upper is None:
+        return format_number(value)
+    largest, half_width = max(abs(value), abs(lower), abs(upper)), (upper - lower) / 2
+    if largest < _DECIMALS_FROM:
+        return f"{format_number(value)} [{format_number(lower)}, {format_number(upper)}]"
+    decimals = max(0, min(3, 2 - _magnitude(largest)))
+    if half_width > 0:
+        decimals = max(decimals, 1 - _magnitude(half_width))
+    return f"{value:,.{decimals}f} [{lower:,.{decimals}f}, {upper:,.{decimals}f}]"
+
+
+def _magnitude(value: float) -> int:
+    return math.floor(math.log10(value))
+
+
+def format_share(share: float | None) -> str:
+    """Write a share as per cent: ``"0 %"``, ``"2.4 %"``, ``"< 0.1 %"``; ``None`` becomes a dash."""
+    if share is None or not math.isfinite(share):
+        return NOT_KNOWN
+    if 0 < share < _LEAST_SHARE:
+        return "< 0.1 %"
+    return f"{100 * share:.1f} %".replace(".0 %", " %")
+
+
+def format_moment(moment: str) -> str:
+    """Write an ISO 8601 moment to the minute, with its time zone: ``"2024-05-01 12:00 UTC"``."""
+    return f"{datetime.fromisoformat(moment):%Y-%m-%d %H:%M %Z}".strip()
+
+
+def describe_validity(until: str | None, today: date) -> str:
+    """Say how long a justification still holds.
+
+    Args:
+        until: Last day of validity, ``"YYYY-MM-DD"``, or ``None``.
+        today: The day it is read.
+
+    Returns:
+        E.g. ``"until 2024-12-31 (244 days left)"`` or ``"EXPIRED on 2024-01-31"``.
+    """
+    if until is None:
+        return "without an end"
+    days = (date.fromisoformat(until) - today).days
+    if days < 0:
+        return f"EXPIRED on {until}"
+    return f"until {until} ({days} {'day' if days == 1 else 'days'} left)"
