@@ -1,0 +1,31 @@
+"""Attaching a model card to the version it describes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rai_kedro.registry.versions import CARD_TAG
+
+
+def attach_card(name: str, version: str, run_id: str, title: str, files: Sequence[Path]) -> None:
+    """Log the card's files to the version's run and let the version's description point to them.
+
+    Args:
+        name: Registered model.
+        version: Version number.
+        run_id: Run that trained it.
+        title: First words of the description.
+        files: The card's files; the first is the one for people.
+    """
+    from mlflow import MlflowClient
+
+    client = MlflowClient()
+    for file in files:
+        client.log_artifact(run_id, str(file), artifact_path="model_card")
+    description = (
+        f"{title}\n\n"
+        f"Model card: artifact `model_card/{files[0].name}` of run `{run_id}`, and the file `{files[0]}`."
+    )
+    client.update_model_version(name, version, description=description)
+    client.set_model_version_tag(name, version, CARD_TAG, str(files[0]))

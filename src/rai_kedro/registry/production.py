@@ -1,0 +1,221 @@
+"""What is in production: the version that a person approved, checked against the record and its own files."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from rai_kedro.errors import RaiError
+from rai_kedro.evidence.log import read
+from rai_kedro.registry.decisions import Review, find_standing_approval
+from rai_kedro.registry.model_files import ReleaseFiles, fetch_release, load_trusted_sklearn
+from rai_kedro.registry.review import ModelChangedError
+from rai_kedro.registry.versions import (
+    APPROVED,
+    PRODUCTION,
+    REVIEW_TAG,
+    find_aliases,
+    find_reviewable,
+    find_version,
+    search_versions,
+    unknown_model,
+)
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+
+class NoProductionVersionError(RaiError):
+    """No version is in production."""
+
+
+class ApprovalMissingError(RaiError):
+    """A version is under ``production`` that nobody's recorded approval put there."""
+
+
+class EvidenceMissingError(RaiError):
+    """The evidence record is not where it should be."""
+
+
+@dataclass(frozen=True)
+class ApprovedVersion:
+    """The version in production.
+
+    Attributes:
+        name: Registered model, which is the use case.
+        version: Version number, as text.
+        run_id: MLflow run that trained it.
+        source: URI of the model's files.
+        review: The approval that put it there.
+    """
+
+    name: str
+    version: str
+    run_id: str
+    source: str
+    review: Review
+
+
+@dataclass(frozen=True)
+class ProductionModel:
+    """The model in production and what it is compared with.
+
+    Attributes:
+        model: Fitted scikit-learn estimator.
+        version: Version number, as text.
+        run_id: MLflow run that trained it.
+        reference: Test split of its training: features of both lanes, label and prediction.
+        contract: The column contract it was trained under.
+        review: The approval that put it into production.
+    """
+
+    model: Any
+    version: str
+    run_id: str
+    reference: pd.DataFrame
+    contract: Mapping[str, Any]
+    review: Review
+
+
+def approved_version(client: MlflowClient, use_case: str, evidence_path: str | Path) -> ApprovedVersion:
+    """Return the version in production, after every check that it may be there.
+
+    Alias, tags and evidence record must agree on one version, and its files must be those that were approved.
+    An alias alone is not enough: in open-source MLflow, whoever may edit the model may move it.
+
+    Args:
+        client: MLflow client.
+        use_case: Name of the use case.
+        evidence_path: The use case's evidence record.
+
+    Returns:
+        The version and its approval.
+
+    Raises:
+        UnknownModelError: Nothing is trained yet.
+        NoProductionVersionError: No version is approved.
+        ApprovalMissingError: The alias names a version whose approval is not recorded or no longer stands.
+        EvidenceMissingError: There is no evidence record.
+        EvidenceBrokenError: The evidence record does not hold.
+        ReleaseIncompleteError: Files of the version are missing.
+        ModelChangedError: Files of the version changed after the approval.
+    """
+    with tempfile.TemporaryDirectory(prefix="rai-production-") as folder:
+        return _open_approved(client, use_case, Path(evidence_path), Path(folder))[0]
+
+
+def load_production(client: MlflowClient, use_case: str, evidence_path: str | Path) -> ProductionModel:
+    """Load the model in production after the checks of `approved_version`, from the files they looked at.
+
+    Args:
+        client: MLflow client.
+        use_case: Name of the use case.
+        evidence_path: The use case's evidence record.
+
+    Returns:
+        The model with its reference data and contract.
+
+    Raises:
+        RaiError: As `approved_version`.
+        ModelFormatError: The model is not stored as skops.
+        UntrustedModelError: The model contains types outside the reviewed list.
+    """
+    with tempfile.TemporaryDirectory(prefix="rai-production-") as folder:
+        approved, files = _open_approved(client, use_case, Path(evidence_path), Path(folder))
+        return ProductionModel(
+            model=load_trusted_sklearn(files.model),
+            version=approved.version,
+            run_id=approved.run_id,
+            reference=pd.read_parquet(files.reference),
+            contract=json.loads(files.contract.read_text(encoding="utf-8")),
+            review=approved.review,
+        )
+
+
+def _open_approved(
+    client: MlflowClient, use_case: str, evidence_path: Path, folder: Path
+) -> tuple[ApprovedVersion, ReleaseFiles]:
+    version = _find_production(client, use_case)
+    review = _require_approval(version, evidence_path)
+    source = client.get_model_version_download_uri(version.name, str(version.version))
+    files = fetch_release(client, source, review.run_id, folder)
+    _require_as_approved(review, files)
+    return ApprovedVersion(use_case, review.version, review.run_id, source, review), files
+
+
+def _find_production(client: MlflowClient, use_case: str) -> ModelVersion:
+    number = find_aliases(client, use_case).get(PRODUCTION)
+    if number is not None:
+        return find_version(client, use_case, number)
+    if not search_versions(client, use_case):
+        raise unknown_model(use_case)
+    raise NoProductionVersionError(
+        f"No version of {use_case} is in production, so nothing may be scored with it.",
+        where=f"registered model {use_case}, alias {PRODUCTION}",
+        remedy=_review_command(use_case, find_reviewable(client, use_case)),
+    )
+
+
+def _require_approval(version: ModelVersion, evidence_path: Path) -> Review:
+    number, tag = str(version.version), version.tags.get(REVIEW_TAG)
+    if tag != APPROVED:
+        found = f"tag {REVIEW_TAG} is {tag!r}" if tag else f"it has no tag {REVIEW_TAG}"
+        raise _approval_missing(version, evidence_path, found)
+    if not evidence_path.is_file():
+        raise EvidenceMissingError(
+            f"Version {number} of {version.name} is in production, but there is no evidence record of it.",
+            where=str(evidence_path),
+            remedy="restore the file from a backup or from the machine on which it was approved; "
+            f"or review again: {_review_command(version.name, number)}",
+        )
+    standing = find_standing_approval(read(evidence_path), version.name)
+    if standing is None:
+        raise _approval_missing(version, evidence_path, "the record holds no approval that stands")
+    review = standing[0]
+    if (review.version, review.run_id) != (number, version.run_id):
+        found = f"the last approval on record is of version {review.version}, run {review.run_id}"
+        raise _approval_missing(version, evidence_path, found)
+    return review
+
+
+def _require_as_approved(review: Review, files: ReleaseFiles) -> None:
+    for approved, found, noun in (
+        (review.model_digest, files.model_digest, "model files"),
+        (review.companion_digest, files.companion_digest, "reference data or contract"),
+    ):
+        if approved != found:
+            raise ModelChangedError(
+                f"The {noun} of version {review.version} of {review.use_case} changed after the approval.",
+                where=f"registered model {review.use_case}, run {review.run_id}",
+                example=f"SHA-256 {approved[:12]}… approved on {review.reviewed_at}, {found[:12]}… now",
+                remedy="find out who changed them and restore them from a backup; or train a new version "
+                f"with `kedro run --pipeline {review.use_case}` and have it reviewed",
+            )
+
+
+def _approval_missing(version: ModelVersion, evidence_path: Path, found: str) -> ApprovalMissingError:
+    return ApprovalMissingError(
+        f"Version {version.version} of {version.name} is under alias '{PRODUCTION}', but its approval is "
+        "not on record.",
+        where=f"registered model {version.name}; evidence {evidence_path}",
+        example=found,
+        remedy="the alias was moved by hand, or an approval was cut off; "
+        + _review_command(version.name, str(version.version)),
+    )
+
+
+def _review_command(use_case: str, version: str | None) -> str:
+    status = f"look with `kedro rai status --use-case {use_case}`"
+    if version is None:
+        return f"{status}; every version was rejected: train a new one with `kedro run --pipeline {use_case}`"
+    return (
+        f"{status}, then approve with "
+        f"`kedro rai approve --use-case {use_case} --version {version} --reviewer NAME --statement TEXT`"
+    )

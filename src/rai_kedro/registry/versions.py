@@ -1,0 +1,265 @@
+"""What MLflow knows about the versions of a use case's model: tags, aliases, look-ups and summaries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from rai_kedro.errors import RaiError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+CANDIDATE: Final = "candidate"
+PRODUCTION: Final = "production"
+
+USE_CASE_TAG: Final = "rai.use_case"
+REVIEW_TAG: Final = "rai.review"
+REVIEWER_TAG: Final = "rai.reviewer"
+STATEMENT_TAG: Final = "rai.statement"
+REVIEWED_AT_TAG: Final = "rai.reviewed_at"
+DEMO_TAG: Final = "rai.demo"
+EVIDENCE_TAG: Final = "rai.evidence"
+MODEL_DIGEST_TAG: Final = "rai.model_digest"
+COMPANION_DIGEST_TAG: Final = "rai.companion_digest"
+CARD_TAG: Final = "rai.card"
+GIT_COMMIT_TAG: Final = "rai.git_commit"
+
+APPROVED: Final = "approved"
+REJECTED: Final = "rejected"
+
+
+class UnknownModelError(RaiError):
+    """Nothing is registered under the use case's name."""
+
+
+class UnknownVersionError(RaiError):
+    """The model has no such version."""
+
+
+@dataclass(frozen=True)
+class RegisteredVersion:
+    """One version of a registered model.
+
+    Attributes:
+        name: Registered model, which is the use case.
+        version: Version number, as text.
+        run_id: MLflow run that trained it.
+        model_uri: ``models:/<name>/<version>``.
+        created_at: When it was registered, UTC, ISO 8601.
+        git_commit: Commit of the code that trained it, or None.
+    """
+
+    name: str
+    version: str
+    run_id: str
+    model_uri: str
+    created_at: str = ""
+    git_commit: str | None = None
+
+
+@dataclass(frozen=True)
+class VersionSummary:
+    """What a person wants to see of a version in a list.
+
+    Attributes:
+        version: Version number, as text.
+        created_at: UTC, ISO 8601.
+        run_id: MLflow run that trained it.
+        aliases: E.g. ``("candidate", "production")``.
+        review: ``"approved"``, ``"rejected"`` or ``None``.
+        reviewer: Who decided.
+        statement: Why.
+        reviewed_at: UTC, ISO 8601.
+        demo: True if a demonstration, not a person, decided.
+        model_digest: SHA-256 of the model's files at training.
+        card: Path of the model card.
+        metrics: Latest figures of its run, by name; empty if the run is gone.
+    """
+
+    version: str
+    created_at: str
+    run_id: str
+    aliases: tuple[str, ...] = ()
+    review: str | None = None
+    reviewer: str | None = None
+    statement: str | None = None
+    reviewed_at: str | None = None
+    demo: bool = False
+    model_digest: str | None = None
+    card: str | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+def registered_version(client: MlflowClient, version: ModelVersion) -> RegisteredVersion:
+    """Describe one version of the registry, with the commit that its run was tagged with.
+
+    Args:
+        client: MLflow client.
+        version: The version as MLflow gives it.
+
+    Returns:
+        The same in our terms.
+    """
+    run_id = version.run_id or ""
+    tags = client.get_run(run_id).data.tags if run_id else {}
+    number = str(version.version)
+    created = datetime.fromtimestamp(version.creation_timestamp / 1000, UTC).isoformat(timespec="seconds")
+    return RegisteredVersion(
+        version.name, number, run_id, f"models:/{version.name}/{number}", created, tags.get(GIT_COMMIT_TAG)
+    )
+
+
+def list_versions(client: MlflowClient, use_case: str) -> list[VersionSummary]:
+    """Summarise all versions of a use case's model.
+
+    Args:
+        client: MLflow client.
+        use_case: Name of the use case.
+
+    Returns:
+        Summaries, newest first; empty if nothing was trained yet.
+    """
+    versions = search_versions(client, use_case)
+    if not versions:
+        return []
+    by_version: dict[str, list[str]] = {}
+    for alias, version in find_aliases(client, use_case).items():
+        by_version.setdefault(version, []).append(alias)
+    return [_summarise(client, version, by_version.get(str(version.version), [])) for version in versions]
+
+
+def search_versions(client: MlflowClient, use_case: str) -> list[ModelVersion]:
+    """Return all versions of a use case's model, newest first.
+
+    Args:
+        client: MLflow client.
+        use_case: Name of the use case.
+
+    Returns:
+        MLflow's own records; empty if there are none.
+    """
+    found = client.search_model_versions(f"name='{use_case}'")
+    return sorted(found, key=lambda version: int(version.version), reverse=True)
+
+
+def find_aliases(client: MlflowClient, use_case: str) -> dict[str, str]:
+    """Return which version each alias names.
+
+    Args:
+        client: MLflow client.
+        use_case: Name of the use case.
+
+    Returns:
+        Version number as text by alias; empty if the model does not exist.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        aliases = client.get_registered_model(use_case).aliases
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return {}
+        raise
+    return {alias: str(version) for alias, version in aliases.items()}
+
+
+def find_version(client: MlflowClient, use_case: str, version: str) -> ModelVersion:
+    """Return one version.
+
+    Args:
+        client: MLflow client.
+        use_case: Name of the use case.
+        version: Version number.
+
+    Returns:
+        MLflow's own record.
+
+    Raises:
+        UnknownModelError: The use case's model has no version at all.
+        UnknownVersionError: It has others.
+    """
+    found = search_versions(client, use_case)
+    if not found:
+        raise unknown_model(use_case)
+    for candidate in found:
+        if str(candidate.version) == version.strip():
+            return candidate
+    existing = ", ".join(str(candidate.version) for candidate in reversed(found))
+    raise UnknownVersionError(
+        f"Model {use_case} has no version {version}.",
+        where=f"registered model {use_case}",
+        how_many=f"existing versions: {existing}",
+        remedy=f"choose one of them; `kedro rai status --use-case {use_case}` shows them",
+    )
+
+
+def find_reviewable(client: MlflowClient, use_case: str) -> str | None:
+    """Return the version a person should review next: the candidate, or the newest that is not rejected.
+
+    Args:
+        client: MLflow client.
+        use_case: Name of the use case.
+
+    Returns:
+        Version number, or ``None`` if there is none.
+    """
+    open_versions = [
+        str(version.version)
+        for version in search_versions(client, use_case)
+        if version.tags.get(REVIEW_TAG) != REJECTED
+    ]
+    candidate = find_aliases(client, use_case).get(CANDIDATE)
+    return candidate if candidate in open_versions else next(iter(open_versions), None)
+
+
+def unknown_model(use_case: str) -> UnknownModelError:
+    """Return the error for a use case of which nothing is registered.
+
+    Args:
+        use_case: Name of the use case.
+
+    Returns:
+        The error, to be raised.
+    """
+    return UnknownModelError(
+        f"No version of model {use_case} is registered.",
+        where=f"registered model {use_case}",
+        remedy=f"train one with `kedro run --pipeline {use_case}`, or check the name and --env",
+    )
+
+
+def _summarise(client: MlflowClient, version: ModelVersion, aliases: list[str]) -> VersionSummary:
+    tags = version.tags
+    return VersionSummary(
+        version=str(version.version),
+        created_at=datetime.fromtimestamp(version.creation_timestamp / 1000, UTC).isoformat(
+            timespec="seconds"
+        ),
+        run_id=version.run_id or "",
+        aliases=tuple(sorted(aliases)),
+        review=tags.get(REVIEW_TAG),
+        reviewer=tags.get(REVIEWER_TAG),
+        statement=tags.get(STATEMENT_TAG),
+        reviewed_at=tags.get(REVIEWED_AT_TAG),
+        demo=tags.get(DEMO_TAG) == "true",
+        model_digest=tags.get(MODEL_DIGEST_TAG),
+        card=tags.get(CARD_TAG),
+        metrics=_find_metrics(client, version.run_id),
+    )
+
+
+def _find_metrics(client: MlflowClient, run_id: str | None) -> dict[str, float]:
+    from mlflow.exceptions import MlflowException
+
+    if not run_id:
+        return {}
+    try:
+        return dict(client.get_run(run_id).data.metrics)
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return {}
+        raise

@@ -1,0 +1,99 @@
+"""One real MLflow store for all tests of this folder, and real models to register in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+import sklearn
+import skops
+from mlflow import MlflowClient
+from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from rai_kedro.registry.candidate import Candidate, register_candidate
+from rai_kedro.registry.review import ReviewRequest
+from rai_kedro.registry.versions import RegisteredVersion
+
+Register = Callable[..., RegisteredVersion]
+
+
+@pytest.fixture(scope="session")
+def tracking_uri(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Make the database once; that costs seconds."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    uri = f"sqlite:///{folder / 'mlflow.db'}"
+    client = MlflowClient(tracking_uri=uri)
+    client.create_experiment("registry", artifact_location=(folder / "artifacts").as_uri())
+    return uri
+
+
+@pytest.fixture
+def client(tracking_uri: str) -> Iterator[MlflowClient]:
+    before = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(tracking_uri)
+    mlflow.set_experiment("registry")
+    yield MlflowClient()
+    mlflow.set_tracking_uri(before)
+
+
+@pytest.fixture
+def use_case(request: pytest.FixtureRequest) -> str:
+    """Name the registered model after the test, so that tests share the store and not their versions."""
+    return request.node.name.replace("[", "-").replace("]", "").replace("/", "-")
+
+
+@pytest.fixture
+def evidence_path(tmp_path: Path) -> Path:
+    return tmp_path / "evidence" / "housing.jsonl"
+
+
+def make_candidate(seed: int = 0, estimator: object = None) -> Candidate:
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame({"RM": rng.normal(6, 1, 60), "AGE": rng.uniform(0, 100, 60), "TAX": range(200, 260)})
+    target = 3 * frame["RM"] - 0.01 * frame["AGE"] + rng.normal(0, 0.5, 60)
+    model = make_pipeline(StandardScaler(), LinearRegression() if estimator is None else estimator).fit(
+        frame, target
+    )
+    reference = frame.tail(20).assign(LSTAT=rng.uniform(2, 30, 20), MEDV=target.tail(20))
+    return Candidate(
+        estimator=model,
+        input_example=frame.head(5),
+        predictions=model.predict(frame.head(5)),
+        training_frame=frame.head(40).assign(MEDV=target.head(40)),
+        reference=reference.assign(prediction=model.predict(reference[["RM", "AGE", "TAX"]])),
+        target="MEDV",
+        contract={"owner": "data-governance", "columns": {"LSTAT": {"use": "audit"}}},
+        tags={"rai.month": "2024-01", "rai.data_fingerprint": f"seed-{seed}"},
+        pip_requirements=(f"scikit-learn=={sklearn.__version__}", f"skops=={skops.__version__}"),
+        source="data/03_primary/housing/feature_store/month=2024-01",
+    )
+
+
+@pytest.fixture
+def register(client: MlflowClient, use_case: str) -> Register:
+    def register_one(seed: int = 0, estimator: object = None) -> RegisteredVersion:
+        with mlflow.start_run(run_name=f"seed {seed}"):
+            mlflow.log_metric("test.r2", 0.7 + seed / 100)
+            return register_candidate(make_candidate(seed, estimator), use_case)
+
+    return register_one
+
+
+@pytest.fixture
+def ask(use_case: str) -> Callable[..., ReviewRequest]:
+    def make_request(version: str = "1", **changes: object) -> ReviewRequest:
+        values: dict[str, object] = {
+            "reviewer": "Ada Reviewer",
+            "statement": "figures and card read",
+            "reviewed_at": datetime(2024, 5, 1, 12, tzinfo=UTC),
+        }
+        return ReviewRequest(use_case, version, **{**values, **changes})  # type: ignore[arg-type]
+
+    return make_request

@@ -1,0 +1,233 @@
+"""What may be in production, checked against a real MLflow store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import mlflow.sklearn
+import numpy as np
+import pytest
+from mlflow import MlflowClient
+from sklearn.ensemble import RandomForestRegressor
+from sklearn.linear_model import LinearRegression
+
+from rai_kedro.evidence.log import EvidenceBrokenError
+from rai_kedro.registry.model_files import ModelFormatError, ReleaseIncompleteError
+from rai_kedro.registry.production import (
+    ApprovalMissingError,
+    EvidenceMissingError,
+    NoProductionVersionError,
+    approved_version,
+    load_production,
+)
+from rai_kedro.registry.review import ModelChangedError, ReviewRequest, approve, reject
+from rai_kedro.registry.versions import UnknownModelError
+
+Ask = Callable[..., ReviewRequest]
+Register = Callable[..., Any]
+
+
+class TestApprovedVersion:
+    def test_approved_version_is_found(
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+    ) -> None:
+        version = register()
+        review = approve(client, ask(), evidence_path).review
+        found = approved_version(client, use_case, evidence_path)
+        assert (found.name, found.version, found.run_id) == (use_case, "1", version.run_id)
+        assert found.review == review
+        assert found.source.endswith("/artifacts")
+
+    def test_untrained_use_case_says_how_to_train(
+        self, client: MlflowClient, use_case: str, evidence_path: Path
+    ) -> None:
+        with pytest.raises(UnknownModelError, match=f"kedro run --pipeline {use_case}"):
+            approved_version(client, use_case, evidence_path)
+
+    def test_without_approval_the_command_is_given_with_the_candidates_number(
+        self, client: MlflowClient, register: Register, use_case: str, evidence_path: Path
+    ) -> None:
+        register(0)
+        register(1)
+        command = f"kedro rai approve --use-case {use_case} --version 2 --reviewer NAME --statement TEXT"
+        with pytest.raises(NoProductionVersionError, match=command) as caught:
+            approved_version(client, use_case, evidence_path)
+        assert f"kedro rai status --use-case {use_case}" in str(caught.value)
+
+    def test_rejected_candidate_is_not_proposed(
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+    ) -> None:
+        register(0)
+        register(1)
+        reject(client, ask("2"), evidence_path)
+        with pytest.raises(NoProductionVersionError, match="--version 1 "):
+            approved_version(client, use_case, evidence_path)
+        reject(client, ask("1"), evidence_path)
+        with pytest.raises(NoProductionVersionError, match="every version was rejected"):
+            approved_version(client, use_case, evidence_path)
+
+    def test_alias_moved_by_hand_is_not_enough(
+        self, client: MlflowClient, register: Register, use_case: str, evidence_path: Path
+    ) -> None:
+        register()
+        client.set_registered_model_alias(use_case, "production", "1")
+        with pytest.raises(ApprovalMissingError, match=r"it has no tag rai\.review"):
+            approved_version(client, use_case, evidence_path)
+
+    def test_alias_and_tags_set_by_hand_are_not_enough(
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+    ) -> None:
+        register(0)
+        register(1)
+        client.set_registered_model_alias(use_case, "production", "2")
+        client.set_model_version_tag(use_case, "2", "rai.review", "approved")
+        with pytest.raises(EvidenceMissingError, match="there is no evidence record"):
+            approved_version(client, use_case, evidence_path)
+        reject(client, ask("1"), evidence_path)
+        with pytest.raises(ApprovalMissingError, match="no approval that stands"):
+            approved_version(client, use_case, evidence_path)
+
+    def test_alias_moved_back_by_hand_to_a_version_approved_earlier_is_seen(
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+    ) -> None:
+        register(0)
+        register(1)
+        approve(client, ask("1"), evidence_path)
+        approve(client, ask("2"), evidence_path)
+        client.set_registered_model_alias(use_case, "production", "1")
+        with pytest.raises(ApprovalMissingError, match="the last approval on record is of version 2"):
+            approved_version(client, use_case, evidence_path)
+
+    def test_rejected_version_put_back_by_hand_is_refused(
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+    ) -> None:
+        register()
+        approve(client, ask(), evidence_path)
+        reject(client, ask(), evidence_path)
+        client.set_registered_model_alias(use_case, "production", "1")
+        with pytest.raises(ApprovalMissingError, match="is 'rejected'"):
+            approved_version(client, use_case, evidence_path)
+        client.set_model_version_tag(use_case, "1", "rai.review", "approved")
+        with pytest.raises(ApprovalMissingError, match="no approval that stands"):
+            approved_version(client, use_case, evidence_path)
+
+    def test_record_of_another_database_does_not_count(
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+    ) -> None:
+        register()
+        approve(client, ask(), evidence_path)
+        client.delete_registered_model(use_case)
+        register(1)
+        client.set_registered_model_alias(use_case, "production", "1")
+        client.set_model_version_tag(use_case, "1", "rai.review", "approved")
+        with pytest.raises(ApprovalMissingError, match="the last approval on record is of version 1, run "):
+            approved_version(client, use_case, evidence_path)
+        assert approve(client, ask(), evidence_path).recorded
+        assert approved_version(client, use_case, evidence_path).version == "1"
+
+    def test_missing_record_is_an_error(
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+    ) -> None:
+        register()
+        approve(client, ask(), evidence_path)
+        evidence_path.unlink()
+        with pytest.raises(EvidenceMissingError, match="restore the file"):
+            approved_version(client, use_case, evidence_path)
+
+    def test_broken_record_is_an_error(
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+    ) -> None:
+        register()
+        approve(client, ask(), evidence_path)
+        evidence_path.write_text(evidence_path.read_text().replace("Ada Reviewer", "Eve Reviewer"))
+        with pytest.raises(EvidenceBrokenError, match="line 1: its content does not match its hash"):
+            approved_version(client, use_case, evidence_path)
+
+    def test_model_changed_after_approval_is_refused(
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+    ) -> None:
+        register()
+        source = approve_and_find_source(client, ask, evidence_path)
+        with (source / "model.skops").open("ab") as file:
+            file.write(b"x")
+        with pytest.raises(
+            ModelChangedError, match=r"model files of version 1 .* changed after the approval"
+        ):
+            approved_version(client, use_case, evidence_path)
+
+    def test_contract_changed_after_approval_is_refused(
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+    ) -> None:
+        version = register()
+        approve(client, ask(), evidence_path)
+        run = Path(mlflow.artifacts.download_artifacts(run_id=version.run_id))
+        (run / "contract.json").write_text('{"columns": {"LSTAT": {"use": "model"}}}')
+        with pytest.raises(ModelChangedError, match="reference data or contract"):
+            approved_version(client, use_case, evidence_path)
+
+    def test_deleted_model_files_are_a_clear_error(
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+    ) -> None:
+        register()
+        source = approve_and_find_source(client, ask, evidence_path)
+        source.rename(source.parent / "gone")
+        with pytest.raises((ReleaseIncompleteError, ModelChangedError)):
+            approved_version(client, use_case, evidence_path)
+
+
+class TestLoadProduction:
+    @pytest.mark.parametrize(
+        "estimator", [LinearRegression(), RandomForestRegressor(10)], ids=["linear", "forest"]
+    )
+    def test_model_reference_and_contract_come_back_as_they_were(
+        self,
+        client: MlflowClient,
+        register: Register,
+        ask: Ask,
+        evidence_path: Path,
+        estimator: object,
+    ) -> None:
+        version = register(0, estimator)
+        approve(client, ask(), evidence_path)
+        production = load_production(client, version.name, evidence_path)
+        assert (production.version, production.run_id) == ("1", version.run_id)
+        assert production.contract["columns"] == {"LSTAT": {"use": "audit"}}
+        assert list(production.reference) == ["RM", "AGE", "TAX", "LSTAT", "MEDV", "prediction"]
+        predicted = production.model.predict(production.reference[["RM", "AGE", "TAX"]])
+        np.testing.assert_array_equal(predicted, production.reference["prediction"])
+
+    def test_later_training_changes_nothing_until_it_is_approved(
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+    ) -> None:
+        register(0)
+        approve(client, ask(), evidence_path)
+        before = load_production(client, use_case, evidence_path).reference
+        register(1)
+        assert load_production(client, use_case, evidence_path).reference.equals(before)
+        approve(client, ask("2"), evidence_path)
+        assert not load_production(client, use_case, evidence_path).reference.equals(before)
+
+    def test_approved_pickle_is_still_not_opened(
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+    ) -> None:
+        first = register()
+        with mlflow.start_run(run_id=first.run_id):
+            info = mlflow.sklearn.log_model(
+                LinearRegression(),
+                name="pickled",
+                serialization_format="pickle",
+                pip_requirements=["scikit-learn"],
+            )
+        client.create_model_version(use_case, info.model_uri, run_id=first.run_id)
+        approve(client, ask("2"), evidence_path)
+        with pytest.raises(ModelFormatError, match="pickle"):
+            load_production(client, use_case, evidence_path)
+
+
+def approve_and_find_source(client: MlflowClient, ask: Ask, evidence_path: Path) -> Path:
+    use_case = approve(client, ask(), evidence_path).review.use_case
+    source = approved_version(client, use_case, evidence_path).source
+    return Path(mlflow.artifacts.download_artifacts(artifact_uri=source))
