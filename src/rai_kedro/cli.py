@@ -1,0 +1,127 @@
+"""Commands of the project: ``kedro run`` with one-screen errors, and ``kedro rai …``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+from kedro.framework.cli.project import run as kedro_run
+from kedro.framework.cli.utils import CONTEXT_SETTINGS
+
+from rai_kedro.commands import errors
+
+use_case_option = click.option(
+    "--use-case", default="housing", show_default=True, help="Name of the use case."
+)
+env_option = click.option("--env", "-e", default=None, help="Kedro environment (conf/<env>).")
+
+
+@click.group(context_settings=CONTEXT_SETTINGS, name=__name__)
+def cli() -> None:
+    """Commands of rai_kedro."""
+
+
+def _with_short_errors(callback: Callable[..., Any]) -> Callable[..., Any]:
+    def run_and_explain(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return callback(*args, **kwargs)
+        except Exception as error:
+            explanation = errors.explain(error)
+            if explanation is None:
+                raise
+            click.secho("\nThe run stopped.\n", fg="red", err=True)
+            click.echo(explanation, err=True)
+            sys.exit(1)
+
+    return run_and_explain
+
+
+# Kedro's own command with all its options; only what a known error looks like is ours.
+cli.add_command(
+    click.Command(
+        name="run",
+        params=kedro_run.params,
+        callback=_with_short_errors(kedro_run.callback),  # type: ignore[arg-type]
+        help=kedro_run.help,
+        context_settings=CONTEXT_SETTINGS,
+    )
+)
+
+
+@cli.group(context_settings=CONTEXT_SETTINGS)
+def rai() -> None:
+    """Review models, see where they stand, start months over."""
+
+
+@rai.command()
+@use_case_option
+@env_option
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+def status(use_case: str, env: str | None, as_json: bool) -> None:
+    """Show versions, approvals, latest figures, pending months and the drift timeline."""
+    from rai_kedro.commands.status import show_status
+
+    _with_short_errors(show_status)(use_case, env, as_json=as_json)
+
+
+def _review_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in (
+        click.option("--statement", required=True, help="Why, in one or more sentences; kept as evidence."),
+        click.option("--reviewer", required=True, help="Name of the person who decides."),
+        click.option("--version", required=True, help="Version number of the registered model."),
+        env_option,
+        use_case_option,
+    ):
+        command = option(command)
+    return command
+
+
+@rai.command()
+@_review_options
+def approve(**options: Any) -> None:
+    """Approve a version: only an approved version is used in production."""
+    from rai_kedro.commands.review import decide
+
+    _with_short_errors(decide)("approve", **options)
+
+
+@rai.command()
+@_review_options
+def reject(**options: Any) -> None:
+    """Reject a version for good."""
+    from rai_kedro.commands.review import decide
+
+    _with_short_errors(decide)("reject", **options)
+
+
+@rai.command()
+@use_case_option
+@env_option
+def verify(use_case: str, env: str | None) -> None:
+    """Check that the evidence record is whole and unchanged."""
+    from rai_kedro.commands.review import verify_evidence
+
+    _with_short_errors(verify_evidence)(use_case, env)
+
+
+@rai.command()
+@use_case_option
+@env_option
+@click.confirmation_option("--yes", prompt="Remove all predictions and drift results of this use case?")
+def reset(use_case: str, env: str | None) -> None:
+    """Start the months over: removes predictions and drift results, keeps stores, models and evidence."""
+    from rai_kedro.commands.reset import start_over
+
+    _with_short_errors(start_over)(use_case, env)
+
+
+@rai.command()
+@use_case_option
+@env_option
+def demo(use_case: str, env: str | None) -> None:
+    """Run the whole lifecycle once, with a demo in the reviewer's place."""
+    from rai_kedro.commands.demo import run_lifecycle
+
+    _with_short_errors(run_lifecycle)(use_case, env)

@@ -1,0 +1,60 @@
+"""Opening the Kedro project for a command."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rai_kedro.errors import RaiError
+
+if TYPE_CHECKING:
+    from kedro.io import CatalogProtocol
+
+
+class UnknownUseCaseError(RaiError):
+    """There is no such use case."""
+
+
+@contextmanager
+def open_catalog(use_case: str, env: str | None) -> Iterator[CatalogProtocol]:
+    """Yield the project's catalogue, with MLflow set up as for a run.
+
+    Args:
+        use_case: Name of the use case, checked.
+        env: Kedro environment, or None for the default one.
+
+    Yields:
+        The catalogue.
+
+    Raises:
+        UnknownUseCaseError: If no folder of the base configuration has this name.
+    """
+    from kedro.framework.session import KedroSession
+
+    with KedroSession.create(env=env) as session:
+        require_use_case(use_case)
+        yield session.load_context().catalog
+
+
+def require_use_case(use_case: str) -> None:
+    """Refuse a use case that is not configured, and name those that are."""
+    from rai_kedro.pipeline_registry import find_use_cases
+
+    known = find_use_cases(Path.cwd() / "conf" / "base")
+    if use_case not in known:
+        raise UnknownUseCaseError(
+            f"There is no use case '{use_case}'.",
+            where="conf/base/<use_case>/catalog.yml",
+            example=f"known: {', '.join(known)}",
+            remedy="name one of them with --use-case",
+        )
+
+
+def run_pipeline(name: str, env: str | None, **runtime_params: Any) -> None:
+    """Run one registered pipeline in a session of its own."""
+    from kedro.framework.session import KedroSession
+
+    with KedroSession.create(env=env, runtime_params=runtime_params or None) as session:
+        session.run(pipeline_names=[name])

@@ -1,0 +1,18 @@
+"""Starting the months over."""
+
+from __future__ import annotations
+
+import click
+
+from rai_kedro.commands.project import open_catalog
+
+
+def start_over(use_case: str, env: str | None) -> None:
+    """Remove predictions and drift results of a use case; stores, models and evidence stay."""
+    with open_catalog(use_case, env) as catalog:
+        # Drift first: a month whose predictions are gone must not keep a drift result.
+        for name in ("evidently_workspace", "drift_store", "prediction_store"):
+            catalog[f"{use_case}.{name}"].remove()
+    click.echo(
+        f"{use_case}: predictions and drift results removed; the next monitoring run starts with the first month."
+    )

@@ -1,0 +1,72 @@
+"""Where a use case stands."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from rai_kedro.commands.project import open_catalog
+
+
+def show_status(use_case: str, env: str | None, *, as_json: bool) -> None:
+    """Print versions, approvals, latest figures, pending months and the drift timeline."""
+    status = read_status(use_case, env)
+    click.echo(json.dumps(status, indent=2) if as_json else "\n".join(_lines(status)))
+
+
+def read_status(use_case: str, env: str | None) -> dict[str, Any]:
+    """Gather what there is to know, as JSON-able values."""
+    from mlflow import MlflowClient
+
+    from rai_kedro.registry.versions import list_versions
+
+    with open_catalog(use_case, env) as catalog:
+        months = [key.removeprefix("month=") for key in catalog.load(f"{use_case}.feature_store")]
+        scored = {
+            key.split("/")[0].removeprefix("month="): key
+            for key in catalog.load(f"{use_case}.prediction_history")
+        }
+        timeline = f"{use_case}.drift_timeline"
+        return {
+            "use_case": use_case,
+            "versions": [asdict(version) for version in list_versions(MlflowClient(), use_case)],
+            "months": months,
+            "pending_months": [month for month in months if month not in scored],
+            "drift": catalog.load(timeline)["months"] if scored and catalog.exists(timeline) else [],
+        }
+
+
+def _lines(status: dict[str, Any]) -> list[str]:
+    lines = [f"use case {status['use_case']}", "", "versions, newest first:"]
+    lines += [line for version in status["versions"] for line in _version_lines(version)] or [
+        "  none; train one first"
+    ]
+    pending = status["pending_months"]
+    lines += ["", f"months: {len(status['months'])} in the store, {len(pending)} not yet scored"]
+    lines += [f"  pending: {', '.join(pending)}"] if pending else []
+    lines += ["", "drift:"] + ([_drift_line(month) for month in status["drift"]] or ["  no month tested yet"])
+    return lines
+
+
+def _version_lines(version: dict[str, Any]) -> list[str]:
+    review = version["review"] or "not reviewed"
+    by = f" by {version['reviewer']} at {version['reviewed_at']}" if version["reviewer"] else ""
+    aliases = f" [{', '.join(version['aliases'])}]" if version["aliases"] else ""
+    shown = {name: value for name, value in version["metrics"].items() if name.startswith("training.test.")}
+    figures = ", ".join(
+        f"{n.removeprefix('training.test.')} {v:.4g}" for n, v in sorted(shown.items()) if n.count(".") == 2
+    )  # noqa: PLR2004
+    return [
+        f"  {version['version']}{aliases}  {review}{by}",
+        *([f"      statement: {version['statement']}"] if version["statement"] else []),
+        *([f"      on test rows: {figures}"] if figures else []),
+        *([f"      card: {version['card']}"] if version["card"] else []),
+    ]
+
+
+def _drift_line(month: dict[str, Any]) -> str:
+    verdict = f"DRIFT in {', '.join(month['drifted_columns'])}" if month["verdict"] else "no drift found"
+    return f"  {month['month']}  version {month['model_version']}  {verdict}"

@@ -1,0 +1,1 @@
+"""Kedro datasets, only where no stock class exists."""

@@ -1,0 +1,136 @@
+"""A Kedro dataset that turns a fitted model into a registered candidate."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from kedro.io import AbstractDataset, DatasetError
+
+from rai_kedro.errors import RaiError
+from rai_kedro.registry.candidate import Candidate, register_candidate
+from rai_kedro.registry.versions import (
+    CANDIDATE,
+    RegisteredVersion,
+    find_aliases,
+    find_version,
+    registered_version,
+    unknown_model,
+)
+
+
+class ModelDatasetError(RaiError, DatasetError):
+    """A registry error on its way through Kedro; the original is its ``__cause__``.
+
+    Kedro wraps every other exception of a dataset into a ``DatasetError`` with a long message of its own and
+    hands on those that are one already. So this is both: the user reads the original text and nothing else.
+    """
+
+    @classmethod
+    def of(cls, error: RaiError) -> ModelDatasetError:
+        """Return the same error in a class that Kedro hands on.
+
+        Args:
+            error: The registry's error.
+
+        Returns:
+            An error with the same parts; raise it ``from`` the original.
+        """
+        return cls(
+            error.what,
+            where=error.where,
+            how_many=error.how_many,
+            example=error.example,
+            remedy=error.remedy,
+        )
+
+
+class CandidateModelDataset(AbstractDataset[Candidate, RegisteredVersion]):
+    """Saves a `Candidate` to the open MLflow run and registers it; loads the version that was registered.
+
+    kedro-mlflow's own model datasets log a model; they do not log its training data, reference and contract
+    beside it, and register it before those are there.
+
+    Example:
+        In the catalogue::
+
+            housing.candidate:
+              type: rai_kedro.datasets.candidate_model.CandidateModelDataset
+              registered_model_name: housing
+    """
+
+    def __init__(self, *, registered_model_name: str, metadata: dict[str, Any] | None = None) -> None:
+        """Describe where candidates go.
+
+        Args:
+            registered_model_name: Registered model, which is the use case.
+            metadata: Any metadata for users and plugins; ignored by Kedro.
+        """
+        self._registered_model_name = registered_model_name
+        self.metadata = metadata
+        self._saved: RegisteredVersion | None = None
+        self._lock = threading.Lock()
+
+    def save(self, data: Candidate) -> None:
+        """Log and register a model.
+
+        Args:
+            data: The model and what travels with it.
+
+        Raises:
+            ModelDatasetError: No run is open, or the model cannot be stored safely.
+        """
+        # One save at a time: two threads that register at once could leave the alias at the older version.
+        with self._lock:
+            try:
+                self._saved = register_candidate(data, self._registered_model_name)
+            except RaiError as error:
+                raise ModelDatasetError.of(error) from error
+
+    def load(self) -> RegisteredVersion:
+        """Return the version this dataset saved, or else the one under alias ``candidate``.
+
+        Returns:
+            The version, not the model: nobody works with a model that is not approved.
+
+        Raises:
+            ModelDatasetError: There is no candidate.
+        """
+        if self._saved is not None:
+            return self._saved
+        try:
+            return self._find_candidate()
+        except RaiError as error:
+            raise ModelDatasetError.of(error) from error
+
+    def _find_candidate(self) -> RegisteredVersion:
+        from mlflow import MlflowClient
+
+        client, name = MlflowClient(), self._registered_model_name
+        number = find_aliases(client, name).get(CANDIDATE)
+        if number is None:
+            raise unknown_model(name)
+        return registered_version(client, find_version(client, name, number))
+
+    def _exists(self) -> bool:
+        from mlflow import MlflowClient
+
+        return self._saved is not None or CANDIDATE in find_aliases(
+            MlflowClient(), self._registered_model_name
+        )
+
+    def _describe(self) -> dict[str, Any]:
+        return {"registered_model_name": self._registered_model_name}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the lock behind, which cannot go to a worker process."""
+        return {name: value for name, value in self.__dict__.items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take a new lock in the worker process.
+
+        Args:
+            state: What `__getstate__` returned.
+        """
+        self.__dict__.update(state)
+        self._lock = threading.Lock()

@@ -1,0 +1,40 @@
+"""What a run's carbon measurement left behind."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from kedro.io import AbstractDataset
+
+from rai_kedro.datasets.atomic_file import write_text
+
+
+class CarbonRecord(AbstractDataset[dict[str, Any], dict[str, Any]]):
+    """Energy and emissions by task, as JSON; loading says "not measured" when nothing was written.
+
+    The carbon hook writes it while the pipeline runs; nodes only read it. A task's record has ``energy_kwh,
+    emissions_g, duration_s, method, scope, country``, or ``reason`` when it was not measured.
+    """
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        self._filepath = Path(filepath)
+        self.metadata = metadata
+
+    def load(self) -> dict[str, Any]:
+        """Return the records by task; an empty mapping when there is none."""
+        if not self._filepath.exists():
+            return {}
+        content: dict[str, Any] = json.loads(self._filepath.read_text(encoding="utf-8"))
+        return content
+
+    def save(self, data: dict[str, Any]) -> None:
+        """Replace the record, whole or not at all."""
+        write_text(self._filepath, json.dumps(data, indent=2) + "\n")
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}
+
+    def _exists(self) -> bool:
+        return self._filepath.exists()

@@ -1,0 +1,124 @@
+"""The column contract in the catalogue: as a dataset that nodes read, and as a validator of governed stores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
+from functools import partial
+from typing import Any, NoReturn
+
+import pandas as pd
+from kedro.io import AbstractDataset, DatasetError
+from kedro.validation import CheckFailure, DataValidationError
+
+from rai_kedro.catalogue.contract import Contract, DatasetContract
+from rai_kedro.catalogue.reading import read_contract
+from rai_kedro.catalogue.validation import ContractViolation, check_frame
+
+
+class ContractDataset(AbstractDataset[NoReturn, Contract]):
+    """A use case's column contract, read from its catalogue file in the base configuration.
+
+    Reading the file itself, not the merged configuration, is what keeps an environment from weakening a flag.
+
+    Examples:
+        In the catalogue::
+
+            "{use_case}.contract":
+              type: rai_kedro.datasets.contract.ContractDataset
+              filepath: conf/base/{use_case}/catalog.yml
+    """
+
+    def __init__(
+        self, *, filepath: str, as_of: str | date | None = None, metadata: dict[str, Any] | None = None
+    ) -> None:
+        """Point to the contract.
+
+        Args:
+            filepath: The use case's ``catalog.yml``.
+            as_of: Day against which justifications are judged, ``YYYY-MM-DD``; today (UTC) by default.
+            metadata: Anything for tools such as kedro-viz.
+        """
+        self._filepath = filepath
+        self._as_of = date.fromisoformat(as_of) if isinstance(as_of, str) else as_of
+        self.metadata = metadata
+
+    def load(self) -> Contract:
+        """Read the contract as it stands today."""
+        return read_contract(self._filepath, as_of=self._as_of or datetime.now(UTC).date())
+
+    def save(self, data: NoReturn) -> NoReturn:
+        """Refuse: a contract is written by people."""
+        raise DatasetError(f"A column contract is never written by a run; edit {self._filepath}.")
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": self._filepath, "as_of": self._as_of}
+
+
+class ContractValidator:
+    """Holds every month of a governed store against its contract, on save and on load.
+
+    Saving checks all months before any is written. Loading stays lazy: a month is checked when it is read, so
+    that a broken month stops only those who need it.
+
+    Examples:
+        In the catalogue::
+
+            housing.feature_store:
+              validator:
+                class: rai_kedro.datasets.contract.ContractValidator
+                options: {filepath: conf/base/housing/catalog.yml, dataset: feature_store}
+    """
+
+    def __init__(self, filepath: str, dataset: str) -> None:
+        self._contract: DatasetContract = _find(filepath, dataset)
+
+    def validate(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """Check frames, or wrap loaders so that they check what they load.
+
+        Args:
+            data: Frames or loaders by partition key.
+
+        Returns:
+            The same keys with checked frames or checking loaders.
+
+        Raises:
+            DataValidationError: If a frame breaks the contract.
+        """
+        return {
+            key: partial(_load_checked, value, self._contract, key)
+            if callable(value)
+            else _checked(value, self._contract, key)
+            for key, value in data.items()
+        }
+
+
+def _find(filepath: str, dataset: str) -> DatasetContract:
+    # The day does not matter here: validation asks for shapes and values, never for justifications.
+    datasets = read_contract(filepath, as_of=date.min).datasets
+    if dataset not in datasets:
+        raise ValueError(f"{filepath} governs no dataset '{dataset}'; it governs {sorted(datasets)}")
+    return datasets[dataset]
+
+
+def _load_checked(load: Callable[[], pd.DataFrame], contract: DatasetContract, key: str) -> pd.DataFrame:
+    return _checked(load(), contract, key)
+
+
+def _checked(frame: pd.DataFrame, contract: DatasetContract, key: str) -> pd.DataFrame:
+    try:
+        return check_frame(frame, contract, part=key)
+    except ContractViolation as violation:
+        failures = [
+            CheckFailure(
+                str(b),
+                check=b.problem,
+                column=b.column,
+                failure_count=b.rows,
+                failure_examples=list(b.examples),
+            )
+            for b in violation.breaches
+        ]
+        raise DataValidationError(
+            str(violation), dataset_name=contract.dataset, failures=failures
+        ) from violation

@@ -1,0 +1,89 @@
+"""The model card in the catalogue: three files a version, on disk and in MLflow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kedro.io import AbstractDataset, DatasetError
+
+from rai_kedro.datasets.atomic_file import write_text
+from rai_kedro.registry.card import attach_card
+from rai_kedro.reporting.card_contents import ModelCard
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+
+@dataclass(frozen=True)
+class CardWithFigures:
+    """A card, and the figures that its HTML shows, by caption."""
+
+    card: ModelCard
+    figures: Mapping[str, Figure]
+
+
+class ModelCardDataset(AbstractDataset[CardWithFigures, str]):
+    """Writes the card as HTML, Markdown and JSON, logs it to the version's run and points the version to it.
+
+    Examples:
+        In the catalogue::
+
+            "{use_case}.model_card":
+              type: rai_kedro.datasets.model_card.ModelCardDataset
+              filepath: data/08_reporting/{use_case}
+              registered_model_name: "{use_case}"
+    """
+
+    def __init__(
+        self, *, filepath: str, registered_model_name: str, metadata: dict[str, Any] | None = None
+    ) -> None:
+        """Say where cards go.
+
+        Args:
+            filepath: Folder; files are named ``model_card_v<version>.html`` and so on.
+            registered_model_name: Registered model whose version the card describes.
+            metadata: Anything for tools such as kedro-viz.
+        """
+        self._filepath = Path(filepath)
+        self._registered_model_name = registered_model_name
+        self.metadata = metadata
+
+    def save(self, data: CardWithFigures) -> None:
+        """Write the three files, then let the version in MLflow point to them."""
+        from rai_kedro.reporting.model_card import render_html, render_json, render_markdown
+
+        stem = f"model_card_v{data.card.identity.version}"
+        files = {
+            self._filepath / f"{stem}.html": render_html(data.card, data.figures),
+            self._filepath / f"{stem}.md": render_markdown(data.card),
+            self._filepath / f"{stem}.json": render_json(data.card),
+        }
+        for path, text in files.items():
+            write_text(path, text)
+        identity = data.card.identity
+        title = f"**{identity.model_name}**, version {identity.version} of `{identity.use_case}`: {identity.purpose}."
+        attach_card(self._registered_model_name, identity.version, identity.run_id, title, list(files))
+
+    def load(self) -> str:
+        """Return the Markdown of the newest card.
+
+        Raises:
+            DatasetError: If there is no card yet.
+        """
+        cards = sorted(self._filepath.glob("model_card_v*.md"), key=lambda path: path.stat().st_mtime)
+        if not cards:
+            raise DatasetError(f"There is no model card in {self._filepath} yet; train first.")
+        return cards[-1].read_text(encoding="utf-8")
+
+    def preview(self) -> str:
+        """Return the newest card for kedro-viz."""
+        return self.load()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath), "registered_model_name": self._registered_model_name}
+
+    def _exists(self) -> bool:
+        return any(self._filepath.glob("model_card_v*.md"))

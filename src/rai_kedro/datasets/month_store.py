@@ -1,0 +1,251 @@
+"""A store of monthly tables that writes a month whole or not at all.
+
+A store is a folder of Parquet files in the Hive layout, ``month=2024-05/part-0.parquet``, that pandas,
+pyarrow, DuckDB or Spark read as one table. The stock Kedro datasets write in place: a run killed while
+writing leaves a broken file, and the old content is lost. Here a partition is written under a temporary name,
+flushed to disk and renamed, so that a reader, and the next run, find the old content or the new.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from kedro.io import AbstractDataset
+
+from rai_kedro.datasets.partition_file import (
+    TEMPORARY_NAME,
+    flush_folder,
+    make_folder,
+    read_file,
+    replace_file,
+    to_table,
+)
+from rai_kedro.datasets.partition_keys import (
+    MonthStoreError,
+    is_partition_column,
+    month_key,
+    parse_key,
+    partition_key,
+)
+
+if TYPE_CHECKING:
+    from kedro_datasets._typing import TablePreview
+
+__all__ = ["MonthStore", "MonthStoreError", "month_key", "parse_key", "partition_key"]
+
+_PART = "part-0.parquet"
+_LOCK = ".lock"
+
+
+class MonthStore(AbstractDataset[dict[str, pd.DataFrame], dict[str, Callable[[], pd.DataFrame]]]):
+    """Tables by month in Hive-partitioned Parquet; every partition is written whole or not at all.
+
+    In memory a frame carries its partition columns as text; on disk they are in the path only. The index is
+    not kept. Saving a partition replaces it and leaves the others alone; the promise holds for each of them,
+    not for a dictionary of several. A store that does not exist loads as an empty dictionary, and saving an
+    empty dictionary does nothing. Local file systems only.
+
+    Examples:
+        In the catalogue::
+
+            housing.prediction_store:
+              type: rai_kedro.datasets.month_store.MonthStore
+              filepath: data/07_model_output/housing/prediction_store
+              partition_by: [month, model_version]
+
+        In Python::
+
+            store = MonthStore(filepath="data/03_primary/housing/feature_store")
+            store.save({"month=2024-05": frame})
+            may = store.load()["month=2024-05"]()
+
+    Args:
+        filepath: Folder of the store.
+        partition_by: Columns held in the path, outermost first; the first is the month (``YYYY-MM``).
+        metadata: Anything that other programs keep with the catalogue entry; unused here.
+    """
+
+    def __init__(
+        self,
+        *,
+        filepath: str | os.PathLike[str],
+        partition_by: Sequence[str] = ("month",),
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        if "://" in os.fspath(filepath):
+            raise MonthStoreError(
+                "A month store is kept on a local file system, where a rename is atomic.",
+                where=f"filepath: {filepath}",
+                remedy="give a folder on this machine",
+            )
+        if (
+            isinstance(partition_by, str)
+            or not partition_by
+            or not all(map(is_partition_column, partition_by))
+        ):
+            raise MonthStoreError(
+                "The partition columns of a month store are a list of column names.",
+                where=f"partition_by: {partition_by!r}",
+                remedy="write for example partition_by: [month] or partition_by: [month, model_version]",
+            )
+        self._root = Path(filepath)
+        self._partition_by = tuple(partition_by)
+        self.metadata = metadata
+
+    def keys(self) -> list[str]:
+        """Return the keys of the partitions in the store, sorted.
+
+        Returns:
+            Partition keys; empty if the store does not exist.
+
+        Raises:
+            MonthStoreError: If the folder cannot be read, or holds a Parquet file that is not the store's.
+        """
+        return sorted(self._key_of(path) for path in self._files() if path.suffix == ".parquet")
+
+    def load(self) -> dict[str, Callable[[], pd.DataFrame]]:
+        """Return a function for each partition that reads it.
+
+        Returns:
+            Reader of each partition by key, sorted; a reader returns the frame as it was saved.
+
+        Raises:
+            MonthStoreError: As for `keys`; from a reader, if its file is damaged.
+        """
+        return {key: partial(read_file, self._path_of(key), parse_key(key)) for key in self.keys()}
+
+    def save(self, data: dict[str, pd.DataFrame]) -> None:
+        """Write partitions, each whole or not at all.
+
+        Args:
+            data: Frame of each partition by key; all are checked before the first is written.
+
+        Raises:
+            MonthStoreError: If a key or frame is not fit for the store, or the store cannot be written.
+        """
+        tables = {self._path_of(key): to_table(key, frame) for key, frame in data.items()}
+        if not tables:
+            return
+        with self._writing():
+            for path, table in tables.items():
+                replace_file(path, table)
+
+    def remove(self, keys: Iterable[str] | None = None) -> list[str]:
+        """Delete partitions.
+
+        Args:
+            keys: Keys of the partitions to delete; all if None. A key not in the store is passed over.
+
+        Returns:
+            The keys that were deleted, sorted.
+
+        Raises:
+            MonthStoreError: If a key is malformed, or the store cannot be written.
+        """
+        wanted = None if keys is None else {self._path_of(key) for key in keys}
+        if not self._exists():
+            return []
+        with self._writing():
+            stored = {key: self._path_of(key) for key in self.keys()}
+            chosen = {key: path for key, path in stored.items() if wanted is None or path in wanted}
+            for path in chosen.values():
+                path.unlink()
+                self._drop_empty_folders(path.parent)
+        return list(chosen)
+
+    def preview(self, nrows: int = 5) -> TablePreview:
+        """Return the first rows of the first partition, for Kedro-Viz.
+
+        Args:
+            nrows: Number of rows.
+
+        Returns:
+            Index, columns and rows, as ``DataFrame.to_dict(orient="split")`` gives them.
+        """
+        first = next(iter(self.load().values()), pd.DataFrame)
+        preview: TablePreview = first().head(nrows).to_dict(orient="split")
+        return preview
+
+    def _exists(self) -> bool:
+        return bool(self.keys())
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._root), "partition_by": list(self._partition_by)}
+
+    def _pattern(self) -> str:
+        return "/".join(f"{column}=…" for column in self._partition_by)
+
+    def _path_of(self, key: str) -> Path:
+        if tuple(parse_key(key)) != self._partition_by:
+            raise MonthStoreError(
+                "The key does not name the partition columns of this store.",
+                where=str(self._root),
+                example=f"{key} instead of {self._pattern()}",
+                remedy="give a value for each partition column, in their order",
+            )
+        return self._root / key / _PART
+
+    def _key_of(self, path: Path) -> str:
+        key = path.relative_to(self._root).parent.as_posix()
+        with suppress(MonthStoreError):
+            if path == self._path_of(key):
+                return key
+        raise MonthStoreError(
+            "There is a Parquet file in the store that the store has not written.",
+            where=str(path),
+            remedy=f"move it elsewhere; the files of this store are {self._pattern()}/{_PART}",
+        )
+
+    def _files(self) -> Iterator[Path]:
+        """Yield every file; unlike a glob, do not take a folder that may not be read for an empty one."""
+        try:
+            for folder, _, names in os.walk(self._root, onerror=_raise_unless_absent):
+                yield from (Path(folder, name) for name in names)
+        except OSError as error:
+            raise MonthStoreError(
+                "The store cannot be read.",
+                where=str(error.filename),
+                example=str(error.strerror),
+                remedy="see that the path is a folder that you may read",
+            ) from error
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Hold the store for writing, rid of what a killed run has left."""
+        try:
+            make_folder(self._root)
+            with (self._root / _LOCK).open("wb") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                try:
+                    # No other writer is at work while the lock is held: a temporary file is a dead run's.
+                    for stale in (path for path in self._files() if path.name == TEMPORARY_NAME):
+                        stale.unlink()
+                    yield
+                finally:
+                    # Closing is not enough: a process forked meanwhile would share the lock until it ends.
+                    fcntl.flock(lock, fcntl.LOCK_UN)
+        except OSError as error:
+            raise MonthStoreError(
+                "The store cannot be written; every month in it is still whole.",
+                where=str(error.filename or self._root),
+                example=str(error.strerror or error),
+                remedy="see that the folder may be written and the disk is not full, then run again",
+            ) from error
+
+    def _drop_empty_folders(self, folder: Path) -> None:
+        while folder != self._root and not any(folder.iterdir()):
+            folder.rmdir()
+            folder = folder.parent
+        flush_folder(folder)
+
+
+def _raise_unless_absent(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error

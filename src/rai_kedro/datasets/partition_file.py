@@ -1,0 +1,167 @@
+"""One partition of a month store: between a frame and its file, which is replaced in one step."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from rai_kedro.datasets.partition_keys import MonthStoreError, parse_key
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# Readers glob `*.parquet` and skip hidden files: a half-written month must look like neither.
+TEMPORARY_NAME = ".part-0.tmp"
+_ORDER = b"rai.columns"
+
+
+def to_table(key: str, frame: pd.DataFrame) -> pa.Table:
+    """Return a frame as it goes to disk: without its partition columns, which the path holds.
+
+    Args:
+        key: Key of the partition.
+        frame: Its rows; the partition columns have to say what the key says.
+
+    Returns:
+        The Arrow table, with the order of the columns in its metadata.
+
+    Raises:
+        MonthStoreError: If the frame does not belong under the key, or holds what Parquet cannot.
+    """
+    import pyarrow as pa
+
+    values = parse_key(key)
+    _check_columns(key, frame, values)
+    _check_values(key, frame, values)
+    try:
+        table = pa.Table.from_pandas(frame.drop(columns=list(values)), preserve_index=False)
+    except pa.ArrowException as error:
+        raise MonthStoreError(
+            "The frame cannot be written as Parquet.",
+            where=key,
+            example=" ".join(map(str, error.args)),
+            remedy="give each column values of one type",
+        ) from error
+    order = json.dumps(list(frame.columns)).encode()
+    return table.replace_schema_metadata({**(table.schema.metadata or {}), _ORDER: order})
+
+
+def _check_columns(key: str, frame: pd.DataFrame, values: Mapping[str, str]) -> None:
+    if not isinstance(frame, pd.DataFrame):
+        raise MonthStoreError(
+            "A month store takes data frames.",
+            where=key,
+            example=f"got {type(frame).__name__}",
+            remedy="return a dictionary of partition key to pandas DataFrame",
+        )
+    missing = [column for column in values if column not in frame.columns]
+    named = frame.columns.is_unique and all(isinstance(column, str) for column in frame.columns)
+    if missing or not named or len(frame.columns) == len(values):
+        raise MonthStoreError(
+            "The frame needs the partition columns and at least one more, each once and named by text.",
+            where=key,
+            example=f"columns {list(frame.columns)}, partition columns {list(values)}",
+            remedy="add the missing columns, rename or drop the others",
+        )
+
+
+def _check_values(key: str, frame: pd.DataFrame, values: Mapping[str, str]) -> None:
+    for column, value in values.items():
+        # A missing value, or the number 3 for the text "3", is a disagreement too.
+        others = [
+            found for found in frame[column].unique() if not (isinstance(found, str) and found == value)
+        ]
+        if others:
+            raise MonthStoreError(
+                f"Column '{column}' says something else than the key under which the frame is saved.",
+                where=f"{key}, column {column}",
+                how_many=f"{int(frame[column].isin(others).sum())} of {len(frame)} rows",
+                example=repr(others[0]),
+                remedy=f"save each value of '{column}' under its own key, as text",
+            )
+
+
+def replace_file(path: Path, table: pa.Table) -> None:
+    """Put a table in the place of a file in one step: a kill leaves the old content or the new.
+
+    Args:
+        path: The file, which need not exist; its folder is made.
+        table: The new content.
+    """
+    from pyarrow import parquet
+
+    temporary = path.with_name(TEMPORARY_NAME)
+    make_folder(path.parent)
+    try:
+        with temporary.open("wb") as file:
+            parquet.write_table(table, file, write_page_checksum=True)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    flush_folder(path.parent)
+
+
+def read_file(path: Path, values: Mapping[str, str]) -> pd.DataFrame:
+    """Return a partition as it was saved, its partition columns put back as text.
+
+    Args:
+        path: File of the partition.
+        values: Value of each partition column.
+
+    Returns:
+        The rows of the partition; the columns in the order in which they were saved.
+
+    Raises:
+        MonthStoreError: If the file is damaged (its pages carry checksums), gone, or may not be read.
+    """
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        with parquet.ParquetFile(path, page_checksum_verification=True) as file:
+            table = file.read()
+        frame: pd.DataFrame = table.to_pandas()
+    except (pa.ArrowException, OSError) as error:
+        raise MonthStoreError(
+            "A month in the store cannot be read: its file is damaged, gone, or not open to you.",
+            where=str(path),
+            example=str(error).splitlines()[0],
+            remedy="delete the file and make the month again",
+        ) from error
+    for position, (column, value) in enumerate(values.items()):
+        frame.insert(position, column, pd.Series(value, index=frame.index, dtype="str"))
+    order = (table.schema.metadata or {}).get(_ORDER)
+    return frame[json.loads(order)] if order else frame
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, and see that their names are on disk.
+
+    Args:
+        folder: The folder; it may exist.
+    """
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    flush_folder(folder.parent)
+
+
+def flush_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on disk, without which a rename can be lost in a power cut.
+
+    Args:
+        folder: The folder.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

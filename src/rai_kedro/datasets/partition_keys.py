@@ -1,0 +1,89 @@
+"""The keys of a month store: Hive paths such as ``month=2024-05/model_version=3``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from kedro.io import DatasetError
+
+from rai_kedro.errors import RaiError
+
+_MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])", re.ASCII)
+_VALUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_COLUMN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+class MonthStoreError(RaiError, DatasetError):
+    """Something in a month store, or given to it, is not as it has to be.
+
+    It is a ``DatasetError`` too, so that Kedro hands it on as it is instead of wrapping it.
+    """
+
+
+def is_partition_column(name: object) -> bool:
+    """Return whether a name can stand in a key: letters, digits and underscores.
+
+    Args:
+        name: Name of a column.
+
+    Returns:
+        Whether it can be a partition column.
+    """
+    return isinstance(name, str) and _COLUMN.fullmatch(name) is not None
+
+
+def month_key(month: str) -> str:
+    """Return the partition key of a month.
+
+    Args:
+        month: The month as ``YYYY-MM``.
+
+    Returns:
+        The key, e.g. ``month=2024-05``.
+
+    Raises:
+        MonthStoreError: If ``month`` is not a month.
+    """
+    return partition_key({"month": month})
+
+
+def partition_key(values: Mapping[str, str]) -> str:
+    """Return the partition key of partition columns and their values.
+
+    Args:
+        values: Value of each partition column in the order of the store; the first is the month.
+
+    Returns:
+        The key, e.g. ``month=2024-05/model_version=3``.
+
+    Raises:
+        MonthStoreError: If a column or a value cannot stand in a key.
+    """
+    key = "/".join(f"{column}={value}" for column, value in values.items())
+    parse_key(key)
+    return key
+
+
+def parse_key(key: str) -> dict[str, str]:
+    """Return the partition columns and values that a partition key names.
+
+    Args:
+        key: A key such as ``month=2024-05/model_version=3``.
+
+    Returns:
+        Value of each partition column, in the order of the key.
+
+    Raises:
+        MonthStoreError: If the key is not of that form, or its first value is not a month.
+    """
+    pairs = [part.partition("=") for part in key.split("/")] if isinstance(key, str) else []
+    values = {column: value for column, _, value in pairs}
+    well_formed = all(is_partition_column(column) and _VALUE.fullmatch(value) for column, _, value in pairs)
+    if not pairs or not well_formed or len(values) != len(pairs) or not _MONTH.fullmatch(pairs[0][2]):
+        raise MonthStoreError(
+            "This is not the key of a month.",
+            example=repr(key),
+            remedy="write the key as month=2024-05 (year-month, then further columns as /model_version=3)",
+        )
+    return values

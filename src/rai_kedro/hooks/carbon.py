@@ -1,0 +1,148 @@
+"""Energy and emissions of training and of scoring each month, measured with CodeCarbon.
+
+Nodes to measure carry the tag ``carbon.training`` or ``carbon.inference``. What is measured is written to the
+catalogue entries ``<use_case>.training_carbon`` and ``<use_case>.inference_carbon`` and to MLflow.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from kedro.framework.context import KedroContext
+from kedro.framework.hooks import hook_impl
+from kedro.io import CatalogProtocol
+from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
+
+if TYPE_CHECKING:
+    from codecarbon import OfflineEmissionsTracker
+
+_TRAINING, _INFERENCE = "carbon.training", "carbon.inference"
+_NOT_RUN = "the runner did not run the carbon hook around this task"
+_SCOPE = (
+    "processor and memory of this machine during the task; not data storage, network, cooling or manufacture"
+)
+_log = logging.getLogger(__name__)
+
+
+class CarbonHook:
+    """Measures tagged nodes as separate CodeCarbon tasks; a node that scores months, as one task a month."""
+
+    def __init__(self) -> None:
+        self._country = "USA"
+        self._tracker: OfflineEmissionsTracker | None = None
+        self._catalog: CatalogProtocol | None = None
+        self._measuring = False
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Take the country from the environment's globals."""
+        self._country = str(context.config_loader["globals"].get("country", self._country))
+
+    @hook_impl
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+        """Forget the last training's record, so that a card never carries the carbon of another run."""
+        self._catalog = catalog
+        for node in pipeline.only_nodes_with_tags(_TRAINING).nodes:
+            catalog.save(_record_name(node, "training_carbon"), {"training": {"reason": _NOT_RUN}})
+
+    @hook_impl
+    def before_node_run(self, node: Node) -> None:
+        """Start a task where a measured node starts."""
+        if {_TRAINING, _INFERENCE} & node.tags:
+            self._start()
+
+    @hook_impl
+    def after_node_run(self, node: Node, catalog: CatalogProtocol) -> None:
+        """Close the training task; a node that scores months has not begun yet when Kedro calls this."""
+        if _TRAINING in node.tags and (record := self._stop()):
+            catalog.save(_record_name(node, "training_carbon"), {"training": record})
+            _log_metrics("training", record)
+
+    @hook_impl
+    def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
+        """Close the task of a month when its predictions are saved, and start that of the next."""
+        if _INFERENCE not in node.tags or not isinstance(data, dict) or self._catalog is None:
+            return
+        record = self._stop()
+        if record and data:
+            name = _record_name(node, "inference_carbon")
+            records = self._catalog.load(name)
+            self._catalog.save(name, {**records, **dict.fromkeys(data, record)})
+        self._start()
+
+    @hook_impl
+    def after_pipeline_run(self) -> None:
+        """Drop the task that waited for a month which did not come."""
+        self._stop()
+
+    @hook_impl
+    def on_pipeline_error(self) -> None:
+        """Drop the task of the node that failed."""
+        self._stop()
+
+    def _start(self) -> None:
+        if self._tracker is None:
+            self._tracker = _make_tracker(self._country)
+        if self._measuring:
+            self._stop()
+        self._tracker.start_task()
+        self._measuring = True
+
+    def _stop(self) -> dict[str, Any] | None:
+        if self._tracker is None or not self._measuring:
+            return None
+        self._measuring = False
+        measured = self._tracker.stop_task()
+        return {
+            "energy_kwh": float(measured.energy_consumed),
+            "emissions_g": float(measured.emissions) * 1000,
+            "duration_s": float(measured.duration),
+            "method": _method(self._tracker),
+            "scope": _SCOPE,
+            "country": self._country,
+        }
+
+
+def _make_tracker(country: str) -> OfflineEmissionsTracker:
+    from codecarbon import OfflineEmissionsTracker
+    from codecarbon.external.logger import set_logger_level
+
+    set_logger_level("critical")  # it speaks before it reads its own log_level
+    return OfflineEmissionsTracker(
+        country_iso_code=country,
+        save_to_file=False,
+        log_level="critical",
+        allow_multiple_runs=True,
+        measure_power_secs=3600,  # tasks are measured at their ends; no sampling in between
+        tracking_mode="process",
+    )
+
+
+def _method(tracker: OfflineEmissionsTracker) -> str:
+    """Say how the figure came about: without power counters it is an estimate, and must be called one."""
+    hardware = ", ".join(sorted({type(part).__name__.lower() for part in tracker._hardware}))
+    counters = any("intel" in str(getattr(part, "_mode", "")).lower() for part in tracker._hardware)
+    kind = (
+        "measured by the processor's power counters"
+        if counters
+        else "estimated from processor load and assumed power draw, since this machine gives no power counters"
+    )
+    return f"CodeCarbon, offline; {hardware}: {kind}; emissions by the country's electricity mix"
+
+
+def _record_name(node: Node, name: str) -> str:
+    return f"{(node.namespace or '').partition('.')[0]}.{name}"
+
+
+def _log_metrics(task: str, record: dict[str, Any]) -> None:
+    import mlflow
+
+    if mlflow.active_run() is not None:
+        mlflow.log_metrics(
+            {
+                f"carbon.{task}.energy_kwh": record["energy_kwh"],
+                f"carbon.{task}.emissions_g": record["emissions_g"],
+            }
+        )

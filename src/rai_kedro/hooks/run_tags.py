@@ -1,0 +1,66 @@
+"""Name and tags by which a person finds an MLflow run again."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from typing import Any
+
+from kedro.framework.hooks import hook_impl
+from kedro.pipeline import Pipeline
+
+from rai_kedro.registry.versions import GIT_COMMIT_TAG
+
+_STAGES = ("simulation", "governance", "training", "monitoring")
+
+
+class RunTagsHook:
+    """Names the run after use case and stages, and tags it with commit and environment."""
+
+    @hook_impl(trylast=True)
+    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline) -> None:
+        """Tag the run that kedro-mlflow has just opened."""
+        import mlflow
+
+        run = mlflow.active_run()
+        if run is None:
+            return
+        # MLflow's own variable: datasets that save from another thread or process find the run by it.
+        os.environ["MLFLOW_RUN_ID"] = run.info.run_id
+        use_case = ", ".join(
+            sorted({(node.namespace or "").partition(".")[0] for node in pipeline.nodes} - {""})
+        )
+        stages = ", ".join(stage for stage in _STAGES if pipeline.only_nodes_with_tags(stage).nodes)
+        mlflow.set_tags(
+            {
+                "mlflow.runName": f"{use_case}: {stages}",
+                "rai.use_case": use_case,
+                "rai.stages": stages,
+                "rai.environment": run_params.get("env") or "local",
+                **_commit(run_params["project_path"]),
+            }
+        )
+
+    @hook_impl
+    def after_pipeline_run(self) -> None:
+        """Forget the run."""
+        os.environ.pop("MLFLOW_RUN_ID", None)
+
+    @hook_impl
+    def on_pipeline_error(self) -> None:
+        """Forget the run."""
+        os.environ.pop("MLFLOW_RUN_ID", None)
+
+
+def _commit(project_path: str) -> dict[str, str]:
+    """Return the commit as a tag; nothing where the code is not under version control."""
+    git = ["git", "-C", project_path]
+    try:
+        commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)  # noqa: S603
+        changes = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=True)  # noqa: S603
+    except (OSError, subprocess.CalledProcessError):
+        return {}
+    return {
+        GIT_COMMIT_TAG: commit.stdout.strip()
+        + (" with uncommitted changes" if changes.stdout.strip() else "")
+    }

@@ -1,0 +1,93 @@
+"""The short table at the end of a run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kedro.io import CatalogProtocol
+from kedro.pipeline import Pipeline
+
+
+def describe_run(pipeline: Pipeline, catalog: CatalogProtocol, seconds: float) -> list[str]:
+    """Say in a few lines what a run made and where it is to be seen.
+
+    Args:
+        pipeline: The pipeline that ran.
+        catalog: Its catalogue, for what was just saved.
+        seconds: Wall time of the nodes.
+
+    Returns:
+        Lines to print.
+    """
+    outputs = pipeline.outputs() | pipeline.all_outputs()
+    lines = ["", f"done in {seconds:.1f} s"]
+    for name in sorted(outputs):
+        describe = _DESCRIBERS.get(name.rpartition(".")[2])
+        if describe is not None:
+            lines += describe(name.partition(".")[0], catalog, name)
+    return lines
+
+
+def _describe_stores(use_case: str, catalog: CatalogProtocol, name: str) -> list[str]:
+    months = [key.removeprefix("month=") for key in catalog.load(name)]
+    return (
+        [_row("snapshots", f"{len(months)} months, {months[0]} to {months[-1]}", _path(catalog, name))]
+        if months
+        else []
+    )
+
+
+def _describe_governance(use_case: str, catalog: CatalogProtocol, name: str) -> list[str]:
+    return [_row("governance", "risk register and data profile", _path(catalog, name))]
+
+
+def _describe_candidate(use_case: str, catalog: CatalogProtocol, name: str) -> list[str]:
+    version = catalog.load(name)
+    command = f"kedro rai approve --use-case {use_case} --version {version.version} --reviewer NAME --statement TEXT"
+    return [
+        _row("candidate", f"{version.name} version {version.version}", "MLflow, alias 'candidate'"),
+        _row("", "waits for a review:", command),
+    ]
+
+
+def _describe_card(use_case: str, catalog: CatalogProtocol, name: str) -> list[str]:
+    version = catalog.load(f"{use_case}.candidate_model").version
+    return [_row("model card", f"version {version}", f"{_path(catalog, name)}/model_card_v{version}.html")]
+
+
+def _describe_timeline(use_case: str, catalog: CatalogProtocol, name: str) -> list[str]:
+    timeline = catalog.load(name)
+    rows = [
+        _row(
+            "drift" if index == 0 else "",
+            f"{month['month']}  {_verdict(month)}",
+            f"model version {month['model_version']}",
+        )
+        for index, month in enumerate(timeline["months"])
+    ]
+    return [
+        *rows,
+        _row("", "timeline and monthly reports", _path(catalog, f"{use_case}.evidently_workspace")),
+    ]
+
+
+def _verdict(month: dict[str, Any]) -> str:
+    return f"DRIFT in {', '.join(month['drifted_columns'])}" if month["verdict"] else "no drift found"
+
+
+def _row(topic: str, what: str, where: str) -> str:
+    return f"  {topic:<11} {what:<46} {where}"
+
+
+def _path(catalog: CatalogProtocol, name: str) -> str:
+    description = catalog.get(name)._describe()  # type: ignore[union-attr]
+    return str(description.get("filepath", ""))
+
+
+_DESCRIBERS = {
+    "feature_store": _describe_stores,
+    "governance_page": _describe_governance,
+    "candidate_model": _describe_candidate,
+    "model_card": _describe_card,
+    "drift_timeline": _describe_timeline,
+}

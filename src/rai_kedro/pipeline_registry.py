@@ -1,0 +1,51 @@
+"""The registered pipelines: four stages for every use case found in the configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kedro.pipeline import Pipeline
+from kedro.utils import find_kedro_project
+
+from rai_kedro.pipelines import governance, monitoring, simulation, training
+
+_STAGES = {
+    "simulation": simulation.create_pipeline,
+    "governance": governance.create_pipeline,
+    "training": training.create_pipeline,
+    "monitoring": monitoring.create_pipeline,
+}
+_UP_TO_CANDIDATE = ("simulation", "governance", "training")
+DEFAULT_USE_CASE = "housing"
+
+
+def register_pipelines() -> dict[str, Pipeline]:
+    """Instantiate every stage once for each use case.
+
+    Returns:
+        ``<use_case>.<stage>`` for each stage; ``<use_case>`` for everything up to the registered candidate; the plain
+        stage names and ``__default__`` are those of the default use case.
+    """
+    pipelines: dict[str, Pipeline] = {}
+    for use_case in find_use_cases(_project_path() / "conf" / "base"):
+        stages = {name: _in_namespace(create(), use_case, name) for name, create in _STAGES.items()}
+        pipelines |= {f"{use_case}.{name}": stage for name, stage in stages.items()}
+        pipelines[use_case] = sum((stages[name] for name in _UP_TO_CANDIDATE), start=Pipeline([]))
+    pipelines |= {name: pipelines[f"{DEFAULT_USE_CASE}.{name}"] for name in _STAGES}
+    pipelines["__default__"] = pipelines[DEFAULT_USE_CASE]
+    return pipelines
+
+
+def find_use_cases(base: Path) -> list[str]:
+    """Return the names of all folders of the base configuration that hold a use case's catalogue."""
+    return sorted(path.parent.name for path in base.glob("*/catalog.yml"))
+
+
+def _in_namespace(stage: Pipeline, use_case: str, name: str) -> Pipeline:
+    """Give datasets the use case's prefix, and nodes the use case and the stage, which kedro-viz folds."""
+    folded = Pipeline(stage, namespace=name, prefix_datasets_with_namespace=False, tags=[name])
+    return Pipeline(folded, namespace=use_case)
+
+
+def _project_path() -> Path:
+    return find_kedro_project(Path.cwd()) or Path(__file__).resolve().parents[2]

@@ -1,0 +1,42 @@
+"""Adapters of the governance stage."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rai_kedro.catalogue.contract import Contract
+from rai_kedro.catalogue.profile import profile_month
+from rai_kedro.catalogue.register import build_register
+from rai_kedro.frames import Store
+
+
+def register_risks(
+    contract: Contract, features: list[str] | None, target: str
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """List every governed column, and keep the contract as it stands today."""
+    # A column asked for without being allowed is listed as asked for: the officer sees it here, training refuses it.
+    asked = features or contract.datasets["feature_store"].with_use("model")
+    register = build_register(contract, asked, target)
+    return [row.to_dict() for row in register], contract.model_dump(mode="json")
+
+
+def profile_stores(feature_store: Store, label_store: Store, contract: Contract) -> list[dict[str, Any]]:
+    """Describe every column of every month of both stores."""
+    stores = {"feature_store": feature_store, "label_store": label_store}
+    return [
+        profile.to_dict()
+        for name, store in stores.items()
+        for key, load in store.items()
+        for profile in profile_month(load(), contract.datasets[name], key.removeprefix("month="))
+    ]
+
+
+def render_governance(
+    register: list[dict[str, Any]], profile: list[dict[str, Any]], contract: Contract
+) -> str:
+    """Put register and profile onto one readable page."""
+    from rai_kedro.reporting.governance_page import render_governance_page
+
+    return render_governance_page(
+        register, profile, use_case=contract.use_case, as_of=contract.as_of.isoformat()
+    )

@@ -1,0 +1,31 @@
+"""Wiring of the governance stage."""
+
+from kedro.pipeline import Pipeline, node
+
+from rai_kedro.pipelines.governance.nodes import profile_stores, register_risks, render_governance
+
+
+def create_pipeline() -> Pipeline:
+    """Return the stage: contract and stores to risk register, data profile and a readable page."""
+    return Pipeline(
+        [
+            node(
+                register_risks,
+                inputs=["contract", "params:training.features", "params:training.target"],
+                outputs=["risk_register", "contract_record"],
+                name="register_risks",
+            ),
+            node(
+                profile_stores,
+                inputs=["feature_store", "label_store", "contract"],
+                outputs="data_profile",
+                name="profile_stores",
+            ),
+            node(
+                render_governance,
+                inputs=["risk_register", "data_profile", "contract"],
+                outputs="governance_page",
+                name="render_governance",
+            ),
+        ]
+    )

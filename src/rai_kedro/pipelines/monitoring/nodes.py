@@ -1,0 +1,159 @@
+"""Adapters of the monitoring stage."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from rai_kedro.catalogue.contract import NUMERIC_TYPES, Contract, DatasetContract
+from rai_kedro.catalogue.lanes import Lanes, split_lanes
+from rai_kedro.catalogue.pairing import load_month, refuse_orphans
+from rai_kedro.datasets.evidently_workspace import MonthReport
+from rai_kedro.frames import Store
+from rai_kedro.pipelines.monitoring.parameters import MonitoringParameters
+from rai_kedro.pipelines.monitoring.plan import ScoredMonth, month_number, plan_scoring, plan_testing
+from rai_kedro.registry.production import ProductionModel
+
+if TYPE_CHECKING:
+    from rai_kedro.drift.testing import Kind
+
+_PREDICTION = "prediction"
+_log = logging.getLogger(__name__)
+
+
+def select_months(
+    feature_store: Store, label_store: Store, prediction_history: Store, parameters: MonitoringParameters
+) -> tuple[str, ...]:
+    """List the months still to be scored."""
+    months = plan_scoring(
+        feature_store, label_store, prediction_history, only_next=parameters.months == "next"
+    )
+    _log.info("months to score: %s", ", ".join(months) or "none, all are done")
+    return months
+
+
+def score_months(
+    months: tuple[str, ...],
+    feature_store: Store,
+    label_store: Store,
+    production: ProductionModel,
+    contract: Contract,
+) -> Iterator[dict[str, pd.DataFrame]]:
+    """Predict month by month with the production model only; each month is saved before the next is read."""
+    governed = contract.datasets["feature_store"]
+    for month in months:
+        frame = load_month(feature_store, governed, month)
+        if f"month={month}" in label_store:
+            refuse_orphans(
+                frame, load_month(label_store, contract.datasets["label_store"], month), contract, month
+            )
+        lanes = _split(frame, contract, production, month)
+        scored = ScoredMonth(month, production.version)
+        predictions = lanes.identifiers.assign(
+            model_version=scored.model_version,
+            run_id=production.run_id,
+            prediction=production.model.predict(lanes.model),
+        )
+        _log.info("  %s scored by version %s: %d rows", month, scored.model_version, len(predictions))
+        yield {scored.key: predictions}
+
+
+def watch_drift(  # noqa: PLR0913 - Kedro passes every dataset as an argument
+    prediction_store: Store,
+    drift_history: Store,
+    feature_store: Store,
+    production: ProductionModel,
+    contract: Contract,
+    parameters: MonitoringParameters,
+) -> Iterator[tuple[list[MonthReport], dict[str, pd.DataFrame]]]:
+    """Test every scored month against the reference of the version that scored it.
+
+    The report is published before the result is stored: a month whose result is there has been published.
+    """
+    from rai_kedro.drift.results import drift_frame
+    from rai_kedro.drift.testing import measure_drift
+
+    nothing_waiting = True
+    kinds = _kinds(production.reference, contract.datasets["feature_store"])
+    for scored in plan_testing(prediction_store, drift_history):
+        if scored.model_version != production.version:
+            _log.warning(
+                "  %s was scored by version %s, which is no longer in production: drift not tested",
+                scored.month,
+                scored.model_version,
+            )
+            continue
+        lanes = _split(
+            load_month(feature_store, contract.datasets["feature_store"], scored.month),
+            contract,
+            production,
+            scored.month,
+        )
+        current = _join(lanes, prediction_store[scored.key](), contract.datasets["feature_store"])
+        drift, snapshot = measure_drift(
+            production.reference,
+            current,
+            kinds,
+            parameters.drift,
+            month=scored.month,
+            model_version=scored.model_version,
+        )
+        found = f"drift in {', '.join(drift.drifted_columns)}" if drift.verdict else "no drift found"
+        _log.info("  %s tested: %s", scored.month, found)
+        nothing_waiting = False
+        yield [MonthReport(drift, snapshot, production.run_id)], {scored.key: drift_frame(drift)}
+    if nothing_waiting:
+        # Kedro looks at the first item of a generator with several outputs, so there must be one.
+        yield [], {}
+
+
+def summarise_drift(drift_store: Store, feature_store: Store) -> tuple[dict[str, Any], Any, dict[str, Any]]:
+    """Put all months tested so far into a timeline, a figure and MLflow metrics."""
+    from rai_kedro.drift.results import from_frame
+    from rai_kedro.drift.timeline import build_timeline, draw_timeline
+
+    timeline = build_timeline([from_frame(load()) for load in drift_store.values()])
+    first = min(feature_store).removeprefix("month=")
+    metrics = {
+        name: [
+            {"value": float(month[key]), "step": month_number(month["month"], first)}
+            for month in timeline["months"]
+        ]
+        for name, key in {"drift.share": "share", "drift.count": "count", "drift.verdict": "verdict"}.items()
+    }
+    return timeline, draw_timeline(timeline), metrics
+
+
+def _kinds(reference: pd.DataFrame, governed: DatasetContract) -> dict[str, Kind]:
+    """Return what is tested: the prediction, and every column of both lanes that the reference has."""
+    columns = {
+        name: column
+        for name, column in governed.columns.items()
+        if name in reference and column.use != "forbidden"
+    }
+    kinds: dict[str, Kind] = {
+        name: "numerical" if column.type in NUMERIC_TYPES else "categorical"
+        for name, column in columns.items()
+        if column.type != "date"
+    }
+    return {**kinds, _PREDICTION: "numerical"}
+
+
+def _join(lanes: Lanes, predictions: pd.DataFrame, governed: DatasetContract) -> pd.DataFrame:
+    key = list(governed.key)
+    both = lanes.model.join(lanes.audit[[name for name in lanes.audit if name not in lanes.model]])
+    rows = pd.concat([lanes.identifiers[key], both], axis=1)
+    return rows.merge(predictions[[*key, _PREDICTION]], on=key, how="inner", validate="one_to_one")
+
+
+def _split(frame: pd.DataFrame, contract: Contract, production: ProductionModel, month: str) -> Lanes:
+    return split_lanes(
+        frame,
+        contract.datasets["feature_store"],
+        on=contract.as_of,
+        features=list(production.model.feature_names_in_),
+        part=f"month={month}",
+    )

@@ -1,0 +1,49 @@
+"""Wiring of the monitoring stage."""
+
+from kedro.pipeline import Pipeline, node
+
+from rai_kedro.pipelines.monitoring.nodes import score_months, select_months, summarise_drift, watch_drift
+
+
+def create_pipeline() -> Pipeline:
+    """Return the stage: waiting months to predictions, drift results and the timeline.
+
+    A store that the stage both reads and extends appears twice: ``…_history`` is what was there before the run.
+    """
+    return Pipeline(
+        [
+            node(
+                select_months,
+                inputs=["feature_store", "label_store", "prediction_history", "params:monitoring"],
+                outputs="months_to_score",
+                name="select_months",
+            ),
+            node(
+                score_months,
+                inputs=["months_to_score", "feature_store", "label_store", "production_model", "contract"],
+                outputs="prediction_store",
+                name="score_months",
+                tags=["carbon.inference"],
+            ),
+            node(
+                watch_drift,
+                inputs=[
+                    "prediction_store",
+                    "drift_history",
+                    "feature_store",
+                    "production_model",
+                    "contract",
+                    "params:monitoring",
+                ],
+                # In this order: a month counts as tested when its result is stored, so that comes last.
+                outputs=["evidently_workspace", "drift_store"],
+                name="watch_drift",
+            ),
+            node(
+                summarise_drift,
+                inputs=["drift_store", "feature_store"],
+                outputs=["drift_timeline", "drift_figure", "monitoring_metrics"],
+                name="summarise_drift",
+            ),
+        ]
+    )

@@ -1,0 +1,21 @@
+"""Adapters of the simulation stage."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from rai_kedro.catalogue.contract import Contract
+from rai_kedro.simulation.drift_schedule import SimulationParameters
+from rai_kedro.simulation.snapshots import simulate_snapshots
+
+
+def simulate_stores(
+    raw_data: pd.DataFrame, contract: Contract, parameters: SimulationParameters
+) -> tuple[dict[str, pd.DataFrame], dict[str, pd.DataFrame], dict[str, Any]]:
+    """Turn the raw table into monthly feature and label snapshots, and say what drift was injected."""
+    columns = contract.datasets["feature_store"].columns
+    ranges = {name: column.range for name, column in columns.items() if column.range is not None}
+    snapshots = simulate_snapshots(raw_data, parameters, ranges)
+    return snapshots.features, snapshots.labels, snapshots.drift_ground_truth

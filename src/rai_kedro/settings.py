@@ -1,0 +1,24 @@
+"""Kedro's project settings: how configuration is merged and which hooks run."""
+
+import warnings
+
+from rai_kedro.hooks.carbon import CarbonHook
+from rai_kedro.hooks.environment import EnvironmentHook
+from rai_kedro.hooks.progress import ProgressHook
+from rai_kedro.hooks.run_tags import RunTagsHook
+
+# A warning to the developers of a library, at every command; nothing a user of this project can act on.
+warnings.filterwarnings("ignore", message=r"register_new_resolver\(\) is deprecated", category=UserWarning)
+
+HOOKS = (EnvironmentHook(), RunTagsHook(), CarbonHook(), ProgressHook())
+
+# kedro-viz would load pandas again at every run to keep statistics, and telemetry is off as shipped.
+DISABLE_HOOKS_FOR_PLUGINS = ("kedro-viz", "kedro-telemetry")
+
+CONFIG_LOADER_ARGS = {
+    "base_env": "base",
+    "default_run_env": "local",
+    # Without 'soft' an environment that overrides one key of a catalogue entry would drop its metadata,
+    # and with it the risk flags, from everything that shows the catalogue.
+    "merge_strategy": {"catalog": "soft", "parameters": "soft", "globals": "soft", "mlflow": "soft"},
+}

@@ -1,0 +1,157 @@
+"""Programs that are started together, watched, and stopped together."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
+from pathlib import Path
+
+from rai_kedro.errors import RaiError
+from rai_kedro.ui.viewers import HOST, Viewer
+
+_LOGS = "data/08_reporting/ui_logs"
+_START_SECONDS = 180.0
+_STOP_SECONDS = 10.0
+_TAIL = 15
+
+
+class ViewerError(RaiError):
+    """A viewer that cannot be started, or has ended by itself."""
+
+
+@dataclass(frozen=True)
+class _Started:
+    viewer: Viewer
+    process: subprocess.Popen[bytes]
+    log: Path
+
+
+@contextmanager
+def running(viewers: Sequence[Viewer], project: Path) -> Iterator[Callable[[], None]]:
+    """Start viewers, wait until each answers, and stop them at the end, whatever happens.
+
+    Args:
+        viewers: The viewers.
+        project: Folder of the project, in which they are run.
+
+    Yields:
+        When all of them answer: a function that raises if one has ended since.
+
+    Raises:
+        ViewerError: If a port is taken, or a viewer ends or does not answer; the others are stopped then.
+    """
+    _check_ports(viewers)
+    started: list[_Started] = []
+    try:
+        for viewer in viewers:
+            started.append(_start(viewer, project))
+        _wait_for_answers(started)
+        yield partial(_check_alive, started)
+    finally:
+        _stop(started)
+
+
+def _check_ports(viewers: Sequence[Viewer]) -> None:
+    ports = [viewer.port for viewer in viewers]
+    for viewer in viewers:
+        if ports.count(viewer.port) > 1 or _is_listening(viewer.port) or not _can_bind(viewer.port):
+            raise ViewerError(
+                f"Port {viewer.port}, which {viewer.name} needs, is taken. Nothing has been started.",
+                where=viewer.url,
+                remedy="stop what uses it, or choose others: make ui UI='--mlflow-port 5001 --viz-port 4142'",
+            )
+
+
+def _is_listening(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(2)
+        return probe.connect_ex((HOST, port)) == 0
+
+
+def _can_bind(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def _start(viewer: Viewer, project: Path) -> _Started:
+    log = project / _LOGS / f"{viewer.name.lower()}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as file:
+        # A session of its own: Ctrl-C reaches only us, and its whole process group can be stopped.
+        process = subprocess.Popen(  # noqa: S603 - the command is our own
+            viewer.command,
+            cwd=project,
+            env={**os.environ, **viewer.environment},
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    return _Started(viewer, process, log)
+
+
+def _wait_for_answers(started: Sequence[_Started]) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    for one in started:
+        while not _answers(one.viewer.url):
+            _check_alive(started)
+            if time.monotonic() > deadline:
+                raise _failure(one, f"{one.viewer.name} does not answer after {_START_SECONDS:.0f} seconds.")
+            time.sleep(0.2)
+
+
+def _answers(url: str) -> bool:
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with suppress(OSError), direct.open(url, timeout=5) as response:
+        return bool(response.status == HTTPStatus.OK)
+    return False
+
+
+def _check_alive(started: Sequence[_Started]) -> None:
+    for one in started:
+        code = one.process.poll()
+        if code is not None:
+            raise _failure(one, f"{one.viewer.name} has ended by itself (exit code {code}).")
+
+
+def _failure(one: _Started, what: str) -> ViewerError:
+    lines = one.log.read_text(encoding="utf-8", errors="replace").splitlines()
+    return ViewerError(
+        f"{what} The others are stopped too.",
+        where=str(one.log),
+        example="\n    ".join(["its last lines:", *lines[-_TAIL:]]),
+        remedy="mend what the log says, then: make ui",
+    )
+
+
+def _stop(started: Sequence[_Started]) -> None:
+    for sent in (signal.SIGTERM, signal.SIGKILL):
+        for one in started:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(one.process.pid, sent)
+        deadline = time.monotonic() + _STOP_SECONDS
+        while any(_group_exists(one) for one in started) and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+
+def _group_exists(one: _Started) -> bool:
+    one.process.poll()
+    try:
+        os.killpg(one.process.pid, 0)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True

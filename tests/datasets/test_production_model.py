@@ -1,0 +1,164 @@
+"""Loading the model in production through Kedro and all its runners, against a real MLflow store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from multiprocessing.reduction import ForkingPickler
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+import sklearn
+from kedro.framework.hooks.manager import _create_hook_manager
+from kedro.io import DataCatalog, DatasetError, SharedMemoryDataCatalog
+from kedro.pipeline import node, pipeline
+from kedro.runner import ParallelRunner, SequentialRunner, ThreadRunner
+from mlflow import MlflowClient
+from sklearn.ensemble import RandomForestRegressor
+
+from rai_kedro.datasets.production_model import ProductionModelDataset
+from rai_kedro.errors import RaiError
+from rai_kedro.registry.candidate import Candidate, register_candidate
+from rai_kedro.registry.production import ApprovalMissingError, NoProductionVersionError, ProductionModel
+from rai_kedro.registry.review import ReviewRequest, approve
+
+FEATURES = ["RM", "AGE"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Make one database for this file; that costs seconds."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    before = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(f"sqlite:///{folder / 'mlflow.db'}")
+    mlflow.create_experiment("datasets", artifact_location=(folder / "artifacts").as_uri())
+    mlflow.set_experiment("datasets")
+    yield
+    mlflow.set_tracking_uri(before)
+
+
+@pytest.fixture
+def name(request: pytest.FixtureRequest) -> str:
+    return request.node.name.replace("[", "-").replace("]", "")
+
+
+@pytest.fixture
+def dataset(name: str, tmp_path: Path) -> ProductionModelDataset:
+    return ProductionModelDataset(registered_model_name=name, filepath=str(tmp_path / "evidence.jsonl"))
+
+
+@pytest.fixture
+def train(name: str) -> Callable[[], None]:
+    def train_one() -> None:
+        frame = pd.DataFrame({"RM": np.linspace(4, 8, 30), "AGE": np.linspace(90, 10, 30)})
+        label = 3 * frame["RM"]
+        model = RandomForestRegressor(5, random_state=0).fit(frame, label)
+        candidate = Candidate(
+            estimator=model,
+            input_example=frame.head(5),
+            predictions=model.predict(frame.head(5)),
+            training_frame=frame.assign(MEDV=label),
+            reference=frame.assign(MEDV=label, prediction=model.predict(frame)),
+            target="MEDV",
+            contract={"columns": {"RM": {"use": "model"}}},
+            tags={},
+            pip_requirements=(f"scikit-learn=={sklearn.__version__}",),
+            source="month=2024-01",
+        )
+        with mlflow.start_run():
+            register_candidate(candidate, name)
+
+    return train_one
+
+
+def give_approval(dataset: ProductionModelDataset, version: str = "1") -> None:
+    now = datetime(2024, 5, 1, tzinfo=UTC)
+    request = ReviewRequest(dataset._registered_model_name, version, "Ada", "card read", now)
+    approve(MlflowClient(), request, dataset._filepath)
+
+
+def score(production: ProductionModel) -> list[float]:
+    return list(production.model.predict(production.reference[FEATURES]))
+
+
+def make_catalog(kind: type[DataCatalog], dataset: ProductionModelDataset, scores: Path) -> DataCatalog:
+    production = {
+        "type": "rai_kedro.datasets.production_model.ProductionModelDataset",
+        "registered_model_name": dataset._registered_model_name,
+        "filepath": str(dataset._filepath),
+    }
+    result = {"type": "json.JSONDataset", "filepath": str(scores)}
+    return kind.from_config({"production_model": production, "scores": result})
+
+
+def test_approved_model_is_loaded_with_what_belongs_to_it(
+    dataset: ProductionModelDataset, train: Callable[[], None]
+) -> None:
+    train()
+    give_approval(dataset)
+    production = dataset.load()
+    assert dataset.exists()
+    assert production.version == "1"
+    assert production.review.reviewer == "Ada"
+    assert production.contract == {"columns": {"RM": {"use": "model"}}}
+    assert score(production) == list(production.reference["prediction"])
+
+
+def test_missing_approval_is_readable_and_names_the_command(
+    dataset: ProductionModelDataset, train: Callable[[], None], name: str
+) -> None:
+    train()
+    assert not dataset.exists()
+    with pytest.raises(DatasetError) as caught:
+        dataset.load()
+    assert str(caught.value).startswith(f"No version of {name} is in production")
+    assert f"kedro rai approve --use-case {name} --version 1 " in str(caught.value)
+    assert "Failed while loading" not in str(caught.value)
+    assert isinstance(caught.value.__cause__, NoProductionVersionError)
+
+
+def test_nothing_can_be_saved(dataset: ProductionModelDataset) -> None:
+    with pytest.raises(DatasetError, match="kedro rai approve --use-case"):
+        dataset.save("anything")  # type: ignore[arg-type]
+
+
+def test_goes_to_a_worker_process(dataset: ProductionModelDataset, train: Callable[[], None]) -> None:
+    train()
+    give_approval(dataset)
+    copy = ForkingPickler.loads(ForkingPickler.dumps(dataset))
+    assert score(copy.load()) == score(dataset.load())
+
+
+def test_relative_record_is_made_absolute_by_kedro_under_this_key(tmp_path: Path) -> None:
+    from kedro.framework.context.context import _convert_paths_to_absolute_posix
+
+    entry = {"production_model": {"filepath": "data/08_reporting/evidence/housing.jsonl"}}
+    converted = _convert_paths_to_absolute_posix(tmp_path, entry)
+    expected = tmp_path / "data/08_reporting/evidence/housing.jsonl"
+    assert converted["production_model"]["filepath"] == expected.as_posix()
+
+
+@pytest.mark.parametrize("runner", [SequentialRunner, ThreadRunner, ParallelRunner])
+def test_no_runner_skips_the_check(
+    runner: type, dataset: ProductionModelDataset, train: Callable[[], None], tmp_path: Path
+) -> None:
+    train()
+    MlflowClient().set_registered_model_alias(dataset._registered_model_name, "production", "1")
+    scores = tmp_path / "scores.json"
+    kind = SharedMemoryDataCatalog if runner is ParallelRunner else DataCatalog
+    catalog = make_catalog(kind, dataset, scores)
+    steps = pipeline([node(score, "production_model", "scores")])
+    with pytest.raises(DatasetError) as caught:
+        runner().run(steps, catalog, hook_manager=_create_hook_manager())
+    assert str(caught.value).startswith("production_model: Version 1 of")
+    assert "its approval is not on record" in str(caught.value)
+    assert not scores.exists()
+    if runner is not ParallelRunner:  # a worker process sends the exception without its causes
+        assert isinstance(caught.value.__cause__, RaiError)
+        assert isinstance(caught.value.__cause__.__cause__, ApprovalMissingError)
+    give_approval(dataset)
+    runner().run(steps, catalog, hook_manager=_create_hook_manager())
+    assert scores.exists()
