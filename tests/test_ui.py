@@ -104,9 +104,7 @@ class TestRunning:
         with pytest.raises(ViewerError, match=f"Port {port}"), running(wanted, tmp_path):
             pass
 
-    def test_one_that_does_not_start_is_named_with_its_log(
-        self, viewers: list[Viewer], tmp_path: Path
-    ) -> None:
+    def test_one_that_does_not_start_is_named_with_its_log(self, viewers: list[Viewer], tmp_path: Path) -> None:
         broken = Viewer("Broken", free_port(), (sys.executable, "-c", "raise SystemExit('no database')"), "")
         with pytest.raises(ViewerError, match=r"Broken has ended by itself \(exit code 1\)") as caught:
             with running([*viewers, broken], tmp_path):
@@ -164,9 +162,7 @@ class TestCommand:
         ) as command:
             assert command.stdout is not None
             said = list(itertools.takewhile(lambda line: "Ctrl-C" not in line, command.stdout))
-            assert [line.split()[1] for line in said[-3:]] == [
-                f"http://127.0.0.1:{port}" for port in ports.values()
-            ]
+            assert [line.split()[1] for line in said[-3:]] == [f"http://127.0.0.1:{port}" for port in ports.values()]
             # MLflow refuses hosts that it does not know; both names of this machine have to pass.
             for host in ("127.0.0.1", "localhost"):
                 with urllib.request.urlopen(f"http://{host}:{ports['--mlflow-port']}", timeout=10) as page:

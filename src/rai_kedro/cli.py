@@ -12,9 +12,7 @@ from kedro.framework.cli.utils import CONTEXT_SETTINGS
 
 from rai_kedro.commands import errors
 
-use_case_option = click.option(
-    "--use-case", default="housing", show_default=True, help="Name of the use case."
-)
+use_case_option = click.option("--use-case", default="housing", show_default=True, help="Name of the use case.")
 env_option = click.option("--env", "-e", default=None, help="Kedro environment (conf/<env>).")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from kedro.pipeline import Pipeline
 from kedro.utils import find_kedro_project
 
+from rai_kedro.catalogue.reading import find_use_cases
 from rai_kedro.pipelines import governance, monitoring, simulation, training
 
 _STAGES = {
@@ -34,11 +35,6 @@ def register_pipelines() -> dict[str, Pipeline]:
     pipelines |= {name: pipelines[f"{DEFAULT_USE_CASE}.{name}"] for name in _STAGES}
     pipelines["__default__"] = pipelines[DEFAULT_USE_CASE]
     return pipelines
-
-
-def find_use_cases(base: Path) -> list[str]:
-    """Return the names of all folders of the base configuration that hold a use case's catalogue."""
-    return sorted(path.parent.name for path in base.glob("*/catalog.yml"))
 
 
 def _in_namespace(stage: Pipeline, use_case: str, name: str) -> Pipeline:

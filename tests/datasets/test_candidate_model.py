@@ -36,9 +36,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture
 def dataset(request: pytest.FixtureRequest) -> CandidateModelDataset:
-    return CandidateModelDataset(
-        registered_model_name=request.node.name, metadata={"kedro-viz": {"layer": "models"}}
-    )
+    return CandidateModelDataset(registered_model_name=request.node.name, metadata={"kedro-viz": {"layer": "models"}})
 
 
 def make_candidate(estimator: object = None) -> Candidate:
@@ -104,9 +102,7 @@ def test_registry_errors_reach_the_user_without_kedros_wrapping(dataset: Candida
     assert str(caught.value) == str(caught.value.__cause__)
 
 
-def test_without_a_run_nothing_is_saved(
-    dataset: CandidateModelDataset, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_run_nothing_is_saved(dataset: CandidateModelDataset, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MLFLOW_RUN_ID", raising=False)
     with pytest.raises(DatasetError, match="No MLflow run is open") as caught:
         dataset.save(make_candidate())

@@ -25,15 +25,11 @@ TYPE = "rai_kedro.datasets.month_store.MonthStore"
 
 
 def make_month(month: str, rows: int = 4, offset: float = 0.0) -> pd.DataFrame:
-    return pd.DataFrame(
-        {"month": [month] * rows, "tract": np.arange(1, rows + 1), "LSTAT": np.arange(rows) + offset}
-    )
+    return pd.DataFrame({"month": [month] * rows, "tract": np.arange(1, rows + 1), "LSTAT": np.arange(rows) + offset})
 
 
 def make_prediction(month: str, version: str) -> pd.DataFrame:
-    frame = pd.DataFrame(
-        {"month": month, "tract": [1, 2], "model_version": version, "prediction": [20.5, 30.25]}
-    )
+    frame = pd.DataFrame({"month": month, "tract": [1, 2], "model_version": version, "prediction": [20.5, 30.25]})
     return frame
 
 
@@ -162,9 +158,7 @@ class TestRoundTrip:
         store.save({"month=2024-01": make_month("2024-01")})
         assert contents(tmp_path) == before
 
-    def test_absent_store_is_empty_and_saving_nothing_makes_nothing(
-        self, store: MonthStore, tmp_path: Path
-    ) -> None:
+    def test_absent_store_is_empty_and_saving_nothing_makes_nothing(self, store: MonthStore, tmp_path: Path) -> None:
         assert store.load() == {}
         assert not store.exists()
         store.save({})
@@ -193,16 +187,11 @@ class TestOnDisk:
     def test_partition_columns_are_not_in_the_file(self, predictions: MonthStore, tmp_path: Path) -> None:
         predictions.save({"month=2024-05/model_version=3": make_prediction("2024-05", "3")})
         (path,) = (tmp_path / "predictions").rglob("*.parquet")
-        assert (
-            path.relative_to(tmp_path).as_posix()
-            == "predictions/month=2024-05/model_version=3/part-0.parquet"
-        )
+        assert path.relative_to(tmp_path).as_posix() == "predictions/month=2024-05/model_version=3/part-0.parquet"
         inside = arrow_dataset.dataset(path, format="parquet").schema.names
         assert inside == ["tract", "prediction"]
 
-    def test_left_over_of_a_killed_run_is_ignored_then_cleaned(
-        self, store: MonthStore, tmp_path: Path
-    ) -> None:
+    def test_left_over_of_a_killed_run_is_ignored_then_cleaned(self, store: MonthStore, tmp_path: Path) -> None:
         store.save({"month=2024-01": make_month("2024-01")})
         left_over = tmp_path / "store/month=2024-02/.part-0.tmp"
         left_over.parent.mkdir()
@@ -298,9 +287,7 @@ class TestDamage:
         whole = path.read_bytes()
         middle = len(whole) // 3
         path.write_bytes(whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :])
-        with pytest.raises(
-            MonthStoreError, match=r"cannot be read(.|\n)*part-0\.parquet(.|\n)*make the month again"
-        ):
+        with pytest.raises(MonthStoreError, match=r"cannot be read(.|\n)*part-0\.parquet(.|\n)*make the month again"):
             store.load()["month=2024-01"]()
 
     @pytest.mark.parametrize("keep", [0, 10, 500])
@@ -362,9 +349,7 @@ def permissions(folder: Path, mode: int) -> Iterator[None]:
 
 
 class TestPermissions:
-    def test_read_only_store_names_the_path_and_stays_as_it_was(
-        self, store: MonthStore, tmp_path: Path
-    ) -> None:
+    def test_read_only_store_names_the_path_and_stays_as_it_was(self, store: MonthStore, tmp_path: Path) -> None:
         store.save({"month=2024-01": make_month("2024-01")})
         before = contents(tmp_path)
         with permissions(tmp_path / "store", 0o555):
@@ -377,9 +362,7 @@ class TestPermissions:
         assert "Permission denied" in str(caught.value)
         assert contents(tmp_path) == before
 
-    def test_unreadable_folder_is_not_taken_for_an_empty_store(
-        self, store: MonthStore, tmp_path: Path
-    ) -> None:
+    def test_unreadable_folder_is_not_taken_for_an_empty_store(self, store: MonthStore, tmp_path: Path) -> None:
         store.save({"month=2024-01": make_month("2024-01")})
         with permissions(tmp_path / "store", 0o000), pytest.raises(MonthStoreError, match="cannot be read"):
             store.load()
@@ -432,9 +415,7 @@ class TestInKedro:
     def test_every_runner_saves_all_months(self, tmp_path: Path, runner: type) -> None:
         kind = SharedMemoryDataCatalog if runner is ParallelRunner else DataCatalog
         catalog = self.catalog(tmp_path, kind)
-        catalog.save(
-            "first", {month_key(f"2024-{month:02}"): make_month(f"2024-{month:02}") for month in range(1, 5)}
-        )
+        catalog.save("first", {month_key(f"2024-{month:02}"): make_month(f"2024-{month:02}") for month in range(1, 5)})
         flow = pipeline([node(double_months, "first", "second"), node(double_months, "second", "third")])
         runner().run(flow, catalog)
         third = catalog.load("third")
@@ -443,9 +424,7 @@ class TestInKedro:
 
     def test_generator_node_saves_month_by_month(self, tmp_path: Path) -> None:
         catalog = self.catalog(tmp_path)
-        catalog.save(
-            "first", {"month=2024-01": make_month("2024-01"), "month=2024-02": make_month("2024-02")}
-        )
+        catalog.save("first", {"month=2024-01": make_month("2024-01"), "month=2024-02": make_month("2024-02")})
         SequentialRunner().run(pipeline([node(yield_months, "first", "second")]), catalog)
         assert list(catalog.load("second")) == ["month=2024-01", "month=2024-02"]
 

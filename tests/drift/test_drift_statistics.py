@@ -57,8 +57,6 @@ def test_false_alarms_stay_within_the_rate_where_the_one_sample_test_does_not() 
         ours += category_p_value(table) <= rate
         scaled = table[0] * 506 / 167
         with np.errstate(divide="ignore", invalid="ignore"):
-            one_sample += (
-                float(np.nan_to_num(stats.chisquare(table[1], scaled, sum_check=False).pvalue)) <= rate
-            )
+            one_sample += float(np.nan_to_num(stats.chisquare(table[1], scaled, sum_check=False).pvalue)) <= rate
     assert ours <= stats.binom.ppf(0.9999, months, rate)
     assert one_sample > 20 * months * rate, "the test that was replaced would do after all"

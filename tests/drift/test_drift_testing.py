@@ -137,9 +137,7 @@ def test_values_on_one_side_only_are_drift_without_a_p_value(column: str, empty_
     reference, current = REFERENCE.copy(), sample(1, 506)
     emptied = reference if empty_side == "reference" else current
     emptied[column] = None
-    drift, run = measure_drift(
-        reference, current, KINDS, DriftParameters(), month="2024-05", model_version="3"
-    )
+    drift, run = measure_drift(reference, current, KINDS, DriftParameters(), month="2024-05", model_version="3")
     found = entry(drift, column)
     assert (found.method, found.p_value, found.drifted) == ("no_values", None, True)
     assert found.note == f"no value in the {empty_side}"
@@ -246,18 +244,11 @@ def test_what_evidently_shows_is_the_verdict() -> None:
     current = sample(1, 506)
     current["number_1"] += 2
     current.loc[current.index % 5 == 0, "number_2"] = np.nan
-    drift, run = measure_drift(
-        REFERENCE, current, KINDS, DriftParameters(), month="2024-05", model_version="3"
-    )
+    drift, run = measure_drift(REFERENCE, current, KINDS, DriftParameters(), month="2024-05", model_version="3")
     shown = {test.metric_config.params["column"]: test.status.value == "FAIL" for test in run.tests_results}
-    decided = {
-        test.column + (" (missing)" if test.aspect == "missing" else ""): test.drifted
-        for test in drift.columns
-    }
+    decided = {test.column + (" (missing)" if test.aspect == "missing" else ""): test.drifted for test in drift.columns}
     assert shown == decided
-    counts = [
-        metric["value"] for metric in run.dict()["metrics"] if "DriftedColumns" in metric["metric_name"]
-    ]
+    counts = [metric["value"] for metric in run.dict()["metrics"] if "DriftedColumns" in metric["metric_name"]]
     assert counts == [{"count": drift.count, "share": drift.share}]
     assert "p = " in run.tests_results[0].description
 
@@ -288,17 +279,14 @@ def test_months_without_drift_raise_alarms_no_more_often_than_promised() -> None
         p_values = [stats.ks_2samp(reference[i], current[i]).pvalue for i in range(columns)]
         alarms += min(p_values) <= rate / columns
     assert alarms <= stats.binom.ppf(0.9999, months, rate)
-    assert alarms >= stats.binom.ppf(0.0001, months, rate * 0.5), (
-        "far fewer alarms would mean far too little power"
-    )
+    assert alarms >= stats.binom.ppf(0.0001, months, rate * 0.5), "far fewer alarms would mean far too little power"
 
 
 def test_months_without_drift_hold_the_default_rate() -> None:
     rng = np.random.default_rng(8)
     months, columns, rate = 200, 12, DriftParameters().family_wise_rate
     alarms = sum(
-        min(stats.ks_2samp(rng.normal(size=167), rng.normal(size=506)).pvalue for _ in range(columns))
-        <= rate / columns
+        min(stats.ks_2samp(rng.normal(size=167), rng.normal(size=506)).pvalue for _ in range(columns)) <= rate / columns
         for _ in range(months)
     )
     assert alarms <= stats.binom.ppf(0.9999, months, rate)

@@ -31,9 +31,7 @@ def months() -> dict[str, tuple[MonthDrift, Any]]:
         current = pd.DataFrame(rng.normal(size=(506, 3)), columns=COLUMNS)
         current["LSTAT"] += shift
         kinds = dict.fromkeys(COLUMNS, "numerical")
-        measured[month] = measure_drift(
-            reference, current, kinds, DriftParameters(), month=month, model_version="1"
-        )
+        measured[month] = measure_drift(reference, current, kinds, DriftParameters(), month=month, model_version="1")
     return measured
 
 
@@ -126,9 +124,7 @@ def test_the_panels_find_their_values_in_the_runs(tmp_path: Path, months: Any) -
     assert plotted["Share of drifted columns"] == [[0.0, pytest.approx(1 / 3)]]
     assert plotted["Number of drifted columns"] == [[0, 1]]
     assert plotted["Which columns drifted"] == [[0, 0], [0, 1], [0, 0]]
-    lstat = [
-        entry.p_value for month in MONTHS for entry in months[month][0].columns if entry.column == "LSTAT"
-    ]
+    lstat = [entry.p_value for month in MONTHS for entry in months[month][0].columns if entry.column == "LSTAT"]
     assert plotted["LSTAT: adjusted p-value"] == [[pytest.approx(min(1, 3 * p)) for p in lstat]]
 
 
@@ -142,9 +138,7 @@ def test_a_removed_project_is_gone_and_starts_anew(tmp_path: Path, months: Any) 
 
 
 @pytest.mark.parametrize("damage", ["absent", "half"])
-def test_a_project_left_without_a_readable_description_is_mended(
-    tmp_path: Path, months: Any, damage: str
-) -> None:
+def test_a_project_left_without_a_readable_description_is_mended(tmp_path: Path, months: Any, damage: str) -> None:
     publish(tmp_path, months["2024-04"])
     description = tmp_path / str(project_id("housing")) / "metadata.json"
     if damage == "absent":

@@ -114,9 +114,7 @@ class TestTampering:
         with pytest.raises(EvidenceBrokenError, match="line 3: it does not continue"):
             read(record)
 
-    @pytest.mark.parametrize(
-        "text", [b"not json\n", b'{"sequence":5}\n', b'{"value":NaN}\n', b"\xff\n", b"\n"]
-    )
+    @pytest.mark.parametrize("text", [b"not json\n", b'{"sequence":5}\n', b'{"value":NaN}\n', b"\xff\n", b"\n"])
     def test_foreign_line_is_found(self, record: Path, text: bytes) -> None:
         record.write_bytes(record.read_bytes() + text)
         with pytest.raises(EvidenceBrokenError, match="line 5"):
@@ -173,9 +171,7 @@ class TestTrouble:
         entries = read(path)
         assert len(entries) == 80
         for name in ("a", "b"):
-            assert [entry.body["number"] for entry in entries if entry.body["writer"] == name] == list(
-                range(40)
-            )
+            assert [entry.body["number"] for entry in entries if entry.body["writer"] == name] == list(range(40))
 
     def test_killed_writer_leaves_a_readable_record_that_can_be_continued(self, tmp_path: Path) -> None:
         path = tmp_path / "killed.jsonl"
@@ -207,9 +203,7 @@ class TestTrouble:
             "except EvidenceWriteError as error:\n"
             "    sys.exit(str(error))\n"
         )
-        run = subprocess.run(
-            [sys.executable, "-c", code, str(record)], capture_output=True, text=True, check=False
-        )
+        run = subprocess.run([sys.executable, "-c", code, str(record)], capture_output=True, text=True, check=False)
         assert run.returncode == 1
         assert "The evidence record cannot be written" in run.stderr
         assert "nothing was recorded" in run.stderr

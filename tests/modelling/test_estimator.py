@@ -8,7 +8,9 @@ from sklearn.linear_model import LinearRegression
 from rai_kedro.modelling.estimator import EstimatorConfig, EstimatorError, build_estimator
 
 
-def _build(class_path: str, params: dict[str, object] | None = None, allowed: tuple[str, ...] = ("sklearn.",)) -> object:
+def _build(
+    class_path: str, params: dict[str, object] | None = None, allowed: tuple[str, ...] = ("sklearn.",)
+) -> object:
     return build_estimator(EstimatorConfig(class_path=class_path, params=params or {}), allowed)
 
 

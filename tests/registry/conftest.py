@@ -58,9 +58,7 @@ def make_candidate(seed: int = 0, estimator: object = None) -> Candidate:
     rng = np.random.default_rng(seed)
     frame = pd.DataFrame({"RM": rng.normal(6, 1, 60), "AGE": rng.uniform(0, 100, 60), "TAX": range(200, 260)})
     target = 3 * frame["RM"] - 0.01 * frame["AGE"] + rng.normal(0, 0.5, 60)
-    model = make_pipeline(StandardScaler(), LinearRegression() if estimator is None else estimator).fit(
-        frame, target
-    )
+    model = make_pipeline(StandardScaler(), LinearRegression() if estimator is None else estimator).fit(frame, target)
     reference = frame.tail(20).assign(LSTAT=rng.uniform(2, 30, 20), MEDV=target.tail(20))
     return Candidate(
         estimator=model,

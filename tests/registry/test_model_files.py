@@ -108,9 +108,7 @@ PREPROCESSORS = [
 @pytest.fixture(scope="module")
 def frame() -> pd.DataFrame:
     rng = np.random.default_rng(0)
-    return pd.DataFrame(
-        {"a": rng.normal(size=150), "b": rng.normal(size=150), "c": rng.choice(["x", "y", "z"], 150)}
-    )
+    return pd.DataFrame({"a": rng.normal(size=150), "b": rng.normal(size=150), "c": rng.choice(["x", "y", "z"], 150)})
 
 
 @pytest.fixture(scope="module")
@@ -154,9 +152,7 @@ class TestRoundTrip:
         np.testing.assert_array_equal(loaded.predict_proba(frame), model.predict_proba(frame))
 
     @pytest.mark.parametrize("step", PREPROCESSORS, ids=lambda step: type(step).__name__)
-    def test_preprocessing_survives(
-        self, step: object, frame: pd.DataFrame, target: pd.Series, tmp_path: Path
-    ) -> None:
+    def test_preprocessing_survives(self, step: object, frame: pd.DataFrame, target: pd.Series, tmp_path: Path) -> None:
         numbers = frame[["a", "b"]]
         model = make_pipeline(step, LinearRegression()).fit(numbers, target)
         loaded = load_trusted_sklearn(store(model, tmp_path))
@@ -176,9 +172,7 @@ class TestRoundTrip:
         loaded = load_trusted_sklearn(store(model, tmp_path))
         np.testing.assert_array_equal(loaded.predict(frame[["c"]]), model.predict(frame[["c"]]))
 
-    def test_every_trusted_type_is_needed_by_a_model_above(
-        self, frame: pd.DataFrame, target: pd.Series
-    ) -> None:
+    def test_every_trusted_type_is_needed_by_a_model_above(self, frame: pd.DataFrame, target: pd.Series) -> None:
         seen: set[str] = set()
         classes = (target > target.median()).astype(int)
         for estimator in [*REGRESSORS, *CLASSIFIERS]:
@@ -236,9 +230,7 @@ class TestRefusal:
             load_trusted_sklearn(folder)
         assert not (tmp_path / "was-opened").exists()
 
-    def test_damaged_file_is_a_clear_error(
-        self, frame: pd.DataFrame, target: pd.Series, tmp_path: Path
-    ) -> None:
+    def test_damaged_file_is_a_clear_error(self, frame: pd.DataFrame, target: pd.Series, tmp_path: Path) -> None:
         file = store(LinearRegression().fit(frame[["a"]], target), tmp_path) / MODEL_FILE
         file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
         with pytest.raises(ModelFormatError, match="cannot be read"):

@@ -153,9 +153,7 @@ class TestApprovedVersion:
         source = approve_and_find_source(client, ask, evidence_path)
         with (source / "model.skops").open("ab") as file:
             file.write(b"x")
-        with pytest.raises(
-            ModelChangedError, match=r"model files of version 1 .* changed after the approval"
-        ):
+        with pytest.raises(ModelChangedError, match=r"model files of version 1 .* changed after the approval"):
             approved_version(client, use_case, evidence_path)
 
     def test_contract_changed_after_approval_is_refused(
@@ -179,9 +177,7 @@ class TestApprovedVersion:
 
 
 class TestLoadProduction:
-    @pytest.mark.parametrize(
-        "estimator", [LinearRegression(), RandomForestRegressor(10)], ids=["linear", "forest"]
-    )
+    @pytest.mark.parametrize("estimator", [LinearRegression(), RandomForestRegressor(10)], ids=["linear", "forest"])
     def test_model_reference_and_contract_come_back_as_they_were(
         self,
         client: MlflowClient,

@@ -86,9 +86,7 @@ class TestApprove:
     ) -> None:
         register()
         local = datetime(2024, 5, 1, 14, tzinfo=timezone(timedelta(hours=2)))
-        review = approve(
-            client, ask(reviewer="  Ada ", statement=" ok\n", reviewed_at=local), evidence_path
-        ).review
+        review = approve(client, ask(reviewer="  Ada ", statement=" ok\n", reviewed_at=local), evidence_path).review
         assert (review.reviewer, review.statement) == ("Ada", "ok")
         assert review.reviewed_at == "2024-05-01T12:00:00+00:00"
 
@@ -122,9 +120,7 @@ class TestApprove:
         assert [entry.body["version"] for entry in read(evidence_path)] == ["1", "2", "1"]
         assert approved_version(client, use_case, evidence_path).version == "1"
 
-    @pytest.mark.parametrize(
-        "empty", [{"reviewer": " "}, {"statement": "\n"}, {"reviewer": "", "statement": ""}]
-    )
+    @pytest.mark.parametrize("empty", [{"reviewer": " "}, {"statement": "\n"}, {"reviewer": "", "statement": ""}])
     def test_empty_words_are_refused_and_leave_nothing(
         self,
         client: MlflowClient,

@@ -116,9 +116,7 @@ class TestLocalStores:
             check_server("sqlite:///missing/mlflow.db")
 
     def test_missing_folder(self, tmp_path: Path) -> None:
-        with pytest.raises(
-            TrackingStoreError, match=r"folder of the MLflow database does not exist[\s\S]*/none"
-        ):
+        with pytest.raises(TrackingStoreError, match=r"folder of the MLflow database does not exist[\s\S]*/none"):
             check_server(f"sqlite:///{tmp_path}/none/mlflow.db")
 
     def test_unwritable_folder(self, unwritable_folder: Path) -> None:
@@ -137,9 +135,7 @@ class TestLocalStores:
         with pytest.raises(TrackingStoreError, match="cannot be written"):
             check_server(f"{prefix}{unwritable_folder}/mlruns")
 
-    @pytest.mark.parametrize(
-        "uri", ["sqlite:///:memory:", "sqlite://", "postgresql://db/mlflow", "databricks"]
-    )
+    @pytest.mark.parametrize("uri", ["sqlite:///:memory:", "sqlite://", "postgresql://db/mlflow", "databricks"])
     def test_other_addresses_are_left_to_mlflow(self, uri: str) -> None:
         check_server(uri)
 

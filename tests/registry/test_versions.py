@@ -32,9 +32,7 @@ class TestRegisterCandidate:
         assert version.model_uri == f"models:/{use_case}/1"
         assert find_aliases(client, use_case) == {"candidate": "1"}
 
-    def test_run_holds_model_data_reference_and_contract(
-        self, client: MlflowClient, register: Register
-    ) -> None:
+    def test_run_holds_model_data_reference_and_contract(self, client: MlflowClient, register: Register) -> None:
         version = register()
         run = client.get_run(version.run_id)
         (data,) = run.inputs.dataset_inputs
@@ -57,17 +55,13 @@ class TestRegisterCandidate:
         assert "scikit-learn==" in requirements
         assert "skops==" in requirements
 
-    def test_newest_version_is_the_candidate(
-        self, client: MlflowClient, register: Register, use_case: str
-    ) -> None:
+    def test_newest_version_is_the_candidate(self, client: MlflowClient, register: Register, use_case: str) -> None:
         register(0)
         assert register(1).version == "2"
         assert find_aliases(client, use_case) == {"candidate": "2"}
         assert find_reviewable(client, use_case) == "2"
 
-    def test_mlflow_links_the_logged_model_to_its_version(
-        self, client: MlflowClient, register: Register
-    ) -> None:
+    def test_mlflow_links_the_logged_model_to_its_version(self, client: MlflowClient, register: Register) -> None:
         version = register()
         model_id = client.get_run(version.run_id).outputs.model_outputs[0].model_id
         assert json.loads(client.get_logged_model(model_id).tags["mlflow.modelVersions"]) == [
@@ -152,9 +146,7 @@ class TestListVersions:
         approve(client, ask(), evidence_path)
         assert list_versions(client, use_case)[0].aliases == ("candidate", "production")
 
-    def test_figures_of_a_purged_run_are_empty(
-        self, client: MlflowClient, register: Register, use_case: str
-    ) -> None:
+    def test_figures_of_a_purged_run_are_empty(self, client: MlflowClient, register: Register, use_case: str) -> None:
         version = register()
         client.delete_run(version.run_id)
         assert list_versions(client, use_case)[0].run_id == version.run_id

@@ -45,9 +45,7 @@ def make_gap(column: str, low: float, high: float, rows: tuple[int, int] = (84, 
     metric = "demographic parity difference"
     groups = (GroupValue("low", rows[0], low, low - 0.1, low + 0.1), GroupValue("high", rows[1], high))
     gap = Estimate(metric, "test", high - low, high - low - 0.1, high - low + 0.1, 0.95, "share", "a method")
-    return GapEstimate(
-        metric, column, f"split at the median of {column}", groups, gap, "share above the median"
-    )
+    return GapEstimate(metric, column, f"split at the median of {column}", groups, gap, "share above the median")
 
 
 @pytest.fixture
@@ -79,9 +77,7 @@ def parts(register: list[dict[str, Any]]) -> CardParts:
             Estimate("MAE", "test", 3.3278, 2.9012, 3.7811, 0.95, "1000 USD", "bootstrap"),
         ],
         fairness=[make_gap("B", 0.38, 0.72)],
-        carbon=[
-            CarbonFigure("training", 1.72e-6, 0.00065, 0.84, "CodeCarbon, an estimate", "CPU and RAM", "NL")
-        ],
+        carbon=[CarbonFigure("training", 1.72e-6, 0.00065, 0.84, "CodeCarbon, an estimate", "CPU and RAM", "NL")],
         limits=["506 tracts of Boston in 1970."],
         packages=["numpy"],
     )

@@ -50,18 +50,14 @@ class PageReader(HTMLParser):
 def figures(predictions: Predictions, hostile_card: ModelCard) -> dict[str, object]:
     truth, predicted, splits = predictions
     return {
-        "Residuals </script><script>document.title='owned'</script>": draw_residuals(
-            truth, predicted, splits
-        ),
+        "Residuals </script><script>document.title='owned'</script>": draw_residuals(truth, predicted, splits),
         "Predictions": draw_predictions(truth, predicted, unit="</script><b>"),
         "Groups": draw_group_gaps(hostile_card.fairness),
     }
 
 
 def read_policy(page: PageReader) -> str:
-    (policy,) = [
-        m["content"] for m in page.select("meta") if m.get("http-equiv") == "Content-Security-Policy"
-    ]
+    (policy,) = [m["content"] for m in page.select("meta") if m.get("http-equiv") == "Content-Security-Policy"]
     return policy or ""
 
 

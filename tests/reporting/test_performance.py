@@ -48,13 +48,9 @@ class TestIntervals:
         )
         r2, mae, *_ = measure_performance(truth, predicted, level=0.9, seed=9, resamples=300)
         for estimate, values in ((r2, slow[:, 0]), (mae, slow[:, 1])):
-            assert (estimate.lower, estimate.upper) == pytest.approx(
-                np.quantile(values, [0.05, 0.95]), rel=1e-12
-            )
+            assert (estimate.lower, estimate.upper) == pytest.approx(np.quantile(values, [0.05, 0.95]), rel=1e-12)
 
-    def test_blocks_of_draws_give_the_same_interval_as_one_block(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_blocks_of_draws_give_the_same_interval_as_one_block(self, monkeypatch: pytest.MonkeyPatch) -> None:
         rng = np.random.default_rng(1)
         truth = rng.normal(20, 5, 50)
         whole = measure_performance(truth, truth + 1, seed=4, resamples=101)
@@ -104,9 +100,7 @@ class TestDegenerateCases:
             ([1.0, 2.0], [1.0, np.inf], r"(?s)missing or infinite.*prediction inf"),
         ],
     )
-    def test_unusable_pairs_are_refused(
-        self, truth: list[float], predicted: list[float], message: str
-    ) -> None:
+    def test_unusable_pairs_are_refused(self, truth: list[float], predicted: list[float], message: str) -> None:
         with pytest.raises(PerformanceError, match=message):
             measure_performance(truth, predicted, seed=0)
 

@@ -28,11 +28,7 @@ def test_the_card_names_both_checksums() -> None:
 
 def test_the_card_explains_every_column_with_its_own_minimum_and_maximum() -> None:
     frame = pd.read_csv(RAW / "boston.csv")
-    rows = [
-        [cell.strip() for cell in line.split("|")[1:-1]]
-        for line in CARD.splitlines()
-        if line.startswith("| `")
-    ]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in CARD.splitlines() if line.startswith("| `")]
     ends = {row[0].strip("`"): [float(end) for end in row[3].split(" to ")] for row in rows}
     assert list(ends) == list(frame.columns)
     for name, (low, high) in ends.items():

@@ -130,9 +130,7 @@ def test_category_mix_moves_a_share_of_the_rows_to_one_category(column: str) -> 
 
 def test_category_mix_keeps_its_category_over_the_months_and_knows_when_rows_run_out() -> None:
     raw = _raw_tables()
-    results = [
-        _inject("category_mix", 1.0, "town", raw, Stream(1, month_index)) for month_index in range(1, 6)
-    ]
+    results = [_inject("category_mix", 1.0, "town", raw, Stream(1, month_index)) for month_index in range(1, 6)]
     assert len({told.detail for _, [told] in results}) == 1
     month, [told] = results[0]
     assert month.features["town"].unique().tolist() == [told.detail]
@@ -141,9 +139,7 @@ def test_category_mix_keeps_its_category_over_the_months_and_knows_when_rows_run
 
 def test_every_category_can_be_drawn() -> None:
     raw = _raw_tables()
-    assert {
-        _inject("category_mix", 0.1, "town", raw, Stream(seed, 1))[1][0].detail for seed in range(30)
-    } == {
+    assert {_inject("category_mix", 0.1, "town", raw, Stream(seed, 1))[1][0].detail for seed in range(30)} == {
         "a",
         "b",
         "c",

@@ -198,9 +198,7 @@ def test_drawing_more_keeps_those_drawn_before(features: pd.DataFrame, seed: int
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_leaving_out_or_moving_a_column_that_was_not_drawn_changes_nothing(
-    features: pd.DataFrame, seed: int
-) -> None:
+def test_leaving_out_or_moving_a_column_that_was_not_drawn_changes_nothing(features: pd.DataFrame, seed: int) -> None:
     draw = resolve_columns(_event(), features, seed)
     spare = next(name for name in NAMES if name not in draw)
     assert resolve_columns(_event(), features.drop(columns=[spare]), seed) == draw

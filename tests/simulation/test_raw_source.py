@@ -69,9 +69,7 @@ def test_the_boston_table_passes_unchanged(raw: pd.DataFrame, source: RawSource)
     pd.testing.assert_frame_equal(check_raw(raw, source), raw)
 
 
-def test_columns_come_back_in_the_described_order_and_rows_from_zero(
-    raw: pd.DataFrame, source: RawSource
-) -> None:
+def test_columns_come_back_in_the_described_order_and_rows_from_zero(raw: pd.DataFrame, source: RawSource) -> None:
     checked = check_raw(raw[NAMES[::-1]].set_index(raw.index + 7), source)
     pd.testing.assert_frame_equal(checked, raw)
 
@@ -162,17 +160,13 @@ def test_a_file_cut_off_anywhere_is_refused(cut: int, tmp_path_factory: pytest.T
     assert RESTORE in str(caught.value)
 
 
-def test_a_last_row_cut_off_between_two_values_is_recognised_in_the_table(
-    raw: pd.DataFrame, source: RawSource
-) -> None:
+def test_a_last_row_cut_off_between_two_values_is_recognised_in_the_table(raw: pd.DataFrame, source: RawSource) -> None:
     raw.loc[505, ["B", "LSTAT", "MEDV"]] = np.nan
     error = _refuse(raw, source, RawRowsError)
     assert error.example == "the last row (line 507) has no value for B, LSTAT, MEDV"
 
 
-@pytest.mark.parametrize(
-    ("value", "word"), [(np.nan, "missing"), (np.inf, "infinite"), (-np.inf, "infinite")]
-)
+@pytest.mark.parametrize(("value", "word"), [(np.nan, "missing"), (np.inf, "infinite"), (-np.inf, "infinite")])
 def test_missing_and_infinite_values_are_counted_and_located(
     raw: pd.DataFrame, source: RawSource, value: float, word: str
 ) -> None:

@@ -13,13 +13,9 @@ def test_the_same_seed_and_name_give_the_same_numbers() -> None:
     np.testing.assert_array_equal(first, second)
 
 
-@pytest.mark.parametrize(
-    ("seed", "names"), [(4, ("rows", 4)), (3, ("rows", 5)), (3, ("noise", 4)), (3, ("rows4",))]
-)
+@pytest.mark.parametrize(("seed", "names"), [(4, ("rows", 4)), (3, ("rows", 5)), (3, ("noise", 4)), (3, ("rows4",))])
 def test_any_difference_gives_other_numbers(seed: int, names: tuple[str | int, ...]) -> None:
-    assert not np.isclose(
-        derive_generator(seed, *names).random(5), derive_generator(3, "rows", 4).random(5)
-    ).any()
+    assert not np.isclose(derive_generator(seed, *names).random(5), derive_generator(3, "rows", 4).random(5)).any()
 
 
 def test_streams_of_neighbouring_months_are_uncorrelated() -> None:

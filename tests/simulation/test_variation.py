@@ -99,20 +99,14 @@ def test_leaving_out_a_column_changes_nothing_in_the_others(raw: pd.DataFrame) -
 
 def test_months_vary_as_samples_do(raw: pd.DataFrame) -> None:
     """The mean of a month scatters with the standard error of a mean of 506 rows."""
-    months = [
-        vary_month(raw, ("MEDV",), 0.05, (1, index))[["RM", "LSTAT", "NOX"]].mean() for index in range(1, 121)
-    ]
+    months = [vary_month(raw, ("MEDV",), 0.05, (1, index))[["RM", "LSTAT", "NOX"]].mean() for index in range(1, 121)]
     scatter = pd.DataFrame(months).std() / (raw[["RM", "LSTAT", "NOX"]].std() / np.sqrt(len(raw)))
     assert scatter.between(0.8, 1.2).all()
 
 
 @settings(max_examples=100, deadline=None)
-@given(
-    st.lists(st.floats(-1e6, 1e6, width=32), min_size=1, max_size=40), st.floats(0, 1), st.integers(0, 2**32)
-)
-def test_no_value_leaves_the_raw_range_whatever_the_column(
-    values: list[float], noise: float, seed: int
-) -> None:
+@given(st.lists(st.floats(-1e6, 1e6, width=32), min_size=1, max_size=40), st.floats(0, 1), st.integers(0, 2**32))
+def test_no_value_leaves_the_raw_range_whatever_the_column(values: list[float], noise: float, seed: int) -> None:
     raw = pd.Series(values, dtype=float)
     noisy = add_noise(raw, _identity(raw), noise, derive_generator(seed))
     assert len(noisy) == len(raw)

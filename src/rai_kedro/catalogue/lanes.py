@@ -36,9 +36,7 @@ class Lanes:
     audit: pd.DataFrame
 
 
-def model_columns(
-    contract: DatasetContract, *, on: date, features: Sequence[str] | None = None
-) -> tuple[str, ...]:
+def model_columns(contract: DatasetContract, *, on: date, features: Sequence[str] | None = None) -> tuple[str, ...]:
     """Return the columns that may reach the estimator.
 
     Args:
@@ -55,13 +53,9 @@ def model_columns(
     """
     asked = tuple(features) if features is not None else contract.with_use("model")
     if not asked:
-        raise LaneError(
-            "The model has no column left.", where=contract.dataset, remedy="give a column 'use: model'"
-        )
+        raise LaneError("The model has no column left.", where=contract.dataset, remedy="give a column 'use: model'")
     if twice := sorted({name for name in asked if asked.count(name) > 1}):
-        raise LaneError(
-            f"A feature is asked for twice: {twice}.", where=contract.dataset, remedy="name it once"
-        )
+        raise LaneError(f"A feature is asked for twice: {twice}.", where=contract.dataset, remedy="name it once")
     for name in asked:
         _admit(name, contract, on)
     return asked
@@ -95,9 +89,7 @@ def split_lanes(
     # Asked again here although the catalogue validates on load: that check can be switched off from outside.
     check_frame(frame, contract, part=part)
     audit = [
-        name
-        for name, column in contract.columns.items()
-        if column.use == "audit" or (column.flags and name in columns)
+        name for name, column in contract.columns.items() if column.use == "audit" or (column.flags and name in columns)
     ]
     return Lanes(
         identifiers=frame[list(contract.identifiers)].copy(),
@@ -110,9 +102,7 @@ def _admit(name: str, contract: DatasetContract, on: date) -> None:
     where = f"{contract.dataset}, column {name}"
     column = contract.columns.get(name)
     if column is None:
-        kind = (
-            "identifies rows and is no feature" if name in contract.identifiers else "is not in the contract"
-        )
+        kind = "identifies rows and is no feature" if name in contract.identifiers else "is not in the contract"
         raise LaneError(
             f"The model asks for '{name}', which {kind}.",
             where=where,
@@ -135,7 +125,7 @@ def _admit(name: str, contract: DatasetContract, on: date) -> None:
         raise LaneError(f"The model asks for '{name}', which is {reason}.", where=where, remedy=out)
     if column.flags and column.justification is None:
         raise LaneError(
-            f"'{name}' is flagged {flags} ({column.risk}) and has use 'model' without a justification.",
+            f"'{name}' is flagged {flags} ({column.risk}) and enters the model without a justification.",
             where=where,
             remedy=out,
         )
@@ -143,6 +133,6 @@ def _admit(name: str, contract: DatasetContract, on: date) -> None:
         raise LaneError(
             f"The justification that lets flagged column '{name}' into the model has expired.",
             where=where,
-            example=f"flag {flags}; justified by {column.justification.by} until {column.justification.until}, today is {on}",
+            example=f"{flags}, justified by {column.justification.by} until {column.justification.until}; now {on}",
             remedy=f"have it justified anew with a later 'until'; or {out.split(';', maxsplit=1)[0]} and train again",
         )

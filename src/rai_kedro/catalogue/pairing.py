@@ -70,11 +70,7 @@ def pair_labels(
     key = list(feature_contract.key)
     refuse_orphans(features, labels, contract, month)
     labelled = labels.dropna(subset=[target])
-    order = (
-        features[key]
-        .reset_index(names="position")
-        .merge(labelled, on=key, how="inner", validate="one_to_one")
-    )
+    order = features[key].reset_index(names="position").merge(labelled, on=key, how="inner", validate="one_to_one")
     order = order.sort_values("position")
     if order.empty:
         raise PairingError(

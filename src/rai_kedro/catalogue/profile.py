@@ -61,7 +61,7 @@ def profile_month(frame: pd.DataFrame, contract: DatasetContract, month: str) ->
 
 def _profile(series: pd.Series[Any], column: ColumnContract, dataset: str, month: str) -> ColumnProfile:
     known = series.dropna()
-    common = {
+    common: dict[str, Any] = {
         "dataset": dataset,
         "column": column.name,
         "month": month,
@@ -70,9 +70,7 @@ def _profile(series: pd.Series[Any], column: ColumnContract, dataset: str, month
         "distinct": int(known.nunique()),
     }
     if column.type not in NUMERIC_TYPES:
-        return ColumnProfile(
-            **common, top={str(k): int(n) for k, n in known.value_counts().head(_TOP).items()}
-        )
+        return ColumnProfile(**common, top={str(k): int(n) for k, n in known.value_counts().head(_TOP).items()})
     if known.empty:
         return ColumnProfile(**common)
     return ColumnProfile(

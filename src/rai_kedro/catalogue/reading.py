@@ -36,7 +36,7 @@ class _UniqueKeyLoader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+            key = self.construct_object(key_node, deep=True)
             if key in seen:
                 raise yaml.constructor.ConstructorError(
                     "while reading a mapping",
@@ -79,10 +79,21 @@ def read_contract(path: str | Path, *, as_of: date) -> Contract:
     return Contract(use_case=use_case, source=str(path), as_of=as_of, datasets=datasets)
 
 
+def find_use_cases(base: Path) -> list[str]:
+    """Return the names of all folders of the base configuration that hold a use case's catalogue."""
+    return sorted(path.parent.name for path in base.glob("*/catalog.yml"))
+
+
 def rai_block(entry: Any) -> Any | None:
     """Return the ``metadata.rai`` block of a raw catalogue entry, or None when it has none."""
     metadata = entry.get("metadata") if isinstance(entry, Mapping) else None
     return metadata.get("rai") if isinstance(metadata, Mapping) else None
+
+
+def forbidden_columns(metadata: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """Return the columns that a catalogue entry's metadata forbid to read; none where there is no contract."""
+    block = rai_block({"metadata": metadata}) or {}
+    return tuple(name for name, column in block.get("columns", {}).items() if column.get("use") == "forbidden")
 
 
 def parse_dataset(name: str, block: Any, *, source: str) -> DatasetContract:
@@ -108,8 +119,7 @@ def parse_dataset(name: str, block: Any, *, source: str) -> DatasetContract:
         )
     _refuse_interpolation(block, where)
     columns = {
-        str(c): {"name": str(c), **_mapping_of(spec, f"{where}, column {c}")}
-        for c, spec in block["columns"].items()
+        str(c): {"name": str(c), **_mapping_of(spec, f"{where}, column {c}")} for c, spec in block["columns"].items()
     }
     try:
         return DatasetContract.model_validate({**block, "columns": columns, "dataset": name})
@@ -162,7 +172,8 @@ def _refuse_interpolation(value: Any, where: str) -> None:
 
 def _explain(error: ValidationError, where: str) -> ContractError:
     """Turn the first of pydantic's findings into our one-screen error, and count the others."""
-    findings = error.errors()
+    # A misspelt key is both unknown and missing; naming the unknown one tells the reader more.
+    findings = sorted(error.errors(), key=lambda finding: finding["type"] != "extra_forbidden")
     first = findings[0]
     path = [str(part) for part in first["loc"]]
     column = path[1] if path[0:1] == ["columns"] and len(path) > 1 else None

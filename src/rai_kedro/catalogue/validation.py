@@ -70,7 +70,7 @@ class ContractViolation(RaiError):
             f"The data of '{dataset}' breaks its contract: {shown}{more}.",
             where=f"{dataset}, {part}" if part else dataset,
             how_many=f"{len(breaches)} finding{'s' if len(breaches) != 1 else ''} in {total_rows} rows",
-            remedy="mend the data at its source; or, if the data is right, change the column's contract in the catalogue",
+            remedy="mend the data at its source; or, if the data is right, change the column's contract",
         )
         self.breaches = tuple(breaches)
 
@@ -91,9 +91,7 @@ def check_frame(frame: pd.DataFrame, contract: DatasetContract, *, part: str = "
             unknown category, or if a key is missing or given twice.
     """
     if not isinstance(frame, pd.DataFrame):
-        raise ContractViolation(
-            contract.dataset, part, [Breach("-", f"not a table but {type(frame).__name__}", 0)], 0
-        )
+        raise ContractViolation(contract.dataset, part, [Breach("-", f"not a table but {type(frame).__name__}", 0)], 0)
     breaches = [*_column_set_breaches(frame, contract), *_identifier_breaches(frame, contract)]
     readable = [column for name, column in contract.columns.items() if name in frame.columns]
     breaches += _type_breaches(frame, readable)
@@ -128,9 +126,7 @@ def _identifier_breaches(frame: pd.DataFrame, contract: DatasetContract) -> Iter
     if len(present) == len(contract.identifiers):
         twice = frame.duplicated(present, keep=False)
         if twice.any():
-            examples = (
-                frame.loc[twice, present].drop_duplicates().head(_EXAMPLES).itertuples(index=False, name=None)
-            )
+            examples = frame.loc[twice, present].drop_duplicates().head(_EXAMPLES).itertuples(index=False, name=None)
             yield Breach(
                 ", ".join(contract.key),
                 "the key is there more than once",
@@ -162,9 +158,7 @@ def _value_breaches(frame: pd.DataFrame, columns: Sequence[ColumnContract]) -> I
     except pa.errors.SchemaErrors as error:
         cases = error.failure_cases
         for (name, check), group in cases.groupby(["column", "check"], sort=False):
-            yield Breach(
-                str(name), _PROBLEMS.get(str(check), str(check)), len(group), _examples(group["failure_case"])
-            )
+            yield Breach(str(name), _PROBLEMS.get(str(check), str(check)), len(group), _examples(group["failure_case"]))
 
 
 _PROBLEMS = {"not_nullable": "is null and may not be"}

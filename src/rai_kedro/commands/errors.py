@@ -47,9 +47,7 @@ def _foresee(error: BaseException) -> str | None:
     if isinstance(error, YAMLError):
         return str(RaiError("A configuration file is not valid YAML.", example=str(error), remedy=_MEND))
     if isinstance(error, DatasetError | MissingConfigException):
-        return str(
-            RaiError("Data or configuration could not be read or written.", example=str(error), remedy=_LOOK)
-        )
+        return str(RaiError("Data or configuration could not be read or written.", example=str(error), remedy=_LOOK))
     if isinstance(error, ValueError) and "Failed to find the pipeline named" in str(error):
         return str(RaiError(str(error), remedy="kedro registry list  names all pipelines"))
     return None

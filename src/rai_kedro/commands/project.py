@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 from rai_kedro.errors import RaiError
 
 if TYPE_CHECKING:
-    from kedro.io import CatalogProtocol
+    from kedro.io import DataCatalog
 
 
 class UnknownUseCaseError(RaiError):
@@ -18,7 +18,7 @@ class UnknownUseCaseError(RaiError):
 
 
 @contextmanager
-def open_catalog(use_case: str, env: str | None) -> Iterator[CatalogProtocol]:
+def open_catalog(use_case: str, env: str | None) -> Iterator[DataCatalog]:
     """Yield the project's catalogue, with MLflow set up as for a run.
 
     Args:
@@ -31,16 +31,17 @@ def open_catalog(use_case: str, env: str | None) -> Iterator[CatalogProtocol]:
     Raises:
         UnknownUseCaseError: If no folder of the base configuration has this name.
     """
-    from kedro.framework.session import KedroSession
+    from kedro.framework.session.session import KedroSession
 
-    with KedroSession.create(env=env) as session:
+    session = KedroSession.create(env=env)
+    with session:
         require_use_case(use_case)
-        yield session.load_context().catalog
+        yield cast("DataCatalog", session.load_context().catalog)
 
 
 def require_use_case(use_case: str) -> None:
     """Refuse a use case that is not configured, and name those that are."""
-    from rai_kedro.pipeline_registry import find_use_cases
+    from rai_kedro.catalogue.reading import find_use_cases
 
     known = find_use_cases(Path.cwd() / "conf" / "base")
     if use_case not in known:
@@ -52,9 +53,10 @@ def require_use_case(use_case: str) -> None:
         )
 
 
-def run_pipeline(name: str, env: str | None, **runtime_params: Any) -> None:
+def run_pipeline(name: str, env: str | None) -> None:
     """Run one registered pipeline in a session of its own."""
-    from kedro.framework.session import KedroSession
+    from kedro.framework.session.session import KedroSession
 
-    with KedroSession.create(env=env, runtime_params=runtime_params or None) as session:
+    session = KedroSession.create(env=env)
+    with session:
         session.run(pipeline_names=[name])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from rai_kedro.commands.project import open_catalog
@@ -12,7 +14,8 @@ def start_over(use_case: str, env: str | None) -> None:
     with open_catalog(use_case, env) as catalog:
         # Drift first: a month whose predictions are gone must not keep a drift result.
         for name in ("evidently_workspace", "drift_store", "prediction_store"):
-            catalog[f"{use_case}.{name}"].remove()
+            store: Any = catalog[f"{use_case}.{name}"]
+            store.remove()
     click.echo(
         f"{use_case}: predictions and drift results removed; the next monitoring run starts with the first month."
     )

@@ -11,19 +11,17 @@ import click
 from rai_kedro.commands.project import open_catalog
 
 if TYPE_CHECKING:
-    from kedro.io import CatalogProtocol
+    from kedro.io import DataCatalog
 
 
-def decide(
-    decision: str, use_case: str, env: str | None, version: str, reviewer: str, statement: str
-) -> None:
+def decide(decision: str, use_case: str, env: str | None, version: str, reviewer: str, statement: str) -> None:
     """Record a person's decision on a version, and say what it led to."""
     with open_catalog(use_case, env) as catalog:
         record_decision(catalog, decision, use_case, version, (reviewer, statement))
 
 
 def record_decision(
-    catalog: CatalogProtocol,
+    catalog: DataCatalog,
     decision: str,
     use_case: str,
     version: str,
@@ -51,7 +49,7 @@ def record_decision(
     click.echo(outcome.message)
 
 
-def evidence_path(catalog: CatalogProtocol, use_case: str) -> Path:
+def evidence_path(catalog: DataCatalog, use_case: str) -> Path:
     """Return the use case's evidence record, as the catalogue has it."""
     description: dict[str, Any] = catalog[f"{use_case}.production_model"]._describe()
     return Path(description["filepath"])

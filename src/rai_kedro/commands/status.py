@@ -10,6 +10,9 @@ import click
 
 from rai_kedro.commands.project import open_catalog
 
+# training.<split>.<metric>; its interval ends stand one level deeper.
+_FIGURE_DEPTH = 2
+
 
 def show_status(use_case: str, env: str | None, *, as_json: bool) -> None:
     """Print versions, approvals, latest figures, pending months and the drift timeline."""
@@ -26,8 +29,7 @@ def read_status(use_case: str, env: str | None) -> dict[str, Any]:
     with open_catalog(use_case, env) as catalog:
         months = [key.removeprefix("month=") for key in catalog.load(f"{use_case}.feature_store")]
         scored = {
-            key.split("/")[0].removeprefix("month="): key
-            for key in catalog.load(f"{use_case}.prediction_history")
+            key.split("/")[0].removeprefix("month="): key for key in catalog.load(f"{use_case}.prediction_history")
         }
         timeline = f"{use_case}.drift_timeline"
         return {
@@ -41,9 +43,7 @@ def read_status(use_case: str, env: str | None) -> dict[str, Any]:
 
 def _lines(status: dict[str, Any]) -> list[str]:
     lines = [f"use case {status['use_case']}", "", "versions, newest first:"]
-    lines += [line for version in status["versions"] for line in _version_lines(version)] or [
-        "  none; train one first"
-    ]
+    lines += [line for version in status["versions"] for line in _version_lines(version)] or ["  none; train one first"]
     pending = status["pending_months"]
     lines += ["", f"months: {len(status['months'])} in the store, {len(pending)} not yet scored"]
     lines += [f"  pending: {', '.join(pending)}"] if pending else []
@@ -57,8 +57,8 @@ def _version_lines(version: dict[str, Any]) -> list[str]:
     aliases = f" [{', '.join(version['aliases'])}]" if version["aliases"] else ""
     shown = {name: value for name, value in version["metrics"].items() if name.startswith("training.test.")}
     figures = ", ".join(
-        f"{n.removeprefix('training.test.')} {v:.4g}" for n, v in sorted(shown.items()) if n.count(".") == 2
-    )  # noqa: PLR2004
+        f"{n.removeprefix('training.test.')} {v:.4g}" for n, v in sorted(shown.items()) if n.count(".") == _FIGURE_DEPTH
+    )
     return [
         f"  {version['version']}{aliases}  {review}{by}",
         *([f"      statement: {version['statement']}"] if version["statement"] else []),

@@ -115,9 +115,7 @@ class CandidateModelDataset(AbstractDataset[Candidate, RegisteredVersion]):
     def _exists(self) -> bool:
         from mlflow import MlflowClient
 
-        return self._saved is not None or CANDIDATE in find_aliases(
-            MlflowClient(), self._registered_model_name
-        )
+        return self._saved is not None or CANDIDATE in find_aliases(MlflowClient(), self._registered_model_name)
 
     def _describe(self) -> dict[str, Any]:
         return {"registered_model_name": self._registered_model_name}

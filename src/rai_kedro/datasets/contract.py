@@ -13,7 +13,7 @@ from kedro.validation import CheckFailure, DataValidationError
 
 from rai_kedro.catalogue.contract import Contract, DatasetContract
 from rai_kedro.catalogue.reading import read_contract
-from rai_kedro.catalogue.validation import ContractViolation, check_frame
+from rai_kedro.catalogue.validation import Breach, ContractViolation, check_frame
 
 
 class ContractDataset(AbstractDataset[NoReturn, Contract]):
@@ -102,23 +102,27 @@ def _find(filepath: str, dataset: str) -> DatasetContract:
 
 
 def _load_checked(load: Callable[[], pd.DataFrame], contract: DatasetContract, key: str) -> pd.DataFrame:
-    return _checked(load(), contract, key)
+    frame = load()
+    # The store leaves forbidden columns on disk. If one is here, the store was told otherwise than the contract says.
+    if read := sorted(set(contract.with_use("forbidden")) & set(frame.columns)):
+        breaches = [Breach(name, "may not be read, and was", len(frame)) for name in read]
+        raise _error(ContractViolation(contract.dataset, key, breaches, len(frame)))
+    return _checked(frame, contract, key)
 
 
 def _checked(frame: pd.DataFrame, contract: DatasetContract, key: str) -> pd.DataFrame:
     try:
         return check_frame(frame, contract, part=key)
     except ContractViolation as violation:
-        failures = [
-            CheckFailure(
-                str(b),
-                check=b.problem,
-                column=b.column,
-                failure_count=b.rows,
-                failure_examples=list(b.examples),
-            )
-            for b in violation.breaches
-        ]
-        raise DataValidationError(
-            str(violation), dataset_name=contract.dataset, failures=failures
-        ) from violation
+        raise _error(violation) from violation
+
+
+def _error(violation: ContractViolation) -> DataValidationError:
+    """Put a violation into Kedro's form; the violation itself, which says more, is its cause."""
+    failures = [
+        CheckFailure(str(b), check=b.problem, column=b.column, failure_count=b.rows, failure_examples=list(b.examples))
+        for b in violation.breaches
+    ]
+    error = DataValidationError(str(violation), dataset_name=violation.where, failures=failures)
+    error.__cause__ = violation
+    return error

@@ -3,25 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kedro.io import AbstractDataset
 
-from rai_kedro.drift.results import MonthDrift
-
-if TYPE_CHECKING:
-    from evidently import Run
-
-
-@dataclass(frozen=True)
-class MonthReport:
-    """What is published of one month: the decisions, Evidently's run that made them, the model's MLflow run."""
-
-    drift: MonthDrift
-    snapshot: Run
-    run_id: str
+from rai_kedro.drift.workspace import MonthReport, publish_month, rebuild_dashboard, remove_project, save_html
 
 
 class EvidentlyWorkspaceDataset(AbstractDataset[Sequence[MonthReport], Path]):
@@ -61,8 +48,6 @@ class EvidentlyWorkspaceDataset(AbstractDataset[Sequence[MonthReport], Path]):
 
     def save(self, data: Sequence[MonthReport]) -> None:
         """Publish months, then rebuild the dashboard from the last of them; nothing happens for no months."""
-        from rai_kedro.drift.workspace import publish_month, rebuild_dashboard, save_html
-
         for report in data:
             name = f"{report.drift.month}_version_{report.drift.model_version}.html"
             save_html(report.snapshot, self._html_folder / name)
@@ -72,8 +57,6 @@ class EvidentlyWorkspaceDataset(AbstractDataset[Sequence[MonthReport], Path]):
 
     def remove(self) -> None:
         """Remove the model's project and its monthly pages, for ``kedro rai reset``."""
-        from rai_kedro.drift.workspace import remove_project
-
         remove_project(self._filepath, self._project)
         for page in self._html_folder.glob("*_version_*.html"):
             page.unlink()

@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kedro.io import AbstractDataset, DatasetError
 
 from rai_kedro.datasets.atomic_file import write_text
 from rai_kedro.registry.card import attach_card
-from rai_kedro.reporting.card_contents import ModelCard
-
-if TYPE_CHECKING:
-    from plotly.graph_objects import Figure
-
-
-@dataclass(frozen=True)
-class CardWithFigures:
-    """A card, and the figures that its HTML shows, by caption."""
-
-    card: ModelCard
-    figures: Mapping[str, Figure]
+from rai_kedro.reporting.card_contents import CardWithFigures
 
 
 class ModelCardDataset(AbstractDataset[CardWithFigures, str]):
@@ -37,9 +24,7 @@ class ModelCardDataset(AbstractDataset[CardWithFigures, str]):
               registered_model_name: "{use_case}"
     """
 
-    def __init__(
-        self, *, filepath: str, registered_model_name: str, metadata: dict[str, Any] | None = None
-    ) -> None:
+    def __init__(self, *, filepath: str, registered_model_name: str, metadata: dict[str, Any] | None = None) -> None:
         """Say where cards go.
 
         Args:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from kedro.io import AbstractDataset
 
+from rai_kedro.catalogue.reading import forbidden_columns
 from rai_kedro.datasets.partition_file import (
     TEMPORARY_NAME,
     flush_folder,
@@ -69,7 +70,8 @@ class MonthStore(AbstractDataset[dict[str, pd.DataFrame], dict[str, Callable[[],
     Args:
         filepath: Folder of the store.
         partition_by: Columns held in the path, outermost first; the first is the month (``YYYY-MM``).
-        metadata: Anything that other programs keep with the catalogue entry; unused here.
+        metadata: Anything that other programs keep with the catalogue entry. Columns that its column contract (``rai``)
+            forbids are never read.
     """
 
     def __init__(
@@ -85,11 +87,7 @@ class MonthStore(AbstractDataset[dict[str, pd.DataFrame], dict[str, Callable[[],
                 where=f"filepath: {filepath}",
                 remedy="give a folder on this machine",
             )
-        if (
-            isinstance(partition_by, str)
-            or not partition_by
-            or not all(map(is_partition_column, partition_by))
-        ):
+        if isinstance(partition_by, str) or not partition_by or not all(map(is_partition_column, partition_by)):
             raise MonthStoreError(
                 "The partition columns of a month store are a list of column names.",
                 where=f"partition_by: {partition_by!r}",
@@ -119,7 +117,8 @@ class MonthStore(AbstractDataset[dict[str, pd.DataFrame], dict[str, Callable[[],
         Raises:
             MonthStoreError: As for `keys`; from a reader, if its file is damaged.
         """
-        return {key: partial(read_file, self._path_of(key), parse_key(key)) for key in self.keys()}
+        forbidden = forbidden_columns(self.metadata)
+        return {key: partial(read_file, self._path_of(key), parse_key(key), forbidden) for key in self.keys()}
 
     def save(self, data: dict[str, pd.DataFrame]) -> None:
         """Write partitions, each whole or not at all.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,9 +73,7 @@ def _check_columns(key: str, frame: pd.DataFrame, values: Mapping[str, str]) -> 
 def _check_values(key: str, frame: pd.DataFrame, values: Mapping[str, str]) -> None:
     for column, value in values.items():
         # A missing value, or the number 3 for the text "3", is a disagreement too.
-        others = [
-            found for found in frame[column].unique() if not (isinstance(found, str) and found == value)
-        ]
+        others = [found for found in frame[column].unique() if not (isinstance(found, str) and found == value)]
         if others:
             raise MonthStoreError(
                 f"Column '{column}' says something else than the key under which the frame is saved.",
@@ -108,12 +106,13 @@ def replace_file(path: Path, table: pa.Table) -> None:
     flush_folder(path.parent)
 
 
-def read_file(path: Path, values: Mapping[str, str]) -> pd.DataFrame:
+def read_file(path: Path, values: Mapping[str, str], unread: Collection[str] = ()) -> pd.DataFrame:
     """Return a partition as it was saved, its partition columns put back as text.
 
     Args:
         path: File of the partition.
         values: Value of each partition column.
+        unread: Columns that are left on disk.
 
     Returns:
         The rows of the partition; the columns in the order in which they were saved.
@@ -126,7 +125,7 @@ def read_file(path: Path, values: Mapping[str, str]) -> pd.DataFrame:
 
     try:
         with parquet.ParquetFile(path, page_checksum_verification=True) as file:
-            table = file.read()
+            table = file.read(columns=[name for name in file.schema_arrow.names if name not in unread])
         frame: pd.DataFrame = table.to_pandas()
     except (pa.ArrowException, OSError) as error:
         raise MonthStoreError(
@@ -138,7 +137,7 @@ def read_file(path: Path, values: Mapping[str, str]) -> pd.DataFrame:
     for position, (column, value) in enumerate(values.items()):
         frame.insert(position, column, pd.Series(value, index=frame.index, dtype="str"))
     order = (table.schema.metadata or {}).get(_ORDER)
-    return frame[json.loads(order)] if order else frame
+    return frame[[name for name in json.loads(order) if name not in unread]] if order else frame
 
 
 def make_folder(folder: Path) -> None:

@@ -28,9 +28,7 @@ class ProductionModelDataset(AbstractDataset[NoReturn, ProductionModel]):
               filepath: data/08_reporting/evidence/housing.jsonl
     """
 
-    def __init__(
-        self, *, registered_model_name: str, filepath: str, metadata: dict[str, Any] | None = None
-    ) -> None:
+    def __init__(self, *, registered_model_name: str, filepath: str, metadata: dict[str, Any] | None = None) -> None:
         """Describe the model and its record.
 
         Args:

@@ -10,7 +10,7 @@ from kedro_datasets.pandas import CSVDataset
 from rai_kedro.simulation.raw_source import RawSource, check_raw, check_raw_file
 
 
-class RawTable(CSVDataset):
+class RawTable(CSVDataset):  # type: ignore[misc]  # kedro-datasets ships no types
     """Loads a CSV file after checking that it is there, whole, and has the columns and rows it should have.
 
     Examples:
@@ -25,9 +25,7 @@ class RawTable(CSVDataset):
                 restore: git checkout data/01_raw/boston.csv
     """
 
-    def __init__(
-        self, *, filepath: str, source: dict[str, Any], metadata: dict[str, Any] | None = None
-    ) -> None:
+    def __init__(self, *, filepath: str, source: dict[str, Any], metadata: dict[str, Any] | None = None) -> None:
         """Point to the file and say what it must be.
 
         Args:

@@ -36,9 +36,7 @@ def lay_out_dashboard(project: UUID, drift: MonthDrift) -> DashboardModel:
     }
     return Dashboard(
         tabs=[
-            DashboardTabModel(
-                id=uuid5(project, f"tab {title}"), title=title, panels=[panel.id for panel in of_tab]
-            )
+            DashboardTabModel(id=uuid5(project, f"tab {title}"), title=title, panels=[panel.id for panel in of_tab])
             for title, of_tab in panels.items()
         ],
         panels=[panel for of_tab in panels.values() for panel in of_tab],

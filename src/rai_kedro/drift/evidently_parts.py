@@ -42,9 +42,7 @@ MISSING_SUFFIX = " (missing)"
 """Ends the name of the derived column that says whether a value is missing."""
 
 
-def _test_categories(
-    reference: pd.Series, current: pd.Series, _: ColumnType, threshold: float
-) -> tuple[float, bool]:
+def _test_categories(reference: pd.Series, current: pd.Series, _: ColumnType, threshold: float) -> tuple[float, bool]:
     p_value = category_p_value(contingency_table(reference, current))
     return p_value, p_value <= threshold
 
@@ -90,9 +88,7 @@ class PValueAbove(MetricTest):
     def to_test(self) -> SingleValueTest:
         """Return the function that Evidently calls with the metric's value."""
 
-        def decide(
-            _: Context, metric: MetricCalculationBase[SingleValue], value: SingleValue
-        ) -> MetricTestResult:
+        def decide(_: Context, metric: MetricCalculationBase[SingleValue], value: SingleValue) -> MetricTestResult:
             drifted = value.value <= self.threshold
             return MetricTestResult(
                 id="p_value",
@@ -134,9 +130,7 @@ class DriftedColumns(CountMetric):
 class DriftedColumnsCalculation(CountCalculation[DriftedColumns]):
     """Counts the decisions already made in the report."""
 
-    def calculate(
-        self, context: Context, current_data: Dataset, reference_data: Dataset | None
-    ) -> CountValue:
+    def calculate(self, context: Context, current_data: Dataset, reference_data: Dataset | None) -> CountValue:
         """Return count and share; the data themselves are not looked at again."""
         drifted = drifted_columns(context)
         return self.result(sum(drifted.values()), sum(drifted.values()) / len(drifted))
@@ -153,9 +147,7 @@ class DriftByColumn(ByLabelMetric):
 class DriftByColumnCalculation(ByLabelCalculation[DriftByColumn]):
     """Spreads the decisions already made over the columns, for the dashboard."""
 
-    def calculate(
-        self, context: Context, current_data: Dataset, reference_data: Dataset | None
-    ) -> ByLabelValue:
+    def calculate(self, context: Context, current_data: Dataset, reference_data: Dataset | None) -> ByLabelValue:
         """Return 0 or 1 by column; shown on the dashboard only, so it draws nothing in the report."""
         result = self.result({column: int(drifted) for column, drifted in drifted_columns(context).items()})
         result.widget = []
@@ -176,9 +168,7 @@ class AdjustedPValue(ByLabelMetric):
 class AdjustedPValueCalculation(ByLabelCalculation[AdjustedPValue]):
     """Adjusts the p-values already computed in the report."""
 
-    def calculate(
-        self, context: Context, current_data: Dataset, reference_data: Dataset | None
-    ) -> ByLabelValue:
+    def calculate(self, context: Context, current_data: Dataset, reference_data: Dataset | None) -> ByLabelValue:
         """Return min(1, m * p) by column; a column that has no p-value is left out."""
         tests = [entry for entry in _tested_metrics(context) if isinstance(entry[2], SingleValue)]
         smallest: dict[str, float] = {}

@@ -158,9 +158,7 @@ def _check_enough_rows(frame: pd.DataFrame, min_rows: int, side: str) -> None:
 
 def _plain(values: pd.Series, kind: Kind, side: str) -> pd.Series:
     if kind == "categorical":
-        return (
-            values.astype("object").map(str, na_action="ignore").where(values.notna(), None).astype("object")
-        )
+        return values.astype("object").map(str, na_action="ignore").where(values.notna(), None).astype("object")
     if values.notna().any() and not pd.api.types.is_numeric_dtype(values):
         raise RaiError(
             f"A column to be tested as numerical holds no numbers in the {side}.",

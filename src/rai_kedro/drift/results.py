@@ -133,9 +133,7 @@ def from_frame(frame: pd.DataFrame) -> MonthDrift:
         raise _unreadable("it must hold exactly one month of one model version", frame)
     month, version, rate = frame[of_month].iloc[0]
     entries = tuple(_read_entry(row) for row in frame[of_test].to_dict("records"))
-    return MonthDrift(
-        month=str(month), model_version=str(version), family_wise_rate=float(rate), columns=entries
-    )
+    return MonthDrift(month=str(month), model_version=str(version), family_wise_rate=float(rate), columns=entries)
 
 
 def _read_entry(values: Mapping[Any, Any]) -> ColumnDrift:

@@ -99,9 +99,7 @@ def measure_drift(  # noqa: PLR0913
     plan = plan_tests(samples, parameters)
     run, metrics = run_report(samples, plan, timestamp, {"month": month, "model_version": model_version})
     entries = tuple(
-        _decision(
-            test, p_value_of(run, metrics[test]), failed(run, metrics[test]), _note(test, samples, parameters)
-        )
+        _decision(test, p_value_of(run, metrics[test]), failed(run, metrics[test]), _note(test, samples, parameters))
         for test in plan
     )
     drift = MonthDrift(

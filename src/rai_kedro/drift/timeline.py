@@ -87,9 +87,7 @@ def draw_timeline(timeline: dict[str, Any]) -> Figure:
     from plotly.subplots import make_subplots
 
     if not timeline["months"]:
-        raise RaiError(
-            "There is no month to draw.", where="drift timeline", remedy="run the monitoring pipeline first"
-        )
+        raise RaiError("There is no month to draw.", where="drift timeline", remedy="run the monitoring pipeline first")
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.06, row_heights=[0.32, 0.68])
     figure.add_traces(_bars(timeline), rows=1, cols=1)
     figure.add_trace(_heat_map(timeline), row=2, col=1)
@@ -121,8 +119,7 @@ def _version_order(version: str) -> tuple[int, str]:
 
 def _summarise(record: MonthDrift) -> dict[str, Any]:
     by_column = {
-        column: [entry for entry in record.columns if entry.column == column]
-        for column in record.tested_columns
+        column: [entry for entry in record.columns if entry.column == column] for column in record.tested_columns
     }
     return {
         "month": record.month,
@@ -193,9 +190,7 @@ def _heat_map(timeline: dict[str, Any]) -> Any:
 
     months, columns = timeline["months"], timeline["columns"]
     strengths = [[entry["strength"].get(column) for entry in months] for column in columns]
-    marks = [
-        ["drift" if column in entry["drifted_columns"] else "" for entry in months] for column in columns
-    ]
+    marks = [["drift" if column in entry["drifted_columns"] else "" for entry in months] for column in columns]
     return Heatmap(
         x=_labels(timeline),
         y=columns,

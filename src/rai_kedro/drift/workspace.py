@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid5
@@ -20,6 +21,16 @@ if TYPE_CHECKING:
     from evidently import Run
     from evidently.sdk.models import ProjectModel
     from evidently.ui.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class MonthReport:
+    """What is published of one month: the decisions, Evidently's run that made them, the model's MLflow run."""
+
+    drift: MonthDrift
+    snapshot: Run
+    run_id: str
+
 
 NAMESPACE = UUID("7c9d3a52-6f0e-5d0b-9c36-3f6a5f1d8e21")
 """Fixed and arbitrary; ids of projects are derived from it (UUID version 5, RFC 9562)."""

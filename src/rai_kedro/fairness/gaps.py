@@ -135,9 +135,7 @@ def _measure(
         )
         for name, part in values.groupby(grouping.labels, sort=True)
     ]
-    figures = tuple(
-        GroupFigure(s.group, s.rows, s.mean, *(of_group(s, 1 - level) or (None, None))) for s in samples
-    )
+    figures = tuple(GroupFigure(s.group, s.rows, s.mean, *(of_group(s, 1 - level) or (None, None))) for s in samples)
     pairs = list(combinations(samples, 2))
     value = max((abs(a.mean - b.mean) for a, b in pairs), default=None)
     intervals = [of_pair(a, b, (1 - level) / len(pairs)) for a, b in pairs]
@@ -161,9 +159,7 @@ def _wilson(sample: _Sample, alpha: float) -> tuple[float, float]:
     n, p = sample.rows, sample.mean
     centre = p + z**2 / (2 * n)
     half = z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-    return max(0.0, float((centre - half) / (1 + z**2 / n))), min(
-        1.0, float((centre + half) / (1 + z**2 / n))
-    )
+    return max(0.0, float((centre - half) / (1 + z**2 / n))), min(1.0, float((centre + half) / (1 + z**2 / n)))
 
 
 def _newcombe(first: _Sample, second: _Sample, alpha: float) -> tuple[float, float]:

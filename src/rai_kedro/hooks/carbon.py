@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
-from kedro.io import CatalogProtocol
+from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 
 _TRAINING, _INFERENCE = "carbon.training", "carbon.inference"
 _NOT_RUN = "the runner did not run the carbon hook around this task"
-_SCOPE = (
-    "processor and memory of this machine during the task; not data storage, network, cooling or manufacture"
-)
+_SCOPE = "processor and memory of this machine during the task; not data storage, network, cooling or manufacture"
 _log = logging.getLogger(__name__)
 
 
@@ -32,7 +30,7 @@ class CarbonHook:
     def __init__(self) -> None:
         self._country = "USA"
         self._tracker: OfflineEmissionsTracker | None = None
-        self._catalog: CatalogProtocol | None = None
+        self._catalog: DataCatalog | None = None
         self._measuring = False
 
     @hook_impl
@@ -41,7 +39,7 @@ class CarbonHook:
         self._country = str(context.config_loader["globals"].get("country", self._country))
 
     @hook_impl
-    def before_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Forget the last training's record, so that a card never carries the carbon of another run."""
         self._catalog = catalog
         for node in pipeline.only_nodes_with_tags(_TRAINING).nodes:
@@ -54,7 +52,7 @@ class CarbonHook:
             self._start()
 
     @hook_impl
-    def after_node_run(self, node: Node, catalog: CatalogProtocol) -> None:
+    def after_node_run(self, node: Node, catalog: DataCatalog) -> None:
         """Close the training task; a node that scores months has not begun yet when Kedro calls this."""
         if _TRAINING in node.tags and (record := self._stop()):
             catalog.save(_record_name(node, "training_carbon"), {"training": record})

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from copy import copy
+from typing import TYPE_CHECKING, Any, cast
 
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 
 from rai_kedro.catalogue.environments import compare_flags
 from rai_kedro.catalogue.reading import rai_block
+
+if TYPE_CHECKING:
+    from kedro.config import OmegaConfigLoader
 
 
 class EnvironmentHook:
@@ -30,15 +34,17 @@ class EnvironmentHook:
 
         _quieten_libraries()
         self._env = context.env or "local"
-        loader = context.config_loader
-        base = type(loader)(
-            conf_source=loader.conf_source, env="base", base_env="base", default_run_env="base"
-        )
+        loader = cast("OmegaConfigLoader", context.config_loader)
+        # A copy, not a second loader: a new one would take over the process-wide resolver of `globals:`, and
+        # with it every path and address of this environment.
+        base = copy(loader)
+        base.data.clear()
+        base.env = loader.base_env
         self._base = {name: rai_block(entry) for name, entry in base["catalog"].items()}
         loader.config_patterns.setdefault("mlflow", ["mlflow*", "mlflow*/**", "**/mlflow*"])
         uri = loader["mlflow"].get("server", {}).get("mlflow_tracking_uri")
         if uri:
-            check_server(uri)
+            check_server(uri, settings_file=f"conf/{self._env}/mlflow.yml")
 
     @hook_impl
     def after_catalog_created(self, conf_catalog: dict[str, Any]) -> None:

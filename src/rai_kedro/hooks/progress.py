@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from kedro.framework.hooks import hook_impl
-from kedro.io import CatalogProtocol
+from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
@@ -29,9 +29,7 @@ class ProgressHook:
         self._total, self._done = len(pipeline.nodes), 0
         self._run_started = time.perf_counter()
         names = run_params.get("pipeline_names") or ["__default__"]
-        _log.info(
-            "%s: %d nodes, environment '%s'", " + ".join(names), self._total, run_params.get("env") or "local"
-        )
+        _log.info("%s: %d nodes, environment '%s'", " + ".join(names), self._total, run_params.get("env") or "local")
 
     @hook_impl
     def before_node_run(self, node: Node) -> None:
@@ -40,7 +38,7 @@ class ProgressHook:
         _log.info("[%2d/%d] %s", self._done, self._total, node.name)
 
     @hook_impl
-    def after_pipeline_run(self, pipeline: Pipeline, catalog: CatalogProtocol) -> None:
+    def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Print what happened and where to look."""
         from rai_kedro.hooks.summary import describe_run
 

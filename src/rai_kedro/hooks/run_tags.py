@@ -27,9 +27,7 @@ class RunTagsHook:
             return
         # MLflow's own variable: datasets that save from another thread or process find the run by it.
         os.environ["MLFLOW_RUN_ID"] = run.info.run_id
-        use_case = ", ".join(
-            sorted({(node.namespace or "").partition(".")[0] for node in pipeline.nodes} - {""})
-        )
+        use_case = ", ".join(sorted({(node.namespace or "").partition(".")[0] for node in pipeline.nodes} - {""}))
         stages = ", ".join(stage for stage in _STAGES if pipeline.only_nodes_with_tags(stage).nodes)
         mlflow.set_tags(
             {
@@ -60,7 +58,4 @@ def _commit(project_path: str) -> dict[str, str]:
         changes = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=True)  # noqa: S603
     except (OSError, subprocess.CalledProcessError):
         return {}
-    return {
-        GIT_COMMIT_TAG: commit.stdout.strip()
-        + (" with uncommitted changes" if changes.stdout.strip() else "")
-    }
+    return {GIT_COMMIT_TAG: commit.stdout.strip() + (" with uncommitted changes" if changes.stdout.strip() else "")}

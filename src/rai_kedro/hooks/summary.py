@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from kedro.io import CatalogProtocol
+from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
 
-def describe_run(pipeline: Pipeline, catalog: CatalogProtocol, seconds: float) -> list[str]:
+def describe_run(pipeline: Pipeline, catalog: DataCatalog, seconds: float) -> list[str]:
     """Say in a few lines what a run made and where it is to be seen.
 
     Args:
@@ -28,7 +28,7 @@ def describe_run(pipeline: Pipeline, catalog: CatalogProtocol, seconds: float) -
     return lines
 
 
-def _describe_stores(use_case: str, catalog: CatalogProtocol, name: str) -> list[str]:
+def _describe_stores(use_case: str, catalog: DataCatalog, name: str) -> list[str]:
     months = [key.removeprefix("month=") for key in catalog.load(name)]
     return (
         [_row("snapshots", f"{len(months)} months, {months[0]} to {months[-1]}", _path(catalog, name))]
@@ -37,11 +37,11 @@ def _describe_stores(use_case: str, catalog: CatalogProtocol, name: str) -> list
     )
 
 
-def _describe_governance(use_case: str, catalog: CatalogProtocol, name: str) -> list[str]:
+def _describe_governance(use_case: str, catalog: DataCatalog, name: str) -> list[str]:
     return [_row("governance", "risk register and data profile", _path(catalog, name))]
 
 
-def _describe_candidate(use_case: str, catalog: CatalogProtocol, name: str) -> list[str]:
+def _describe_candidate(use_case: str, catalog: DataCatalog, name: str) -> list[str]:
     version = catalog.load(name)
     command = f"kedro rai approve --use-case {use_case} --version {version.version} --reviewer NAME --statement TEXT"
     return [
@@ -50,12 +50,12 @@ def _describe_candidate(use_case: str, catalog: CatalogProtocol, name: str) -> l
     ]
 
 
-def _describe_card(use_case: str, catalog: CatalogProtocol, name: str) -> list[str]:
+def _describe_card(use_case: str, catalog: DataCatalog, name: str) -> list[str]:
     version = catalog.load(f"{use_case}.candidate_model").version
     return [_row("model card", f"version {version}", f"{_path(catalog, name)}/model_card_v{version}.html")]
 
 
-def _describe_timeline(use_case: str, catalog: CatalogProtocol, name: str) -> list[str]:
+def _describe_timeline(use_case: str, catalog: DataCatalog, name: str) -> list[str]:
     timeline = catalog.load(name)
     rows = [
         _row(
@@ -79,7 +79,7 @@ def _row(topic: str, what: str, where: str) -> str:
     return f"  {topic:<11} {what:<46} {where}"
 
 
-def _path(catalog: CatalogProtocol, name: str) -> str:
+def _path(catalog: DataCatalog, name: str) -> str:
     description = catalog.get(name)._describe()  # type: ignore[union-attr]
     return str(description.get("filepath", ""))
 

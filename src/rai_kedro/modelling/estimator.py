@@ -73,9 +73,7 @@ def _as_prefix(module: str) -> str:
 def _require_estimator(candidate: Any, class_path: str, where: str) -> None:
     from sklearn.base import BaseEstimator
 
-    if not (
-        isinstance(candidate, type) and issubclass(candidate, BaseEstimator) and hasattr(candidate, "predict")
-    ):
+    if not (isinstance(candidate, type) and issubclass(candidate, BaseEstimator) and hasattr(candidate, "predict")):
         raise EstimatorError(
             f"'{class_path}' is not an estimator that predicts.",
             where=where,

@@ -24,9 +24,7 @@ class ModelSplit:
     target_test: pd.Series[Any]
 
 
-def split_rows(
-    features: pd.DataFrame, target: pd.Series[Any], *, test_size: float, random_state: int
-) -> ModelSplit:
+def split_rows(features: pd.DataFrame, target: pd.Series[Any], *, test_size: float, random_state: int) -> ModelSplit:
     """Split rows at random.
 
     Args:

@@ -100,9 +100,7 @@ def register_candidate(candidate: Candidate, name: str) -> RegisteredVersion:
     location = client.get_logged_model(model.model_id).artifact_location
     with tempfile.TemporaryDirectory(prefix="rai-candidate-") as folder:
         files = fetch_release(client, location, run_id, Path(folder))
-    return _register(
-        client, RegisteredVersion(name, "", run_id, model.model_uri), _tags(candidate, name, files)
-    )
+    return _register(client, RegisteredVersion(name, "", run_id, model.model_uri), _tags(candidate, name, files))
 
 
 @contextmanager
@@ -167,9 +165,7 @@ def _describe_data(candidate: Candidate, name: str) -> PandasDataset:
     is_uri = "://" in candidate.source
     local = sources.LocalArtifactDatasetSource  # type: ignore[attr-defined] # MLflow makes it at run time
     source = resolve_dataset_source(candidate.source) if is_uri else local(uri=candidate.source)
-    return from_pandas(
-        candidate.training_frame, source=source, name=f"{name}-training", targets=candidate.target
-    )
+    return from_pandas(candidate.training_frame, source=source, name=f"{name}-training", targets=candidate.target)
 
 
 def _tags(candidate: Candidate, name: str, files: ReleaseFiles) -> dict[str, str]:

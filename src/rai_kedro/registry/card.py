@@ -24,8 +24,7 @@ def attach_card(name: str, version: str, run_id: str, title: str, files: Sequenc
     for file in files:
         client.log_artifact(run_id, str(file), artifact_path="model_card")
     description = (
-        f"{title}\n\n"
-        f"Model card: artifact `model_card/{files[0].name}` of run `{run_id}`, and the file `{files[0]}`."
+        f"{title}\n\nModel card: artifact `model_card/{files[0].name}` of run `{run_id}`, and the file `{files[0]}`."
     )
     client.update_model_version(name, version, description=description)
     client.set_model_version_tag(name, version, CARD_TAG, str(files[0]))

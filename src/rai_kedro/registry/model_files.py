@@ -142,8 +142,7 @@ def fetch_release(client: MlflowClient, model_uri: str, run_id: str, destination
             _download_companion(client, run_id, name, companions)
     except (MlflowException, OSError) as error:
         raise ReleaseIncompleteError(
-            "The model version lacks files that must travel with it: its model, "
-            f"{CONTRACT_FILE} and {REFERENCE_FILE}.",
+            f"The model version lacks files that must travel with it: its model, {CONTRACT_FILE} and {REFERENCE_FILE}.",
             where=f"MLflow run {run_id}, model {model_uri}",
             example=str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__,
             remedy="restore the run's artifacts, or train a new version with `kedro run`; "

@@ -15,6 +15,4 @@ def silence_mlflow() -> None:
     """
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     # A lasting filter and not `catch_warnings`, which is not safe with the threads of a ThreadRunner.
-    warnings.filterwarnings(
-        "ignore", message="Hint: Inferred schema contains integer column", category=UserWarning
-    )
+    warnings.filterwarnings("ignore", message="Hint: Inferred schema contains integer column", category=UserWarning)

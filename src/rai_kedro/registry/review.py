@@ -112,9 +112,7 @@ def approve(client: MlflowClient, request: ReviewRequest, evidence_path: str | P
     _require_words(request)
     version = find_version(client, request.use_case, request.version)
     entries = read(evidence_path)
-    _require_not_rejected(
-        version, find_rejection(entries, _make_review(request, version, APPROVED, ("", "")))
-    )
+    _require_not_rejected(version, find_rejection(entries, _make_review(request, version, APPROVED, ("", ""))))
     with tempfile.TemporaryDirectory(prefix="rai-approve-") as folder:
         uri = client.get_model_version_download_uri(version.name, str(version.version))
         files = fetch_release(client, uri, version.run_id or "", Path(folder))
@@ -166,18 +164,14 @@ def reject(client: MlflowClient, request: ReviewRequest, evidence_path: str | Pa
     was_production = find_aliases(client, review.use_case).get(PRODUCTION) == review.version
     if was_production:
         client.delete_registered_model_alias(review.use_case, PRODUCTION)
-    return ReviewOutcome(
-        review, standing is None, _describe_rejection(review, standing is None, was_production)
-    )
+    return ReviewOutcome(review, standing is None, _describe_rejection(review, standing is None, was_production))
 
 
 def _subject(review: Review) -> tuple[str, ...]:
     return (review.version, review.run_id, review.model_digest, review.companion_digest)
 
 
-def _make_review(
-    request: ReviewRequest, version: ModelVersion, decision: str, digests: tuple[str, str]
-) -> Review:
+def _make_review(request: ReviewRequest, version: ModelVersion, decision: str, digests: tuple[str, str]) -> Review:
     if request.reviewed_at.tzinfo is None:
         raise ValueError("reviewed_at must have a time zone")
     return Review(
@@ -226,8 +220,7 @@ def _require_as_trained(version: ModelVersion, files: ReleaseFiles) -> None:
                 f"The {noun} of version {version.version} are not those that training stored.",
                 where=f"registered model {version.name}, run {version.run_id}",
                 example=f"{tag}: {version.tags[tag][:12]}… at training, {digest[:12]}… now",
-                remedy="find out who changed them; train a new version with "
-                f"`kedro run --pipeline {version.name}`",
+                remedy=f"find out who changed them; train a new version with `kedro run --pipeline {version.name}`",
             )
 
 
@@ -255,13 +248,10 @@ def _describe_approval(review: Review, recorded: bool) -> str:
 
 
 def _describe_rejection(review: Review, recorded: bool, was_production: bool) -> str:
-    state = (
-        "is rejected" if recorded else f"was already rejected by {review.reviewer} on {review.reviewed_at}"
-    )
+    state = "is rejected" if recorded else f"was already rejected by {review.reviewer} on {review.reviewed_at}"
     message = f"Version {review.version} of {review.use_case} {state}."
     if was_production:
         message += (
-            " It was in production: alias 'production' is removed, and monitoring stops until a version "
-            "is approved."
+            " It was in production: alias 'production' is removed, and monitoring stops until a version is approved."
         )
     return message

@@ -73,9 +73,7 @@ def _ask(tracking_uri: str, timeout_s: float) -> str | None:
     import requests
 
     try:
-        response = requests.get(
-            f"{tracking_uri.rstrip('/')}/health", timeout=timeout_s, verify=_verification()
-        )
+        response = requests.get(f"{tracking_uri.rstrip('/')}/health", timeout=timeout_s, verify=_verification())
     except requests.exceptions.RequestException as error:
         return f"{type(error).__name__}: {_innermost(error)}"
     if response.status_code >= _SERVER_ERROR:

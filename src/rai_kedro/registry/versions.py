@@ -236,9 +236,7 @@ def _summarise(client: MlflowClient, version: ModelVersion, aliases: list[str]) 
     tags = version.tags
     return VersionSummary(
         version=str(version.version),
-        created_at=datetime.fromtimestamp(version.creation_timestamp / 1000, UTC).isoformat(
-            timespec="seconds"
-        ),
+        created_at=datetime.fromtimestamp(version.creation_timestamp / 1000, UTC).isoformat(timespec="seconds"),
         run_id=version.run_id or "",
         aliases=tuple(sorted(aliases)),
         review=tags.get(REVIEW_TAG),

@@ -31,9 +31,7 @@ class AttentionPoint:
     section: str
 
 
-def list_attention(
-    card: ModelCard, thresholds: AttentionThresholds | None = None
-) -> tuple[AttentionPoint, ...]:
+def list_attention(card: ModelCard, thresholds: AttentionThresholds | None = None) -> tuple[AttentionPoint, ...]:
     """List what a reviewer looks at before approving, the gravest kinds first.
 
     Args:
@@ -85,9 +83,7 @@ def _list_gaps(card: ModelCard, limits: AttentionThresholds) -> Iterator[Attenti
             if gap.gap.value is None:
                 text = f"{metric} over {gap.column} is not defined: {gap.gap.note or gap.gap.method}."
                 yield AttentionPoint("Gap not defined", text, "fairness")
-    small = {
-        (g.column, v.group, v.rows) for g in card.fairness for v in g.groups if v.rows < limits.small_group
-    }
+    small = {(g.column, v.group, v.rows) for g in card.fairness for v in g.groups if v.rows < limits.small_group}
     for column, group, rows in sorted(small):
         text = f"{column}, group {group}: {rows} rows, fewer than {limits.small_group}: uncertain figures."
         yield AttentionPoint("Small group", text, "fairness")

@@ -6,10 +6,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import TYPE_CHECKING
 
 from pydantic import ConfigDict, JsonValue
 
 from rai_kedro.errors import RaiError
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
 
 CANDIDATE_STATUS = "candidate: not yet reviewed; only an approved version may score"
 
@@ -295,3 +299,11 @@ class ModelCard(_Part):
     limits: tuple[str, ...]
     versions: Mapping[str, str] = field(default_factory=dict)
     review_status: str = CANDIDATE_STATUS
+
+
+@dataclass(frozen=True)
+class CardWithFigures:
+    """A card, and the plotly figures that its HTML shows, by caption."""
+
+    card: ModelCard
+    figures: Mapping[str, Figure]

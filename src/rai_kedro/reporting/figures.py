@@ -78,9 +78,7 @@ def draw_predictions(y_true: ArrayLike, y_pred: ArrayLike, *, unit: str = "", sp
     both = np.concatenate([truth, prediction])
     ends = _round(np.array([both.min(), both.max()]))
     line = {"color": GREY, "dash": "dash", "width": 1.5}
-    figure.add_trace(
-        go.Scatter(x=ends, y=ends, mode="lines", line=line, name="prediction = label", hoverinfo="skip")
-    )
+    figure.add_trace(go.Scatter(x=ends, y=ends, mode="lines", line=line, name="prediction = label", hoverinfo="skip"))
     figure.update_xaxes(title=_with_unit("label", unit), constrain="domain")
     figure.update_yaxes(title=_with_unit("prediction", unit), scaleanchor="x", constrain="domain")
     return figure
@@ -115,19 +113,13 @@ def draw_group_gaps(gaps: Sequence[GapEstimate]) -> Figure:
         for gap in chosen:
             figure.add_trace(_draw_groups(gap), row=row, col=1)
         axis = chosen[0].measured or metric
-        figure.update_xaxes(
-            title=_with_unit(escape(axis), chosen[0].gap.unit), rangemode="tozero", row=row, col=1
-        )
+        figure.update_xaxes(title=_with_unit(escape(axis), chosen[0].gap.unit), rangemode="tozero", row=row, col=1)
     figure.update_yaxes(autorange="reversed", automargin=True)
     figure.update_annotations(x=0, xanchor="left", font_size=14)
-    return _style(figure, "Groups of the audited columns").update_layout(
-        height=height, showlegend=False, meta=place
-    )
+    return _style(figure, "Groups of the audited columns").update_layout(height=height, showlegend=False, meta=place)
 
 
-def _draw_histogram(
-    values: NDArray[np.float64], edges: NDArray[np.float64], name: str, is_filled: bool
-) -> Any:
+def _draw_histogram(values: NDArray[np.float64], edges: NDArray[np.float64], name: str, is_filled: bool) -> Any:
     import plotly.graph_objects as go
 
     shares = np.histogram(values, bins=edges)[0] / max(1, len(values))

@@ -225,9 +225,7 @@ def card_from_json(text: str) -> ModelCard:
     try:
         document = json.loads(text)
     except json.JSONDecodeError as error:
-        raise _unreadable(
-            "it is not JSON", f"line {error.lineno}, column {error.colno}", error.msg
-        ) from error
+        raise _unreadable("it is not JSON", f"line {error.lineno}, column {error.colno}", error.msg) from error
     found = document.get("format") if isinstance(document, dict) else None
     if found != _FORMAT:
         raise _unreadable(f"its format is not {_FORMAT}", "format", str(found))

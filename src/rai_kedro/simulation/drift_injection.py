@@ -159,18 +159,14 @@ def _remove_values(values: pd.Series, target: _Target) -> _Change:
 def _move_to_category(values: pd.Series, target: _Target) -> _Change:
     categories = sorted(target.raw.dropna().unique().tolist(), key=str)
     category: Any = categories[int(target.of_event.integers(len(categories)))]
-    others = np.flatnonzero(
-        (values != category).to_numpy(dtype=bool, na_value=False) & values.notna().to_numpy()
-    )
+    others = np.flatnonzero((values != category).to_numpy(dtype=bool, na_value=False) & values.notna().to_numpy())
     chosen = target.of_month.permutation(others)[: round(target.event.size * len(values))]
     moved = values.copy()
     moved.iloc[chosen] = category
     return _Change(moved, len(chosen) / len(values), str(category))
 
 
-def _tie_label(
-    label: pd.Series, feature: pd.Series, event: DriftEvent, column: str, raw: RawTables
-) -> _Change:
+def _tie_label(label: pd.Series, feature: pd.Series, event: DriftEvent, column: str, raw: RawTables) -> _Change:
     """Add the standardised feature to the label; where the feature is missing the label stays."""
     if not types.is_float_dtype(label):
         raise SimulationError(

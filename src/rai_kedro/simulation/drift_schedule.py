@@ -80,9 +80,7 @@ class DriftEvent(BaseModel):
     @model_validator(mode="after")
     def _columns_or_draw(self) -> DriftEvent:
         if (self.columns is None) == (self.draw is None):
-            raise ValueError(
-                "give either `columns` (names) or `draw` (how many to draw), not both and not neither"
-            )
+            raise ValueError("give either `columns` (names) or `draw` (how many to draw), not both and not neither")
         if self.columns is not None and (not self.columns or len(set(self.columns)) < len(self.columns)):
             raise ValueError("`columns` has to name at least one column, and each only once")
         return self
@@ -162,8 +160,7 @@ class SimulationParameters(BaseModel):
         for event in self.drift:
             if event.start <= self.first_month:
                 raise ValueError(
-                    f"the {event.title} has to start after the first month ({self.first_month}), "
-                    "which is the reference"
+                    f"the {event.title} has to start after the first month ({self.first_month}), which is the reference"
                 )
         return self
 
@@ -172,9 +169,7 @@ class SimulationParameters(BaseModel):
         keys = [event.key for event in self.drift if event.draw is not None]
         for event in self.drift:
             if event.draw is not None and keys.count(event.key) > 1:
-                raise ValueError(
-                    f"more than one {event.title} would draw the same columns: give each its own `stream`"
-                )
+                raise ValueError(f"more than one {event.title} would draw the same columns: give each its own `stream`")
         return self
 
     @property
@@ -261,9 +256,7 @@ def _check_named(event: DriftEvent, features: pd.DataFrame, candidates: Sequence
         return
     bad = unknown or unsuited
     example = (
-        bad[0]
-        if unknown
-        else f"{bad[0]} is of type {features[bad[0]].dtype}, {features[bad[0]].nunique()} values"
+        bad[0] if unknown else f"{bad[0]} is of type {features[bad[0]].dtype}, {features[bad[0]].nunique()} values"
     )
     raise SimulationError(
         problem,

@@ -74,9 +74,7 @@ class RawSource(BaseModel):
     def _nullable_are_columns(self) -> RawSource:
         unknown = [name for name in self.nullable if name not in self.columns]
         if unknown:
-            raise ValueError(
-                f"nullable names columns that are not listed under columns: {', '.join(unknown)}"
-            )
+            raise ValueError(f"nullable names columns that are not listed under columns: {', '.join(unknown)}")
         return self
 
     @property
@@ -107,9 +105,7 @@ def check_raw_file(path: str | Path, source: RawSource) -> None:
         raise RawFileError("The raw file is missing.", where=where, remedy=source.remedy) from error
     except OSError as error:
         problem = f"The raw file cannot be read: {error.strerror}."
-        raise RawFileError(
-            problem, where=where, remedy="check that it is a file and that you may read it"
-        ) from error
+        raise RawFileError(problem, where=where, remedy="check that it is a file and that you may read it") from error
     if not content.strip():
         raise RawFileError("The raw file is empty.", where=where, how_many="0 lines", remedy=source.remedy)
     if source.rows is not None and not content.endswith(b"\n"):
@@ -176,9 +172,7 @@ def _check_rows(frame: pd.DataFrame, source: RawSource) -> None:
     how_many = f"{count} rows" if source.rows is None else f"{count} of {source.rows} rows"
     line = f"line {count - 1 + _FIRST_DATA_LINE}"
     if too_few or cut:
-        sign = (
-            f"the last row ({line}) has no value for {', '.join(cut)}" if cut else f"the last row is {line}"
-        )
+        sign = f"the last row ({line}) has no value for {', '.join(cut)}" if cut else f"the last row is {line}"
         raise RawRowsError(
             "The raw table is cut off.",
             where=source.path,

@@ -45,9 +45,7 @@ class Snapshots:
     drift_ground_truth: dict[str, Any]
 
 
-def simulate_snapshots(
-    raw: pd.DataFrame, parameters: SimulationParameters, ranges: Mapping[str, Range]
-) -> Snapshots:
+def simulate_snapshots(raw: pd.DataFrame, parameters: SimulationParameters, ranges: Mapping[str, Range]) -> Snapshots:
     """Make the monthly snapshots and apply the drift schedule.
 
     The first month is the raw table exactly, without the columns left out. Features that are whole numbers
@@ -100,9 +98,7 @@ def _check_fit(raw: pd.DataFrame, parameters: SimulationParameters) -> None:
     for problem, found in problems.items():
         if found:
             where = f"raw table ({len(raw)} rows; {', '.join(str(name) for name in raw.columns)})"[:160]
-            remedy = (
-                "change `key`, `label` or `leave_out` in the parameters of the simulation, or the raw table"
-            )
+            remedy = "change `key`, `label` or `leave_out` in the parameters of the simulation, or the raw table"
             raise SimulationError(problem, where=where, remedy=remedy)
 
 
@@ -115,9 +111,7 @@ def _make_month(
 ) -> tuple[MonthTables, list[Injection]]:
     """Return one month, varied and drifted, from nothing but the seed and its number."""
     as_raw = index == 0 or parameters.variation == "exact"
-    varied = (
-        table if as_raw else vary_month(table, parameters.label, parameters.noise, (parameters.seed, index))
-    )
+    varied = table if as_raw else vary_month(table, parameters.label, parameters.noise, (parameters.seed, index))
     month = MonthTables(_as_float(varied[list(raw.features)]), varied[list(raw.labels)].copy())
     injections: list[Injection] = []
     for event, names in zip(parameters.drift, columns, strict=True):

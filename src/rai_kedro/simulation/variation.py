@@ -81,9 +81,7 @@ def _move_ranks(values: FloatArray, ladder: FloatArray, steps: FloatArray) -> Fl
     return moved
 
 
-def vary_month(
-    raw: pd.DataFrame, labels: tuple[str, ...], noise: float, stream: tuple[int, int]
-) -> pd.DataFrame:
+def vary_month(raw: pd.DataFrame, labels: tuple[str, ...], noise: float, stream: tuple[int, int]) -> pd.DataFrame:
     """Return a month that differs from the raw table as one sample differs from another.
 
     Whole rows are drawn, so features and labels stay together; noise goes on the features only.
@@ -102,7 +100,5 @@ def vary_month(
     columns: dict[Any, pd.Series] = {}
     for name in raw.columns:
         size = 0.0 if name in labels else noise
-        columns[name] = add_noise(
-            raw[name], rows, size, derive_generator(seed, "noise", month_index, str(name))
-        )
+        columns[name] = add_noise(raw[name], rows, size, derive_generator(seed, "noise", month_index, str(name)))
     return pd.DataFrame(columns)

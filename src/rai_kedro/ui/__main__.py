@@ -67,9 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         project = find_kedro_project(Path.cwd())
         if project is None:
-            raise ViewerError(
-                "This is not the folder of the project.", where=str(Path.cwd()), remedy="cd to it"
-            )
+            raise ViewerError("This is not the folder of the project.", where=str(Path.cwd()), remedy="cd to it")
         if not (project / "mlflow.db").exists():
             click.echo("There is nothing to look at yet but the pipelines; `make run` makes the rest.")
         watch(viewers, project)

@@ -36,9 +36,7 @@ class Viewer:
         return f"http://{HOST}:{self.port}"
 
 
-def list_viewers(
-    *, mlflow_port: int = 5000, evidently_port: int = 8000, viz_port: int = 4141
-) -> list[Viewer]:
+def list_viewers(*, mlflow_port: int = 5000, evidently_port: int = 8000, viz_port: int = 4141) -> list[Viewer]:
     """Return the three viewers of a project.
 
     Args:
@@ -50,9 +48,7 @@ def list_viewers(
         MLflow, Evidently and Kedro-Viz; their commands have to be run in the project's folder.
     """
     programs = Path(sys.executable).parent
-    store = (
-        "server --backend-store-uri sqlite:///mlflow.db --default-artifact-root mlruns --no-serve-artifacts"
-    )
+    store = "server --backend-store-uri sqlite:///mlflow.db --default-artifact-root mlruns --no-serve-artifacts"
     graph = f"from rai_kedro.ui.viewers import serve_graph; serve_graph({viz_port})"
     return [
         Viewer(

@@ -31,12 +31,8 @@ def profile_stores(feature_store: Store, label_store: Store, contract: Contract)
     ]
 
 
-def render_governance(
-    register: list[dict[str, Any]], profile: list[dict[str, Any]], contract: Contract
-) -> str:
+def render_governance(register: list[dict[str, Any]], profile: list[dict[str, Any]], contract: Contract) -> str:
     """Put register and profile onto one readable page."""
     from rai_kedro.reporting.governance_page import render_governance_page
 
-    return render_governance_page(
-        register, profile, use_case=contract.use_case, as_of=contract.as_of.isoformat()
-    )
+    return render_governance_page(register, profile, use_case=contract.use_case, as_of=contract.as_of.isoformat())

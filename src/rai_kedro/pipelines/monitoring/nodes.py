@@ -11,7 +11,7 @@ import pandas as pd
 from rai_kedro.catalogue.contract import NUMERIC_TYPES, Contract, DatasetContract
 from rai_kedro.catalogue.lanes import Lanes, split_lanes
 from rai_kedro.catalogue.pairing import load_month, refuse_orphans
-from rai_kedro.datasets.evidently_workspace import MonthReport
+from rai_kedro.drift.workspace import MonthReport
 from rai_kedro.frames import Store
 from rai_kedro.pipelines.monitoring.parameters import MonitoringParameters
 from rai_kedro.pipelines.monitoring.plan import ScoredMonth, month_number, plan_scoring, plan_testing
@@ -28,9 +28,7 @@ def select_months(
     feature_store: Store, label_store: Store, prediction_history: Store, parameters: MonitoringParameters
 ) -> tuple[str, ...]:
     """List the months still to be scored."""
-    months = plan_scoring(
-        feature_store, label_store, prediction_history, only_next=parameters.months == "next"
-    )
+    months = plan_scoring(feature_store, label_store, prediction_history, only_next=parameters.months == "next")
     _log.info("months to score: %s", ", ".join(months) or "none, all are done")
     return months
 
@@ -47,9 +45,7 @@ def score_months(
     for month in months:
         frame = load_month(feature_store, governed, month)
         if f"month={month}" in label_store:
-            refuse_orphans(
-                frame, load_month(label_store, contract.datasets["label_store"], month), contract, month
-            )
+            refuse_orphans(frame, load_month(label_store, contract.datasets["label_store"], month), contract, month)
         lanes = _split(frame, contract, production, month)
         scored = ScoredMonth(month, production.version)
         predictions = lanes.identifiers.assign(
@@ -61,7 +57,7 @@ def score_months(
         yield {scored.key: predictions}
 
 
-def watch_drift(  # noqa: PLR0913 - Kedro passes every dataset as an argument
+def watch_drift(
     prediction_store: Store,
     drift_history: Store,
     feature_store: Store,
@@ -119,8 +115,7 @@ def summarise_drift(drift_store: Store, feature_store: Store) -> tuple[dict[str,
     first = min(feature_store).removeprefix("month=")
     metrics = {
         name: [
-            {"value": float(month[key]), "step": month_number(month["month"], first)}
-            for month in timeline["months"]
+            {"value": float(month[key]), "step": month_number(month["month"], first)} for month in timeline["months"]
         ]
         for name, key in {"drift.share": "share", "drift.count": "count", "drift.verdict": "verdict"}.items()
     }
@@ -130,9 +125,7 @@ def summarise_drift(drift_store: Store, feature_store: Store) -> tuple[dict[str,
 def _kinds(reference: pd.DataFrame, governed: DatasetContract) -> dict[str, Kind]:
     """Return what is tested: the prediction, and every column of both lanes that the reference has."""
     columns = {
-        name: column
-        for name, column in governed.columns.items()
-        if name in reference and column.use != "forbidden"
+        name: column for name, column in governed.columns.items() if name in reference and column.use != "forbidden"
     }
     kinds: dict[str, Kind] = {
         name: "numerical" if column.type in NUMERIC_TYPES else "categorical"

@@ -68,6 +68,7 @@ def compose_card(
     """Compose the card of a version that was just registered."""
     contract, training, statements = configured.contract, configured.training, configured.statements
     store = contract.datasets["feature_store"]
+    register = build_register(contract, split.features_train.columns.tolist(), training.target)
     return build_model_card(
         CardParts(
             identity=Identity(
@@ -89,9 +90,7 @@ def compose_card(
                 fingerprint=data_fingerprint,
                 git_commit=version.git_commit,
             ),
-            register=[
-                row.to_dict() for row in build_register(contract, list(split.features_train), training.target)
-            ],
+            register=[row.to_dict() for row in register],
             performance=[Estimate(**estimate) for estimate in measured.performance],
             fairness=gap_estimates(measured.fairness, training.unit),
             carbon=_carbon_figures(measured.carbon),

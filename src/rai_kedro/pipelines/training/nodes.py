@@ -11,13 +11,13 @@ from rai_kedro.catalogue.contract import NUMERIC_TYPES, Contract
 from rai_kedro.catalogue.fingerprint import fingerprint
 from rai_kedro.catalogue.lanes import split_lanes
 from rai_kedro.catalogue.pairing import pair_labels
-from rai_kedro.datasets.model_card import CardWithFigures
 from rai_kedro.frames import Series, Store
 from rai_kedro.modelling.estimator import build_estimator
 from rai_kedro.modelling.split import ModelSplit, split_rows
 from rai_kedro.pipelines.training.parameters import Statements, TrainingParameters
 from rai_kedro.registry.candidate import Candidate
 from rai_kedro.registry.versions import RegisteredVersion
+from rai_kedro.reporting.card_contents import CardWithFigures
 
 _MODEL_REQUIREMENTS = ("scikit-learn", "pandas", "numpy", "skops")
 _EXAMPLE_ROWS = 5
@@ -47,9 +47,7 @@ def split_month(
     model_lane: pd.DataFrame, audit_lane: pd.DataFrame, target: Series, parameters: TrainingParameters
 ) -> tuple[ModelSplit, pd.DataFrame]:
     """Split the month's rows into train and test; of the audit lane only the test rows go on."""
-    split = split_rows(
-        model_lane, target, test_size=parameters.test_size, random_state=parameters.random_state
-    )
+    split = split_rows(model_lane, target, test_size=parameters.test_size, random_state=parameters.random_state)
     return split, audit_lane.loc[split.target_test.index]
 
 
@@ -107,9 +105,7 @@ def assess_fairness(
     return [asdict(gap) for gap in gaps]
 
 
-def collect_metrics(
-    performance: list[dict[str, Any]], fairness: list[dict[str, Any]]
-) -> dict[str, dict[str, float]]:
+def collect_metrics(performance: list[dict[str, Any]], fairness: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
     """Put every figure and both ends of its interval into MLflow's form."""
     named = {f"{e['split']}.{e['name']}": e for e in performance}
     named |= {f"fairness.{g['column']}.{g['metric'].replace(' ', '_')}": g for g in fairness}
@@ -141,7 +137,7 @@ def draw_figures(
     )
 
 
-def assemble_candidate(  # noqa: PLR0913 - Kedro passes every dataset as an argument
+def assemble_candidate(
     model: Any,
     split: ModelSplit,
     audit_test: pd.DataFrame,
@@ -173,7 +169,7 @@ def assemble_candidate(  # noqa: PLR0913 - Kedro passes every dataset as an argu
     )
 
 
-def write_card(  # noqa: PLR0913 - Kedro passes every dataset as an argument
+def write_card(
     candidate: RegisteredVersion,
     split: ModelSplit,
     data_fingerprint: str,
