@@ -16,7 +16,7 @@ INSTALLED := .venv/.installed
 UV ?= uv
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## /:/' | awk -F: '{printf "make %-10s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z]*\):[^#]*## /make \1	/p' Makefile | awk -F '\t' '{printf "%-15s %s\n", $$1, $$2}'
 
 $(INSTALLED): requirements.lock pyproject.toml tools/bootstrap.sh
 	@tools/bootstrap.sh

@@ -1,0 +1,264 @@
+"""Copies of the project to run commands in: one is trained, approved and monitored once for the whole session."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+_SCREEN = 24
+_ENVIRONMENT = {
+    "KEDRO_ENV": "test",
+    "DO_NOT_TRACK": "true",
+    "KEDRO_DISABLE_TELEMETRY": "true",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "COLUMNS": "120",
+}
+# Columns of MLflow's database that hold absolute paths.
+_PATHS = {
+    "experiments": "artifact_location",
+    "runs": "artifact_uri",
+    "logged_models": "artifact_location",
+    "model_versions": "storage_location",
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended."""
+
+    code: int
+    output: str
+    seconds: float
+
+    @property
+    def error(self) -> str:
+        """What the command prints after the line that says it stopped, that line included."""
+        _, mark, rest = self.output.partition("The run stopped.")
+        return mark + rest
+
+
+class KedroCommands:
+    """Runs ``kedro`` commands in processes of their own; see ``kedro_process.py``."""
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+        # A session of its own: a Ctrl-C at the tests ends it by its closed input, after the running command.
+        self._process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("kedro_process.py"))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            cwd=log.parent,
+            env={**os.environ, **_ENVIRONMENT},
+        )
+        assert self._answer() == {"ready": True}
+
+    def start(self, folder: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> int:
+        """Start a command and return its process id."""
+        request = {
+            "folder": str(folder),
+            "arguments": arguments,
+            "environment": dict(environment or {}),
+            "output": str(self._log),
+        }
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        return int(self._answer()["pid"])
+
+    def wait(self, started: float) -> Outcome:
+        """Wait for the command that was started last."""
+        code = int(self._answer()["code"])
+        return Outcome(code, self._log.read_text(encoding="utf-8"), time.monotonic() - started)
+
+    def close(self) -> None:
+        """Let the process end."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait(timeout=60)
+
+    def _answer(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
+        return answer
+
+
+@dataclass(frozen=True)
+class Project:
+    """A copy of the project in a folder of its own, environment ``test``."""
+
+    root: Path
+    commands: KedroCommands = field(repr=False)
+
+    @property
+    def data(self) -> Path:
+        return self.root / "data" / "test"
+
+    @property
+    def features(self) -> Path:
+        return self.data / "03_primary" / "housing" / "feature_store"
+
+    @property
+    def labels(self) -> Path:
+        return self.data / "03_primary" / "housing" / "label_store"
+
+    @property
+    def predictions(self) -> Path:
+        return self.data / "07_model_output" / "housing" / "prediction_store"
+
+    @property
+    def drift(self) -> Path:
+        return self.data / "07_model_output" / "housing" / "drift_store"
+
+    @property
+    def reports(self) -> Path:
+        return self.data / "08_reporting" / "housing"
+
+    @property
+    def evidence(self) -> Path:
+        return self.data / "08_reporting" / "evidence" / "housing.jsonl"
+
+    @property
+    def database(self) -> Path:
+        return self.root / "data" / "mlflow_test.db"
+
+    def kedro(self, *arguments: str, environment: Mapping[str, str] | None = None) -> Outcome:
+        """Run a command to its end."""
+        started = time.monotonic()
+        self.commands.start(self.root, *arguments, environment=environment)
+        return self.commands.wait(started)
+
+    def succeed(self, *arguments: str) -> Outcome:
+        """Run a command that has to succeed."""
+        outcome = self.kedro(*arguments)
+        assert outcome.code == 0, outcome.output
+        return outcome
+
+    def kill(self, after: float, *arguments: str) -> Outcome:
+        """Run a command and kill it, as the kernel kills, so many seconds after its start."""
+        started = time.monotonic()
+        pid = self.commands.start(self.root, *arguments)
+        time.sleep(after)
+        os.kill(pid, 9)
+        return self.commands.wait(started)
+
+    def copy_to(self, root: Path) -> Project:
+        """Copy the folder, and let MLflow's database know where its artifacts are now."""
+        shutil.copytree(self.root, root)
+        copy = Project(root, self.commands)
+        if copy.database.exists():
+            _relocate(copy.database, self.root, root)
+        return copy
+
+    def edit(self, path: str, change: Callable[[Any], None]) -> None:
+        """Change a YAML file of the project in place."""
+        file = self.root / path
+        content = yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else {}
+        change(content)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+
+    def digests(self, *folders: Path) -> dict[str, str]:
+        """Return the SHA-256 of every file below the folders; of all three stores when none is named."""
+        chosen = folders or (self.features, self.labels, self.predictions, self.drift)
+        return {
+            str(path.relative_to(self.root)): hashlib.sha256(path.read_bytes()).hexdigest()
+            for folder in chosen
+            for path in sorted(folder.rglob("*"))
+            if path.is_file()
+        }
+
+    def query(self, statement: str) -> list[tuple[Any, ...]]:
+        """Ask MLflow's database, or change it behind MLflow's back."""
+        with closing(sqlite3.connect(self.database)) as connection, connection:
+            return connection.execute(statement).fetchall()
+
+
+def _relocate(database: Path, old: Path, new: Path) -> None:
+    with closing(sqlite3.connect(database)) as connection, connection:
+        for table, column in _PATHS.items():
+            # Names from the table above, no input; values are bound.
+            statement = f"UPDATE {table} SET {column} = replace({column}, ?, ?)"  # noqa: S608
+            connection.execute(statement, (str(old), str(new)))
+
+
+@pytest.fixture(scope="session")
+def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KedroCommands]:
+    running = KedroCommands(tmp_path_factory.mktemp("kedro") / "output.txt")
+    yield running
+    running.close()
+
+
+@pytest.fixture(scope="session")
+def fresh(tmp_path_factory: pytest.TempPathFactory, commands: KedroCommands) -> Project:
+    """The project as cloned: configuration and raw data, nothing run. Not to be changed."""
+    root = tmp_path_factory.mktemp("fresh") / "project"
+    (root / "src").mkdir(parents=True)
+    shutil.copytree(ROOT / "conf", root / "conf", ignore=shutil.ignore_patterns("local"))
+    (root / "conf" / "local").mkdir()
+    shutil.copytree(ROOT / "data" / "01_raw", root / "data" / "01_raw")
+    shutil.copy(ROOT / "pyproject.toml", root)
+    return Project(root, commands)
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory, fresh: Project) -> Project:
+    """Simulated, governed and trained: one candidate, nobody's approval. Not to be changed."""
+    project = fresh.copy_to(tmp_path_factory.mktemp("trained") / "project")
+    project.succeed("run", "--pipelines", "housing")
+    return project
+
+
+@pytest.fixture(scope="session")
+def approved(tmp_path_factory: pytest.TempPathFactory, trained: Project) -> Project:
+    """Version 1 approved, no month scored. Not to be changed."""
+    project = trained.copy_to(tmp_path_factory.mktemp("approved") / "project")
+    review = ("--version", "1", "--reviewer", "R. Viewer", "--statement", "figures and card read")
+    project.succeed("rai", "approve", *review)
+    return project
+
+
+@pytest.fixture(scope="session")
+def monitored(tmp_path_factory: pytest.TempPathFactory, approved: Project) -> Project:
+    """All six months of environment ``test`` scored and tested for drift. Not to be changed."""
+    project = approved.copy_to(tmp_path_factory.mktemp("monitored") / "project")
+    project.succeed("run", "--pipelines", "monitoring")
+    return project
+
+
+@pytest.fixture
+def copy_of(tmp_path: Path) -> Callable[[Project], Project]:
+    """Copy a shared project so that a test may change it."""
+    return lambda project: project.copy_to(tmp_path / "project")
+
+
+@pytest.fixture
+def assert_one_screen() -> Callable[[Outcome], str]:
+    """Check that a command failed with a short error, and return its text."""
+
+    def check(outcome: Outcome) -> str:
+        error = outcome.error
+        assert outcome.code not in (0, None), outcome.output
+        assert "Traceback" not in outcome.output, outcome.output
+        assert error, outcome.output
+        assert len(error.splitlines()) <= _SCREEN, error
+        assert "do next:" in error, error
+        return error
+
+    return check
