@@ -1,14 +1,9 @@
 """Kedro's project settings: how configuration is merged and which hooks run."""
 
-import warnings
-
 from rai_kedro.hooks.carbon import CarbonHook
 from rai_kedro.hooks.environment import EnvironmentHook
 from rai_kedro.hooks.progress import ProgressHook
 from rai_kedro.hooks.run_tags import RunTagsHook
-
-# A warning to the developers of a library, at every command; nothing a user of this project can act on.
-warnings.filterwarnings("ignore", message=r"register_new_resolver\(\) is deprecated", category=UserWarning)
 
 HOOKS = (EnvironmentHook(), RunTagsHook(), CarbonHook(), ProgressHook())
 
