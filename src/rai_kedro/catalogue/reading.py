@@ -76,7 +76,7 @@ def read_contract(path: str | Path, *, as_of: date) -> Contract:
         name.removeprefix(f"{use_case}."): parse_dataset(name, block, source=str(path))
         for name, block in blocks.items()
     }
-    return Contract(use_case=use_case, source=str(path), as_of=as_of, datasets=datasets)
+    return Contract(use_case=use_case, source=f"{use_case}/{path.name}", as_of=as_of, datasets=datasets)
 
 
 def find_use_cases(base: Path) -> list[str]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kedro.io import AbstractDataset, DatasetError
 
 from rai_kedro.datasets.atomic_file import write_text
 from rai_kedro.registry.card import attach_card
 from rai_kedro.reporting.card_contents import CardWithFigures
+
+if TYPE_CHECKING:
+    from kedro_datasets._typing import JSONPreview
 
 
 class ModelCardDataset(AbstractDataset[CardWithFigures, str]):
@@ -58,14 +61,19 @@ class ModelCardDataset(AbstractDataset[CardWithFigures, str]):
         Raises:
             DatasetError: If there is no card yet.
         """
-        cards = sorted(self._filepath.glob("model_card_v*.md"), key=lambda path: path.stat().st_mtime)
+        return self._newest("md").read_text(encoding="utf-8")
+
+    def preview(self) -> JSONPreview:
+        """Return the newest card for kedro-viz, which shows JSON and no Markdown."""
+        from kedro_datasets._typing import JSONPreview
+
+        return JSONPreview(self._newest("json").read_text(encoding="utf-8"))
+
+    def _newest(self, ending: str) -> Path:
+        cards = sorted(self._filepath.glob(f"model_card_v*.{ending}"), key=lambda path: path.stat().st_mtime)
         if not cards:
             raise DatasetError(f"There is no model card in {self._filepath} yet; train first.")
-        return cards[-1].read_text(encoding="utf-8")
-
-    def preview(self) -> str:
-        """Return the newest card for kedro-viz."""
-        return self.load()
+        return cards[-1]
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath), "registered_model_name": self._registered_model_name}

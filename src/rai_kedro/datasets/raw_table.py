@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from kedro_datasets.pandas import CSVDataset
 
 from rai_kedro.simulation.raw_source import RawSource, check_raw, check_raw_file
+
+if TYPE_CHECKING:
+    from kedro_datasets._typing import TablePreview
 
 
 class RawTable(CSVDataset):  # type: ignore[misc]  # kedro-datasets ships no types
@@ -44,3 +47,8 @@ class RawTable(CSVDataset):  # type: ignore[misc]  # kedro-datasets ships no typ
         """
         check_raw_file(self._source.path, self._source)
         return check_raw(super().load(), self._source)
+
+    def preview(self, nrows: int = 5) -> TablePreview:
+        """Return the first rows for kedro-viz; the stock preview loads so few that the check would refuse them."""
+        preview: TablePreview = self.load().head(nrows).to_dict(orient="split")
+        return preview

@@ -25,10 +25,16 @@ _log = logging.getLogger(__name__)
 
 
 def select_months(
-    feature_store: Store, label_store: Store, prediction_history: Store, parameters: MonitoringParameters
+    feature_store: Store,
+    label_store: Store,
+    prediction_history: Store,
+    contract: Contract,
+    parameters: MonitoringParameters,
 ) -> tuple[str, ...]:
-    """List the months still to be scored."""
+    """List the months still to be scored, after a look at each: one bad month stops the run before any is written."""
     months = plan_scoring(feature_store, label_store, prediction_history, only_next=parameters.months == "next")
+    for month in months:
+        _load_paired(feature_store, label_store, contract, month)
     _log.info("months to score: %s", ", ".join(months) or "none, all are done")
     return months
 
@@ -41,11 +47,8 @@ def score_months(
     contract: Contract,
 ) -> Iterator[dict[str, pd.DataFrame]]:
     """Predict month by month with the production model only; each month is saved before the next is read."""
-    governed = contract.datasets["feature_store"]
     for month in months:
-        frame = load_month(feature_store, governed, month)
-        if f"month={month}" in label_store:
-            refuse_orphans(frame, load_month(label_store, contract.datasets["label_store"], month), contract, month)
+        frame = _load_paired(feature_store, label_store, contract, month)
         lanes = _split(frame, contract, production, month)
         scored = ScoredMonth(month, production.version)
         predictions = lanes.identifiers.assign(
@@ -106,20 +109,35 @@ def watch_drift(
         yield [], {}
 
 
-def summarise_drift(drift_store: Store, feature_store: Store) -> tuple[dict[str, Any], Any, dict[str, Any]]:
-    """Put all months tested so far into a timeline, a figure and MLflow metrics."""
+def summarise_months(
+    drift_store: Store, feature_store: Store, inference_carbon: dict[str, Any], contract: Contract
+) -> tuple[dict[str, Any], Any, str, dict[str, Any]]:
+    """Put all months so far into a timeline, a figure, a page and MLflow metrics, whose step is the month's number."""
     from rai_kedro.drift.results import from_frame
     from rai_kedro.drift.timeline import build_timeline, draw_timeline
+    from rai_kedro.reporting.drift_page import render_drift_page
 
     timeline = build_timeline([from_frame(load()) for load in drift_store.values()])
     first = min(feature_store).removeprefix("month=")
-    metrics = {
-        name: [
-            {"value": float(month[key]), "step": month_number(month["month"], first)} for month in timeline["months"]
-        ]
-        for name, key in {"drift.share": "share", "drift.count": "count", "drift.verdict": "verdict"}.items()
-    }
-    return timeline, draw_timeline(timeline), metrics
+    metrics: dict[str, Any] = {}
+    for month in timeline["months"]:
+        carbon = inference_carbon.get(ScoredMonth(month["month"], month["model_version"]).key, {})
+        figures = {f"drift.{name}": month[name] for name in ("share", "count", "verdict")}
+        figures |= {f"carbon.{name}": carbon[name] for name in ("energy_kwh", "emissions_g") if name in carbon}
+        for name, value in figures.items():
+            entry = {"value": float(value), "step": month_number(month["month"], first)}
+            metrics.setdefault(name, []).append(entry)
+    figure = draw_timeline(timeline)
+    return timeline, figure, render_drift_page(timeline, figure, use_case=contract.use_case), metrics
+
+
+def _load_paired(feature_store: Store, label_store: Store, contract: Contract, month: str) -> pd.DataFrame:
+    """Load the features of a month, and refuse labels that belong to none of its rows."""
+    frame = load_month(feature_store, contract.datasets["feature_store"], month)
+    if f"month={month}" in label_store:
+        labels = load_month(label_store, contract.datasets["label_store"], month)
+        refuse_orphans(frame, labels, contract, month)
+    return frame
 
 
 def _kinds(reference: pd.DataFrame, governed: DatasetContract) -> dict[str, Kind]:

@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Pipeline, node
 
-from rai_kedro.pipelines.monitoring.nodes import score_months, select_months, summarise_drift, watch_drift
+from rai_kedro.pipelines.monitoring.nodes import score_months, select_months, summarise_months, watch_drift
 
 
 def create_pipeline() -> Pipeline:
@@ -14,7 +14,7 @@ def create_pipeline() -> Pipeline:
         [
             node(
                 select_months,
-                inputs=["feature_store", "label_store", "prediction_history", "params:monitoring"],
+                inputs=["feature_store", "label_store", "prediction_history", "contract", "params:monitoring"],
                 outputs="months_to_score",
                 name="select_months",
             ),
@@ -40,10 +40,10 @@ def create_pipeline() -> Pipeline:
                 name="watch_drift",
             ),
             node(
-                summarise_drift,
-                inputs=["drift_store", "feature_store"],
-                outputs=["drift_timeline", "drift_figure", "monitoring_metrics"],
-                name="summarise_drift",
+                summarise_months,
+                inputs=["drift_store", "feature_store", "inference_carbon", "contract"],
+                outputs=["drift_timeline", "drift_figure", "drift_page", "monitoring_metrics"],
+                name="summarise_months",
             ),
         ]
     )
