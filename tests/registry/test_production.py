@@ -44,7 +44,7 @@ class TestApprovedVersion:
     def test_untrained_use_case_says_how_to_train(
         self, client: MlflowClient, use_case: str, evidence_path: Path
     ) -> None:
-        with pytest.raises(UnknownModelError, match=f"kedro run --pipeline {use_case}"):
+        with pytest.raises(UnknownModelError, match=f"kedro run --pipelines {use_case}"):
             approved_version(client, use_case, evidence_path)
 
     def test_without_approval_the_command_is_given_with_the_candidates_number(

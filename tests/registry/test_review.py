@@ -148,7 +148,7 @@ class TestApprove:
     def test_untrained_use_case_says_how_to_train(
         self, client: MlflowClient, ask: Ask, use_case: str, evidence_path: Path
     ) -> None:
-        with pytest.raises(UnknownModelError, match=f"kedro run --pipeline {use_case}"):
+        with pytest.raises(UnknownModelError, match=f"kedro run --pipelines {use_case}"):
             approve(client, ask(), evidence_path)
 
     def test_rejected_version_cannot_be_approved_even_if_its_tags_were_removed(

@@ -196,7 +196,7 @@ def _require_as_approved(review: Review, files: ReleaseFiles) -> None:
                 where=f"registered model {review.use_case}, run {review.run_id}",
                 example=f"SHA-256 {approved[:12]}… approved on {review.reviewed_at}, {found[:12]}… now",
                 remedy="find out who changed them and restore them from a backup; or train a new version "
-                f"with `kedro run --pipeline {review.use_case}` and have it reviewed",
+                f"with `kedro run --pipelines {review.use_case}` and have it reviewed",
             )
 
 
@@ -214,7 +214,7 @@ def _approval_missing(version: ModelVersion, evidence_path: Path, found: str) ->
 def _review_command(use_case: str, version: str | None) -> str:
     status = f"look with `kedro rai status --use-case {use_case}`"
     if version is None:
-        return f"{status}; every version was rejected: train a new one with `kedro run --pipeline {use_case}`"
+        return f"{status}; every version was rejected: train a new one with `kedro run --pipelines {use_case}`"
     return (
         f"{status}, then approve with "
         f"`kedro rai approve --use-case {use_case} --version {version} --reviewer NAME --statement TEXT`"

@@ -206,7 +206,7 @@ def _require_not_rejected(version: ModelVersion, rejection: tuple[Review, Entry]
         f"Version {version.version} of {version.name} was rejected and cannot be approved.",
         where=f"registered model {version.name}",
         example=f"the statement was: {statement}",
-        remedy=f"train a new version with `kedro run --pipeline {version.name}` and have that one reviewed",
+        remedy=f"train a new version with `kedro run --pipelines {version.name}` and have that one reviewed",
     )
 
 
@@ -220,7 +220,7 @@ def _require_as_trained(version: ModelVersion, files: ReleaseFiles) -> None:
                 f"The {noun} of version {version.version} are not those that training stored.",
                 where=f"registered model {version.name}, run {version.run_id}",
                 example=f"{tag}: {version.tags[tag][:12]}… at training, {digest[:12]}… now",
-                remedy=f"find out who changed them; train a new version with `kedro run --pipeline {version.name}`",
+                remedy=f"find out who changed them; train a new version with `kedro run --pipelines {version.name}`",
             )
 
 

@@ -228,7 +228,7 @@ def unknown_model(use_case: str) -> UnknownModelError:
     return UnknownModelError(
         f"No version of model {use_case} is registered.",
         where=f"registered model {use_case}",
-        remedy=f"train one with `kedro run --pipeline {use_case}`, or check the name and --env",
+        remedy=f"train one with `kedro run --pipelines {use_case}`, or check the name and --env",
     )
 
 

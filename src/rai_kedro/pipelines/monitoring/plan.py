@@ -51,7 +51,7 @@ def plan_scoring(
     months = sorted(key.removeprefix("month=") for key in features)
     if not months:
         raise MonthPlanError(
-            "The feature store is empty.", remedy="write a snapshot first: kedro run --pipeline simulation"
+            "The feature store is empty.", remedy="write a snapshot first: kedro run --pipelines simulation"
         )
     expected = months_between(months[0], months[-1])
     if missing := sorted(set(expected) - set(months)):

@@ -1,0 +1,77 @@
+"""Parameters: typed in every environment, and a misspelt key is refused."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from kedro.config import OmegaConfigLoader
+from kedro.pipeline.node import Node
+from pydantic import BaseModel, ValidationError
+
+from rai_kedro.pipeline_registry import register_pipelines
+
+ENVIRONMENTS = ("base", "local", "test", "prod")
+GROUPS = ("simulation", "training", "monitoring", "statements")
+Load = Callable[..., OmegaConfigLoader]
+
+
+def parameter_inputs(node: Node) -> Iterator[tuple[str, Any]]:
+    """Yield name and annotation of each parameter that a node takes."""
+    hints = typing.get_type_hints(node.func)
+    names = [name for name in hints if name != "return"]
+    for name, source in zip(names, node.inputs, strict=True):
+        if source.startswith("params:"):
+            yield source.removeprefix("params:"), hints[name]
+
+
+def models() -> dict[str, type[BaseModel]]:
+    """Return the type of each parameter group of the housing use case, as the nodes declare it."""
+    nodes = {node for stage in register_pipelines().values() for node in stage.nodes}
+    found = {source: hint for node in nodes for source, hint in parameter_inputs(node)}
+    return {source: hint for source, hint in found.items() if source.count(".") == 1 and source.startswith("housing.")}
+
+
+def test_every_group_is_typed_and_closed() -> None:
+    types = models()
+
+    assert set(types) == {f"housing.{group}" for group in GROUPS}
+    for name, model in types.items():
+        assert issubclass(model, BaseModel), name
+        assert model.model_config.get("extra") == "forbid", name
+        assert model.model_config.get("frozen"), name
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_parameters_of_every_environment_are_valid(environment: str, load: Load) -> None:
+    parameters = load(environment)["parameters"]["housing"]
+
+    assert set(parameters) == set(GROUPS)
+    for name, model in models().items():
+        model.model_validate(parameters[name.partition(".")[2]])
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_a_misspelt_key_is_refused(group: str, load: Load) -> None:
+    values = load("base")["parameters"]["housing"][group]
+    name, value = next(iter(values.items()))
+    misspelt = {**{key: kept for key, kept in values.items() if key != name}, f"{name}s": value}
+
+    with pytest.raises(ValidationError, match=rf"{name}s\n +Extra inputs are not permitted"):
+        models()[f"housing.{group}"].model_validate(misspelt)
+
+
+@pytest.mark.parametrize(
+    ("group", "path"), [("training", ("estimator",)), ("monitoring", ("drift",)), ("simulation", ("drift", 0))]
+)
+def test_a_misspelt_key_further_down_is_refused(group: str, path: tuple[Any, ...], load: Load) -> None:
+    values = load("base")["parameters"]["housing"][group]
+    inner = values
+    for step in path:
+        inner = inner[step]
+    inner["misspelt"] = 1
+
+    with pytest.raises(ValidationError, match=r"misspelt\n +Extra inputs are not permitted"):
+        models()[f"housing.{group}"].model_validate(values)

@@ -1,0 +1,45 @@
+"""A run killed at any moment leaves every month whole, and the next run ends where an undisturbed one does."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+import pytest
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
+MONITOR = ("run", "--pipelines", "monitoring")
+_KILLS = 8
+
+
+def results(project: Any) -> dict[str, str]:
+    """Return the digest of every month of the stores that monitoring writes."""
+    found = project.digests(project.predictions, project.drift)
+    return {name: digest for name, digest in found.items() if name.endswith(".parquet")}
+
+
+def test_killed_runs_end_like_an_undisturbed_one(approved: Any, monitored: Any, copy_of: Callable[[Any], Any]) -> None:
+    moments = random.Random(20240501)  # noqa: S311 - moments, not secrets
+    undisturbed = approved.copy_to(monitored.root.parent / "undisturbed").succeed(*MONITOR)
+    project = copy_of(approved)
+    killed = 0
+    for _ in range(_KILLS):
+        outcome = project.kill(moments.uniform(0.2, 0.9) * undisturbed.seconds, *MONITOR)
+        killed += outcome.code == -9
+        left = results(project)
+        assert left.items() <= results(monitored).items()
+        for name in left:
+            assert len(pd.read_parquet(project.root / name)) > 0
+        if len(left) == len(results(monitored)):
+            project.succeed("rai", "reset", "--yes")
+
+    project.succeed(*MONITOR)
+
+    assert killed > 0
+    assert results(project) == results(monitored)
+    assert not list(project.data.rglob("*.tmp"))
+    reports = (project.data / "08_reporting" / "evidently").glob("*/snapshots/*.json")
+    assert len(list(reports)) == 6

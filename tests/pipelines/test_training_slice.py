@@ -1,0 +1,129 @@
+"""Slices of the training stage: the reference figures, and what reaches the estimator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kedro.io import DataCatalog
+from kedro.runner import ParallelRunner, SequentialRunner, ThreadRunner
+from kedro_datasets.pickle import PickleDataset
+
+from rai_kedro.catalogue.lanes import LaneError
+from rai_kedro.pipeline_registry import register_pipelines
+
+MODEL_COLUMNS = ["CRIM", "ZN", "INDUS", "NOX", "RM", "AGE", "DIS", "TAX", "PTRATIO"]
+RUNNERS = {"sequential": SequentialRunner, "thread": ThreadRunner, "parallel": ParallelRunner}
+
+
+def allowed(until: str = "2026-12-31") -> dict[str, Any]:
+    justification = {"by": "data officer", "reason": "compares with the published figures", "until": until}
+    return {"use": "model", "justification": justification}
+
+
+def run(catalog: DataCatalog, output: str) -> Any:
+    """Run what an output needs, without a session and so without any hook."""
+    stage = register_pipelines()["housing.training"].to_outputs(f"housing.{output}")
+    return SequentialRunner().run(stage, catalog)[f"housing.{output}"].load()
+
+
+def test_reference_figures(make_catalog: Callable[..., DataCatalog], write_contract: Callable[..., Path]) -> None:
+    """B and LSTAT in the model, CHAS and RAD left out, January as raw: the published figures, to four decimals."""
+    contract = write_contract({"B": allowed(), "LSTAT": allowed()})
+
+    model, estimates, gaps = (run(make_catalog(contract), name) for name in ("model", "performance", "fairness"))
+
+    performance = {(e["split"], e["name"]): round(e["value"], 4) for e in estimates}
+    parity = {g["column"]: round(g["value"], 4) for g in gaps if "parity" in g["metric"]}
+    assert list(model.feature_names_in_) == [*MODEL_COLUMNS, "B", "LSTAT"]
+    assert performance["train", "R2"] == 0.7231
+    assert performance["test", "R2"] == 0.7029
+    assert performance["test", "MAE"] == 3.3278
+    assert performance["test", "MAPE"] == 0.1748
+    assert parity == {"B": 0.3302, "LSTAT": 0.6758}
+
+
+def test_estimator_never_sees_audited_columns(make_catalog: Callable[..., DataCatalog]) -> None:
+    model, audited, gaps = (run(make_catalog(), name) for name in ("model", "audit_test", "fairness"))
+
+    assert list(model.feature_names_in_) == MODEL_COLUMNS
+    assert list(audited) == ["B", "LSTAT"]
+    assert {gap["column"] for gap in gaps} == {"B", "LSTAT"}
+
+
+def test_no_edge_leads_from_the_audit_lane_to_the_estimator() -> None:
+    stage = register_pipelines()["housing.training"]
+
+    after_audit = {node.name for node in stage.from_inputs("housing.audit_test").nodes}
+
+    assert "housing.training.assess_fairness" in after_audit
+    assert "housing.training.fit_model" not in after_audit
+    fit = next(node for node in stage.nodes if node.name == "housing.training.fit_model")
+    assert set(fit.inputs) == {"housing.model_split", "params:housing.training"}
+
+
+@pytest.mark.parametrize("runner", RUNNERS.values(), ids=RUNNERS)
+def test_flagged_column_is_refused_by_every_runner(runner: Any, make_catalog: Callable[..., DataCatalog]) -> None:
+    catalog = make_catalog(shared=runner is ParallelRunner, features=["RM", "LSTAT"])
+    stage = register_pipelines()["housing.training"].to_outputs("housing.model")
+
+    with pytest.raises(LaneError) as refusal:
+        runner().run(stage, catalog)
+
+    text = str(refusal.value)
+    assert "'LSTAT'" in text
+    assert "flagged is_risky and is_demographic" in text
+    assert "leave 'LSTAT' out of the model (use: audit" in text
+    assert "give it 'use: model' with a 'justification'" in text
+
+
+@pytest.mark.parametrize("runner", RUNNERS.values(), ids=RUNNERS)
+def test_every_runner_fits_on_the_model_lane_only(
+    runner: Any, make_catalog: Callable[..., DataCatalog], tmp_path: Path
+) -> None:
+    """The counterpart: what is allowed runs with each of them, so the refusals above are not a broken runner's."""
+    catalog = make_catalog(shared=runner is ParallelRunner)
+    # Shared memory ends with the parallel runner, so the model goes to a file.
+    catalog["housing.model"] = PickleDataset(filepath=str(tmp_path / "model.pickle"))
+    stage = register_pipelines()["housing.training"].to_outputs("housing.model")
+
+    runner().run(stage, catalog)
+
+    assert list(catalog.load("housing.model").feature_names_in_) == MODEL_COLUMNS
+
+
+def test_use_model_without_justification_is_refused(
+    make_catalog: Callable[..., DataCatalog], write_contract: Callable[..., Path]
+) -> None:
+    catalog = make_catalog(write_contract({"B": {"use": "model"}}))
+
+    with pytest.raises(LaneError, match=r"'B' is flagged .* without a justification"):
+        run(catalog, "model")
+
+
+def test_expired_justification_is_refused(
+    make_catalog: Callable[..., DataCatalog], write_contract: Callable[..., Path]
+) -> None:
+    catalog = make_catalog(write_contract({"B": allowed(until="2025-12-31")}))
+
+    with pytest.raises(LaneError, match=r"(?s)'B' into the model has expired.*until 2025-12-31"):
+        run(catalog, "model")
+
+
+def test_justification_holds_on_its_last_day(
+    make_catalog: Callable[..., DataCatalog], write_contract: Callable[..., Path]
+) -> None:
+    catalog = make_catalog(write_contract({"B": allowed(until="2026-01-01")}))
+
+    assert "B" in run(catalog, "model").feature_names_in_
+
+
+def test_forbidden_column_reaches_nobody(
+    make_catalog: Callable[..., DataCatalog], write_contract: Callable[..., Path]
+) -> None:
+    contract = write_contract({"LSTAT": {"use": "forbidden"}})
+
+    assert "LSTAT" not in run(make_catalog(contract), "model").feature_names_in_
+    assert list(run(make_catalog(contract), "audit_test")) == ["B"]
