@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from kedro.io import DataCatalog
@@ -46,7 +47,8 @@ def _describe_candidate(use_case: str, catalog: DataCatalog, name: str) -> list[
     command = f"kedro rai approve --use-case {use_case} --version {version.version} --reviewer NAME --statement TEXT"
     return [
         _row("candidate", f"{version.name} version {version.version}", "MLflow, alias 'candidate'"),
-        _row("", "waits for a review:", command),
+        _row("", "waits for a review:", ""),
+        f"{'':<14}{command}",
     ]
 
 
@@ -81,7 +83,8 @@ def _row(topic: str, what: str, where: str) -> str:
 
 def _path(catalog: DataCatalog, name: str) -> str:
     description = catalog.get(name)._describe()  # type: ignore[union-attr]
-    return str(description.get("filepath", ""))
+    path = Path(str(description.get("filepath", "")))
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 _DESCRIBERS = {
