@@ -186,7 +186,7 @@ def _welch(first: _Sample, second: _Sample, alpha: float) -> _Interval:
     parts = np.array([first.variance / first.rows, second.variance / second.rows])
     difference = first.mean - second.mean
     if not parts.sum() > 0:
-        return difference, difference
+        return None  # without any spread in either group, their variance is not known, only seen to be small
     freedom = parts.sum() ** 2 / (parts**2 / np.array([first.rows - 1, second.rows - 1])).sum()
     half = float(stats.t.ppf(1 - alpha / 2, freedom)) * np.sqrt(parts.sum())
     return float(difference - half), float(difference + half)

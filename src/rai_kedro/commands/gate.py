@@ -1,0 +1,38 @@
+"""The fairness gate from the command line: the decision of the newest training, and its exit code."""
+
+from __future__ import annotations
+
+import click
+
+from rai_kedro.commands.errors import explain
+from rai_kedro.commands.project import open_catalog
+from rai_kedro.fairness.verdicts import EXIT_CODES, GateDecision
+
+
+def ask_gate(use_case: str, env: str | None) -> int:
+    """Print every verdict of the newest training and return the exit code.
+
+    Args:
+        use_case: Name of the use case.
+        env: Kedro environment, or None for the default one.
+
+    Returns:
+        0 pass, 1 fail, 2 insufficient evidence, 3 could not be evaluated. Whatever goes wrong keeps the gate closed.
+    """
+    try:
+        with open_catalog(use_case, env) as catalog:
+            decision = GateDecision.from_dict(catalog.load(f"{use_case}.fairness_gate"))
+    except Exception as error:  # a gate that raises would be taken for one that failed on the figures
+        click.echo(f"could not be evaluated\n\n{explain(error) or error}", err=True)
+        return EXIT_CODES["could_not_be_evaluated"]
+    click.echo("\n".join(describe_decision(decision)))
+    return decision.exit_code
+
+
+def describe_decision(decision: GateDecision) -> list[str]:
+    """Say in a line each what the gate found."""
+    lines = [decision.outcome.replace("_", " ")]
+    for verdict in decision.verdicts:
+        name = f"{verdict.disparity.metric} ({verdict.disparity.kind}) of {verdict.disparity.column}"
+        lines.append(f"  {verdict.outcome.replace('_', ' '):<22} {name}: {verdict.reason}")
+    return [*lines, *(f"  problem: {problem}" for problem in decision.problems)]

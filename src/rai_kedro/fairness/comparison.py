@@ -1,0 +1,183 @@
+"""Comparing one rate over groups: largest difference, smallest ratio, and their intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from rai_kedro.fairness import intervals
+from rai_kedro.fairness.counts import Figures
+from rai_kedro.fairness.critical import critical, hybrid_difference, hybrid_ratio, largest, pair_mask, smallest
+from rai_kedro.fairness.estimates import GroupFigure
+from rai_kedro.fairness.intervals import Interval
+from rai_kedro.fairness.proportions import proportion_limits
+from rai_kedro.fairness.rates import Rate
+
+Kind: TypeAlias = Literal["difference", "ratio"]
+
+FEWER_THAN_TWO = "fewer than two groups can be compared"
+ODDS = "hybrid (Zou and Donner 2008; Donner and Zou 2012) of the odds of each group's limits of FN / (FN + FP)"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The outcome of comparing one rate over groups; ``pair`` holds the smaller figure's group first."""
+
+    value: float | None
+    pair: tuple[str, str] | None
+    interval: Interval
+
+
+def describe(rate: Rate, level: float) -> tuple[GroupFigure, ...]:
+    """Give every group its figure, with an interval of its own at the stated level.
+
+    Args:
+        rate: The rate of each group.
+        level: Confidence level of each single interval.
+
+    Returns:
+        One figure per group, in the order of the groups; nothing is dropped.
+    """
+    known = rate.known()
+    found = dict(zip(known.tolist(), _own_intervals(rate.at(known), level), strict=True)) if len(known) else {}
+    figures = []
+    for at, group in enumerate(rate.groups):
+        interval = found.get(at, Interval(None, None, "none", rate.undefined))
+        value = float(rate.values[at]) if at in found else None
+        ends = (interval.lower, interval.upper)
+        figures.append(GroupFigure(group, int(rate.rows[at]), value, *ends, rate.name, interval.reason))
+    return tuple(figures)
+
+
+def compare(rate: Rate, kind: Kind, level: float, *, reference: str | None = None) -> Comparison:
+    """Compare the groups in which the rate can be computed.
+
+    Args:
+        rate: The rate of each group.
+        kind: ``difference``: largest minus smallest; ``ratio``: smallest over largest.
+        level: Confidence level, holding for all pairs at once.
+        reference: Compare every other group with this one only; every pair if None.
+
+    Returns:
+        The comparison; without a value where fewer than two groups, or not the reference, can be compared.
+    """
+    rate = rate.at(rate.known())
+    if len(rate.groups) < 2 or (reference is not None and reference not in rate.groups):  # noqa: PLR2004
+        return Comparison(None, None, Interval(None, None, "none", FEWER_THAN_TWO))
+    at = None if reference is None else rate.groups.index(reference)
+    low, high = find_pair(rate.values, kind, at)
+    value = divide(rate.values[low], rate.values[high]) if kind == "ratio" else rate.values[high] - rate.values[low]
+    if value is None:
+        why = "a ratio needs figures of which none is below and one is above zero"
+        return Comparison(None, None, Interval(None, None, "none", why))
+    pair = (rate.groups[low], rate.groups[high])
+    return Comparison(float(value), pair, _interval(rate, kind, level, at))
+
+
+def worst(parts: Sequence[Comparison], kind: Kind, level: float) -> Comparison:
+    """Take the worst of several comparisons.
+
+    Args:
+        parts: The comparisons, each with its interval at :func:`rai_kedro.fairness.intervals.part_level`; those
+            without a value are passed over.
+        kind: ``difference``: the largest is the worst; ``ratio``: the smallest is.
+        level: Confidence level of the whole.
+
+    Returns:
+        The worst value, its pair, and the interval of the worst value.
+    """
+    usable = [part for part in parts if part.value is not None]
+    if not usable:
+        return parts[0]
+    sign = 1.0 if kind == "difference" else -1.0
+    decisive = max(usable, key=lambda part: sign * float(part.value or 0.0))
+    if len(parts) == 1:
+        return decisive
+    interval = intervals.combine_worst([part.interval for part in usable], level, kind=kind)
+    return Comparison(decisive.value, decisive.pair, interval)
+
+
+def find_pair(values: Figures, kind: Kind, reference: int | None) -> tuple[int, int]:
+    """Find the two groups furthest apart, the smaller figure first.
+
+    Args:
+        values: Figures, shape (G,), G > 1.
+        kind: By difference or by ratio; they disagree only about pairs with a reference.
+        reference: Position of the reference group, or None for every pair.
+
+    Returns:
+        Positions of the smaller and of the larger figure.
+    """
+    order = np.argsort(values, kind="stable")
+    low, high = int(order[0]), int(order[-1])
+    if reference is None:
+        return low, high
+    below, above = (low, reference), (reference, high)
+    if reference in {low, high}:
+        return low, high
+    if kind == "difference":
+        return below if values[reference] - values[low] >= values[high] - values[reference] else above
+    ratios = [divide(values[a], values[b]) for a, b in (below, above)]
+    return below if ratios[0] is None or (ratios[1] is not None and ratios[0] <= ratios[1]) else above
+
+
+def divide(low: float, high: float) -> float | None:
+    """Return the smaller figure over the larger; None where a ratio has no meaning."""
+    return None if low < 0 or high <= 0 else float(low / high)
+
+
+def _own_intervals(rate: Rate, level: float) -> list[Interval]:
+    if rate.family == "mean":
+        return intervals.mean_intervals(rate.rows, rate.values, rate.measured, level)
+    if rate.family == "error_size":
+        return intervals.error_size_intervals(rate.rows, rate.values, rate.measured, level)
+    if rate.family == "root_error_size":
+        return intervals.error_size_intervals(rate.rows, rate.values**2, rate.measured, level, root=True)
+    found = intervals.proportion_intervals(rate.measured, rate.rows, level)
+    if rate.family == "odds":
+        return [Interval(_odds(i.lower), _odds(i.upper), f"odds of: {i.method}", i.reason) for i in found]
+    return found
+
+
+def _interval(rate: Rate, kind: Kind, level: float, reference: int | None) -> Interval:
+    rows, values, measured = rate.rows, rate.values, rate.measured
+    is_difference = kind == "difference"
+    if rate.family == "odds":
+        return _interval_of_odds(rate, kind, level, reference)
+    if rate.family in {"error_size", "root_error_size"}:
+        root = rate.family == "root_error_size"
+        of_sizes = (
+            intervals.largest_difference_of_error_sizes if is_difference else intervals.smallest_ratio_of_error_sizes
+        )
+        return of_sizes(rows, values**2 if root else values, measured, level, root=root, reference=reference)
+    if rate.family == "mean":
+        of_means = intervals.largest_difference_of_means if is_difference else intervals.smallest_ratio_of_means
+        return of_means(rows, values, measured, level, reference=reference)
+    of_shares = (
+        intervals.largest_difference_of_proportions if is_difference else intervals.smallest_ratio_of_proportions
+    )
+    return of_shares(measured, rows, level, reference=reference)
+
+
+def _interval_of_odds(rate: Rate, kind: Kind, level: float, reference: int | None) -> Interval:
+    tails, mask = critical(len(rate.groups), level, reference), pair_mask(len(rate.groups), reference)
+    ends = {}
+    for tail in (tails.lower, tails.upper):
+        low, high = proportion_limits(rate.measured.astype(float), rate.rows.astype(float), tail)
+        ends[tail] = (low / (1 - low), high / (1 - high))
+    of_all, of_one = ends[tails.lower], ends[tails.upper]
+    odds = rate.values
+    if kind == "difference":
+        lower = hybrid_difference(odds, odds - of_all[0], of_all[1] - odds, sign=-1)
+        upper = hybrid_difference(odds, odds - of_one[0], of_one[1] - odds, sign=1)
+        found = largest(lower, upper, mask)
+    else:
+        found = smallest(hybrid_ratio(odds, *of_one, sign=-1), hybrid_ratio(odds, *of_all, sign=1), mask)
+    return Interval(float(found[0]), float(found[1]), ODDS)
+
+
+def _odds(share: float | None) -> float | None:
+    return None if share is None or share >= 1 else share / (1 - share)

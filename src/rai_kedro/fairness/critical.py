@@ -1,0 +1,240 @@
+"""What all intervals of the room share: the interval itself, critical values, and the step from pairs to the extreme.
+
+A disparity over several groups is the largest of its pairs' differences. Its two limits are two different questions:
+
+* *lower*: "at least this large" is true if it is true of any pair, so all pairs must be watched at once: the critical
+  value is Tukey's (1953) for the range of the groups, in Kramer's (1956) form for unequal sizes, which is conservative
+  (Hayter 1984). At a true gap of zero this side alone can fail, with probability ``1 - level``.
+* *upper*: "at most this large" is only claimed if it holds of every pair. The claim fails only if it fails for the one
+  pair that is truly furthest apart, so each pair is taken at its own one-sided level ``1 - (1 - level) / 2`` and no
+  correction for their number is owed (intersection-union principle, Berger 1982).
+
+With two groups and a large gap both sides fail with ``(1 - level) / 2`` each; at a gap of zero the upper cannot fail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from rai_kedro.errors import RaiError
+
+Floats: TypeAlias = NDArray[np.float64]
+COMPARABLE = 2
+FEWER_THAN_TWO = "fewer than two groups to compare"
+
+
+class IntervalError(RaiError):
+    """Numbers from which no interval can be made: wrong shape, negative counts, a level outside (0, 1)."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An interval at a stated level; an end that the data cannot bound is None, and ``reason`` says why.
+
+    Attributes:
+        lower: Lower end, in the unit of the figure.
+        upper: Upper end.
+        method: How it was made, in words.
+        reason: Why an end is missing or as wide as can be; empty otherwise.
+    """
+
+    lower: float | None
+    upper: float | None
+    method: str
+    reason: str = ""
+
+    @property
+    def width(self) -> float | None:
+        """Return upper minus lower, or None where an end is missing."""
+        return None if self.lower is None or self.upper is None else self.upper - self.lower
+
+
+@dataclass(frozen=True)
+class Critical:
+    """Per-pair tail probabilities of the two limits of an extreme over pairs.
+
+    Attributes:
+        lower: One-sided tail that holds over all pairs at once.
+        upper: One-sided tail of a single pair.
+    """
+
+    lower: float
+    upper: float
+
+
+def check_level(level: float) -> float:
+    """Return the level, or raise :class:`IntervalError` if it is not strictly between 0 and 1."""
+    if not 0 < level < 1:
+        raise IntervalError(
+            "The confidence level must lie strictly between 0 and 1.",
+            example=str(level),
+            remedy="Give it as a fraction, for example 0.95.",
+        )
+    return level
+
+
+def check_counts(**arrays: Any) -> list[Floats]:
+    """Return the arrays as floats of one shape; raise :class:`IntervalError` where they are not finite and >= 0."""
+    floats = [np.asarray(array, dtype=float) for array in arrays.values()]
+    shape = np.broadcast_shapes(*(array.shape for array in floats))
+    for name, array in zip(arrays, floats, strict=True):
+        bad = ~np.isfinite(array) | (array < 0)
+        if bad.any():
+            raise IntervalError(
+                f"{name} must be numbers of at least 0.",
+                how_many=f"{int(bad.sum())} of {array.size} values",
+                example=str(array[bad].flat[0]),
+                remedy="Count rows group by group before asking for an interval.",
+            )
+    return [np.broadcast_to(array, shape) for array in floats]
+
+
+@lru_cache(maxsize=256)
+def tukey_tail(groups: int, level: float) -> float:
+    """Return the one-sided normal tail of a pair at Tukey's critical value for the range of several groups.
+
+    Args:
+        groups: Number of groups compared, at least 2.
+        level: Simultaneous level.
+
+    Returns:
+        ``1 - Phi(q / sqrt(2))``, q being the ``level`` quantile of the range of independent standard normals.
+    """
+    grid = np.linspace(-9.0, 9.0, 3001)
+    weight = np.exp(-(grid**2) / 2) / np.sqrt(2 * np.pi) * (grid[1] - grid[0]) * groups
+    low, high = 0.0, 20.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        covered = float(weight @ (special.ndtr(grid) - special.ndtr(grid - middle)) ** (groups - 1))
+        low, high = (middle, high) if covered < level else (low, middle)
+    return float(special.ndtr(-high / np.sqrt(2)))
+
+
+def critical(groups: int, level: float, reference: int | None = None) -> Critical:
+    """Return the tails at which pairs are taken, so that the extreme over them is covered at ``level``.
+
+    Args:
+        groups: Number of groups.
+        level: Confidence level.
+        reference: Position of the group that the others are held against; None for every pair.
+
+    Returns:
+        Tukey's tail for the lower limit (with a reference, the larger of it and Šidák's (1967) for groups - 1 pairs).
+    """
+    alpha = 1 - check_level(level)
+    tail = tukey_tail(groups, level)
+    if reference is not None:
+        tail = max(tail, (1 - level ** (1 / (groups - 1))) / 2)
+    return Critical(lower=tail, upper=alpha / 2)
+
+
+def pair_mask(groups: int, reference: int | None = None) -> NDArray[np.bool_]:
+    """Return which ordered pairs are compared, shape (G, G): never a group with itself."""
+    mask = ~np.eye(groups, dtype=bool)
+    if reference is not None:
+        with_reference = np.zeros_like(mask)
+        with_reference[reference, :] = with_reference[:, reference] = True
+        mask &= with_reference
+    return mask
+
+
+def largest(lower_pairs: Floats, upper_pairs: Floats, mask: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    """Turn limits of all signed differences, (..., G, G), into limits of the largest, (...)."""
+    lower = np.where(mask, lower_pairs, -np.inf).max(axis=(-2, -1))
+    upper = np.where(mask, upper_pairs, -np.inf).max(axis=(-2, -1))
+    return np.maximum(lower, 0.0), upper
+
+
+def smallest(lower_pairs: Floats, upper_pairs: Floats, mask: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    """Turn limits of all ratios, (..., G, G), into limits of the smallest, (...), which lies in [0, 1]."""
+    lower = np.where(mask, lower_pairs, np.inf).min(axis=(-2, -1))
+    upper = np.where(mask, upper_pairs, np.inf).min(axis=(-2, -1))
+    return np.clip(lower, 0.0, 1.0), np.clip(upper, 0.0, 1.0)
+
+
+def hybrid_difference(value: Floats, below: Floats, above: Floats, *, sign: int) -> Floats:
+    """Return one limit of every ``value_i - value_j`` from the groups' own limits (MOVER).
+
+    Method of variance estimates recovery: Newcombe (1998, method 10) for proportions, Zou and Donner (2008) in general.
+
+    Args:
+        value: Estimates, shape (..., G).
+        below: Distance from estimate to lower limit, same shape.
+        above: Distance from estimate to upper limit, same shape.
+        sign: -1 for the lower limit, 1 for the upper.
+
+    Returns:
+        Shape (..., G, G).
+    """
+    first, second = (below, above) if sign < 0 else (above, below)
+    difference = value[..., :, None] - value[..., None, :]
+    limit: Floats = difference + sign * np.hypot(first[..., :, None], second[..., None, :])
+    return limit
+
+
+def hybrid_ratio(value: Floats, low: Floats, high: Floats, *, sign: int) -> Floats:
+    """Return one limit of every ``value_i / value_j`` from the groups' own limits (Donner and Zou 2012).
+
+    No logarithm is taken, so that an estimate of zero needs no constant added: as numerator its ratio starts at 0, as
+    denominator it has no upper end.
+
+    Args:
+        value: Estimates >= 0, shape (..., G).
+        low: Lower limits, same shape.
+        high: Upper limits, same shape.
+        sign: -1 for the lower limit, 1 for the upper.
+
+    Returns:
+        Shape (..., G, G); infinite where there is no upper end.
+    """
+    first, second = (low, high) if sign < 0 else (high, low)
+    top = (first * (2 * value - first))[..., :, None]
+    bottom = (second * (2 * value - second))[..., None, :]
+    product = value[..., :, None] * value[..., None, :]
+    root = np.sqrt(np.maximum(product**2 - top * bottom, 0.0))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if sign < 0:
+            return np.where(top > 0, top / (product + root), 0.0)
+        return np.where(bottom > 0, (product + root) / bottom, np.inf)
+
+
+def part_level(level: float, parts: int) -> float:
+    """Return the level for each part of a metric of several, so that all hold at once (Bonferroni)."""
+    return 1 - (1 - check_level(level)) / parts
+
+
+def combine_worst(
+    intervals: Sequence[Interval], level: float, *, kind: Literal["difference", "ratio"] = "difference"
+) -> Interval:
+    """Combine the parts of a metric that is the worse of several, for example equalized odds.
+
+    Args:
+        intervals: Intervals of the parts, each at :func:`part_level` of ``level``.
+        level: Level of the combination.
+        kind: ``difference``: the largest counts; ``ratio``: the smallest.
+
+    Returns:
+        Largest of the lower and of the upper limits (smallest for ratios). A part without an end leaves the end open on
+        the harmful side, since the unknown part may be the worse one.
+    """
+    check_level(level)
+    if not intervals:
+        return Interval(None, None, "", "no part to combine")
+    lowers = [part.lower for part in intervals if part.lower is not None]
+    uppers = [part.upper for part in intervals if part.upper is not None]
+    reason = "; ".join(dict.fromkeys(part.reason for part in intervals if part.reason))
+    method = f"worst of {len(intervals)} parts, each at level {part_level(level, len(intervals)):.4g} (Bonferroni): "
+    method += "; ".join(dict.fromkeys(part.method for part in intervals))
+    complete_lower, complete_upper = len(lowers) == len(intervals), len(uppers) == len(intervals)
+    if kind == "ratio":
+        lower, upper = min(lowers) if complete_lower else None, min(uppers, default=None)
+    else:
+        lower, upper = max(lowers, default=None), max(uppers) if complete_upper else None
+    return Interval(lower, upper, method, reason)

@@ -1,0 +1,317 @@
+"""Groups of rows, made from one audited column or from several at once.
+
+A value stored as a number, as text or as a category gives the same group name, and a missing value is a group of
+its own. What was declared and has no rows stays on record in :attr:`Grouping.absent`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise, product
+from math import prod
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from pandas.api import types
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from rai_kedro.errors import RaiError
+
+MISSING = "missing"
+JOIN = " & "
+MAX_GROUPS = 200
+MAX_INTERSECTIONS = 10_000
+MAX_VALUES_OF_CODES = 10
+
+Codes = npt.NDArray[np.int16]
+
+
+class GroupingError(RaiError):
+    """Groups cannot be made from the audited columns as asked."""
+
+
+class GroupingSpec(BaseModel):
+    """Which groups are compared.
+
+    Attributes:
+        columns: One audited column, or several for the intersections of their groups.
+        cuts: Cut points of continuous columns, in the unit of the column; a value equal to a cut point belongs to
+            the part below it.
+        categorical: Whether each value is a group, for all columns or by column. Where it is not said: text and
+            categories are; numbers are if there are no cut points and at most ten different whole numbers; every
+            other number, and a date, is cut at its cut points or else at its median.
+        declared: Groups that have to exist; one without rows is reported as not assessed. The parts that cut points
+            make, and the intersections of the groups found (see ``every_intersection``), count as declared.
+        every_intersection: Whether each combination of the groups found has to have rows.
+        reference: The group that others are held against; the largest if None.
+        missing: ``group``: missing values are the group "missing"; ``leave_out``: such rows are counted and left out.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    columns: tuple[str, ...] = Field(min_length=1)
+    cuts: dict[str, tuple[float, ...]] = {}
+    categorical: bool | dict[str, bool] | None = None
+    declared: tuple[str, ...] = ()
+    every_intersection: bool = True
+    reference: str | None = None
+    missing: Literal["group", "leave_out"] = "group"
+
+    @field_validator("columns", mode="before")
+    @classmethod
+    def _accept_one_name(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+    @field_validator("cuts")
+    @classmethod
+    def _check_cuts(cls, cuts: dict[str, tuple[float, ...]]) -> dict[str, tuple[float, ...]]:
+        for column, points in cuts.items():
+            if not points or not np.isfinite(points).all() or list(points) != sorted(set(points)):
+                raise ValueError(f"cut points of {column} must be finite numbers in rising order, not {list(points)}")
+        return cuts
+
+    @property
+    def name(self) -> str:
+        """Name of the grouping in reports."""
+        return JOIN.join(self.columns)
+
+    def is_categorical(self, column: str) -> bool | None:
+        """Return what is said of a column; None where nothing is."""
+        return self.categorical.get(column) if isinstance(self.categorical, dict) else self.categorical
+
+
+@dataclass(frozen=True, eq=False)
+class Grouping:
+    """Which group every row belongs to.
+
+    Attributes:
+        column: The audited column, or several joined by `` & ``.
+        rule: How the groups were made, in words.
+        groups: Names of the groups that have rows.
+        codes: Position of each row's group in ``groups``, shape (rows,); -1 where the row is left out.
+        index: Index of the rows.
+        declared: Groups that have to exist.
+        reference: The group that others are held against; None without groups.
+    """
+
+    column: str
+    rule: str
+    groups: tuple[str, ...]
+    codes: Codes
+    index: pd.Index[Any]
+    declared: tuple[str, ...] = ()
+    reference: str | None = None
+
+    @cached_property
+    def labels(self) -> pd.Series[Any]:
+        """Group name of each row, as a category; shape (rows,)."""
+        names = pd.Categorical.from_codes(self.codes, categories=pd.Index(self.groups, dtype="object"))
+        return pd.Series(names, index=self.index, name=self.column)
+
+    @property
+    def absent(self) -> tuple[str, ...]:
+        """Declared groups without rows."""
+        return tuple(name for name in self.declared if name not in self.groups)
+
+    @classmethod
+    def from_labels(
+        cls, labels: pd.Series[Any], *, column: str = "group", rule: str = "given", declared: tuple[str, ...] = ()
+    ) -> Grouping:
+        """Make a grouping from names that are there already; a missing name is the group "missing"."""
+        spec = GroupingSpec(columns=(column,), categorical=True, declared=declared)
+        made = make_groups(labels.to_frame(column), spec)
+        return cls(column, rule, made.groups, made.codes, made.index, declared, made.reference)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The groups of one column: codes of the rows (-1 missing), names, and names that must exist."""
+
+    codes: npt.NDArray[Any]
+    names: list[str]
+    declared: list[str]
+    rule: str
+
+
+def make_groups(frame: pd.DataFrame, spec: GroupingSpec) -> Grouping:
+    """Assign every row to a group.
+
+    Args:
+        frame: Audited columns on the rows assessed, shape (rows, columns).
+        spec: Which columns, and how they are cut.
+
+    Returns:
+        The groups, those of numbers in numerical and others in alphabetical order, "missing" last.
+
+    Raises:
+        GroupingError: A column is not there, cannot be cut, or makes more than 200 groups; the named reference has
+            no rows.
+    """
+    parts = []
+    for column in spec.columns:
+        if column not in frame.columns:
+            raise GroupingError(
+                f"The column {column!r} that groups are to be made of is not among the audited columns.",
+                where=f"grouping {spec.name!r}",
+                example=f"there are: {', '.join(map(str, frame.columns)) or 'none'}",
+                remedy="Name a column of use 'audit' in the contract, or correct the grouping.",
+            )
+        parts.append(_divide(frame[column], column, spec))
+    part = _with_missing(parts[0], spec) if len(parts) == 1 else _intersect(parts, spec)
+    codes, groups = _drop_empty(part.codes, part.names)
+    if len(groups) > MAX_GROUPS:
+        raise _too_many(len(groups), spec)
+    declared = tuple(dict.fromkeys([*spec.declared, *part.declared]))
+    return Grouping(spec.name, part.rule, groups, codes, frame.index, declared, _find_reference(codes, groups, spec))
+
+
+def _divide(values: pd.Series[Any], column: str, spec: GroupingSpec) -> _Part:
+    said = spec.is_categorical(column)
+    if column in spec.cuts and said:
+        raise GroupingError(
+            f"The column {column!r} has cut points, and each of its values is to be a group: only one can hold.",
+            where=f"grouping {spec.name!r}",
+            remedy="Leave out either 'cuts' or 'categorical' for this column.",
+        )
+    if types.is_datetime64_any_dtype(values.dtype) and not said:
+        days = (values - pd.Timestamp(0, tz=values.dt.tz)) / pd.Timedelta(days=1)
+        return _cut(days, column, spec.cuts.get(column), unit=" days since 1970-01-01")
+    numeric = types.is_numeric_dtype(values.dtype) and not types.is_bool_dtype(values.dtype)
+    if column in spec.cuts or said is False or (said is None and numeric and not _looks_coded(values)):
+        if not numeric:
+            values = _as_numbers(values, column, spec)
+        return _cut(values, column, spec.cuts.get(column))
+    return _take_values(values, column, spec)
+
+
+def _looks_coded(values: pd.Series[Any]) -> bool:
+    """Whether numbers are codes of categories: at most ten different ones, all whole."""
+    different = values.dropna().unique()
+    return len(different) <= MAX_VALUES_OF_CODES and all(float(v).is_integer() for v in different)
+
+
+def _as_numbers(values: pd.Series[Any], column: str, spec: GroupingSpec) -> pd.Series[Any]:
+    numbers = pd.to_numeric(values.astype("object"), errors="coerce")
+    broken = values[numbers.isna() & values.notna()]
+    if len(broken):
+        raise GroupingError(
+            f"The column {column!r} is to be cut, but holds values that are not numbers.",
+            where=f"grouping {spec.name!r}",
+            how_many=f"{len(broken)} of {len(values)} rows",
+            example=repr(broken.iloc[0]),
+            remedy=f"Set 'categorical: {{{column}: true}}' to make each value a group, or leave out its cut points.",
+        )
+    return numbers
+
+
+def _take_values(values: pd.Series[Any], column: str, spec: GroupingSpec) -> _Part:
+    """Make each value a group; values with the same name, such as 1, 1.0 and "1", are the same group."""
+    codes, different = pd.factorize(values)
+    if len(different) > MAX_GROUPS:
+        raise _too_many(len(different), spec)
+    of_value = [_name(value) for value in different]
+    names = sorted({name for name in of_value if name != MISSING}, key=_order)
+    position = {name: at for at, name in enumerate(names)} | {MISSING: -1}
+    lookup = np.array([*(position[name] for name in of_value), -1], dtype=np.int16)
+    return _Part(lookup[codes], names, [], f"each value of {column} is a group")
+
+
+def _name(value: Any) -> str:
+    """Name a value so that 1, 1.0 and "1" agree; blank text is missing."""
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        return str(int(value))
+    text = str(value).strip()
+    return text or MISSING
+
+
+def _order(name: str) -> tuple[float, str]:
+    try:
+        return float(name), ""
+    except ValueError:
+        return float("inf"), name
+
+
+def _cut(values: pd.Series[Any], column: str, cuts: tuple[float, ...] | None, *, unit: str = "") -> _Part:
+    numbers = values.to_numpy(dtype=float, na_value=np.nan)
+    if cuts is None:
+        median = float(np.nanmedian(numbers)) if not np.isnan(numbers).all() else float("nan")
+        points: tuple[float, ...] = (median,)
+        names = ["at or below median", "above median"]
+        rule = f"{column} cut at its median on the rows assessed ({median:g}{unit})"
+    else:
+        points = cuts
+        between = [f"above {low:g} to {high:g}" for low, high in pairwise(points)]
+        names = [f"at or below {points[0]:g}", *between, f"above {points[-1]:g}"]
+        rule = f"{column} cut at the declared points {', '.join(f'{point:g}' for point in points)}{unit}"
+    codes = np.searchsorted(np.asarray(points), numbers, side="left").astype(np.int16)
+    codes[np.isnan(numbers)] = -1
+    return _Part(codes, names, names, rule)
+
+
+def _with_missing(part: _Part, spec: GroupingSpec) -> _Part:
+    """Make missing values a group of their own, unless such rows are to be left out."""
+    if spec.missing == "leave_out":
+        return part
+    codes = np.where(part.codes < 0, len(part.names), part.codes).astype(np.int16)
+    return _Part(codes, [*part.names, MISSING], part.declared, part.rule)
+
+
+def _intersect(parts: list[_Part], spec: GroupingSpec) -> _Part:
+    full = [_with_missing(part, spec) for part in parts]
+    possible = prod(len(part.names) for part in full)
+    if possible > MAX_INTERSECTIONS:
+        raise _too_many(possible, spec)
+    flat = np.zeros(len(full[0].codes), dtype=np.int16)
+    left_out = np.zeros(len(flat), dtype=bool)
+    for part in full:
+        flat *= np.int16(len(part.names))
+        flat += part.codes
+        left_out |= part.codes < 0
+    flat[left_out] = -1
+    declared = [_join(names) for names in product(*(part.names for part in parts))] if spec.every_intersection else []
+    rule = f"intersections: {'; '.join(part.rule for part in parts)}"
+    return _Part(flat, [_join(names) for names in product(*(part.names for part in full))], declared, rule)
+
+
+def _too_many(groups: int, spec: GroupingSpec) -> GroupingError:
+    return GroupingError(
+        f"{spec.name} makes {groups} groups; at most {MAX_GROUPS} are compared.",
+        where=f"grouping {spec.name!r}",
+        remedy="Intersect fewer columns, declare cut points for a number, or derive a coarser column before the audit.",
+    )
+
+
+def _join(names: tuple[str, ...]) -> str:
+    """Join names; one that holds the joint itself is quoted, so that no two intersections share a name."""
+    return JOIN.join(f'"{name}"' if JOIN in name else name for name in names)
+
+
+def _drop_empty(codes: npt.NDArray[Any], names: list[str]) -> tuple[Codes, tuple[str, ...]]:
+    """Keep the groups that have rows."""
+    rows = np.bincount(codes[codes >= 0], minlength=len(names)) if len(codes) else np.zeros(len(names), dtype=int)
+    kept = np.flatnonzero(rows)
+    if len(kept) < len(names):
+        lookup = np.full(len(names) + 1, -1, dtype=np.int16)
+        lookup[kept] = np.arange(len(kept))
+        codes = lookup[codes]
+    return codes.astype(np.int16, copy=False), tuple(names[at] for at in kept)
+
+
+def _find_reference(codes: Codes, groups: tuple[str, ...], spec: GroupingSpec) -> str | None:
+    if spec.reference is not None:
+        if spec.reference not in groups:
+            raise GroupingError(
+                f"The reference group {spec.reference!r} has no rows.",
+                where=f"grouping {spec.name!r}",
+                example=f"groups with rows: {', '.join(groups) or 'none'}",
+                remedy="Name one of these as 'reference', or leave it out: then the largest group is taken.",
+            )
+        return spec.reference
+    if not groups:
+        return None
+    known = [at for at, name in enumerate(groups) if name != MISSING] or list(range(len(groups)))
+    rows = np.bincount(codes[codes >= 0], minlength=len(groups))
+    return groups[max(known, key=lambda at: rows[at])]

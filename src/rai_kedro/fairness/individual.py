@@ -1,0 +1,303 @@
+"""Individual fairness: are similar people treated alike, under a distance that somebody has declared?
+
+Distances are computed in chunks on at most :attr:`SimilaritySpec.max_rows` rows, drawn at random, so that memory
+stays bounded whatever the size of the data; the rows that were not drawn are counted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from pandas.api import types
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from rai_kedro.errors import RaiError
+from rai_kedro.fairness import intervals
+from rai_kedro.fairness.counts import Figures
+from rai_kedro.fairness.estimates import Disparity, DisparityKind, GroupFigure
+
+ALL = "all rows"
+MISSING_FEATURE = "missing value in a similarity column"
+NOT_DRAWN = "not drawn into the sample of the pairwise comparison"
+MAX_CATEGORIES = 200
+_CHUNK_CELLS = 1 << 21
+
+CONSISTENCY_METHOD = (
+    "score interval with the effective number of rows from the delete-one jackknife, which errs on the wide side "
+    "(Efron & Stein 1981); neighbours are recomputed for each deletion"
+)
+LIPSCHITZ_METHOD = (
+    "score interval with half as many trials as rows: a mean over all pairs varies at most as much as one over "
+    "disjoint pairs (Hoeffding 1963, section 5)"
+)
+
+
+class SimilarityError(RaiError):
+    """The declared distance cannot be computed on these rows."""
+
+
+class SimilaritySpec(BaseModel):
+    """When two people count as similar.
+
+    Attributes:
+        columns: Columns the distance is made of. Numbers count by their scaled difference; a category counts 0 if
+            equal and 1 if not.
+        distance: ``euclidean`` or ``manhattan``.
+        scaling: Of numbers: ``standard`` deviations, the ``range`` of the column, or ``none``.
+        neighbours: Number k of nearest neighbours for the consistency.
+        lipschitz: Constant L: predictions may differ by L for each unit of distance.
+        max_rows: Most rows that are compared with each other.
+        seed: Seed of the draw where there are more.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    columns: tuple[str, ...] = Field(min_length=1)
+    distance: Literal["euclidean", "manhattan"]
+    scaling: Literal["standard", "range", "none"] = "standard"
+    neighbours: int = Field(default=5, ge=1)
+    lipschitz: float = Field(default=1.0, gt=0)
+    max_rows: int = Field(default=5_000, ge=3, le=50_000)
+    seed: int = 0
+
+    @field_validator("columns", mode="before")
+    @classmethod
+    def _accept_one_name(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+
+@dataclass(frozen=True, eq=False)
+class SimilarRows:
+    """Rows to be compared: coordinates under the declared distance, and what was left out."""
+
+    positions: npt.NDArray[np.intp]
+    coordinates: Figures
+    left_out: dict[str, int]
+
+
+def place_rows(features: pd.DataFrame, known: npt.NDArray[np.bool_], spec: SimilaritySpec) -> SimilarRows:
+    """Place rows in the space of the declared distance.
+
+    Args:
+        features: Frame with the similarity columns, shape (rows, columns).
+        known: Whether the row has a prediction, shape (rows,).
+        spec: The declared distance.
+
+    Returns:
+        Positions of the rows drawn, shape (n,), and their coordinates, shape (n, dimensions).
+
+    Raises:
+        SimilarityError: A similarity column is not in the frame.
+    """
+    absent = [column for column in spec.columns if column not in features.columns]
+    if absent:
+        raise SimilarityError(
+            f"The distance is declared on columns that were not handed in: {', '.join(absent)}.",
+            where="similarity.columns",
+            example=f"there are: {', '.join(map(str, features.columns)) or 'none'}",
+            remedy="Hand in the similarity columns beside the audited ones, or declare the distance on others.",
+        )
+    chosen = features[list(spec.columns)]
+    complete = chosen.notna().all(axis=1).to_numpy()
+    left_out = {MISSING_FEATURE: int(np.count_nonzero(known & ~complete))}
+    positions = np.flatnonzero(known & complete)
+    if len(positions) > spec.max_rows:
+        left_out[NOT_DRAWN] = len(positions) - spec.max_rows
+        drawn = np.random.default_rng(spec.seed).choice(positions, spec.max_rows, replace=False)
+        positions = np.sort(drawn)
+    blocks = [_coordinates(chosen[column].iloc[positions], spec) for column in spec.columns]
+    return SimilarRows(positions, np.column_stack(blocks), {why: n for why, n in left_out.items() if n})
+
+
+def consistency(values: Figures, rows: SimilarRows, spec: SimilaritySpec) -> tuple[float, float]:
+    """Compare each row's value with the mean of its k nearest neighbours (Zemel et al. 2013, eq. 11).
+
+    Args:
+        values: Prediction of each row drawn, in [0, 1], shape (n,), n > k + 1.
+        rows: The rows drawn.
+        spec: The declared distance and k.
+
+    Returns:
+        1 - mean |f(x) - mean of f over the neighbours|, a row not being its own neighbour, and its jackknife
+        standard error. Ties in the distance are broken in the same way each time.
+    """
+    k, n = spec.neighbours, len(values)
+    near = _nearest(rows.coordinates, spec, k + 1)
+    ordered = values[near]
+    total = ordered[:, :k].sum(axis=1)
+    own = 1 - np.abs(values - total / k)
+    # Without one of its neighbours, a row's next nearest takes the place.
+    without = 1 - np.abs(values[:, None] - (total[:, None] - ordered[:, :k] + ordered[:, k:]) / k)
+    change = np.bincount(near[:, :k].ravel(), weights=(without - own[:, None]).ravel(), minlength=n)
+    left = (own.sum() - own + change) / (n - 1)
+    return float(own.mean()), float(np.sqrt((n - 1) / n * ((left - left.mean()) ** 2).sum()))
+
+
+def violation_rate(values: Figures, rows: SimilarRows, spec: SimilaritySpec) -> float:
+    """Return the share of pairs of rows that are treated more differently than they differ (Dwork et al. 2012).
+
+    Args:
+        values: Prediction or score of each row drawn, shape (n,), n > 1.
+        rows: The rows drawn.
+        spec: The declared distance and constant L.
+
+    Returns:
+        Share of the n (n - 1) / 2 pairs with |f(x) - f(x')| > L d(x, x'), beyond rounding.
+    """
+    n = len(values)
+    broken = 0
+    for part, distances in _distances(rows.coordinates, spec):
+        allowed = spec.lipschitz * distances
+        allowed += 1e-12 * (1 + allowed)
+        broken += int(np.count_nonzero(np.abs(values[part, None] - values[None, :]) > allowed))
+    return broken / (n * (n - 1))
+
+
+def assess_consistency(
+    values: Figures, features: pd.DataFrame, spec: SimilaritySpec, *, level: float
+) -> list[Disparity]:
+    """Measure the consistency, as ratio (1: neighbours are treated alike) and as difference (1 - ratio).
+
+    Args:
+        values: Prediction of each row, nan where missing, shape (rows,). Values outside [0, 1] are divided by their
+            range on the rows drawn.
+        features: Frame with the similarity columns, shape (rows, columns).
+        spec: The declared distance and k.
+        level: Confidence level.
+
+    Returns:
+        Difference and ratio; without a value where there are no more than k + 1 rows.
+    """
+    rows = place_rows(features, ~np.isnan(values), spec)
+    drawn = values[rows.positions]
+    rule = f"{_rule(spec)}, {spec.neighbours} nearest neighbours"
+    if len(drawn) <= spec.neighbours + 1:
+        why = f"{len(drawn)} rows are too few for {spec.neighbours} neighbours"
+        return _report("consistency", None, (spec, rule, level), rows, why)
+    if drawn.min() < 0 or drawn.max() > 1:
+        drawn = (drawn - drawn.min()) / (float(np.ptp(drawn)) or 1.0)
+        rule += ", predictions divided by their range"
+    value, error = consistency(drawn, rows, spec)
+    share = 1 - value
+    # Nothing varies in a sample without any inconsistency; then each row counts with its neighbours as one.
+    effective = share * (1 - share) / error**2 if error > 0 else len(drawn) / (spec.neighbours + 1)
+    return _report("consistency", (share, effective), (spec, rule, level), rows, CONSISTENCY_METHOD)
+
+
+def assess_awareness(values: Figures, features: pd.DataFrame, spec: SimilaritySpec, *, level: float) -> list[Disparity]:
+    """Measure fairness through awareness, as violation rate (difference) and as share of pairs in order (ratio).
+
+    Args:
+        values: Score or prediction of each row, nan where missing, shape (rows,).
+        features: Frame with the similarity columns, shape (rows, columns).
+        spec: The declared distance and constant L.
+        level: Confidence level.
+
+    Returns:
+        Difference and ratio; without a value where there are fewer than two rows.
+    """
+    rows = place_rows(features, ~np.isnan(values), spec)
+    drawn = values[rows.positions]
+    settings = (spec, f"{_rule(spec)}, L = {spec.lipschitz:g}", level)
+    if len(drawn) < 2:  # noqa: PLR2004
+        return _report("fairness_through_awareness", None, settings, rows, f"{len(drawn)} rows make no pair")
+    share = violation_rate(drawn, rows, spec)
+    return _report("fairness_through_awareness", (share, len(drawn) // 2), settings, rows, LIPSCHITZ_METHOD)
+
+
+def _report(
+    metric: str,
+    share: tuple[float, float] | None,
+    settings: tuple[SimilaritySpec, str, float],
+    rows: SimilarRows,
+    method: str,
+) -> list[Disparity]:
+    """Report a share of unfairness with its effective number of trials; without one, ``method`` says why."""
+    spec, rule, level = settings
+    why = method if share is None else ""
+    value, low, high = None, None, None
+    if share is not None:
+        value = share[0]
+        interval = intervals.proportion_intervals(np.array([value * share[1]]), np.array([share[1]]), level)[0]
+        low, high = interval.lower, interval.upper
+    figures: list[tuple[DisparityKind, float | None, float | None, float | None]] = [
+        ("difference", value, low, high),
+        ("ratio", _rest(value), _rest(high), _rest(low)),
+    ]
+    name = metric.replace("_", " ")
+    return [
+        Disparity(
+            metric=metric,
+            column=", ".join(spec.columns),
+            kind=kind,
+            value=figure,
+            lower=lower,
+            upper=upper,
+            level=level,
+            groups=(GroupFigure(ALL, len(rows.positions), figure, lower, upper, name, why),),
+            pair=None,
+            rule=rule,
+            method="none" if share is None else method,
+            not_assessed=(f"{ALL}: {why}",) if why else (),
+            left_out=rows.left_out,
+            reason=why,
+        )
+        for kind, figure, lower, upper in figures
+    ]
+
+
+def _rest(share: float | None) -> float | None:
+    return None if share is None else 1 - share
+
+
+def _rule(spec: SimilaritySpec) -> str:
+    return f"{spec.distance} distance on {', '.join(spec.columns)} (scaling: {spec.scaling})"
+
+
+def _coordinates(values: pd.Series[Any], spec: SimilaritySpec) -> Figures:
+    if types.is_numeric_dtype(values.dtype) and not types.is_bool_dtype(values.dtype):
+        numbers = values.to_numpy(dtype=float)
+        if spec.scaling == "none" or not len(numbers):
+            return numbers
+        unit = float(numbers.std() if spec.scaling == "standard" else np.ptp(numbers))
+        return numbers / (unit or 1.0)
+    codes, different = pd.factorize(values)
+    if len(different) > MAX_CATEGORIES:
+        raise SimilarityError(
+            f"The similarity column {values.name!r} has {len(different)} different values, too many for a category.",
+            where="similarity.columns",
+            example=repr(different[0]),
+            remedy="Leave out a column that names each row, or hand in a number or a coarser category.",
+        )
+    # Two different categories differ in two coordinates, which together are to make a distance of 1.
+    size = np.sqrt(0.5) if spec.distance == "euclidean" else 0.5
+    marks: Figures = np.eye(len(different))[codes] * size
+    return marks
+
+
+def _distances(coordinates: Figures, spec: SimilaritySpec) -> Any:
+    """Yield pieces of the distance matrix: the slice of rows, and their distances to all rows."""
+    from scipy.spatial.distance import cdist
+
+    n = len(coordinates)
+    step = max(1, _CHUNK_CELLS // n)
+    metric = "euclidean" if spec.distance == "euclidean" else "cityblock"
+    for start in range(0, n, step):
+        part = slice(start, min(start + step, n))
+        yield part, cdist(coordinates[part], coordinates, metric)
+
+
+def _nearest(coordinates: Figures, spec: SimilaritySpec, count: int) -> npt.NDArray[np.intp]:
+    """Return the ``count`` nearest other rows of each row, nearest first, shape (n, count)."""
+    found = []
+    for part, distances in _distances(coordinates, spec):
+        here = np.arange(part.start, part.stop)
+        distances[np.arange(len(here)), here] = np.inf
+        near = np.argpartition(distances, count - 1, axis=1)[:, :count]
+        order = np.argsort(np.take_along_axis(distances, near, axis=1), axis=1, kind="stable")
+        found.append(np.take_along_axis(near, order, axis=1))
+    return np.concatenate(found)

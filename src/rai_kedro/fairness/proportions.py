@@ -1,0 +1,263 @@
+"""Intervals of rates, of the largest difference and of the smallest ratio of rates, in closed form from counts.
+
+The cost does not depend on the number of rows. See :mod:`.critical` for how pairs become the extreme.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy import special
+
+from rai_kedro.fairness.critical import (
+    COMPARABLE,
+    FEWER_THAN_TWO,
+    Floats,
+    Interval,
+    IntervalError,
+    check_counts,
+    check_level,
+    critical,
+    hybrid_difference,
+    hybrid_ratio,
+    largest,
+    pair_mask,
+    smallest,
+)
+
+LIMITS = "the wider of Wilson's score (1927) and Jeffreys' limits (Brown, Cai and DasGupta 2001)"
+EXTREME = "lower limit at Tukey's critical value over all pairs, upper limit at each pair's own (intersection-union)"
+DIFFERENCE = f"largest difference over pairs of groups, hybrid (Newcombe 1998, method 10) of {LIMITS}; {EXTREME}"
+RATIO = f"smallest ratio over pairs of groups, hybrid (Donner and Zou 2012) of {LIMITS}; {EXTREME}, exchanged"
+STRATIFIED = (
+    "largest difference of rates standardised to the strata's shares of all rows; stratified hybrid interval "
+    f"(Yan and Su 2010; Zou and Donner 2008) of {LIMITS}; {EXTREME}"
+)
+_WORTH_SHARING = 256
+
+
+def proportion_limits(events: Floats, rows: Floats, tail: float) -> tuple[Floats, Floats]:
+    """Return the limits of each rate at a one-sided tail: the wider of Wilson's and Jeffreys'.
+
+    Wilson's is too short above a rate near 0 estimated from few events, Jeffreys' in the middle; their union is right
+    in both. With no event (or no non-event) Jeffreys' is replaced by the exact one-sided limit.
+
+    Args:
+        events: Counts of events, any shape.
+        rows: Rows behind each rate, same shape; 0 gives [0, 1].
+        tail: Probability in each tail, for example .025.
+
+    Returns:
+        Lower and upper limits, same shape, in [0, 1].
+    """
+    if events.size <= _WORTH_SHARING:
+        return _limits(events, rows, tail)
+    distinct, where = np.unique(events + 1j * rows, return_inverse=True)
+    low, high = _limits(distinct.real, distinct.imag, tail)
+    return low[where].reshape(events.shape), high[where].reshape(events.shape)
+
+
+def _limits(events: Floats, rows: Floats, tail: float) -> tuple[Floats, Floats]:
+    z = float(special.ndtri(1 - tail))
+    known = np.maximum(rows, 1.0)
+    rate = events / known
+    centre, spread = rate + z**2 / (2 * known), z * np.sqrt(rate * (1 - rate) / known + z**2 / (4 * known**2))
+    low, high = (centre - spread) / (1 + z**2 / known), (centre + spread) / (1 + z**2 / known)
+    below = special.betaincinv(events + 0.5, known - np.minimum(events, known) + 0.5, tail)
+    above = special.betaincinv(events + 0.5, known - np.minimum(events, known) + 0.5, 1 - tail)
+    exact = tail ** (1 / known)
+    below, above = np.where(events == known, exact, below), np.where(events == 0, 1 - exact, above)
+    low = np.where(events == 0, 0.0, np.minimum(low, below))
+    high = np.where(events == known, 1.0, np.maximum(high, above))
+    return np.where(rows > 0, np.clip(low, 0, 1), 0.0), np.where(rows > 0, np.clip(high, 0, 1), 1.0)
+
+
+def difference_bounds(
+    events: Floats, rows: Floats, level: float, reference: int | None = None
+) -> tuple[Floats, Floats]:
+    """Return limits of ``max p - min p`` for many sets of groups at once.
+
+    Args:
+        events: Counts, shape (..., G), G >= 2.
+        rows: Rows behind each rate, same shape.
+        level: Confidence level.
+        reference: Position of a reference group, whose pairs alone are compared.
+
+    Returns:
+        Lower and upper limits, shape (...), in [0, 1].
+    """
+    tails, mask = critical(events.shape[-1], level, reference), pair_mask(events.shape[-1], reference)
+    rate = _rate(events, rows)
+    low, high = proportion_limits(events, rows, tails.lower)
+    lower_pairs = hybrid_difference(rate, rate - low, high - rate, sign=-1)
+    low, high = proportion_limits(events, rows, tails.upper)
+    upper_pairs = hybrid_difference(rate, rate - low, high - rate, sign=1)
+    unknown = (rows == 0)[..., :, None] | (rows == 0)[..., None, :]
+    lower_pairs = np.where(unknown, -1.0, lower_pairs)
+    upper_pairs = np.where(unknown, high[..., :, None] - low[..., None, :], upper_pairs)
+    lower, upper = largest(lower_pairs, upper_pairs, mask)
+    return lower, np.minimum(upper, 1.0)
+
+
+def ratio_bounds(events: Floats, rows: Floats, level: float, reference: int | None = None) -> tuple[Floats, Floats]:
+    """Return limits of ``min p / max p`` for many sets of groups at once; as :func:`difference_bounds`."""
+    tails, mask = critical(events.shape[-1], level, reference), pair_mask(events.shape[-1], reference)
+    rate = _rate(events, rows)
+    unknown = (rows == 0)[..., :, None] | (rows == 0)[..., None, :]
+    upper_pairs = hybrid_ratio(rate, *proportion_limits(events, rows, tails.lower), sign=1)
+    lower_pairs = hybrid_ratio(rate, *proportion_limits(events, rows, tails.upper), sign=-1)
+    return smallest(np.where(unknown, 0.0, lower_pairs), np.where(unknown, np.inf, upper_pairs), mask)
+
+
+def proportion_intervals(events: Any, rows: Any, level: float) -> list[Interval]:
+    """Return each group's own interval (two-sided, not simultaneous).
+
+    Args:
+        events: Counts of events, shape (G,).
+        rows: Rows behind each rate, shape (G,).
+        level: Confidence level.
+
+    Returns:
+        One interval per group; [0, 1] with a reason where no row stands behind the rate.
+
+    Raises:
+        IntervalError: Where counts are negative, or more events than rows.
+    """
+    events, rows = _checked(events, rows)
+    low, high = proportion_limits(events, rows, (1 - check_level(level)) / 2)
+    return [
+        Interval(float(a), float(b), LIMITS, "" if n > 0 else "no rows behind this rate: it may be anything")
+        for a, b, n in zip(low, high, rows, strict=True)
+    ]
+
+
+def largest_difference_of_proportions(
+    events: Any, rows: Any, level: float, *, reference: int | None = None
+) -> Interval:
+    """Return an interval of the largest difference between the rates of any two groups.
+
+    Args:
+        events: Counts of events, shape (G,).
+        rows: Rows behind each rate, shape (G,). A group without rows makes the upper end as large as its rate allows.
+        level: Confidence level.
+        reference: Position of a reference group, whose pairs alone are compared.
+
+    Returns:
+        The interval within [0, 1], valid for all pairs at once; without ends for fewer than two groups.
+
+    Raises:
+        IntervalError: Where counts are negative, or more events than rows.
+    """
+    events, rows = _checked(events, rows)
+    if events.size < COMPARABLE:
+        return Interval(None, None, DIFFERENCE, FEWER_THAN_TWO)
+    lower, upper = difference_bounds(events, rows, check_level(level), reference)
+    return Interval(float(lower), float(upper), DIFFERENCE, _unknown(rows))
+
+
+def smallest_ratio_of_proportions(events: Any, rows: Any, level: float, *, reference: int | None = None) -> Interval:
+    """Return an interval of the smallest ratio between the rates of any two groups.
+
+    Args:
+        events: Counts of events, shape (G,).
+        rows: Rows behind each rate, shape (G,).
+        level: Confidence level.
+        reference: Position of a reference group, whose pairs alone are compared.
+
+    Returns:
+        The interval within [0, 1]; [0, 1] with a reason where no group has an event.
+
+    Raises:
+        IntervalError: Where counts are negative, or more events than rows.
+    """
+    events, rows = _checked(events, rows)
+    if events.size < COMPARABLE:
+        return Interval(None, None, RATIO, FEWER_THAN_TWO)
+    lower, upper = ratio_bounds(events, rows, check_level(level), reference)
+    reason = _unknown(rows) or ("" if events.any() else "no event in any group: the ratio may be anything")
+    return Interval(float(lower), float(upper), RATIO, reason)
+
+
+def standardised_rates(events: Any, rows: Any) -> tuple[Floats, Floats]:
+    """Return the rates that :func:`stratified_difference_of_proportions` compares.
+
+    Args:
+        events: Counts, shape (S, G): stratum by group.
+        rows: Rows behind each rate, same shape.
+
+    Returns:
+        Standardised rates, shape (G,), and the weights of the strata, shape (S,): their share of the rows of all strata
+        in which every group has rows, 0 elsewhere. All zero where there is no such stratum.
+
+    Raises:
+        IntervalError: Where counts are negative, or more events than rows.
+    """
+    events, rows = _checked(events, rows)
+    size = np.where((rows > 0).all(axis=1), rows.sum(axis=1), 0.0)
+    weight = size / size.sum() if size.sum() > 0 else size
+    return weight @ _rate(events, rows), weight
+
+
+def stratified_difference_of_proportions(
+    events: Any, rows: Any, level: float, *, reference: int | None = None
+) -> Interval:
+    """Return an interval of the largest difference between rates standardised over strata.
+
+    Args:
+        events: Counts, shape (S, G): stratum by group.
+        rows: Rows behind each rate, same shape.
+        level: Confidence level.
+        reference: Position of a reference group, whose pairs alone are compared.
+
+    Returns:
+        The interval within [0, 1] of the difference of the rates of :func:`standardised_rates`; the reason counts the
+        rows in strata that lack a group and so say nothing about a difference.
+
+    Raises:
+        IntervalError: Where counts are negative, or more events than rows.
+    """
+    events, rows = _checked(events, rows)
+    groups = events.shape[1]
+    if groups < COMPARABLE:
+        return Interval(None, None, STRATIFIED, FEWER_THAN_TWO)
+    value, weight = standardised_rates(events, rows)
+    if not weight.any():
+        return Interval(None, None, STRATIFIED, "no stratum holds rows of every group")
+    tails, mask = critical(groups, check_level(level), reference), pair_mask(groups, reference)
+    lower_pairs = hybrid_difference(value, *_stratified_arms(events, rows, weight, tails.lower), sign=-1)
+    upper_pairs = hybrid_difference(value, *_stratified_arms(events, rows, weight, tails.upper), sign=1)
+    lower, upper = largest(lower_pairs, upper_pairs, mask)
+    outside = int(rows[weight == 0].sum())
+    reason = f"{outside} of {int(rows.sum())} rows lie in strata without every group" if outside else ""
+    return Interval(float(lower), min(float(upper), 1.0), STRATIFIED, reason)
+
+
+def _stratified_arms(events: Floats, rows: Floats, weight: Floats, tail: float) -> tuple[Floats, Floats]:
+    """Return the distances from standardised rates to their limits, shape (G,) each."""
+    rate = _rate(events, rows)
+    low, high = proportion_limits(events, rows, tail)
+    squared = weight[:, None] ** 2
+    below, above = np.sqrt((squared * (rate - low) ** 2).sum(0)), np.sqrt((squared * (high - rate) ** 2).sum(0))
+    return below, above
+
+
+def _rate(events: Floats, rows: Floats) -> Floats:
+    rate: Floats = np.where(rows > 0, events / np.maximum(rows, 1.0), 0.5)
+    return rate
+
+
+def _checked(events: Any, rows: Any) -> tuple[Floats, Floats]:
+    counted, total = check_counts(events=events, rows=rows)
+    if (counted > total).any():
+        raise IntervalError(
+            "More events than rows in a group.",
+            how_many=f"{int((counted > total).sum())} of {total.size} groups",
+            remedy="Give the rows behind each rate, not another denominator.",
+        )
+    return counted, total
+
+
+def _unknown(rows: Floats) -> str:
+    empty = int((rows == 0).sum())
+    return f"{empty} of {rows.size} groups have no rows behind the rate: theirs may be anything" if empty else ""

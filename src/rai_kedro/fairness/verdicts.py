@@ -1,0 +1,288 @@
+"""Verdicts on disparities, and the one gate that every route through the project asks.
+
+A verdict is driven by the interval and never by the point: **pass** if the whole interval lies within the tolerance,
+**fail** if it lies wholly outside, **insufficient evidence** otherwise, with the number of further rows that would
+settle it. A declared group that is absent from the data is **not assessed**, and nothing passes over it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from rai_kedro.fairness.estimates import Disparity, DisparityKind
+
+VerdictOutcome: TypeAlias = Literal["pass", "fail", "insufficient_evidence", "not_assessed"]
+GateOutcome: TypeAlias = Literal["pass", "fail", "insufficient_evidence", "could_not_be_evaluated"]
+
+EXIT_CODES: dict[GateOutcome, int] = {
+    "pass": 0,
+    "fail": 1,
+    "insufficient_evidence": 2,
+    "could_not_be_evaluated": 3,
+}
+_CLOSE = 1e-9
+
+
+class Tolerance(BaseModel):
+    """How far groups may lie apart on one metric.
+
+    Attributes:
+        metric: Canonical name of the metric.
+        kind: What is held against the limit.
+        limit: Largest difference or distance, in the unit of the metric; or smallest ratio, for example 0.8.
+        column: The grouping it applies to; None for all. A tolerance that names the column goes before one that does
+            not.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    metric: str
+    kind: DisparityKind = "difference"
+    limit: float = Field(ge=0, allow_inf_nan=False)
+    column: str | None = None
+
+    @model_validator(mode="after")
+    def _ratio_is_at_most_one(self) -> Tolerance:
+        if self.kind == "ratio" and self.limit > 1:
+            raise ValueError(f"{self.metric}: the limit of a ratio lies between 0 and 1, got {self.limit}")
+        return self
+
+    def applies_to(self, disparity: Disparity) -> bool:
+        """Return whether the disparity is of this metric and kind, and of this grouping if one is named."""
+        same = (disparity.metric, disparity.kind) == (self.metric, self.kind)
+        return same and self.column in (None, disparity.column)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the evidence allows to say of one disparity.
+
+    Attributes:
+        outcome: The verdict.
+        tolerance: The limit it was held against.
+        disparity: What was judged, with its interval and all its groups.
+        rows_needed: Further rows that would settle it, at the present figures and mix of groups; None where the verdict
+            is settled or no number of rows would settle it.
+        reason: The verdict in one sentence.
+    """
+
+    outcome: VerdictOutcome
+    tolerance: float
+    disparity: Disparity
+    rows_needed: int | None
+    reason: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values that JSON can hold."""
+        return {**vars(self), "disparity": self.disparity.to_dict()}
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Verdict:
+        """Rebuild a verdict from :meth:`to_dict`."""
+        return cls(**{**plain, "disparity": Disparity.from_dict(plain["disparity"])})
+
+
+@dataclass(frozen=True)
+class GateDecision:
+    """The one answer of the gate.
+
+    Attributes:
+        outcome: The worst of its verdicts: could not be evaluated > fail > insufficient evidence > pass.
+        verdicts: One per disparity that has a tolerance.
+        problems: What could not be evaluated, and why; empty otherwise.
+        without_tolerance: Disparities reported but not judged, since no tolerance is set for them.
+    """
+
+    outcome: GateOutcome
+    verdicts: tuple[Verdict, ...] = ()
+    problems: tuple[str, ...] = ()
+    without_tolerance: tuple[str, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """Return 0 for pass, 1 for fail, 2 for insufficient evidence, 3 for could not be evaluated."""
+        return EXIT_CODES[self.outcome]
+
+    @classmethod
+    def could_not_be_evaluated(cls, problem: str) -> GateDecision:
+        """Return the decision for a route on which nothing could be measured: the gate stays closed."""
+        return cls("could_not_be_evaluated", problems=(problem,))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values that JSON can hold, the exit code with them."""
+        return {
+            "outcome": self.outcome,
+            "exit_code": self.exit_code,
+            "verdicts": [verdict.to_dict() for verdict in self.verdicts],
+            "problems": list(self.problems),
+            "without_tolerance": list(self.without_tolerance),
+        }
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> GateDecision:
+        """Rebuild a decision from :meth:`to_dict`; an outcome that is not known stays closed with a ``KeyError``."""
+        decision = cls(
+            plain["outcome"],
+            tuple(Verdict.from_dict(verdict) for verdict in plain["verdicts"]),
+            tuple(plain["problems"]),
+            tuple(plain["without_tolerance"]),
+        )
+        EXIT_CODES[decision.outcome]
+        return decision
+
+
+class Gate(BaseModel):
+    """The gate that a run, the command line, CI and promotion all ask.
+
+    Attributes:
+        tolerances: What is tolerated, by metric, kind and grouping.
+        level: Least confidence level of an interval that the gate accepts.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    tolerances: tuple[Tolerance, ...]
+    level: float = Field(default=0.95, gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Gate:
+        keys = [(item.metric, item.kind, item.column) for item in self.tolerances]
+        doubled = sorted({str(key) for key in keys if keys.count(key) > 1})
+        if doubled:
+            raise ValueError(f"more than one tolerance for {', '.join(doubled)}")
+        return self
+
+    def judge(self, disparities: Sequence[Disparity]) -> GateDecision:
+        """Judge every disparity that has a tolerance.
+
+        Args:
+            disparities: Everything that was measured.
+
+        Returns:
+            The decision. The gate fails closed: no tolerance, a tolerance that meets no disparity, an interval that was
+            not made, is not one or is of too low a level: could not be evaluated.
+        """
+        problems = [] if self.tolerances else ["no tolerance is set, so nothing was judged"]
+        problems += [self._unmet(item) for item in self.tolerances if not any(map(item.applies_to, disparities))]
+        verdicts, open_ones = [], []
+        for disparity in disparities:
+            tolerance = self.tolerance_for(disparity)
+            if tolerance is None:
+                open_ones.append(_name(disparity))
+                continue
+            problems += self._problems(disparity)
+            verdicts.append(judge(disparity, tolerance.limit))
+        outcome = _worst([verdict.outcome for verdict in verdicts], bool(problems))
+        return GateDecision(outcome, tuple(verdicts), tuple(problems), tuple(open_ones))
+
+    def tolerance_for(self, disparity: Disparity) -> Tolerance | None:
+        """Return the tolerance that applies, the one that names the column first, or None."""
+        fitting = [item for item in self.tolerances if item.applies_to(disparity)]
+        return min(fitting, key=lambda item: item.column is None, default=None)
+
+    def _problems(self, disparity: Disparity) -> list[str]:
+        found = []
+        if disparity.level < self.level - _CLOSE:
+            found.append(f"interval at level {disparity.level:g}, the gate asks for {self.level:g}")
+        if not _is_interval(disparity.lower, disparity.upper):
+            found.append(f"{disparity.lower} to {disparity.upper} is not an interval")
+        elif disparity.lower is None and disparity.upper is None:
+            found.append(f"no interval: {disparity.reason or 'nothing could be compared'}")
+        return [f"{_name(disparity)}: {problem}" for problem in found]
+
+    @staticmethod
+    def _unmet(tolerance: Tolerance) -> str:
+        where = f" of {tolerance.column}" if tolerance.column else ""
+        return f"{tolerance.metric} ({tolerance.kind}){where}: a tolerance is set, but nothing was measured"
+
+
+def judge(disparity: Disparity, limit: float) -> Verdict:
+    """Hold the interval of one disparity against its tolerance.
+
+    Args:
+        disparity: What was measured. Only the interval decides; the value is used for the rows needed.
+        limit: Largest difference or distance, or smallest ratio, that is tolerated.
+
+    Returns:
+        The verdict. With a declared group absent it is ``fail`` if those present already fail (the largest difference
+        can only grow with another group), ``not_assessed`` otherwise. An open end never lets anything pass.
+    """
+    low, high = disparity.lower, disparity.upper
+    inside, outside = high, low
+    if disparity.kind == "ratio":
+        inside, outside = low, high
+    extent = f"{_shown(low)} to {_shown(high)}"
+    if not _is_interval(low, high) or (low is None and high is None):
+        return Verdict("not_assessed", limit, disparity, None, disparity.reason or "no interval could be made")
+    if outside is not None and _beyond(outside, limit, disparity.kind):
+        return Verdict("fail", limit, disparity, None, f"the whole interval {extent} lies outside {limit:g}")
+    if disparity.not_assessed:
+        absent = "; ".join(disparity.not_assessed)
+        return Verdict("not_assessed", limit, disparity, None, f"{extent} among those present; not assessed: {absent}")
+    if inside is not None and not _beyond(inside, limit, disparity.kind):
+        return Verdict("pass", limit, disparity, None, f"the whole interval {extent} lies within {limit:g}")
+    needed = rows_to_settle(disparity, limit)
+    hint = "" if needed is None else f"; about {needed:,} further rows like these would settle it"
+    return Verdict("insufficient_evidence", limit, disparity, needed, f"the interval {extent} spans {limit:g}{hint}")
+
+
+def rows_to_settle(disparity: Disparity, limit: float) -> int | None:
+    """Return how many further rows would bring the whole interval to one side of the tolerance.
+
+    The arm of the interval on the side of the tolerance shrinks with one over the square root of the rows. If figures
+    and mix of groups stay as they are, ``(arm / (limit - value))^2`` times the rows are needed; ratios are taken on the
+    log scale where they can be. The rows counted are those behind the rates (for a true positive rate: positives). It
+    is a calculation at the present estimate, not a promise: further rows move the estimate as well.
+
+    Args:
+        disparity: What was measured.
+        limit: The tolerance.
+
+    Returns:
+        Further rows, over all groups; None where the value is unknown or lies on the tolerance, or an end is open.
+    """
+    rows = sum(figure.rows for figure in disparity.groups)
+    value, low, high = disparity.value, disparity.lower, disparity.upper
+    if value is None or low is None or high is None or not rows:
+        return None
+    target = limit
+    if disparity.kind == "ratio" and min(value, low, limit) > 0:
+        value, low, high, target = math.log(value), math.log(low), math.log(high), math.log(limit)
+    distance = abs(target - value)
+    if distance <= _CLOSE:
+        return None
+    arm = high - value if target > value else value - low
+    clipped = disparity.lower == 0 if target < value else disparity.kind == "ratio" and disparity.upper == 1
+    if clipped:  # an end cut off at the least or greatest possible value does not show how far the interval reaches
+        arm = max(arm, high - value, value - low)
+    return max(1, math.ceil(((arm / distance) ** 2 - 1) * rows))
+
+
+def _beyond(end: float, limit: float, kind: DisparityKind) -> bool:
+    return end < limit if kind == "ratio" else end > limit
+
+
+def _is_interval(lower: float | None, upper: float | None) -> bool:
+    finite = all(end is None or math.isfinite(end) for end in (lower, upper))
+    return finite and (lower is None or upper is None or lower <= upper)
+
+
+def _worst(outcomes: Sequence[VerdictOutcome], problems: bool) -> GateOutcome:
+    if problems or not outcomes:
+        return "could_not_be_evaluated"
+    if "fail" in outcomes:
+        return "fail"
+    return "pass" if set(outcomes) == {"pass"} else "insufficient_evidence"
+
+
+def _name(disparity: Disparity) -> str:
+    return f"{disparity.metric} ({disparity.kind}) of {disparity.column}"
+
+
+def _shown(end: float | None) -> str:
+    return "(no limit)" if end is None else f"{end:.3g}"

@@ -1,0 +1,149 @@
+"""Groups: the same whatever the storage, nothing dropped, what was declared is kept on record."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from pydantic import ValidationError
+
+from rai_kedro.fairness.grouping import MISSING, Grouping, GroupingError, GroupingSpec, make_groups
+
+
+def _group(values: object, **spec: object) -> Grouping:
+    frame = pd.DataFrame({"g": values})
+    return make_groups(frame, GroupingSpec(columns=("g",), **spec))
+
+
+CODES = [3, 1, 2, 10, 1, 3]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        CODES,
+        np.array(CODES, dtype=np.uint8),
+        [float(code) for code in CODES],
+        [str(code) for code in CODES],
+        [f" {code} " for code in CODES],
+        pd.Categorical(CODES),
+        pd.Categorical([str(code) for code in CODES]),
+        pd.array(CODES, dtype="Int64"),
+        pd.array([str(code) for code in CODES], dtype="string"),
+    ],
+    ids=["int", "uint8", "float", "text", "padded", "category of int", "category of text", "nullable", "string"],
+)
+def test_codes_give_the_same_groups_whatever_their_storage(values: object) -> None:
+    grouping = _group(values)
+    assert grouping.groups == ("1", "2", "3", "10")
+    assert list(grouping.labels) == ["3", "1", "2", "10", "1", "3"]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[1, None, 2], ["1", None, "2"], ["1", "", "2"], pd.Categorical([1, None, 2]), pd.array([1, None, 2], "Int64")],
+)
+def test_missing_values_are_a_group_of_their_own(values: object) -> None:
+    assert _group(values).groups == ("1", "2", MISSING)
+    assert list(_group(values).labels) == ["1", MISSING, "2"]
+
+
+def test_missing_values_are_left_out_only_if_asked() -> None:
+    grouping = _group(["a", None, "b"], missing="leave_out")
+    assert grouping.groups == ("a", "b")
+    assert list(grouping.codes) == [0, -1, 1]
+
+
+def test_numbers_are_cut_at_the_median_by_default() -> None:
+    grouping = _group(np.arange(11) + 0.5)
+    assert grouping.groups == ("at or below median", "above median")
+    assert np.bincount(grouping.codes).tolist() == [6, 5]
+    assert "5.5" in grouping.rule
+
+
+def test_declared_cut_points_belong_to_the_part_below() -> None:
+    grouping = _group([17.0, 18, 18.5, 64, 65, 66, np.nan], cuts={"g": [18, 65]})
+    assert list(grouping.labels) == [
+        "at or below 18",
+        "at or below 18",
+        "above 18 to 65",
+        "above 18 to 65",
+        "above 18 to 65",
+        "above 65",
+        MISSING,
+    ]
+
+
+def test_a_part_without_rows_is_on_record() -> None:
+    assert _group([20, 30], cuts={"g": [18, 65]}).absent == ("at or below 18", "above 65")
+
+
+def test_cut_points_work_on_numbers_stored_as_text() -> None:
+    assert list(_group(["17", "70"], cuts={"g": [18]}).labels) == ["at or below 18", "above 18"]
+
+
+def test_dates_are_cut_at_the_median() -> None:
+    dates = pd.to_datetime(["1950-01-01", "1960-01-01", None, "1970-01-01", "1980-01-01"])
+    assert list(_group(dates).labels)[:4] == ["at or below median", "at or below median", MISSING, "above median"]
+
+
+def test_declared_groups_without_rows_are_on_record() -> None:
+    grouping = _group(["a", "b"], declared=("a", "b", "c"))
+    assert grouping.absent == ("c",)
+
+
+def test_intersections_name_every_pair_and_record_the_absent_ones() -> None:
+    frame = pd.DataFrame({"race": ["w", "w", "b", None], "sex": [0, 1, 1, 0]})
+    grouping = make_groups(frame, GroupingSpec(columns=("race", "sex")))
+    assert grouping.column == "race & sex"
+    assert list(grouping.labels) == ["w & 0", "w & 1", "b & 1", "missing & 0"]
+    assert grouping.absent == ("b & 0",)
+    lenient = make_groups(frame, GroupingSpec(columns=("race", "sex"), every_intersection=False))
+    assert lenient.absent == ()
+
+
+def test_intersections_of_values_that_hold_the_joint_stay_apart() -> None:
+    frame = pd.DataFrame({"a": ["x & y", "x"], "b": ["z", "y & z"]})
+    assert len(make_groups(frame, GroupingSpec(columns=("a", "b"))).groups) == 2
+
+
+def test_intersection_leaves_out_rows_with_a_missing_part_if_asked() -> None:
+    frame = pd.DataFrame({"a": ["x", None, "y"], "b": ["u", "u", None]})
+    grouping = make_groups(frame, GroupingSpec(columns=("a", "b"), missing="leave_out"))
+    assert grouping.groups == ("x & u",)
+    assert grouping.codes.tolist() == [0, -1, -1]
+
+
+def test_reference_is_the_largest_known_group_or_the_named_one() -> None:
+    values = ["a", "b", "b", None, None, None]
+    assert _group(values).reference == "b"
+    assert _group(values, reference="a").reference == "a"
+    with pytest.raises(GroupingError, match="no rows"):
+        _group(values, reference="z")
+
+
+def test_constant_and_all_missing_columns_make_one_group() -> None:
+    assert _group(["a", "a"]).groups == ("a",)
+    assert _group([None, None]).groups == (MISSING,)
+    assert _group([np.nan, np.nan], categorical=False).groups == (MISSING,)
+
+
+def test_bad_groupings_are_refused() -> None:
+    with pytest.raises(GroupingError, match="not among the audited columns"):
+        make_groups(pd.DataFrame({"a": [1]}), GroupingSpec(columns="b"))
+    with pytest.raises(GroupingError, match="not numbers") as caught:
+        _group(["1", "old"], cuts={"g": [18]})
+    assert caught.value.how_many == "1 of 2 rows"
+    with pytest.raises(GroupingError, match="300 groups"):
+        _group([f"name {at}" for at in range(300)])
+    with pytest.raises(GroupingError, match="only one can hold"):
+        _group([1, 2], cuts={"g": [1.5]}, categorical=True)
+    with pytest.raises(ValidationError, match="rising order"):
+        GroupingSpec(columns="g", cuts={"g": [3, 2]})
+    with pytest.raises(ValidationError):
+        GroupingSpec(columns="g", cut={"g": [3]})
+
+
+def test_labels_that_are_there_already_make_a_grouping() -> None:
+    grouping = Grouping.from_labels(pd.Series(["u", None, "v"]), declared=("w",))
+    assert (grouping.groups, grouping.absent) == (("u", "v", MISSING), ("w",))
