@@ -65,6 +65,24 @@ def build_estimator(config: EstimatorConfig, allowed_modules: Sequence[str]) -> 
     return _instantiate(estimator_class, config.params, f"{where}.params")
 
 
+def fit_estimator(estimator: Any, features: Any, target: Any) -> Any:
+    """Fit an estimator; what it cannot be fitted on is said in one screen.
+
+    Raises:
+        EstimatorError: If the estimator refuses the rows, for example a classifier that gets a continuous label.
+    """
+    try:
+        return estimator.fit(features, target)
+    except ValueError as error:
+        raise EstimatorError(
+            f"{type(estimator).__name__} cannot be fitted on this month.",
+            where="parameters.yml, training.estimator",
+            how_many=f"{len(features)} rows, {features.shape[1]} columns",
+            example=str(error).strip().splitlines()[0][:200],
+            remedy="choose an estimator for this task and these columns, or a 'training.preparation' that suits it",
+        ) from error
+
+
 def _as_prefix(module: str) -> str:
     """Close a prefix with a dot, so that 'sklearn' does not let 'sklearn_evil' in."""
     return module if module.endswith(".") else f"{module}."

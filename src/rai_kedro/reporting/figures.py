@@ -84,6 +84,33 @@ def draw_predictions(y_true: ArrayLike, y_pred: ArrayLike, *, unit: str = "", sp
     return figure
 
 
+def draw_roc(y_true: ArrayLike, score: ArrayLike, *, split: str = "test") -> Figure:
+    """Draw the ROC curve of a classifier with the line of chance.
+
+    Args:
+        y_true: Labels, 0 or 1, shape (n,).
+        score: P(label is 1), shape (n,).
+        split: Rows shown, for the title.
+
+    Returns:
+        A square line chart of at most `MAX_POINTS` points.
+    """
+    import plotly.graph_objects as go
+
+    from rai_kedro.reporting.classification import iterate_roc
+
+    points = np.array(list(iterate_roc(np.asarray(y_true, dtype=np.float64), np.asarray(score, dtype=np.float64))))
+    points = points[np.unique(np.linspace(0, len(points) - 1, min(len(points), MAX_POINTS)).astype(int))]
+    figure = _start_figure(f"ROC curve, {escape(split)} split ({np.size(y_true):,} rows)")
+    curve = {"color": BLUE, "width": 2}
+    figure.add_trace(go.Scatter(x=_round(points[:, 0]), y=_round(points[:, 1]), mode="lines", line=curve, name="model"))
+    chance = {"color": GREY, "dash": "dash", "width": 1.5}
+    figure.add_trace(go.Scatter(x=[0, 1], y=[0, 1], mode="lines", line=chance, name="chance"))
+    figure.update_xaxes(title="false positive rate", range=[0, 1])
+    figure.update_yaxes(title="true positive rate", range=[0, 1], scaleanchor="x")
+    return figure
+
+
 def draw_group_gaps(gaps: Sequence[GapEstimate]) -> Figure:
     """Draw the figure of every group with its interval, one panel per metric, one line per group.
 

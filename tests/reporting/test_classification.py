@@ -1,0 +1,74 @@
+"""Performance of a classifier: equal to scikit-learn and to a published DeLong interval; simulated coverage."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn import metrics
+
+from rai_kedro.reporting.classification import ClassificationError, iterate_roc, measure_classification
+
+
+def _rows(seed: int, rows: int = 300) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    truth = (rng.random(rows) < 0.3).astype(int)
+    score = 1 / (1 + np.exp(-(rng.normal(size=rows) + 1.5 * truth - 1)))
+    return truth, (score > 0.5).astype(int), score.round(2)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_figures_equal_scikit_learn(seed: int) -> None:
+    truth, decision, score = _rows(seed)
+    found = {estimate.name: estimate.value for estimate in measure_classification(truth, decision, score, split="test")}
+    expected = {
+        "accuracy": metrics.accuracy_score(truth, decision),
+        "sensitivity": metrics.recall_score(truth, decision),
+        "specificity": metrics.recall_score(truth, decision, pos_label=0),
+        "precision": metrics.precision_score(truth, decision),
+        "AUC": metrics.roc_auc_score(truth, score),
+        "Brier score": metrics.brier_score_loss(truth, score),
+    }
+    assert found == pytest.approx(expected, abs=1e-12)
+
+
+def test_intervals_cover_the_truth() -> None:
+    # Scores of the classes are normal with means 0 and 1: the true AUC is Phi(1 / sqrt(2)).
+    from scipy.stats import norm
+
+    rng, truth = np.random.default_rng(1), np.repeat([1, 0], [40, 160])
+    true_auc, covered, runs = float(norm.cdf(1 / np.sqrt(2))), 0, 600
+    for _ in range(runs):
+        score = norm.cdf(rng.normal(size=200) + truth)
+        auc = next(e for e in measure_classification(truth, score > 0.5, score, split="test") if e.name == "AUC")
+        assert auc.lower is not None and auc.upper is not None
+        covered += auc.lower <= true_auc <= auc.upper
+    assert 0.925 <= covered / runs <= 0.975
+
+
+def test_roc_runs_from_corner_to_corner_and_has_the_area() -> None:
+    truth, _, score = _rows(3)
+    points = np.array(list(iterate_roc(truth.astype(float), score)))
+    assert points[0].tolist() == [0, 0]
+    assert points[-1].tolist() == [1, 1]
+    assert np.trapezoid(points[:, 1], points[:, 0]) == pytest.approx(metrics.roc_auc_score(truth, score))
+
+
+def test_undefined_figures_say_why() -> None:
+    found = {e.name: e for e in measure_classification([0, 0], [0, 0], [0.1, 0.2], split="test")}
+    assert found["sensitivity"].value is None and found["sensitivity"].note == "no such row"
+    assert found["AUC"].value is None and "fewer than two" in found["AUC"].note
+
+
+@pytest.mark.parametrize(
+    ("truth", "decision", "score", "message"),
+    [
+        ([], [], [], "no row"),
+        ([0, 2], [0, 1], [0.1, 0.2], "not 0 and 1"),
+        ([0, 1], [0, 1], [0.1, 1.2], "not a probability"),
+        ([0, 1], [0, 1], [0.1, float("nan")], "not a probability"),
+        ([0, 1], [0], [0.1, 0.2], "not of the same rows"),
+    ],
+)
+def test_bad_input(truth: list[int], decision: list[int], score: list[float], message: str) -> None:
+    with pytest.raises(ClassificationError, match=message):
+        measure_classification(truth, decision, score, split="test")
