@@ -118,6 +118,28 @@ def reset(use_case: str, env: str | None) -> None:
 @rai.command()
 @use_case_option
 @env_option
+@click.option("--answers", type=click.Path(), default=None, help="File of answers instead of questions.")
+@click.option("--yes", is_flag=True, help="Write without asking for confirmation.")
+def questionnaire(use_case: str, env: str | None, answers: str | None, yes: bool) -> None:
+    """Choose fairness metrics by answering questions."""
+    from rai_kedro.commands.questionnaire import run_questionnaire
+
+    _with_short_errors(run_questionnaire)(use_case, env, answers, yes=yes)
+
+
+@rai.command()
+@use_case_option
+@env_option
+def gate(use_case: str, env: str | None) -> None:
+    """Ask the fairness gate: exit 0 pass, 1 fail, 2 insufficient evidence, 3 could not be evaluated."""
+    from rai_kedro.commands.gate import ask_gate
+
+    sys.exit(ask_gate(use_case, env))
+
+
+@rai.command()
+@use_case_option
+@env_option
 def demo(use_case: str, env: str | None) -> None:
     """Run the whole lifecycle once, with a demo in the reviewer's place."""
     from rai_kedro.commands.demo import run_lifecycle

@@ -7,11 +7,10 @@ from pathlib import Path
 from kedro.pipeline import Pipeline
 from kedro.utils import find_kedro_project
 
-from rai_kedro.catalogue.reading import find_use_cases
+from rai_kedro.catalogue.reading import find_use_cases, has_entry
 from rai_kedro.pipelines import governance, monitoring, simulation, training
 
 _STAGES = {
-    "simulation": simulation.create_pipeline,
     "governance": governance.create_pipeline,
     "training": training.create_pipeline,
     "monitoring": monitoring.create_pipeline,
@@ -28,11 +27,15 @@ def register_pipelines() -> dict[str, Pipeline]:
         stage names and ``__default__`` are those of the default use case.
     """
     pipelines: dict[str, Pipeline] = {}
-    for use_case in find_use_cases(_project_path() / "conf" / "base"):
-        stages = {name: _in_namespace(create(), use_case, name) for name, create in _STAGES.items()}
+    base = _project_path() / "conf" / "base"
+    for use_case in find_use_cases(base):
+        from_table = has_entry(base / use_case / "catalog.yml", f"{use_case}.raw_data")
+        made = {"simulation": simulation.create_pipeline(has_raw_table=from_table)}
+        made |= {name: create() for name, create in _STAGES.items()}
+        stages = {name: _in_namespace(stage, use_case, name) for name, stage in made.items()}
         pipelines |= {f"{use_case}.{name}": stage for name, stage in stages.items()}
         pipelines[use_case] = sum((stages[name] for name in _UP_TO_CANDIDATE), start=Pipeline([]))
-    pipelines |= {name: pipelines[f"{DEFAULT_USE_CASE}.{name}"] for name in _STAGES}
+    pipelines |= {name: pipelines[f"{DEFAULT_USE_CASE}.{name}"] for name in ("simulation", *_STAGES)}
     pipelines["__default__"] = pipelines[DEFAULT_USE_CASE]
     return pipelines
 

@@ -1,9 +1,12 @@
 """Kedro's project settings: how configuration is merged and which hooks run."""
 
+from rai_kedro.context import GuardedContext
 from rai_kedro.hooks.carbon import CarbonHook
 from rai_kedro.hooks.environment import EnvironmentHook
 from rai_kedro.hooks.progress import ProgressHook
 from rai_kedro.hooks.run_tags import RunTagsHook
+
+CONTEXT_CLASS = GuardedContext
 
 HOOKS = (EnvironmentHook(), RunTagsHook(), CarbonHook(), ProgressHook())
 

@@ -14,7 +14,8 @@ from pydantic import BaseModel, ValidationError
 from rai_kedro.pipeline_registry import register_pipelines
 
 ENVIRONMENTS = ("base", "local", "test", "prod")
-GROUPS = ("simulation", "training", "monitoring", "statements")
+GROUPS = ("simulation", "training", "fairness", "monitoring", "statements")
+USE_CASES = ("housing", "hospital")
 Load = Callable[..., OmegaConfigLoader]
 
 
@@ -27,11 +28,13 @@ def parameter_inputs(node: Node) -> Iterator[tuple[str, Any]]:
             yield source.removeprefix("params:"), hints[name]
 
 
-def models() -> dict[str, type[BaseModel]]:
-    """Return the type of each parameter group of the housing use case, as the nodes declare it."""
+def models(use_case: str = "housing") -> dict[str, type[BaseModel]]:
+    """Return the type of each parameter group of a use case, as the nodes declare it."""
     nodes = {node for stage in register_pipelines().values() for node in stage.nodes}
     found = {source: hint for node in nodes for source, hint in parameter_inputs(node)}
-    return {source: hint for source, hint in found.items() if source.count(".") == 1 and source.startswith("housing.")}
+    return {
+        source: hint for source, hint in found.items() if source.count(".") == 1 and source.startswith(f"{use_case}.")
+    }
 
 
 def test_every_group_is_typed_and_closed() -> None:
@@ -44,12 +47,13 @@ def test_every_group_is_typed_and_closed() -> None:
         assert model.model_config.get("frozen"), name
 
 
+@pytest.mark.parametrize("use_case", USE_CASES)
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_parameters_of_every_environment_are_valid(environment: str, load: Load) -> None:
-    parameters = load(environment)["parameters"]["housing"]
+def test_parameters_of_every_environment_are_valid(environment: str, use_case: str, load: Load) -> None:
+    parameters = load(environment)["parameters"][use_case]
 
     assert set(parameters) == set(GROUPS)
-    for name, model in models().items():
+    for name, model in models(use_case).items():
         model.model_validate(parameters[name.partition(".")[2]])
 
 

@@ -19,9 +19,10 @@ from kedro.runner import ParallelRunner, SequentialRunner, ThreadRunner
 from mlflow import MlflowClient
 from sklearn.ensemble import RandomForestRegressor
 
-from rai_kedro.datasets.production_model import ProductionModelDataset
+from rai_kedro.datasets.production_model import ProductionModelDataset, ReferencesDataset
 from rai_kedro.errors import RaiError
 from rai_kedro.registry.candidate import Candidate, register_candidate
+from rai_kedro.registry.card import attach_card
 from rai_kedro.registry.production import ApprovalMissingError, NoProductionVersionError, ProductionModel
 from rai_kedro.registry.review import ReviewRequest, approve
 
@@ -51,7 +52,7 @@ def dataset(name: str, tmp_path: Path) -> ProductionModelDataset:
 
 
 @pytest.fixture
-def train(name: str) -> Callable[[], None]:
+def train(name: str, tmp_path: Path) -> Callable[[], None]:
     def train_one() -> None:
         frame = pd.DataFrame({"RM": np.linspace(4, 8, 30), "AGE": np.linspace(90, 10, 30)})
         label = 3 * frame["RM"]
@@ -69,7 +70,11 @@ def train(name: str) -> Callable[[], None]:
             source="month=2024-01",
         )
         with mlflow.start_run():
-            register_candidate(candidate, name)
+            mlflow.log_metrics({"training.test.R2": 1.0})
+            version = register_candidate(candidate, name)
+        card = tmp_path / f"model_card_v{version.version}.json"
+        card.write_text("{}")
+        attach_card(name, version.version, version.run_id, "A model.", [card])
 
     return train_one
 
@@ -162,3 +167,27 @@ def test_no_runner_skips_the_check(
     give_approval(dataset)
     runner().run(steps, catalog, hook_manager=_create_hook_manager())
     assert scores.exists()
+
+
+def test_references_are_looked_up_by_version_and_go_to_a_worker_process(
+    dataset: ProductionModelDataset, train: Callable[[], None], name: str
+) -> None:
+    references = ReferencesDataset(registered_model_name=name, filepath=str(dataset._filepath))
+    assert not references.exists()
+    train()
+    train()
+    give_approval(dataset)
+    expected = dataset.load().reference
+    give_approval(dataset, "2")
+    assert references.exists()
+    find = ForkingPickler.loads(ForkingPickler.dumps(references.load()))
+    pd.testing.assert_frame_equal(find("1"), expected)
+    train()
+    with pytest.raises(ApprovalMissingError, match=r"Version 3 .* has no approval on record"):
+        find("3")
+
+
+def test_no_references_can_be_saved(dataset: ProductionModelDataset, name: str) -> None:
+    references = ReferencesDataset(registered_model_name=name, filepath=str(dataset._filepath))
+    with pytest.raises(DatasetError, match="training stores them"):
+        references.save("anything")  # type: ignore[arg-type]

@@ -337,7 +337,7 @@ CASES = {
     "unknown pipeline": Case(lambda _: None, ("trainning", "kedro registry list"), ("run", "--pipelines", "trainning")),
     "unknown use case": Case(
         lambda _: None,
-        ("no use case 'housng'", "known: housing", "--use-case"),
+        ("no use case 'housng'", "known: hospital, housing", "--use-case"),
         ("rai", "status", "--use-case", "housng"),
     ),
     "unknown version": Case(

@@ -44,7 +44,7 @@ class World:
         self.contract = contract
         self.drift = DriftParameters(**parameters["monitoring"]["drift"])
         self.production = train(self.features, self.labels, contract, TrainingParameters(**parameters["training"]))
-        self.kinds = monitoring._kinds(self.production.reference, contract.datasets["feature_store"])
+        self.kinds = monitoring.kinds_of(self.production.reference, contract.datasets["feature_store"])
 
     def months(self) -> Iterator[tuple[str, pd.DataFrame]]:
         """Score month by month, and join the predictions to both lanes as monitoring does."""
@@ -53,8 +53,8 @@ class World:
         scored = monitoring.score_months(names, self.features, self.labels, self.production, self.contract)
         for month, saved in zip(names, scored, strict=True):
             [predictions] = saved.values()
-            lanes = monitoring._split(self.features[f"month={month}"](), self.contract, self.production, month)
-            yield month, monitoring._join(lanes, predictions, governed)
+            features = self.features[f"month={month}"]()
+            yield month, monitoring.join_predictions(features, predictions, governed)
 
     def drifted(self, month: str, current: pd.DataFrame) -> dict[str, tuple[float, bool]]:
         """Return p-value and decision of every planned test."""
@@ -77,9 +77,12 @@ def as_store(frames: dict[str, pd.DataFrame]) -> Store:
 def train(features: Store, labels: Store, contract: Contract, parameters: TrainingParameters) -> ProductionModel:
     model_lane, audit_lane, target, fingerprint = training.separate_lanes(features, labels, contract, parameters)
     split, audit_test = training.split_month(model_lane, audit_lane, target, parameters)
-    model = training.fit_model(split, parameters)
+    model = training.fit_model(split, contract, parameters)
     predictions = training.predict_splits(model, split)
-    candidate = training.assemble_candidate(model, split, audit_test, predictions, fingerprint, contract, parameters)
+    gate = {"outcome": "pass"}
+    candidate = training.assemble_candidate(
+        model, split, audit_test, predictions, fingerprint, [], gate, contract, parameters
+    )
     review = Review("housing", "1", "run", "approved", "R. Viewer", "read", "2026-01-01", "", "")
     return ProductionModel(model, "1", "run", candidate.reference, candidate.contract, review)
 

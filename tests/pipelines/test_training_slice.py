@@ -33,7 +33,7 @@ def test_reference_figures(make_catalog: Callable[..., DataCatalog], write_contr
     """B and LSTAT in the model, CHAS and RAD left out, January as raw: the published figures, to four decimals."""
     contract = write_contract({"B": allowed(), "LSTAT": allowed()})
 
-    model, estimates, gaps = (run(make_catalog(contract), name) for name in ("model", "performance", "fairness"))
+    model, estimates, gaps = (run(make_catalog(contract), name) for name in ("model", "performance", "fairness_gaps"))
 
     performance = {(e["split"], e["name"]): round(e["value"], 4) for e in estimates}
     parity = {g["column"]: round(g["value"], 4) for g in gaps if "parity" in g["metric"]}
@@ -46,7 +46,7 @@ def test_reference_figures(make_catalog: Callable[..., DataCatalog], write_contr
 
 
 def test_estimator_never_sees_audited_columns(make_catalog: Callable[..., DataCatalog]) -> None:
-    model, audited, gaps = (run(make_catalog(), name) for name in ("model", "audit_test", "fairness"))
+    model, audited, gaps = (run(make_catalog(), name) for name in ("model", "audit_test", "fairness_gaps"))
 
     assert list(model.feature_names_in_) == MODEL_COLUMNS
     assert list(audited) == ["B", "LSTAT"]
@@ -61,7 +61,7 @@ def test_no_edge_leads_from_the_audit_lane_to_the_estimator() -> None:
     assert "housing.training.assess_fairness" in after_audit
     assert "housing.training.fit_model" not in after_audit
     fit = next(node for node in stage.nodes if node.name == "housing.training.fit_model")
-    assert set(fit.inputs) == {"housing.model_split", "params:housing.training"}
+    assert set(fit.inputs) == {"housing.model_split", "housing.contract", "params:housing.training"}
 
 
 @pytest.mark.parametrize("runner", RUNNERS.values(), ids=RUNNERS)

@@ -18,10 +18,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from rai_kedro.registry.candidate import Candidate, register_candidate
+from rai_kedro.registry.card import attach_card
 from rai_kedro.registry.review import ReviewRequest
 from rai_kedro.registry.versions import RegisteredVersion
 
 Register = Callable[..., RegisteredVersion]
+FIGURES = {"training.test.R2": 0.7, "training.fairness.LSTAT.parity": 0.1}
 
 
 @pytest.fixture(scope="session")
@@ -67,7 +69,7 @@ def make_candidate(seed: int = 0, estimator: object = None) -> Candidate:
         training_frame=frame.head(40).assign(MEDV=target.head(40)),
         reference=reference.assign(prediction=model.predict(reference[["RM", "AGE", "TAX"]])),
         target="MEDV",
-        contract={"owner": "data-governance", "columns": {"LSTAT": {"use": "audit"}}},
+        contract={"datasets": {"feature_store": {"columns": {"LSTAT": {"use": "audit"}}}}},
         tags={"rai.month": "2024-01", "rai.data_fingerprint": f"seed-{seed}"},
         pip_requirements=(f"scikit-learn=={sklearn.__version__}", f"skops=={skops.__version__}"),
         source="data/03_primary/housing/feature_store/month=2024-01",
@@ -75,13 +77,31 @@ def make_candidate(seed: int = 0, estimator: object = None) -> Candidate:
 
 
 @pytest.fixture
-def register(client: MlflowClient, use_case: str) -> Register:
-    def register_one(seed: int = 0, estimator: object = None) -> RegisteredVersion:
+def register(client: MlflowClient, use_case: str, write_card: Callable[..., None]) -> Register:
+    """Do what the training stage does to the registry; a test may leave figures or card out."""
+
+    def register_one(
+        seed: int = 0, estimator: object = None, *, metrics: dict[str, float] | None = None, card: bool = True
+    ) -> RegisteredVersion:
         with mlflow.start_run(run_name=f"seed {seed}"):
-            mlflow.log_metric("test.r2", 0.7 + seed / 100)
-            return register_candidate(make_candidate(seed, estimator), use_case)
+            mlflow.log_metrics(FIGURES if metrics is None else metrics)
+            version = register_candidate(make_candidate(seed, estimator), use_case)
+        if card:
+            write_card(version)
+        return version
 
     return register_one
+
+
+@pytest.fixture
+def write_card(tmp_path: Path) -> Callable[..., None]:
+    def write_one(version: RegisteredVersion, text: str = '{"purpose": "test"}') -> None:
+        files = [tmp_path / f"model_card_v{version.version}.{ending}" for ending in ("html", "json")]
+        for file in files:
+            file.write_text(text)
+        attach_card(version.name, version.version, version.run_id, "A model.", files)
+
+    return write_one
 
 
 @pytest.fixture

@@ -14,17 +14,20 @@ from mlflow import MlflowClient
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import LinearRegression
 
-from rai_kedro.evidence.log import EvidenceBrokenError
-from rai_kedro.registry.model_files import ModelFormatError, ReleaseIncompleteError
+from rai_kedro.evidence.log import EvidenceBrokenError, append, read
+from rai_kedro.registry.examination import ModelChangedError
+from rai_kedro.registry.model_files import ModelFormatError, ReleaseIncompleteError, digest_model
 from rai_kedro.registry.production import (
     ApprovalMissingError,
     EvidenceMissingError,
     NoProductionVersionError,
     approved_version,
     load_production,
+    load_reference,
 )
-from rai_kedro.registry.review import ModelChangedError, ReviewRequest, approve, reject
-from rai_kedro.registry.versions import UnknownModelError
+from rai_kedro.registry.review import ReviewRequest, approve, reject
+from rai_kedro.registry.verification import RecordContradictedError
+from rai_kedro.registry.versions import RegisteredVersion, UnknownModelError, UnknownVersionError
 
 Ask = Callable[..., ReviewRequest]
 Register = Callable[..., Any]
@@ -190,7 +193,7 @@ class TestLoadProduction:
         approve(client, ask(), evidence_path)
         production = load_production(client, version.name, evidence_path)
         assert (production.version, production.run_id) == ("1", version.run_id)
-        assert production.contract["columns"] == {"LSTAT": {"use": "audit"}}
+        assert production.contract["datasets"]["feature_store"]["columns"] == {"LSTAT": {"use": "audit"}}
         assert list(production.reference) == ["RM", "AGE", "TAX", "LSTAT", "MEDV", "prediction"]
         predicted = production.model.predict(production.reference[["RM", "AGE", "TAX"]])
         np.testing.assert_array_equal(predicted, production.reference["prediction"])
@@ -207,7 +210,7 @@ class TestLoadProduction:
         assert not load_production(client, use_case, evidence_path).reference.equals(before)
 
     def test_approved_pickle_is_still_not_opened(
-        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path, write_card: Any
     ) -> None:
         first = register()
         with mlflow.start_run(run_id=first.run_id):
@@ -217,10 +220,109 @@ class TestLoadProduction:
                 serialization_format="pickle",
                 pip_requirements=["scikit-learn"],
             )
-        client.create_model_version(use_case, info.model_uri, run_id=first.run_id)
+        tags = client.get_model_version(use_case, "1").tags
+        noted = {
+            "rai.model_digest": digest_model(info.model_uri),
+            "rai.companion_digest": tags["rai.companion_digest"],
+        }
+        client.create_model_version(use_case, info.model_uri, run_id=first.run_id, tags=noted)
+        write_card(RegisteredVersion(use_case, "2", first.run_id, info.model_uri))
         approve(client, ask("2"), evidence_path)
         with pytest.raises(ModelFormatError, match="pickle"):
             load_production(client, use_case, evidence_path)
+
+
+class TestCard:
+    def test_card_changed_after_approval_stops_production(
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+    ) -> None:
+        version = register()
+        assert approve(client, ask(), evidence_path).review.card_digest
+        run = Path(mlflow.artifacts.download_artifacts(run_id=version.run_id))
+        (run / "model_card" / "model_card_v1.json").write_text('{"purpose": "another"}')
+        with pytest.raises(ModelChangedError, match=r"model card of version 1 .* changed after the approval"):
+            approved_version(client, use_case, evidence_path)
+
+
+class TestContradiction:
+    @pytest.mark.parametrize("tag", ["rai.evidence", "rai.reviewer", "rai.statement", "rai.demo"])
+    def test_changed_tag_stops_production_and_both_values_are_named(
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path, tag: str
+    ) -> None:
+        register()
+        approve(client, ask(), evidence_path)
+        true = client.get_model_version(use_case, "1").tags[tag]
+        client.set_model_version_tag(use_case, "1", tag, "forged")
+        with pytest.raises(RecordContradictedError, match=f"{tag} is 'forged' on the version and '{true}' on record"):
+            approved_version(client, use_case, evidence_path)
+        approve(client, ask(), evidence_path)
+        assert approved_version(client, use_case, evidence_path).version == "1"
+
+    def test_record_rewritten_with_a_valid_chain_is_seen(
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+    ) -> None:
+        register()
+        approve(client, ask(), evidence_path)
+        entry = read(evidence_path)[0]
+        evidence_path.unlink()
+        append(evidence_path, entry.kind, {**entry.body, "model_digest": "0" * 64}, entry.recorded_at)
+        with pytest.raises(RecordContradictedError, match=r"rai\.evidence"):
+            approved_version(client, use_case, evidence_path)
+
+
+class TestLoadReference:
+    def test_version_that_left_production_or_was_rejected_keeps_its_reference(
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+    ) -> None:
+        register(0)
+        register(1)
+        approve(client, ask("1"), evidence_path)
+        first = load_production(client, use_case, evidence_path).reference
+        approve(client, ask("2"), evidence_path)
+        assert load_reference(client, use_case, "1", evidence_path).equals(first)
+        assert not load_reference(client, use_case, "2", evidence_path).equals(first)
+        reject(client, ask("1"), evidence_path)
+        assert load_reference(client, use_case, "1", evidence_path).equals(first)
+
+    def test_never_approved_version_has_none(
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+    ) -> None:
+        for seed in range(3):
+            register(seed)
+        with pytest.raises(EvidenceMissingError, match=r"Version 2 .* scored months"):
+            load_reference(client, use_case, "2", evidence_path)
+        approve(client, ask("1"), evidence_path)
+        reject(client, ask("3"), evidence_path)
+        for version in ("2", "3"):
+            with pytest.raises(ApprovalMissingError, match=f"Version {version} .* has no approval on record"):
+                load_reference(client, use_case, version, evidence_path)
+        with pytest.raises(UnknownVersionError, match="no version 7"):
+            load_reference(client, use_case, "7", evidence_path)
+
+    def test_changed_reference_is_refused(
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+    ) -> None:
+        version = register(0)
+        register(1)
+        approve(client, ask("1"), evidence_path)
+        approve(client, ask("2"), evidence_path)
+        run = Path(mlflow.artifacts.download_artifacts(run_id=version.run_id))
+        other = load_reference(client, use_case, "2", evidence_path)
+        other.to_parquet(run / "reference" / "reference.parquet")
+        with pytest.raises(ModelChangedError, match="reference data or contract of version 1"):
+            load_reference(client, use_case, "1", evidence_path)
+
+    def test_moved_project_is_named_as_the_likely_cause(
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+    ) -> None:
+        version = register()
+        approve(client, ask(), evidence_path)
+        run = Path(mlflow.artifacts.download_artifacts(run_id=version.run_id))
+        run.rename(run.with_name("elsewhere"))
+        with pytest.raises(ReleaseIncompleteError, match="project folder was moved") as caught:
+            load_reference(client, use_case, "1", evidence_path)
+        run.with_name("elsewhere").rename(run)
+        assert str(run) in str(caught.value.where)
 
 
 def approve_and_find_source(client: MlflowClient, ask: Ask, evidence_path: Path) -> Path:

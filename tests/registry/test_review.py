@@ -12,10 +12,11 @@ import pytest
 from mlflow import MlflowClient
 
 from rai_kedro.evidence.log import EvidenceBrokenError, EvidenceWriteError, append, read
+from rai_kedro.registry.card import CardMissingError
+from rai_kedro.registry.examination import ModelChangedError, TrainingIncompleteError
 from rai_kedro.registry.model_files import ReleaseIncompleteError
 from rai_kedro.registry.production import ApprovalMissingError, approved_version
 from rai_kedro.registry.review import (
-    ModelChangedError,
     RejectedVersionError,
     ReviewIncompleteError,
     ReviewRequest,
@@ -178,6 +179,50 @@ class TestApprove:
         with pytest.raises(ModelChangedError, match="are not those that training stored"):
             approve(client, ask(), evidence_path)
         assert not evidence_path.exists()
+
+    @pytest.mark.parametrize("tag", ["rai.model_digest", "rai.companion_digest", "rai.card_digest"])
+    def test_version_whose_digest_was_not_noted_is_not_approved(
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path, tag: str
+    ) -> None:
+        register()
+        client.delete_model_version_tag(use_case, "1", tag)
+        with pytest.raises(ModelChangedError, match=rf"cannot be compared[\s\S]*{tag}: not on the version"):
+            approve(client, ask(), evidence_path)
+        assert not evidence_path.exists()
+
+    @pytest.mark.parametrize(
+        ("metrics", "missing"),
+        [
+            ({}, "no performance and no fairness metrics"),
+            ({"training.test.R2": 0.7}, "no fairness metrics"),
+            ({"training.fairness.LSTAT.parity": 0.1}, "no performance metrics"),
+        ],
+    )
+    def test_version_trained_in_part_is_not_approved(
+        self, client: MlflowClient, register: Register, ask: Ask, evidence_path: Path, metrics: Any, missing: str
+    ) -> None:
+        register(metrics=metrics)
+        with pytest.raises(TrainingIncompleteError, match=rf"only in part: its run has {missing}[\s\S]*whole stage"):
+            approve(client, ask(), evidence_path)
+        assert not evidence_path.exists()
+
+    def test_version_without_card_is_not_approved(
+        self, client: MlflowClient, register: Register, ask: Ask, evidence_path: Path
+    ) -> None:
+        register(card=False)
+        with pytest.raises(CardMissingError, match=r"has no model card[\s\S]*no tag rai\.card"):
+            approve(client, ask(), evidence_path)
+        stored_file(client, register(), "model_card/model_card_v2.json").unlink()
+        with pytest.raises(CardMissingError, match=r"no artifact model_card/model_card_v2\.json"):
+            approve(client, ask("2"), evidence_path)
+        assert not evidence_path.exists()
+
+    def test_card_changed_between_training_and_review_is_not_approved(
+        self, client: MlflowClient, register: Register, ask: Ask, evidence_path: Path
+    ) -> None:
+        stored_file(client, register(), "model_card/model_card_v1.json").write_text("{}")
+        with pytest.raises(ModelChangedError, match="model card of version 1 are not"):
+            approve(client, ask(), evidence_path)
 
     @pytest.mark.parametrize("file", ["contract.json", "reference/reference.parquet"])
     def test_version_without_its_companions_is_not_approved(

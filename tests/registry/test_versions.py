@@ -127,7 +127,7 @@ class TestListVersions:
         client.set_model_version_tag(use_case, "1", "rai.card", "data/08_reporting/housing/card.html")
         newest, approved = list_versions(client, use_case)
         assert (newest.version, newest.aliases, newest.review) == ("2", ("candidate",), None)
-        assert newest.metrics == {"test.r2": pytest.approx(0.71)}
+        assert newest.metrics == {"training.test.R2": 0.7, "training.fairness.LSTAT.parity": 0.1}
         assert (approved.version, approved.aliases, approved.review) == ("1", ("production",), "approved")
         assert (approved.reviewer, approved.demo) == ("Ada Reviewer", True)
         assert approved.card == "data/08_reporting/housing/card.html"

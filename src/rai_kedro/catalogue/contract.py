@@ -22,8 +22,10 @@ from pydantic import (
 )
 
 ColumnType = Literal["float", "integer", "boolean", "category", "text", "date"]
-Use = Literal["model", "audit", "forbidden"]
+Use = Literal["model", "audit", "mitigation", "forbidden"]
 Text = Annotated[str, Field(min_length=1)]
+# Column names are shown on pages and go into paths of MLflow; what would act as markup there is not a name.
+Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^<>\"'`\\\x00-\x1f]+$")]
 
 NUMERIC_TYPES: tuple[ColumnType, ...] = ("float", "integer")
 
@@ -59,11 +61,12 @@ class ColumnContract(_Frozen):
         is_risky: The column can harm people when a model uses it.
         is_demographic: The column describes who people are, or stands in for it.
         risk: Which harm; required as soon as either flag is set.
-        use: ``model`` may reach the estimator, ``audit`` only the fairness auditor, ``forbidden`` nobody.
-        justification: Lets a flagged column have ``use: model`` until a date.
+        use: ``model`` may reach the estimator, ``audit`` only the fairness auditor, ``mitigation`` also a method that
+            makes predictions fairer and needs the column to do so, ``forbidden`` nobody.
+        justification: Lets a flagged column have ``use: model`` or ``use: mitigation`` until a date.
     """
 
-    name: Text
+    name: Name
     type: ColumnType
     description: Text
     range: tuple[float, float] | None = None
@@ -90,8 +93,8 @@ class ColumnContract(_Frozen):
             raise ValueError(f"'categories' goes with type 'category', not with '{self.type}'")
         if self.flags and self.risk is None:
             raise ValueError(f"'risk' must say which harm, since {' and '.join(self.flags)} is set")
-        if self.justification is not None and not (self.flags and self.use == "model"):
-            raise ValueError("'justification' is only for a flagged column with use 'model'")
+        if self.justification is not None and not (self.flags and self.use in ("model", "mitigation")):
+            raise ValueError("'justification' is only for a flagged column with use 'model' or 'mitigation'")
         return self
 
 

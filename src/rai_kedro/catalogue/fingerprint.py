@@ -13,7 +13,7 @@ def fingerprint(*frames: pd.DataFrame) -> str:
     Row order counts, the index does not.
     """
     digest = hashlib.sha256()
-    for frame in frames:
+    for frame in (frame for frame in frames if frame.shape[1]):
         digest.update(repr([(str(name), str(dtype)) for name, dtype in frame.dtypes.items()]).encode())
         digest.update(pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes())
     return digest.hexdigest()

@@ -88,9 +88,8 @@ def split_lanes(
     columns = model_columns(contract, on=on, features=features)
     # Asked again here although the catalogue validates on load: that check can be switched off from outside.
     check_frame(frame, contract, part=part)
-    audit = [
-        name for name, column in contract.columns.items() if column.use == "audit" or (column.flags and name in columns)
-    ]
+    audited = contract.with_use("audit", "mitigation")
+    audit = [name for name, column in contract.columns.items() if name in audited or (column.flags and name in columns)]
     return Lanes(
         identifiers=frame[list(contract.identifiers)].copy(),
         model=frame[list(columns)].copy(),
@@ -120,8 +119,8 @@ def _admit(name: str, contract: DatasetContract, on: date) -> None:
         f"leave '{name}' out of the model (use: audit keeps it for the fairness assessment); "
         "or give it 'use: model' with a 'justification' (by, reason, until) in the catalogue"
     )
-    if column.use == "audit":
-        reason = f"flagged {flags} ({column.risk})" if column.flags else "of use 'audit'"
+    if column.use in ("audit", "mitigation"):
+        reason = f"flagged {flags} ({column.risk})" if column.flags else f"of use '{column.use}'"
         raise LaneError(f"The model asks for '{name}', which is {reason}.", where=where, remedy=out)
     if column.flags and column.justification is None:
         raise LaneError(

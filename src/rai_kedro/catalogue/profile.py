@@ -55,7 +55,7 @@ def profile_month(frame: pd.DataFrame, contract: DatasetContract, month: str) ->
     Returns:
         One profile a column, in contract order.
     """
-    readable = contract.with_use("model", "audit")
+    readable = contract.with_use("model", "audit", "mitigation")
     return [_profile(frame[name], contract.columns[name], contract.dataset, month) for name in readable]
 
 

@@ -72,6 +72,12 @@ def read_contract(path: str | Path, *, as_of: date) -> Contract:
             where=str(path),
             remedy="give the feature store and the label store a 'metadata: rai:' block",
         )
+    if foreign := sorted(name for name in blocks if not name.startswith(f"{use_case}.")):
+        raise ContractError(
+            "A governed dataset does not carry the name of its use case.",
+            where=f"{path}, {foreign[0]}",
+            remedy=f"name it {use_case}.<dataset>; under another name it could stand in for one of these",
+        )
     datasets = {
         name.removeprefix(f"{use_case}."): parse_dataset(name, block, source=str(path))
         for name, block in blocks.items()
@@ -82,6 +88,11 @@ def read_contract(path: str | Path, *, as_of: date) -> Contract:
 def find_use_cases(base: Path) -> list[str]:
     """Return the names of all folders of the base configuration that hold a use case's catalogue."""
     return sorted(path.parent.name for path in base.glob("*/catalog.yml"))
+
+
+def has_entry(path: Path, name: str) -> bool:
+    """Return whether a catalogue file has an entry of that name."""
+    return name in _read_yaml(path)
 
 
 def rai_block(entry: Any) -> Any | None:

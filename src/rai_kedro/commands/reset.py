@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -12,6 +13,9 @@ from rai_kedro.commands.project import open_catalog
 def start_over(use_case: str, env: str | None) -> None:
     """Remove predictions and drift results of a use case; stores, models and evidence stay."""
     with open_catalog(use_case, env) as catalog:
+        for name in ("drift_timeline", "drift_figure", "drift_page", "inference_carbon"):
+            described: Any = catalog[f"{use_case}.{name}"]
+            Path(str(described._describe()["filepath"])).unlink(missing_ok=True)
         # Drift first: a month whose predictions are gone must not keep a drift result.
         for name in ("evidently_workspace", "drift_store", "prediction_store"):
             store: Any = catalog[f"{use_case}.{name}"]

@@ -9,9 +9,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rai_kedro.commands.project import open_catalog
+from rai_kedro.errors import RaiError
 
 if TYPE_CHECKING:
     from kedro.io import DataCatalog
+
+    from rai_kedro.registry.verification import RecordReport
+
+
+class RecordUnsoundError(RaiError):
+    """The evidence record is broken or missing, or MLflow says something else."""
 
 
 def decide(decision: str, use_case: str, env: str | None, version: str, reviewer: str, statement: str) -> None:
@@ -56,13 +63,41 @@ def evidence_path(catalog: DataCatalog, use_case: str) -> Path:
 
 
 def verify_evidence(use_case: str, env: str | None) -> None:
-    """Check the evidence record and say what was found."""
-    from rai_kedro.evidence.log import read
+    """Check the evidence record against its own chain and against MLflow, and list its decisions.
+
+    Raises:
+        RecordUnsoundError: The record is broken, is missing while versions are reviewed, or contradicts MLflow.
+    """
+    from mlflow import MlflowClient
+
+    from rai_kedro.registry.verification import verify_record
 
     with open_catalog(use_case, env) as catalog:
         path = evidence_path(catalog, use_case)
-        entries = read(path)
-    click.echo(f"{path}: {len(entries)} entries, the chain is whole.")
-    if entries:
-        click.echo(f"newest: {entries[-1].kind} at {entries[-1].recorded_at}, hash {entries[-1].hash}")
+        report = verify_record(MlflowClient(), use_case, path)
+    _show(report)
+    if report.findings:
+        raise RecordUnsoundError(
+            "The evidence record cannot be relied on.",
+            where=str(path),
+            how_many=f"{len(report.findings)} finding(s)",
+            example=report.findings[0],
+            remedy="find out who changed record, tags or card, and restore them from a backup; if the record is right, "
+            "giving the same decision again sets the tags from it",
+        )
+
+
+def _show(report: RecordReport) -> None:
+    chain = report.chain
+    state = "the chain is whole" if chain.ok else f"{chain.reason}"
+    click.echo(f"{chain.path}: {chain.entries} entries, {state}.")
+    for review in report.decisions:
+        label = " (demo)" if review.demo else ""
+        click.echo(f"version {review.version}  {review.decision} by {review.reviewer}{label} at {review.reviewed_at}")
+    for finding in report.findings:
+        click.echo(f"NOT SOUND: {finding}")
+    if chain.torn_tail:
+        click.echo("It ends in an unfinished line, which never was an entry; the next decision sets it aside.")
+    if chain.entries:
+        click.echo(f"newest hash: {chain.head}")
         click.echo("Keep that hash elsewhere: a removed end of the record is only seen by comparing with it.")

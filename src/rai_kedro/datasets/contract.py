@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from functools import partial
-from typing import Any, NoReturn
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
@@ -14,6 +15,9 @@ from kedro.validation import CheckFailure, DataValidationError
 from rai_kedro.catalogue.contract import Contract, DatasetContract
 from rai_kedro.catalogue.reading import read_contract
 from rai_kedro.catalogue.validation import Breach, ContractViolation, check_frame
+
+if TYPE_CHECKING:
+    from kedro.validation.core import ValidatorSpec
 
 
 class ContractDataset(AbstractDataset[NoReturn, Contract]):
@@ -42,6 +46,10 @@ class ContractDataset(AbstractDataset[NoReturn, Contract]):
         self._filepath = filepath
         self._as_of = date.fromisoformat(as_of) if isinstance(as_of, str) else as_of
         self.metadata = metadata
+
+    def reads_today_from(self, path: Path) -> bool:
+        """Return whether this reads that very file and judges justifications by today's date."""
+        return self._as_of is None and Path(self._filepath).resolve() == path.resolve()
 
     def load(self) -> Contract:
         """Read the contract as it stands today."""
@@ -91,6 +99,23 @@ class ContractValidator:
             else _checked(value, self._contract, key)
             for key, value in data.items()
         }
+
+
+def is_enforced(spec: ValidatorSpec | None, path: Path, dataset: str) -> bool:
+    """Return whether a validator declaration holds a governed store against its contract, always and for good.
+
+    Args:
+        spec: The declaration as Kedro parsed it, or None.
+        path: The file the contract has to be read from.
+        dataset: Short name of the governed dataset.
+    """
+    if spec is None:
+        return False
+    validator = f"{ContractValidator.__module__}.{ContractValidator.__qualname__}"
+    declared = (spec.class_path, spec.severity, spec.enabled, set(spec.on), spec.options.get("dataset"))
+    if declared != (validator, "error", True, {"load", "save"}, dataset):
+        return False
+    return Path(str(spec.options.get("filepath"))).resolve() == path.resolve()
 
 
 def _find(filepath: str, dataset: str) -> DatasetContract:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from kedro.io import AbstractDataset, DatasetError
 
 from rai_kedro.datasets.atomic_file import write_text
-from rai_kedro.registry.card import attach_card
+from rai_kedro.datasets.candidate_model import ModelDatasetError
+from rai_kedro.errors import RaiError
+from rai_kedro.registry.card import attach_card, require_no_card
 from rai_kedro.reporting.card_contents import CardWithFigures
 
 if TYPE_CHECKING:
@@ -40,9 +42,17 @@ class ModelCardDataset(AbstractDataset[CardWithFigures, str]):
         self.metadata = metadata
 
     def save(self, data: CardWithFigures) -> None:
-        """Write the three files, then let the version in MLflow point to them."""
+        """Write the three files, then let the version in MLflow point to them.
+
+        Raises:
+            ModelDatasetError: If the version has a card already; nothing is written.
+        """
         from rai_kedro.reporting.model_card import render_html, render_json, render_markdown
 
+        try:
+            require_no_card(self._registered_model_name, data.card.identity.version)
+        except RaiError as error:
+            raise ModelDatasetError.of(error) from error
         stem = f"model_card_v{data.card.identity.version}"
         files = {
             self._filepath / f"{stem}.html": render_html(data.card, data.figures),

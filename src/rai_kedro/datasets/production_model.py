@@ -1,15 +1,18 @@
-"""A Kedro dataset that loads the model in production, and only a version that a person approved."""
+"""Kedro datasets that load the model in production and reference data: only of versions that a person approved."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
+import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
 
 from rai_kedro.datasets.candidate_model import ModelDatasetError
 from rai_kedro.errors import RaiError
-from rai_kedro.registry.production import ProductionModel, load_production
+from rai_kedro.registry.production import ProductionModel, load_production, load_reference
 from rai_kedro.registry.versions import PRODUCTION, find_aliases
 
 
@@ -78,3 +81,59 @@ class ProductionModelDataset(AbstractDataset[NoReturn, ProductionModel]):
 
     def _describe(self) -> dict[str, Any]:
         return {"registered_model_name": self._registered_model_name, "filepath": str(self._filepath)}
+
+
+class ReferencesDataset(AbstractDataset[NoReturn, Callable[[str], pd.DataFrame]]):
+    """Loads a function from version number to that version's reference data, each checked when it is asked for.
+
+    Example:
+        In the catalogue::
+
+            housing.references:
+              type: rai_kedro.datasets.production_model.ReferencesDataset
+              registered_model_name: housing
+              filepath: data/08_reporting/evidence/housing.jsonl
+    """
+
+    def __init__(self, *, registered_model_name: str, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        """Describe the model and its record.
+
+        Args:
+            registered_model_name: Registered model, which is the use case.
+            filepath: The use case's evidence record; so named because Kedro makes this key absolute.
+            metadata: Any metadata for users and plugins; ignored by Kedro.
+        """
+        self._registered_model_name = registered_model_name
+        self._filepath = Path(filepath)
+        self.metadata = metadata
+
+    def load(self) -> Callable[[str], pd.DataFrame]:
+        """Return the look-up; it can be sent to a worker process.
+
+        Returns:
+            Function of a version number. It raises as `load_reference`.
+        """
+        return partial(_load_reference, self._registered_model_name, self._filepath)
+
+    def save(self, data: NoReturn) -> None:
+        """Refuse: reference data belong to their version from its training on.
+
+        Args:
+            data: Anything.
+
+        Raises:
+            DatasetError: Always.
+        """
+        raise DatasetError("Nothing is saved as reference data: training stores them with the version.")
+
+    def _exists(self) -> bool:
+        return self._filepath.is_file()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"registered_model_name": self._registered_model_name, "filepath": str(self._filepath)}
+
+
+def _load_reference(name: str, evidence_path: Path, version: str) -> pd.DataFrame:
+    from mlflow import MlflowClient
+
+    return load_reference(MlflowClient(), name, version, evidence_path)

@@ -11,7 +11,8 @@ class DriftParameters(BaseModel):
     """How drift is tested.
 
     Attributes:
-        family_wise_rate: Highest probability of any false alarm in a month in which nothing changed.
+        family_wise_rate: Highest probability of any false alarm in a month in which nothing changed; from 1e-6 to 0.2,
+            since beyond that no month, or every month, would be called drifted.
         correction: How the rate is divided over the tests of a month.
         numerical_method: ``ks``: two-sample Kolmogorov-Smirnov test, two-sided.
         categorical_method: ``chi2_contingency``: two-sample chi-squared test of homogeneity. (Evidently's own
@@ -21,7 +22,7 @@ class DriftParameters(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    family_wise_rate: float = Field(default=0.01, gt=0, lt=1)
+    family_wise_rate: float = Field(default=0.01, ge=1e-6, le=0.2)
     correction: Literal["bonferroni"] = "bonferroni"
     numerical_method: Literal["ks"] = "ks"
     categorical_method: Literal["chi2_contingency"] = "chi2_contingency"

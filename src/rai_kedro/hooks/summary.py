@@ -69,6 +69,7 @@ def _describe_timeline(use_case: str, catalog: DataCatalog, name: str) -> list[s
     ]
     return [
         *rows,
+        _row("", f"false-alarm rate of a month: {timeline['months'][-1]['family_wise_rate']:g}", "monitoring.drift"),
         _row("", "timeline and monthly reports", _path(catalog, f"{use_case}.evidently_workspace")),
     ]
 

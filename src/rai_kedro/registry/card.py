@@ -1,33 +1,129 @@
-"""Attaching a model card to the version it describes."""
+"""The model card of a version: written once, attached to its run, and digested for the review."""
 
 from __future__ import annotations
 
+import hashlib
 import os
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
-from rai_kedro.registry.versions import CARD_TAG
+from rai_kedro.errors import RaiError
+from rai_kedro.registry.noise import silence_mlflow
+from rai_kedro.registry.versions import CARD_DIGEST_TAG, CARD_TAG, find_version
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+_FOLDER: Final = "model_card"
+
+
+class CardExistsError(RaiError):
+    """The version has its card already."""
+
+
+class CardMissingError(RaiError):
+    """The version has no card that a person could have read."""
+
+
+def require_no_card(name: str, version: str) -> None:
+    """Refuse a second card: what is reviewed must stay what was read.
+
+    Args:
+        name: Registered model.
+        version: Version number.
+
+    Raises:
+        CardExistsError: The version has a card.
+    """
+    from mlflow import MlflowClient
+
+    tags = find_version(MlflowClient(), name, version).tags
+    if CARD_TAG in tags:
+        raise CardExistsError(
+            f"Version {version} of {name} has its model card already; a card is written once.",
+            where=f"registered model {name}, tag {CARD_TAG}: {tags[CARD_TAG]}",
+            remedy=f"train a new version with `kedro run --pipelines {name}`: it gets a card of its own",
+        )
 
 
 def attach_card(name: str, version: str, run_id: str, title: str, files: Sequence[Path]) -> None:
     """Log the card's files to the version's run and let the version's description point to them.
+
+    Tag ``rai.card`` comes last: a card that was cut off before it can be written again.
 
     Args:
         name: Registered model.
         version: Version number.
         run_id: Run that trained it.
         title: First words of the description.
-        files: The card's files; the first is the one for people.
+        files: The card's files; the first is the one for people, one is ``model_card_v<version>.json``.
+
+    Raises:
+        CardExistsError: The version has a card.
+        ValueError: The JSON form is not among the files.
     """
     from mlflow import MlflowClient
 
+    record = next((file for file in files if file.name == _record_name(version)), None)
+    if record is None:
+        raise ValueError(f"a card's files must contain {_record_name(version)}")
+    require_no_card(name, version)
     client = MlflowClient()
     # Relative to the project, so that a moved or copied project still finds its cards.
     page = os.path.relpath(files[0]) if files[0].is_relative_to(Path.cwd()) else str(files[0])
     for file in files:
-        client.log_artifact(run_id, str(file), artifact_path="model_card")
+        client.log_artifact(run_id, str(file), artifact_path=_FOLDER)
     description = (
-        f"{title}\n\nModel card: artifact `model_card/{files[0].name}` of run `{run_id}`, and the file `{page}`."
+        f"{title}\n\nModel card: artifact `{_FOLDER}/{files[0].name}` of run `{run_id}`, and the file `{page}`."
     )
     client.update_model_version(name, version, description=description)
+    client.set_model_version_tag(name, version, CARD_DIGEST_TAG, _digest(record))
     client.set_model_version_tag(name, version, CARD_TAG, page)
+
+
+def digest_card(client: MlflowClient, name: str, version: str, run_id: str) -> str:
+    """Return the digest of the card that is attached to a version.
+
+    Args:
+        client: MLflow client.
+        name: Registered model.
+        version: Version number.
+        run_id: Run that trained it.
+
+    Returns:
+        SHA-256 (hex) of the artifact ``model_card/model_card_v<version>.json``.
+
+    Raises:
+        CardMissingError: Tag or artifact is not there.
+    """
+    from mlflow.exceptions import MlflowException
+
+    silence_mlflow()
+    if CARD_TAG not in find_version(client, name, version).tags:
+        raise _card_missing(name, version, run_id, f"it has no tag {CARD_TAG}")
+    artifact = f"{_FOLDER}/{_record_name(version)}"
+    with tempfile.TemporaryDirectory(prefix="rai-card-") as folder:
+        try:
+            return _digest(Path(client.download_artifacts(run_id, artifact, folder)))
+        except (MlflowException, OSError) as error:
+            raise _card_missing(name, version, run_id, f"its run has no artifact {artifact}") from error
+
+
+def _digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def _record_name(version: str) -> str:
+    return f"model_card_v{version}.json"
+
+
+def _card_missing(name: str, version: str, run_id: str, found: str) -> CardMissingError:
+    return CardMissingError(
+        f"Version {version} of {name} has no model card, so nobody can have read it.",
+        where=f"registered model {name}, run {run_id}",
+        example=found,
+        remedy=f"restore the run's artifacts; or train a new version with `kedro run --pipelines {name}`, "
+        "the whole stage, and have that one reviewed",
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import Final
 
 from rai_kedro.evidence.chain import Entry
@@ -27,6 +27,7 @@ class Review:
         reviewed_at: UTC, ISO 8601.
         model_digest: SHA-256 of the model's files; empty if a rejected version had none on record.
         companion_digest: SHA-256 of reference data and contract; likewise.
+        card_digest: SHA-256 of the model card's JSON; likewise.
         demo: True if a demonstration decided.
     """
 
@@ -39,6 +40,7 @@ class Review:
     reviewed_at: str
     model_digest: str
     companion_digest: str
+    card_digest: str = ""
     demo: bool = False
 
 
@@ -55,7 +57,7 @@ def find_standing_approval(entries: Iterable[Entry], use_case: str) -> tuple[Rev
         The review and its entry, or ``None``.
     """
     standing: tuple[Review, Entry] | None = None
-    for review, entry in _decisions(entries, use_case):
+    for review, entry in list_decisions(entries, use_case):
         if review.decision == APPROVED:
             standing = (review, entry)
         elif standing is not None and _is_same_version(review, standing[0]):
@@ -73,19 +75,54 @@ def find_rejection(entries: Iterable[Entry], review: Review) -> tuple[Review, En
     Returns:
         The rejection and its entry, or ``None``.
     """
-    for recorded, entry in _decisions(entries, review.use_case):
+    for recorded, entry in list_decisions(entries, review.use_case):
         if recorded.decision == REJECTED and _is_same_version(recorded, review):
             return recorded, entry
     return None
 
 
-def _decisions(entries: Iterable[Entry], use_case: str) -> list[tuple[Review, Entry]]:
-    names = {field.name for field in fields(Review)}
-    return [
-        (Review(**entry.body), entry)
-        for entry in entries
-        if entry.kind in {APPROVE, REJECT} and set(entry.body) == names and entry.body["use_case"] == use_case
+def find_last_decision(
+    entries: Iterable[Entry], use_case: str, version: str, run_id: str
+) -> tuple[Review, Entry] | None:
+    """Return the last decision on one version, which is the one its tags show.
+
+    Args:
+        entries: The evidence record, in order.
+        use_case: Name of the use case.
+        version: Version number, as text.
+        run_id: MLflow run that trained it.
+
+    Returns:
+        The review and its entry, or ``None``.
+    """
+    found = [
+        (review, entry)
+        for review, entry in list_decisions(entries, use_case)
+        if (review.version, review.run_id) == (version, run_id)
     ]
+    return found[-1] if found else None
+
+
+def list_decisions(entries: Iterable[Entry], use_case: str) -> list[tuple[Review, Entry]]:
+    """Return every decision on a use case.
+
+    Args:
+        entries: The evidence record, in order.
+        use_case: Name of the use case.
+
+    Returns:
+        Reviews with their entries, in order.
+    """
+    return [
+        (Review(**entry.body), entry) for entry in entries if _is_decision(entry) and entry.body["use_case"] == use_case
+    ]
+
+
+def _is_decision(entry: Entry) -> bool:
+    # What has a default came later: records written before it still count.
+    names = {field.name for field in fields(Review)}
+    needed = {field.name for field in fields(Review) if field.default is MISSING}
+    return entry.kind in {APPROVE, REJECT} and needed <= set(entry.body) <= names
 
 
 def _is_same_version(one: Review, other: Review) -> bool:

@@ -34,6 +34,8 @@ _WRITTEN_BY_READERS: Final = frozenset({"registered_model_meta"})
 TRUSTED_TYPES: Final = (
     "functools.partial",
     "numpy.dtype",
+    "rai_kedro.modelling.steps.ChainedImputer",
+    "rai_kedro.modelling.steps.DateToDays",
     "scipy._lib.array_api_compat.numpy._aliases.asarray",
     "scipy.interpolate._bsplines.BSpline",
     "sklearn._loss.loss.HalfTweedieLoss",
@@ -42,6 +44,7 @@ TRUSTED_TYPES: Final = (
     "sklearn.calibration._SigmoidCalibration",
     "sklearn.compose._column_transformer.make_column_selector",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.impute._iterative._ImputerTriplet",
     "sklearn.tree._tree.Tree",
     "sklearn.utils._bunch.Bunch",
     "sklearn.utils.validation.check_array",
@@ -143,10 +146,11 @@ def fetch_release(client: MlflowClient, model_uri: str, run_id: str, destination
     except (MlflowException, OSError) as error:
         raise ReleaseIncompleteError(
             f"The model version lacks files that must travel with it: its model, {CONTRACT_FILE} and {REFERENCE_FILE}.",
-            where=f"MLflow run {run_id}, model {model_uri}",
+            where=f"MLflow run {run_id}; expected in {model_uri} and {_artifact_folder(client, run_id)}",
             example=str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__,
-            remedy="restore the run's artifacts, or train a new version with `kedro run`; "
-            "a version that another tool registered cannot be used here",
+            remedy="if the project folder was moved, renamed or copied from another machine (MLflow keeps absolute "
+            "places), put it back where it was, or train and review a new version here with `kedro run`; "
+            "else restore the run's artifacts; a version that another tool registered cannot be used here",
         ) from error
     return ReleaseFiles(
         model=model,
@@ -229,6 +233,15 @@ def _download(uri: str, folder: Path, tracking_uri: str | None) -> Path:
 
     silence_mlflow()
     return Path(download_artifacts(artifact_uri=uri, dst_path=str(folder), tracking_uri=tracking_uri))
+
+
+def _artifact_folder(client: MlflowClient, run_id: str) -> str:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return str(client.get_run(run_id).info.artifact_uri)
+    except MlflowException:
+        return "a run that MLflow does not know"
 
 
 def _download_companion(client: MlflowClient, run_id: str, name: str, folder: Path) -> None:

@@ -13,9 +13,11 @@ import pandas as pd
 
 from rai_kedro.errors import RaiError
 from rai_kedro.evidence.log import read
-from rai_kedro.registry.decisions import Review, find_standing_approval
+from rai_kedro.registry.card import digest_card
+from rai_kedro.registry.decisions import Review, find_last_decision, find_standing_approval, list_decisions
+from rai_kedro.registry.examination import ModelChangedError
 from rai_kedro.registry.model_files import ReleaseFiles, fetch_release, load_trusted_sklearn
-from rai_kedro.registry.review import ModelChangedError
+from rai_kedro.registry.verification import require_tags_agree
 from rai_kedro.registry.versions import (
     APPROVED,
     PRODUCTION,
@@ -105,7 +107,8 @@ def approved_version(client: MlflowClient, use_case: str, evidence_path: str | P
         EvidenceMissingError: There is no evidence record.
         EvidenceBrokenError: The evidence record does not hold.
         ReleaseIncompleteError: Files of the version are missing.
-        ModelChangedError: Files of the version changed after the approval.
+        ModelChangedError: Files of the version, or its model card, changed after the approval.
+        RecordContradictedError: The version's tags say something else than the record.
     """
     with tempfile.TemporaryDirectory(prefix="rai-production-") as folder:
         return _open_approved(client, use_case, Path(evidence_path), Path(folder))[0]
@@ -139,15 +142,47 @@ def load_production(client: MlflowClient, use_case: str, evidence_path: str | Pa
         )
 
 
+def load_reference(client: MlflowClient, use_case: str, version: str, evidence_path: str | Path) -> pd.DataFrame:
+    """Load the reference data of a version that was approved, whether or not it is in production now.
+
+    A month keeps the version that scored it, and is compared with that version's reference data.
+
+    Args:
+        client: MLflow client.
+        use_case: Name of the use case.
+        version: Version number.
+        evidence_path: The use case's evidence record.
+
+    Returns:
+        Test split of its training: features of both lanes, label and prediction.
+
+    Raises:
+        UnknownVersionError: There is no such version.
+        ApprovalMissingError: No approval of the version is on record.
+        RaiError: As `approved_version`.
+    """
+    found = find_version(client, use_case, version)
+    review = _find_approval(found, Path(evidence_path))
+    with tempfile.TemporaryDirectory(prefix="rai-reference-") as folder:
+        return pd.read_parquet(_open_release(client, found, review, Path(folder))[1].reference)
+
+
 def _open_approved(
     client: MlflowClient, use_case: str, evidence_path: Path, folder: Path
 ) -> tuple[ApprovedVersion, ReleaseFiles]:
     version = _find_production(client, use_case)
     review = _require_approval(version, evidence_path)
+    return _open_release(client, version, review, folder)
+
+
+def _open_release(
+    client: MlflowClient, version: ModelVersion, review: Review, folder: Path
+) -> tuple[ApprovedVersion, ReleaseFiles]:
     source = client.get_model_version_download_uri(version.name, str(version.version))
     files = fetch_release(client, source, review.run_id, folder)
-    _require_as_approved(review, files)
-    return ApprovedVersion(use_case, review.version, review.run_id, source, review), files
+    card = digest_card(client, review.use_case, review.version, review.run_id)
+    _require_as_approved(review, files, card)
+    return ApprovedVersion(review.use_case, review.version, review.run_id, source, review), files
 
 
 def _find_production(client: MlflowClient, use_case: str) -> ModelVersion:
@@ -169,32 +204,63 @@ def _require_approval(version: ModelVersion, evidence_path: Path) -> Review:
         found = f"tag {REVIEW_TAG} is {tag!r}" if tag else f"it has no tag {REVIEW_TAG}"
         raise _approval_missing(version, evidence_path, found)
     if not evidence_path.is_file():
-        raise EvidenceMissingError(
-            f"Version {number} of {version.name} is in production, but there is no evidence record of it.",
-            where=str(evidence_path),
-            remedy="restore the file from a backup or from the machine on which it was approved; "
-            f"or review again: {_review_command(version.name, number)}",
-        )
+        raise _evidence_missing(version, evidence_path, "is in production")
     standing = find_standing_approval(read(evidence_path), version.name)
     if standing is None:
         raise _approval_missing(version, evidence_path, "the record holds no approval that stands")
-    review = standing[0]
+    review, entry = standing
     if (review.version, review.run_id) != (number, version.run_id):
         found = f"the last approval on record is of version {review.version}, run {review.run_id}"
         raise _approval_missing(version, evidence_path, found)
+    require_tags_agree(version, review, entry, evidence_path)
     return review
 
 
-def _require_as_approved(review: Review, files: ReleaseFiles) -> None:
+def _find_approval(version: ModelVersion, evidence_path: Path) -> Review:
+    """Return the last approval of a version, which may have left production or been rejected since."""
+    number, run_id = str(version.version), version.run_id or ""
+    if not evidence_path.is_file():
+        raise _evidence_missing(version, evidence_path, "scored months")
+    entries = read(evidence_path)
+    last = find_last_decision(entries, version.name, number, run_id)
+    approvals = [
+        review
+        for review, _ in list_decisions(entries, version.name)
+        if (review.version, review.run_id, review.decision) == (number, run_id, APPROVED)
+    ]
+    if last is None or not approvals:
+        raise ApprovalMissingError(
+            f"Version {number} of {version.name} has no approval on record, so its reference data are not used.",
+            where=f"registered model {version.name}, run {run_id}; evidence {evidence_path}",
+            remedy="restore the record from a backup; or start the months over with "
+            f"`kedro rai reset --use-case {version.name}` under an approved version",
+        )
+    require_tags_agree(version, *last, evidence_path)
+    return approvals[-1]
+
+
+def _evidence_missing(version: ModelVersion, evidence_path: Path, role: str) -> EvidenceMissingError:
+    number = str(version.version)
+    return EvidenceMissingError(
+        f"Version {number} of {version.name} {role}, but there is no evidence record of it.",
+        where=str(evidence_path),
+        remedy="restore the file from a backup or from the machine on which it was approved; "
+        f"or review again: {_review_command(version.name, number)}",
+    )
+
+
+def _require_as_approved(review: Review, files: ReleaseFiles, card: str) -> None:
     for approved, found, noun in (
         (review.model_digest, files.model_digest, "model files"),
         (review.companion_digest, files.companion_digest, "reference data or contract"),
+        (review.card_digest, card, "model card"),
     ):
         if approved != found:
             raise ModelChangedError(
                 f"The {noun} of version {review.version} of {review.use_case} changed after the approval.",
                 where=f"registered model {review.use_case}, run {review.run_id}",
-                example=f"SHA-256 {approved[:12]}… approved on {review.reviewed_at}, {found[:12]}… now",
+                example=f"SHA-256 {approved[:12] + '…' if approved else 'not on record'}, approved on "
+                f"{review.reviewed_at}; {found[:12]}… now",
                 remedy="find out who changed them and restore them from a backup; or train a new version "
                 f"with `kedro run --pipelines {review.use_case}` and have it reviewed",
             )

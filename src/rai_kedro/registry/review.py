@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,13 +11,11 @@ from rai_kedro.errors import RaiError
 from rai_kedro.evidence.chain import Entry
 from rai_kedro.evidence.log import append, read
 from rai_kedro.registry.decisions import APPROVE, REJECT, Review, find_rejection, find_standing_approval
-from rai_kedro.registry.model_files import ReleaseFiles, fetch_release
+from rai_kedro.registry.examination import Digests, digests_on_tags, examine
 from rai_kedro.registry.versions import (
     APPROVED,
-    COMPANION_DIGEST_TAG,
     DEMO_TAG,
     EVIDENCE_TAG,
-    MODEL_DIGEST_TAG,
     PRODUCTION,
     REJECTED,
     REVIEW_TAG,
@@ -40,10 +37,6 @@ class ReviewIncompleteError(RaiError):
 
 class RejectedVersionError(RaiError):
     """The version was rejected and stays so."""
-
-
-class ModelChangedError(RaiError):
-    """The files are not those that were trained or approved."""
 
 
 @dataclass(frozen=True)
@@ -106,18 +99,16 @@ def approve(client: MlflowClient, request: ReviewRequest, evidence_path: str | P
         RejectedVersionError: The version was rejected.
         ModelChangedError: Its files are not those that were trained.
         ReleaseIncompleteError: Some of its files are missing.
+        TrainingIncompleteError: Its run lacks performance or fairness figures.
+        CardMissingError: It has no model card.
         EvidenceBrokenError: The record does not hold.
         EvidenceWriteError: The record cannot be written.
     """
     _require_words(request)
     version = find_version(client, request.use_case, request.version)
     entries = read(evidence_path)
-    _require_not_rejected(version, find_rejection(entries, _make_review(request, version, APPROVED, ("", ""))))
-    with tempfile.TemporaryDirectory(prefix="rai-approve-") as folder:
-        uri = client.get_model_version_download_uri(version.name, str(version.version))
-        files = fetch_release(client, uri, version.run_id or "", Path(folder))
-    _require_as_trained(version, files)
-    review = _make_review(request, version, APPROVED, (files.model_digest, files.companion_digest))
+    _require_not_rejected(version, find_rejection(entries, _make_review(request, version, APPROVED, Digests())))
+    review = _make_review(request, version, APPROVED, examine(client, version))
     standing = find_standing_approval(entries, request.use_case)
     recorded = standing is None or _subject(standing[0]) != _subject(review)
     if standing is None or recorded:
@@ -153,8 +144,7 @@ def reject(client: MlflowClient, request: ReviewRequest, evidence_path: str | Pa
     _require_words(request)
     version = find_version(client, request.use_case, request.version)
     # From the tags: a version whose files are gone or damaged must be rejectable, too.
-    digests = (version.tags.get(MODEL_DIGEST_TAG, ""), version.tags.get(COMPANION_DIGEST_TAG, ""))
-    review = _make_review(request, version, REJECTED, digests)
+    review = _make_review(request, version, REJECTED, digests_on_tags(version))
     standing = find_rejection(read(evidence_path), review)
     if standing is None:
         entry = append(evidence_path, REJECT, asdict(review), review.reviewed_at)
@@ -168,10 +158,10 @@ def reject(client: MlflowClient, request: ReviewRequest, evidence_path: str | Pa
 
 
 def _subject(review: Review) -> tuple[str, ...]:
-    return (review.version, review.run_id, review.model_digest, review.companion_digest)
+    return (review.version, review.run_id, review.model_digest, review.companion_digest, review.card_digest)
 
 
-def _make_review(request: ReviewRequest, version: ModelVersion, decision: str, digests: tuple[str, str]) -> Review:
+def _make_review(request: ReviewRequest, version: ModelVersion, decision: str, digests: Digests) -> Review:
     if request.reviewed_at.tzinfo is None:
         raise ValueError("reviewed_at must have a time zone")
     return Review(
@@ -182,8 +172,9 @@ def _make_review(request: ReviewRequest, version: ModelVersion, decision: str, d
         reviewer=request.reviewer.strip(),
         statement=request.statement.strip(),
         reviewed_at=request.reviewed_at.astimezone(UTC).isoformat(timespec="seconds"),
-        model_digest=digests[0],
-        companion_digest=digests[1],
+        model_digest=digests.model,
+        companion_digest=digests.companion,
+        card_digest=digests.card,
         demo=request.demo,
     )
 
@@ -208,20 +199,6 @@ def _require_not_rejected(version: ModelVersion, rejection: tuple[Review, Entry]
         example=f"the statement was: {statement}",
         remedy=f"train a new version with `kedro run --pipelines {version.name}` and have that one reviewed",
     )
-
-
-def _require_as_trained(version: ModelVersion, files: ReleaseFiles) -> None:
-    for tag, digest, noun in (
-        (MODEL_DIGEST_TAG, files.model_digest, "model files"),
-        (COMPANION_DIGEST_TAG, files.companion_digest, "reference data or contract"),
-    ):
-        if version.tags.get(tag, digest) != digest:
-            raise ModelChangedError(
-                f"The {noun} of version {version.version} are not those that training stored.",
-                where=f"registered model {version.name}, run {version.run_id}",
-                example=f"{tag}: {version.tags[tag][:12]}… at training, {digest[:12]}… now",
-                remedy=f"find out who changed them; train a new version with `kedro run --pipelines {version.name}`",
-            )
 
 
 def _tag(client: MlflowClient, review: Review, entry: Entry) -> None:

@@ -26,6 +26,7 @@ EVIDENCE_TAG: Final = "rai.evidence"
 MODEL_DIGEST_TAG: Final = "rai.model_digest"
 COMPANION_DIGEST_TAG: Final = "rai.companion_digest"
 CARD_TAG: Final = "rai.card"
+CARD_DIGEST_TAG: Final = "rai.card_digest"
 GIT_COMMIT_TAG: Final = "rai.git_commit"
 
 APPROVED: Final = "approved"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -13,6 +13,7 @@ from rai_kedro.catalogue.lanes import Lanes, split_lanes
 from rai_kedro.catalogue.pairing import load_month, refuse_orphans
 from rai_kedro.drift.workspace import MonthReport
 from rai_kedro.frames import Store
+from rai_kedro.modelling.prediction import predict_rows
 from rai_kedro.pipelines.monitoring.parameters import MonitoringParameters
 from rai_kedro.pipelines.monitoring.plan import ScoredMonth, month_number, plan_scoring, plan_testing
 from rai_kedro.registry.production import ProductionModel
@@ -20,7 +21,9 @@ from rai_kedro.registry.production import ProductionModel
 if TYPE_CHECKING:
     from rai_kedro.drift.testing import Kind
 
-_PREDICTION = "prediction"
+References = Callable[[str], pd.DataFrame]
+
+_PREDICTED = ("prediction", "score")
 _log = logging.getLogger(__name__)
 
 
@@ -51,10 +54,8 @@ def score_months(
         frame = _load_paired(feature_store, label_store, contract, month)
         lanes = _split(frame, contract, production, month)
         scored = ScoredMonth(month, production.version)
-        predictions = lanes.identifiers.assign(
-            model_version=scored.model_version,
-            run_id=production.run_id,
-            prediction=production.model.predict(lanes.model),
+        predictions = lanes.identifiers.assign(model_version=scored.model_version, run_id=production.run_id).join(
+            predict_rows(production.model, lanes.model)
         )
         _log.info("  %s scored by version %s: %d rows", month, scored.model_version, len(predictions))
         yield {scored.key: predictions}
@@ -64,11 +65,11 @@ def watch_drift(
     prediction_store: Store,
     drift_history: Store,
     feature_store: Store,
-    production: ProductionModel,
+    references: References,
     contract: Contract,
     parameters: MonitoringParameters,
 ) -> Iterator[tuple[list[MonthReport], dict[str, pd.DataFrame]]]:
-    """Test every scored month against the reference of the version that scored it.
+    """Test every scored month against the reference of the version that scored it, in production still or not.
 
     The report is published before the result is stored: a month whose result is there has been published.
     """
@@ -76,26 +77,13 @@ def watch_drift(
     from rai_kedro.drift.testing import measure_drift
 
     nothing_waiting = True
-    kinds = _kinds(production.reference, contract.datasets["feature_store"])
+    governed = contract.datasets["feature_store"]
     for scored in plan_testing(prediction_store, drift_history):
-        if scored.model_version != production.version:
-            _log.warning(
-                "  %s was scored by version %s, which is no longer in production: drift not tested",
-                scored.month,
-                scored.model_version,
-            )
-            continue
-        lanes = _split(
-            load_month(feature_store, contract.datasets["feature_store"], scored.month),
-            contract,
-            production,
-            scored.month,
-        )
-        current = _join(lanes, prediction_store[scored.key](), contract.datasets["feature_store"])
+        reference, predictions = references(scored.model_version), prediction_store[scored.key]()
         drift, snapshot = measure_drift(
-            production.reference,
-            current,
-            kinds,
+            reference,
+            join_predictions(load_month(feature_store, governed, scored.month), predictions, governed),
+            kinds_of(reference, governed),
             parameters.drift,
             month=scored.month,
             model_version=scored.model_version,
@@ -103,7 +91,8 @@ def watch_drift(
         found = f"drift in {', '.join(drift.drifted_columns)}" if drift.verdict else "no drift found"
         _log.info("  %s tested: %s", scored.month, found)
         nothing_waiting = False
-        yield [MonthReport(drift, snapshot, production.run_id)], {scored.key: drift_frame(drift)}
+        run_id = str(predictions["run_id"].iloc[0])
+        yield [MonthReport(drift, snapshot, run_id)], {scored.key: drift_frame(drift)}
     if nothing_waiting:
         # Kedro looks at the first item of a generator with several outputs, so there must be one.
         yield [], {}
@@ -140,7 +129,7 @@ def _load_paired(feature_store: Store, label_store: Store, contract: Contract, m
     return frame
 
 
-def _kinds(reference: pd.DataFrame, governed: DatasetContract) -> dict[str, Kind]:
+def kinds_of(reference: pd.DataFrame, governed: DatasetContract) -> dict[str, Kind]:
     """Return what is tested: the prediction, and every column of both lanes that the reference has."""
     columns = {
         name: column for name, column in governed.columns.items() if name in reference and column.use != "forbidden"
@@ -150,14 +139,16 @@ def _kinds(reference: pd.DataFrame, governed: DatasetContract) -> dict[str, Kind
         for name, column in columns.items()
         if column.type != "date"
     }
-    return {**kinds, _PREDICTION: "numerical"}
+    # Of a classifier the score is tested: it says more than the decision made from it.
+    predicted = [name for name in _PREDICTED if name in reference][-1]
+    return {**kinds, predicted: "numerical"}
 
 
-def _join(lanes: Lanes, predictions: pd.DataFrame, governed: DatasetContract) -> pd.DataFrame:
+def join_predictions(features: pd.DataFrame, predictions: pd.DataFrame, governed: DatasetContract) -> pd.DataFrame:
+    """Put features and predictions of a month side by side, as the reference has them."""
     key = list(governed.key)
-    both = lanes.model.join(lanes.audit[[name for name in lanes.audit if name not in lanes.model]])
-    rows = pd.concat([lanes.identifiers[key], both], axis=1)
-    return rows.merge(predictions[[*key, _PREDICTION]], on=key, how="inner", validate="one_to_one")
+    predicted = [name for name in _PREDICTED if name in predictions]
+    return features.merge(predictions[[*key, *predicted]], on=key, how="inner", validate="one_to_one")
 
 
 def _split(frame: pd.DataFrame, contract: Contract, production: ProductionModel, month: str) -> Lanes:

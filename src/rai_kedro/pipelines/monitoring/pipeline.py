@@ -31,7 +31,7 @@ def create_pipeline() -> Pipeline:
                     "prediction_store",
                     "drift_history",
                     "feature_store",
-                    "production_model",
+                    "references",
                     "contract",
                     "params:monitoring",
                 ],

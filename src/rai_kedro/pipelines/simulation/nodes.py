@@ -8,6 +8,7 @@ import pandas as pd
 
 from rai_kedro.catalogue.contract import Contract
 from rai_kedro.simulation.drift_schedule import SimulationParameters
+from rai_kedro.simulation.hospital import HospitalParameters, simulate_visits
 from rai_kedro.simulation.snapshots import simulate_snapshots
 
 
@@ -19,3 +20,11 @@ def simulate_stores(
     ranges = {name: column.range for name, column in columns.items() if column.range is not None}
     snapshots = simulate_snapshots(raw_data, parameters, ranges)
     return snapshots.features, snapshots.labels, snapshots.drift_ground_truth
+
+
+def simulate_hospital(
+    parameters: HospitalParameters,
+) -> tuple[dict[str, pd.DataFrame], dict[str, pd.DataFrame], dict[str, pd.DataFrame], dict[str, Any], dict[str, Any]]:
+    """Make the visits of all months, with who truly needed admission, and say what bias and drift are in them."""
+    visits = simulate_visits(parameters)
+    return visits.features, visits.labels, visits.true_need, visits.ground_truth["bias"], visits.ground_truth["drift"]

@@ -1,0 +1,81 @@
+"""The project's context: it builds the catalogue, and refuses one whose guards were exchanged.
+
+A hook could be left out by a runner or a caller; the context cannot, since every run, command and notebook gets its
+catalogue from it. What it looks at are the datasets as Kedro resolved them, so it does not matter by which override,
+pattern, environment or configuration folder they were exchanged.
+"""
+
+from __future__ import annotations
+
+from copy import copy
+from datetime import date
+from typing import TYPE_CHECKING, Any, cast
+
+from kedro.framework.context import KedroContext
+
+from rai_kedro.catalogue.environments import ContractOverrideError, compare_flags
+from rai_kedro.catalogue.reading import find_use_cases, rai_block, read_contract
+from rai_kedro.datasets.contract import ContractDataset, is_enforced
+from rai_kedro.datasets.production_model import ProductionModelDataset, ReferencesDataset
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from kedro.config import OmegaConfigLoader
+    from kedro.io import DataCatalog
+
+
+# Only names and files are looked at here, never whether a justification still holds.
+_ANY_DAY = date.min
+_REGISTRY_DATASETS = {"production_model": ProductionModelDataset, "references": ReferencesDataset}
+
+
+class GuardedContext(KedroContext):
+    """Kedro's context, with a catalogue whose contracts, validators and production models are the project's own."""
+
+    def _get_catalog(self, *args: Any, **kwargs: Any) -> Any:
+        self._compare_flags()
+        catalog = super()._get_catalog(*args, **kwargs)
+        base = self.project_path / "conf" / "base"
+        for use_case in find_use_cases(base):
+            refuse_exchanged_guards(cast("DataCatalog", catalog), use_case, base / use_case / "catalog.yml")
+        return catalog
+
+    def _compare_flags(self) -> None:
+        loader = cast("OmegaConfigLoader", self.config_loader)
+        # A copy, not a second loader: a new one would take over the process-wide resolver of `globals:`, and
+        # with it every path and address of this environment.
+        base = copy(loader)
+        base.data.clear()
+        base.env = loader.base_env
+        declared, merged = ({name: rai_block(entry) for name, entry in c["catalog"].items()} for c in (base, loader))
+        compare_flags(declared, merged, environment=self.env or "local")
+
+
+def refuse_exchanged_guards(catalog: DataCatalog, use_case: str, contract_file: Path) -> None:
+    """Refuse a catalogue in which something else stands where the contract or the production model is enforced.
+
+    Args:
+        catalog: The catalogue as Kedro resolved it.
+        use_case: Name of the use case.
+        contract_file: The one file its contract may be read from.
+
+    Raises:
+        ContractOverrideError: If contract, production model or a validator of a governed store was exchanged.
+    """
+    contract = catalog.get(f"{use_case}.contract")
+    exchanged = {f"{use_case}.contract": type(contract) is ContractDataset and contract.reads_today_from(contract_file)}
+    for name, kind in _REGISTRY_DATASETS.items():
+        dataset: Any = catalog.get(f"{use_case}.{name}")
+        serves = getattr(dataset, "_registered_model_name", None) == use_case
+        exchanged[f"{use_case}.{name}"] = type(dataset) is kind and serves
+    governed = read_contract(contract_file, as_of=_ANY_DAY).datasets
+    for short, store in governed.items():
+        spec = catalog.validator_specs.get(store.dataset)
+        exchanged[f"{store.dataset}, validator"] = is_enforced(spec, contract_file, short)
+    for name in (name for name, is_ours in exchanged.items() if not is_ours):
+        raise ContractOverrideError(
+            "The catalogue puts something else where the project enforces its contract.",
+            where=name,
+            remedy="take the override out of conf/<environment> (or --conf-source); this entry is the same everywhere",
+        )

@@ -1,0 +1,92 @@
+"""No environment, pattern or configuration folder may exchange what enforces the contract."""
+
+from __future__ import annotations
+
+import pickle
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from kedro.framework.session.session import KedroSession
+from kedro.framework.startup import bootstrap_project
+
+from rai_kedro.catalogue.environments import ContractOverrideError
+
+ROOT = Path(__file__).resolve().parents[2]
+EVIL = "evil/housing/catalog.yml"
+Override = Callable[[dict[str, Any]], None]
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("conf", "src"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    for name in ("pyproject.toml", "README.md"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    copy = tmp_path / EVIL
+    copy.parent.mkdir(parents=True)
+    shutil.copy(ROOT / "conf/base/housing/catalog.yml", copy)
+    monkeypatch.chdir(tmp_path)
+    bootstrap_project(tmp_path)
+    return tmp_path
+
+
+def open_catalog(project: Path, **options: Any) -> Any:
+    with KedroSession.create(project, **options) as session:
+        return session.load_context().catalog  # type: ignore[attr-defined]
+
+
+CONTRACT = {"type": "rai_kedro.datasets.contract.ContractDataset", "filepath": "conf/base/housing/catalog.yml"}
+PICKLE = {"type": "pickle.PickleDataset", "filepath": "model.pkl"}
+VALIDATOR = "rai_kedro.datasets.contract.ContractValidator"
+OPTIONS = {"filepath": "conf/base/housing/catalog.yml", "dataset": "feature_store"}
+OVERRIDES = {
+    "another contract file": {"housing.contract": {**CONTRACT, "filepath": EVIL}},
+    "another day": {"housing.contract": {**CONTRACT, "as_of": "2020-01-01"}},
+    "a pickled contract": {"housing.contract": PICKLE},
+    "a pickled production model": {"housing.production_model": PICKLE},
+    "another model": {
+        "housing.production_model": {
+            "type": "rai_kedro.datasets.production_model.ProductionModelDataset",
+            "registered_model_name": "other",
+            "filepath": "data/evidence.jsonl",
+        }
+    },
+    "a nearer pattern": {"housing.production_mode{x}": PICKLE},
+    "pickled references": {"housing.references": PICKLE},
+    "a validator that only warns": {
+        "housing.feature_store": {"validator": {"class": VALIDATOR, "options": OPTIONS, "severity": "warn"}}
+    },
+    "a validator switched off": {
+        "housing.feature_store": {"validator": {"class": VALIDATOR, "options": OPTIONS, "enabled": False}}
+    },
+    "a validator of another contract": {
+        "housing.feature_store": {"validator": {"class": VALIDATOR, "options": {**OPTIONS, "filepath": EVIL}}}
+    },
+}
+
+
+def test_the_catalogue_as_shipped_is_let_through(project: Path) -> None:
+    assert "housing.contract" in open_catalog(project)
+
+
+@pytest.mark.parametrize("override", OVERRIDES.values(), ids=OVERRIDES)
+def test_an_exchanged_guard_is_refused(project: Path, override: dict[str, Any]) -> None:
+    (project / "model.pkl").write_bytes(pickle.dumps("model"))
+    local = project / "conf" / "local" / "housing"
+    local.mkdir(parents=True)
+    (local / "catalog.yml").write_text(yaml.safe_dump(override), encoding="utf-8")
+    with pytest.raises(ContractOverrideError):
+        open_catalog(project)
+
+
+def test_another_configuration_folder_cannot_exchange_one_either(project: Path) -> None:
+    shutil.copytree(project / "conf", project / "other")
+    (project / "other" / "base" / "housing" / "catalog_more.yml").write_text(
+        yaml.safe_dump({"housing.contract": {**CONTRACT, "filepath": EVIL}}), encoding="utf-8"
+    )
+    with pytest.raises(ContractOverrideError, match="puts something else"):
+        open_catalog(project, conf_source=str(project / "other"))

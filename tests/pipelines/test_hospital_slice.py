@@ -1,0 +1,63 @@
+"""The hospital use case through the same nodes: classification, lanes, fairness and the gate."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from rai_kedro.catalogue.reading import read_contract
+from rai_kedro.fairness.assessment import Assessment
+from rai_kedro.fairness.verdicts import EXIT_CODES, GateDecision
+from rai_kedro.pipelines.simulation.nodes import simulate_hospital
+from rai_kedro.pipelines.training import nodes
+from rai_kedro.pipelines.training.parameters import FairnessParameters, TrainingParameters
+from rai_kedro.simulation.hospital import HospitalParameters
+
+BASE = Path(__file__).resolve().parents[2] / "conf" / "base" / "hospital"
+
+
+@pytest.fixture(scope="module")
+def trained() -> dict[str, Any]:
+    contract = read_contract(BASE / "catalog.yml", as_of=date(2026, 11, 1))
+    values = yaml.safe_load((BASE / "parameters.yml").read_text(encoding="utf-8"))["hospital"]
+    one_month = {**values["simulation"], "months": 1, "visits": 6000, "drift": []}
+    features, labels, _, bias, _ = simulate_hospital(HospitalParameters(**one_month))
+    training, fairness = TrainingParameters(**values["training"]), FairnessParameters(**values["fairness"])
+    stores = ({key: frame.copy for key, frame in frames.items()} for frames in (features, labels))
+    model_lane, audit_lane, target, _ = nodes.separate_lanes(*stores, contract, training)
+    split, audit_test = nodes.split_month(model_lane, audit_lane, target, training)
+    model = nodes.fit_model(split, contract, training)
+    predictions = nodes.predict_splits(model, split)
+    assessment, gate = nodes.assess_fairness(split, audit_test, predictions, training, fairness)
+    performance = nodes.assess_performance(split, predictions, training)
+    return {"model": model, "audit": audit_test, "assessment": assessment, "gate": gate, "bias": bias} | {
+        "performance": {(e["split"], e["name"]): e for e in performance}
+    }
+
+
+def test_flagged_columns_are_audited_and_never_seen_by_the_model(trained: dict[str, Any]) -> None:
+    flagged = {"race", "sex", "age", "payment"}
+    assert flagged <= set(trained["audit"])
+    assert not flagged & set(trained["model"].feature_names_in_)
+
+
+def test_the_model_is_sensible(trained: dict[str, Any]) -> None:
+    auc = trained["performance"]["test", "AUC"]
+    assert 0.75 < auc["lower"] < auc["value"] < auc["upper"] < 0.95
+
+
+def test_the_known_bias_is_found_and_judged(trained: dict[str, Any]) -> None:
+    by_metric = {
+        (d.metric, d.kind): d for d in Assessment.from_dict(trained["assessment"]).disparities if d.column == "race"
+    }
+    parity = by_metric["statistical_parity", "difference"]
+    assert parity.pair == ("Black", "White")
+    assert parity.lower is not None and parity.lower > 0
+    decision = GateDecision.from_dict(trained["gate"])
+    assert decision.outcome in ("fail", "insufficient_evidence")
+    assert decision.exit_code == EXIT_CODES[decision.outcome]
+    assert {verdict.disparity.metric for verdict in decision.verdicts} == {"statistical_parity", "equal_opportunity"}
