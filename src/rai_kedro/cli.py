@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -145,3 +146,35 @@ def demo(use_case: str, env: str | None) -> None:
     from rai_kedro.commands.demo import run_lifecycle
 
     _with_short_errors(run_lifecycle)(use_case, env)
+
+
+@rai.command("new-use-case")
+@click.argument("name")
+@click.option("--data", required=True, type=click.Path(path_type=Path), help="CSV or Parquet file.")
+@click.option("--target", required=True, help="Column to be predicted.")
+@click.option("--task", required=True, type=click.Choice(["classification", "regression"]))
+@click.option("--key", help="Column that identifies a row within a month; rows are numbered without it.")
+@click.option("--time", help="Column that says when a row happened; without it the file is one month.")
+@click.option("--time-format", help="How that column is written, as in strftime.")
+@click.option("--month", help="Month of the file if there is no time column, YYYY-MM; this month by default.")
+@click.option("--favourable", help="Value of the target that is the favourable outcome.")
+@click.option("--delimiter", help="Delimiter of a text file; found by default.")
+@click.option("--encoding", help="Encoding of a text file; UTF-8 by default.")
+@click.option("--decimal", type=click.Choice([".", ","]), help="Decimal mark of a text file; found by default.")
+@click.option("--accept-draft", metavar="REVIEWER", help="Accept the draft unread, in this person's name.")
+def new_use_case(**options: Any) -> None:
+    """Draft a use case from a table of your own."""
+    from rai_kedro.commands.new_use_case import run_new_use_case
+    from rai_kedro.commands.use_case_choices import UseCaseRequest
+
+    _with_short_errors(run_new_use_case)(UseCaseRequest(**options))
+
+
+@rai.command("accept-draft")
+@click.option("--use-case", required=True, help="Name of the use case.")
+@click.option("--reviewer", required=True, help="Name of the person who answers for it.")
+def accept_draft(use_case: str, reviewer: str) -> None:
+    """Accept what is left of a drafted contract as proposed."""
+    from rai_kedro.commands.accept_draft import run_accept_draft
+
+    _with_short_errors(run_accept_draft)(use_case, reviewer)

@@ -7,7 +7,7 @@ from pathlib import Path
 from kedro.pipeline import Pipeline
 from kedro.utils import find_kedro_project
 
-from rai_kedro.catalogue.reading import find_use_cases, has_entry
+from rai_kedro.catalogue.reading import entries_of, find_use_cases
 from rai_kedro.pipelines import governance, monitoring, simulation, training
 
 _STAGES = {
@@ -29,8 +29,7 @@ def register_pipelines() -> dict[str, Pipeline]:
     pipelines: dict[str, Pipeline] = {}
     base = _project_path() / "conf" / "base"
     for use_case in find_use_cases(base):
-        from_table = has_entry(base / use_case / "catalog.yml", f"{use_case}.raw_data")
-        made = {"simulation": simulation.create_pipeline(has_raw_table=from_table)}
+        made = {"simulation": simulation.create_pipeline(entries_of(base / use_case / "catalog.yml"))}
         made |= {name: create() for name, create in _STAGES.items()}
         stages = {name: _in_namespace(stage, use_case, name) for name, stage in made.items()}
         pipelines |= {f"{use_case}.{name}": stage for name, stage in stages.items()}

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rai_kedro.fairness.gaps import demographic_parity_gap, mean_absolute_error_gap
+from rai_kedro.fairness.gaps import demographic_parity_gap, error_rate_gap, mean_absolute_error_gap
 from rai_kedro.fairness.groups import MISSING, Grouping, group_rows
 
 
@@ -77,3 +77,21 @@ def test_integer_and_text_categories_give_the_same_groups() -> None:
     as_integers = group_rows(pd.Series([1, 2, 1]), column="x", categorical=True)
     as_text = group_rows(pd.Series(["1", "2", "1"]), column="x", categorical=True)
     assert as_integers.labels.tolist() == as_text.labels.tolist()
+
+
+def test_error_rate_gap_is_that_of_fairlearns_metric_frame() -> None:
+    from fairlearn.metrics import MetricFrame
+    from sklearn.metrics import zero_one_loss
+
+    rng = np.random.default_rng(4)
+    label, decision = rng.integers(0, 2, 200), rng.integers(0, 2, 200)
+    labels = rng.choice(["a", "b", "c"], 200).tolist()
+    expected = MetricFrame(metrics=zero_one_loss, y_true=label, y_pred=decision, sensitive_features=labels).difference()
+    assert error_rate_gap(pd.Series(label != decision), _grouping(labels), level=0.95).value == pytest.approx(expected)
+
+
+def test_a_group_without_spread_has_no_interval_and_none_is_negative() -> None:
+    target = pd.Series([1.0, 1.0, 1.0, 9.0, 0.0, 0.0])
+    gap = mean_absolute_error_gap(target, pd.Series(np.zeros(6)), _grouping(["a"] * 2 + ["b"] * 4), level=0.95)
+    assert gap.groups[0].lower is None
+    assert gap.groups[1].lower == 0.0

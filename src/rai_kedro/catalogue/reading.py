@@ -90,9 +90,9 @@ def find_use_cases(base: Path) -> list[str]:
     return sorted(path.parent.name for path in base.glob("*/catalog.yml"))
 
 
-def has_entry(path: Path, name: str) -> bool:
-    """Return whether a catalogue file has an entry of that name."""
-    return name in _read_yaml(path)
+def entries_of(path: Path) -> frozenset[str]:
+    """Return the names in a use case's catalogue file, without the use case's prefix."""
+    return frozenset(name.removeprefix(f"{path.parent.name}.") for name in _read_yaml(path))
 
 
 def rai_block(entry: Any) -> Any | None:

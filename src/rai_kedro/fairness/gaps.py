@@ -100,6 +100,20 @@ def demographic_parity_gap(selected: pd.Series[bool], grouping: Grouping, *, lev
     )
 
 
+def error_rate_gap(wrong: pd.Series[bool], grouping: Grouping, *, level: float) -> Gap:
+    """Measure how far the error rates of the groups lie apart (overall accuracy equality, as a difference).
+
+    Args:
+        wrong: Whether the decision differs from the label, shape (rows,).
+        grouping: Group of each row.
+        level: Confidence level, for example 0.95.
+
+    Returns:
+        Difference of the largest and the smallest P(decision is not label | group), with its interval.
+    """
+    return _measure("error rate gap", wrong.astype(float), grouping, level, (_wilson, _newcombe, NEWCOMBE))
+
+
 def mean_absolute_error_gap(
     target: pd.Series[Any], prediction: pd.Series[Any], grouping: Grouping, *, level: float
 ) -> Gap:
@@ -174,10 +188,10 @@ def _newcombe(first: _Sample, second: _Sample, alpha: float) -> tuple[float, flo
 
 
 def _student(sample: _Sample, alpha: float) -> _Interval:
-    if sample.rows <= 1:
-        return None
+    if sample.rows <= 1 or not sample.variance > 0:
+        return None  # without spread the variance is not known, only seen to be small
     half = float(stats.t.ppf(1 - alpha / 2, sample.rows - 1)) * np.sqrt(sample.variance / sample.rows)
-    return float(sample.mean - half), float(sample.mean + half)
+    return max(0.0, float(sample.mean - half)), float(sample.mean + half)  # what is averaged is never negative
 
 
 def _welch(first: _Sample, second: _Sample, alpha: float) -> _Interval:

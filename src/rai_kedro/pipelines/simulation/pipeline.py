@@ -1,25 +1,36 @@
 """Wiring of the simulation stage."""
 
+from collections.abc import Container
+
 from kedro.pipeline import Pipeline, node
 
-from rai_kedro.pipelines.simulation.nodes import simulate_hospital, simulate_stores
+from rai_kedro.pipelines.simulation.nodes import simulate_hospital, simulate_stores, snapshot_own_data
 
 
-def create_pipeline(*, has_raw_table: bool = True) -> Pipeline:
-    """Return the stage: monthly feature and label stores, from a raw table or from the hospital's generative model.
+def create_pipeline(entries: Container[str] = ("raw_data",)) -> Pipeline:
+    """Return the stage: monthly feature and label stores from whatever the use case has.
 
     Args:
-        has_raw_table: Whether the use case's catalogue has an entry ``raw_data``.
+        entries: Names in the use case's catalogue, without its prefix. With ``raw_data`` the months are simulated from
+            that table, with ``own_data`` they are taken from it; with neither the hospital's model makes visits.
     """
-    return Pipeline([_FROM_RAW_TABLE if has_raw_table else _FROM_HOSPITAL_MODEL])
+    return Pipeline([next((stage for entry, stage in _BY_ENTRY.items() if entry in entries), _FROM_HOSPITAL_MODEL)])
 
 
-_FROM_RAW_TABLE = node(
-    simulate_stores,
-    inputs=["raw_data", "contract", "params:simulation"],
-    outputs=["feature_store", "label_store", "drift_ground_truth"],
-    name="simulate_stores",
-)
+_BY_ENTRY = {
+    "raw_data": node(
+        simulate_stores,
+        inputs=["raw_data", "contract", "params:simulation"],
+        outputs=["feature_store", "label_store", "drift_ground_truth"],
+        name="simulate_stores",
+    ),
+    "own_data": node(
+        snapshot_own_data,
+        inputs=["own_data", "contract", "params:simulation"],
+        outputs=["feature_store", "label_store"],
+        name="snapshot_own_data",
+    ),
+}
 _FROM_HOSPITAL_MODEL = node(
     simulate_hospital,
     inputs="params:simulation",

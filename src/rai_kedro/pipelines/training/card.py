@@ -36,7 +36,11 @@ _PACKAGES = (
     "skops",
     "codecarbon",
 )
-_PARITY = "demographic parity difference"
+# What the figure of a group is, by metric; shares have no unit, an error has that of the label.
+_SHARES = {
+    "demographic parity difference": "share with the favourable prediction",
+    "error rate gap": "share decided wrongly",
+}
 _NOT_MEASURED = "the carbon hook did not run for this task (some runners skip hooks of nodes)"
 
 
@@ -102,11 +106,10 @@ def compose_card(
 
 def gap_estimates(fairness: list[dict[str, Any]], unit: str) -> list[GapEstimate]:
     """Put stored gaps into the card's words; a parity gap is a share, any other has the label's unit."""
-    return [_gap_estimate(gap, "" if gap["metric"] == _PARITY else unit) for gap in fairness]
+    return [_gap_estimate(gap, "" if gap["metric"] in _SHARES else unit) for gap in fairness]
 
 
 def _gap_estimate(gap: dict[str, Any], unit: str) -> GapEstimate:
-    is_parity = gap["metric"] == _PARITY
     return GapEstimate(
         metric=gap["metric"],
         column=gap["column"],
@@ -123,7 +126,7 @@ def _gap_estimate(gap: dict[str, Any], unit: str) -> GapEstimate:
             method=gap["method"],
             note="" if gap["value"] is not None else "fewer than two groups",
         ),
-        measured="share predicted above the median label" if is_parity else "mean absolute error",
+        measured=_SHARES.get(gap["metric"], "mean absolute error"),
     )
 
 

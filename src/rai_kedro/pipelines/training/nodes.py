@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from rai_kedro.catalogue.contract import NUMERIC_TYPES, Contract
+from rai_kedro.catalogue.drafting import refuse_undecided
 from rai_kedro.catalogue.fingerprint import fingerprint
 from rai_kedro.catalogue.lanes import split_lanes
 from rai_kedro.catalogue.pairing import pair_labels
@@ -35,6 +36,7 @@ def separate_lanes(
     Returns:
         Model lane, audit lane and target on one common index, and the fingerprint of all three.
     """
+    refuse_undecided(contract)
     features, labels = pair_labels(feature_store, label_store, contract, parameters.month, parameters.target)
     lanes = split_lanes(
         features,
@@ -113,18 +115,22 @@ def assess_gaps(
 
     A classifier's favourable outcome is its decision for 1; a regression's, a prediction above the median label.
     """
-    from rai_kedro.fairness.gaps import demographic_parity_gap, mean_absolute_error_gap
+    from rai_kedro.fairness.gaps import demographic_parity_gap, error_rate_gap, mean_absolute_error_gap
     from rai_kedro.fairness.groups import group_rows
 
     columns = contract.datasets["feature_store"].columns
     predicted, level = predictions["test"]["prediction"], parameters.interval_level
-    threshold = 0.5 if parameters.task == "classification" else split.target_test.median()
+    decides = parameters.task == "classification"
+    threshold = 0.5 if decides else split.target_test.median()
     gaps = []
     for name, values in audit_test.items():
         categorical = columns[str(name)].type not in NUMERIC_TYPES
         grouping = group_rows(values, column=str(name), categorical=categorical)
         gaps.append(demographic_parity_gap(predicted > threshold, grouping, level=level))
-        gaps.append(mean_absolute_error_gap(split.target_test, predicted, grouping, level=level))
+        if decides:
+            gaps.append(error_rate_gap(predicted != split.target_test, grouping, level=level))
+        else:
+            gaps.append(mean_absolute_error_gap(split.target_test, predicted, grouping, level=level))
     return [asdict(gap) for gap in gaps]
 
 

@@ -1,0 +1,250 @@
+"""What ``kedro rai new-use-case`` settles before it drafts: names, key, months, dates and the favourable value."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+from rai_kedro.catalogue.drafting import ColumnDraft, Proposal, draft_column
+from rai_kedro.errors import RaiError
+from rai_kedro.simulation.own_data import MONTH, OwnDataParameters, TimeColumn, canonical
+from rai_kedro.simulation.own_dates import find_date_formats
+
+Task = Literal["regression", "classification"]
+# Columns that a store or a reference table adds itself.
+RESERVED = (MONTH, "prediction", "score", "model_version", "run_id")
+_YES = ("1", "true", "yes", "y", "t", "ja", "oui", "si", "sí", "sim")
+_FEWEST_ROWS = 10
+_SHOWN = 6
+
+
+class NewUseCaseError(RaiError):
+    """A use case cannot be made of this table as asked."""
+
+
+@dataclass(frozen=True)
+class UseCaseRequest:
+    """What the user asks for; names of columns as in the file.
+
+    Attributes:
+        name: Name of the new use case.
+        data: The file, CSV or Parquet.
+        target: Column to be predicted.
+        task: ``regression`` or ``classification``.
+        key: Column that identifies a row within a month; None: rows are numbered.
+        time: Column that says when a row happened; None: the whole file is one month.
+        time_format: How that column is written; None: found, where only one way of writing fits.
+        month: The month of the file if there is no time column; None: this month.
+        favourable: The value of the target that is the favourable outcome; None: 1, true or yes where it is one.
+        delimiter: Delimiter of a text file; None: found. So for the next two.
+        encoding: Encoding of a text file.
+        decimal: Decimal mark of a text file.
+        accept_draft: Name of the person who accepts the draft unread; None: it stays a draft.
+    """
+
+    name: str
+    data: Path
+    target: str
+    task: Task
+    key: str | None = None
+    time: str | None = None
+    time_format: str | None = None
+    month: str | None = None
+    favourable: str | None = None
+    delimiter: str | None = None
+    encoding: str | None = None
+    decimal: Literal[".", ","] | None = None
+    accept_draft: str | None = None
+
+
+def choose_parameters(raw: pd.DataFrame, request: UseCaseRequest, today: date) -> OwnDataParameters:
+    """Settle names, key, months, dates and the favourable value.
+
+    Args:
+        raw: The table as read.
+        request: What the user asks for.
+        today: Whose month is taken if there is no other.
+
+    Returns:
+        The parameters of the snapshots.
+
+    Raises:
+        NewUseCaseError: A column is not there or named twice, dates can be read in more than one way, or it is not
+            clear which value of the target is favourable.
+    """
+    for option in ("target", "key", "time"):
+        _require_column(raw, getattr(request, option), option)
+    chosen = [name for name in (request.target, request.key, request.time) if name is not None]
+    if len(set(chosen)) < len(chosen):
+        raise NewUseCaseError(
+            "Target, key and time have to be three different columns.",
+            example=", ".join(chosen),
+            remedy="name each column once",
+        )
+    if request.month is not None and not re.fullmatch(r"[1-9]\d{3}-(0[1-9]|1[0-2])", request.month):
+        raise NewUseCaseError(f"'{request.month}' is not a month.", where="--month", remedy="write it as YYYY-MM")
+    names = name_columns([str(name) for name in raw.columns], is_time=request.time)
+    time = request.time and TimeColumn(column=names[request.time], format=_time_format(raw[request.time], request))
+    dates = {
+        names[str(name)]: formats[0]
+        for name in raw.columns
+        if name not in chosen and len(formats := find_date_formats(raw[name])) == 1
+    }
+    return OwnDataParameters(
+        rename={old: new for old, new in names.items() if old != new},
+        key=names[request.key] if request.key else _free_name("row", tuple(names.values())),
+        number_rows=request.key is None,
+        label=names[request.target],
+        favourable=_favourable(raw[request.target], request) if request.task == "classification" else None,
+        time=time or None,
+        month=None if time else (request.month or f"{today:%Y-%m}"),
+        dates=dates,
+    )
+
+
+def _require_column(raw: pd.DataFrame, name: str | None, option: str) -> None:
+    if name is not None and name not in raw.columns:
+        raise NewUseCaseError(
+            f"The file has no column '{name}'.",
+            where=f"--{option}",
+            example=f"it has {_some([str(column) for column in raw.columns])}",
+            remedy="name a column as the file does",
+        )
+
+
+def name_columns(names: Sequence[str], *, is_time: str | None = None) -> dict[str, str]:
+    """Return the name that each column has in the stores: its own where letters, digits and underscores suffice.
+
+    MLflow, scikit-learn and YAML each refuse or bend some characters; names that all of them take spare the user that.
+
+    Args:
+        names: Names in the file, all different.
+        is_time: The time column, which is in no store and may have a reserved name.
+
+    Returns:
+        New name by old name; all different, none reserved.
+    """
+    taken: dict[str, str] = {
+        name: name for name in names if _is_fit(name) and (name not in RESERVED or name == is_time)
+    }
+    for position, name in enumerate(names, start=1):
+        if name in taken:
+            continue
+        plain = unicodedata.normalize("NFKC", name)
+        words = re.sub(r"\W+", "_", plain).strip("_")
+        if not words:
+            words = f"column_{position}"
+        elif words[0].isdigit() or words in RESERVED:
+            words = f"own_{words}"
+        taken[name] = _free_name(words, [*taken.values(), *RESERVED])
+    return {name: taken[name] for name in names}
+
+
+def _is_fit(name: str) -> bool:
+    return name.isidentifier() and name == unicodedata.normalize("NFC", name)
+
+
+def _free_name(name: str, taken: Collection[str]) -> str:
+    candidates = (name, *(f"{name}_{number}" for number in range(2, len(taken) + 3)))
+    return next(candidate for candidate in candidates if candidate not in taken)
+
+
+def _time_format(values: pd.Series[Any], request: UseCaseRequest) -> str:
+    if request.time_format:
+        return request.time_format
+    formats = find_date_formats(values)
+    if len(formats) == 1:
+        return formats[0]
+    known = values.dropna()
+    raise NewUseCaseError(
+        f"The dates in '{request.time}' can be read in more than one way."
+        if formats
+        else f"'{request.time}' is not written as a date in every row.",
+        where=f"--time {request.time}",
+        how_many=f"{len(formats)} ways: {', '.join(formats)}"
+        if formats
+        else f"{len(values) - len(known)} rows are empty",
+        example=str(known.iloc[0])[:40] if len(known) else None,
+        remedy="say how they are written, for example --time-format %d/%m/%Y; a row without a date cannot be placed",
+    )
+
+
+def _favourable(values: pd.Series[Any], request: UseCaseRequest) -> str:
+    found = _two_values(values, request.target)
+    by_word = {value.lower(): value for value in found}
+    if request.favourable is not None:
+        if request.favourable not in found:
+            raise NewUseCaseError(
+                f"The target has no value '{request.favourable}'.",
+                where="--favourable",
+                example=f"it has {' and '.join(found)}",
+                remedy="name one of them",
+            )
+        return request.favourable
+    obvious = [by_word[word] for word in _YES if word in by_word]
+    if len(obvious) != 1:
+        raise NewUseCaseError(
+            "It has to be said which value of the target is the favourable outcome.",
+            where=f"--target {request.target}",
+            example=f"it has {' and '.join(found)}",
+            remedy=f"give it, for example --favourable '{found[0]}'",
+        )
+    return obvious[0]
+
+
+def _two_values(values: pd.Series[Any], target: str) -> list[str]:
+    found = sorted(set(values.dropna().map(canonical)) - {""})
+    if len(found) != 2:  # noqa: PLR2004 - binary
+        raise NewUseCaseError(
+            "The target of a classification has two values.",
+            where=f"--target {target}",
+            how_many=f"{len(found)} different values in {len(values)} rows",
+            example=_some([value[:40] for value in found]),
+            remedy="take another target, or --task regression if it is a number",
+        )
+    return found
+
+
+def draft_label(values: pd.Series[Any], request: UseCaseRequest) -> ColumnDraft:
+    """Draft the label's column, and refuse a target that cannot be learned.
+
+    Raises:
+        NewUseCaseError: It is missing throughout, constant, not binary (classification) or no number (regression).
+    """
+    draft = draft_column(values)
+    known = values.dropna()
+    known = known[known.astype(str).str.strip() != ""]
+    if known.nunique() < 2 or len(known) < _FEWEST_ROWS:  # noqa: PLR2004 - one value teaches nothing
+        raise NewUseCaseError(
+            "Nothing can be learned from this target.",
+            where=f"--target {request.target}",
+            how_many=f"{len(known)} of {len(values)} rows have a value, {known.nunique()} of them different",
+            remedy=f"take a target with at least two values in at least {_FEWEST_ROWS} rows",
+        )
+    proposal = Proposal("model", False, None, "is learned; may record how people were treated")
+    described = {"use": "model", "proposal": proposal, "nullable": False, "is_demographic": False, "categories": None}
+    if request.task == "classification":
+        _two_values(values, request.target)
+        text = f"to be written (1: {request.favourable or 'the favourable value'}, 0: the other value)"
+        return replace(draft, **described, type="integer", range=(0.0, 1.0), description=text)  # type: ignore[arg-type]
+    numbers = pd.to_numeric(known, errors="coerce")
+    if numbers.isna().any():
+        raise NewUseCaseError(
+            "The target of a regression is a number.",
+            where=f"--target {request.target}",
+            how_many=f"{int(numbers.isna().sum())} of {len(known)} values are none",
+            example=_some([str(value)[:40] for value in known[numbers.isna()].unique()[:3]]),
+            remedy="mend these values, take another target, or --task classification; see also --decimal",
+        )
+    return replace(draft, **described, type="float")  # type: ignore[arg-type]
+
+
+def _some(names: Sequence[str]) -> str:
+    return (", ".join(names[:_SHOWN]) or "none") + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")

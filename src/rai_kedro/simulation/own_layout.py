@@ -1,0 +1,163 @@
+"""How the file of a user's table is laid out: encoding, delimiter, decimal mark."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from rai_kedro.errors import RaiError
+
+DELIMITERS = (",", ";", "\t", "|")
+SUFFIXES = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".parquet": "parquet", ".pq": "parquet"}
+COMMA_NUMBER = r"\s*[-+]?\d*,\d+\s*"
+WHOLE_NUMBER = r"\s*[-+]?\d+\s*"
+_SAMPLE = 200
+_FEWEST_COLUMNS = 2
+_SHOWN = 100
+
+
+class OwnFileError(RaiError):
+    """The file cannot be read as a table."""
+
+
+class FileLayout(BaseModel):
+    """How a table is written in its file.
+
+    Attributes:
+        format: ``csv`` for any delimited text, or ``parquet``.
+        delimiter: What stands between two values; text only, like the next two.
+        encoding: Encoding of the text.
+        decimal: Decimal mark of the numbers.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal["csv", "parquet"] = "csv"
+    delimiter: str = Field(default=",", min_length=1, max_length=1)
+    encoding: str = "utf-8"
+    decimal: Literal[".", ","] = "."
+
+
+def detect_layout(
+    path: Path, *, delimiter: str | None = None, encoding: str | None = None, decimal: Literal[".", ","] | None = None
+) -> FileLayout:
+    """Find out how a file is laid out; what the user says is taken as said.
+
+    Args:
+        path: The file.
+        delimiter: The delimiter, or None to find it.
+        encoding: The encoding, or None: UTF-8, or UTF-16 with its mark.
+        decimal: The decimal mark, or None to find it.
+
+    Returns:
+        The layout.
+
+    Raises:
+        OwnFileError: The file is not there, is empty, is of an unknown kind, is not in the encoding, or has no
+            delimiter that gives at least two columns.
+    """
+    content = read_bytes(path)
+    kind = SUFFIXES.get(path.suffix.lower())
+    if kind is None:
+        raise OwnFileError(
+            f"A file that ends in '{path.suffix}' is not read.",
+            where=str(path),
+            remedy=f"save the table as CSV or Parquet; known endings: {', '.join(SUFFIXES)}",
+        )
+    if kind == "parquet":
+        return FileLayout(format="parquet")
+    encoding = encoding or _find_encoding(content)
+    lines = decode_text(content, encoding, path).splitlines()
+    delimiter = delimiter or _find_delimiter(lines[: _SAMPLE + 1], path)
+    layout = FileLayout(delimiter=delimiter, encoding=encoding, decimal=decimal or ".")
+    if decimal is None and delimiter != "," and _has_decimal_comma(lines, delimiter):
+        return layout.model_copy(update={"decimal": ","})
+    return layout
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return the content of a file, or raise OwnFileError: it is not there, not open to the reader, or empty."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise OwnFileError("The file is missing.", where=str(path), remedy="check the path") from None
+    except OSError as error:
+        raise OwnFileError(
+            f"The file cannot be read: {error.strerror}.", where=str(path), remedy="see that you may read this file"
+        ) from None
+    if not content.strip():
+        raise OwnFileError("The file is empty.", where=str(path), remedy="take a file with a header and rows")
+    return content
+
+
+def _find_encoding(content: bytes) -> str:
+    return "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"
+
+
+def decode_text(content: bytes, encoding: str, path: Path) -> str:
+    """Return content as text, or raise OwnFileError: no such encoding, other bytes than its, or NUL characters."""
+    # The mark that some programs put first is no part of the first name.
+    codec = "utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding
+    try:
+        text = content.decode(codec)
+    except LookupError:
+        raise OwnFileError(
+            f"There is no encoding '{encoding}'.", where=str(path), remedy="name one, such as utf-8, cp1252 or utf-16"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise _explain_encoding(content, encoding, error.start, path) from None
+    if "\x00" in text:
+        raise OwnFileError(
+            "The file holds NUL characters: it is no text, or in another encoding.",
+            where=f"{path}, line {text[: text.index(chr(0))].count(chr(10)) + 1}",
+            remedy="give the encoding (--encoding, for example utf-16), or save the file as UTF-8",
+        )
+    return text
+
+
+def _explain_encoding(content: bytes, encoding: str, position: int, path: Path) -> OwnFileError:
+    start = content.rfind(b"\n", 0, position) + 1
+    line = content[start : start + _SHOWN].splitlines()[0]
+    number = content.count(b"\n", 0, position) + 1
+    return OwnFileError(
+        f"The file is not in {encoding}.",
+        where=f"{path}, line {number}",
+        example=f"in cp1252 the line reads: {line.decode('cp1252', errors='replace')}",
+        remedy="if that reads well, give --encoding cp1252; else the encoding it was saved in, or save it as UTF-8",
+    )
+
+
+def _find_delimiter(lines: Sequence[str], path: Path) -> str:
+    """Take the delimiter under which most of the first records have as many fields as the header."""
+    header_widths = {mark: len(next(csv.reader(lines, delimiter=mark), [])) for mark in DELIMITERS}
+    candidates = [mark for mark, width in header_widths.items() if width >= _FEWEST_COLUMNS]
+    if not candidates:
+        raise OwnFileError(
+            "No delimiter gives more than one column.",
+            where=f"{path}, line 1",
+            example=lines[0][:_SHOWN],
+            remedy="give the delimiter (--delimiter); tried: comma, semicolon, tab, vertical bar",
+        )
+
+    def agreement(mark: str) -> tuple[float, int]:
+        widths = Counter(len(row) for row in csv.reader(lines, delimiter=mark) if row)
+        return widths[header_widths[mark]] / widths.total(), header_widths[mark]
+
+    return max(candidates, key=agreement)
+
+
+def _has_decimal_comma(lines: Sequence[str], delimiter: str) -> bool:
+    rows = list(islice(csv.reader(lines, delimiter=delimiter), 1, _SAMPLE * 10))
+    for column in zip(*(row for row in rows if row), strict=False):
+        filled = [value for value in column if value.strip()]
+        numbers = [bool(re.fullmatch(COMMA_NUMBER, value)) for value in filled]
+        if any(numbers) and all(one or re.fullmatch(WHOLE_NUMBER, v) for one, v in zip(numbers, filled, strict=True)):
+            return True
+    return False

@@ -1,0 +1,350 @@
+"""From a table to a folder of YAML: what is written holds for the data, and nothing is written otherwise."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from rai_kedro.catalogue.drafting import UNDECIDED, refuse_undecided, undecided_columns
+from rai_kedro.catalogue.lanes import LaneError, model_columns
+from rai_kedro.catalogue.reading import read_contract
+from rai_kedro.catalogue.validation import check_frame
+from rai_kedro.commands.accept_draft import DraftError, accept_draft
+from rai_kedro.commands.new_use_case import NewUseCase, describe, new_use_case
+from rai_kedro.commands.use_case_choices import UseCaseRequest, name_columns
+from rai_kedro.datasets.own_table import OwnTable
+from rai_kedro.errors import RaiError
+from rai_kedro.pipelines.training.parameters import FairnessParameters, Statements, TrainingParameters
+from rai_kedro.simulation.own_data import OwnDataParameters, snapshot_table
+
+TODAY = date(2024, 6, 1)
+ROWS = 240
+Make = Callable[..., NewUseCase]
+
+
+def rents(rows: int = ROWS) -> pd.DataFrame:
+    """A table as people keep one: odd names, codes, dates, gaps, free text, an identifier."""
+    draw = np.random.default_rng(7)
+    size = draw.normal(80, 20, rows).round(1)
+    return pd.DataFrame(
+        {
+            "Listing ID": [f"L{i:05d}" for i in range(rows)],
+            "Größe (m²)": size,
+            "rooms.total": draw.integers(1, 6, rows),
+            "heating, type": np.where(draw.random(rows) < 0.1, None, draw.choice(["gas", "no", "null?"], rows)),
+            "listed on": pd.date_range("2024-01-01", periods=rows, freq="12h").strftime("%d.%m.%Y"),
+            "Geschlecht": draw.choice(["m", "w"], rows),
+            "month": draw.integers(1, 13, rows),
+            "true": draw.choice(["a: b", "# c", "${d}", "{e}"], rows),
+            "comment": [f"remark {i}: 'quoted' and \"quoted\", with commas" for i in range(rows)],
+            "let": draw.choice(["yes", "no"], rows),
+            "rent": (size * 10 + draw.normal(0, 40, rows)).round(2),
+        }
+    )
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "conf" / "base").mkdir(parents=True)
+    rents().to_csv(tmp_path / "rents.csv", index=False)
+    return tmp_path
+
+
+@pytest.fixture
+def make(project: Path) -> Make:
+    def run(table: pd.DataFrame | None = None, **changes: Any) -> NewUseCase:
+        if table is not None:
+            table.to_csv(project / "rents.csv", index=False)
+        asked = {"name": "rents", "data": Path("rents.csv"), "target": "rent", "task": "regression", **changes}
+        return new_use_case(UseCaseRequest(**asked), project=project, today=TODAY)
+
+    return run
+
+
+def load(project: Path, name: str = "rents") -> tuple[dict[str, Any], dict[str, Any]]:
+    folder = project / "conf" / "base" / name
+    catalog = yaml.safe_load((folder / "catalog.yml").read_text(encoding="utf-8"))
+    return catalog, yaml.safe_load((folder / "parameters.yml").read_text(encoding="utf-8"))[name]
+
+
+def files_of(project: Path) -> list[str]:
+    return sorted(str(path.relative_to(project)) for path in project.rglob("*") if path != project / "rents.csv")
+
+
+def test_what_is_written_holds_for_the_data(make: Make, project: Path) -> None:
+    make(time="listed on")
+    catalog, parameters = load(project)
+    own = catalog["rents.own_data"]
+    contract = read_contract(project / "conf/base/rents/catalog.yml", as_of=TODAY)
+
+    table = OwnTable(filepath=str(project / own["filepath"]), layout=own["layout"]).load()
+    types = {name: c.type for d in contract.datasets.values() for name, c in d.columns.items()}
+    made = snapshot_table(table, OwnDataParameters.model_validate(parameters["simulation"]), types)
+
+    assert list(made.features) == [f"month=2024-0{month}" for month in (1, 2, 3, 4)]
+    for part in made.features:
+        check_frame(made.features[part], contract.datasets["feature_store"], part=part)
+        check_frame(made.labels[part], contract.datasets["label_store"], part=part)
+    assert sum(map(len, made.features.values())) == ROWS
+
+
+@pytest.mark.parametrize(("task", "target"), [("regression", "rent"), ("classification", "let")])
+def test_parameters_are_those_of_the_stages(task: str, target: str, make: Make, project: Path) -> None:
+    make(task=task, target=target)
+    _, parameters = load(project)
+
+    training = TrainingParameters.model_validate(parameters["training"])
+    fairness = FairnessParameters.model_validate(parameters["fairness"])
+    Statements.model_validate(parameters["statements"])
+
+    assert (training.task, training.target, training.month) == (task, target, "2024-06")
+    assert [grouping.columns for grouping in fairness.groupings] == [("Geschlecht",)]
+    assert set(parameters) == {"simulation", "training", "fairness", "monitoring", "statements"}
+
+
+def test_a_draft_lets_no_column_into_the_model(make: Make, project: Path) -> None:
+    make(time="listed on")
+    contract = read_contract(project / "conf/base/rents/catalog.yml", as_of=TODAY)
+    columns = contract.datasets["feature_store"].columns
+
+    with pytest.raises(LaneError):
+        model_columns(contract.datasets["feature_store"], on=TODAY)
+    with pytest.raises(RaiError, match="Nobody has decided"):
+        refuse_undecided(contract)
+    assert sum(map(len, undecided_columns(contract).values())) == len(columns) + 1
+    assert columns["Geschlecht"].use == "audit" and columns["Geschlecht"].is_demographic
+    assert not contract.datasets["feature_store"].with_use("model")
+
+
+def test_opening_a_column_without_deciding_on_its_flags_is_refused(make: Make, project: Path) -> None:
+    make()
+    file = project / "conf/base/rents/catalog.yml"
+    file.write_text(file.read_text(encoding="utf-8").replace("use: forbidden", "use: model"), encoding="utf-8")
+    contract = read_contract(file, as_of=TODAY)
+
+    with pytest.raises(LaneError, match=r"flagged is_risky.*undecided.*without a justification"):
+        model_columns(contract.datasets["feature_store"], on=TODAY)
+
+
+def test_accepting_decides_as_proposed_and_changes_nothing_else(make: Make, project: Path) -> None:
+    make(time="listed on")
+    file = project / "conf/base/rents/catalog.yml"
+    before = file.read_text(encoding="utf-8").splitlines()
+
+    done = accept_draft("rents", "R. Viewer", project=project, today=TODAY)
+
+    after = file.read_text(encoding="utf-8").splitlines()
+    contract = read_contract(file, as_of=TODAY)
+    refuse_undecided(contract)
+    assert done.model == ("Größe_m2", "rooms_total", "heating_type", "own_month", "true", "let")
+    assert done.audit == ("Geschlecht",)
+    assert done.forbidden == ("Listing_ID", "comment")
+    assert model_columns(contract.datasets["feature_store"], on=TODAY) == done.model
+    assert done.labels == ("rent",)
+    assert {dataset.owner for dataset in contract.datasets.values()} == {"R. Viewer"}
+    assert (
+        after[0]
+        == "# Draft accepted by R. Viewer on 2024-06-01: proposals that were left then are decided as written here."
+    )
+    untouched = [line for line in before if "# proposed: " not in line]
+    assert [line for line in after[1:] if line in set(untouched)] == untouched
+
+
+def test_accepting_leaves_what_a_person_wrote(make: Make, project: Path) -> None:
+    make()
+    file = project / "conf/base/rents/catalog.yml"
+
+    text = file.read_text(encoding="utf-8")
+    start = text.index("Geschlecht:")
+    mine = text[start:].replace("use: audit ", "use: forbidden ", 1)
+    file.write_text(text[:start] + mine, encoding="utf-8")
+
+    done = accept_draft("rents", "R. Viewer", project=project, today=TODAY)
+
+    assert "Geschlecht" in done.forbidden
+
+
+@pytest.mark.parametrize(
+    ("name", "reviewer", "words"), [("rents", "  ", "by a person"), ("none", "R", "no such contract")]
+)
+def test_what_cannot_be_accepted(name: str, reviewer: str, words: str, make: Make, project: Path) -> None:
+    make()
+
+    with pytest.raises(DraftError, match=words):
+        accept_draft(name, reviewer, project=project)
+
+
+def test_accepting_twice_is_refused(make: Make, project: Path) -> None:
+    make(accept_draft="R. Viewer")
+
+    with pytest.raises(DraftError, match="nothing to accept"):
+        accept_draft("rents", "R. Viewer", project=project)
+
+
+def test_says_what_to_decide(make: Make) -> None:
+    text = describe(make(time="listed on"))
+
+    assert "Geschlecht: may describe sex or gender" in text
+    assert "comment: " in text and "Listing_ID: " in text
+    assert "kedro rai accept-draft --use-case rents" in text
+    assert "kedro run --pipelines rents" in text
+    assert "'Größe (m²)' to Größe_m2" in text
+
+
+def test_says_that_nothing_sensitive_was_found_and_that_months_are_missing(make: Make) -> None:
+    table = rents().drop(columns="Geschlecht")
+    table["listed on"] = np.where(np.arange(ROWS) < 30, "2024-01-05", "2024-04-05")
+
+    made = make(table, time="listed on")
+
+    assert "no proof that there is none" in describe(made)
+    assert "2 months have no row (2024-02, 2024-03)" in describe(made)
+    assert made.draft.training_month == "2024-04"
+
+
+@pytest.mark.parametrize("columns", [2, 200])
+def test_from_2_to_200_columns(columns: int, make: Make, project: Path) -> None:
+    draw = np.random.default_rng(1)
+    table = pd.DataFrame(draw.normal(size=(ROWS, columns)), columns=[f"x {i}" for i in range(columns)])
+
+    made = make(table, target="x 0")
+
+    assert len(made.draft.columns) == columns - 1
+    accept_draft("rents", "R. Viewer", project=project)
+    contract = read_contract(project / "conf/base/rents/catalog.yml", as_of=TODAY)
+    assert len(model_columns(contract.datasets["feature_store"], on=TODAY)) == columns - 1
+
+
+def test_parquet_with_types(project: Path, make: Make) -> None:
+    table = rents().assign(**{"listed on": pd.date_range("2024-01-01", periods=ROWS, freq="12h", tz="UTC")})
+    table["heating, type"] = table["heating, type"].astype("category")
+    table["let"] = table["let"] == "yes"
+    table.to_parquet(project / "rents.parquet")
+
+    made = make(data=Path("rents.parquet"), target="let", task="classification", time="listed on")
+
+    assert list(made.rows) == ["2024-01", "2024-02", "2024-03", "2024-04"]
+    assert made.draft.simulation.favourable == "True"
+
+
+def test_key_of_the_table(make: Make, project: Path) -> None:
+    make(key="Listing ID", time="listed on")
+    contract = read_contract(project / "conf/base/rents/catalog.yml", as_of=TODAY)
+
+    assert contract.datasets["feature_store"].key == ("Listing_ID",)
+    assert "Listing_ID" not in contract.datasets["feature_store"].columns
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"target": "price"}, r"no column 'price'.*--target"),
+        ({"time": "when"}, r"no column 'when'.*--time"),
+        ({"key": "rent"}, r"three different columns"),
+        ({"key": "Geschlecht"}, r"does not identify a row"),
+        ({"time": "comment"}, r"not written as a date"),
+        ({"target": "comment"}, r"regression is a number.*240 of 240"),
+        ({"target": "rent", "task": "classification"}, r"two values.*different values"),
+        ({"target": "let", "task": "classification", "favourable": "maybe"}, r"no value 'maybe'.*no and yes"),
+        ({"target": "Geschlecht", "task": "classification"}, r"favourable outcome.*m and w.*--favourable"),
+        ({"name": "Rents"}, r"cannot be the name"),
+        ({"name": "../rents"}, r"cannot be the name"),
+        ({"name": "training"}, r"cannot be the name"),
+        ({"data": Path("absent.csv")}, r"file is missing"),
+        ({"delimiter": "|"}, r"fewer than two columns|another number of values"),
+        ({"month": "2024-13"}, r"not a month.*--month.*YYYY-MM"),
+    ],
+)
+def test_what_cannot_be_asked_for_writes_nothing(
+    changes: dict[str, Any], words: str, make: Make, project: Path
+) -> None:
+    before = files_of(project)
+
+    with pytest.raises(RaiError, match=f"(?s){words}"):
+        make(**changes)
+
+    assert files_of(project) == before
+
+
+@pytest.mark.parametrize(
+    ("value", "task", "words"),
+    [
+        (None, "regression", r"Nothing can be learned.*0 of 240"),
+        (3.5, "regression", r"Nothing can be learned.*1 of them different"),
+        ("yes", "classification", r"two values.*1 different"),
+        (None, "classification", r"two values.*0 different"),
+        (["a", "b", "c"] * 80, "classification", r"two values.*3 different.*a, b, c"),
+        ([1.5] * 5 + [None] * 235, "regression", r"Nothing can be learned"),
+    ],
+)
+def test_targets_that_cannot_be_learned(value: Any, task: str, words: str, make: Make, project: Path) -> None:
+    with pytest.raises(RaiError, match=f"(?s){words}"):
+        make(rents().assign(rent=value), task=task)
+
+    assert files_of(project) == ["conf", "conf/base"]
+
+
+def test_days_and_months_that_may_have_changed_places_are_asked_for(make: Make) -> None:
+    table = rents().assign(**{"listed on": ["01/02/2024", "03/04/2024"] * (ROWS // 2)})
+
+    with pytest.raises(RaiError, match=r"(?s)more than one way.*2 ways: %d/%m/%Y, %m/%d/%Y.*--time-format"):
+        make(table, time="listed on")
+
+    assert list(make(table, time="listed on", time_format="%d/%m/%Y").rows) == ["2024-02", "2024-04"]
+
+
+def test_an_existing_name_is_left_as_it_is(make: Make, project: Path) -> None:
+    make()
+    before = (project / "conf/base/rents/catalog.yml").read_bytes()
+
+    with pytest.raises(RaiError, match="already; it is left as it is"):
+        make(target="Größe (m²)")
+
+    assert (project / "conf/base/rents/catalog.yml").read_bytes() == before
+
+
+def test_a_folder_that_cannot_be_written_leaves_nothing(make: Make, project: Path) -> None:
+    # Where the folder is made before it is moved to its place, a file is in the way.
+    (project / "conf" / f".rents.{os.getpid()}.tmp").write_text("in the way")
+    before = files_of(project)
+
+    with pytest.raises(RaiError, match=r"(?s)cannot be written; nothing was"):
+        make()
+
+    assert files_of(project) == before
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("size", "size"),
+        ("Größe (m²)", "Größe_m2"),
+        ("a.b", "a_b"),
+        ("2020", "own_2020"),
+        ("month", "own_month"),
+        ("prediction", "own_prediction"),
+        ("***", "column_1"),
+        ("年齢", "年齢"),
+        (" x ", "x"),
+    ],
+)
+def test_names_for_the_stores(old: str, new: str) -> None:
+    assert name_columns([old]) == {old: new}
+
+
+def test_names_stay_different() -> None:
+    assert name_columns(["a b", "a.b", "a_b"]) == {"a b": "a_b_2", "a.b": "a_b_3", "a_b": "a_b"}
+
+
+def test_undecided_is_the_word_in_the_file(make: Make, project: Path) -> None:
+    make()
+
+    assert f'risk: "{UNDECIDED}: ' in (project / "conf/base/rents/catalog.yml").read_text(encoding="utf-8")

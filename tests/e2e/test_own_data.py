@@ -1,0 +1,207 @@
+"""A user's own table through the real commands, by YAML only: drafted, decided on, trained, approved, monitored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+pytestmark = pytest.mark.e2e
+
+RENT_ROWS, LOAN_ROWS = 1500, 9000
+
+
+@dataclass(frozen=True)
+class Own:
+    """A table made on the spot, and what is asked for with it.
+
+    Attributes:
+        name: Name of the use case.
+        table: The table.
+        asked: Options of ``kedro rai new-use-case``.
+        audited: The column that has to be found sensitive.
+        features: The columns that may reach the model once the draft is accepted.
+        write: How the CSV file is written.
+    """
+
+    name: str
+    table: Callable[[], pd.DataFrame]
+    asked: tuple[str, ...]
+    audited: str
+    features: tuple[str, ...]
+    write: dict[str, Any]
+
+
+def make_rents() -> pd.DataFrame:
+    """Rents by two months, written as a German office would: semicolons, decimal commas, day first."""
+    draw = np.random.default_rng(3)
+    size = draw.normal(80, 20, RENT_ROWS)
+    heating = draw.choice(["Gas", "Öl", "no"], RENT_ROWS)
+    rent = 10 * size + np.where(heating == "Gas", 30, 0) + draw.normal(0, 40, RENT_ROWS)
+    return pd.DataFrame(
+        {
+            "Wohnungs-Nr.": [f"W{i:05d}" for i in range(RENT_ROWS)],
+            "Größe (m²)": np.where(draw.random(RENT_ROWS) < 0.05, np.nan, size.round(1)),
+            "Heizung": np.where(draw.random(RENT_ROWS) < 0.05, None, heating),
+            "Geschlecht": draw.choice(["m", "w"], RENT_ROWS),
+            "Bemerkung": [f"Text {i}; mit Semikolon und ein paar Worten mehr" for i in range(RENT_ROWS)],
+            "Datum": pd.date_range("2024-01-01", "2024-02-29", periods=RENT_ROWS).strftime("%d.%m.%Y"),
+            "Miete": rent.round(2),
+        }
+    )
+
+
+def make_loans() -> pd.DataFrame:
+    """Loans as one snapshot, with a yes/no label and a column of race."""
+    draw = np.random.default_rng(4)
+    income = draw.normal(40, 10, LOAN_ROWS).round(2)
+    job = draw.choice(["clerk", "driver", "nurse"], LOAN_ROWS)
+    return pd.DataFrame(
+        {
+            "income": income,
+            "job": job,
+            "race": draw.choice(["White", "Black"], LOAN_ROWS),
+            "repaid": np.where(income + draw.normal(0, 6, LOAN_ROWS) + (job == "nurse") > 38, "yes", "no"),
+        }
+    )
+
+
+RENTS = Own(
+    "rents",
+    make_rents,
+    ("--target", "Miete", "--task", "regression", "--time", "Datum"),
+    "Geschlecht",
+    ("Größe_m2", "Heizung"),
+    {"sep": ";", "decimal": ","},
+)
+LOANS = Own(
+    "loans",
+    make_loans,
+    ("--target", "repaid", "--task", "classification", "--month", "2024-01"),
+    "race",
+    ("income", "job"),
+    {},
+)
+
+
+@pytest.fixture(scope="session", params=[RENTS, LOANS], ids=["regression", "classification"])
+def own(request: pytest.FixtureRequest) -> Own:
+    found: Own = request.param
+    return found
+
+
+@pytest.fixture(scope="session")
+def drafted(own: Own, fresh: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The use case as drafted, with its snapshots written; nobody has decided anything."""
+    project = fresh.copy_to(tmp_path_factory.mktemp(own.name) / "project")
+    own.table().to_csv(project.root / "mine.csv", index=False, **own.write)
+    project.succeed("rai", "new-use-case", own.name, "--data", "mine.csv", *own.asked)
+    project.succeed("run", "--pipelines", f"{own.name}.simulation,{own.name}.governance")
+    return project
+
+
+@pytest.fixture(scope="session")
+def accepted(own: Own, drafted: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The draft accepted and trained on: one candidate."""
+    project = drafted.copy_to(tmp_path_factory.mktemp(f"{own.name}_accepted") / "project")
+    project.succeed("rai", "accept-draft", "--use-case", own.name, "--reviewer", "R. Viewer")
+    project.succeed("run", "--pipelines", own.name)
+    return project
+
+
+def columns(project: Any, own: Own) -> dict[str, Any]:
+    catalog = yaml.safe_load((project.root / f"conf/base/{own.name}/catalog.yml").read_text(encoding="utf-8"))
+    found: dict[str, Any] = catalog[f"{own.name}.feature_store"]["metadata"]["rai"]["columns"]
+    return found
+
+
+def test_a_draft_allows_nothing_and_training_names_what_is_undecided(
+    own: Own, drafted: Any, copy_of: Callable[[Any], Any], assert_one_screen: Callable[[Any], str]
+) -> None:
+    project = copy_of(drafted)
+
+    outcome = project.kedro("run", "--pipelines", f"{own.name}.training")
+
+    error = assert_one_screen(outcome)
+    assert "Nobody has decided" in error
+    assert own.features[0] in error and f"--use-case {own.name}" in error
+    assert {spec["use"] for spec in columns(project, own).values()} <= {"audit", "forbidden"}
+    assert columns(project, own)[own.audited]["use"] == "audit"
+    assert project.query("SELECT name FROM registered_models") == []
+
+
+def test_an_accepted_draft_is_trained_on_what_was_accepted_only(own: Own, accepted: Any) -> None:
+    opened = tuple(name for name, spec in columns(accepted, own).items() if spec["use"] == "model")
+
+    assert opened == own.features
+    assert accepted.query("SELECT name, version FROM model_versions") == [(own.name, 1)]
+    assert (accepted.data / "08_reporting" / own.name / "model_card_v1.html").is_file()
+
+
+def test_approved_and_monitored(own: Own, accepted: Any, copy_of: Callable[[Any], Any]) -> None:
+    project = copy_of(accepted)
+    review = ("--version", "1", "--reviewer", "R. Viewer", "--statement", "figures and card read")
+
+    # Both tables are fair, and large enough for the gate to say so.
+    assert project.kedro("rai", "gate", "--use-case", own.name).code == 0
+    project.succeed("rai", "approve", "--use-case", own.name, *review)
+    project.succeed("run", "--pipelines", f"{own.name}.monitoring")
+
+    store = project.data / "07_model_output" / own.name / "prediction_store"
+    months = sorted(path.name for path in store.glob("month=*"))
+    assert months == (["month=2024-01", "month=2024-02"] if own is RENTS else ["month=2024-01"])
+    predictions = pd.concat(pd.read_parquet(path) for path in store.rglob("*.parquet"))
+    assert len(predictions) == (RENT_ROWS if own is RENTS else LOAN_ROWS)
+    assert predictions["prediction"].notna().all()
+    if own is LOANS:
+        assert predictions["score"].between(0, 1).all()
+        assert set(predictions["prediction"]) == {0, 1}
+    drift = project.data / "07_model_output" / own.name / "drift_store"
+    assert sorted(path.name for path in drift.glob("month=*")) == months
+
+
+@pytest.mark.parametrize("own", [RENTS], ids=["regression"], indirect=True)
+def test_later_rows_come_in_as_a_new_month(accepted: Any, own: Own, copy_of: Callable[[Any], Any]) -> None:
+    project = copy_of(accepted)
+    before = project.digests(project.data / "03_primary" / "rents")
+    later = make_rents().tail(300).assign(Datum="15.03.2024")
+    pd.concat([make_rents(), later]).to_csv(project.root / "mine.csv", index=False, **own.write)
+
+    project.succeed("run", "--pipelines", "rents.simulation")
+
+    store = project.data / "03_primary" / "rents" / "feature_store"
+    assert sorted(path.name for path in store.glob("month=*")) == [f"month=2024-0{month}" for month in (1, 2, 3)]
+    after = project.digests(project.data / "03_primary" / "rents")
+    assert {path: after[path] for path in before} == before
+
+
+@pytest.mark.parametrize(
+    ("broken", "words"),
+    [
+        ("a;b\n1;2\n3\n", "line 3"),
+        ("a;a\n1;2\n", "more than once"),
+        ("1,5;2\n3;4\n", "no header"),
+        ("", "is empty"),
+    ],
+)
+def test_a_broken_file_makes_no_use_case(
+    broken: str,
+    words: str,
+    fresh: Any,
+    copy_of: Callable[[Any], Any],
+    assert_one_screen: Callable[[Any], str],
+) -> None:
+    project = copy_of(fresh)
+    (project.root / "mine.csv").write_text(broken, encoding="utf-8")
+
+    outcome = project.kedro(
+        "rai", "new-use-case", "mine", "--data", "mine.csv", "--target", "b", "--task", "regression"
+    )
+
+    assert words in assert_one_screen(outcome)
+    assert not (project.root / "conf" / "base" / "mine").exists()
