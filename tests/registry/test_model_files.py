@@ -53,6 +53,7 @@ from sklearn.preprocessing import (
 )
 from sklearn.tree import DecisionTreeRegressor
 
+from rai_kedro.modelling.preparation import PreparationParameters, build_model, build_preparation
 from rai_kedro.registry.model_files import (
     MODEL_FILE,
     TRUSTED_TYPES,
@@ -129,6 +130,15 @@ def store(model: object, folder: Path) -> Path:
     return folder
 
 
+def prepared(frame: pd.DataFrame, target: pd.Series) -> tuple[pd.DataFrame, Pipeline]:
+    """Return rows with a date and missing numbers, and a model behind the project's own preparation, fitted on them."""
+    dated = frame.assign(day=pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(len(frame)), unit="D"))
+    dated.loc[dated.index[:5], "a"] = np.nan
+    types = {"a": "float", "b": "float", "day": "date"}
+    preparation = build_preparation(PreparationParameters(), types, seed=0)
+    return dated, build_model(preparation, LinearRegression()).fit(dated[list(types)], target)
+
+
 class TestRoundTrip:
     @pytest.mark.parametrize("estimator", REGRESSORS, ids=lambda estimator: str(estimator)[:60])
     def test_regressor_predicts_the_same_after_loading(
@@ -158,6 +168,13 @@ class TestRoundTrip:
         loaded = load_trusted_sklearn(store(model, tmp_path))
         np.testing.assert_array_equal(loaded.predict(numbers), model.predict(numbers))
 
+    def test_the_projects_own_preparation_survives(
+        self, frame: pd.DataFrame, target: pd.Series, tmp_path: Path
+    ) -> None:
+        dated, model = prepared(frame, target)
+        loaded = load_trusted_sklearn(store(model, tmp_path))
+        np.testing.assert_array_equal(loaded.predict(dated), model.predict(dated))
+
     def test_gradient_boosting_on_category_columns_survives(
         self, frame: pd.DataFrame, target: pd.Series, tmp_path: Path
     ) -> None:
@@ -184,6 +201,7 @@ class TestRoundTrip:
         categories = frame.astype({"c": "category"})
         boosted = HistGradientBoostingRegressor(max_iter=5, categorical_features="from_dtype")
         seen |= set(sio.get_untrusted_types(data=sio.dumps(boosted.fit(categories, target))))
+        seen |= set(sio.get_untrusted_types(data=sio.dumps(prepared(frame, target)[1])))
         assert seen == set(TRUSTED_TYPES)
 
 

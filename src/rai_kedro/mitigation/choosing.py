@@ -1,0 +1,142 @@
+"""Which models are on the frontier of performance and fairness, and which one is chosen and why.
+
+The rule, driven by intervals: of the models that may be used, those count whose performance (and whose guards, by
+default the AUC) is shown not to be worse than the unmitigated model's by more than the tolerance, that is, the lower
+end of the paired interval of the gain is not below minus the tolerance. Of these the one whose disparity is smallest
+*as far as the rows can tell*: the upper end of its interval is smallest (of a ratio: the lower end largest). The
+unmitigated model itself counts, so that a mitigation is chosen only if it can be vouched for more fairness. With equal
+ends the better performance decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from rai_kedro.mitigation.compared import UNMITIGATED, Comparator, ComparedModel
+from rai_kedro.mitigation.sensitive import MitigationError
+
+RULE = (
+    "Of the models that may be used and whose performance is shown not to be worse than the unmitigated model's by "
+    "more than the tolerance (lower end of the paired interval), the one with the smallest disparity that the rows "
+    "can vouch for (upper end of its interval; of a ratio the largest lower end)."
+)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The chosen model and why."""
+
+    name: str
+    reason: str
+
+
+def mark_frontier(models: Sequence[ComparedModel], by: Comparator) -> tuple[ComparedModel, ...]:
+    """Mark the models that no other beats.
+
+    Args:
+        models: The models.
+        by: What they are held against each other by.
+
+    Returns:
+        The same models, with ``on_frontier`` set.
+    """
+    costs = [_cost(model, by) for model in models]
+    known = [cost for cost in costs if cost is not None]
+    return tuple(
+        replace(model, on_frontier=cost is not None and not any(_beats(other, cost) for other in known))
+        for model, cost in zip(models, costs, strict=True)
+    )
+
+
+def choose_model(models: Sequence[ComparedModel], by: Comparator, configured: str | None = None) -> Choice:
+    """Choose a model by the rule, or the configured one.
+
+    Args:
+        models: The models, the unmitigated among them.
+        by: What they are held against each other by.
+        configured: Name of the model to choose whatever the rule says.
+
+    Returns:
+        The choice; where one is configured, the reason says what the rule would have been.
+
+    Raises:
+        MitigationError: The configured model is not there, or may not be used.
+    """
+    ruled = _choose_by_rule(models, by)
+    if configured is None:
+        return ruled
+    model = next((one for one in models if one.name == configured), None)
+    if model is None or not model.may_be_used:
+        why = "it is not in the comparison" if model is None else model.reason or "it is there for the view only"
+        usable = ", ".join(one.name for one in models if one.may_be_used)
+        raise MitigationError(
+            f"The configured choice {configured!r} cannot be used.",
+            where="mitigation.chosen",
+            example=why,
+            remedy=f"choose one of: {usable}; or leave the choice to the rule",
+        )
+    agreed = "The rule chooses it too." if ruled.name == configured else f"The rule would choose {ruled.name}."
+    return Choice(configured, f"Configured. {agreed} {ruled.reason} {_tell_gain(model, by)}".strip())
+
+
+def _choose_by_rule(models: Sequence[ComparedModel], by: Comparator) -> Choice:
+    ends = {model.name: _vouched(model, by) for model in models if model.may_be_used}
+    eligible = [model for model in models if ends.get(model.name) is not None and _holds(model, by)]
+    if not eligible:
+        return Choice(
+            UNMITIGATED, f"No interval of {by.metric} could be made, so that nothing speaks for a mitigation."
+        )
+    best = min(eligible, key=lambda model: (ends[model.name], _performance_cost(model, by)))
+    end, plain = abs(ends[best.name] or 0.0), next((ends[m.name] for m in models if m.name == UNMITIGATED), None)
+    side = "at least" if by.kind == "ratio" else "at most"
+    without = sum(model.may_be_used for model in models) - len(eligible)
+    figures = " and ".join([by.performance, *by.guards])
+    others = f" Not shown to lose at most {by.tolerance:g} of {figures}: {without} further model(s)."
+    others = others if without else ""
+    told = f"The {by.kind} of {by.metric} by {by.column} is {side} {end:.3g}"
+    if best.name == UNMITIGATED:
+        return Choice(best.name, f"{told}, and no eligible mitigation is vouched to be fairer.{others}")
+    against = "" if plain is None else f", and {side} {abs(plain):.3g} without mitigation"
+    return Choice(best.name, f"{told}{against}. {_tell_gain(best, by)}{others}")
+
+
+def _tell_gain(model: ComparedModel, by: Comparator) -> str:
+    told = [
+        f"{gain.name} {gain.value:+.3f} [{gain.lower:+.3f}, {gain.upper:+.3f}]"
+        for gain in model.gains
+        if gain.lower is not None and gain.upper is not None
+    ]
+    if not told:
+        return ""
+    return f"Against the unmitigated model: {', '.join(told)}; a loss of {by.tolerance:g} is accepted."
+
+
+def _holds(model: ComparedModel, by: Comparator) -> bool:
+    if model.name == UNMITIGATED:
+        return True
+    return bool(model.gains) and all(gain.lower is not None and gain.lower >= -by.tolerance for gain in model.gains)
+
+
+def _vouched(model: ComparedModel, by: Comparator) -> float | None:
+    disparity = model.find_disparity(by)
+    if disparity is None:
+        return None
+    end = disparity.lower if by.kind == "ratio" else disparity.upper
+    return None if end is None else by.disparity_cost(end)
+
+
+def _performance_cost(model: ComparedModel, by: Comparator) -> float:
+    figure = model.find_performance(by)
+    return float("inf") if figure is None or figure.value is None else by.performance_cost(figure.value)
+
+
+def _cost(model: ComparedModel, by: Comparator) -> tuple[float, float] | None:
+    figure, disparity = model.find_performance(by), model.find_disparity(by)
+    if figure is None or figure.value is None or disparity is None or disparity.value is None:
+        return None
+    return by.performance_cost(figure.value), by.disparity_cost(disparity.value)
+
+
+def _beats(one: tuple[float, float], other: tuple[float, float]) -> bool:
+    return one != other and one[0] <= other[0] and one[1] <= other[1]

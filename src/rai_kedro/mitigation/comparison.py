@@ -1,0 +1,230 @@
+"""The comparison of mitigations: every model fitted on the same training rows and held against the same test rows.
+
+Beside the unmitigated model and every configured method there is always the post-processed best unmitigated model:
+A. F. Cruz and M. Hardt, "Unprocessing seven years of algorithmic fairness", ICLR 2024, found that it traces the
+frontier which other methods are to be held against. It needs the sensitive column for every prediction; where the
+contract does not permit that, it is there for the view only and cannot be chosen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from rai_kedro.fairness.assessment import FairnessSpec
+from rai_kedro.fairness.estimates import DisparityKind
+from rai_kedro.fairness.metrics import METRICS, Task
+from rai_kedro.mitigation.choosing import RULE, choose_model, mark_frontier
+from rai_kedro.mitigation.compared import UNMITIGATED, YARDSTICK, Comparator, ComparedModel
+from rai_kedro.mitigation.evaluation import Evaluator, evaluate_model
+from rai_kedro.mitigation.fitting import Attempt, FitSetting, fit_method, fit_plain, fit_yardstick
+from rai_kedro.mitigation.paired import LARGER_IS_BETTER
+from rai_kedro.mitigation.rows import Rows
+from rai_kedro.mitigation.sensitive import MitigationError
+
+__all__ = ["Comparison", "ComparisonRequest", "ConfiguredMethod", "Rows", "compare_methods"]
+
+
+@dataclass(frozen=True)
+class ConfiguredMethod:
+    """A method to compare.
+
+    Attributes:
+        method: Canonical name.
+        parameters: Its parameters, see its class; the constraint that serves the metric is filled in.
+        name: Name in the comparison; by default the method's.
+    """
+
+    method: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    name: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class ComparisonRequest:
+    """What is compared, on which rows and by what.
+
+    Attributes:
+        estimator: The unmitigated model, unfitted.
+        train: Rows that every model is fitted on.
+        test: Rows that every model is held against.
+        sensitive_column: Column of the audited columns that is mitigated for.
+        fairness: What is assessed; it names the metric and a grouping of that column.
+        measure: Called with labels, predictions and scores (None without), returns figures of performance, which have
+            ``name, value, lower, upper, level, unit, method, note``.
+        methods: The methods to compare.
+        permitted: Whether the contract lets the sensitive column into predictions (``use: mitigation``).
+        metric: Metric that decides; by default the first of ``fairness``.
+        kind: What of it decides; by default the metric's first kind.
+        performance: Figure that decides: accuracy, AUC, Brier score, MAE or R2; by default accuracy or R2.
+        tolerance: Loss of performance that is accepted, in the unit of that figure.
+        guards: Further figures of which no more than the tolerance may be lost; by default the AUC of a classifier
+            with scores, so that a model that decides as well but ranks worse is not chosen.
+        configured: Name of the model to choose whatever the rule says.
+        alternatives: Further unmitigated models, unfitted, by name; the best of all is the one post-processed.
+        cuts: Cut points of a continuous sensitive column.
+    """
+
+    estimator: Any
+    train: Rows
+    test: Rows
+    sensitive_column: str
+    fairness: FairnessSpec
+    measure: Callable[[Any, Any, Any], Sequence[Any]]
+    methods: tuple[ConfiguredMethod, ...] = ()
+    permitted: bool = False
+    metric: str | None = None
+    kind: DisparityKind | None = None
+    performance: str | None = None
+    tolerance: float = 0.02
+    guards: tuple[str, ...] | None = None
+    configured: str | None = None
+    alternatives: Mapping[str, Any] = field(default_factory=dict)
+    cuts: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Every model on the same rows, and the chosen one.
+
+    Attributes:
+        task: ``classification`` or ``regression``.
+        by: What the models are held against each other by.
+        level: Confidence level of every interval.
+        rows_train: Training rows.
+        rows_test: Test rows.
+        models: The unmitigated model first, the yardstick last.
+        chosen: Name of the chosen model.
+        reason: Why it.
+        rule: The rule of choice.
+        estimators: The fitted models by name; not part of :meth:`to_dict`.
+    """
+
+    task: Task
+    by: Comparator
+    level: float
+    rows_train: int
+    rows_test: int
+    models: tuple[ComparedModel, ...]
+    chosen: str
+    reason: str
+    rule: str = RULE
+    estimators: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def chosen_model(self) -> ComparedModel:
+        """Figures of the chosen model."""
+        return next(model for model in self.models if model.name == self.chosen)
+
+    @property
+    def chosen_estimator(self) -> Any:
+        """The chosen model, fitted: what is registered."""
+        return self.estimators[self.chosen]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values that JSON can hold."""
+        plain = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "estimators"}
+        by = vars(self.by) | {"guards": list(self.by.guards)}
+        return plain | {"by": by, "models": [model.to_dict() for model in self.models]}
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Comparison:
+        """Rebuild a comparison from :meth:`to_dict`, without its fitted models."""
+        models = tuple(ComparedModel.from_dict(model) for model in plain["models"])
+        by = Comparator(**{**plain["by"], "guards": tuple(plain["by"]["guards"])})
+        return cls(**{**plain, "by": by, "models": models})
+
+
+def compare_methods(request: ComparisonRequest) -> Comparison:
+    """Fit and assess the unmitigated model, every configured method, and the post-processed best unmitigated model.
+
+    Args:
+        request: What is compared.
+
+    Returns:
+        The comparison; a method that is not permitted or gives no model is in it with the reason.
+
+    Raises:
+        MitigationError: A method is not known or does not take its parameters, the metric does not fit the task or is
+            not among those assessed, names are there twice, or the configured choice cannot be used.
+    """
+    from sklearn.base import is_regressor
+
+    task: Task = "regression" if is_regressor(request.estimator) else "classification"
+    by = _find_comparator(request, task)
+    names = _check_names(request)
+    attempts = [fit_plain(request.estimator, request.train, UNMITIGATED)]
+    attempts += [fit_plain(one, request.train, name) for name, one in request.alternatives.items()]
+    setting = FitSetting(request.estimator, request.train, request.sensitive_column, request.cuts, request.permitted)
+    attempts += [
+        fit_method(setting, one.method, one.parameters, name, (task, by.metric))
+        for one, name in zip(request.methods, names, strict=True)
+    ]
+    attempts.append(fit_yardstick(setting, request.alternatives, (task, by), request.measure))
+    evaluator = Evaluator(request.test, request.sensitive_column, request.fairness, request.measure, task, by)
+    return _conclude(request, task, by, attempts, evaluator)
+
+
+def _conclude(
+    request: ComparisonRequest, task: Task, by: Comparator, attempts: list[Attempt], evaluator: Evaluator
+) -> Comparison:
+    first, *others = attempts
+    plain, answers = evaluate_model(evaluator, first, None)
+    models = [plain, *(evaluate_model(evaluator, one, answers)[0] for one in others)]
+    marked = mark_frontier(models, by)
+    choice = choose_model(marked, by, request.configured)
+    return Comparison(
+        task,
+        by,
+        request.fairness.level,
+        len(request.train.target),
+        len(request.test.target),
+        marked,
+        choice.name,
+        choice.reason,
+        estimators={one.name: one.estimator for one in attempts if one.estimator is not None},
+    )
+
+
+def _find_comparator(request: ComparisonRequest, task: Task) -> Comparator:
+    metric = request.metric or request.fairness.metrics[0]
+    columns = [grouping.name for grouping in request.fairness.groupings]
+    performance = request.performance or ("R2" if task == "regression" else "accuracy")
+    problems = {
+        f"the metric {metric!r} is not among those assessed": metric not in request.fairness.metrics,
+        f"the metric {metric!r} does not fit {task}": task not in METRICS[metric].tasks,
+        f"the metric {metric!r} compares individuals and not groups": METRICS[metric].individual,
+        f"the metric {metric!r} is not expressed as {request.kind}": request.kind is not None
+        and request.kind not in METRICS[metric].kinds,
+        f"no grouping by {request.sensitive_column!r} is assessed": request.sensitive_column not in columns,
+        f"models cannot be held against each other by {performance!r}": performance not in LARGER_IS_BETTER,
+        f"a guard is none of {', '.join(LARGER_IS_BETTER)}": not set(request.guards or ()) <= set(LARGER_IS_BETTER),
+        f"{performance} is no figure of a {task}": (performance in {"MAE", "R2"}) != (task == "regression"),
+        "the tolerance is below zero": request.tolerance < 0,
+    }
+    for problem in (text for text, applies in problems.items() if applies):
+        raise MitigationError(
+            f"The mitigations cannot be compared: {problem}.",
+            where="parameters of the comparison",
+            remedy="set metric, kind, column and performance to what is assessed and measured",
+        )
+    kind = request.kind or METRICS[metric].kinds[0]
+    ranks = task == "classification" and performance != "AUC" and hasattr(request.estimator, "predict_proba")
+    guards = request.guards if request.guards is not None else ("AUC",) * ranks
+    return Comparator(metric, kind, request.sensitive_column, performance, request.tolerance, guards)
+
+
+def _check_names(request: ComparisonRequest) -> list[str]:
+    names = [one.name or one.method for one in request.methods]
+    every = pd.Series([UNMITIGATED, YARDSTICK, *request.alternatives, *names])
+    if every.duplicated().any():
+        twice = every[every.duplicated()].iloc[0]
+        raise MitigationError(
+            f"Two models of the comparison have the name {twice!r}.",
+            where="mitigation.methods",
+            remedy="give each configured method a name of its own",
+        )
+    return names

@@ -1,0 +1,170 @@
+"""One model on the test rows: performance, fairness, what each group gets, and ROC by group."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from rai_kedro.fairness.assessment import Assessment, FairnessSpec, examine_classification, examine_regression
+from rai_kedro.fairness.grouping import Grouping, make_groups
+from rai_kedro.fairness.metrics import Task
+from rai_kedro.mitigation.compared import (
+    Comparator,
+    ComparedModel,
+    GroupCurve,
+    GroupOutcome,
+    PerformanceFigure,
+)
+from rai_kedro.mitigation.fitting import Attempt
+from rai_kedro.mitigation.paired import Answers, measure_gain
+from rai_kedro.mitigation.rows import Rows
+
+_CURVE_POINTS = 101
+# Against the truth these say who is passed over, and who is favoured without need.
+_OF_NEED = ("equal_opportunity", "predictive_equality")
+_SHOWN: dict[Task, str] = {"classification": "selection rate", "regression": "mean prediction"}
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluator:
+    """What models are evaluated with.
+
+    Attributes:
+        test: Test rows.
+        column: The sensitive column.
+        fairness: What is assessed.
+        measure: Figures of performance of labels, predictions and scores.
+        task: The task.
+        by: What models are held against each other by.
+    """
+
+    test: Rows
+    column: str
+    fairness: FairnessSpec
+    measure: Callable[[Any, Any, Any], Sequence[Any]]
+    task: Task
+    by: Comparator
+
+
+def evaluate_model(
+    evaluator: Evaluator, attempt: Attempt, unmitigated: Answers | None
+) -> tuple[ComparedModel, Answers]:
+    """Measure a model on the test rows.
+
+    Args:
+        evaluator: Rows, metrics and performance.
+        attempt: The model.
+        unmitigated: Answers of the unmitigated model; None for itself.
+
+    Returns:
+        Its figures (without any where there is no model), and its answers.
+    """
+    told = {name: getattr(attempt, name) for name in attempt.__dataclass_fields__ if name != "estimator"}
+    if attempt.estimator is None:
+        return ComparedModel(**told), Answers(np.empty(0))
+    answers = _answer(evaluator, attempt)
+    test, by = evaluator.test, evaluator.by
+    figures = evaluator.measure(test.target.to_numpy(), answers.prediction, answers.score)
+    truth = test.target.to_numpy(dtype=float)
+    level = evaluator.fairness.level
+    gains = [] if unmitigated is None else [by.performance, *by.guards]
+    assessment = _assess(evaluator, answers, test.target, evaluator.fairness)
+    grouping = make_groups(test.audit, next(g for g in evaluator.fairness.groupings if g.name == by.column))
+    model = ComparedModel(
+        **told,
+        performance=tuple(PerformanceFigure.read(figure) for figure in figures),
+        gains=tuple(measure_gain(name, truth, answers, unmitigated or answers, level=level) for name in gains),
+        assessment=assessment,
+        need_assessment=_assess_need(evaluator, answers),
+        outcomes=_list_outcomes(evaluator, answers, grouping, assessment),
+        curves=() if answers.score is None else tuple(_draw_curves(truth, answers.score, grouping)),
+    )
+    return model, answers
+
+
+def _answer(evaluator: Evaluator, attempt: Attempt) -> Answers:
+    features = evaluator.test.features_for(evaluator.column, needs_sensitive=attempt.needs_sensitive)
+    prediction = np.asarray(attempt.estimator.predict(features), dtype=float)
+    if evaluator.task == "regression" or not hasattr(attempt.estimator, "predict_proba"):
+        return Answers(prediction)
+    return Answers(prediction, np.asarray(attempt.estimator.predict_proba(features)[:, 1], dtype=float))
+
+
+def _assess(evaluator: Evaluator, answers: Answers, truth: pd.Series[Any], spec: FairnessSpec) -> Assessment:
+    audit = evaluator.test.audit
+    truth = pd.Series(truth.to_numpy(), index=audit.index)
+    prediction = pd.Series(answers.prediction, index=audit.index)
+    if evaluator.task == "regression":
+        return examine_regression(truth, prediction, audit, spec)
+    decided = prediction.astype(np.int64)
+    score = None if answers.score is None else pd.Series(answers.score, index=audit.index)
+    return examine_classification(truth, decided, score, audit, spec)
+
+
+def _assess_need(evaluator: Evaluator, answers: Answers) -> Assessment | None:
+    """Assess against the true need: the same metrics, who is passed over, and decisions minus need by group."""
+    need, spec = evaluator.test.true_need, evaluator.fairness
+    if need is None:
+        return None
+    if evaluator.task == "regression":
+        return _assess(evaluator, answers, need, spec)
+    metrics = tuple(dict.fromkeys([*spec.metrics, *_OF_NEED]))
+    found = _assess(evaluator, answers, need, spec.model_copy(update={"metrics": metrics}))
+    # Selection rates say nothing of need by themselves: their distance from the share in need does.
+    level = spec.model_copy(update={"metrics": ("mean_signed_error",)})
+    audit = evaluator.test.audit
+    off = examine_regression(
+        pd.Series(need.to_numpy(dtype=float), index=audit.index),
+        pd.Series(answers.prediction, index=audit.index),
+        audit,
+        level,
+    )
+    return Assessment(found.disparities + off.disparities, found.tables + off.tables)
+
+
+def _list_outcomes(
+    evaluator: Evaluator, answers: Answers, grouping: Grouping, assessment: Assessment
+) -> tuple[GroupOutcome, ...]:
+    table = next(one for one in assessment.tables if one.column == grouping.column)
+    shown = {one.group: one for one in table.figures if one.rate == _SHOWN[evaluator.task]}
+    truth, need = evaluator.test.target.to_numpy(dtype=float), evaluator.test.true_need
+    counted: Literal["sum", "mean"] = "sum" if evaluator.task == "classification" else "mean"
+    outcomes = []
+    for at, group in enumerate(grouping.groups):
+        rows = grouping.codes == at
+        figure = shown.get(group)
+        outcomes.append(
+            GroupOutcome(
+                group,
+                int(rows.sum()),
+                float(getattr(truth[rows], counted)()),
+                float(getattr(answers.prediction[rows], counted)()),
+                figure.value if figure else None,
+                figure.lower if figure else None,
+                figure.upper if figure else None,
+                None if need is None else float(getattr(need.to_numpy(dtype=float)[rows], counted)()),
+            )
+        )
+    return tuple(outcomes)
+
+
+def _draw_curves(truth: npt.NDArray[Any], score: npt.NDArray[Any], grouping: Grouping) -> list[GroupCurve]:
+    from sklearn.metrics import roc_auc_score, roc_curve
+
+    curves = []
+    for at, group in enumerate(grouping.groups):
+        rows = grouping.codes == at
+        if len(np.unique(truth[rows])) < 2:  # noqa: PLR2004 - a curve needs both classes
+            curves.append(GroupCurve(group, int(rows.sum()), (), (), None))
+            continue
+        false, true, _ = roc_curve(truth[rows], score[rows])
+        kept = np.unique(np.linspace(0, len(false) - 1, _CURVE_POINTS).astype(int))
+        auc = float(roc_auc_score(truth[rows], score[rows]))
+        points = [tuple(np.round(rates[kept], 6).tolist()) for rates in (false, true)]
+        curves.append(GroupCurve(group, int(rows.sum()), points[0], points[1], auc))
+    return curves

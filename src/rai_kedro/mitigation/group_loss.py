@@ -1,0 +1,222 @@
+"""Bounded group loss: a regression whose loss stays under a bound in every group.
+
+Source: A. Agarwal, M. Dudik and Z. S. Wu, "Fair regression: quantitative definitions and reduction-based algorithms",
+ICML 2019. The reduction is fairlearn's. It ends with several models and their weights; the source draws one of them for
+every prediction. Here the prediction is their weighted average, which is as good or better in every group: both losses
+are convex, so that the loss of an average is at most the average of the losses (Jensen).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from rai_kedro.mitigation.oracle import Oracle, split_estimator
+from rai_kedro.mitigation.sensitive import Codes, Column, MitigationError
+from rai_kedro.mitigation.wrapping import MitigatedModel
+
+Vector = npt.NDArray[np.float64]
+
+METHOD = "bounded_group_loss"
+LOSSES = ("square_loss", "absolute_loss")
+# Of the loss of a constant prediction: how near to the best the error has to come, and how exactly a bound is kept.
+_GAP = 5e-3
+_SLACK = 1e-3
+_NO_WEIGHT = 1e-9
+
+
+class BoundedGroupLossModel(MitigatedModel):
+    """A weighted average of models whose mean loss in every group stays under a bound.
+
+    Args:
+        estimator: A regressor whose ``fit`` takes ``sample_weight``, or a Pipeline that ends with one.
+        sensitive_column: Name of the sensitive column.
+        cuts: Cut points of a continuous sensitive column.
+        constraint: ``square_loss`` (a group's mean squared error) or ``absolute_loss`` (its mean absolute error).
+        upper_bound: The bound, in the unit of the loss; None: the smallest there is on a grid of weights of the groups
+            (fairlearn's ``GridSearch`` by the worst group alone), else fairlearn's ``ExponentiatedGradient``.
+        max_iter: Iterations at most, with a bound; each fits the model two to ten times.
+        grid_size: How many models, without a bound.
+
+    Attributes:
+        preparation_: The steps before the model, fitted; None without any.
+        models_: The fitted models that are used.
+        weights_: Weight of each, shape (models,); they add up to 1.
+        n_iter_: Iterations made, or models tried.
+        group_losses_: Mean loss of each group on the training rows, shape (G,), in the unit of the loss.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917 - scikit-learn takes every parameter as an argument of its own
+        self,
+        estimator: Any = None,
+        sensitive_column: Column | None = None,
+        cuts: Sequence[float] | None = None,
+        constraint: Literal["square_loss", "absolute_loss"] = "square_loss",
+        upper_bound: float | None = None,
+        max_iter: int = 30,
+        grid_size: int = 21,
+    ) -> None:
+        super().__init__(estimator, sensitive_column, cuts)
+        self.constraint = constraint
+        self.upper_bound = upper_bound
+        self.max_iter = max_iter
+        self.grid_size = grid_size
+
+    def fit(self, X: Any, y: Any, sensitive: Any = None) -> Self:
+        """Fit models under the bound.
+
+        Args:
+            X: Features, shape (rows, columns).
+            y: Target, shape (rows,).
+            sensitive: Sensitive column, shape (rows,); by default taken from ``X``.
+
+        Returns:
+            Itself.
+
+        Raises:
+            MitigationError: A parameter does not serve, the model takes no weights, the target is constant, or the
+                bound cannot be kept.
+        """
+        self._check_parameters()
+        X, target, groups = self._check_training(X, y, sensitive)
+        inputs = self._without_sensitive(X)
+        target = np.asarray(target, dtype=float)
+        scale = self._scale(target)
+        preparation, model, weights_as = split_estimator(self.estimator, METHOD)
+        self.preparation_ = preparation
+        if preparation is not None:
+            inputs = preparation.fit_transform(inputs, target)
+        oracle = Oracle(model, inputs, weights_as)
+        reduce = self._search if self.upper_bound is None else self._bound
+        oracles, weights = reduce(oracle, target, groups.codes, scale)
+        used = weights > _NO_WEIGHT
+        self.weights_ = weights[used] / weights[used].sum()
+        self.models_ = [one.fitted_ for one, is_used in zip(oracles, used, strict=True) if is_used]
+        self._check_losses(np.dot(self.weights_, self._predict_each(inputs)), target, groups.codes, scale)
+        return self
+
+    def predict(self, X: Any) -> Any:
+        """Return the weighted average of the models' predictions, shape (rows,)."""
+        inputs = self._read_inputs(X)
+        if self.preparation_ is not None:
+            inputs = self.preparation_.transform(inputs)
+        return np.dot(self.weights_, self._predict_each(inputs))
+
+    def _predict_each(self, inputs: Any) -> list[Any]:
+        return [np.asarray(one.predict(inputs), dtype=float) for one in self.models_]
+
+    def _bound(self, oracle: Oracle, target: Vector, codes: Codes, scale: float) -> tuple[list[Any], Vector]:
+        from fairlearn.reductions import ExponentiatedGradient
+
+        moment = _make_moment(self.constraint, scale, (self.upper_bound or 0.0) / scale)
+        reduction = ExponentiatedGradient(oracle, moment, max_iter=self.max_iter, nu=_GAP)
+        reduction.fit(_number(target), target, sensitive_features=codes)
+        self.gap_ = float(reduction.best_gap_)
+        self.n_iter_ = int(reduction.last_iter_) + 1
+        return list(reduction.predictors_.sort_index()), reduction.weights_.sort_index().to_numpy(dtype=float)
+
+    def _search(self, oracle: Oracle, target: Vector, codes: Codes, scale: float) -> tuple[list[Any], Vector]:
+        from fairlearn.reductions import GridSearch
+
+        directions = len(self.groups_) - 1
+        if self.grid_size < 2**directions:
+            raise MitigationError(
+                "The grid is too small to try every weight of the groups.",
+                where="parameter grid_size",
+                how_many=f"{self.grid_size} models for {directions + 1} groups",
+                remedy=f"set 'grid_size' to {2**directions} or more, or give an 'upper_bound'",
+            )
+        moment = _make_moment(self.constraint, scale, None)
+        search = GridSearch(oracle, moment, constraint_weight=1.0, grid_size=self.grid_size, grid_limit=1.0)
+        search.fit(_number(target), target, sensitive_features=codes)
+        self.n_iter_ = len(search.predictors_)
+        return [search.predictors_[search.best_idx_]], np.ones(1)
+
+    def _check_losses(self, predictions: Vector, target: Vector, codes: Codes, scale: float) -> None:
+        losses = _measure_loss(self.constraint, target, predictions)
+        self.group_losses_ = np.bincount(codes, losses) / np.bincount(codes)
+        if self.upper_bound is None:
+            return
+        worst = int(np.argmax(self.group_losses_))
+        excess = float(self.group_losses_[worst]) - self.upper_bound
+        if excess > _SLACK * scale:
+            raise MitigationError(
+                "The bound is not kept in every group of the training rows, so that there is no model.",
+                where=f"method {METHOD}, parameter upper_bound",
+                how_many=f"{self.constraint} of group {self.groups_[worst]!r}: {self.group_losses_[worst]:.4g}; "
+                f"the bound is {self.upper_bound:.4g}",
+                remedy="raise 'upper_bound', leave it out to get the smallest there is, or take a model that fits "
+                "this group better",
+            )
+        if self.gap_ > 2 * _GAP:
+            raise MitigationError(
+                f"The method {METHOD} did not converge, so that there is no model.",
+                how_many=f"duality gap {self.gap_:.3g} of the loss of a constant prediction after "
+                f"{self.n_iter_} iterations; {2 * _GAP:.3g} counts as converged",
+                remedy="raise 'max_iter' or 'upper_bound'",
+            )
+
+    def _scale(self, target: Vector) -> float:
+        centre = target.mean() if self.constraint == "square_loss" else np.median(target)
+        scale = float(_measure_loss(self.constraint, target, np.full(len(target), centre)).mean())
+        if scale <= 0:
+            raise MitigationError(
+                "The target is constant, so that there is no loss to bound.",
+                how_many=f"{len(target)} rows",
+                remedy="check the target column",
+            )
+        return scale
+
+    def _check_parameters(self) -> None:
+        if self.constraint not in LOSSES:
+            raise _refuse("constraint", self.constraint, f"choose one of: {', '.join(LOSSES)}")
+        if self.upper_bound is not None and not (np.isfinite(self.upper_bound) and self.upper_bound > 0):
+            raise _refuse("upper_bound", self.upper_bound, "set a loss above 0, or leave it out")
+        if self.max_iter < 1:
+            raise _refuse("max_iter", self.max_iter, "set 1 or more")
+
+
+def _make_moment(loss: str, scale: float, upper_bound: float | None) -> Any:
+    """Return fairlearn's bounded group loss, in units of ``scale``, weighing rows without a loop over them."""
+    from fairlearn.reductions import BoundedGroupLoss, MeanLoss
+
+    class ScaledLoss:
+        """fairlearn's losses clip to a range; this one needs none, and makes step sizes fit any unit of the target."""
+
+        def eval(self, y_true: Any, y_pred: Any) -> Any:
+            return _measure_loss(loss, y_true, y_pred) / scale
+
+    class MeanOfLoss(MeanLoss):  # type: ignore[misc]
+        def signed_weights(self, lambda_vec: Any = None) -> Any:
+            return _weigh(self, lambda_vec)
+
+    class LossOfGroups(BoundedGroupLoss):  # type: ignore[misc]
+        def default_objective(self) -> Any:
+            return MeanOfLoss(self.reduction_loss)
+
+        def signed_weights(self, lambda_vec: Any = None) -> Any:
+            return _weigh(self, lambda_vec)
+
+    return LossOfGroups(ScaledLoss(), upper_bound=upper_bound)
+
+
+def _weigh(moment: Any, lambda_vec: Any) -> Any:
+    """Return what fairlearn's ``signed_weights`` of a loss returns, in one step."""
+    weights = moment.prob_attr * 0 + 1 if lambda_vec is None else lambda_vec / moment.prob_attr
+    return moment.tags["group_id"].map(weights)
+
+
+def _measure_loss(loss: str, target: Any, prediction: Any) -> Any:
+    error = target - prediction
+    return error**2 if loss == "square_loss" else np.abs(error)
+
+
+def _number(target: Vector) -> Vector:
+    return np.arange(len(target), dtype=float)[:, None]
+
+
+def _refuse(name: str, value: Any, remedy: str) -> MitigationError:
+    return MitigationError(f"The method {METHOD} cannot use {value!r} here.", where=f"parameter {name}", remedy=remedy)

@@ -1,0 +1,124 @@
+"""How fairlearn's reductions fit a model of ours: many times, on the same prepared rows, with weights.
+
+A reduction fits the model again and again with other weights (and, for classes, other labels). Everything before the
+last step of a Pipeline takes neither weights nor these labels; it is fitted once, on the true target, and fairlearn
+sees row numbers only, so that text, dates and missing values are no matter of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator, clone
+from sklearn.dummy import DummyClassifier
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
+
+from rai_kedro.mitigation.reweighing import find_weight_argument
+from rai_kedro.mitigation.sensitive import MitigationError
+
+# On fewer rows the threads of a gradient boosting wait for each other longer than they work.
+_ROWS_FOR_THREADS = 20_000
+
+
+class Oracle(BaseEstimator):  # type: ignore[misc]
+    """Stands for the model before fairlearn, whose ``X`` are row numbers of rows that are kept here.
+
+    Args:
+        model: The last step, unfitted.
+        inputs: What it is fitted on, shape (rows, columns).
+        weights_as: Name under which its ``fit`` takes weights.
+    """
+
+    def __init__(self, model: Any, inputs: Any, weights_as: str) -> None:
+        self.model = model
+        self.inputs = inputs
+        self.weights_as = weights_as
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Fit a copy of the model on all rows, with other labels and weights; predict the rows once for all."""
+        weights = {} if sample_weight is None else {self.weights_as: np.asarray(sample_weight, dtype=float)}
+        with limit_threads(len(y)):
+            self.fitted_ = clone(self.model).fit(self.inputs, np.asarray(y), **weights)
+            self.known_ = np.asarray(self.fitted_.predict(self.inputs), dtype=float)
+        return self
+
+    def predict(self, X: Any) -> npt.NDArray[np.float64]:
+        """Return the predictions for all training rows, shape (rows,)."""
+        known: npt.NDArray[np.float64] = self.known_
+        return known
+
+    def __sklearn_clone__(self) -> Oracle:
+        """Copy the model and not the rows."""
+        return Oracle(self.model, self.inputs, self.weights_as)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Oracle:
+        """Copy the model and not the rows; ``GridSearch`` copies in this way."""
+        return self.__sklearn_clone__()
+
+
+def split_estimator(estimator: Any, method: str) -> tuple[Any, Any, str]:
+    """Split an estimator into what is fitted once and what is fitted many times.
+
+    Args:
+        estimator: A model, or a Pipeline that ends with one.
+        method: Name of the method, for messages.
+
+    Returns:
+        The steps before the model as an unfitted Pipeline (None without any), the model, and the name under which its
+        ``fit`` takes weights.
+
+    Raises:
+        MitigationError: The model is frozen, or takes no weights.
+    """
+    last, steps = estimator, []
+    while isinstance(last, Pipeline):
+        steps += last.steps[:-1]
+        last = last.steps[-1][1]
+    if isinstance(last, FrozenEstimator) or isinstance(estimator, FrozenEstimator):
+        raise MitigationError(
+            f"The method {method} fits the model many times, and this one is frozen.",
+            where=f"method {method}",
+            remedy="give the unfitted estimator, or choose a post-processing method for a fitted model",
+        )
+    try:
+        weights_as = find_weight_argument(last)
+    except MitigationError:
+        raise MitigationError(
+            f"The model {type(last).__name__} takes no weights, which the method {method} works by.",
+            where=f"method {method}",
+            remedy="choose a model whose 'fit' takes sample_weight, or a method of another stage",
+        ) from None
+    numbered = [(f"{at}_{name}", step) for at, (name, step) in enumerate(steps)]
+    return (Pipeline(numbered) if numbered else None), last, weights_as
+
+
+def collect_models(predictors: Any, inputs: Any, outcomes: Any) -> list[Any]:
+    """Return fitted models out of what fairlearn made of oracles.
+
+    Where all labels of a step were the same, fairlearn answers with a constant; it gets both classes here.
+
+    Args:
+        predictors: Oracles or constant classifiers.
+        inputs: Prepared training rows, shape (rows, columns).
+        outcomes: True outcome of each row as 0 or 1, shape (rows,).
+    """
+    return [
+        predictor.fitted_
+        if isinstance(predictor, Oracle)
+        else DummyClassifier(strategy="constant", constant=int(predictor.constant)).fit(inputs, outcomes)
+        for predictor in predictors
+    ]
+
+
+@contextmanager
+def limit_threads(rows: int) -> Iterator[None]:
+    """Fit small data in one thread."""
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    with threadpool_limits(limits=1 if rows < _ROWS_FOR_THREADS else None):
+        yield

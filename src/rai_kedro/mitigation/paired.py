@@ -1,0 +1,173 @@
+"""How much better or worse one model is than another on the same rows, with an interval that uses the pairing.
+
+Two models of the same rows err on much the same rows, so that their difference is known far better than either figure.
+
+* Accuracy: the rows that only one of the two decides rightly, adjusted Wald interval (D. G. Bonett and R. M. Price,
+  "Adjusted Wald confidence interval for a difference of binomial proportions based on paired data", Journal of
+  Educational and Behavioral Statistics 37 (2012)).
+* AUC: E. R. DeLong, D. M. DeLong and D. L. Clarke-Pearson, "Comparing the areas under two or more correlated receiver
+  operating characteristic curves", Biometrics 44 (1988), with midranks for ties.
+* Brier score, MAE, R2: Student's t interval of the mean of the rows' differences; the variance of the label, by which
+  R2 divides, is taken as known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rai_kedro.mitigation.sensitive import MitigationError
+
+Vector = npt.NDArray[np.float64]
+
+# Whether a larger figure is better.
+LARGER_IS_BETTER = {"accuracy": True, "AUC": True, "Brier score": False, "MAE": False, "R2": True}
+_NEEDS_SCORE = ("AUC", "Brier score")
+
+
+@dataclass(frozen=True)
+class Gain:
+    """How much better a model is than another on the same rows; below zero it is worse.
+
+    Attributes:
+        name: The figure of performance.
+        value: The gain, in the unit of the figure.
+        lower: Lower end of its interval; None where the rows allow none.
+        upper: Upper end.
+        level: Confidence level.
+        method: How the interval was made.
+    """
+
+    name: str
+    value: float
+    lower: float | None
+    upper: float | None
+    level: float
+    method: str
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What a model says of rows.
+
+    Attributes:
+        prediction: Decisions or predicted values, shape (rows,).
+        score: P(favourable), shape (rows,); None for a regression.
+    """
+
+    prediction: Vector
+    score: Vector | None = None
+
+
+def measure_gain(name: str, truth: Vector, new: Answers, old: Answers, *, level: float = 0.95) -> Gain:
+    """Measure what one model gains over another on the same rows.
+
+    Args:
+        name: The figure, see ``LARGER_IS_BETTER``.
+        truth: Labels (0 or 1 for a classification), shape (rows,).
+        new: Answers of the model in question.
+        old: Answers of the model it is held against.
+        level: Confidence level.
+
+    Returns:
+        The gain, above zero where the new model is better.
+
+    Raises:
+        MitigationError: There is no such figure, or it needs scores that a model does not give.
+    """
+    if name not in LARGER_IS_BETTER:
+        raise MitigationError(
+            f"Models cannot be held against each other by {name!r}.",
+            where="performance",
+            remedy=f"choose one of: {', '.join(LARGER_IS_BETTER)}",
+        )
+    if name in _NEEDS_SCORE and (new.score is None or old.score is None):
+        raise MitigationError(
+            f"Models that give no scores cannot be held against each other by {name!r}.",
+            where="performance",
+            remedy="choose accuracy, or models with predict_proba",
+        )
+    value, error, freedom, method = _COMPARED[name](truth, new, old)
+    # The adjusted interval's own centre lies a little nearer to zero than the figure.
+    centre = value * len(truth) / (len(truth) + 2) if name == "accuracy" else value
+    if not np.isfinite(error):
+        return Gain(name, value, None, None, level, method)
+    half = _quantile(freedom, level) * error
+    return Gain(name, value, centre - half, centre + half, level, method)
+
+
+def _quantile(freedom: float, level: float) -> float:
+    from scipy import stats
+
+    tail = 0.5 + level / 2
+    return float(stats.norm.ppf(tail) if np.isinf(freedom) else stats.t.ppf(tail, freedom))
+
+
+_Compared = tuple[float, float, float, str]
+
+
+def _compare_accuracy(truth: Vector, new: Answers, old: Answers) -> _Compared:
+    change = (new.prediction == truth).astype(float) - (old.prediction == truth)
+    rows, won, lost = len(truth), float((change > 0).sum()), float((change < 0).sum())
+    shares = (won + 1) / (rows + 2), (lost + 1) / (rows + 2)
+    error = np.sqrt((sum(shares) - (shares[0] - shares[1]) ** 2) / (rows + 2))
+    method = f"adjusted Wald interval of paired shares (Bonett & Price 2012), {won:.0f} rows won and {lost:.0f} lost"
+    return float(change.mean()), float(error), np.inf, method
+
+
+def _compare_auc(truth: Vector, new: Answers, old: Answers) -> _Compared:
+    method = "paired interval of DeLong, DeLong & Clarke-Pearson (1988)"
+    above, below = (a - b for a, b in zip(_place(truth, new.score), _place(truth, old.score), strict=True))
+    value = float(above.mean())
+    if min(len(above), len(below)) < 2:  # noqa: PLR2004 - one row has no variance
+        return value, np.nan, np.inf, method
+    error = np.sqrt(above.var(ddof=1) / len(above) + below.var(ddof=1) / len(below))
+    return value, float(error), np.inf, method
+
+
+def _place(truth: Vector, score: Any) -> tuple[Vector, Vector]:
+    """Return the share of negative rows under each positive row, and of positive rows over each negative one."""
+    from scipy.stats import rankdata
+
+    positive, negative = score[truth == 1], score[truth == 0]
+    ranks = rankdata(np.concatenate([positive, negative]))
+    above = (ranks[: len(positive)] - rankdata(positive)) / max(1, len(negative))
+    below = 1 - (ranks[len(positive) :] - rankdata(negative)) / max(1, len(positive))
+    return above, below
+
+
+def _compare_brier(truth: Vector, new: Answers, old: Answers) -> _Compared:
+    return _compare_means((_as_array(old.score) - truth) ** 2 - (_as_array(new.score) - truth) ** 2)
+
+
+def _compare_mae(truth: Vector, new: Answers, old: Answers) -> _Compared:
+    return _compare_means(np.abs(old.prediction - truth) - np.abs(new.prediction - truth))
+
+
+def _compare_r2(truth: Vector, new: Answers, old: Answers) -> _Compared:
+    spread = float(truth.var())
+    gains = (old.prediction - truth) ** 2 - (new.prediction - truth) ** 2
+    return _compare_means(gains / spread if spread > 0 else np.zeros(len(truth)))
+
+
+def _compare_means(gains: Vector) -> _Compared:
+    rows = len(gains)
+    error = float(gains.std(ddof=1) / np.sqrt(rows)) if rows > 1 else np.nan
+    return float(gains.mean()), error, max(1, rows - 1), f"Student's t interval of the rows' differences, n={rows}"
+
+
+def _as_array(values: Any) -> Vector:
+    return np.asarray(values, dtype=float)
+
+
+_COMPARED: dict[str, Callable[[Vector, Answers, Answers], _Compared]] = {
+    "accuracy": _compare_accuracy,
+    "AUC": _compare_auc,
+    "Brier score": _compare_brier,
+    "MAE": _compare_mae,
+    "R2": _compare_r2,
+}

@@ -1,0 +1,224 @@
+"""An estimator behind a transformer that reads the sensitive column, and what such transformers have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from pandas.api import types
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from rai_kedro.mitigation.sensitive import (
+    Codes,
+    Column,
+    LearntGroups,
+    MitigationError,
+    drop_column,
+    find_groups,
+    learn_groups,
+    take_column,
+)
+from rai_kedro.mitigation.wrapping import MitigatedModel
+
+Matrix = npt.NDArray[np.float64]
+
+
+class SensitiveTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """A transformer of numeric columns that reads the sensitive column from ``X`` and leaves it out of its output.
+
+    Data frame in, data frame out, with the same names; array in, array out. Columns that are not numeric, or not
+    named in ``columns``, pass unchanged; missing values stay missing.
+
+    Args:
+        sensitive_column: Name of the sensitive column (its position if ``X`` is an array).
+        cuts: Cut points of a continuous sensitive column; by default its median on the training rows.
+        columns: Columns to transform; by default all numeric ones that are not true/false.
+    """
+
+    def __init__(
+        self,
+        sensitive_column: Column | None = None,
+        cuts: Sequence[float] | None = None,
+        columns: Sequence[Column] | None = None,
+    ) -> None:
+        self.sensitive_column = sensitive_column
+        self.cuts = cuts
+        self.columns = columns
+
+    def __sklearn_tags__(self) -> Tags:
+        """Missing values are allowed."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Learn the transformation.
+
+        Args:
+            X: Features with the sensitive column, shape (rows, columns).
+            y: Not used.
+
+        Returns:
+            Itself.
+
+        Raises:
+            MitigationError: The sensitive column, or a column to transform, does not serve.
+        """
+        X = self._check(X, reset=True)
+        groups = learn_groups(self._read_sensitive(X), str(self.sensitive_column), self.cuts)
+        self.groups_ = list(groups.names)
+        self.cuts_ = None if groups.cuts is None else list(groups.cuts)
+        rest = drop_column(X, self.sensitive_column)
+        self.positions_ = self._find_positions(rest)
+        self._learn(read_matrix(rest, self.positions_), groups)
+        return self
+
+    def transform(self, X: Any) -> Any:
+        """Transform rows, new or known.
+
+        Args:
+            X: Features with the sensitive column, shape (rows, columns).
+
+        Returns:
+            The features without the sensitive column, shape (rows, columns - 1).
+
+        Raises:
+            MitigationError: Rows belong to a group that was not in the training data.
+        """
+        check_is_fitted(self)
+        X = self._check(X, reset=False)
+        codes = find_groups(self._read_sensitive(X), str(self.sensitive_column), self.groups_, self.cuts_)
+        rest = drop_column(X, self.sensitive_column)
+        return write_matrix(rest, self.positions_, self._apply(read_matrix(rest, self.positions_), codes, rest))
+
+    def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[Any]:
+        """Return the names of the columns that come out."""
+        check_is_fitted(self)
+        known = getattr(self, "feature_names_in_", None)
+        names = known if input_features is None else np.asarray(input_features, dtype=object)
+        if names is None:
+            names = np.array([f"x{at}" for at in range(self.n_features_in_)], dtype=object)
+        if known is not None and list(names) != list(known):
+            raise ValueError("input_features is not equal to feature_names_in_")
+        if len(names) != self.n_features_in_:
+            raise ValueError("input_features should have length equal to number of features")
+        sensitive = self.sensitive_column
+        at = list(names).index(sensitive) if known is not None else int(sensitive or 0)
+        return np.delete(np.asarray(names, dtype=object), at)
+
+    def _read_sensitive(self, X: Any) -> Any:
+        return take_column(X, self.sensitive_column)
+
+    def _check(self, X: Any, *, reset: bool) -> Any:
+        if isinstance(X, pd.DataFrame):
+            validate_data(self, X, reset=reset, skip_check_array=True)
+            return X
+        return validate_data(
+            self,
+            X,
+            reset=reset,
+            dtype=[np.float64, np.float32],
+            ensure_all_finite="allow-nan",
+            ensure_min_features=2 if reset else 1,
+            ensure_min_samples=2 if reset else 1,
+        )
+
+    def _find_positions(self, rest: Any) -> list[int]:
+        if not isinstance(rest, pd.DataFrame):
+            wanted = range(rest.shape[1] + 1) if self.columns is None else self.columns
+            skipped = int(self.sensitive_column or 0)
+            return [int(at) - (int(at) > skipped) for at in wanted if int(at) != skipped]
+        numeric = [name for name in rest.columns if _is_number(rest[name])]
+        chosen: list[Any] = numeric if self.columns is None else list(self.columns)
+        unfit = [str(name) for name in chosen if name not in numeric]
+        if unfit or not chosen:
+            raise MitigationError(
+                f"{type(self).__name__} transforms numeric columns only.",
+                where="parameter columns",
+                how_many=f"{len(unfit)} of {len(chosen)} columns are absent or not numeric",
+                example=", ".join(unfit[:5]) or None,
+                remedy="name numeric columns of the features, or encode text before",
+            )
+        return [list(rest.columns).index(name) for name in chosen]
+
+    def _learn(self, values: Matrix, groups: LearntGroups) -> None:
+        """Learn from the columns to transform, shape (rows, C)."""
+        raise NotImplementedError
+
+    def _apply(self, values: Matrix, codes: Codes, rest: Any) -> Matrix:
+        """Return the columns transformed, shape (rows, C); ``values`` is a copy and may be written to.
+
+        ``rest`` is all of ``X`` but the sensitive column.
+        """
+        raise NotImplementedError
+
+
+class TransformedModel(MitigatedModel):
+    """An estimator that sees its features only after a mitigating transformer has changed them.
+
+    Args:
+        estimator: The estimator.
+        sensitive_column: Name of the sensitive column; ``X`` has to hold it.
+        cuts: Cut points of a continuous sensitive column.
+    """
+
+    needs_sensitive = True
+
+    def _make_transformer(self) -> SensitiveTransformer:
+        """Return the transformer, unfitted and without its sensitive column; each method has its own."""
+        raise NotImplementedError
+
+    def fit(self, X: Any, y: Any, sensitive: Any = None) -> Self:
+        """Fit the transformer, and the estimator on what comes out of it.
+
+        Args:
+            X: Features with the sensitive column, shape (rows, columns).
+            y: Target, shape (rows,).
+            sensitive: Not used: prediction reads the column from ``X``, and so does training.
+
+        Returns:
+            Itself.
+
+        Raises:
+            MitigationError: The sensitive column does not serve, or a group has too few rows.
+        """
+        X, target, _ = self._check_training(X, y, sensitive)
+        self.transformer_ = self._make_transformer().set_params(sensitive_column=self.sensitive_column, cuts=self.cuts)
+        self.estimator_ = clone(self.estimator).fit(self.transformer_.fit_transform(X), target)
+        self._adopt_classes()
+        return self
+
+    def _read_inputs(self, X: Any) -> Any:
+        X = self._check_inputs(X)
+        return self.transformer_.transform(X)
+
+
+def read_matrix(rest: Any, positions: list[int]) -> Matrix:
+    """Return columns as numbers, one after the other in memory, missing values as NaN; shape (rows, C)."""
+    matrix = np.empty((len(rest), len(positions)), order="F")
+    for at, position in enumerate(positions):
+        if isinstance(rest, pd.DataFrame):
+            matrix[:, at] = rest.iloc[:, position].to_numpy(dtype=float, na_value=np.nan)
+        else:
+            matrix[:, at] = rest[:, position]
+    return matrix
+
+
+def write_matrix(rest: Any, positions: list[int], matrix: Matrix) -> Any:
+    """Return the features with the given columns in place of theirs; ``rest`` is a copy already, see `drop_column`."""
+    if not isinstance(rest, pd.DataFrame):
+        rest[:, positions] = matrix
+        return rest
+    changed = rest.copy(deep=False)
+    for at, position in enumerate(positions):
+        changed.isetitem(position, matrix[:, at])
+    return changed
+
+
+def _is_number(column: pd.Series[Any]) -> bool:
+    return bool(types.is_numeric_dtype(column.dtype) and not types.is_bool_dtype(column.dtype))

@@ -1,0 +1,203 @@
+"""What all mitigated models have in common: reading the groups, and handing the rest to the wrapped estimator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, is_regressor
+from sklearn.utils import Tags, assert_all_finite, check_consistent_length, get_tags
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+
+from rai_kedro.mitigation.sensitive import (
+    Codes,
+    Column,
+    LearntGroups,
+    MitigationError,
+    drop_column,
+    find_groups,
+    learn_groups,
+    take_column,
+)
+
+
+def base_has(name: str) -> Callable[[Any], bool]:
+    """Return a check, for ``available_if``, that the wrapped estimator has a method."""
+
+    def check(model: Any) -> bool:
+        getattr(getattr(model, "estimator_", model.estimator), name)
+        return True
+
+    return check
+
+
+class MitigatedModel(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
+    """An estimator and the mitigation around it.
+
+    Args:
+        estimator: The estimator to mitigate; wrapped in ``sklearn.frozen.FrozenEstimator`` it is used as fitted.
+        sensitive_column: Name of the sensitive column (its position if ``X`` is an array).
+        cuts: Cut points of a continuous sensitive column; by default its median on the training rows.
+
+    Attributes:
+        needs_sensitive: Whether ``X`` has to hold the sensitive column, at training and at prediction. The wrapped
+            estimator never sees it then.
+        groups_: Names of the groups seen at training.
+        cuts_: Cut points used, or None.
+        estimator_: The fitted estimator.
+    """
+
+    needs_sensitive: ClassVar[bool] = False
+
+    def __init__(
+        self, estimator: Any = None, sensitive_column: Column | None = None, cuts: Sequence[float] | None = None
+    ) -> None:
+        self.estimator = estimator
+        self.sensitive_column = sensitive_column
+        self.cuts = cuts
+
+    def __sklearn_tags__(self) -> Tags:
+        """Say what the wrapped estimator says of itself."""
+        tags = super().__sklearn_tags__()
+        if self.estimator is not None:
+            base = get_tags(self.estimator)
+            tags.estimator_type = base.estimator_type
+            tags.classifier_tags, tags.regressor_tags = base.classifier_tags, base.regressor_tags
+            tags.input_tags.allow_nan = base.input_tags.allow_nan
+        tags.target_tags.required = True
+        tags.input_tags.sparse = False
+        return tags
+
+    def fit(self, X: Any, y: Any, sensitive: Any = None) -> Self:
+        """Fit the mitigation and the estimator; each method has its own.
+
+        Args:
+            X: Features, shape (rows, columns).
+            y: Target, shape (rows,).
+            sensitive: Sensitive column, shape (rows,); by default taken from ``X``.
+
+        Returns:
+            Itself.
+        """
+        raise NotImplementedError
+
+    def predict(self, X: Any) -> Any:
+        """Predict with the fitted estimator.
+
+        Args:
+            X: Features, shape (rows, columns).
+
+        Returns:
+            Predictions, shape (rows,).
+        """
+        inputs = self._read_inputs(X)
+        return self.estimator_.predict(inputs)
+
+    @available_if(base_has("predict_proba"))  # type: ignore[untyped-decorator]
+    def predict_proba(self, X: Any) -> Any:
+        """Return the probability of each class, shape (rows, classes)."""
+        inputs = self._read_inputs(X)
+        return self.estimator_.predict_proba(inputs)
+
+    def score(self, X: Any, y: Any) -> float:
+        """Return the accuracy of a classifier, or the coefficient of determination of a regressor.
+
+        Args:
+            X: Features, shape (rows, columns).
+            y: Target, shape (rows,).
+
+        Returns:
+            The score; 1 is best.
+        """
+        from sklearn.metrics import accuracy_score, r2_score
+
+        return float((r2_score if is_regressor(self) else accuracy_score)(y, self.predict(X)))
+
+    def _check_training(self, X: Any, y: Any, sensitive: Any) -> tuple[Any, npt.NDArray[Any], LearntGroups]:
+        """Return the features, the target and the groups, checked."""
+        if self.estimator is None:
+            raise MitigationError(
+                f"{type(self).__name__} has no estimator to mitigate.", remedy="give one as 'estimator'"
+            )
+        X = self._check_features(X, reset=True)
+        if y is None:
+            raise MitigationError(
+                f"{type(self).__name__} requires y to be passed, but the target y is None.", remedy="give the target"
+            )
+        target = column_or_1d(y, warn=True)
+        assert_all_finite(target, input_name="y")
+        check_consistent_length(X, target)
+        return X, target, self._learn_groups(X, sensitive)
+
+    def _learn_groups(self, X: Any, sensitive: Any) -> LearntGroups:
+        if sensitive is None or self.needs_sensitive:
+            sensitive = self._read_sensitive(X)
+        check_consistent_length(X, sensitive)
+        name = "sensitive" if self.sensitive_column is None else self.sensitive_column
+        groups = learn_groups(sensitive, name, self.cuts)
+        self.groups_ = list(groups.names)
+        self.cuts_ = None if groups.cuts is None else list(groups.cuts)
+        return groups
+
+    def _read_inputs(self, X: Any) -> Any:
+        """Return what the estimator sees of new rows."""
+        return self._without_sensitive(self._check_inputs(X))
+
+    def _check_inputs(self, X: Any) -> Any:
+        check_is_fitted(self)
+        return self._check_features(X, reset=False)
+
+    def _check_features(self, X: Any, *, reset: bool) -> Any:
+        """Check an array as scikit-learn does; of a data frame only the names, as its content is the estimator's."""
+        if isinstance(X, pd.DataFrame):
+            validate_data(self, X, reset=reset, skip_check_array=True)
+            return X
+        finite = "allow-nan" if get_tags(self).input_tags.allow_nan else True
+        least = 2 if reset else 1
+        features = 2 if reset and self.needs_sensitive else 1
+        return validate_data(
+            self, X, reset=reset, ensure_all_finite=finite, ensure_min_samples=least, ensure_min_features=features
+        )
+
+    def _without_sensitive(self, X: Any) -> Any:
+        return drop_column(X, self.sensitive_column) if self.needs_sensitive else X
+
+    def _read_sensitive(self, X: Any) -> Any:
+        return take_column(X, self.sensitive_column)
+
+    def _find_groups(self, X: Any) -> Codes:
+        sensitive = self._read_sensitive(self._check_features(X, reset=False))
+        return find_groups(sensitive, str(self.sensitive_column), self.groups_, self.cuts_)
+
+    def _adopt_classes(self) -> None:
+        if hasattr(self.estimator_, "classes_"):
+            self.classes_ = self.estimator_.classes_
+
+
+def encode_classes(target: npt.NDArray[Any], *, binary: bool) -> tuple[Codes, npt.NDArray[Any]]:
+    """Return classes as 0..K-1 and their values in rising order; class 1 of two is the favourable outcome.
+
+    Raises:
+        MitigationError: The target has one class, or more than two where ``binary`` is asked.
+    """
+    check_classification_targets(target)
+    classes, codes = np.unique(target, return_inverse=True)
+    if len(classes) < 2:  # noqa: PLR2004 - a classification needs two
+        raise MitigationError(
+            "The target has only one class.",
+            how_many=f"1 class in {len(target)} rows",
+            example=f"all are {classes[0]!r}",
+            remedy="give training data with both outcomes",
+        )
+    if binary and len(classes) > 2:  # noqa: PLR2004 - binary
+        raise MitigationError(
+            f"Only binary classification is supported. The type of the target is {type_of_target(target)}.",
+            how_many=f"{len(classes)} classes",
+            remedy="make the target 0/1 with 1 as the favourable outcome, or choose another method",
+        )
+    return codes.astype(np.intp), classes

@@ -1,0 +1,158 @@
+"""The before/after report of a mitigation as one page: the recipe's five figures, the trade-off, and all models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rai_kedro.reporting.card_contents import GroupValue
+from rai_kedro.reporting.mitigation_figures import (
+    draw_numbers,
+    draw_performance,
+    draw_roc,
+    draw_shares,
+    draw_side_by_side,
+    draw_trade_off,
+    find_before_and_after,
+)
+from rai_kedro.reporting.page import render_page
+from rai_kedro.reporting.wording import NOT_KNOWN, format_interval
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+Plain = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class ModelRow:
+    """One line of the table of all models, as a reader sees it."""
+
+    name: str
+    stage: str
+    performance: str
+    gains: list[str]
+    disparity: str
+    note: str
+    needs_sensitive: bool
+    is_chosen: bool
+    on_frontier: bool
+
+
+@dataclass(frozen=True)
+class GapRow:
+    """One disparity before and after, as a reader sees it."""
+
+    metric: str
+    kind: str
+    before: str
+    after: str
+
+
+def draw_mitigation(comparison: Plain, *, favourable: str) -> dict[str, Figure]:
+    """Draw the recipe's five figures and the trade-off.
+
+    Args:
+        comparison: The comparison as plain values, see `rai_kedro.mitigation.comparison.Comparison.to_dict`.
+        favourable: What the favourable decision is, for example ``"admitted"``; of a regression, the label's name.
+
+    Returns:
+        Figures by a name fit for a file: ``performance``, ``roc_by_group``, ``performance_and_fairness``,
+        ``predicted_shares``, ``predicted_numbers``, ``trade_off``.
+    """
+    return {
+        "performance": draw_performance(comparison),
+        "roc_by_group": draw_roc(comparison),
+        "performance_and_fairness": draw_side_by_side(comparison),
+        "predicted_shares": draw_shares(comparison, favourable=favourable),
+        "predicted_numbers": draw_numbers(comparison, favourable=favourable),
+        "trade_off": draw_trade_off(comparison),
+    }
+
+
+def render_mitigation_page(comparison: Plain, *, use_case: str, favourable: str) -> str:
+    """Render the report as one self-contained HTML page.
+
+    Args:
+        comparison: The comparison as plain values.
+        use_case: Name of the use case.
+        favourable: What the favourable decision is; of a regression, the label's name.
+
+    Returns:
+        HTML that fetches nothing; about 4.7 MB, most of it plotly.js.
+    """
+    drawn = draw_mitigation(comparison, favourable=favourable)
+    figures = {figure.layout.title.text: figure for figure in drawn.values()}
+    return render_page(
+        "mitigation.html.j2",
+        figures,
+        comparison=comparison,
+        use_case=use_case,
+        favourable=favourable,
+        rows=list_models(comparison),
+        left_out=[model for model in comparison["models"] if model["status"] != "fitted"],
+        gaps=list_gaps(comparison, "assessment"),
+        need_gaps=list_gaps(comparison, "need_assessment"),
+        is_mitigated=len(find_before_and_after(comparison)) > 1,
+    )
+
+
+def list_models(comparison: Plain) -> list[ModelRow]:
+    """Return one line for each fitted model, in the order of the comparison."""
+    return [_describe(model, comparison) for model in comparison["models"] if model["status"] == "fitted"]
+
+
+def list_gaps(comparison: Plain, against: str) -> list[GapRow]:
+    """Return every disparity of the decisive column before and after.
+
+    Args:
+        comparison: The comparison.
+        against: ``assessment``: the recorded label; ``need_assessment``: the true need, where it is known.
+    """
+    models = find_before_and_after(comparison)
+    found = [_index_gaps(model[against], comparison["by"]["column"]) for model in models]
+    return [
+        GapRow(_word(metric), kind, _write(before), _write(found[-1].get((metric, kind))) if len(found) > 1 else "")
+        for (metric, kind), before in found[0].items()
+    ]
+
+
+def _index_gaps(assessment: Plain | None, column: str) -> dict[tuple[str, str], Plain]:
+    disparities = [] if assessment is None else assessment["disparities"]
+    return {(one["metric"], one["kind"]): one for one in disparities if one["column"] == column}
+
+
+def _describe(model: Plain, comparison: Plain) -> ModelRow:
+    by = comparison["by"]
+    performance = next((one for one in model["performance"] if one["name"] == by["performance"]), None)
+    disparity = _index_gaps(model["assessment"], by["column"]).get((by["metric"], by["kind"]))
+    return ModelRow(
+        name=_word(model["name"]),
+        stage={"pre": "before", "in": "during", "post": "after"}.get(model["stage"], NOT_KNOWN),
+        performance=_write(performance),
+        gains=[_write_gain(gain, named=len(model["gains"]) > 1) for gain in model["gains"]],
+        disparity=_write(disparity),
+        note=model["reason"],
+        needs_sensitive=model["needs_sensitive"],
+        is_chosen=model["name"] == comparison["chosen"],
+        on_frontier=model["on_frontier"],
+    )
+
+
+def _write(figure: Plain | None) -> str:
+    if figure is None:
+        return NOT_KNOWN
+    return format_interval(GroupValue("", 0, figure["value"], figure["lower"], figure["upper"]))
+
+
+def _write_gain(gain: Plain, *, named: bool) -> str:
+    known = [gain[name] for name in ("value", "lower", "upper") if gain[name] is not None]
+    # A gain of less than a thousandth is none.
+    numbers = [f"{number:+.3f}" if max(map(abs, known)) < 1 else f"{number:+.3g}" for number in known]
+    name = f"{gain['name']} " if named else ""
+    return name + (numbers[0] if len(numbers) == 1 else f"{numbers[0]} [{numbers[1]}, {numbers[2]}]")
+
+
+def _word(name: str) -> str:
+    return name.replace("_", " ")

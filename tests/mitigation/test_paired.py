@@ -1,0 +1,88 @@
+"""Paired gains: published and hand-made values, and how often the interval holds the truth."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from rai_kedro.mitigation.paired import Answers, measure_gain
+from rai_kedro.mitigation.sensitive import MitigationError
+
+
+def make_decisions(won: int, lost: int, both: int, neither: int):
+    """Decisions of two models on rows that are all positive."""
+    new = [1] * won + [0] * lost + [1] * both + [0] * neither
+    old = [0] * won + [1] * lost + [1] * both + [0] * neither
+    return np.ones(len(new)), Answers(np.array(new, float)), Answers(np.array(old, float))
+
+
+def test_accuracy_has_the_published_interval():
+    # Bonett & Price (2012): p12 = (n12 + 1)/(n + 2), p21 = (n21 + 1)/(n + 2), here 22/102 and 10/102.
+    truth, new, old = make_decisions(21, 9, 60, 10)
+
+    gain = measure_gain("accuracy", truth, new, old)
+
+    half = 1.959964 * np.sqrt((22 / 102 + 10 / 102 - (12 / 102) ** 2) / 102)
+    assert gain.value == pytest.approx(0.12)
+    assert (gain.lower, gain.upper) == pytest.approx((12 / 102 - half, 12 / 102 + half))
+
+
+def test_auc_gain_is_the_difference_of_the_areas_and_its_interval_that_of_the_pairs():
+    rng = np.random.default_rng(0)
+    truth = (rng.random(60) < 0.4).astype(float)
+    scores = [np.round(truth * shift + rng.normal(size=60), 1) for shift in (1.0, 0.5)]
+
+    def kernel(score):
+        up, down = score[truth == 1], score[truth == 0]
+        return (up[:, None] > down) + 0.5 * (up[:, None] == down)
+
+    pairs = kernel(scores[0]) - kernel(scores[1])
+    gain = measure_gain("AUC", truth, *(Answers(truth, score) for score in scores))
+
+    by_row, by_column = pairs.mean(axis=1), pairs.mean(axis=0)
+    error = np.sqrt(by_row.var(ddof=1) / len(by_row) + by_column.var(ddof=1) / len(by_column))
+    assert gain.value == pytest.approx(pairs.mean())
+    assert gain.upper - gain.lower == pytest.approx(2 * stats.norm.ppf(0.975) * error)
+
+
+def test_the_same_answers_gain_nothing():
+    rng = np.random.default_rng(1)
+    truth, answers = (rng.random(50) < 0.5).astype(float), Answers(np.ones(50), rng.random(50))
+    for name in ("AUC", "Brier score", "MAE", "R2"):
+        gain = measure_gain(name, truth, answers, answers)
+        assert (gain.value, gain.lower, gain.upper) == (0, 0, 0)
+    # No row tells the models apart, which is not the same as none ever would.
+    assert measure_gain("accuracy", truth, answers, answers).lower < 0
+
+
+def test_smaller_errors_are_a_gain():
+    truth = np.arange(40, dtype=float)
+    near, far = Answers(truth + np.tile([1, -1], 20)), Answers(truth + np.tile([3, -3], 20))
+
+    assert measure_gain("MAE", truth, near, far).value == pytest.approx(2)
+    assert measure_gain("R2", truth, near, far).value == pytest.approx(8 / truth.var())
+    assert measure_gain("MAE", truth, far, near).upper < 0
+
+
+def test_the_interval_of_accuracy_holds_the_truth():
+    rng = np.random.default_rng(2)
+    drawn = rng.multinomial(200, [0.06, 0.03, 0.8, 0.11], size=2000)
+    held = 0
+    for won, lost, both, neither in drawn:
+        gain = measure_gain("accuracy", *make_decisions(won, lost, both, neither))
+        held += gain.lower <= 0.03 <= gain.upper
+    assert 0.94 <= held / 2000 <= 0.98
+
+
+def test_what_cannot_be_held_against_each_other_is_refused():
+    truth, answers = np.ones(3), Answers(np.ones(3))
+    with pytest.raises(MitigationError, match="by 'F1'"):
+        measure_gain("F1", truth, answers, answers)
+    with pytest.raises(MitigationError, match="give no scores"):
+        measure_gain("AUC", truth, answers, answers)
+
+
+def test_one_row_has_no_interval():
+    gain = measure_gain("MAE", np.ones(1), Answers(np.zeros(1)), Answers(np.ones(1)))
+    assert (gain.value, gain.lower, gain.upper) == (-1, None, None)
