@@ -43,7 +43,7 @@ class CarbonHook:
         """Forget the last training's record, so that a card never carries the carbon of another run."""
         self._catalog = catalog
         for node in pipeline.only_nodes_with_tags(_TRAINING).nodes:
-            catalog.save(_record_name(node, "training_carbon"), {"training": {"reason": _NOT_RUN}})
+            _keep(catalog, _record_name(node, "training_carbon"), {"training": {"reason": _NOT_RUN}})
 
     @hook_impl
     def before_node_run(self, node: Node) -> None:
@@ -55,7 +55,7 @@ class CarbonHook:
     def after_node_run(self, node: Node, catalog: DataCatalog) -> None:
         """Close the training task; a node that scores months has not begun yet when Kedro calls this."""
         if _TRAINING in node.tags and (record := self._stop()):
-            catalog.save(_record_name(node, "training_carbon"), {"training": record})
+            _keep(catalog, _record_name(node, "training_carbon"), {"training": record})
             _log_metrics("training", record)
 
     @hook_impl
@@ -66,8 +66,8 @@ class CarbonHook:
         record = self._stop()
         if record and data:
             name = _record_name(node, "inference_carbon")
-            records = self._catalog.load(name)
-            self._catalog.save(name, {**records, **dict.fromkeys(data, record)})
+            if name in self._catalog:
+                _keep(self._catalog, name, {**self._catalog.load(name), **dict.fromkeys(data, record)})
         self._start()
 
     @hook_impl
@@ -128,6 +128,12 @@ def _method(tracker: OfflineEmissionsTracker) -> str:
         else "estimated from processor load and assumed power draw, since this machine gives no power counters"
     )
     return f"CodeCarbon, offline; {hardware}: {kind}; emissions by the country's electricity mix"
+
+
+def _keep(catalog: DataCatalog, name: str, record: dict[str, Any]) -> None:
+    """Save a record where the catalogue has a place for it; a slice run on another catalogue may have none."""
+    if name in catalog:
+        catalog.save(name, record)
 
 
 def _record_name(node: Node, name: str) -> str:
