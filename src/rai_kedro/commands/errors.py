@@ -48,10 +48,14 @@ def _foresee(error: BaseException) -> str | None:
         return str(RaiError("A configuration file is not valid YAML.", example=str(error), remedy=_MEND))
     if isinstance(error, DatasetError | MissingConfigException):
         return str(RaiError("Data or configuration could not be read or written.", example=str(error), remedy=_LOOK))
+    if isinstance(error, AttributeError) and "multiprocessing" in str(error):
+        example = str(error).splitlines()[0]
+        return str(RaiError("This pipeline cannot run in several processes.", example=example, remedy=_ONE_PROCESS))
     if isinstance(error, ValueError) and "Failed to find the pipeline named" in str(error):
         return str(RaiError(str(error), remedy="kedro registry list  names all pipelines"))
     return None
 
 
 _MEND = "mend that line and run again; nothing was run or written"
+_ONE_PROCESS = "leave --runner out, or take ThreadRunner: kedro-mlflow's artifact datasets live in one process"
 _LOOK = "see that the file or store named above is there and may be read and written"
