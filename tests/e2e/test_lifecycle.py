@@ -97,6 +97,7 @@ def test_simulating_again_changes_no_store(simulated: Any, copy_of: Callable[[An
     assert project.digests() == before
 
 
+@pytest.mark.slow
 def test_months_keep_the_version_that_scored_them(approved: Any, monitored: Any, copy_of: Callable[[Any], Any]) -> None:
     """One month under version 1, a training in between, approval of version 2, the next month under version 2."""
     project = copy_of(approved)
