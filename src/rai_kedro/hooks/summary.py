@@ -20,9 +20,8 @@ def describe_run(pipeline: Pipeline, catalog: DataCatalog, seconds: float) -> li
     Returns:
         Lines to print.
     """
-    outputs = pipeline.outputs() | pipeline.all_outputs()
     lines = ["", f"done in {seconds:.1f} s"]
-    for name in sorted(outputs):
+    for name in sorted(pipeline.all_outputs()):
         describe = _DESCRIBERS.get(name.rpartition(".")[2])
         if describe is not None:
             lines += describe(name.partition(".")[0], catalog, name)
