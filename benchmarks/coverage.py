@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from rai_kedro.fairness import error_sizes, means, proportions
-from rai_kedro.fairness.critical import critical, pair_mask
-from rai_kedro.fairness.intervals import distribution_distances, largest_distribution_distance
+from rai_kedro.fairness.uncertainty import error_sizes, means, proportions
+from rai_kedro.fairness.uncertainty.critical import critical, pair_mask
+from rai_kedro.fairness.uncertainty.intervals import distribution_distances, largest_distribution_distance
 
 LEVEL, LEAST, MUCH, TOLERANCE = 0.95, 0.93, 0.98, 0.10
 SEED = 20250301

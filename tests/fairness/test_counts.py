@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rai_kedro.fairness.counts import (
+from rai_kedro.fairness.grouping import Grouping, GroupingSpec, make_groups
+from rai_kedro.fairness.measures.counts import (
     CHUNK,
     MISSING_GROUP,
     MISSING_LABEL,
@@ -21,10 +22,9 @@ from rai_kedro.fairness.counts import (
     count_strata,
     encode_outcome,
 )
-from rai_kedro.fairness.distributions import BINS, count_distribution
-from rai_kedro.fairness.grouping import Grouping, GroupingSpec, make_groups
-from rai_kedro.fairness.moments import QUANTITIES, check_numbers, sum_moments
-from rai_kedro.fairness.scores import check_scores, count_scores
+from rai_kedro.fairness.measures.distributions import BINS, count_distribution
+from rai_kedro.fairness.measures.moments import QUANTITIES, check_numbers, sum_moments
+from rai_kedro.fairness.measures.scores import check_scores, count_scores
 
 
 def _grouping(labels: object, **spec: object) -> Grouping:

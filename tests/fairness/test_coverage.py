@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rai_kedro.fairness.intervals import largest_difference_of_proportions
+from rai_kedro.fairness.uncertainty.intervals import largest_difference_of_proportions
 
 MONTE_CARLO = 0.012
 """Three standard errors of a share of 95 % in 3,000 runs."""

@@ -18,9 +18,9 @@ from rai_kedro.fairness.assessment import (
     examine_classification,
     examine_regression,
 )
-from rai_kedro.fairness.counts import OutcomeError, count_groups, encode_outcome
 from rai_kedro.fairness.estimates import Disparity
 from rai_kedro.fairness.grouping import GroupingSpec, make_groups
+from rai_kedro.fairness.measures.counts import OutcomeError, count_groups, encode_outcome
 from rai_kedro.fairness.metrics import METRICS
 
 ALL_OF_COUNTS = (

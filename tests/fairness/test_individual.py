@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from rai_kedro.fairness.assessment import FairnessSpec, assess_classification
-from rai_kedro.fairness.individual import (
+from rai_kedro.fairness.measures.individual import (
     MISSING_FEATURE,
     NOT_DRAWN,
     SimilarityError,

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from rai_kedro.fairness import critical, means, proportions
-from rai_kedro.fairness.intervals import (
+from rai_kedro.fairness.uncertainty import critical, means, proportions
+from rai_kedro.fairness.uncertainty.intervals import (
     Interval,
     IntervalError,
     combine_worst,

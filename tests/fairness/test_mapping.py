@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from rai_kedro.fairness.mapping import (
+from rai_kedro.fairness.metrics import METRICS
+from rai_kedro.fairness.questionnaire.mapping import (
     MappingError,
     ModelAtHand,
     Recommendation,
@@ -19,7 +20,6 @@ from rai_kedro.fairness.mapping import (
     read_mapping,
     recommend,
 )
-from rai_kedro.fairness.metrics import METRICS
 
 CANONICAL_METHODS = {
     "reweighing",
@@ -37,7 +37,7 @@ LOGISTIC = ModelAtHand("classification", takes_sample_weight=True, gives_scores=
 
 
 def raw_mapping() -> dict[str, Any]:
-    text = resources.files("rai_kedro.fairness").joinpath("mapping.yml").read_text(encoding="utf-8")
+    text = resources.files("rai_kedro.fairness.questionnaire").joinpath("mapping.yml").read_text(encoding="utf-8")
     content: dict[str, Any] = yaml.safe_load(text)
     # Without the shared list that the file's anchor makes, so that a change touches one method only.
     copied: dict[str, Any] = json.loads(json.dumps(content))

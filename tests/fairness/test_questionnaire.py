@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rai_kedro.fairness.decision_tree import list_paths
 from rai_kedro.fairness.metrics import METRICS
-from rai_kedro.fairness.questionnaire import (
+from rai_kedro.fairness.questionnaire.decision_tree import list_paths
+from rai_kedro.fairness.questionnaire.selection import (
     AnswersError,
     Outcome,
     check_consistency,

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import yaml
 
-from rai_kedro.fairness.answers import follow, read_answers
-from rai_kedro.fairness.decision_tree import Tree, list_paths
-from rai_kedro.fairness.mapping import load_mapping
 from rai_kedro.fairness.metrics import METRICS
-from rai_kedro.fairness.tree_rules import QuestionnaireError, find_faults, load_tree, read_tree
+from rai_kedro.fairness.questionnaire.answers import follow, read_answers
+from rai_kedro.fairness.questionnaire.decision_tree import Tree, list_paths
+from rai_kedro.fairness.questionnaire.mapping import load_mapping
+from rai_kedro.fairness.questionnaire.tree_rules import QuestionnaireError, find_faults, load_tree, read_tree
 
 CANONICAL = {
     "classification": [
@@ -64,7 +64,7 @@ PUBLISHED = [
 
 def raw_tree() -> dict[str, Any]:
     """Return the project's tree as plain values, to break."""
-    text = resources.files("rai_kedro.fairness").joinpath("questionnaire.yml").read_text(encoding="utf-8")
+    text = resources.files("rai_kedro.fairness.questionnaire").joinpath("questionnaire.yml").read_text(encoding="utf-8")
     content: dict[str, Any] = yaml.safe_load(text)
     return content
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from rai_kedro.fairness.estimates import Disparity, GroupFigure
-from rai_kedro.fairness.intervals import largest_difference_of_proportions
+from rai_kedro.fairness.uncertainty.intervals import largest_difference_of_proportions
 from rai_kedro.fairness.verdicts import Gate, GateDecision, Tolerance, judge, rows_to_settle
 
 

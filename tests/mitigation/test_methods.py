@@ -10,7 +10,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
-from rai_kedro.fairness.mapping import load_mapping
+from rai_kedro.fairness.questionnaire.mapping import load_mapping
 from rai_kedro.mitigation.methods import METHODS, STORED_TYPES, applicable, build_mitigated
 from rai_kedro.mitigation.sensitive import MitigationError
 

@@ -14,9 +14,9 @@ import click
 
 from rai_kedro.commands.parameter_file import ParameterFileError, read_section, read_text, set_values
 from rai_kedro.commands.project import require_use_case
-from rai_kedro.fairness.mapping import ModelAtHand, Recommendation, recommend
 from rai_kedro.fairness.metrics import METRICS
-from rai_kedro.fairness.questionnaire import (
+from rai_kedro.fairness.questionnaire.mapping import ModelAtHand, Recommendation, recommend
+from rai_kedro.fairness.questionnaire.selection import (
     Outcome,
     check_consistency,
     follow,

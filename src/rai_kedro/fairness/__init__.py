@@ -1,5 +1,6 @@
 """How differently a model treats groups of people, with honest uncertainty.
 
-:mod:`.groups` makes groups from an audited column, :mod:`.gaps` measures the largest difference between any two
-of them with an interval that holds for all pairs at once. The room knows neither Kedro nor MLflow.
+:mod:`.assessment` is the way in: :mod:`.request` says what is asked, :mod:`.grouping` makes the groups,
+:mod:`.measures` counts, :mod:`.uncertainty` makes the intervals, :mod:`.verdicts` judges them against tolerances, and
+:mod:`.questionnaire` leads from answers to the metrics in :mod:`.metrics`. The room knows neither Kedro nor MLflow.
 """

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rai_kedro.fairness import rates
-from rai_kedro.fairness.calibration import assess_well_calibration
-from rai_kedro.fairness.comparison import describe
-from rai_kedro.fairness.counts import (
+from rai_kedro.fairness.estimates import Disparity, GroupFigure
+from rai_kedro.fairness.grouping import Grouping, make_groups
+from rai_kedro.fairness.measures import rates
+from rai_kedro.fairness.measures.calibration import assess_well_calibration
+from rai_kedro.fairness.measures.comparison import describe
+from rai_kedro.fairness.measures.counts import (
     Binary,
     Figures,
     GroupCounts,
@@ -20,16 +22,14 @@ from rai_kedro.fairness.counts import (
     count_strata,
     encode_outcome,
 )
-from rai_kedro.fairness.disparities import NO_ROWS, Setting, compare_rates
-from rai_kedro.fairness.distributions import assess_distribution, count_distribution
-from rai_kedro.fairness.estimates import Disparity, GroupFigure
-from rai_kedro.fairness.grouping import Grouping, make_groups
-from rai_kedro.fairness.individual import assess_awareness, assess_consistency
+from rai_kedro.fairness.measures.disparities import NO_ROWS, Setting, compare_rates
+from rai_kedro.fairness.measures.distributions import assess_distribution, count_distribution
+from rai_kedro.fairness.measures.individual import assess_awareness, assess_consistency
+from rai_kedro.fairness.measures.moments import GroupMoments, check_numbers, sum_moments
+from rai_kedro.fairness.measures.scores import check_scores, count_scores
+from rai_kedro.fairness.measures.stratified import assess_standardised, assess_worst_stratum
 from rai_kedro.fairness.metrics import METRICS
-from rai_kedro.fairness.moments import GroupMoments, check_numbers, sum_moments
 from rai_kedro.fairness.request import FairnessSpec, MetricError, check_request, check_rows
-from rai_kedro.fairness.scores import check_scores, count_scores
-from rai_kedro.fairness.stratified import assess_standardised, assess_worst_stratum
 
 __all__ = [
     "Assessment",

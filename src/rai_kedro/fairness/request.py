@@ -10,9 +10,9 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from rai_kedro.errors import RaiError
-from rai_kedro.fairness.counts import OutcomeError
 from rai_kedro.fairness.grouping import GroupingSpec
-from rai_kedro.fairness.individual import SimilaritySpec
+from rai_kedro.fairness.measures.counts import OutcomeError
+from rai_kedro.fairness.measures.individual import SimilaritySpec
 from rai_kedro.fairness.metrics import METRICS, Task
 
 

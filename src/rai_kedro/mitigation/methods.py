@@ -1,6 +1,6 @@
 """The mitigation methods of this project by name: what each is, whether it applies, and how it is built.
 
-What a method serves, and what it needs, stands in ``fairness/mapping.yml``; here is the code that does it.
+What a method serves and needs stands in ``fairness/questionnaire/mapping.yml``; here is the code that does it.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, Final, Literal
 
-from rai_kedro.fairness.mapping import Stage, load_mapping
 from rai_kedro.fairness.metrics import Task
+from rai_kedro.fairness.questionnaire.mapping import Stage, load_mapping
 from rai_kedro.mitigation.sensitive import Column, MitigationError
 
 # Types of this room that a stored model may hold: estimators, whose state is numbers, texts, arrays and estimators.

@@ -8,12 +8,12 @@ from typing import Literal
 
 import numpy as np
 
-from rai_kedro.fairness.comparison import Comparison, Kind, compare, describe, worst
 from rai_kedro.fairness.estimates import Disparity, DisparityKind, GroupFigure
 from rai_kedro.fairness.grouping import Grouping
-from rai_kedro.fairness.intervals import part_level
+from rai_kedro.fairness.measures.comparison import Comparison, Kind, compare, describe, worst
+from rai_kedro.fairness.measures.rates import Rate
 from rai_kedro.fairness.metrics import METRICS
-from rai_kedro.fairness.rates import Rate
+from rai_kedro.fairness.uncertainty.intervals import part_level
 
 NO_ROWS = "declared, but has no rows"
 UNCOMPARED = "no other group has rows there to compare with"

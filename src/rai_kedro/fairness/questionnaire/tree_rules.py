@@ -12,10 +12,10 @@ import yaml
 from pydantic import ValidationError
 
 from rai_kedro.errors import RaiError
-from rai_kedro.fairness.decision_tree import Path, Tree, list_paths
-from rai_kedro.fairness.mapping import load_mapping
 from rai_kedro.fairness.metrics import METRICS, MetricDefinition
-from rai_kedro.fairness.yaml_reading import read_unique_yaml
+from rai_kedro.fairness.questionnaire.decision_tree import Path, Tree, list_paths
+from rai_kedro.fairness.questionnaire.mapping import load_mapping
+from rai_kedro.fairness.questionnaire.yaml_reading import read_unique_yaml
 
 COMMANDS = ("back", "why", "quit")
 """What can be typed beside an answer, and therefore is none."""
@@ -54,7 +54,7 @@ def load_tree() -> Tree:
     Raises:
         QuestionnaireError: See :func:`read_tree`.
     """
-    text = resources.files("rai_kedro.fairness").joinpath("questionnaire.yml").read_text(encoding="utf-8")
+    text = resources.files("rai_kedro.fairness.questionnaire").joinpath("questionnaire.yml").read_text(encoding="utf-8")
     return read_tree(text, computed=METRICS, mapped=load_mapping().metrics)
 
 
@@ -77,14 +77,14 @@ def read_tree(text: str, *, computed: Mapping[str, MetricDefinition], mapped: fr
     except (yaml.YAMLError, ValidationError) as error:
         raise QuestionnaireError(
             "The questionnaire cannot be read.",
-            where="fairness/questionnaire.yml",
+            where="fairness/questionnaire/questionnaire.yml",
             example=str(error),
             remedy="its first lines say what a question consists of",
         ) from None
     if faults := find_faults(tree, computed=computed, mapped=mapped):
         raise QuestionnaireError(
             f"The questionnaire is not sound: {faults[0].what}.",
-            where=f"fairness/questionnaire.yml, {faults[0].where}",
+            where=f"fairness/questionnaire/questionnaire.yml, {faults[0].where}",
             how_many=f"{len(faults)} faults, this is the first" if len(faults) > 1 else None,
             remedy="mend the tree; nobody should be led astray by it",
         )

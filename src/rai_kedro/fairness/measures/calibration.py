@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from rai_kedro.fairness import intervals
-from rai_kedro.fairness.comparison import Comparison, Kind, worst
-from rai_kedro.fairness.counts import Counts, Figures
-from rai_kedro.fairness.disparities import KINDS, Beside, Setting, report
 from rai_kedro.fairness.estimates import Disparity, GroupFigure
-from rai_kedro.fairness.intervals import Interval
-from rai_kedro.fairness.scores import ScoreCounts
+from rai_kedro.fairness.measures.comparison import Comparison, Kind, worst
+from rai_kedro.fairness.measures.counts import Counts, Figures
+from rai_kedro.fairness.measures.disparities import KINDS, Beside, Setting, report
+from rai_kedro.fairness.measures.scores import ScoreCounts
+from rai_kedro.fairness.uncertainty import intervals
+from rai_kedro.fairness.uncertainty.intervals import Interval
 
 UNDEFINED = "no rows with a label and a score"
 

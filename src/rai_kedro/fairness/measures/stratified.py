@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from rai_kedro.fairness import intervals
-from rai_kedro.fairness.comparison import Comparison, Kind, divide, find_pair
-from rai_kedro.fairness.counts import Figures, GroupCounts, StratumCounts
-from rai_kedro.fairness.critical import critical, hybrid_ratio, pair_mask, smallest
-from rai_kedro.fairness.disparities import KINDS, Beside, Setting, compare_rates, report
 from rai_kedro.fairness.estimates import Disparity, GroupFigure
-from rai_kedro.fairness.intervals import Interval
-from rai_kedro.fairness.proportions import proportion_limits
-from rai_kedro.fairness.rates import selection_rate
+from rai_kedro.fairness.measures.comparison import Comparison, Kind, divide, find_pair
+from rai_kedro.fairness.measures.counts import Figures, GroupCounts, StratumCounts
+from rai_kedro.fairness.measures.disparities import KINDS, Beside, Setting, compare_rates, report
+from rai_kedro.fairness.measures.rates import selection_rate
+from rai_kedro.fairness.uncertainty import intervals
+from rai_kedro.fairness.uncertainty.critical import critical, hybrid_ratio, pair_mask, smallest
+from rai_kedro.fairness.uncertainty.intervals import Interval
+from rai_kedro.fairness.uncertainty.proportions import proportion_limits
 
 METRIC = "conditional_statistical_parity"
 NAME = "selection rate standardised over strata"

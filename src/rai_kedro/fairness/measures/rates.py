@@ -9,9 +9,9 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from rai_kedro.fairness.counts import Counts, Figures, GroupCounts
-from rai_kedro.fairness.moments import GroupMoments
-from rai_kedro.fairness.scores import ScoreCounts
+from rai_kedro.fairness.measures.counts import Counts, Figures, GroupCounts
+from rai_kedro.fairness.measures.moments import GroupMoments
+from rai_kedro.fairness.measures.scores import ScoreCounts
 
 Family: TypeAlias = Literal["proportion", "odds", "mean", "error_size", "root_error_size"]
 
@@ -134,7 +134,7 @@ def outcome_rates_by_score(sums: ScoreCounts) -> list[Rate]:
 
 
 def mean_of(quantity: str, name: str, family: Family = "mean") -> Callable[[GroupMoments], Rate]:
-    """Mean of one quantity of :data:`rai_kedro.fairness.moments.QUANTITIES`."""
+    """Mean of one quantity of :data:`rai_kedro.fairness.measures.moments.QUANTITIES`."""
 
     def rate(moments: GroupMoments) -> Rate:
         rows, means, variances = moments.describe(quantity)

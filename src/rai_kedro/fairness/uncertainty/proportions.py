@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from rai_kedro.fairness.critical import (
+from rai_kedro.fairness.uncertainty.critical import (
     COMPARABLE,
     FEWER_THAN_TWO,
     Floats,

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from scipy import special
 
-from rai_kedro.fairness.critical import (
+from rai_kedro.fairness.uncertainty.critical import (
     COMPARABLE,
     FEWER_THAN_TWO,
     Floats,

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from rai_kedro.fairness.counts import (
+from rai_kedro.fairness.grouping import Grouping
+from rai_kedro.fairness.measures.counts import (
     MISSING_GROUP,
     MISSING_LABEL,
     MISSING_PREDICTION,
@@ -21,7 +22,6 @@ from rai_kedro.fairness.counts import (
     keep_complete,
     spread,
 )
-from rai_kedro.fairness.grouping import Grouping
 
 QUANTITIES = ("target", "prediction", "signed_error", "absolute_error", "squared_error")
 

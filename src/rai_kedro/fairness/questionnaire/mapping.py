@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rai_kedro.errors import RaiError
 from rai_kedro.fairness.metrics import METRICS, MetricDefinition, Task
-from rai_kedro.fairness.yaml_reading import read_unique_yaml
+from rai_kedro.fairness.questionnaire.yaml_reading import read_unique_yaml
 
 Stage: TypeAlias = Literal["pre", "in", "post"]
 Need: TypeAlias = Literal["sensitive"]
@@ -28,7 +28,7 @@ _MODEL_NEEDS: Mapping[ModelNeed, str] = {
     "sample_weight": "it needs a model whose fit takes 'sample_weight'",
     "scores": "it needs a model that gives probabilities",
 }
-_FILE = "fairness/mapping.yml"
+_FILE = "fairness/questionnaire/mapping.yml"
 
 
 class MappingError(RaiError):
@@ -138,7 +138,7 @@ def load_mapping() -> MethodMapping:
     Raises:
         MappingError: See :func:`read_mapping`.
     """
-    text = resources.files("rai_kedro.fairness").joinpath("mapping.yml").read_text(encoding="utf-8")
+    text = resources.files("rai_kedro.fairness.questionnaire").joinpath("mapping.yml").read_text(encoding="utf-8")
     return read_mapping(text, computed=METRICS)
 
 

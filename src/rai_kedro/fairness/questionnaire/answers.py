@@ -12,9 +12,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, field_validator
 
 from rai_kedro.errors import RaiError
-from rai_kedro.fairness.decision_tree import Answer, Question, Tree
 from rai_kedro.fairness.metrics import Task
-from rai_kedro.fairness.yaml_reading import read_unique_yaml
+from rai_kedro.fairness.questionnaire.decision_tree import Answer, Question, Tree
+from rai_kedro.fairness.questionnaire.yaml_reading import read_unique_yaml
 
 By: TypeAlias = Literal["person", "parameters"]
 

@@ -8,13 +8,20 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from rai_kedro.fairness import intervals
-from rai_kedro.fairness.counts import Figures
-from rai_kedro.fairness.critical import critical, hybrid_difference, hybrid_ratio, largest, pair_mask, smallest
 from rai_kedro.fairness.estimates import GroupFigure
-from rai_kedro.fairness.intervals import Interval
-from rai_kedro.fairness.proportions import proportion_limits
-from rai_kedro.fairness.rates import Rate
+from rai_kedro.fairness.measures.counts import Figures
+from rai_kedro.fairness.measures.rates import Rate
+from rai_kedro.fairness.uncertainty import intervals
+from rai_kedro.fairness.uncertainty.critical import (
+    critical,
+    hybrid_difference,
+    hybrid_ratio,
+    largest,
+    pair_mask,
+    smallest,
+)
+from rai_kedro.fairness.uncertainty.intervals import Interval
+from rai_kedro.fairness.uncertainty.proportions import proportion_limits
 
 Kind: TypeAlias = Literal["difference", "ratio"]
 
@@ -81,7 +88,7 @@ def worst(parts: Sequence[Comparison], kind: Kind, level: float) -> Comparison:
     """Take the worst of several comparisons.
 
     Args:
-        parts: The comparisons, each with its interval at :func:`rai_kedro.fairness.intervals.part_level`; those
+        parts: The comparisons, each with its interval at ``uncertainty.intervals.part_level``; those
             without a value are passed over.
         kind: ``difference``: the largest is the worst; ``ratio``: the smallest is.
         level: Confidence level of the whole.

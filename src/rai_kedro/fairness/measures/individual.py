@@ -16,9 +16,9 @@ from pandas.api import types
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from rai_kedro.errors import RaiError
-from rai_kedro.fairness import intervals
-from rai_kedro.fairness.counts import Figures
 from rai_kedro.fairness.estimates import Disparity, DisparityKind, GroupFigure
+from rai_kedro.fairness.measures.counts import Figures
+from rai_kedro.fairness.uncertainty import intervals
 
 ALL = "all rows"
 MISSING_FEATURE = "missing value in a similarity column"

@@ -13,21 +13,21 @@ bound is None, with a reason; a number that is not finite is never returned.
 Functions over pairs take ``reference``: the position of a group that all others are held against, None for every pair.
 """
 
-from rai_kedro.fairness.critical import Interval, IntervalError, combine_worst, part_level
-from rai_kedro.fairness.distances import distribution_distances, largest_distribution_distance
-from rai_kedro.fairness.error_sizes import (
+from rai_kedro.fairness.uncertainty.critical import Interval, IntervalError, combine_worst, part_level
+from rai_kedro.fairness.uncertainty.distances import distribution_distances, largest_distribution_distance
+from rai_kedro.fairness.uncertainty.error_sizes import (
     error_size_intervals,
     largest_difference_of_error_sizes,
     smallest_ratio_of_error_sizes,
 )
-from rai_kedro.fairness.means import (
+from rai_kedro.fairness.uncertainty.means import (
     largest_difference_of_estimates,
     largest_difference_of_means,
     mean_intervals,
     smallest_ratio_of_estimates,
     smallest_ratio_of_means,
 )
-from rai_kedro.fairness.proportions import (
+from rai_kedro.fairness.uncertainty.proportions import (
     largest_difference_of_proportions,
     proportion_intervals,
     smallest_ratio_of_proportions,

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from rai_kedro.fairness import intervals
-from rai_kedro.fairness.comparison import FEWER_THAN_TWO, Comparison
-from rai_kedro.fairness.counts import (
+from rai_kedro.fairness.estimates import Disparity, GroupFigure
+from rai_kedro.fairness.grouping import Grouping
+from rai_kedro.fairness.measures.comparison import FEWER_THAN_TWO, Comparison
+from rai_kedro.fairness.measures.counts import (
     MISSING_GROUP,
     MISSING_PREDICTION,
     Counts,
@@ -18,11 +19,10 @@ from rai_kedro.fairness.counts import (
     keep_complete,
     spread,
 )
-from rai_kedro.fairness.disparities import Beside, Setting, report
-from rai_kedro.fairness.distances import Distance, distribution_distances
-from rai_kedro.fairness.estimates import Disparity, GroupFigure
-from rai_kedro.fairness.grouping import Grouping
-from rai_kedro.fairness.intervals import Interval
+from rai_kedro.fairness.measures.disparities import Beside, Setting, report
+from rai_kedro.fairness.uncertainty import intervals
+from rai_kedro.fairness.uncertainty.distances import Distance, distribution_distances
+from rai_kedro.fairness.uncertainty.intervals import Interval
 
 BINS = 256
 METRIC = "prediction_distribution"

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rai_kedro.fairness.counts import (
+from rai_kedro.fairness.grouping import Grouping
+from rai_kedro.fairness.measures.counts import (
     MISSING_GROUP,
     MISSING_LABEL,
     MISSING_SCORE,
@@ -21,7 +22,6 @@ from rai_kedro.fairness.counts import (
     keep_complete,
     spread,
 )
-from rai_kedro.fairness.grouping import Grouping
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,11 +8,11 @@ from typing import Any, Literal, TypeAlias
 
 from pydantic import ValidationError
 
-from rai_kedro.fairness.answers import AnswersError, Outcome, Step, follow, next_question, read_answers
-from rai_kedro.fairness.decision_tree import Tree
-from rai_kedro.fairness.interview import interview
 from rai_kedro.fairness.metrics import METRICS
-from rai_kedro.fairness.tree_rules import QuestionnaireError, load_tree
+from rai_kedro.fairness.questionnaire.answers import AnswersError, Outcome, Step, follow, next_question, read_answers
+from rai_kedro.fairness.questionnaire.decision_tree import Tree
+from rai_kedro.fairness.questionnaire.interview import interview
+from rai_kedro.fairness.questionnaire.tree_rules import QuestionnaireError, load_tree
 
 __all__ = [
     "AnswersError",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from textwrap import fill, indent
 
-from rai_kedro.fairness.answers import Outcome, follow, next_question
-from rai_kedro.fairness.decision_tree import Answer, Question, Tree
+from rai_kedro.fairness.questionnaire.answers import Outcome, follow, next_question
+from rai_kedro.fairness.questionnaire.decision_tree import Answer, Question, Tree
 
 Read = Callable[[str], str]
 Write = Callable[[str], None]
