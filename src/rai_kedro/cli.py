@@ -79,6 +79,12 @@ def _review_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @rai.command()
 @_review_options
+@click.option(
+    "--accept-risk",
+    metavar="REASON",
+    default=None,
+    help="Why the version is approved though its fairness gate does not pass; kept as evidence.",
+)
 def approve(**options: Any) -> None:
     """Approve a version: only an approved version is used in production."""
     from rai_kedro.commands.review import decide

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Container
 from pathlib import Path
 
 from kedro.pipeline import Pipeline
@@ -10,7 +11,9 @@ from kedro.utils import find_kedro_project
 from rai_kedro.catalogue.reading import entries_of, find_use_cases
 from rai_kedro.pipelines import governance, monitoring, simulation, training
 
-_STAGES = {
+# Each is made from the names in the use case's own catalogue.
+_STAGES: dict[str, Callable[[Container[str]], Pipeline]] = {
+    "simulation": simulation.create_pipeline,
     "governance": governance.create_pipeline,
     "training": training.create_pipeline,
     "monitoring": monitoring.create_pipeline,
@@ -29,12 +32,12 @@ def register_pipelines() -> dict[str, Pipeline]:
     pipelines: dict[str, Pipeline] = {}
     base = _project_path() / "conf" / "base"
     for use_case in find_use_cases(base):
-        made = {"simulation": simulation.create_pipeline(entries_of(base / use_case / "catalog.yml"))}
-        made |= {name: create() for name, create in _STAGES.items()}
+        entries = entries_of(base / use_case / "catalog.yml")
+        made = {name: create(entries) for name, create in _STAGES.items()}
         stages = {name: _in_namespace(stage, use_case, name) for name, stage in made.items()}
         pipelines |= {f"{use_case}.{name}": stage for name, stage in stages.items()}
         pipelines[use_case] = sum((stages[name] for name in _UP_TO_CANDIDATE), start=Pipeline([]))
-    pipelines |= {name: pipelines[f"{DEFAULT_USE_CASE}.{name}"] for name in ("simulation", *_STAGES)}
+    pipelines |= {name: pipelines[f"{DEFAULT_USE_CASE}.{name}"] for name in _STAGES}
     pipelines["__default__"] = pipelines[DEFAULT_USE_CASE]
     return pipelines
 

@@ -157,7 +157,8 @@ class TestKedroViz:
         [
             ("training", "prediction_figure"),
             ("training", "residual_figure"),
-            ("training", "gap_figure"),
+            ("training", "group_figure"),
+            ("training", "trade_off_figure"),
             ("monitoring", "drift_figure"),
         ],
     )
@@ -172,7 +173,8 @@ class TestOwnPages:
     @pytest.mark.parametrize(
         ("page", "texts", "figures"),
         [
-            ("model_card_v1.html", ("Boston house values, version 1", "B, LSTAT", "g CO2eq"), 3),
+            ("model_card_v1.html", ("Boston house values, version 1", "B, LSTAT", "g CO2eq"), 9),
+            ("mitigation.html", ("housing", "unmitigated", "post processed"), 6),
             ("governance.html", ("housing: columns, risks and data", "drives redlining"), 0),
         ],
     )

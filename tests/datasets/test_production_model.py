@@ -81,7 +81,9 @@ def train(name: str, tmp_path: Path) -> Callable[[], None]:
 
 def give_approval(dataset: ProductionModelDataset, version: str = "1") -> None:
     now = datetime(2024, 5, 1, tzinfo=UTC)
-    request = ReviewRequest(dataset._registered_model_name, version, "Ada", "card read", now)
+    # Nothing here was assessed, which keeps the gate closed.
+    risk = "a test of loading, no column is audited"
+    request = ReviewRequest(dataset._registered_model_name, version, "Ada", "card read", now, accept_risk=risk)
     approve(MlflowClient(), request, dataset._filepath)
 
 

@@ -15,6 +15,8 @@ pytestmark = pytest.mark.e2e
 
 MONITOR = ("run", "--pipelines", "monitoring")
 REVIEW = ("--reviewer", "R. Viewer", "--statement", "figures and card read")
+# 167 test rows are too few for the fairness gate of housing.
+RISK = ("--accept-risk", "teaching data, nobody is decided about")
 
 
 def months_by_version(project: Any) -> dict[str, str]:
@@ -115,7 +117,7 @@ def test_months_keep_the_version_that_scored_them(approved: Any, monitored: Any,
     # The training changed nothing in what production predicts, nor in what it is compared with.
     assert first_two.items() <= monitored.digests(monitored.predictions, monitored.drift).items()
 
-    project.succeed("rai", "approve", "--version", "2", *REVIEW)
+    project.succeed("rai", "approve", "--version", "2", *REVIEW, *RISK)
     project.succeed(*MONITOR)
     assert months_by_version(project) == {"2024-01": "1", "2024-02": "1", "2024-03": "2"}
     now = project.digests(project.predictions, project.drift)
@@ -125,12 +127,34 @@ def test_months_keep_the_version_that_scored_them(approved: Any, monitored: Any,
     refused = project.kedro(*MONITOR)
     assert refused.code == 1
     assert "No version of housing is in production" in refused.output
-    again = project.kedro("rai", "approve", "--version", "2", *REVIEW)
+    again = project.kedro("rai", "approve", "--version", "2", *REVIEW, *RISK)
     assert again.code == 1
     assert "was rejected and cannot be approved" in again.output
     kinds = [json.loads(line)["kind"] for line in project.evidence.read_text().splitlines()]
     assert kinds == ["approve", "approve", "reject"]
     assert "3 entries, the chain is whole" in project.succeed("rai", "verify").output
+
+
+def test_closed_gate_says_the_same_on_every_route(
+    trained: Any, copy_of: Callable[[Any], Any], assert_one_screen: Callable[[Any], str]
+) -> None:
+    project = copy_of(trained)
+    assert project.query("SELECT value FROM model_version_tags WHERE key = 'rai.fairness_gate'") == [
+        ("insufficient_evidence",)
+    ]
+    asked = project.kedro("rai", "gate")
+    assert (asked.code, asked.output.splitlines()[0]) == (2, "insufficient evidence")
+    error = assert_one_screen(project.kedro("rai", "approve", "--version", "1", *REVIEW))
+    assert "says insufficient evidence, and nobody accepted that risk" in error
+    assert "further rows" in error and '--accept-risk "REASON"' in error
+
+    # One word edited on disk: the command line does not take it for a pass.
+    file = project.reports / "fairness_gate.json"
+    decision = json.loads(file.read_text())
+    file.write_text(json.dumps({**decision, "outcome": "pass", "exit_code": 0}))
+    asked = project.kedro("rai", "gate")
+    assert (asked.code, asked.output.splitlines()[0]) == (3, "could not be evaluated")
+    assert "judged anew its intervals say insufficient evidence" in asked.output
 
 
 def test_status(monitored: Any) -> None:
@@ -145,6 +169,12 @@ def test_status(monitored: Any) -> None:
     assert [month["verdict"] for month in status["drift"]] == [False] * 4 + [True] * 2
     words = monitored.succeed("rai", "status").output
     assert "approved by R. Viewer" in words
+    accepted = f"fairness gate said: insufficient evidence; risk accepted: {RISK[1]}"
+    assert (version["fairness_gate"], version["accepted_risk"]) == ("insufficient_evidence", RISK[1])
+    assert accepted in words
+    assert accepted in monitored.succeed("rai", "verify").output
+    for ending in ("html", "md"):
+        assert accepted in (monitored.reports / f"model_card_v1.{ending}").read_text(encoding="utf-8")
     assert re.search(r"2024-05 +version 1 +DRIFT in ", words)
 
 

@@ -19,6 +19,7 @@ from rai_kedro.fairness.grouping import GroupingSpec
 from rai_kedro.mitigation.choosing import choose_model, mark_frontier
 from rai_kedro.mitigation.compared import Comparator, ComparedModel, PerformanceFigure
 from rai_kedro.mitigation.comparison import Comparison, ComparisonRequest, ConfiguredMethod, Rows, compare_methods
+from rai_kedro.mitigation.need import hold_against_need
 from rai_kedro.mitigation.paired import Gain
 from rai_kedro.mitigation.sensitive import MitigationError
 from rai_kedro.modelling.preparation import PreparationParameters, build_model, build_preparation
@@ -33,8 +34,8 @@ METHODS = ("reweighing", "exponentiated_gradient", "grid_search", "correlation_r
 
 
 @pytest.fixture(scope="module")
-def request_():
-    """6,000 visits of one month, 70 % for training, a logistic regression behind an imputation."""
+def recorded():
+    """6,000 visits, 70 % for training, a logistic regression behind an imputation; and the need of the test rows."""
     visits = simulate_visits(HospitalParameters(visits=6000, months=1, seed=7))
     features, labels, need = (next(iter(d.values())) for d in (visits.features, visits.labels, visits.true_need))
     model_columns = features.drop(columns=["month", "visit", "race", "sex", "age", "residence", "payment"])
@@ -44,12 +45,9 @@ def request_():
     order = np.random.default_rng(0).permutation(len(features))
 
     def take(at):
-        return Rows(
-            model_columns.iloc[at], labels["admitted"].iloc[at], features[["race"]].iloc[at],
-            need["needs_admission"].iloc[at],
-        )  # fmt: skip
+        return Rows(model_columns.iloc[at], labels["admitted"].iloc[at], features[["race"]].iloc[at])
 
-    return ComparisonRequest(
+    request = ComparisonRequest(
         estimator=build_model(preparation, LogisticRegression(max_iter=1000)),
         train=take(order[:4200]),
         test=take(order[4200:]),
@@ -59,6 +57,17 @@ def request_():
         methods=tuple(ConfiguredMethod(name) for name in METHODS),
         permitted=True,
     )
+    return request, need["needs_admission"].iloc[order[4200:]]
+
+
+@pytest.fixture(scope="module")
+def request_(recorded):
+    return recorded[0]
+
+
+@pytest.fixture(scope="module")
+def true_need(recorded):
+    return recorded[1]
 
 
 @pytest.fixture(scope="module")
@@ -114,17 +123,20 @@ def test_the_chosen_model_is_vouched_for_by_its_intervals(comparison):
     assert all(min(gain.lower for gain in model.gains) < -0.02 for model in fairer)
 
 
-def test_against_true_need_the_shares_of_the_groups_are_held_against_their_need(request_, comparison):
-    model, test = comparison.models[0], request_.test
+def test_against_true_need_the_shares_of_the_groups_are_held_against_their_need(request_, true_need, comparison):
+    held, test = hold_against_need(comparison, request_.test, true_need, SPEC), request_.test
+    model = held.models[0]
     predicted = comparison.estimators["unmitigated"].predict(test.features)
-    off = pd.Series(predicted - test.true_need.to_numpy()).groupby(test.audit["race"].to_numpy()).mean()
+    off = pd.Series(predicted - true_need.to_numpy()).groupby(test.audit["race"].to_numpy()).mean()
 
     measured = value(model, "mean_signed_error", "need_assessment")
 
     assert measured == pytest.approx(abs(off["White"] - off["Black"]))
+    assert (held.chosen, held.reason) == (comparison.chosen, comparison.reason)
+    assert all(one.need_assessment is not None for one in held.models)
     assert value(model, "equal_opportunity", "need_assessment") != value(model, "equal_opportunity")
     needed = {one.group: one.needed for one in model.outcomes}
-    assert needed["Black"] == test.true_need[test.audit["race"] == "Black"].sum()
+    assert needed["Black"] == true_need[test.audit["race"] == "Black"].sum()
 
 
 def test_roc_curves_of_the_groups_reach_from_corner_to_corner(comparison):

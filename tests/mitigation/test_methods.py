@@ -11,8 +11,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from rai_kedro.fairness.questionnaire.mapping import load_mapping
-from rai_kedro.mitigation.methods import METHODS, STORED_TYPES, applicable, build_mitigated
+from rai_kedro.mitigation.methods import METHODS, applicable, build_mitigated
 from rai_kedro.mitigation.sensitive import MitigationError
+from rai_kedro.registry.model_files import TRUSTED_TYPES
 
 OURS = [name for name, method in METHODS.items() if method.stage != "in"]
 
@@ -30,9 +31,9 @@ def test_every_method_is_built_fitted_cloned_and_stored(name, admissions):
     model.fit(data, admissions.outcome, sensitive=admissions.group)
 
     stored = sio.dumps(model)
-    again = sio.loads(stored, trusted=list(STORED_TYPES))
+    again = sio.loads(stored, trusted=list(TRUSTED_TYPES))
 
-    assert set(sio.get_untrusted_types(data=stored)) <= set(STORED_TYPES)
+    assert set(sio.get_untrusted_types(data=stored)) <= set(TRUSTED_TYPES)
     assert np.array_equal(again.predict(data), model.predict(data))
     assert np.array_equal(again.predict_proba(data), model.predict_proba(data))
     assert np.array_equal(

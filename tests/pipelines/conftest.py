@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import date
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -16,7 +17,7 @@ from rai_kedro.catalogue.contract import Contract
 from rai_kedro.catalogue.reading import read_contract
 from rai_kedro.datasets.contract import ContractDataset
 from rai_kedro.datasets.month_store import MonthStore
-from rai_kedro.pipelines.training.parameters import TrainingParameters
+from rai_kedro.pipelines.training.parameters import FairnessParameters, MitigationParameters, TrainingParameters
 from rai_kedro.simulation.drift_schedule import SimulationParameters
 from rai_kedro.simulation.snapshots import simulate_snapshots
 
@@ -84,13 +85,23 @@ def write_contract(tmp_path: Path) -> Callable[[Mapping[str, Mapping[str, Any]]]
 def make_catalog(january: Mapping[str, MonthStore], parameters: dict[str, Any]) -> Callable[..., DataCatalog]:
     """Make a catalogue for a slice of the training stage."""
 
-    def make(contract: Path = CATALOG, *, shared: bool = False, **training: Any) -> DataCatalog:
+    def make(
+        contract: Path = CATALOG,
+        *,
+        shared: bool = False,
+        mitigation: Mapping[str, Any] = MappingProxyType({}),
+        **training: Any,
+    ) -> DataCatalog:
         settings = TrainingParameters(**{**parameters["training"], **training})
         datasets = {
             "housing.feature_store": january["feature_store"],
             "housing.label_store": january["label_store"],
             "housing.contract": ContractDataset(filepath=str(contract), as_of=TODAY),
             "params:housing.training": MemoryDataset(settings),
+            "params:housing.fairness": MemoryDataset(FairnessParameters(**parameters["fairness"])),
+            "params:housing.mitigation": MemoryDataset(
+                MitigationParameters(**{**parameters["mitigation"], **mitigation})
+            ),
         }
         return (SharedMemoryDataCatalog if shared else DataCatalog)(datasets)
 

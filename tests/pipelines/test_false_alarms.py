@@ -19,6 +19,7 @@ from rai_kedro.drift.parameters import DriftParameters
 from rai_kedro.drift.preparation import check_samples, plan_tests
 from rai_kedro.drift.testing import measure_drift
 from rai_kedro.frames import Store
+from rai_kedro.mitigation.comparison import Uncompared
 from rai_kedro.pipelines.monitoring import nodes as monitoring
 from rai_kedro.pipelines.simulation.nodes import simulate_stores
 from rai_kedro.pipelines.training import nodes as training
@@ -75,13 +76,13 @@ def as_store(frames: dict[str, pd.DataFrame]) -> Store:
 
 
 def train(features: Store, labels: Store, contract: Contract, parameters: TrainingParameters) -> ProductionModel:
-    model_lane, audit_lane, target, fingerprint = training.separate_lanes(features, labels, contract, parameters)
-    split, audit_test = training.split_month(model_lane, audit_lane, target, parameters)
+    model_lane, audit_lane, _, target, fingerprint = training.separate_lanes(features, labels, contract, parameters)
+    split, _, audit_test = training.split_months(model_lane, audit_lane, target, parameters)
     model = training.fit_model(split, contract, parameters)
     predictions = training.predict_splits(model, split)
-    gate = {"outcome": "pass"}
+    gate, compared = {"outcome": "pass"}, Uncompared("drift is tested here")
     candidate = training.assemble_candidate(
-        model, split, audit_test, predictions, fingerprint, [], gate, contract, parameters
+        model, split, audit_test, predictions, fingerprint, [], gate, compared, contract, parameters
     )
     review = Review("housing", "1", "run", "approved", "R. Viewer", "read", "2026-01-01", "", "")
     return ProductionModel(model, "1", "run", candidate.reference, candidate.contract, review)

@@ -12,6 +12,7 @@ import yaml
 from rai_kedro.catalogue.reading import read_contract
 from rai_kedro.fairness.assessment import Assessment
 from rai_kedro.fairness.verdicts import EXIT_CODES, GateDecision
+from rai_kedro.mitigation.comparison import Uncompared
 from rai_kedro.pipelines.simulation.nodes import simulate_hospital
 from rai_kedro.pipelines.training import nodes
 from rai_kedro.pipelines.training.parameters import FairnessParameters, TrainingParameters
@@ -26,17 +27,24 @@ def trained() -> dict[str, Any]:
     values = yaml.safe_load((BASE / "parameters.yml").read_text(encoding="utf-8"))["hospital"]
     one_month = {**values["simulation"], "months": 1, "visits": 6000, "drift": []}
     features, labels, _, bias, _ = simulate_hospital(HospitalParameters(**one_month))
-    training, fairness = TrainingParameters(**values["training"]), FairnessParameters(**values["fairness"])
+    training = TrainingParameters(**{**values["training"], "last_month": None})
+    fairness = FairnessParameters(**values["fairness"])
     stores = ({key: frame.copy for key, frame in frames.items()} for frames in (features, labels))
-    model_lane, audit_lane, target, _ = nodes.separate_lanes(*stores, contract, training)
-    split, audit_test = nodes.split_month(model_lane, audit_lane, target, training)
+    model_lane, audit_lane, _, target, _ = nodes.separate_lanes(*stores, contract, training)
+    split, _, audit_test = nodes.split_months(model_lane, audit_lane, target, training)
     model = nodes.fit_model(split, contract, training)
     predictions = nodes.predict_splits(model, split)
-    assessment, gate = nodes.assess_fairness(split, audit_test, predictions, training, fairness)
+    unmitigated = Uncompared("the bias is to be found, not mitigated")
+    assessment, gate = nodes.assess_fairness(split, audit_test, predictions, unmitigated, training, fairness)
     performance = nodes.assess_performance(split, predictions, training)
-    return {"model": model, "audit": audit_test, "assessment": assessment, "gate": gate, "bias": bias} | {
-        "performance": {(e["split"], e["name"]): e for e in performance}
-    }
+    return {
+        "model": model,
+        "audit": audit_test,
+        "assessment": assessment,
+        "gate": gate,
+        "bias": bias,
+        "fairness": fairness,
+    } | {"performance": {(e["split"], e["name"]): e for e in performance}}
 
 
 def test_flagged_columns_are_audited_and_never_seen_by_the_model(trained: dict[str, Any]) -> None:
@@ -60,4 +68,6 @@ def test_the_known_bias_is_found_and_judged(trained: dict[str, Any]) -> None:
     decision = GateDecision.from_dict(trained["gate"])
     assert decision.outcome in ("fail", "insufficient_evidence")
     assert decision.exit_code == EXIT_CODES[decision.outcome]
-    assert {verdict.disparity.metric for verdict in decision.verdicts} == {"statistical_parity", "equal_opportunity"}
+    judged = {(verdict.disparity.metric, verdict.disparity.kind) for verdict in decision.verdicts}
+    assert ("statistical_parity", "ratio") in judged
+    assert judged == {(one.metric, one.kind) for one in trained["fairness"].tolerances}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,13 +20,38 @@ from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from rai_kedro.fairness.assessment import Assessment, FairnessSpec, examine_regression
+from rai_kedro.fairness.grouping import GroupingSpec
+from rai_kedro.fairness.verdicts import Gate, GateDecision, Tolerance
 from rai_kedro.registry.candidate import Candidate, register_candidate
 from rai_kedro.registry.card import attach_card
+from rai_kedro.registry.gate import ASSESSMENT_FILE, GATE_FILE
 from rai_kedro.registry.review import ReviewRequest
 from rai_kedro.registry.versions import RegisteredVersion
 
 Register = Callable[..., RegisteredVersion]
 FIGURES = {"training.test.R2": 0.7, "training.fairness.LSTAT.parity": 0.1}
+# Limit on the difference of the groups' mean signed errors, which lie 1 apart.
+LIMITS = {"pass": 5.0, "insufficient_evidence": 1.0, "fail": 0.1}
+
+
+@functools.cache
+def assess() -> Assessment:
+    """Measure two groups of a hundred rows for which the model errs by 0 and by 1 on average."""
+    rng = np.random.default_rng(0)
+    target = rng.normal(20, 3, 200)
+    audit = pd.DataFrame({"LSTAT": ["low", "high"] * 100})
+    predicted = target + (audit["LSTAT"] == "high") + rng.normal(0, 1, 200)
+    metrics = ("mean_signed_error", "mean_absolute_error")
+    return examine_regression(
+        target, predicted, audit, FairnessSpec(groupings=(GroupingSpec(columns=("LSTAT",)),), metrics=metrics)
+    )
+
+
+@functools.cache
+def decide_gate(limit: float) -> GateDecision:
+    """Let the gate judge one of the two metrics; the other has no tolerance."""
+    return Gate(tolerances=(Tolerance(metric="mean_signed_error", limit=limit),)).judge(assess().disparities)
 
 
 @pytest.fixture(scope="session")
@@ -78,14 +106,27 @@ def make_candidate(seed: int = 0, estimator: object = None) -> Candidate:
 
 @pytest.fixture
 def register(client: MlflowClient, use_case: str, write_card: Callable[..., None]) -> Register:
-    """Do what the training stage does to the registry; a test may leave figures or card out."""
+    """Do what the training stage does to the registry; a test may leave figures, card or gate out."""
 
     def register_one(
-        seed: int = 0, estimator: object = None, *, metrics: dict[str, float] | None = None, card: bool = True
+        seed: int = 0,
+        estimator: object = None,
+        *,
+        metrics: dict[str, float] | None = None,
+        card: bool = True,
+        gate: str | None = "pass",
     ) -> RegisteredVersion:
+        candidate = make_candidate(seed, estimator)
         with mlflow.start_run(run_name=f"seed {seed}"):
             mlflow.log_metrics(FIGURES if metrics is None else metrics)
-            version = register_candidate(make_candidate(seed, estimator), use_case)
+            if gate is not None:
+                decision = decide_gate(LIMITS[gate])
+                mlflow.log_dict(decision.to_dict(), GATE_FILE)
+                mlflow.log_dict(assess().to_dict(), ASSESSMENT_FILE)
+                candidate = dataclasses.replace(
+                    candidate, tags={**candidate.tags, "rai.fairness_gate": decision.outcome}
+                )
+            version = register_candidate(candidate, use_case)
         if card:
             write_card(version)
         return version
@@ -94,11 +135,28 @@ def register(client: MlflowClient, use_case: str, write_card: Callable[..., None
 
 
 @pytest.fixture
+def stored_gate() -> Callable[[str], tuple[dict[str, object], dict[str, object]]]:
+    """Give decision and assessment as a run holds them, to be changed at will."""
+
+    def store(outcome: str) -> tuple[dict[str, object], dict[str, object]]:
+        both = (decide_gate(LIMITS[outcome]).to_dict(), assess().to_dict())
+        decision, assessment = json.loads(json.dumps(both))
+        return decision, assessment
+
+    return store
+
+
+@pytest.fixture
 def write_card(tmp_path: Path) -> Callable[..., None]:
     def write_one(version: RegisteredVersion, text: str = '{"purpose": "test"}') -> None:
-        files = [tmp_path / f"model_card_v{version.version}.{ending}" for ending in ("html", "json")]
+        texts = {
+            "html": f'<h1>A model</h1><p class="status">candidate</p><p>{text}</p>',
+            "md": f"# A model\n\n**Status: candidate**\n\n{text}\n",
+            "json": text,
+        }
+        files = [tmp_path / f"model_card_v{version.version}.{ending}" for ending in texts]
         for file in files:
-            file.write_text(text)
+            file.write_text(texts[file.suffix.removeprefix(".")])
         attach_card(version.name, version.version, version.run_id, "A model.", files)
 
     return write_one

@@ -224,6 +224,8 @@ class TestLoadProduction:
         noted = {
             "rai.model_digest": digest_model(info.model_uri),
             "rai.companion_digest": tags["rai.companion_digest"],
+            "rai.fairness_gate": tags["rai.fairness_gate"],
+            "rai.fairness_gate_digest": tags["rai.fairness_gate_digest"],
         }
         client.create_model_version(use_case, info.model_uri, run_id=first.run_id, tags=noted)
         write_card(RegisteredVersion(use_case, "2", first.run_id, info.model_uri))

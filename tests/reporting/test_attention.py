@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
+from rai_kedro.fairness.questionnaire.selection import Finding
+from rai_kedro.fairness.verdicts import GateDecision
 from rai_kedro.reporting.attention import AttentionThresholds, list_attention
 from rai_kedro.reporting.card_contents import (
     CarbonFigure,
@@ -10,6 +13,9 @@ from rai_kedro.reporting.card_contents import (
     ModelCard,
     Uses,
 )
+from rai_kedro.reporting.card_mitigation import read_comparison
+
+from .conftest import make_comparison, make_fairness
 
 
 def texts_about(card: ModelCard, topic: str) -> list[str]:
@@ -54,36 +60,71 @@ def test_code_without_version_control_is_said(card: ModelCard) -> None:
 def test_audit_column_without_a_figure_is_said(card: ModelCard) -> None:
     lanes = Lanes(card.lanes.model, ("B", "LSTAT"), ())
     (text,) = texts_about(dataclasses.replace(card, lanes=lanes), "Not audited")
-    assert text.startswith("LSTAT is in the audit lane")
+    assert text == "LSTAT is in the audit lane and in no grouping: nothing was measured for it."
 
 
-def test_widest_gap_of_a_metric_is_named_with_lowest_and_highest_group(card: ModelCard) -> None:
-    narrow = card.fairness[0]
-    gap = dataclasses.replace(narrow.gap, value=-0.5, lower=-0.6, upper=-0.4)
-    wide = dataclasses.replace(narrow, column="LSTAT", gap=gap, groups=narrow.groups[::-1])
-    (text,) = texts_about(dataclasses.replace(card, fairness=(narrow, wide)), "Widest gap")
-    assert text == (
-        "demographic parity difference over LSTAT: -0.500 [-0.600, -0.400] share. "
-        "Lowest: low 0.380 [0.280, 0.480] (n = 84); highest: high 0.720 (n = 83)."
-    )
+def test_gate_that_does_not_pass_comes_first_and_then_each_verdict(card: ModelCard) -> None:
+    failing = dataclasses.replace(card, fairness=make_fairness(limit=0.05))
+    points = list_attention(failing)
+    assert [point.topic for point in points[:2]] == ["Fairness gate", "Fairness limit exceeded"]
+    assert points[0].text == "The fairness gate says fail. Of 1 judged disparity: 1 fail."
+    assert points[1].text.startswith("Statistical parity, difference by B: 0.2")
+    assert points[1].text.endswith("tolerated is at most 0.05; lower for low, higher for high.")
+    assert not texts_about(card, "Fairness gate")
 
 
-def test_small_group_is_listed_at_the_threshold_only(card: ModelCard) -> None:
+def test_lack_of_evidence_says_what_would_settle_it(card: ModelCard) -> None:
+    unsure = dataclasses.replace(card, fairness=make_fairness(limit=0.22))
+    (text,) = texts_about(unsure, "Fairness evidence insufficient")
+    assert re.search(r"To settle it: about [\d,]+ further rows behind these figures\.$", text)
+
+
+def test_group_that_is_declared_and_absent_is_listed(card: ModelCard) -> None:
+    record = make_fairness(declared=("low", "third"))
+    changed = dataclasses.replace(card, fairness=record)
+    assert texts_about(changed, "Group not assessed") == ["B, third: declared, but has no rows."]
+    assert texts_about(changed, "Fairness not assessed")[0].endswith("To settle it: third: declared, but has no rows.")
+
+
+def test_gate_that_could_not_be_evaluated_is_listed_with_every_problem(card: ModelCard) -> None:
+    gate = GateDecision("could_not_be_evaluated", problems=("no tolerance is set", "no interval"))
+    changed = dataclasses.replace(card, fairness=dataclasses.replace(make_fairness(), gate=gate))
+    assert texts_about(changed, "Fairness gate") == [
+        "The fairness gate could not be evaluated, and so stays closed: no tolerance is set."
+    ]
+    assert texts_about(changed, "Not evaluated") == ["no interval."]
+
+
+def test_small_group_is_named_with_its_smallest_denominator(card: ModelCard) -> None:
     assert not texts_about(card, "Small group")
-    small = list_attention(card, AttentionThresholds(small_group=84))
-    assert [p.text for p in small if p.topic == "Small group"] == [
-        "B, group high: 83 rows, fewer than 84: uncertain figures."
+    small = dataclasses.replace(card, fairness=make_fairness(groups=("low", "high", "few")))
+    assert texts_about(small, "Small group") == [
+        "B: fewer than 30 rows behind a figure of few (false positive rate of 4)."
+    ]
+    listed = list_attention(small, AttentionThresholds(small_group=4))
+    assert not [point for point in listed if point.topic == "Small group"]
+
+
+def test_metrics_that_contradict_the_answers_are_listed_and_remarks_are_not(card: ModelCard) -> None:
+    findings = (
+        Finding("metric_added", "'calibration' is measured, though the answers lead elsewhere", "calibration"),
+        Finding("question_changed", "it was worded differently", contradicts=False),
+    )
+    asked = dataclasses.replace(card.questionnaire, findings=findings)
+    assert texts_about(dataclasses.replace(card, questionnaire=asked), "Metrics contradict the answers") == [
+        "'calibration' is measured, though the answers lead elsewhere."
     ]
 
 
-def test_undefined_gap_is_listed_and_is_not_the_widest(card: ModelCard) -> None:
-    gap = card.fairness[0]
-    undefined = dataclasses.replace(gap.gap, value=None, lower=None, upper=None, note="a group has no rows")
-    changed = dataclasses.replace(card, fairness=(dataclasses.replace(gap, gap=undefined),))
-    assert not texts_about(changed, "Widest gap")
-    assert texts_about(changed, "Gap not defined") == [
-        "demographic parity difference over B is not defined: a group has no rows."
+def test_refused_mitigation_and_sensitive_column_at_prediction_are_listed(card: ModelCard) -> None:
+    plain = read_comparison(make_comparison())
+    needy = read_comparison(make_comparison(needs_sensitive=True))
+    assert texts_about(dataclasses.replace(card, mitigation=plain), "Sensitive column at prediction") == []
+    changed = dataclasses.replace(card, mitigation=needy)
+    assert texts_about(changed, "Sensitive column at prediction") == [
+        "The registered model needs race of every row that it predicts."
     ]
+    assert texts_about(changed, "Mitigation refused") == ["threshold_optimisation: Not permitted."]
 
 
 def test_wide_interval_is_listed_and_a_narrow_one_is_not(card: ModelCard) -> None:
@@ -107,7 +148,7 @@ def test_what_was_not_measured_or_stated_is_listed(card: ModelCard) -> None:
     bare = dataclasses.replace(
         card,
         performance=(),
-        fairness=(),
+        fairness=None,
         carbon=(CarbonFigure("training", reason="switched off"),),
         limits=(),
         uses=Uses((), ()),
@@ -133,6 +174,7 @@ def test_points_lead_to_sections_that_the_page_has(card: ModelCard) -> None:
     assert all(f'id="{point.section}"' in html for point in list_attention(card))
 
 
-def test_no_point_is_a_verdict(card: ModelCard) -> None:
+def test_no_point_says_more_than_the_gate(card: ModelCard) -> None:
+    card = dataclasses.replace(card, fairness=make_fairness(limit=0.05))
     words = " ".join(point.text for point in list_attention(card)).lower().split()
-    assert not {"fair", "unfair", "biased", "unbiased", "safe", "acceptable", "passed", "failed"} & set(words)
+    assert not {"fair", "unfair", "biased", "unbiased", "safe", "acceptable"} & set(words)

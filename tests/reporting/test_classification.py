@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from rai_kedro.reporting.classification import ClassificationError, iterate_roc, measure_classification
+from rai_kedro.reporting.classification import ClassificationError, _brier, iterate_roc, measure_classification
 
 
 def _rows(seed: int, rows: int = 300) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -43,6 +43,25 @@ def test_intervals_cover_the_truth() -> None:
         assert auc.lower is not None and auc.upper is not None
         covered += auc.lower <= true_auc <= auc.upper
     assert 0.925 <= covered / runs <= 0.975
+
+
+@pytest.mark.parametrize(("rate", "rows"), [(0.1, 50), (0.1, 200), (0.3, 200)])
+def test_interval_of_the_brier_score_covers_the_truth(rate: float, rows: int) -> None:
+    """Labels are drawn with the probability that the score states, so that the true figure is E(s (1 - s))."""
+    rng, runs, held = np.random.default_rng(4), 800, 0
+    true_brier = float(np.mean((lambda s: s * (1 - s))(rng.beta(4 * rate, 4 * (1 - rate), 2_000_000))))
+    for _ in range(runs):
+        score = rng.beta(4 * rate, 4 * (1 - rate), rows)
+        truth = rng.random(rows) < score
+        brier = _brier(truth.astype(float), score, "test", 0.95)
+        assert brier.lower is not None and brier.upper is not None
+        held += brier.lower <= true_brier <= brier.upper
+    assert 0.94 <= held / runs <= 0.99
+
+
+def test_scores_without_any_error_have_an_interval_of_no_width() -> None:
+    brier = _brier(np.array([0.0, 1.0, 1.0]), np.array([0.0, 1.0, 1.0]), "test", 0.95)
+    assert (brier.value, brier.lower, brier.upper) == (0, 0, 0)
 
 
 def test_roc_runs_from_corner_to_corner_and_has_the_area() -> None:

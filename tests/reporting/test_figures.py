@@ -6,7 +6,9 @@ import json
 import numpy as np
 import pytest
 
-from rai_kedro.reporting.figures import MAX_POINTS, draw_group_gaps, draw_predictions, draw_residuals
+from rai_kedro.fairness.assessment import Assessment
+from rai_kedro.reporting.figures import MAX_POINTS, draw_predictions, draw_residuals
+from rai_kedro.reporting.group_figure import draw_groups
 from rai_kedro.reporting.model_card import ModelCard
 
 Predictions = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -41,32 +43,45 @@ def test_scatter_of_many_rows_shows_a_part_and_says_so() -> None:
     assert "(50,000 rows, 2,000 shown)" in figure.layout.title.text
 
 
-def test_group_intervals_reach_from_lower_to_upper(card: ModelCard) -> None:
-    (trace,) = draw_group_gaps(card.fairness).data
-    assert trace.y == ("B: low (n = 84)", "B: high (n = 83)")
-    assert trace.x == (0.38, 0.72)
-    assert trace.error_x.array == pytest.approx((0.1, 0.0))
-    assert trace.error_x.arrayminus == pytest.approx((0.1, 0.0))
+def test_group_intervals_reach_from_lower_to_upper_with_the_rows_behind_each_rate(card: ModelCard) -> None:
+    figure = draw_groups(card.fairness.assessment)
+
+    selection, false_positives, _ = figure.data
+    low = next(one for one in card.fairness.assessment.tables[0].figures if one.group == "low")
+    at = selection.y.index("B: low")
+    assert selection.name == "selection rate"
+    assert selection.x[at] == low.value
+    assert selection.error_x.array[at] == pytest.approx(low.upper - low.value)
+    assert selection.error_x.arrayminus[at] == pytest.approx(low.value - low.lower)
+    # Ten rows of the group lack a label; the rows of a false positive rate are the negatives only.
+    assert (selection.text[at], false_positives.text[at]) == (f"n = {low.rows}", "n = 195")
 
 
-def test_each_metric_has_its_own_panel_with_its_unit(card: ModelCard) -> None:
-    share = card.fairness[0]
-    gap = dataclasses.replace(share.gap, name="group MAE gap", unit="1000 USD")
-    error = dataclasses.replace(share, metric="group MAE gap", gap=gap, measured="mean absolute error")
-    figure = draw_group_gaps([share, error])
-    assert [trace.xaxis for trace in figure.data] == ["x", "x2"]
-    assert figure.layout.xaxis2.title.text == "mean absolute error (1000 USD)"
-    assert [a.text for a in figure.layout.annotations] == ["demographic parity difference", "group MAE gap"]
+def test_each_rate_has_its_own_panel_with_its_unit(card: ModelCard) -> None:
+    figure = draw_groups(card.fairness.assessment, unit="1000 USD")
+    assert [trace.xaxis for trace in figure.data] == ["x", "x2", "x3"]
+    assert figure.layout.xaxis2.title.text == "false positive rate<br>(1000 USD)"
+    assert figure.layout.meta == {"section": "fairness"}
 
 
-def test_without_audited_columns_the_figure_says_so() -> None:
-    assert draw_group_gaps([]).layout.title.text == "No column is audited"
+def test_group_without_a_figure_keeps_its_line(card: ModelCard) -> None:
+    assessment = card.fairness.assessment
+    table = assessment.tables[0]
+    unknown = tuple(dataclasses.replace(f, value=None, lower=None, upper=None) for f in table.figures[:1])
+    changed = dataclasses.replace(table, figures=unknown + table.figures[1:])
+    figure = draw_groups(dataclasses.replace(assessment, tables=(changed,)))
+    assert figure.data[0].x[0] is None
+    assert len(figure.layout.yaxis.categoryarray) == 2
+
+
+def test_without_groupings_the_figure_says_so() -> None:
+    assert draw_groups(Assessment((), ())).layout.title.text == "No grouping is assessed"
 
 
 def test_names_from_the_data_are_escaped(hostile_card: ModelCard, predictions: Predictions) -> None:
     truth, predicted, _ = predictions
     figures = [
-        draw_group_gaps(hostile_card.fairness),
+        draw_groups(hostile_card.fairness.assessment),
         draw_predictions(truth, predicted, unit="<a href=x>", split="<b>"),
     ]
     for figure in figures:
@@ -80,4 +95,4 @@ def test_names_from_the_data_are_escaped(hostile_card: ModelCard, predictions: P
 def test_figures_of_506_rows_stay_small(predictions: Predictions, card: ModelCard) -> None:
     truth, predicted, splits = predictions
     figures = [draw_residuals(truth, predicted, splits), draw_predictions(truth, predicted)]
-    assert all(len(figure.to_json()) < 30_000 for figure in [*figures, draw_group_gaps(card.fairness)])
+    assert all(len(figure.to_json()) < 30_000 for figure in [*figures, draw_groups(card.fairness.assessment)])

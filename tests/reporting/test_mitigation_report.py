@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rai_kedro.reporting.mitigation_figures import find_before_and_after
+from rai_kedro.reporting.card_mitigation import find_before_and_after
 from rai_kedro.reporting.mitigation_report import draw_mitigation, list_gaps, list_models, render_mitigation_page
 
 Plain = dict[str, Any]
@@ -171,6 +171,15 @@ def test_without_a_mitigation_only_the_state_before_is_shown(comparison: Plain) 
     assert len(find_before_and_after(comparison)) == 1
     assert len(draw_mitigation(comparison, favourable="admitted")["performance"].data) == 1
     assert "no mitigation</h1>" in render_mitigation_page(comparison, use_case="hospital", favourable="admitted")
+
+
+def test_where_nothing_was_compared_page_and_figures_say_so() -> None:
+    nothing = {"models": [], "chosen": "unmitigated", "reason": "no sensitive column is configured"}
+
+    assert "No sensitive column is configured." in render_mitigation_page(nothing, use_case="x", favourable="y")
+    figures = draw_mitigation(nothing, favourable="y")
+    assert len(figures) == 6
+    assert {figure.layout.title.text for figure in figures.values()} == {"No mitigation was compared"}
 
 
 def test_a_regression_has_means_and_neither_curves_nor_numbers(comparison: Plain) -> None:

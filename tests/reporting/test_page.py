@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rai_kedro.reporting.figures import draw_group_gaps, draw_predictions, draw_residuals
+from rai_kedro.reporting.figures import draw_predictions, draw_residuals
+from rai_kedro.reporting.group_figure import draw_groups
 from rai_kedro.reporting.model_card import ModelCard, render_html
 
 Predictions = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -52,7 +53,7 @@ def figures(predictions: Predictions, hostile_card: ModelCard) -> dict[str, obje
     return {
         "Residuals </script><script>document.title='owned'</script>": draw_residuals(truth, predicted, splits),
         "Predictions": draw_predictions(truth, predicted, unit="</script><b>"),
-        "Groups": draw_group_gaps(hostile_card.fairness),
+        "Groups": draw_groups(hostile_card.fairness.assessment),
     }
 
 

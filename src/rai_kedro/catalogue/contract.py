@@ -63,7 +63,7 @@ class ColumnContract(_Frozen):
         risk: Which harm; required as soon as either flag is set.
         use: ``model`` may reach the estimator, ``audit`` only the fairness auditor, ``mitigation`` also a method that
             makes predictions fairer and needs the column to do so, ``forbidden`` nobody.
-        justification: Lets a flagged column have ``use: model`` or ``use: mitigation`` until a date.
+        justification: Lets a flagged column have ``use: model``, and any column have ``use: mitigation``, until a date.
     """
 
     name: Name
@@ -93,8 +93,9 @@ class ColumnContract(_Frozen):
             raise ValueError(f"'categories' goes with type 'category', not with '{self.type}'")
         if self.flags and self.risk is None:
             raise ValueError(f"'risk' must say which harm, since {' and '.join(self.flags)} is set")
-        if self.justification is not None and not (self.flags and self.use in ("model", "mitigation")):
-            raise ValueError("'justification' is only for a flagged column with use 'model' or 'mitigation'")
+        justifiable = self.use == "mitigation" or (self.flags and self.use == "model")
+        if self.justification is not None and not justifiable:
+            raise ValueError("'justification' is only for a flagged column with use 'model', or for use 'mitigation'")
         return self
 
 

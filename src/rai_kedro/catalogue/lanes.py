@@ -97,6 +97,61 @@ def split_lanes(
     )
 
 
+def permits_mitigation(contract: DatasetContract, name: str, *, on: date) -> bool:
+    """Return whether a mitigation may read this column for every prediction.
+
+    Args:
+        contract: The contract of the feature store.
+        name: The sensitive column.
+        on: Day against which the justification is judged.
+    """
+    column = contract.columns.get(name)
+    if column is None or column.use not in ("mitigation", "model"):
+        return False
+    justified = column.justification is not None and column.justification.is_valid(on)
+    return justified or (column.use == "model" and not column.flags)
+
+
+def add_sensitive(
+    model: pd.DataFrame, audit: pd.DataFrame, name: str | None, contract: DatasetContract, *, on: date
+) -> pd.DataFrame:
+    """Put beside the model lane the one column that a model's mitigation needs for every prediction.
+
+    Args:
+        model: Model lane, shape (rows, model columns).
+        audit: Audit lane of the same rows.
+        name: The sensitive column; None if no prediction needs one.
+        contract: The contract of the feature store.
+        on: Day against which the justification is judged.
+
+    Returns:
+        The model lane, with that column last unless it is there already.
+
+    Raises:
+        LaneError: If the contract does not give it ``use: mitigation`` with a justification that still holds.
+    """
+    if name is None:
+        return model
+    if not permits_mitigation(contract, name, on=on):
+        _refuse_sensitive(name, contract, on)
+    return model if name in model else model.assign(**{name: audit[name]})
+
+
+def _refuse_sensitive(name: str, contract: DatasetContract, on: date) -> None:
+    column = contract.columns.get(name)
+    held = "it is not in the contract" if column is None else f"its use is '{column.use}'"
+    if column is not None and column.use in ("mitigation", "model"):
+        until = column.justification.until if column.justification else None
+        held = f"its justification ended on {until}; now {on}" if until else "it has no justification"
+    raise LaneError(
+        f"The mitigation needs '{name}' for every prediction, which the contract does not permit.",
+        where=f"{contract.dataset}, column {name}",
+        example=held,
+        remedy=f"give '{name}' 'use: mitigation' with a 'justification' (by, reason, until) that holds; "
+        "or train a model whose mitigation does not need it",
+    )
+
+
 def _admit(name: str, contract: DatasetContract, on: date) -> None:
     where = f"{contract.dataset}, column {name}"
     column = contract.columns.get(name)

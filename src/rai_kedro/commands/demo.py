@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import logging
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from rai_kedro.commands.project import open_catalog, require_use_case, run_pipeline
 from rai_kedro.commands.review import record_decision
 
+if TYPE_CHECKING:
+    from rai_kedro.registry.review import ReviewRequest
+    from rai_kedro.registry.versions import RegisteredVersion
+
 _log = logging.getLogger(__name__)
 _REVIEWER = "demo reviewer (no person)"
 _STATEMENT = "Demonstration: approved automatically so that monitoring can be seen. Not a real review."
+_RISK = "Demonstration: nobody answers for this risk, and no decision about anybody may rest on this version"
 
 
 def run_lifecycle(use_case: str, env: str | None) -> None:
@@ -22,7 +29,29 @@ def run_lifecycle(use_case: str, env: str | None) -> None:
     require_use_case(use_case)
     run_pipeline(use_case, env)
     with open_catalog(use_case, env) as catalog:
-        version = catalog.load(f"{use_case}.candidate_model").version
+        request = request_approval(catalog.load(f"{use_case}.candidate_model"))
         _log.info("")
-        record_decision(catalog, "approve", use_case, version, (_REVIEWER, _STATEMENT), demo=True)
+        record_decision(catalog, "approve", request)
     run_pipeline(f"{use_case}.monitoring", env)
+
+
+def request_approval(candidate: RegisteredVersion) -> ReviewRequest:
+    """Ask for the demo's approval; a risk is accepted, labelled as a demonstration, only where the gate does not pass.
+
+    Args:
+        candidate: The version that was just trained.
+
+    Returns:
+        The request, for `record_decision`.
+    """
+    from mlflow import MlflowClient
+
+    from rai_kedro.registry.decisions import PASSED
+    from rai_kedro.registry.gate import judge_gate
+    from rai_kedro.registry.review import ReviewRequest
+
+    client = MlflowClient()
+    outcome = judge_gate(client, client.get_model_version(candidate.name, candidate.version)).decision.outcome
+    risk = None if outcome == PASSED else _RISK
+    now = datetime.now(UTC)
+    return ReviewRequest(candidate.name, candidate.version, _REVIEWER, _STATEMENT, now, demo=True, accept_risk=risk)

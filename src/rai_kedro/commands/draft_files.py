@@ -91,6 +91,7 @@ def render_parameters(draft: UseCaseDraft) -> str:
         params="{}" if is_regression else "{max_iter: 1000}",
         other="HistGradientBoostingRegressor" if is_regression else "HistGradientBoostingClassifier",
         fairness=_fairness(draft),
+        mitigation=_mitigation(draft),
     )
 
 
@@ -197,6 +198,21 @@ def _fairness(draft: UseCaseDraft) -> str:
     )
 
 
+def _mitigation(draft: UseCaseDraft) -> str:
+    method = "reweighing" if draft.task == "classification" else "bounded_group_loss"
+    if not draft.audited:
+        return "    sensitive_column: null        # no column is audited, so nothing can be compared"
+    lines = [
+        f"    sensitive_column: {scalar(draft.audited[0])}  # audited column that is mitigated for; null: none",
+        "    metric: null                  # decides what is fairer; null: the first of 'fairness.metrics'",
+        "    tolerance: 0.02               # loss of accuracy (of R2 for a regression) that is accepted",
+        "    chosen: null                  # null: by the rule; 'unmitigated' or a name below: whatever the rule says",
+        "    methods:                      # each with its 'parameters', and a 'name' if one method stands here twice",
+        f"      - method: {method}",
+    ]
+    return "\n".join(lines)
+
+
 _CATALOG_HEAD = """\
 # The '{name}' use case: a table of your own. Drafted from the data by 'kedro rai new-use-case'.
 #
@@ -244,7 +260,8 @@ _PARAMETERS = """\
 
   training:
     task: {task}
-    month: {month}                # month of the stores to train on
+    month: {month}                # month of the stores to train on; with 'last_month' the first of several
+    last_month: null              # null: the one month
     target: {target}
     unit: ""                      # of the target, for figures and reports
     features: null                # null: every column of use 'model'; or a list of column names
@@ -269,6 +286,11 @@ _PARAMETERS = """\
   fairness:
     level: 0.95                   # of all intervals of one metric and grouping together
 {fairness}
+
+  # Mitigations are compared with the unmitigated model on the same test rows; the one that loses no more than the
+  # tolerance, and whose groups lie closest as far as the rows can tell, becomes the candidate.
+  mitigation:
+{mitigation}
 
   monitoring:
     months: pending               # pending: every month not yet scored; next: only the first of them

@@ -7,10 +7,11 @@ import click
 from rai_kedro.commands.errors import explain
 from rai_kedro.commands.project import open_catalog
 from rai_kedro.fairness.verdicts import EXIT_CODES, GateDecision
+from rai_kedro.registry.judgement import describe_verdict, in_words, judge_stored
 
 
 def ask_gate(use_case: str, env: str | None) -> int:
-    """Print every verdict of the newest training and return the exit code.
+    """Print every verdict of the newest training, judged anew as an approval does, and return the exit code.
 
     Args:
         use_case: Name of the use case.
@@ -21,7 +22,9 @@ def ask_gate(use_case: str, env: str | None) -> int:
     """
     try:
         with open_catalog(use_case, env) as catalog:
-            decision = GateDecision.from_dict(catalog.load(f"{use_case}.fairness_gate"))
+            decision = judge_stored(
+                catalog.load(f"{use_case}.fairness_gate"), catalog.load(f"{use_case}.fairness_assessment")
+            )
     except Exception as error:  # a gate that raises would be taken for one that failed on the figures
         click.echo(f"could not be evaluated\n\n{explain(error) or error}", err=True)
         return EXIT_CODES["could_not_be_evaluated"]
@@ -31,8 +34,5 @@ def ask_gate(use_case: str, env: str | None) -> int:
 
 def describe_decision(decision: GateDecision) -> list[str]:
     """Say in a line each what the gate found."""
-    lines = [decision.outcome.replace("_", " ")]
-    for verdict in decision.verdicts:
-        name = f"{verdict.disparity.metric} ({verdict.disparity.kind}) of {verdict.disparity.column}"
-        lines.append(f"  {verdict.outcome.replace('_', ' '):<22} {name}: {verdict.reason}")
-    return [*lines, *(f"  problem: {problem}" for problem in decision.problems)]
+    verdicts = [f"  {in_words(verdict.outcome):<22} {describe_verdict(verdict)}" for verdict in decision.verdicts]
+    return [in_words(decision.outcome), *verdicts, *(f"  problem: {problem}" for problem in decision.problems)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from difflib import unified_diff
 from pathlib import Path
 from typing import Any
@@ -73,7 +73,7 @@ def run_questionnaire(use_case: str, env: str | None = None, answers: str | None
     require_use_case(use_case)
     project = Path.cwd()
     parameters = _load_configuration(project, env, "parameters").get(use_case) or {}
-    model = describe_model(parameters, project / "conf" / "base" / use_case / "catalog.yml")
+    model = describe_configured(parameters, project / "conf" / "base" / use_case / "catalog.yml")
     outcome = _obtain(answers, model)
     if outcome is None:
         click.echo("\nLeft before the end; nothing was written.")
@@ -84,7 +84,7 @@ def run_questionnaire(use_case: str, env: str | None = None, answers: str | None
     return _write_if_confirmed(project, result, env, answers, yes=yes)
 
 
-def describe_model(parameters: Any, catalog_file: Path) -> ModelAtHand:
+def describe_configured(parameters: Any, catalog_file: Path) -> ModelAtHand:
     """Find out what is known of the configured model: its task, what its fit takes, what the contract permits.
 
     Args:
@@ -95,35 +95,15 @@ def describe_model(parameters: Any, catalog_file: Path) -> ModelAtHand:
         The model at hand; None wherever the parameters say nothing yet.
     """
     from rai_kedro.catalogue.reading import read_contract
-
-    contract = read_contract(catalog_file, as_of=datetime.now(UTC).date())
-    today: date = contract.as_of
-    permitted = tuple(
-        name
-        for dataset in contract.datasets.values()
-        for name, column in dataset.columns.items()
-        if str(column.use) == "mitigation" and column.justification is not None and column.justification.is_valid(today)
-    )
-    training = parameters.get("training") or {}
-    if "estimator" not in training:
-        return ModelAtHand(permitted=permitted)
-    return _describe_estimator(training, permitted)
-
-
-def _describe_estimator(training: Any, permitted: tuple[str, ...]) -> ModelAtHand:
-    from sklearn.base import is_classifier, is_regressor
-    from sklearn.utils.validation import has_fit_parameter
-
+    from rai_kedro.mitigation.at_hand import describe_model
     from rai_kedro.modelling.estimator import EstimatorConfig, build_estimator
 
-    config = EstimatorConfig.model_validate(training["estimator"])
-    estimator = build_estimator(config, training.get("allowed_modules") or ["sklearn."])
-    return ModelAtHand(
-        task="regression" if is_regressor(estimator) else "classification" if is_classifier(estimator) else None,
-        takes_sample_weight=has_fit_parameter(estimator, "sample_weight"),
-        gives_scores=hasattr(estimator, "predict_proba"),
-        permitted=permitted,
-    )
+    contract = read_contract(catalog_file, as_of=datetime.now(UTC).date())
+    training, estimator = parameters.get("training") or {}, None
+    if "estimator" in training:
+        config = EstimatorConfig.model_validate(training["estimator"])
+        estimator = build_estimator(config, training.get("allowed_modules") or ["sklearn."])
+    return describe_model(estimator, contract.datasets["feature_store"], on=contract.as_of)
 
 
 def describe_result(result: QuestionnaireResult) -> list[str]:

@@ -14,6 +14,7 @@ from rai_kedro.errors import RaiError
 if TYPE_CHECKING:
     from kedro.io import DataCatalog
 
+    from rai_kedro.registry.review import ReviewRequest
     from rai_kedro.registry.verification import RecordReport
 
 
@@ -21,38 +22,37 @@ class RecordUnsoundError(RaiError):
     """The evidence record is broken or missing, or MLflow says something else."""
 
 
-def decide(decision: str, use_case: str, env: str | None, version: str, reviewer: str, statement: str) -> None:
-    """Record a person's decision on a version, and say what it led to."""
-    with open_catalog(use_case, env) as catalog:
-        record_decision(catalog, decision, use_case, version, (reviewer, statement))
-
-
-def record_decision(
-    catalog: DataCatalog,
+def decide(
     decision: str,
     use_case: str,
+    env: str | None,
     version: str,
-    words: tuple[str, str],
-    *,
-    demo: bool = False,
+    reviewer: str,
+    statement: str,
+    accept_risk: str | None = None,
 ) -> None:
+    """Record a person's decision on a version, and say what it led to."""
+    from rai_kedro.registry.review import ReviewRequest
+
+    request = ReviewRequest(use_case, version, reviewer, statement, datetime.now(UTC), accept_risk=accept_risk)
+    with open_catalog(use_case, env) as catalog:
+        record_decision(catalog, decision, request)
+
+
+def record_decision(catalog: DataCatalog, decision: str, request: ReviewRequest) -> None:
     """Record a decision with an open catalogue.
 
     Args:
         catalog: The project's catalogue.
         decision: ``approve`` or ``reject``.
-        use_case: Name of the use case.
-        version: Version number.
-        words: Reviewer and statement.
-        demo: Whether a demonstration decides in a person's place.
+        request: Who decides on which version, and why.
     """
     from mlflow import MlflowClient
 
     from rai_kedro.registry import review
 
-    request = review.ReviewRequest(use_case, version, *words, reviewed_at=datetime.now(UTC), demo=demo)
     act = review.approve if decision == "approve" else review.reject
-    outcome = act(MlflowClient(), request, evidence_path(catalog, use_case))
+    outcome = act(MlflowClient(), request, evidence_path(catalog, request.use_case))
     click.echo(outcome.message)
 
 
@@ -82,18 +82,21 @@ def verify_evidence(use_case: str, env: str | None) -> None:
             where=str(path),
             how_many=f"{len(report.findings)} finding(s)",
             example=report.findings[0],
-            remedy="find out who changed record, tags or card, and restore them from a backup; if the record is right, "
-            "giving the same decision again sets the tags from it",
+            remedy="find out who changed record, tags, card or gate, and restore them from a backup; if the record is "
+            "right, giving the same decision again sets the tags from it",
         )
 
 
 def _show(report: RecordReport) -> None:
+    from rai_kedro.registry.decisions import describe_gate
+
     chain = report.chain
     state = "the chain is whole" if chain.ok else f"{chain.reason}"
     click.echo(f"{chain.path}: {chain.entries} entries, {state}.")
     for review in report.decisions:
         label = " (demo)" if review.demo else ""
         click.echo(f"version {review.version}  {review.decision} by {review.reviewer}{label} at {review.reviewed_at}")
+        click.echo(f"    the {describe_gate(review.fairness_gate, review.accepted_risk)}")
     for finding in report.findings:
         click.echo(f"NOT SOUND: {finding}")
     if chain.torn_tail:

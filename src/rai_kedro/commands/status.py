@@ -51,7 +51,21 @@ def _lines(status: dict[str, Any]) -> list[str]:
     return lines
 
 
+def describe_drift(month: dict[str, Any]) -> str:
+    """Say what testing a month for drift found, in the same words in the status and at the end of a run.
+
+    Args:
+        month: A month of the drift timeline.
+
+    Returns:
+        The verdict, with the columns that drifted.
+    """
+    return f"DRIFT in {', '.join(month['drifted_columns'])}" if month["verdict"] else "no drift found"
+
+
 def _version_lines(version: dict[str, Any]) -> list[str]:
+    from rai_kedro.registry.decisions import describe_gate
+
     review = version["review"] or "not reviewed"
     by = f" by {version['reviewer']} at {version['reviewed_at']}" if version["reviewer"] else ""
     aliases = f" [{', '.join(version['aliases'])}]" if version["aliases"] else ""
@@ -62,11 +76,11 @@ def _version_lines(version: dict[str, Any]) -> list[str]:
     return [
         f"  {version['version']}{aliases}  {review}{by}",
         *([f"      statement: {version['statement']}"] if version["statement"] else []),
+        f"      {describe_gate(version['fairness_gate'], version['accepted_risk'])}",
         *([f"      on test rows: {figures}"] if figures else []),
         *([f"      card: {version['card']}"] if version["card"] else []),
     ]
 
 
 def _drift_line(month: dict[str, Any]) -> str:
-    verdict = f"DRIFT in {', '.join(month['drifted_columns'])}" if month["verdict"] else "no drift found"
-    return f"  {month['month']}  version {month['model_version']}  {verdict}"
+    return f"  {month['month']}  version {month['model_version']}  {describe_drift(month)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
@@ -15,8 +15,29 @@ from rai_kedro.errors import RaiError
 from rai_kedro.registry.production import ProductionModel, load_production, load_reference
 from rai_kedro.registry.versions import PRODUCTION, find_aliases
 
+_Loaded = TypeVar("_Loaded")
 
-class ProductionModelDataset(AbstractDataset[NoReturn, ProductionModel]):
+
+class _ApprovedDataset(AbstractDataset[NoReturn, _Loaded]):
+    """What is loaded of a registered model by the approvals in its evidence record; nothing is ever saved."""
+
+    def __init__(self, *, registered_model_name: str, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        """Describe the model and its record.
+
+        Args:
+            registered_model_name: Registered model, which is the use case.
+            filepath: The use case's evidence record; so named because Kedro makes this key absolute.
+            metadata: Any metadata for users and plugins; ignored by Kedro.
+        """
+        self._registered_model_name = registered_model_name
+        self._filepath = Path(filepath)
+        self.metadata = metadata
+
+    def _describe(self) -> dict[str, Any]:
+        return {"registered_model_name": self._registered_model_name, "filepath": str(self._filepath)}
+
+
+class ProductionModelDataset(_ApprovedDataset[ProductionModel]):
     """Loads the approved version under alias ``production`` with its reference data and contract.
 
     The check is here and not in a hook, because Kedro runs no dataset hooks in the workers of a
@@ -30,18 +51,6 @@ class ProductionModelDataset(AbstractDataset[NoReturn, ProductionModel]):
               registered_model_name: housing
               filepath: data/08_reporting/evidence/housing.jsonl
     """
-
-    def __init__(self, *, registered_model_name: str, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        """Describe the model and its record.
-
-        Args:
-            registered_model_name: Registered model, which is the use case.
-            filepath: The use case's evidence record; so named because Kedro makes this key absolute.
-            metadata: Any metadata for users and plugins; ignored by Kedro.
-        """
-        self._registered_model_name = registered_model_name
-        self._filepath = Path(filepath)
-        self.metadata = metadata
 
     def load(self) -> ProductionModel:
         """Check alias, tags, evidence record and files, then load.
@@ -79,11 +88,8 @@ class ProductionModelDataset(AbstractDataset[NoReturn, ProductionModel]):
 
         return PRODUCTION in find_aliases(MlflowClient(), self._registered_model_name)
 
-    def _describe(self) -> dict[str, Any]:
-        return {"registered_model_name": self._registered_model_name, "filepath": str(self._filepath)}
 
-
-class ReferencesDataset(AbstractDataset[NoReturn, Callable[[str], pd.DataFrame]]):
+class ReferencesDataset(_ApprovedDataset[Callable[[str], pd.DataFrame]]):
     """Loads a function from version number to that version's reference data, each checked when it is asked for.
 
     Example:
@@ -94,18 +100,6 @@ class ReferencesDataset(AbstractDataset[NoReturn, Callable[[str], pd.DataFrame]]
               registered_model_name: housing
               filepath: data/08_reporting/evidence/housing.jsonl
     """
-
-    def __init__(self, *, registered_model_name: str, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        """Describe the model and its record.
-
-        Args:
-            registered_model_name: Registered model, which is the use case.
-            filepath: The use case's evidence record; so named because Kedro makes this key absolute.
-            metadata: Any metadata for users and plugins; ignored by Kedro.
-        """
-        self._registered_model_name = registered_model_name
-        self._filepath = Path(filepath)
-        self.metadata = metadata
 
     def load(self) -> Callable[[str], pd.DataFrame]:
         """Return the look-up; it can be sent to a worker process.
@@ -128,9 +122,6 @@ class ReferencesDataset(AbstractDataset[NoReturn, Callable[[str], pd.DataFrame]]
 
     def _exists(self) -> bool:
         return self._filepath.is_file()
-
-    def _describe(self) -> dict[str, Any]:
-        return {"registered_model_name": self._registered_model_name, "filepath": str(self._filepath)}
 
 
 def _load_reference(name: str, evidence_path: Path, version: str) -> pd.DataFrame:

@@ -1,7 +1,8 @@
 """Energy and emissions of training and of scoring each month, measured with CodeCarbon.
 
-Nodes to measure carry the tag ``carbon.training`` or ``carbon.inference``. What is measured is written to the
-catalogue entries ``<use_case>.training_carbon`` and ``<use_case>.inference_carbon`` and to MLflow.
+Nodes to measure carry the tag ``carbon.training``, ``carbon.mitigation`` or ``carbon.inference``. What is measured is
+written to the catalogue entries ``<use_case>.training_carbon`` (of the first two) and ``<use_case>.inference_carbon``,
+and to MLflow.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from kedro.pipeline.node import Node
 if TYPE_CHECKING:
     from codecarbon import OfflineEmissionsTracker
 
-_TRAINING, _INFERENCE = "carbon.training", "carbon.inference"
-_NOT_RUN = "the runner did not run the carbon hook around this task"
+_INFERENCE = "carbon.inference"
+_FITTING = {"carbon.training": "training", "carbon.mitigation": "mitigation"}
+NOT_MEASURED = "the runner did not run the carbon hook around this task (some runners skip the hooks of nodes)"
 _SCOPE = "processor and memory of this machine during the task; not data storage, network, cooling or manufacture"
 _log = logging.getLogger(__name__)
 
@@ -42,21 +44,24 @@ class CarbonHook:
     def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Forget the last training's record, so that a card never carries the carbon of another run."""
         self._catalog = catalog
-        for node in pipeline.only_nodes_with_tags(_TRAINING).nodes:
-            _keep(catalog, _record_name(node, "training_carbon"), {"training": {"reason": _NOT_RUN}})
+        nothing: dict[str, dict[str, Any]] = {}
+        for node in pipeline.only_nodes_with_tags(*_FITTING).nodes:
+            nothing.setdefault(_record_name(node, "training_carbon"), {})[str(_task(node))] = {"reason": NOT_MEASURED}
+        for name, records in nothing.items():
+            _keep(catalog, name, records)
 
     @hook_impl
     def before_node_run(self, node: Node) -> None:
         """Start a task where a measured node starts."""
-        if {_TRAINING, _INFERENCE} & node.tags:
+        if {*_FITTING, _INFERENCE} & node.tags:
             self._start()
 
     @hook_impl
     def after_node_run(self, node: Node, catalog: DataCatalog) -> None:
-        """Close the training task; a node that scores months has not begun yet when Kedro calls this."""
-        if _TRAINING in node.tags and (record := self._stop()):
-            _keep(catalog, _record_name(node, "training_carbon"), {"training": record})
-            _log_metrics("training", record)
+        """Close the task of a fit; a node that scores months has not begun yet when Kedro calls this."""
+        if (task := _task(node)) and (record := self._stop()):
+            _add(catalog, _record_name(node, "training_carbon"), {task: record})
+            _log_metrics(task, record)
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
@@ -65,9 +70,7 @@ class CarbonHook:
             return
         record = self._stop()
         if record and data:
-            name = _record_name(node, "inference_carbon")
-            if name in self._catalog:
-                _keep(self._catalog, name, {**self._catalog.load(name), **dict.fromkeys(data, record)})
+            _add(self._catalog, _record_name(node, "inference_carbon"), dict.fromkeys(data, record))
         self._start()
 
     @hook_impl
@@ -134,6 +137,16 @@ def _keep(catalog: DataCatalog, name: str, record: dict[str, Any]) -> None:
     """Save a record where the catalogue has a place for it; a slice run on another catalogue may have none."""
     if name in catalog:
         catalog.save(name, record)
+
+
+def _add(catalog: DataCatalog, name: str, records: dict[str, Any]) -> None:
+    """Add to the records that are there already."""
+    if name in catalog:
+        catalog.save(name, {**catalog.load(name), **records})
+
+
+def _task(node: Node) -> str | None:
+    return next((task for tag, task in _FITTING.items() if tag in node.tags), None)
 
 
 def _record_name(node: Node, name: str) -> str:

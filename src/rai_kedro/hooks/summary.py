@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
+
+from rai_kedro.commands.status import describe_drift
 
 
 def describe_run(pipeline: Pipeline, catalog: DataCatalog, seconds: float) -> list[str]:
@@ -42,12 +43,23 @@ def _describe_governance(use_case: str, catalog: DataCatalog, name: str) -> list
 
 
 def _describe_candidate(use_case: str, catalog: DataCatalog, name: str) -> list[str]:
+    from mlflow import MlflowClient
+
+    from rai_kedro.registry.decisions import PASSED, approve_command
+    from rai_kedro.registry.gate import judge_gate
+    from rai_kedro.registry.judgement import count_verdicts, in_words
+
     version = catalog.load(name)
-    command = f"kedro rai approve --use-case {use_case} --version {version.version} --reviewer NAME --statement TEXT"
+    client = MlflowClient()
+    # As an approval asks it, so that what is proposed here is what works.
+    gate = judge_gate(client, client.get_model_version(version.name, version.version))
+    outcome = gate.decision.outcome
     return [
         _row("candidate", f"{version.name} version {version.version}", "MLflow, alias 'candidate'"),
+        _row("fairness", f"gate: {in_words(outcome)}", f"kedro rai gate --use-case {use_case}"),
+        *([] if outcome == PASSED else [_row("", count_verdicts(gate.decision), "")]),
         _row("", "waits for a review:", ""),
-        f"{'':<14}{command}",
+        f"{'':<14}{approve_command(version.name, version.version, passed=outcome == PASSED)}",
     ]
 
 
@@ -61,7 +73,7 @@ def _describe_timeline(use_case: str, catalog: DataCatalog, name: str) -> list[s
     rows = [
         _row(
             "drift" if index == 0 else "",
-            f"{month['month']}  {_verdict(month)}",
+            f"{month['month']}  {describe_drift(month)}",
             f"model version {month['model_version']}",
         )
         for index, month in enumerate(timeline["months"])
@@ -71,10 +83,6 @@ def _describe_timeline(use_case: str, catalog: DataCatalog, name: str) -> list[s
         _row("", f"false-alarm rate of a month: {timeline['months'][-1]['family_wise_rate']:g}", "monitoring.drift"),
         _row("", "timeline and monthly reports", _path(catalog, f"{use_case}.evidently_workspace")),
     ]
-
-
-def _verdict(month: dict[str, Any]) -> str:
-    return f"DRIFT in {', '.join(month['drifted_columns'])}" if month["verdict"] else "no drift found"
 
 
 def _row(topic: str, what: str, where: str) -> str:

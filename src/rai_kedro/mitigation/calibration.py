@@ -128,7 +128,7 @@ class GroupCalibration(MitigatedModel):
                 f"The group {name!r} is too small to be calibrated on its own ({self.method}).",
                 where="method group_calibration",
                 how_many=f"{rows} rows with {events} of the rarer outcome; {needed} and {self.min_events} are needed",
-                remedy="join small groups, give more data, take method 'sigmoid', or calibrate all groups together",
+                remedy="join small groups, give more data, or calibrate all groups together",
             )
         if self.method == "sigmoid" or rows < ROWS_FOR_ISOTONIC:
             return "sigmoid"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from rai_kedro.fairness.assessment import Assessment
 from rai_kedro.fairness.estimates import Disparity, DisparityKind
 from rai_kedro.mitigation.paired import LARGER_IS_BETTER, Gain
+
+if TYPE_CHECKING:
+    from rai_kedro.fairness.assessment import Assessment
 
 UNMITIGATED = "unmitigated"
 YARDSTICK = "post_processed"
@@ -200,6 +202,8 @@ class ComparedModel:
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> ComparedModel:
         """Rebuild a model's figures from :meth:`to_dict`."""
+        from rai_kedro.fairness.assessment import Assessment
+
         assessments = {
             name: None if plain[name] is None else Assessment.from_dict(plain[name])
             for name in ("assessment", "need_assessment")

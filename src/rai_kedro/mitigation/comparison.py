@@ -14,9 +14,9 @@ from typing import Any
 
 import pandas as pd
 
-from rai_kedro.fairness.assessment import FairnessSpec
 from rai_kedro.fairness.estimates import DisparityKind
 from rai_kedro.fairness.metrics import METRICS, Task
+from rai_kedro.fairness.request import FairnessSpec
 from rai_kedro.mitigation.choosing import RULE, choose_model, mark_frontier
 from rai_kedro.mitigation.compared import UNMITIGATED, YARDSTICK, Comparator, ComparedModel
 from rai_kedro.mitigation.evaluation import Evaluator, evaluate_model
@@ -25,7 +25,7 @@ from rai_kedro.mitigation.paired import LARGER_IS_BETTER
 from rai_kedro.mitigation.rows import Rows
 from rai_kedro.mitigation.sensitive import MitigationError
 
-__all__ = ["Comparison", "ComparisonRequest", "ConfiguredMethod", "Rows", "compare_methods"]
+__all__ = ["Comparison", "ComparisonRequest", "ConfiguredMethod", "Rows", "Uncompared", "compare_methods"]
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,8 @@ class ComparisonRequest:
     """What is compared, on which rows and by what.
 
     Attributes:
-        estimator: The unmitigated model, unfitted.
+        estimator: The unmitigated model; a fitted one is held against the others as it is, and copied unfitted for
+            the methods.
         train: Rows that every model is fitted on.
         test: Rows that every model is held against.
         sensitive_column: Column of the audited columns that is mitigated for.
@@ -100,6 +101,7 @@ class Comparison:
         chosen: Name of the chosen model.
         reason: Why it.
         rule: The rule of choice.
+        configured: Whether the choice was configured and not left to the rule.
         estimators: The fitted models by name; not part of :meth:`to_dict`.
     """
 
@@ -112,6 +114,7 @@ class Comparison:
     chosen: str
     reason: str
     rule: str = RULE
+    configured: bool = False
     estimators: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -123,6 +126,14 @@ class Comparison:
     def chosen_estimator(self) -> Any:
         """The chosen model, fitted: what is registered."""
         return self.estimators[self.chosen]
+
+    @property
+    def selectable(self) -> int:
+        """How many models the rule could have chosen on these rows; 1 where the choice was made beforehand.
+
+        Whoever judges the chosen model on the same rows has to allow for so many at once.
+        """
+        return 1 if self.configured else sum(one.may_be_used and one.status == "fitted" for one in self.models)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values that JSON can hold."""
@@ -138,6 +149,23 @@ class Comparison:
         return cls(**{**plain, "by": by, "models": models})
 
 
+@dataclass(frozen=True)
+class Uncompared:
+    """What stands in the place of a comparison where nothing is to be compared.
+
+    Attributes:
+        reason: Why not.
+    """
+
+    reason: str
+    chosen: str = UNMITIGATED
+    selectable: int = 1
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values that JSON can hold; ``models`` is empty."""
+        return {"models": [], "chosen": self.chosen, "reason": self.reason}
+
+
 def compare_methods(request: ComparisonRequest) -> Comparison:
     """Fit and assess the unmitigated model, every configured method, and the post-processed best unmitigated model.
 
@@ -151,14 +179,15 @@ def compare_methods(request: ComparisonRequest) -> Comparison:
         MitigationError: A method is not known or does not take its parameters, the metric does not fit the task or is
             not among those assessed, names are there twice, or the configured choice cannot be used.
     """
-    from sklearn.base import is_regressor
+    from sklearn.base import clone, is_regressor
 
     task: Task = "regression" if is_regressor(request.estimator) else "classification"
     by = _find_comparator(request, task)
     names = _check_names(request)
     attempts = [fit_plain(request.estimator, request.train, UNMITIGATED)]
     attempts += [fit_plain(one, request.train, name) for name, one in request.alternatives.items()]
-    setting = FitSetting(request.estimator, request.train, request.sensitive_column, request.cuts, request.permitted)
+    unfitted = clone(request.estimator)
+    setting = FitSetting(unfitted, request.train, request.sensitive_column, request.cuts, request.permitted)
     attempts += [
         fit_method(setting, one.method, one.parameters, name, (task, by.metric))
         for one, name in zip(request.methods, names, strict=True)
@@ -185,6 +214,7 @@ def _conclude(
         marked,
         choice.name,
         choice.reason,
+        configured=request.configured is not None,
         estimators={one.name: one.estimator for one in attempts if one.estimator is not None},
     )
 

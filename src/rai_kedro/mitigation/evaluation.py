@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from rai_kedro.fairness.assessment import Assessment, FairnessSpec, examine_classification, examine_regression
 from rai_kedro.fairness.grouping import Grouping, make_groups
 from rai_kedro.fairness.metrics import Task
+from rai_kedro.fairness.request import FairnessSpec
 from rai_kedro.mitigation.compared import (
     Comparator,
     ComparedModel,
@@ -20,13 +20,14 @@ from rai_kedro.mitigation.compared import (
     GroupOutcome,
     PerformanceFigure,
 )
-from rai_kedro.mitigation.fitting import Attempt
 from rai_kedro.mitigation.paired import Answers, measure_gain
 from rai_kedro.mitigation.rows import Rows
 
+if TYPE_CHECKING:
+    from rai_kedro.fairness.assessment import Assessment
+    from rai_kedro.mitigation.fitting import Attempt
+
 _CURVE_POINTS = 101
-# Against the truth these say who is passed over, and who is favoured without need.
-_OF_NEED = ("equal_opportunity", "predictive_equality")
 _SHOWN: dict[Task, str] = {"classification": "selection rate", "regression": "mean prediction"}
 
 
@@ -67,64 +68,60 @@ def evaluate_model(
     told = {name: getattr(attempt, name) for name in attempt.__dataclass_fields__ if name != "estimator"}
     if attempt.estimator is None:
         return ComparedModel(**told), Answers(np.empty(0))
-    answers = _answer(evaluator, attempt)
+    answers = answer(evaluator.test, evaluator.column, evaluator.task, attempt.estimator)
     test, by = evaluator.test, evaluator.by
     figures = evaluator.measure(test.target.to_numpy(), answers.prediction, answers.score)
     truth = test.target.to_numpy(dtype=float)
     level = evaluator.fairness.level
     gains = [] if unmitigated is None else [by.performance, *by.guards]
-    assessment = _assess(evaluator, answers, test.target, evaluator.fairness)
+    assessment = assess(evaluator.task, answers, test.target.to_numpy(), test.audit, evaluator.fairness)
     grouping = make_groups(test.audit, next(g for g in evaluator.fairness.groupings if g.name == by.column))
     model = ComparedModel(
         **told,
         performance=tuple(PerformanceFigure.read(figure) for figure in figures),
         gains=tuple(measure_gain(name, truth, answers, unmitigated or answers, level=level) for name in gains),
         assessment=assessment,
-        need_assessment=_assess_need(evaluator, answers),
         outcomes=_list_outcomes(evaluator, answers, grouping, assessment),
         curves=() if answers.score is None else tuple(_draw_curves(truth, answers.score, grouping)),
     )
     return model, answers
 
 
-def _answer(evaluator: Evaluator, attempt: Attempt) -> Answers:
-    features = evaluator.test.features_for(evaluator.column, needs_sensitive=attempt.needs_sensitive)
-    prediction = np.asarray(attempt.estimator.predict(features), dtype=float)
-    if evaluator.task == "regression" or not hasattr(attempt.estimator, "predict_proba"):
+def answer(rows: Rows, column: str, task: Task, estimator: Any) -> Answers:
+    """Return what a fitted model says of rows; it gets the sensitive column only if it needs it.
+
+    Args:
+        rows: The rows.
+        column: The sensitive column.
+        task: The task.
+        estimator: A fitted model.
+    """
+    features = rows.features_for(column, needs_sensitive=getattr(estimator, "needs_sensitive", False))
+    prediction = np.asarray(estimator.predict(features), dtype=float)
+    if task == "regression" or not hasattr(estimator, "predict_proba"):
         return Answers(prediction)
-    return Answers(prediction, np.asarray(attempt.estimator.predict_proba(features)[:, 1], dtype=float))
+    return Answers(prediction, np.asarray(estimator.predict_proba(features)[:, 1], dtype=float))
 
 
-def _assess(evaluator: Evaluator, answers: Answers, truth: pd.Series[Any], spec: FairnessSpec) -> Assessment:
-    audit = evaluator.test.audit
-    truth = pd.Series(truth.to_numpy(), index=audit.index)
-    prediction = pd.Series(answers.prediction, index=audit.index)
-    if evaluator.task == "regression":
-        return examine_regression(truth, prediction, audit, spec)
-    decided = prediction.astype(np.int64)
+def assess(
+    task: Task, answers: Answers, truth: npt.NDArray[Any], audit: pd.DataFrame, spec: FairnessSpec
+) -> Assessment:
+    """Assess answers for fairness against the recorded label, or against what is known to be true.
+
+    Args:
+        task: The task.
+        answers: What a model says of the rows.
+        truth: What the answers are held against, shape (rows,).
+        audit: Audited columns, shape (rows, columns).
+        spec: What is assessed.
+    """
+    from rai_kedro.fairness.assessment import examine_classification, examine_regression
+
+    held, prediction = pd.Series(truth, index=audit.index), pd.Series(answers.prediction, index=audit.index)
+    if task == "regression":
+        return examine_regression(held, prediction, audit, spec)
     score = None if answers.score is None else pd.Series(answers.score, index=audit.index)
-    return examine_classification(truth, decided, score, audit, spec)
-
-
-def _assess_need(evaluator: Evaluator, answers: Answers) -> Assessment | None:
-    """Assess against the true need: the same metrics, who is passed over, and decisions minus need by group."""
-    need, spec = evaluator.test.true_need, evaluator.fairness
-    if need is None:
-        return None
-    if evaluator.task == "regression":
-        return _assess(evaluator, answers, need, spec)
-    metrics = tuple(dict.fromkeys([*spec.metrics, *_OF_NEED]))
-    found = _assess(evaluator, answers, need, spec.model_copy(update={"metrics": metrics}))
-    # Selection rates say nothing of need by themselves: their distance from the share in need does.
-    level = spec.model_copy(update={"metrics": ("mean_signed_error",)})
-    audit = evaluator.test.audit
-    off = examine_regression(
-        pd.Series(need.to_numpy(dtype=float), index=audit.index),
-        pd.Series(answers.prediction, index=audit.index),
-        audit,
-        level,
-    )
-    return Assessment(found.disparities + off.disparities, found.tables + off.tables)
+    return examine_classification(held, prediction.astype(np.int64), score, audit, spec)
 
 
 def _list_outcomes(
@@ -132,7 +129,7 @@ def _list_outcomes(
 ) -> tuple[GroupOutcome, ...]:
     table = next(one for one in assessment.tables if one.column == grouping.column)
     shown = {one.group: one for one in table.figures if one.rate == _SHOWN[evaluator.task]}
-    truth, need = evaluator.test.target.to_numpy(dtype=float), evaluator.test.true_need
+    truth = evaluator.test.target.to_numpy(dtype=float)
     counted: Literal["sum", "mean"] = "sum" if evaluator.task == "classification" else "mean"
     outcomes = []
     for at, group in enumerate(grouping.groups):
@@ -147,7 +144,6 @@ def _list_outcomes(
                 figure.value if figure else None,
                 figure.lower if figure else None,
                 figure.upper if figure else None,
-                None if need is None else float(getattr(need.to_numpy(dtype=float)[rows], counted)()),
             )
         )
     return tuple(outcomes)

@@ -7,12 +7,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from rai_kedro.fairness.metrics import Task
-from rai_kedro.mitigation.alignment import GroupAlignment
 from rai_kedro.mitigation.compared import UNMITIGATED, YARDSTICK, Comparator, Role, Status
 from rai_kedro.mitigation.methods import METHODS, applicable, build_mitigated, find_method
-from rai_kedro.mitigation.oracle import limit_threads
 from rai_kedro.mitigation.rows import Rows
 from rai_kedro.mitigation.sensitive import MitigationError
+from rai_kedro.modelling.threads import limit_threads
 
 # Folds in which training rows are predicted to find the best unmitigated model.
 _FOLDS = 3
@@ -24,7 +23,7 @@ class FitSetting:
     """What methods are fitted with.
 
     Attributes:
-        estimator: The unmitigated model, unfitted.
+        estimator: The unmitigated model; the methods copy it unfitted.
         train: Training rows.
         column: The sensitive column.
         cuts: Its cut points, if it is continuous.
@@ -55,10 +54,10 @@ class Attempt:
 
 
 def fit_plain(estimator: Any, train: Rows, name: str) -> Attempt:
-    """Fit a model without mitigation.
+    """Fit a model without mitigation; one that is fitted already is taken as it is.
 
     Args:
-        estimator: The model, unfitted.
+        estimator: The model.
         train: Training rows.
         name: Name in the comparison.
     """
@@ -66,9 +65,22 @@ def fit_plain(estimator: Any, train: Rows, name: str) -> Attempt:
 
     role: Role = "unmitigated" if name == UNMITIGATED else "alternative"
     reason = "" if role == "unmitigated" else "another model without mitigation, for the view"
-    with limit_threads(len(train.target)):
-        fitted = clone(estimator).fit(train.features, train.target)
+    fitted = estimator
+    if not _is_fitted(estimator):
+        with limit_threads(len(train.target)):
+            fitted = clone(estimator).fit(train.features, train.target)
     return Attempt(name, "", "", role, {}, False, role == "unmitigated", "fitted", reason, fitted)
+
+
+def _is_fitted(estimator: Any) -> bool:
+    from sklearn.exceptions import NotFittedError
+    from sklearn.utils.validation import check_is_fitted
+
+    try:
+        check_is_fitted(estimator)
+    except NotFittedError:
+        return False
+    return True
 
 
 def fit_method(
@@ -118,6 +130,8 @@ def fit_yardstick(
     Returns:
         The fitted model, marked as there for the view only where the contract does not permit it.
     """
+    from rai_kedro.mitigation.alignment import GroupAlignment
+
     task, by = aim
     parameters: dict[str, Any]
     best_name, best = _find_best({UNMITIGATED: setting.estimator, **alternatives}, setting.train, by, measure)
@@ -148,6 +162,9 @@ def _fit(attempt: Attempt, model: Any, setting: FitSetting) -> Attempt:
             )
     except MitigationError as error:
         return replace(attempt, may_be_used=False, status="failed", reason=_tell(error))
+    except ValueError as error:  # what scikit-learn and fairlearn raise where a method does not suit the rows
+        told = str(error).strip().splitlines()[0][:200]
+        return replace(attempt, may_be_used=False, status="failed", reason=f"It cannot be fitted on these rows: {told}")
     return replace(attempt, estimator=model)
 
 

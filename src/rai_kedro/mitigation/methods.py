@@ -15,18 +15,6 @@ from rai_kedro.fairness.metrics import Task
 from rai_kedro.fairness.questionnaire.mapping import Stage, load_mapping
 from rai_kedro.mitigation.sensitive import Column, MitigationError
 
-# Types of this room that a stored model may hold: estimators, whose state is numbers, texts, arrays and estimators.
-STORED_TYPES: Final = (
-    "rai_kedro.mitigation.calibration.GroupCalibration",
-    "rai_kedro.mitigation.correlation.CorrelationRemovalModel",
-    "rai_kedro.mitigation.correlation.GroupCorrelationRemover",
-    "rai_kedro.mitigation.disparate_impact.DisparateImpactModel",
-    "rai_kedro.mitigation.disparate_impact.DisparateImpactRemover",
-    "rai_kedro.mitigation.resampling.Resampling",
-    "rai_kedro.mitigation.reweighing.Reweighing",
-    "rai_kedro.mitigation.thresholds.ThresholdOptimisation",
-)
-
 # Where each method is built, as ``module:callable``, called with ``estimator``, ``sensitive_column`` and parameters.
 _BUILDERS: Final[Mapping[str, tuple[str, dict[str, Any]]]] = {
     "reweighing": ("reweighing:Reweighing", {}),

@@ -7,8 +7,6 @@ sees row numbers only, so that text, dates and missing values are no matter of i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, Self
 
 import numpy as np
@@ -20,9 +18,7 @@ from sklearn.pipeline import Pipeline
 
 from rai_kedro.mitigation.reweighing import find_weight_argument
 from rai_kedro.mitigation.sensitive import MitigationError
-
-# On fewer rows the threads of a gradient boosting wait for each other longer than they work.
-_ROWS_FOR_THREADS = 20_000
+from rai_kedro.modelling.threads import limit_threads
 
 
 class Oracle(BaseEstimator):  # type: ignore[misc]
@@ -113,12 +109,3 @@ def collect_models(predictors: Any, inputs: Any, outcomes: Any) -> list[Any]:
         else DummyClassifier(strategy="constant", constant=int(predictor.constant)).fit(inputs, outcomes)
         for predictor in predictors
     ]
-
-
-@contextmanager
-def limit_threads(rows: int) -> Iterator[None]:
-    """Fit small data in one thread."""
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
-    with threadpool_limits(limits=1 if rows < _ROWS_FOR_THREADS else None):
-        yield

@@ -18,22 +18,20 @@ class Rows:
         features: Columns of the model lane, shape (rows, columns).
         target: Label, shape (rows,); of a classification 0 or 1, with 1 the favourable outcome.
         audit: Audited columns, the sensitive column among them, shape (rows, columns).
-        true_need: What the label should have been, 0 or 1, where a simulation knows it; shape (rows,).
     """
 
     features: pd.DataFrame
     target: pd.Series[Any]
     audit: pd.DataFrame
-    true_need: pd.Series[Any] | None = None
 
     def __post_init__(self) -> None:
         """Refuse parts that are not of the same rows, and rows without a label."""
-        parts = [self.features, self.target, self.audit, *([] if self.true_need is None else [self.true_need])]
+        parts = [self.features, self.target, self.audit]
         if any(len(part) != len(self.features) for part in parts) or self.target.isna().any() or not len(self.features):
             raise MitigationError(
                 "The parts of a split are not of the same labelled rows.",
-                how_many=f"features, target, audit{', true need' * (len(parts) - 3)}: "
-                f"{', '.join(str(len(part)) for part in parts)} rows; {int(self.target.isna().sum())} without a label",
+                how_many=f"features, target, audit: {', '.join(str(len(part)) for part in parts)} rows; "
+                f"{int(self.target.isna().sum())} without a label",
                 remedy="hand in the same rows in the same order, and only those with a label",
             )
 

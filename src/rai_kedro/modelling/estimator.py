@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from rai_kedro.errors import RaiError
+from rai_kedro.modelling.threads import limit_threads
 
 
 class EstimatorError(RaiError):
@@ -72,7 +73,8 @@ def fit_estimator(estimator: Any, features: Any, target: Any) -> Any:
         EstimatorError: If the estimator refuses the rows, for example a classifier that gets a continuous label.
     """
     try:
-        return estimator.fit(features, target)
+        with limit_threads(len(features)):
+            return estimator.fit(features, target)
     except ValueError as error:
         raise EstimatorError(
             f"{type(estimator).__name__} cannot be fitted on this month.",

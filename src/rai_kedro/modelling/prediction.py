@@ -7,6 +7,11 @@ from typing import Any
 import pandas as pd
 
 
+def sensitive_input(model: Any) -> str | None:
+    """Return the sensitive column that a model's mitigation needs for every prediction, or None."""
+    return str(model.sensitive_column) if getattr(model, "needs_sensitive", False) else None
+
+
 def predict_rows(model: Any, features: pd.DataFrame) -> pd.DataFrame:
     """Predict rows.
 

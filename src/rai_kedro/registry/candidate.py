@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from rai_kedro.errors import RaiError
+from rai_kedro.registry.gate import digest_gate
 from rai_kedro.registry.model_files import (
     CONTRACT_FILE,
     REFERENCE_FILE,
@@ -26,6 +27,7 @@ from rai_kedro.registry.noise import silence_mlflow
 from rai_kedro.registry.versions import (
     CANDIDATE,
     COMPANION_DIGEST_TAG,
+    GATE_DIGEST_TAG,
     MODEL_DIGEST_TAG,
     USE_CASE_TAG,
     RegisteredVersion,
@@ -100,7 +102,9 @@ def register_candidate(candidate: Candidate, name: str) -> RegisteredVersion:
     location = client.get_logged_model(model.model_id).artifact_location
     with tempfile.TemporaryDirectory(prefix="rai-candidate-") as folder:
         files = fetch_release(client, location, run_id, Path(folder))
-    return _register(client, RegisteredVersion(name, "", run_id, model.model_uri), _tags(candidate, name, files))
+    # What the gate decided before this model was registered; without it the version cannot pass the gate later.
+    tags = _tags(candidate, name, files) | {GATE_DIGEST_TAG: digest_gate(client, run_id)}
+    return _register(client, RegisteredVersion(name, "", run_id, model.model_uri), tags)
 
 
 @contextmanager

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import os
+import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,8 +17,15 @@ from rai_kedro.registry.versions import CARD_DIGEST_TAG, CARD_TAG, find_version
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
 
 _FOLDER: Final = "model_card"
+# The one line of each page that says where the version stands; see the templates of the reporting room.
+_STATUS_LINES: Final = {
+    "html": re.compile(r'(?<=<p class="status">).*?(?=</p>)', re.DOTALL),
+    "md": re.compile(r"(?<=^\*\*Status: ).*(?=\*\*$)", re.MULTILINE),
+}
+_REVIEW_MARK: Final = "\n\nReview: "
 
 
 class CardExistsError(RaiError):
@@ -109,6 +118,54 @@ def digest_card(client: MlflowClient, name: str, version: str, run_id: str) -> s
             return _digest(Path(client.download_artifacts(run_id, artifact, folder)))
         except (MlflowException, OSError) as error:
             raise _card_missing(name, version, run_id, f"its run has no artifact {artifact}") from error
+
+
+def mark_card(client: MlflowClient, version: ModelVersion, status: str) -> str:
+    """Show a decision on the card's pages, in MLflow and on disk, and in the version's description.
+
+    The JSON form, which is what was reviewed, stays as it was. Pages are for reading; the evidence record is what
+    counts. So a page that cannot be marked stops nothing, and is named.
+
+    Args:
+        client: MLflow client.
+        version: The version as MLflow gives it.
+        status: Who decided what, when and why, in a line.
+
+    Returns:
+        A sentence on what could not be marked, with a line break before it; empty if all was.
+    """
+    from mlflow.exceptions import MlflowException
+
+    silence_mlflow()
+    number, unmarked = str(version.version), []
+    description = (version.description or "").partition(_REVIEW_MARK)[0]
+    client.update_model_version(version.name, number, description=f"{description}{_REVIEW_MARK}{status}")
+    for ending in _STATUS_LINES:
+        name = f"model_card_v{number}.{ending}"
+        try:
+            with tempfile.TemporaryDirectory(prefix="rai-card-") as folder:
+                page = Path(client.download_artifacts(version.run_id or "", f"{_FOLDER}/{name}", folder))
+                _mark_page(page, status)
+                client.log_artifact(version.run_id or "", str(page), artifact_path=_FOLDER)
+            local = Path(version.tags.get(CARD_TAG, "")).with_name(name)
+            if local.is_file():
+                _mark_page(local, status)
+        except (MlflowException, OSError, ValueError):
+            unmarked.append(name)
+    return f"\nThe decision could not be shown in {' and '.join(unmarked)}; it is on record." if unmarked else ""
+
+
+def _mark_page(page: Path, status: str) -> None:
+    """Put the status into its line; raise ValueError if the page has none."""
+    ending = page.suffix.removeprefix(".")
+    words = " ".join(status.split())
+    shown = html.escape(words) if ending == "html" else re.sub(r"([\\`*_\[\]<>#|])", r"\\\1", words)
+    text, count = _STATUS_LINES[ending].subn(lambda _: shown, page.read_text(encoding="utf-8"), count=1)
+    if not count:
+        raise ValueError(f"{page.name} has no status line")
+    temporary = page.with_name(f"{page.name}.tmp")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(page)
 
 
 def _digest(file: Path) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from rai_kedro.errors import RaiError
 from rai_kedro.registry.card import digest_card
 from rai_kedro.registry.model_files import ReleaseFiles, fetch_release
-from rai_kedro.registry.versions import CARD_DIGEST_TAG, COMPANION_DIGEST_TAG, MODEL_DIGEST_TAG
+from rai_kedro.registry.versions import CARD_DIGEST_TAG, COMPANION_DIGEST_TAG, GATE_DIGEST_TAG, MODEL_DIGEST_TAG
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -35,11 +35,13 @@ class Digests(NamedTuple):
         model: Over the model's files.
         companion: Over reference data and contract.
         card: Over the model card's JSON.
+        gate: Over the fairness gate's decision; not examined here, since it is judged anew.
     """
 
     model: str = ""
     companion: str = ""
     card: str = ""
+    gate: str = ""
 
 
 def digests_on_tags(version: ModelVersion) -> Digests:
@@ -51,7 +53,8 @@ def digests_on_tags(version: ModelVersion) -> Digests:
     Returns:
         The digests on its tags.
     """
-    return Digests(*(version.tags.get(tag, "") for tag in (MODEL_DIGEST_TAG, COMPANION_DIGEST_TAG, CARD_DIGEST_TAG)))
+    tags = (MODEL_DIGEST_TAG, COMPANION_DIGEST_TAG, CARD_DIGEST_TAG, GATE_DIGEST_TAG)
+    return Digests(*(version.tags.get(tag, "") for tag in tags))
 
 
 def examine(client: MlflowClient, version: ModelVersion) -> Digests:

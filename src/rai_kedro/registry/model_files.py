@@ -30,10 +30,23 @@ _WRITTEN_BY_READERS: Final = frozenset({"registered_model_meta"})
 # Reviewed: rebuilt from a file, these types hold arrays, numbers and other trusted objects, nothing else.
 # The two tree types hold node indices that scikit-learn follows unchecked, so that a forged file could
 # crash a prediction; against that stands the digest of the approved files, compared before every load.
+# Types of the mitigation room are estimators whose state is numbers, texts, arrays and estimators.
 # ``partial`` only ever wraps a function that is itself trusted.
 TRUSTED_TYPES: Final = (
     "functools.partial",
     "numpy.dtype",
+    "rai_kedro.mitigation.alignment.GroupAlignment",
+    "rai_kedro.mitigation.calibration.GroupCalibration",
+    "rai_kedro.mitigation.correlation.CorrelationRemovalModel",
+    "rai_kedro.mitigation.correlation.GroupCorrelationRemover",
+    "rai_kedro.mitigation.disparate_impact.DisparateImpactModel",
+    "rai_kedro.mitigation.disparate_impact.DisparateImpactRemover",
+    "rai_kedro.mitigation.group_loss.BoundedGroupLossModel",
+    "rai_kedro.mitigation.reductions.ExponentiatedGradientModel",
+    "rai_kedro.mitigation.reductions.GridSearchModel",
+    "rai_kedro.mitigation.resampling.Resampling",
+    "rai_kedro.mitigation.reweighing.Reweighing",
+    "rai_kedro.mitigation.thresholds.ThresholdOptimisation",
     "rai_kedro.modelling.steps.ChainedImputer",
     "rai_kedro.modelling.steps.DateToDays",
     "scipy._lib.array_api_compat.numpy._aliases.asarray",

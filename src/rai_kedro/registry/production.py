@@ -14,8 +14,15 @@ import pandas as pd
 from rai_kedro.errors import RaiError
 from rai_kedro.evidence.log import read
 from rai_kedro.registry.card import digest_card
-from rai_kedro.registry.decisions import Review, find_last_decision, find_standing_approval, list_decisions
+from rai_kedro.registry.decisions import (
+    Review,
+    find_last_decision,
+    find_standing_approval,
+    list_decisions,
+    review_advice,
+)
 from rai_kedro.registry.examination import ModelChangedError
+from rai_kedro.registry.gate import require_covered
 from rai_kedro.registry.model_files import ReleaseFiles, fetch_release, load_trusted_sklearn
 from rai_kedro.registry.verification import require_tags_agree
 from rai_kedro.registry.versions import (
@@ -108,6 +115,7 @@ def approved_version(client: MlflowClient, use_case: str, evidence_path: str | P
         EvidenceBrokenError: The evidence record does not hold.
         ReleaseIncompleteError: Files of the version are missing.
         ModelChangedError: Files of the version, or its model card, changed after the approval.
+        GateContradictedError: The gate's decision changed after the approval, or the approval does not cover it.
         RecordContradictedError: The version's tags say something else than the record.
     """
     with tempfile.TemporaryDirectory(prefix="rai-production-") as folder:
@@ -182,6 +190,7 @@ def _open_release(
     files = fetch_release(client, source, review.run_id, folder)
     card = digest_card(client, review.use_case, review.version, review.run_id)
     _require_as_approved(review, files, card)
+    require_covered(client, version, review)
     return ApprovedVersion(review.use_case, review.version, review.run_id, source, review), files
 
 
@@ -194,7 +203,7 @@ def _find_production(client: MlflowClient, use_case: str) -> ModelVersion:
     raise NoProductionVersionError(
         f"No version of {use_case} is in production, so nothing may be scored with it.",
         where=f"registered model {use_case}, alias {PRODUCTION}",
-        remedy=_review_command(use_case, find_reviewable(client, use_case)),
+        remedy=_find_review_command(client, use_case),
     )
 
 
@@ -240,12 +249,11 @@ def _find_approval(version: ModelVersion, evidence_path: Path) -> Review:
 
 
 def _evidence_missing(version: ModelVersion, evidence_path: Path, role: str) -> EvidenceMissingError:
-    number = str(version.version)
     return EvidenceMissingError(
-        f"Version {number} of {version.name} {role}, but there is no evidence record of it.",
+        f"Version {version.version} of {version.name} {role}, but there is no evidence record of it.",
         where=str(evidence_path),
         remedy="restore the file from a backup or from the machine on which it was approved; "
-        f"or review again: {_review_command(version.name, number)}",
+        f"or review again: {review_advice(version)}",
     )
 
 
@@ -272,16 +280,12 @@ def _approval_missing(version: ModelVersion, evidence_path: Path, found: str) ->
         "not on record.",
         where=f"registered model {version.name}; evidence {evidence_path}",
         example=found,
-        remedy="the alias was moved by hand, or an approval was cut off; "
-        + _review_command(version.name, str(version.version)),
+        remedy="the alias was moved by hand, or an approval was cut off; " + review_advice(version),
     )
 
 
-def _review_command(use_case: str, version: str | None) -> str:
-    status = f"look with `kedro rai status --use-case {use_case}`"
-    if version is None:
-        return f"{status}; every version was rejected: train a new one with `kedro run --pipelines {use_case}`"
-    return (
-        f"{status}, then approve with "
-        f"`kedro rai approve --use-case {use_case} --version {version} --reviewer NAME --statement TEXT`"
-    )
+def _find_review_command(client: MlflowClient, use_case: str) -> str:
+    number = find_reviewable(client, use_case)
+    if number is not None:
+        return review_advice(find_version(client, use_case, number))
+    return f"every version was rejected: train a new one with `kedro run --pipelines {use_case}`"

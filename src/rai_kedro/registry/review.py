@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,17 +10,26 @@ from typing import TYPE_CHECKING
 from rai_kedro.errors import RaiError
 from rai_kedro.evidence.chain import Entry
 from rai_kedro.evidence.log import append, read
-from rai_kedro.registry.decisions import APPROVE, REJECT, Review, find_rejection, find_standing_approval
+from rai_kedro.registry.card import mark_card
+from rai_kedro.registry.decisions import (
+    APPROVE,
+    REJECT,
+    Review,
+    describe_gate,
+    describe_review,
+    find_rejection,
+    find_standing_approval,
+    is_covered,
+    tags_of,
+)
 from rai_kedro.registry.examination import Digests, digests_on_tags, examine
+from rai_kedro.registry.gate import judge_gate, require_open
 from rai_kedro.registry.versions import (
     APPROVED,
-    DEMO_TAG,
-    EVIDENCE_TAG,
+    GATE_TAG,
     PRODUCTION,
     REJECTED,
     REVIEW_TAG,
-    REVIEWED_AT_TAG,
-    REVIEWER_TAG,
     STATEMENT_TAG,
     find_aliases,
     find_version,
@@ -32,7 +41,7 @@ if TYPE_CHECKING:
 
 
 class ReviewIncompleteError(RaiError):
-    """The decision lacks its reviewer or its statement."""
+    """The decision lacks its reviewer or its statement, or accepts a risk without a reason."""
 
 
 class RejectedVersionError(RaiError):
@@ -50,6 +59,7 @@ class ReviewRequest:
         statement: Why, in the reviewer's words.
         reviewed_at: When, with time zone.
         demo: True if a demonstration decides in a person's stead; recorded and shown as such.
+        accept_risk: Why the version is approved though the fairness gate does not pass; None if no risk is accepted.
     """
 
     use_case: str
@@ -58,6 +68,7 @@ class ReviewRequest:
     statement: str
     reviewed_at: datetime
     demo: bool = False
+    accept_risk: str | None = None
 
 
 @dataclass(frozen=True)
@@ -79,10 +90,10 @@ def approve(client: MlflowClient, request: ReviewRequest, evidence_path: str | P
     """Approve a version: record it, tag the version, and let alias ``production`` name it.
 
     The order is what makes a kill safe. The record comes first: without it `approved_version` accepts
-    nothing, so nothing can be in production that is not recorded. Then the tags, ``rai.review`` last of them.
-    The alias comes last: until it moves, production does not load the new version. A kill in between leaves a
-    record that the alias does not follow, at which monitoring stops; approving again completes it without a
-    second entry.
+    nothing, so nothing can be in production that is not recorded. Then the card's pages, which show it, and the
+    tags, ``rai.review`` last of them. The alias comes last: until it moves, production does not load the new
+    version. A kill in between leaves a record that the alias does not follow, at which monitoring stops;
+    approving again completes it without a second entry.
 
     Args:
         client: MLflow client.
@@ -93,7 +104,7 @@ def approve(client: MlflowClient, request: ReviewRequest, evidence_path: str | P
         The decision that stands.
 
     Raises:
-        ReviewIncompleteError: Reviewer or statement is empty.
+        ReviewIncompleteError: Reviewer, statement or the reason to accept a risk is empty.
         UnknownModelError: The model has no versions.
         UnknownVersionError: It has others.
         RejectedVersionError: The version was rejected.
@@ -101,6 +112,8 @@ def approve(client: MlflowClient, request: ReviewRequest, evidence_path: str | P
         ReleaseIncompleteError: Some of its files are missing.
         TrainingIncompleteError: Its run lacks performance or fairness figures.
         CardMissingError: It has no model card.
+        RiskNotAcceptedError: The fairness gate does not pass, and ``accept_risk`` is None.
+        NoRiskToAcceptError: The fairness gate passes, and ``accept_risk`` is not None.
         EvidenceBrokenError: The record does not hold.
         EvidenceWriteError: The record cannot be written.
     """
@@ -108,16 +121,21 @@ def approve(client: MlflowClient, request: ReviewRequest, evidence_path: str | P
     version = find_version(client, request.use_case, request.version)
     entries = read(evidence_path)
     _require_not_rejected(version, find_rejection(entries, _make_review(request, version, APPROVED, Digests())))
-    review = _make_review(request, version, APPROVED, examine(client, version))
+    gate = judge_gate(client, version)
+    review = _make_review(request, version, APPROVED, examine(client, version)._replace(gate=gate.digest))
+    review = replace(review, fairness_gate=gate.decision.outcome, gate_summary=gate.summary)
     standing = find_standing_approval(entries, request.use_case)
-    recorded = standing is None or _subject(standing[0]) != _subject(review)
+    recorded = standing is None or _subject(standing[0]) != _subject(review) or not is_covered(standing[0])
+    if recorded or request.accept_risk is not None:
+        require_open(version, gate, request.accept_risk)
     if standing is None or recorded:
         entry = append(evidence_path, APPROVE, asdict(review), review.reviewed_at)
     else:
         review, entry = standing
+    unmarked = mark_card(client, version, describe_review(review))
     _tag(client, review, entry)
     client.set_registered_model_alias(review.use_case, PRODUCTION, review.version)
-    return ReviewOutcome(review, recorded, _describe_approval(review, recorded))
+    return ReviewOutcome(review, recorded, _describe_approval(review, recorded) + unmarked)
 
 
 def reject(client: MlflowClient, request: ReviewRequest, evidence_path: str | Path) -> ReviewOutcome:
@@ -142,9 +160,12 @@ def reject(client: MlflowClient, request: ReviewRequest, evidence_path: str | Pa
         EvidenceWriteError: The record cannot be written.
     """
     _require_words(request)
+    if request.accept_risk is not None:
+        raise ValueError("a rejection accepts no risk")
     version = find_version(client, request.use_case, request.version)
     # From the tags: a version whose files are gone or damaged must be rejectable, too.
     review = _make_review(request, version, REJECTED, digests_on_tags(version))
+    review = replace(review, fairness_gate=version.tags.get(GATE_TAG, ""))
     standing = find_rejection(read(evidence_path), review)
     if standing is None:
         entry = append(evidence_path, REJECT, asdict(review), review.reviewed_at)
@@ -154,11 +175,14 @@ def reject(client: MlflowClient, request: ReviewRequest, evidence_path: str | Pa
     was_production = find_aliases(client, review.use_case).get(PRODUCTION) == review.version
     if was_production:
         client.delete_registered_model_alias(review.use_case, PRODUCTION)
-    return ReviewOutcome(review, standing is None, _describe_rejection(review, standing is None, was_production))
+    unmarked = mark_card(client, version, describe_review(review))
+    message = _describe_rejection(review, standing is None, was_production) + unmarked
+    return ReviewOutcome(review, standing is None, message)
 
 
 def _subject(review: Review) -> tuple[str, ...]:
-    return (review.version, review.run_id, review.model_digest, review.companion_digest, review.card_digest)
+    digests = (review.model_digest, review.companion_digest, review.card_digest, review.gate_digest)
+    return (review.version, review.run_id, *digests)
 
 
 def _make_review(request: ReviewRequest, version: ModelVersion, decision: str, digests: Digests) -> Review:
@@ -175,6 +199,8 @@ def _make_review(request: ReviewRequest, version: ModelVersion, decision: str, d
         model_digest=digests.model,
         companion_digest=digests.companion,
         card_digest=digests.card,
+        gate_digest=digests.gate,
+        accepted_risk=(request.accept_risk or "").strip(),
         demo=request.demo,
     )
 
@@ -186,6 +212,12 @@ def _require_words(request: ReviewRequest) -> None:
             f"A decision needs a {' and a '.join(missing)}; an empty one is not accepted.",
             where=f"review of {request.use_case} version {request.version}",
             remedy="say who decides and why: --reviewer NAME --statement TEXT",
+        )
+    if request.accept_risk is not None and not request.accept_risk.strip():
+        raise ReviewIncompleteError(
+            "A risk is accepted for a reason; an empty one is not accepted.",
+            where=f"review of {request.use_case} version {request.version}",
+            remedy='say why the risk can be answered for: --accept-risk "REASON"',
         )
 
 
@@ -202,25 +234,18 @@ def _require_not_rejected(version: ModelVersion, rejection: tuple[Review, Entry]
 
 
 def _tag(client: MlflowClient, review: Review, entry: Entry) -> None:
-    tags = {
-        REVIEWER_TAG: review.reviewer,
-        STATEMENT_TAG: review.statement,
-        REVIEWED_AT_TAG: review.reviewed_at,
-        DEMO_TAG: str(review.demo).lower(),
-        EVIDENCE_TAG: entry.hash,
-        REVIEW_TAG: review.decision,
-    }
-    for name, value in tags.items():
+    for name, value in tags_of(review, entry).items():
         client.set_model_version_tag(review.use_case, review.version, name, value)
 
 
 def _describe_approval(review: Review, recorded: bool) -> str:
     label = " (demo, not a person's review)" if review.demo else ""
+    gate = f"The {describe_gate(review.fairness_gate, review.accepted_risk)}"
     if recorded:
-        return f"Version {review.version} of {review.use_case} is approved{label} and in production."
+        return f"Version {review.version} of {review.use_case} is approved{label} and in production.\n{gate}"
     return (
         f"Version {review.version} of {review.use_case} was already approved{label} by {review.reviewer} on "
-        f"{review.reviewed_at}; it is in production, and nothing new was recorded."
+        f"{review.reviewed_at}; it is in production, and nothing new was recorded.\n{gate}"
     )
 
 

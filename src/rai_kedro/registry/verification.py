@@ -18,16 +18,13 @@ from rai_kedro.registry.decisions import (
     find_last_decision,
     find_standing_approval,
     list_decisions,
+    tags_of,
 )
+from rai_kedro.registry.gate import find_gate_trouble, read_gate
 from rai_kedro.registry.versions import (
     APPROVED,
-    DEMO_TAG,
-    EVIDENCE_TAG,
     PRODUCTION,
     REVIEW_TAG,
-    REVIEWED_AT_TAG,
-    REVIEWER_TAG,
-    STATEMENT_TAG,
     find_aliases,
     search_versions,
 )
@@ -57,7 +54,7 @@ class RecordReport:
 
 
 def verify_record(client: MlflowClient, use_case: str, evidence_path: str | Path) -> RecordReport:
-    """Check the record's chain, and every reviewed version's tags and card against it.
+    """Check the record's chain, and every reviewed version's tags, card and fairness gate against it.
 
     Args:
         client: MLflow client.
@@ -116,18 +113,10 @@ def require_tags_agree(version: ModelVersion, review: Review, entry: Entry, evid
 
 
 def _compare_tags(version: ModelVersion, review: Review, entry: Entry) -> list[str]:
-    recorded = {
-        EVIDENCE_TAG: entry.hash,
-        REVIEW_TAG: review.decision,
-        REVIEWER_TAG: review.reviewer,
-        STATEMENT_TAG: review.statement,
-        REVIEWED_AT_TAG: review.reviewed_at,
-        DEMO_TAG: str(review.demo).lower(),
-    }
     return [
         f"{tag} is {version.tags.get(tag)!r} on the version and {value!r} on record"
-        for tag, value in recorded.items()
-        if version.tags.get(tag) != value
+        for tag, value in tags_of(review, entry).items()
+        if version.tags.get(tag, "") != value
     ]
 
 
@@ -143,6 +132,9 @@ def _compare_version(client: MlflowClient, version: ModelVersion, entries: list[
     # A rejected version may have lost its files, and nothing uses them.
     if review.decision != APPROVED:
         return
+    trouble = find_gate_trouble(review, read_gate(client, run_id))
+    if trouble:
+        yield f"version {number}: {trouble}"
     try:
         card = digest_card(client, version.name, number, run_id)
     except CardMissingError as error:

@@ -28,6 +28,9 @@ COMPANION_DIGEST_TAG: Final = "rai.companion_digest"
 CARD_TAG: Final = "rai.card"
 CARD_DIGEST_TAG: Final = "rai.card_digest"
 GIT_COMMIT_TAG: Final = "rai.git_commit"
+GATE_TAG: Final = "rai.fairness_gate"
+GATE_DIGEST_TAG: Final = "rai.fairness_gate_digest"
+RISK_TAG: Final = "rai.accepted_risk"
 
 APPROVED: Final = "approved"
 REJECTED: Final = "rejected"
@@ -78,6 +81,8 @@ class VersionSummary:
         demo: True if a demonstration, not a person, decided.
         model_digest: SHA-256 of the model's files at training.
         card: Path of the model card.
+        fairness_gate: What the fairness gate said, e.g. ``"insufficient_evidence"``; None if nothing is noted.
+        accepted_risk: Why it was approved though the gate did not pass.
         metrics: Latest figures of its run, by name; empty if the run is gone.
     """
 
@@ -92,6 +97,8 @@ class VersionSummary:
     demo: bool = False
     model_digest: str | None = None
     card: str | None = None
+    fairness_gate: str | None = None
+    accepted_risk: str | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -247,6 +254,8 @@ def _summarise(client: MlflowClient, version: ModelVersion, aliases: list[str]) 
         demo=tags.get(DEMO_TAG) == "true",
         model_digest=tags.get(MODEL_DIGEST_TAG),
         card=tags.get(CARD_TAG),
+        fairness_gate=tags.get(GATE_TAG),
+        accepted_risk=tags.get(RISK_TAG) or None,
         metrics=_find_metrics(client, version.run_id),
     )
 

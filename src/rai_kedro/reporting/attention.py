@@ -1,12 +1,28 @@
-"""What to look at before approving a version: points that follow from the card's figures, never a verdict."""
+"""What to look at before approving a version: points that follow from the card's figures and the gate's verdicts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rai_kedro.reporting.card_contents import Estimate, GapEstimate, ModelCard
-from rai_kedro.reporting.wording import describe_validity, format_interval, format_share
+from rai_kedro.fairness.grouping import JOIN
+from rai_kedro.fairness.verdicts import VerdictOutcome
+from rai_kedro.reporting.card_contents import Estimate, ModelCard
+from rai_kedro.reporting.fairness_view import (
+    SMALL_GROUP,
+    VerdictLine,
+    describe_gate,
+    list_groupings,
+    list_small_groups,
+    list_verdicts,
+)
+from rai_kedro.reporting.wording import begin_sentence, describe_validity, format_interval, format_share
+
+_VERDICT_TOPICS: dict[VerdictOutcome, str] = {
+    "fail": "Fairness limit exceeded",
+    "not_assessed": "Fairness not assessed",
+    "insufficient_evidence": "Fairness evidence insufficient",
+}
 
 
 @dataclass(frozen=True)
@@ -15,11 +31,11 @@ class AttentionThresholds:
 
     Attributes:
         relative_width: An interval wider than this share of its figure is listed.
-        small_group: A group with fewer rows than this is listed.
+        small_group: A group with a figure that rests on fewer rows than this is listed.
     """
 
     relative_width: float = 0.5
-    small_group: int = 30
+    small_group: int = SMALL_GROUP
 
 
 @dataclass(frozen=True)
@@ -44,12 +60,78 @@ def list_attention(card: ModelCard, thresholds: AttentionThresholds | None = Non
     """
     limits = thresholds or AttentionThresholds()
     return (
+        *_list_gate(card),
+        *_list_questionnaire(card),
+        *_list_mitigation(card),
         *_list_flagged_columns(card),
-        *_list_gaps(card, limits),
+        *_list_not_assessed(card, limits),
         *_list_performance(card, limits),
         *_list_carbon(card),
         *_list_origin(card),
     )
+
+
+def _list_gate(card: ModelCard) -> Iterator[AttentionPoint]:
+    """Say what the gate says, and then each verdict that is no pass."""
+    if card.fairness is None:
+        yield AttentionPoint("Fairness not measured", "The card has no fairness figure.", "fairness")
+        return
+    gate = card.fairness.gate
+    if gate.outcome != "pass":
+        yield AttentionPoint("Fairness gate", describe_gate(gate), "fairness")
+    # The first problem stands in the gate's sentence.
+    for problem in gate.problems[1:]:
+        yield AttentionPoint("Not evaluated", f"{problem}.", "fairness")
+    for line in list_verdicts(card.fairness):
+        if line.outcome in _VERDICT_TOPICS:
+            yield AttentionPoint(_VERDICT_TOPICS[line.outcome], _describe_verdict(line), "fairness")
+
+
+def _describe_verdict(line: VerdictLine) -> str:
+    figure = format_interval(line.disparity) + (f" ({line.unit})" if line.unit else "")
+    name = begin_sentence(line.metric)
+    text = f"{name}, {line.kind} by {line.disparity.column}: {figure}, tolerated is {line.limit}"
+    if line.disparity.pair is not None:
+        text = f"{text}; lower for {line.disparity.pair[0]}, higher for {line.disparity.pair[1]}"
+    return f"{text}." if line.outcome == "fail" else f"{text}. To settle it: {line.settled_by}."
+
+
+def _list_not_assessed(card: ModelCard, limits: AttentionThresholds) -> Iterator[AttentionPoint]:
+    if card.fairness is None:
+        return
+    groupings = list_groupings(card.fairness)
+    for grouping in groupings:
+        for text in grouping.not_assessed:
+            yield AttentionPoint("Group not assessed", f"{grouping.column}, {text}.", "fairness")
+    measured = {column for grouping in groupings for column in grouping.column.split(JOIN)}
+    if missing := [name for name in card.lanes.audit if name not in measured]:
+        are, it = ("is", "it") if len(missing) == 1 else ("are", "them")
+        text = f"{', '.join(missing)} {are} in the audit lane and in no grouping: nothing was measured for {it}."
+        yield AttentionPoint("Not audited", text, "fairness")
+    small: dict[str, list[str]] = {}
+    for column, figure in list_small_groups(card.fairness, limits.small_group):
+        small.setdefault(column, []).append(f"{figure.group} ({figure.rate} of {figure.rows})")
+    for column, groups in small.items():
+        text = f"{column}: fewer than {limits.small_group} rows behind a figure of {', '.join(groups)}."
+        yield AttentionPoint("Small group", text, "fairness")
+
+
+def _list_questionnaire(card: ModelCard) -> Iterator[AttentionPoint]:
+    for message in card.questionnaire.contradictions:
+        yield AttentionPoint("Metrics contradict the answers", f"{message}.", "questionnaire")
+
+
+def _list_mitigation(card: ModelCard) -> Iterator[AttentionPoint]:
+    mitigation = card.mitigation
+    if mitigation is None:
+        return
+    if mitigation.chosen_model.needs_sensitive:
+        text = f"The registered model needs {mitigation.by.column} of every row that it predicts."
+        yield AttentionPoint("Sensitive column at prediction", text, "mitigation")
+    for model in mitigation.without_model:
+        # What can be done about it stands in the section.
+        why = model.reason.split(". ")[0].rstrip(".")
+        yield AttentionPoint(f"Mitigation {model.status}", f"{model.name}: {why}.", "mitigation")
 
 
 def _list_flagged_columns(card: ModelCard) -> Iterator[AttentionPoint]:
@@ -64,42 +146,6 @@ def _list_flagged_columns(card: ModelCard) -> Iterator[AttentionPoint]:
         part = "is what the model learns to predict" if column.is_label else "reaches the estimator"
         text = f"{column.name} is flagged {' and '.join(column.flags)} and {part}; {why}."
         yield AttentionPoint("Flagged column in the model", text, "columns")
-    measured = {gap.column for gap in card.fairness}
-    for name in card.lanes.audit:
-        if name not in measured:
-            text = f"{name} is in the audit lane, but no fairness figure was measured for it."
-            yield AttentionPoint("Not audited", text, "fairness")
-
-
-def _list_gaps(card: ModelCard, limits: AttentionThresholds) -> Iterator[AttentionPoint]:
-    if not card.fairness:
-        yield AttentionPoint("Fairness not measured", "The card has no fairness figure.", "fairness")
-    for metric in dict.fromkeys(gap.metric for gap in card.fairness):
-        gaps = [gap for gap in card.fairness if gap.metric == metric]
-        known = [gap for gap in gaps if gap.gap.value is not None]
-        if known:
-            yield AttentionPoint("Widest gap", _describe_gap(max(known, key=_size)), "fairness")
-        for gap in gaps:
-            if gap.gap.value is None:
-                text = f"{metric} over {gap.column} is not defined: {gap.gap.note or gap.gap.method}."
-                yield AttentionPoint("Gap not defined", text, "fairness")
-    small = {(g.column, v.group, v.rows) for g in card.fairness for v in g.groups if v.rows < limits.small_group}
-    for column, group, rows in sorted(small):
-        text = f"{column}, group {group}: {rows} rows, fewer than {limits.small_group}: uncertain figures."
-        yield AttentionPoint("Small group", text, "fairness")
-
-
-def _size(gap: GapEstimate) -> float:
-    return abs(gap.gap.value or 0.0)
-
-
-def _describe_gap(gap: GapEstimate) -> str:
-    text = f"{gap.metric} over {gap.column}: {format_interval(gap.gap)} {gap.gap.unit}".strip()
-    known = sorted((g for g in gap.groups if g.value is not None), key=lambda g: g.value or 0.0)
-    if not known:
-        return f"{text}."
-    parts = [f"{g.group} {format_interval(g)} (n = {g.rows})" for g in (known[0], known[-1])]
-    return f"{text}. Lowest: {parts[0]}; highest: {parts[1]}."
 
 
 def _list_performance(card: ModelCard, limits: AttentionThresholds) -> Iterator[AttentionPoint]:

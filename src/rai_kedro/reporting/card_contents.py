@@ -2,45 +2,45 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
-from pydantic import ConfigDict, JsonValue
+from pydantic import JsonValue
 
-from rai_kedro.errors import RaiError
+from rai_kedro.reporting.card_base import CardPart, Estimate, ModelCardError, Span, refuse_non_finite
+from rai_kedro.reporting.card_fairness import FairnessRecord, QuestionnaireRecord
+from rai_kedro.reporting.card_mitigation import MitigationRecord
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
+__all__ = [
+    "CANDIDATE_STATUS",
+    "CarbonFigure",
+    "CardColumn",
+    "CardWithFigures",
+    "Estimate",
+    "Estimator",
+    "FairnessRecord",
+    "Identity",
+    "Justification",
+    "Lanes",
+    "MitigationRecord",
+    "ModelCard",
+    "ModelCardError",
+    "QuestionnaireRecord",
+    "Span",
+    "TrainingData",
+    "Uses",
+]
+
 CANDIDATE_STATUS = "candidate: not yet reviewed; only an approved version may score"
 
 
-class ModelCardError(RaiError):
-    """A model card cannot be built, written or read."""
-
-
-def _refuse_non_finite(owner: str, **numbers: float | None) -> None:
-    for name, number in numbers.items():
-        if number is not None and not math.isfinite(number):
-            raise ModelCardError(
-                f"{owner} carries a number that is not finite.",
-                where=name,
-                example=str(number),
-                remedy="give None where a figure is not defined, and say why in its note",
-            )
-
-
-class _Part:
-    """A part of the card; what a part does not know is refused when a card is read."""
-
-    __pydantic_config__ = ConfigDict(extra="forbid")
-
-
 @dataclass(frozen=True)
-class Identity(_Part):
+class Identity(CardPart):
     """Which version of which model this is, and who answers for it.
 
     Attributes:
@@ -82,7 +82,7 @@ class Identity(_Part):
 
 
 @dataclass(frozen=True)
-class Estimator(_Part):
+class Estimator(CardPart):
     """The estimator as configured: its import path and its parameters, as JSON values."""
 
     class_path: str
@@ -90,7 +90,7 @@ class Estimator(_Part):
 
 
 @dataclass(frozen=True)
-class Uses(_Part):
+class Uses(CardPart):
     """What the model is meant for and what it must not be used for; one text per item."""
 
     intended: tuple[str, ...]
@@ -98,7 +98,7 @@ class Uses(_Part):
 
 
 @dataclass(frozen=True)
-class TrainingData(_Part):
+class TrainingData(CardPart):
     """Where the training data came from.
 
     Attributes:
@@ -119,7 +119,7 @@ class TrainingData(_Part):
 
 
 @dataclass(frozen=True)
-class Justification(_Part):
+class Justification(CardPart):
     """Why a flagged column may be used: by whom, for what reason, until which day (``"YYYY-MM-DD"``)."""
 
     by: str
@@ -128,7 +128,7 @@ class Justification(_Part):
 
 
 @dataclass(frozen=True)
-class CardColumn(_Part):
+class CardColumn(CardPart):
     """One governed column: what it is, what it may be used for, its flags, and whether the model uses it."""
 
     dataset: str
@@ -155,12 +155,12 @@ class CardColumn(_Part):
 
 
 @dataclass(frozen=True)
-class Lanes(_Part):
+class Lanes(CardPart):
     """Names of the columns by what happens to them.
 
     Attributes:
         model: Reach the estimator as features.
-        audit: Used to assess fairness only.
+        audit: Used to assess fairness, and by mitigations while they learn; no prediction sees them.
         forbidden: Read by nothing.
         label: What the model learns to predict.
     """
@@ -172,74 +172,7 @@ class Lanes(_Part):
 
 
 @dataclass(frozen=True)
-class Estimate(_Part):
-    """One measured figure and how certain it is.
-
-    Attributes:
-        name: Name of the metric, e.g. ``"MAE"``.
-        split: Rows it was measured on, e.g. ``"test"``.
-        value: The figure; ``None`` where it is not defined (``note`` says why).
-        lower: Lower end of the interval, or ``None``.
-        upper: Upper end of the interval, or ``None``.
-        level: Confidence level of the interval, e.g. 0.95, or ``None`` without an interval.
-        unit: Unit of the figure; empty for a pure number.
-        method: How figure and interval were made, in words.
-        note: What the reader must know about this figure; usually empty.
-    """
-
-    name: str
-    split: str
-    value: float | None
-    lower: float | None
-    upper: float | None
-    level: float | None
-    unit: str
-    method: str
-    note: str = ""
-
-    def __post_init__(self) -> None:
-        """Refuse NaN and infinity: JSON has no word for them."""
-        _refuse_non_finite(f"Estimate {self.name}", value=self.value, lower=self.lower, upper=self.upper)
-
-
-@dataclass(frozen=True)
-class GroupValue(_Part):
-    """The figure of one group of rows, with the number of rows it rests on and, where known, its interval."""
-
-    group: str
-    rows: int
-    value: float | None
-    lower: float | None = None
-    upper: float | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse NaN and infinity."""
-        _refuse_non_finite(f"Group {self.group}", value=self.value, lower=self.lower, upper=self.upper)
-
-
-@dataclass(frozen=True)
-class GapEstimate(_Part):
-    """A difference between groups of one sensitive column.
-
-    Attributes:
-        metric: What differs, e.g. ``"demographic parity difference"``.
-        column: The sensitive column.
-        grouping: How the groups were made, in words.
-        groups: Figure and row count of each group.
-        gap: The difference itself, with its interval, unit and method.
-        measured: What the figure of a group is, e.g. ``"share predicted above the median"``.
-    """
-
-    metric: str
-    column: str
-    grouping: str
-    groups: tuple[GroupValue, ...]
-    gap: Estimate
-    measured: str = ""
-
-
-@dataclass(frozen=True)
-class CarbonFigure(_Part):
+class CarbonFigure(CardPart):
     """Energy and emissions of one task; figures are ``None`` when not measured, and ``reason`` says why.
 
     Attributes:
@@ -269,7 +202,7 @@ class CarbonFigure(_Part):
             "emissions_g": self.emissions_g,
             "duration_s": self.duration_s,
         }
-        _refuse_non_finite(f"Carbon of {self.task}", **numbers)
+        refuse_non_finite(f"Carbon of {self.task}", **numbers)
         if not self.is_measured and not self.reason:
             raise ModelCardError(
                 f"Carbon of {self.task} is missing without a reason.",
@@ -284,8 +217,12 @@ class CarbonFigure(_Part):
 
 
 @dataclass(frozen=True)
-class ModelCard(_Part):
-    """Everything a governance officer is told about one model version."""
+class ModelCard(CardPart):
+    """Everything a governance officer is told about one model version.
+
+    ``fairness`` is None where nothing was measured, ``mitigation`` where nothing was compared; the reason for the
+    latter is ``why_unmitigated``.
+    """
 
     identity: Identity
     estimator: Estimator
@@ -294,9 +231,12 @@ class ModelCard(_Part):
     columns: tuple[CardColumn, ...]
     lanes: Lanes
     performance: tuple[Estimate, ...]
-    fairness: tuple[GapEstimate, ...]
+    fairness: FairnessRecord | None
+    questionnaire: QuestionnaireRecord
+    mitigation: MitigationRecord | None
     carbon: tuple[CarbonFigure, ...]
     limits: tuple[str, ...]
+    why_unmitigated: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
     review_status: str = CANDIDATE_STATUS
 

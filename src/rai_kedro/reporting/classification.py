@@ -2,7 +2,9 @@
 
 * Shares (accuracy, sensitivity, specificity, precision): Wilson's score interval (1927) on the rows behind each share.
 * AUC: DeLong, DeLong & Clarke-Pearson (1988), on the logit scale, with midranks for ties (Sun & Xu 2014).
-* Brier score: Student's t interval of the mean squared error of the scores.
+* Brier score: limits on the log scale with a raised spread, as for the errors of a regression (:mod:`.performance`).
+  Where the favourable label is rare a few rows make up the score, and Student's t held in 64 % (rate .02, 50 rows) to
+  89 % (.02, 200 rows) of simulated samples; these limits in 82 % and 96 %, and in 96 to 97 % from a rate of .1 on.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from scipy import stats
 
 from rai_kedro.errors import RaiError
 from rai_kedro.reporting.card_contents import Estimate
+from rai_kedro.reporting.performance import limit_errors
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -103,12 +106,13 @@ def _auc(truth: Floats, scores: Floats, split: str, level: float) -> Estimate:
 
 def _brier(truth: Floats, scores: Floats, split: str, level: float) -> Estimate:
     errors = (scores - truth) ** 2
-    method = f"mean squared difference of score and label; Student's t interval, n={errors.size}"
+    method = f"mean squared difference of score and label; log scale with a raised spread, n={errors.size}"
     if errors.size <= 1:
         return Estimate("Brier score", split, float(errors.mean()), None, None, level, "", method, note="one row")
-    half = float(stats.t.ppf(0.5 + level / 2, errors.size - 1) * errors.std(ddof=1) / np.sqrt(errors.size))
     mean = float(errors.mean())
-    return Estimate("Brier score", split, mean, max(0.0, mean - half), min(1.0, mean + half), level, "", method)
+    relative = errors / mean - 1 if mean > 0 else np.zeros_like(errors)
+    _, low, high = limit_errors(np.array([mean]), relative[np.newaxis, :], level)[:, 0]
+    return Estimate("Brier score", split, mean, float(low), min(1.0, float(high)), level, "", method)
 
 
 def iterate_roc(truth: Floats, scores: Floats) -> Iterator[tuple[float, float]]:

@@ -10,8 +10,10 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from rai_kedro.reporting.card_contents import GroupValue
-from rai_kedro.reporting.figures import BLUE, GREY, ORANGE, _start_figure, _style
+from rai_kedro.reporting.card_base import Span
+from rai_kedro.reporting.card_mitigation import find_before_and_after
+from rai_kedro.reporting.figures import BLUE, GREY, ORANGE, start_figure, style
+from rai_kedro.reporting.metric_words import name_kind, name_metric
 from rai_kedro.reporting.wording import format_interval
 
 if TYPE_CHECKING:
@@ -19,32 +21,30 @@ if TYPE_CHECKING:
 
 Plain = Mapping[str, Any]
 
-UNMITIGATED = "unmitigated"
 # From the palette of Okabe and Ito (2008), as the other figures.
 _COLOURS = (BLUE, ORANGE, "#009E73", "#CC79A7", "#56B4E9", "#E69F00", GREY)
+# Orange is kept for the chosen model where all are shown.
+_OTHERS = tuple(colour for colour in _COLOURS if colour != ORANGE)
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 _SYMBOLS = ("circle-open", "diamond")
 _MODEL_SYMBOLS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "pentagon", "hexagon", "cross", "x")
 _PERCENT = ".0%"
-
-
-def find_before_and_after(comparison: Plain) -> list[Plain]:
-    """Return the unmitigated and the chosen model; only the first where it is the one chosen."""
-    by_name = {model["name"]: model for model in comparison["models"]}
-    names = dict.fromkeys([UNMITIGATED, comparison["chosen"]])
-    return [by_name[name] for name in names]
+# Above, a legend of four entries would run into the title of a narrow figure.
+_BELOW = {"y": -0.15, "yanchor": "top"}
+# So light that the interval of a bar is seen on it.
+_BAR_FILL = "rgba(213,94,0,0.5)"
 
 
 def draw_performance(comparison: Plain) -> Figure:
     """Draw every figure of performance with its interval, before and after."""
-    figure = _start_figure("Performance before and after")
     models = find_before_and_after(comparison)
+    figure = start_figure(f"Performance{_when(models)}")
     names = list(dict.fromkeys(one["name"] for model in models for one in model["performance"]))
     for at, model in enumerate(models):
         figure.add_trace(_draw_points({one["name"]: one for one in model["performance"]}, names, _label(model, at), at))
     figure.update_xaxes(title=f"figure with its {_level(comparison)} interval")
     _name_lines(figure, names, column=None)
-    return figure.update_layout(meta={"section": "performance"})
+    return figure.update_layout(meta={"section": "before_after"})
 
 
 def draw_roc(comparison: Plain) -> Figure:
@@ -53,9 +53,9 @@ def draw_roc(comparison: Plain) -> Figure:
     from plotly.subplots import make_subplots
 
     models = [model for model in find_before_and_after(comparison) if model["curves"]]
-    place = {"section": "performance"}
+    place = {"section": "before_after"}
     if not models:
-        return _start_figure("No ROC curve: the models give no scores").update_layout(height=120, meta=place)
+        return start_figure("No ROC curve: the models give no scores").update_layout(height=120, meta=place)
     titles = [_label(model, at) for at, model in enumerate(models)]
     figure = make_subplots(rows=1, cols=len(models), subplot_titles=titles, shared_yaxes=True)
     for column, model in enumerate(models, start=1):
@@ -71,7 +71,7 @@ def draw_roc(comparison: Plain) -> Figure:
     figure.update_xaxes(title="false positive rate", range=[0, 1])
     figure.update_yaxes(range=[0, 1.02])
     figure.update_yaxes(title="true positive rate", col=1)
-    _style(figure, "ROC curve by group before and after")
+    style(figure, f"ROC curve by group{_when(models)}")
     return figure.update_layout(height=520, legend={"y": -0.22, "yanchor": "top"}, meta=place)
 
 
@@ -80,7 +80,7 @@ def draw_side_by_side(comparison: Plain) -> Figure:
     from plotly.subplots import make_subplots
 
     by, models = comparison["by"], find_before_and_after(comparison)
-    titles = ["Performance", f"{_word(by['kind'])} between groups of {escape(by['column'])}"]
+    titles = ["Performance", f"{name_kind(by['kind']).capitalize()} between groups of {escape(by['column'])}"]
     figure = make_subplots(rows=1, cols=2, subplot_titles=titles, horizontal_spacing=0.25)
     sides = [_index_performance(models, by), _index_gaps(models, by)]
     for column, side in enumerate(sides, start=1):
@@ -91,9 +91,8 @@ def draw_side_by_side(comparison: Plain) -> Figure:
         _name_lines(figure, names, column=column)
     equal = 1 if by["kind"] == "ratio" else 0
     figure.add_vline(x=equal, line={"color": GREY, "dash": "dash", "width": 1}, row=1, col=2)
-    _style(figure, "Performance and fairness before and after")
-    legend = {"y": -0.15, "yanchor": "top"}
-    return figure.update_layout(legend=legend, margin={"b": 90}, meta={"section": "performance"})
+    style(figure, f"Performance and fairness{_when(models)}")
+    return figure.update_layout(legend=_BELOW, margin={"b": 90}, meta={"section": "before_after"})
 
 
 def _index_performance(models: Sequence[Plain], by: Plain) -> list[dict[str, Plain]]:
@@ -107,7 +106,7 @@ def _index_gaps(models: Sequence[Plain], by: Plain) -> list[dict[str, Plain]]:
     wanted = (by["column"], by["kind"])
     return [
         {
-            _word(one["metric"]): one
+            name_metric(one["metric"]): one
             for one in model["assessment"]["disparities"]
             if (one["column"], one["kind"]) == wanted
         }
@@ -127,8 +126,9 @@ def draw_shares(comparison: Plain, *, favourable: str) -> Figure:
     """
     is_share = comparison["task"] == "classification"
     title = f"Proportion predicted {favourable} by group" if is_share else f"Mean predicted {favourable} by group"
-    figure = _start_figure(f"{escape(title)}, before and after")
-    for at, model in enumerate(find_before_and_after(comparison)):
+    models = find_before_and_after(comparison)
+    figure = start_figure(f"{escape(title)}{_when(models, ',')}")
+    for at, model in enumerate(models):
         outcomes = model["outcomes"]
         bars = _draw_bars(outcomes, [one["share"] for one in outcomes], _label(model, at), at)
         spans = [(one["share"], one["lower"], one["upper"]) for one in outcomes]
@@ -139,23 +139,24 @@ def draw_shares(comparison: Plain, *, favourable: str) -> Figure:
             heights = [one[key] / one["rows"] if is_share else one[key] for one in outcomes]
             figure.add_trace(_draw_marks(outcomes, heights, name, symbol))
     figure.update_yaxes(rangemode="tozero", tickformat=_PERCENT if is_share else None)
-    return figure.update_layout(barmode="group", meta={"section": "groups"})
+    return figure.update_layout(barmode="group", legend=_BELOW, meta={"section": "outcomes"})
 
 
 def draw_numbers(comparison: Plain, *, favourable: str) -> Figure:
     """Draw how many rows of each group are decided favourably before and after; of a regression, an empty figure."""
-    place = {"section": "groups"}
+    place = {"section": "outcomes"}
     if comparison["task"] == "regression":
-        return _start_figure("No numbers: a regression decides on no row").update_layout(height=120, meta=place)
-    figure = _start_figure(f"Number predicted {escape(favourable)} by group, before and after")
-    for at, model in enumerate(find_before_and_after(comparison)):
+        return start_figure("No numbers: a regression decides on no row").update_layout(height=120, meta=place)
+    models = find_before_and_after(comparison)
+    figure = start_figure(f"Number predicted {escape(favourable)} by group{_when(models, ',')}")
+    for at, model in enumerate(models):
         outcomes, numbers = model["outcomes"], [int(one["predicted"]) for one in model["outcomes"]]
         bars = _draw_bars(outcomes, numbers, _label(model, at), at)
         figure.add_trace(bars.update(text=[f"{number:,}" for number in numbers], textposition="outside"))
     outcomes = comparison["models"][0]["outcomes"]
     figure.add_trace(_draw_marks(outcomes, [one["observed"] for one in outcomes], "on record", "line-ew-open"))
     figure.update_yaxes(rangemode="tozero", title="rows of the test split")
-    return figure.update_layout(barmode="group", meta=place)
+    return figure.update_layout(barmode="group", legend=_BELOW, meta=place)
 
 
 def draw_trade_off(comparison: Plain) -> Figure:
@@ -163,7 +164,7 @@ def draw_trade_off(comparison: Plain) -> Figure:
     import plotly.graph_objects as go
 
     by = comparison["by"]
-    figure = _start_figure("Trade-off of performance and fairness")
+    figure = start_figure("Trade-off of performance and fairness")
     places = [(model, *_place(model, by)) for model in comparison["models"] if model["status"] == "fitted"]
     known = [(model, x, y) for model, x, y in places if x is not None and y is not None]
     frontier = sorted((x[0], y[0]) for model, x, y in known if model["on_frontier"])
@@ -172,7 +173,7 @@ def draw_trade_off(comparison: Plain) -> Figure:
     figure.add_trace(go.Scatter(x=steps[0], y=steps[1], mode="lines", line=line, name="frontier", hoverinfo="skip"))
     for at, (model, x_span, y_span) in enumerate(known):
         figure.add_trace(_draw_model(model, x_span, y_span, at, model["name"] == comparison["chosen"]))
-    metric = f"{_word(by['metric'])}, {by['kind']} by {by['column']}"
+    metric = f"{name_metric(by['metric'])}, {name_kind(by['kind'])} by {by['column']}"
     figure.update_xaxes(title=f"{escape(metric)} ({'1' if by['kind'] == 'ratio' else '0'} is equal)")
     figure.update_yaxes(title=f"{escape(by['performance'])}")
     legend = {"orientation": "v", "x": 1.02, "y": 1, "xanchor": "left", "yanchor": "top"}
@@ -182,7 +183,7 @@ def draw_trade_off(comparison: Plain) -> Figure:
 def _draw_model(model: Plain, x: Sequence[Any], y: Sequence[Any], at: int, is_chosen: bool) -> Any:
     import plotly.graph_objects as go
 
-    colour = ORANGE if is_chosen else _COLOURS[at % len(_COLOURS)]
+    colour = ORANGE if is_chosen else _OTHERS[at % len(_OTHERS)]
     symbol = "star" if is_chosen else _MODEL_SYMBOLS[at % len(_MODEL_SYMBOLS)]
     symbol = symbol if model["may_be_used"] else f"{symbol}-open"
     note = " (chosen)" if is_chosen else "" if model["may_be_used"] else " (for the view only)"
@@ -249,7 +250,8 @@ def _draw_bars(outcomes: Sequence[Plain], heights: Sequence[float | None], label
     import plotly.graph_objects as go
 
     pattern = {"shape": "/" if at == 0 else "", "fgcolor": BLUE, "bgcolor": "rgba(0,0,0,0)"}
-    marker = {"color": _COLOURS[at], "line": {"color": _COLOURS[at], "width": 1}, "pattern": pattern}
+    line = {"color": _COLOURS[at], "width": 1}
+    marker = {"color": _BAR_FILL if at else _COLOURS[at], "line": line, "pattern": pattern}
     return go.Bar(x=_names(outcomes), y=list(heights), marker=marker, name=label)
 
 
@@ -275,7 +277,12 @@ def _span(figure: Plain) -> tuple[Any, Any, Any]:
 
 
 def _write(span: Sequence[Any]) -> str:
-    return format_interval(GroupValue("", 0, *span))
+    return format_interval(Span(*span))
+
+
+def _when(models: Sequence[Plain], comma: str = "") -> str:
+    """Return what a title adds where there is an after."""
+    return f"{comma} before and after" if len(models) > 1 else ""
 
 
 def _label(model: Plain, at: int) -> str:

@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rai_kedro.reporting.card_contents import GroupValue
+from rai_kedro.reporting.card_base import Span
+from rai_kedro.reporting.card_mitigation import find_before_and_after, index_disparities
+from rai_kedro.reporting.figures import start_figure
+from rai_kedro.reporting.metric_words import name_metric
 from rai_kedro.reporting.mitigation_figures import (
     draw_numbers,
     draw_performance,
@@ -14,15 +17,24 @@ from rai_kedro.reporting.mitigation_figures import (
     draw_shares,
     draw_side_by_side,
     draw_trade_off,
-    find_before_and_after,
 )
 from rai_kedro.reporting.page import render_page
-from rai_kedro.reporting.wording import NOT_KNOWN, format_interval
+from rai_kedro.reporting.wording import NOT_KNOWN, format_gain, format_span
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 Plain = Mapping[str, Any]
+
+_NOTHING = "No mitigation was compared"
+_FIGURES = (
+    "performance",
+    "roc_by_group",
+    "performance_and_fairness",
+    "predicted_shares",
+    "predicted_numbers",
+    "trade_off",
+)
 
 
 @dataclass(frozen=True)
@@ -59,8 +71,10 @@ def draw_mitigation(comparison: Plain, *, favourable: str) -> dict[str, Figure]:
 
     Returns:
         Figures by a name fit for a file: ``performance``, ``roc_by_group``, ``performance_and_fairness``,
-        ``predicted_shares``, ``predicted_numbers``, ``trade_off``.
+        ``predicted_shares``, ``predicted_numbers``, ``trade_off``; empty ones that say so where nothing was compared.
     """
+    if not comparison["models"]:
+        return {name: start_figure(_NOTHING).update_layout(height=120) for name in _FIGURES}
     return {
         "performance": draw_performance(comparison),
         "roc_by_group": draw_roc(comparison),
@@ -80,8 +94,10 @@ def render_mitigation_page(comparison: Plain, *, use_case: str, favourable: str)
         favourable: What the favourable decision is; of a regression, the label's name.
 
     Returns:
-        HTML that fetches nothing; about 4.7 MB, most of it plotly.js.
+        HTML that fetches nothing; about 4.7 MB, most of it plotly.js. A short page where nothing was compared.
     """
+    if not comparison["models"]:
+        return render_page("unmitigated.html.j2", {}, use_case=use_case, reason=comparison["reason"])
     drawn = draw_mitigation(comparison, favourable=favourable)
     figures = {figure.layout.title.text: figure for figure in drawn.values()}
     return render_page(
@@ -111,22 +127,19 @@ def list_gaps(comparison: Plain, against: str) -> list[GapRow]:
         against: ``assessment``: the recorded label; ``need_assessment``: the true need, where it is known.
     """
     models = find_before_and_after(comparison)
-    found = [_index_gaps(model[against], comparison["by"]["column"]) for model in models]
+    found = [index_disparities(model[against], comparison["by"]["column"]) for model in models]
     return [
-        GapRow(_word(metric), kind, _write(before), _write(found[-1].get((metric, kind))) if len(found) > 1 else "")
+        GapRow(
+            name_metric(metric), kind, _write(before), _write(found[-1].get((metric, kind))) if len(found) > 1 else ""
+        )
         for (metric, kind), before in found[0].items()
     ]
-
-
-def _index_gaps(assessment: Plain | None, column: str) -> dict[tuple[str, str], Plain]:
-    disparities = [] if assessment is None else assessment["disparities"]
-    return {(one["metric"], one["kind"]): one for one in disparities if one["column"] == column}
 
 
 def _describe(model: Plain, comparison: Plain) -> ModelRow:
     by = comparison["by"]
     performance = next((one for one in model["performance"] if one["name"] == by["performance"]), None)
-    disparity = _index_gaps(model["assessment"], by["column"]).get((by["metric"], by["kind"]))
+    disparity = index_disparities(model["assessment"], by["column"]).get((by["metric"], by["kind"]))
     return ModelRow(
         name=_word(model["name"]),
         stage={"pre": "before", "in": "during", "post": "after"}.get(model["stage"], NOT_KNOWN),
@@ -141,17 +154,12 @@ def _describe(model: Plain, comparison: Plain) -> ModelRow:
 
 
 def _write(figure: Plain | None) -> str:
-    if figure is None:
-        return NOT_KNOWN
-    return format_interval(GroupValue("", 0, figure["value"], figure["lower"], figure["upper"]))
+    return format_span(Span.read(figure))
 
 
 def _write_gain(gain: Plain, *, named: bool) -> str:
-    known = [gain[name] for name in ("value", "lower", "upper") if gain[name] is not None]
-    # A gain of less than a thousandth is none.
-    numbers = [f"{number:+.3f}" if max(map(abs, known)) < 1 else f"{number:+.3g}" for number in known]
-    name = f"{gain['name']} " if named else ""
-    return name + (numbers[0] if len(numbers) == 1 else f"{numbers[0]} [{numbers[1]}, {numbers[2]}]")
+    text = format_gain(Span(gain["value"], gain["lower"], gain["upper"]))
+    return f"{gain['name']} {text}" if named else text
 
 
 def _word(name: str) -> str:

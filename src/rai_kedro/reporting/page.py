@@ -16,11 +16,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from rai_kedro.reporting.wording import (
+    begin_sentence,
     describe_validity,
+    format_gain,
     format_interval,
     format_moment,
     format_number,
     format_share,
+    format_span,
 )
 
 if TYPE_CHECKING:
@@ -29,6 +32,9 @@ if TYPE_CHECKING:
 _FILTERS = {
     "number": format_number,
     "interval": format_interval,
+    "span": format_span,
+    "sentence": begin_sentence,
+    "gain": format_gain,
     "share": format_share,
     "moment": format_moment,
     "validity": describe_validity,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from datetime import date, datetime
 
-from rai_kedro.reporting.card_contents import Estimate, GroupValue
+from rai_kedro.reporting.card_base import Measured
 
 # Outside this range a plain decimal number is longer than its power of ten.
 _PLAIN_FROM, _PLAIN_TO = 1e-4, 1e9
@@ -37,7 +37,7 @@ def format_number(value: float | None, digits: int = 3) -> str:
     return f"{value:,.{0 if float(value).is_integer() else decimals}f}"
 
 
-def format_interval(estimate: Estimate | GroupValue) -> str:
+def format_interval(estimate: Measured) -> str:
     """Write a figure with its interval, all three numbers to the same digits.
 
     Args:
@@ -62,6 +62,28 @@ def format_interval(estimate: Estimate | GroupValue) -> str:
     return f"{value:,.{decimals}f} [{lower:,.{decimals}f}, {upper:,.{decimals}f}]"
 
 
+def format_span(span: Measured | None) -> str:
+    """Write a figure with its interval; a dash where there is none at all."""
+    return NOT_KNOWN if span is None else format_interval(span)
+
+
+def format_gain(gain: Measured) -> str:
+    """Write a gain or loss with its sign, to a thousandth or to three digits where it is larger.
+
+    Args:
+        gain: What is gained, with the ends of its interval where they are known.
+
+    Returns:
+        E.g. ``"-0.004 [-0.012, +0.004]"``; a dash where it is not defined.
+    """
+    known = [number for number in (gain.value, gain.lower, gain.upper) if number is not None]
+    if gain.value is None:
+        return NOT_KNOWN
+    # A gain of less than a thousandth is none.
+    numbers = [f"{number:+.3f}" if max(map(abs, known)) < 1 else f"{number:+.3g}" for number in known]
+    return numbers[0] if len(numbers) <= 1 else f"{numbers[0]} [{', '.join(numbers[1:])}]"
+
+
 def _magnitude(value: float) -> int:
     return math.floor(math.log10(value))
 
@@ -73,6 +95,11 @@ def format_share(share: float | None) -> str:
     if 0 < share < _LEAST_SHARE:
         return "< 0.1 %"
     return f"{100 * share:.1f} %".replace(".0 %", " %")
+
+
+def begin_sentence(text: str) -> str:
+    """Return the text with a capital first letter, the rest as it is."""
+    return text[:1].upper() + text[1:]
 
 
 def format_moment(moment: str) -> str:

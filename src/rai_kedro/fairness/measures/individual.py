@@ -18,7 +18,6 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from rai_kedro.errors import RaiError
 from rai_kedro.fairness.estimates import Disparity, DisparityKind, GroupFigure
 from rai_kedro.fairness.measures.counts import Figures
-from rai_kedro.fairness.uncertainty import intervals
 
 ALL = "all rows"
 MISSING_FEATURE = "missing value in a similarity column"
@@ -222,6 +221,9 @@ def _report(
     value, low, high = None, None, None
     if share is not None:
         value = share[0]
+        # Here and not above: configurations name this module, and scipy is slow to load.
+        from rai_kedro.fairness.uncertainty import intervals
+
         interval = intervals.proportion_intervals(np.array([value * share[1]]), np.array([share[1]]), level)[0]
         low, high = interval.lower, interval.upper
     figures: list[tuple[DisparityKind, float | None, float | None, float | None]] = [

@@ -1,11 +1,13 @@
 """Wiring of the governance stage."""
 
+from collections.abc import Container
+
 from kedro.pipeline import Pipeline, node
 
 from rai_kedro.pipelines.governance.nodes import profile_stores, register_risks, render_governance
 
 
-def create_pipeline() -> Pipeline:
+def create_pipeline(_entries: Container[str] = ()) -> Pipeline:
     """Return the stage: contract and stores to risk register, data profile and a readable page."""
     return Pipeline(
         [

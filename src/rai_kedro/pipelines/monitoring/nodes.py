@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from rai_kedro.catalogue.contract import NUMERIC_TYPES, Contract, DatasetContract
-from rai_kedro.catalogue.lanes import Lanes, split_lanes
+from rai_kedro.catalogue.lanes import Lanes, add_sensitive, split_lanes
 from rai_kedro.catalogue.pairing import load_month, refuse_orphans
 from rai_kedro.drift.workspace import MonthReport
 from rai_kedro.frames import Store
-from rai_kedro.modelling.prediction import predict_rows
+from rai_kedro.modelling.prediction import predict_rows, sensitive_input
 from rai_kedro.pipelines.monitoring.parameters import MonitoringParameters
 from rai_kedro.pipelines.monitoring.plan import ScoredMonth, month_number, plan_scoring, plan_testing
 from rai_kedro.registry.production import ProductionModel
@@ -152,10 +153,14 @@ def join_predictions(features: pd.DataFrame, predictions: pd.DataFrame, governed
 
 
 def _split(frame: pd.DataFrame, contract: Contract, production: ProductionModel, month: str) -> Lanes:
-    return split_lanes(
+    """Split a month into lanes; beside the model lane the sensitive column, if the model needs it and may."""
+    sensitive, governed = sensitive_input(production.model), contract.datasets["feature_store"]
+    lanes = split_lanes(
         frame,
-        contract.datasets["feature_store"],
+        governed,
         on=contract.as_of,
-        features=list(production.model.feature_names_in_),
+        features=[name for name in production.model.feature_names_in_ if name != sensitive],
         part=f"month={month}",
     )
+    inputs = add_sensitive(lanes.model, lanes.audit, sensitive, governed, on=contract.as_of)
+    return replace(lanes, model=inputs[list(production.model.feature_names_in_)])

@@ -1,11 +1,13 @@
 """Wiring of the monitoring stage."""
 
+from collections.abc import Container
+
 from kedro.pipeline import Pipeline, node
 
 from rai_kedro.pipelines.monitoring.nodes import score_months, select_months, summarise_months, watch_drift
 
 
-def create_pipeline() -> Pipeline:
+def create_pipeline(_entries: Container[str] = ()) -> Pipeline:
     """Return the stage: waiting months to predictions, drift results and the timeline.
 
     A store that the stage both reads and extends appears twice: ``…_history`` is what was there before the run.

@@ -7,19 +7,23 @@ from typing import TYPE_CHECKING, Any
 
 from rai_kedro.catalogue.contract import Contract
 from rai_kedro.catalogue.register import build_register
+from rai_kedro.fairness.assessment import Assessment
+from rai_kedro.fairness.verdicts import GateDecision
+from rai_kedro.hooks.carbon import NOT_MEASURED
 from rai_kedro.modelling.split import ModelSplit
-from rai_kedro.pipelines.training.parameters import Statements, TrainingParameters
+from rai_kedro.pipelines.training.parameters import FairnessParameters, Statements, TrainingParameters
+from rai_kedro.pipelines.training.questionnaire import record_questionnaire
 from rai_kedro.reporting.card_contents import (
     CarbonFigure,
     Estimate,
     Estimator,
-    GapEstimate,
-    GroupValue,
+    FairnessRecord,
     Identity,
     ModelCard,
     TrainingData,
     Uses,
 )
+from rai_kedro.reporting.card_mitigation import read_comparison
 from rai_kedro.reporting.model_card import CardParts, build_model_card
 
 if TYPE_CHECKING:
@@ -36,29 +40,26 @@ _PACKAGES = (
     "skops",
     "codecarbon",
 )
-# What the figure of a group is, by metric; shares have no unit, an error has that of the label.
-_SHARES = {
-    "demographic parity difference": "share with the favourable prediction",
-    "error rate gap": "share decided wrongly",
-}
-_NOT_MEASURED = "the carbon hook did not run for this task (some runners skip hooks of nodes)"
 
 
 @dataclass(frozen=True)
 class Configured:
-    """What was configured by people: the column contract, the training parameters and the statements."""
+    """What was configured by people: the column contract, the parameters and the statements."""
 
     contract: Contract
     training: TrainingParameters
+    fairness: FairnessParameters
     statements: Statements
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What the run measured: performance, fairness and carbon as stored in the reports."""
+    """What the run measured, as stored in the reports: assessment, gate and comparison as plain values."""
 
     performance: list[dict[str, Any]]
-    fairness: list[dict[str, Any]]
+    assessment: dict[str, Any]
+    gate: dict[str, Any]
+    comparison: dict[str, Any]
     carbon: dict[str, Any]
 
 
@@ -69,9 +70,18 @@ def compose_card(
     configured: Configured,
     measured: Measured,
 ) -> ModelCard:
-    """Compose the card of a version that was just registered."""
+    """Compose the card of a version that was just registered.
+
+    Args:
+        version: The version.
+        split: The rows with the columns that reached the model.
+        data_fingerprint: Digest of the data.
+        configured: What people configured.
+        measured: What the run measured.
+    """
     contract, training, statements = configured.contract, configured.training, configured.statements
     store = contract.datasets["feature_store"]
+    mitigation = read_comparison(measured.comparison)
     register = build_register(contract, split.features_train.columns.tolist(), training.target)
     return build_model_card(
         CardParts(
@@ -88,7 +98,7 @@ def compose_card(
             uses=Uses(intended=(statements.intended_use,), out_of_scope=(statements.out_of_scope_use,)),
             data=TrainingData(
                 stores=tuple(dataset.dataset for dataset in contract.datasets.values()),
-                month=training.month,
+                month=training.period,
                 rows_train=len(split.target_train),
                 rows_test=len(split.target_test),
                 fingerprint=data_fingerprint,
@@ -96,7 +106,10 @@ def compose_card(
             ),
             register=[row.to_dict() for row in register],
             performance=[Estimate(**estimate) for estimate in measured.performance],
-            fairness=gap_estimates(measured.fairness, training.unit),
+            fairness=_fairness_record(configured, measured),
+            questionnaire=record_questionnaire(configured.fairness, contract, training),
+            mitigation=mitigation,
+            why_unmitigated="" if mitigation else measured.comparison["reason"],
             carbon=_carbon_figures(measured.carbon),
             limits=statements.limits,
             packages=_PACKAGES,
@@ -104,32 +117,15 @@ def compose_card(
     )
 
 
-def gap_estimates(fairness: list[dict[str, Any]], unit: str) -> list[GapEstimate]:
-    """Put stored gaps into the card's words; a parity gap is a share, any other has the label's unit."""
-    return [_gap_estimate(gap, "" if gap["metric"] in _SHARES else unit) for gap in fairness]
-
-
-def _gap_estimate(gap: dict[str, Any], unit: str) -> GapEstimate:
-    return GapEstimate(
-        metric=gap["metric"],
-        column=gap["column"],
-        grouping=gap["rule"],
-        groups=tuple(GroupValue(**group) for group in gap["groups"]),
-        gap=Estimate(
-            name=gap["metric"],
-            split="test",
-            value=gap["value"],
-            lower=gap["lower"],
-            upper=gap["upper"],
-            level=gap["level"],
-            unit=unit,
-            method=gap["method"],
-            note="" if gap["value"] is not None else "fewer than two groups",
-        ),
-        measured=_SHARES.get(gap["metric"], "mean absolute error"),
+def _fairness_record(configured: Configured, measured: Measured) -> FairnessRecord:
+    return FairnessRecord(
+        assessment=Assessment.from_dict(measured.assessment),
+        gate=GateDecision.from_dict(measured.gate),
+        level=configured.fairness.level,
+        unit=configured.training.unit,
     )
 
 
 def _carbon_figures(carbon: dict[str, Any]) -> tuple[CarbonFigure, ...]:
-    records = carbon or {"training": {"reason": _NOT_MEASURED}}
+    records = carbon or {"training": {"reason": NOT_MEASURED}}
     return tuple(CarbonFigure(task=task, **record) for task, record in records.items())

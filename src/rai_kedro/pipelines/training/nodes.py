@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
 
-from rai_kedro.catalogue.contract import NUMERIC_TYPES, Contract
+from rai_kedro.catalogue.contract import Contract
 from rai_kedro.catalogue.drafting import refuse_undecided
 from rai_kedro.catalogue.fingerprint import fingerprint
 from rai_kedro.catalogue.lanes import split_lanes
 from rai_kedro.catalogue.pairing import pair_labels
 from rai_kedro.frames import Series, Store
+from rai_kedro.mitigation.comparison import Comparison, Uncompared
 from rai_kedro.modelling.estimator import build_estimator, fit_estimator
 from rai_kedro.modelling.prediction import predict_rows
 from rai_kedro.modelling.split import ModelSplit, split_rows
+from rai_kedro.pipelines.training.fitting import build_configured, choose_fitting_rows
 from rai_kedro.pipelines.training.parameters import FairnessParameters, Statements, TrainingParameters
 from rai_kedro.registry.candidate import Candidate
 from rai_kedro.registry.versions import RegisteredVersion
@@ -26,51 +29,46 @@ _MODEL_REQUIREMENTS = ("scikit-learn", "pandas", "numpy", "skops")
 _EXAMPLE_ROWS = 5
 # MLflow takes letters, digits and these in the name of a metric; a column may have others in its name.
 _METRIC_NAME = re.compile(r"[^/\w.\- :]")
+_log = logging.getLogger(__name__)
 
 
 def separate_lanes(
     feature_store: Store, label_store: Store, contract: Contract, parameters: TrainingParameters
-) -> tuple[pd.DataFrame, pd.DataFrame, Series, str]:
-    """Let one month in: labelled rows only, split into model lane and audit lane by the contract.
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, Series, str]:
+    """Let the months in: labelled rows only, split into model lane and audit lane by the contract.
 
     Returns:
-        Model lane, audit lane and target on one common index, and the fingerprint of all three.
+        Model lane, audit lane, identifiers and target on one common index, and the fingerprint of lanes and target.
     """
     refuse_undecided(contract)
-    features, labels = pair_labels(feature_store, label_store, contract, parameters.month, parameters.target)
-    lanes = split_lanes(
-        features,
-        contract.datasets["feature_store"],
-        on=contract.as_of,
-        features=parameters.features,
-        part=f"month={parameters.month}",
+    lanes, targets = [], []
+    for month in parameters.months:
+        features, labels = pair_labels(feature_store, label_store, contract, month, parameters.target)
+        store, part = contract.datasets["feature_store"], f"month={month}"
+        lanes.append(split_lanes(features, store, on=contract.as_of, features=parameters.features, part=part))
+        targets.append(labels[parameters.target])
+    model, audit, identifiers = (
+        pd.concat([getattr(one, name) for one in lanes], ignore_index=True)
+        for name in ("model", "audit", "identifiers")
     )
-    target = labels[parameters.target]
-    return lanes.model, lanes.audit, target, fingerprint(lanes.model, lanes.audit, target.to_frame())
+    target = pd.concat(targets, ignore_index=True)
+    return model, audit, identifiers, target, fingerprint(model, audit, target.to_frame())
 
 
-def split_month(
+def split_months(
     model_lane: pd.DataFrame, audit_lane: pd.DataFrame, target: Series, parameters: TrainingParameters
-) -> tuple[ModelSplit, pd.DataFrame]:
-    """Split the month's rows into train and test; of the audit lane only the test rows go on."""
+) -> tuple[ModelSplit, pd.DataFrame, pd.DataFrame]:
+    """Split the rows into train and test, the audit lane along with them."""
     split = split_rows(model_lane, target, test_size=parameters.test_size, random_state=parameters.random_state)
-    return split, audit_lane.loc[split.target_test.index]
+    return split, audit_lane.loc[split.target_train.index], audit_lane.loc[split.target_test.index]
 
 
 def fit_model(split: ModelSplit, contract: Contract, parameters: TrainingParameters) -> Any:
     """Fit the configured estimator on the model lane, behind its preparation where one is configured."""
-    from rai_kedro.modelling.preparation import build_model, build_preparation, choose_training_rows
-
     estimator = build_estimator(parameters.estimator, parameters.allowed_modules)
-    features, target = split.features_train, split.target_train
-    if parameters.preparation is not None:
-        seed = parameters.random_state
-        columns = contract.datasets["feature_store"].columns
-        types = {name: columns[name].type for name in features.columns.tolist()}
-        rows = choose_training_rows(features, target, parameters.preparation, seed=seed)
-        estimator = build_model(build_preparation(parameters.preparation, types, seed=seed), estimator)
-        features, target = features.iloc[rows.positions], target.iloc[rows.positions]
-    return fit_estimator(estimator, features, target)
+    model = build_configured(estimator, split.features_train, contract, parameters)
+    rows = choose_fitting_rows(split, parameters)
+    return fit_estimator(model, split.features_train.iloc[rows], split.target_train.iloc[rows])
 
 
 def predict_splits(model: Any, split: ModelSplit) -> dict[str, pd.DataFrame]:
@@ -104,47 +102,21 @@ def assess_performance(
     return [asdict(estimate) for estimate in estimates]
 
 
-def assess_gaps(
-    split: ModelSplit,
-    audit_test: pd.DataFrame,
-    predictions: dict[str, pd.DataFrame],
-    contract: Contract,
-    parameters: TrainingParameters,
-) -> list[dict[str, Any]]:
-    """Measure the first two gaps between the groups of every audited column on the test rows.
-
-    A classifier's favourable outcome is its decision for 1; a regression's, a prediction above the median label.
-    """
-    from rai_kedro.fairness.gaps import demographic_parity_gap, error_rate_gap, mean_absolute_error_gap
-    from rai_kedro.fairness.groups import group_rows
-
-    columns = contract.datasets["feature_store"].columns
-    predicted, level = predictions["test"]["prediction"], parameters.interval_level
-    decides = parameters.task == "classification"
-    threshold = 0.5 if decides else split.target_test.median()
-    gaps = []
-    for name, values in audit_test.items():
-        categorical = columns[str(name)].type not in NUMERIC_TYPES
-        grouping = group_rows(values, column=str(name), categorical=categorical)
-        gaps.append(demographic_parity_gap(predicted > threshold, grouping, level=level))
-        if decides:
-            gaps.append(error_rate_gap(predicted != split.target_test, grouping, level=level))
-        else:
-            gaps.append(mean_absolute_error_gap(split.target_test, predicted, grouping, level=level))
-    return [asdict(gap) for gap in gaps]
-
-
 def assess_fairness(
     split: ModelSplit,
     audit_test: pd.DataFrame,
     predictions: dict[str, pd.DataFrame],
+    compared: Comparison | Uncompared,
     parameters: TrainingParameters,
     fairness: FairnessParameters,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Measure every configured metric on the test rows, and let the gate judge the intervals."""
+    """Measure every configured metric on the test rows, and let the gate judge the intervals.
+
+    Where the model was chosen among several by these very rows, the intervals allow for that.
+    """
     from rai_kedro.fairness.assessment import examine_classification, examine_regression
 
-    predicted = predictions["test"]
+    fairness, predicted = fairness.after_choice(compared.selectable), predictions["test"]
     if parameters.task == "classification":
         found = examine_classification(
             split.target_test, predicted["prediction"], predicted["score"], audit_test, fairness
@@ -155,11 +127,11 @@ def assess_fairness(
 
 
 def collect_metrics(
-    performance: list[dict[str, Any]], fairness_gaps: list[dict[str, Any]]
+    performance: list[dict[str, Any]], fairness_assessment: dict[str, Any]
 ) -> dict[str, dict[str, float]]:
-    """Put every figure and both ends of its interval into MLflow's form."""
+    """Put every figure and both ends of its interval into MLflow's form; what is not defined has none."""
     named = {f"{e['split']}.{e['name']}": e for e in performance}
-    named |= {f"fairness.{g['column']}.{g['metric'].replace(' ', '_')}": g for g in fairness_gaps}
+    named |= {f"fairness.{d['column']}.{d['metric']}.{d['kind']}": d for d in fairness_assessment["disparities"]}
     return {
         _METRIC_NAME.sub("_", f"{name}{suffix}"): {"value": float(figure[part]), "step": 0}
         for name, figure in named.items()
@@ -171,12 +143,13 @@ def collect_metrics(
 def draw_figures(
     split: ModelSplit,
     predictions: dict[str, pd.DataFrame],
-    fairness_gaps: list[dict[str, Any]],
+    fairness_assessment: dict[str, Any],
     parameters: TrainingParameters,
 ) -> tuple[Any, Any, Any]:
     """Draw the residuals of both splits, predictions against labels (ROC of a classifier), and each group's figures."""
-    from rai_kedro.pipelines.training.card import gap_estimates
-    from rai_kedro.reporting.figures import draw_group_gaps, draw_predictions, draw_residuals, draw_roc
+    from rai_kedro.fairness.assessment import Assessment
+    from rai_kedro.reporting.figures import draw_predictions, draw_residuals, draw_roc
+    from rai_kedro.reporting.group_figure import draw_groups
 
     shown = "score" if parameters.task == "classification" else "prediction"
     target = pd.concat([split.target_train, split.target_test])
@@ -187,7 +160,7 @@ def draw_figures(
     else:
         against = draw_predictions(split.target_test, predictions["test"]["prediction"], unit=parameters.unit)
     residuals = draw_residuals(target, predicted, names, unit=parameters.unit)
-    return residuals, against, draw_group_gaps(gap_estimates(fairness_gaps, parameters.unit))
+    return residuals, against, draw_groups(Assessment.from_dict(fairness_assessment), unit=parameters.unit)
 
 
 def assemble_candidate(
@@ -198,6 +171,7 @@ def assemble_candidate(
     data_fingerprint: str,
     performance: list[dict[str, Any]],
     fairness_gate: dict[str, Any],
+    compared: Comparison | Uncompared,
     contract: Contract,
     parameters: TrainingParameters,
 ) -> Candidate:
@@ -221,12 +195,13 @@ def assemble_candidate(
         contract=contract.model_dump(mode="json"),
         tags={
             "rai.data_fingerprint": data_fingerprint,
-            "rai.month": parameters.month,
+            "rai.month": parameters.period,
+            "rai.mitigation": compared.chosen,
             "rai.fairness_gate": str(fairness_gate["outcome"]),
             "rai.figures": str(len(performance)),
         },
         pip_requirements=tuple(f"{name}=={versions[name]}" for name in _MODEL_REQUIREMENTS),
-        source=f"{contract.datasets['feature_store'].dataset}/month={parameters.month}",
+        source=f"{contract.datasets['feature_store'].dataset}/month={parameters.period}",
     )
 
 
@@ -235,13 +210,22 @@ def write_card(
     split: ModelSplit,
     data_fingerprint: str,
     performance: list[dict[str, Any]],
-    fairness_gaps: list[dict[str, Any]],
+    fairness_assessment: dict[str, Any],
+    fairness_gate: dict[str, Any],
+    mitigation_comparison: dict[str, Any],
     training_carbon: dict[str, Any],
     residual_figure: Any,
     prediction_figure: Any,
-    gap_figure: Any,
+    group_figure: Any,
+    mitigation_performance_figure: Any,
+    roc_by_group_figure: Any,
+    performance_and_fairness_figure: Any,
+    predicted_shares_figure: Any,
+    predicted_numbers_figure: Any,
+    trade_off_figure: Any,
     contract: Contract,
     parameters: TrainingParameters,
+    fairness: FairnessParameters,
     statements: Statements,
 ) -> CardWithFigures:
     """Write down what a reviewer has to know of the version that was just registered."""
@@ -251,8 +235,24 @@ def write_card(
         candidate,
         split,
         data_fingerprint,
-        Configured(contract, parameters, statements),
-        Measured(performance, fairness_gaps, training_carbon),
+        Configured(contract, parameters, fairness, statements),
+        Measured(performance, fairness_assessment, fairness_gate, mitigation_comparison, training_carbon),
     )
-    figures = {"Residuals": residual_figure, "Predictions": prediction_figure, "Groups": gap_figure}
-    return CardWithFigures(card, figures)
+    for message in card.questionnaire.contradictions:
+        _log.warning("The fairness metrics of %s contradict the recorded answers: %s.", contract.use_case, message)
+    figures = {
+        "Residuals": residual_figure,
+        "ROC curve" if parameters.task == "classification" else "Predictions": prediction_figure,
+        "Each group's figures; bars are intervals, n the rows behind a figure": group_figure,
+    }
+    if card.mitigation is not None:
+        figures |= {
+            "Every compared model; bars are intervals": trade_off_figure,
+            "Performance; bars are intervals": mitigation_performance_figure,
+            "Performance beside fairness; bars are intervals": performance_and_fairness_figure,
+            "ROC curve of each group": roc_by_group_figure,
+            "What share of each group; bars are intervals": predicted_shares_figure,
+            "How many of each group": predicted_numbers_figure,
+        }
+    # A figure without data says why it has none; on the card its place is better left out.
+    return CardWithFigures(card, {caption: figure for caption, figure in figures.items() if figure.data})

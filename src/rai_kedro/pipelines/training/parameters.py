@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from rai_kedro.fairness.estimates import DisparityKind
+from rai_kedro.fairness.questionnaire.answers import Step
 from rai_kedro.fairness.request import FairnessSpec
 from rai_kedro.fairness.verdicts import Gate, Tolerance
 from rai_kedro.modelling.estimator import EstimatorConfig
 from rai_kedro.modelling.preparation import PreparationParameters
+
+_MONTH = r"^\d{4}-(0[1-9]|1[0-2])$"
 
 
 class TrainingParameters(BaseModel):
@@ -18,7 +23,8 @@ class TrainingParameters(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     task: Literal["regression", "classification"] = "regression"
-    month: str = Field(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")
+    month: str = Field(pattern=_MONTH)
+    last_month: str | None = Field(default=None, pattern=_MONTH)
     target: str
     unit: str = ""
     features: tuple[str, ...] | None = None
@@ -30,6 +36,23 @@ class TrainingParameters(BaseModel):
     interval_level: float = Field(default=0.95, gt=0.5, lt=1)
     resamples: int = Field(default=1000, ge=100)
 
+    @property
+    def months(self) -> tuple[str, ...]:
+        """The months trained on, first to last."""
+        span = pd.period_range(self.month, self.last_month or self.month, freq="M")
+        return tuple(str(month) for month in span)
+
+    @property
+    def period(self) -> str:
+        """The months trained on, in words."""
+        return self.month if len(self.months) == 1 else f"{self.months[0]} to {self.months[-1]}"
+
+    @model_validator(mode="after")
+    def _last_month_is_not_before_the_first(self) -> Self:
+        if self.last_month is not None and self.last_month < self.month:
+            raise ValueError(f"'last_month' {self.last_month} lies before 'month' {self.month}")
+        return self
+
     @field_validator("allowed_modules")
     @classmethod
     def _no_empty_prefix(cls, modules: tuple[str, ...]) -> tuple[str, ...]:
@@ -38,15 +61,51 @@ class TrainingParameters(BaseModel):
         return modules
 
 
+class MethodParameters(BaseModel):
+    """A mitigation method to compare: its canonical name, its own parameters, and a name for the reports."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    method: str
+    parameters: dict[str, Any] = {}
+    name: str = ""
+
+
+class MitigationParameters(BaseModel):
+    """Which mitigations are compared with the unmitigated model, and by what; each key is explained in the YAML."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sensitive_column: str | None = None
+    metric: str | None = None
+    kind: DisparityKind | None = None
+    performance: str | None = None
+    tolerance: float = Field(default=0.02, ge=0)
+    chosen: str | None = None
+    methods: tuple[MethodParameters, ...] = ()
+    alternatives: dict[str, EstimatorConfig] = {}
+
+
 class FairnessParameters(FairnessSpec):
-    """What is assessed for fairness, and how far groups may lie apart; each key is explained in the YAML."""
+    """What is assessed for fairness, how far groups may lie apart, and the answers that led to the metrics."""
 
     tolerances: tuple[Tolerance, ...]
+    questionnaire: tuple[Step, ...] = ()
 
     @property
     def gate(self) -> Gate:
         """The gate these tolerances make."""
         return Gate(tolerances=self.tolerances, level=self.level)
+
+    def after_choice(self, models: int) -> FairnessParameters:
+        """Widen all intervals so that they hold for whichever of several models these rows made look fairest.
+
+        By Bonferroni: intervals at 1 - (1 - level) / models hold for all the models at once, so also for the chosen.
+
+        Args:
+            models: How many models the rows chose among.
+        """
+        return self.model_copy(update={"level": 1 - (1 - self.level) / models})
 
 
 class Statements(BaseModel):

@@ -1,0 +1,36 @@
+"""What unmitigated model and mitigations have in common: the model as configured, and the rows to fit it on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from rai_kedro.catalogue.contract import Contract
+from rai_kedro.modelling.split import ModelSplit
+from rai_kedro.pipelines.training.parameters import TrainingParameters
+
+
+def build_configured(estimator: Any, features: pd.DataFrame, contract: Contract, parameters: TrainingParameters) -> Any:
+    """Put the configured preparation before an estimator, unfitted; without one the estimator stands alone."""
+    from rai_kedro.modelling.preparation import build_model, build_preparation
+
+    if parameters.preparation is None:
+        return estimator
+    columns = contract.datasets["feature_store"].columns
+    types = {name: columns[name].type for name in features.columns.tolist()}
+    return build_model(build_preparation(parameters.preparation, types, seed=parameters.random_state), estimator)
+
+
+def choose_fitting_rows(split: ModelSplit, parameters: TrainingParameters) -> npt.NDArray[np.int64]:
+    """Return the positions of the training rows that models are fitted on, by the configured preparation."""
+    from rai_kedro.modelling.preparation import choose_training_rows
+
+    if parameters.preparation is None:
+        return np.arange(len(split.target_train), dtype=np.int64)
+    chosen = choose_training_rows(
+        split.features_train, split.target_train, parameters.preparation, seed=parameters.random_state
+    )
+    return chosen.positions

@@ -1,0 +1,152 @@
+"""Adapters of the training stage: comparing mitigations, and the report of it.
+
+Of the audit lane, training rows reach these nodes only, after the unmitigated model was fitted without them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import pandas as pd
+
+from rai_kedro.catalogue.contract import Contract
+from rai_kedro.catalogue.lanes import add_sensitive, permits_mitigation
+from rai_kedro.catalogue.pairing import load_month
+from rai_kedro.frames import Store
+from rai_kedro.mitigation.comparison import (
+    Comparison,
+    ComparisonRequest,
+    ConfiguredMethod,
+    Rows,
+    Uncompared,
+    compare_methods,
+)
+from rai_kedro.mitigation.need import hold_against_need as add_need
+from rai_kedro.modelling.estimator import build_estimator
+from rai_kedro.modelling.prediction import sensitive_input
+from rai_kedro.modelling.split import ModelSplit
+from rai_kedro.pipelines.training.fitting import build_configured, choose_fitting_rows
+from rai_kedro.pipelines.training.parameters import FairnessParameters, MitigationParameters, TrainingParameters
+
+_NOTHING = "no sensitive column is configured ('mitigation.sensitive_column')"
+
+
+def compare_mitigations(
+    unmitigated_model: Any,
+    split: ModelSplit,
+    audit_train: pd.DataFrame,
+    audit_test: pd.DataFrame,
+    contract: Contract,
+    parameters: TrainingParameters,
+    fairness: FairnessParameters,
+    mitigation: MitigationParameters,
+) -> tuple[Any, Comparison | Uncompared]:
+    """Fit every configured mitigation on the same rows, hold all against the test rows, and choose a model."""
+    column = mitigation.sensitive_column
+    if column is None:
+        return unmitigated_model, Uncompared(_NOTHING)
+    governed = contract.datasets["feature_store"]
+    train, test = _collect_rows(split, audit_train, audit_test, parameters)
+    request = ComparisonRequest(
+        estimator=unmitigated_model,
+        train=train,
+        test=test,
+        sensitive_column=column,
+        fairness=fairness,
+        measure=_measure(parameters),
+        methods=tuple(ConfiguredMethod(one.method, one.parameters, one.name) for one in mitigation.methods),
+        permitted=permits_mitigation(governed, column, on=contract.as_of),
+        metric=mitigation.metric,
+        kind=mitigation.kind,
+        performance=mitigation.performance,
+        tolerance=mitigation.tolerance,
+        configured=mitigation.chosen,
+        alternatives={
+            name: build_configured(
+                build_estimator(config, parameters.allowed_modules), split.features_train, contract, parameters
+            )
+            for name, config in mitigation.alternatives.items()
+        },
+        cuts=next((one.cuts.get(column) for one in fairness.groupings if one.columns == (column,)), None),
+    )
+    comparison = compare_methods(request)
+    return comparison.chosen_estimator, comparison
+
+
+def admit_inputs(
+    model: Any, split: ModelSplit, audit_train: pd.DataFrame, audit_test: pd.DataFrame, contract: Contract
+) -> ModelSplit:
+    """Give the chosen model its inputs: with the sensitive column only if it needs it and the contract permits that."""
+    column, governed, on = sensitive_input(model), contract.datasets["feature_store"], contract.as_of
+    return replace(
+        split,
+        features_train=add_sensitive(split.features_train, audit_train, column, governed, on=on),
+        features_test=add_sensitive(split.features_test, audit_test, column, governed, on=on),
+    )
+
+
+def hold_against_need(
+    compared: Comparison | Uncompared,
+    split: ModelSplit,
+    audit_test: pd.DataFrame,
+    identifiers: pd.DataFrame,
+    true_need: Store,
+    contract: Contract,
+    parameters: TrainingParameters,
+    fairness: FairnessParameters,
+) -> Comparison | Uncompared:
+    """Assess every compared model against the true need, after the choice was made without it."""
+    if not isinstance(compared, Comparison):
+        return compared
+    governed = contract.datasets["feature_store"]
+    known = pd.concat([load_month(true_need, governed, month) for month in parameters.months], ignore_index=True)
+    asked = identifiers.loc[split.target_test.index]
+    need = asked.merge(known, on=list(governed.identifiers), how="left", validate="one_to_one")["needs_admission"]
+    test = Rows(split.features_test, split.target_test, audit_test)
+    return add_need(compared, test, need, fairness)
+
+
+def report_mitigation(
+    compared: Comparison | Uncompared, contract: Contract, parameters: TrainingParameters
+) -> tuple[dict[str, Any], str, Any, Any, Any, Any, Any, Any]:
+    """Write the comparison down: its figures as data, the page, the recipe's five figures and the trade-off."""
+    from rai_kedro.reporting.mitigation_report import draw_mitigation, render_mitigation_page
+
+    plain = compared.to_dict()
+    figures = draw_mitigation(plain, favourable=parameters.target)
+    page = render_mitigation_page(plain, use_case=contract.use_case, favourable=parameters.target)
+    return (
+        plain,
+        page,
+        figures["performance"],
+        figures["roc_by_group"],
+        figures["performance_and_fairness"],
+        figures["predicted_shares"],
+        figures["predicted_numbers"],
+        figures["trade_off"],
+    )
+
+
+def _collect_rows(
+    split: ModelSplit, audit_train: pd.DataFrame, audit_test: pd.DataFrame, parameters: TrainingParameters
+) -> tuple[Any, Any]:
+    rows = choose_fitting_rows(split, parameters)
+    train = Rows(split.features_train.iloc[rows], split.target_train.iloc[rows], audit_train.iloc[rows])
+    return train, Rows(split.features_test, split.target_test, audit_test)
+
+
+def _measure(parameters: TrainingParameters) -> Any:
+    from rai_kedro.reporting.classification import measure_classification
+    from rai_kedro.reporting.performance import measure_performance
+
+    level = parameters.interval_level
+    if parameters.task == "classification":
+        return partial(measure_classification, split="test", level=level)
+
+    def measure(target: Any, predicted: Any, _scores: Any) -> Any:
+        seed, resamples = parameters.random_state, parameters.resamples
+        return measure_performance(target, predicted, level=level, seed=seed, resamples=resamples)
+
+    return measure

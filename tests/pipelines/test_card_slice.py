@@ -1,0 +1,132 @@
+"""The last nodes of the training stage: metrics for MLflow, and the model card with its questionnaire."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from kedro.io import DataCatalog
+
+from rai_kedro.catalogue.contract import Contract
+from rai_kedro.fairness.questionnaire.selection import follow, load_tree
+from rai_kedro.pipelines.training import nodes
+from rai_kedro.pipelines.training.mitigation_nodes import report_mitigation
+from rai_kedro.pipelines.training.parameters import FairnessParameters, Statements, TrainingParameters
+from rai_kedro.pipelines.training.questionnaire import record_questionnaire
+from rai_kedro.reporting.card_contents import CardWithFigures
+from rai_kedro.reporting.model_card import card_from_json, render_html, render_json
+
+ANSWERS = {"individual_or_group": "no", "task": "two_outcomes", "standard": "yes"}
+
+
+def answer(metrics: tuple[str, ...], answers: dict[str, str]) -> FairnessParameters:
+    """Make parameters with these metrics and with answers as the questionnaire records them."""
+    path = [step.model_dump() for step in follow(load_tree(), answers).path]
+    groupings = ({"columns": ["B"]},)
+    return FairnessParameters(metrics=metrics, questionnaire=path, tolerances=(), groupings=groupings)
+
+
+def test_every_figure_goes_to_mlflow_with_both_ends_and_nothing_undefined() -> None:
+    known = {"value": 0.1, "lower": 0.05, "upper": 0.2}
+    disparities = [
+        {"column": "race & sex", "metric": "statistical_parity", "kind": "difference", **known},
+        {"column": "race", "metric": "equal_opportunity", "kind": "ratio", "value": None, "lower": None, "upper": None},
+        {"column": "race", "metric": "treatment_equality", "kind": "ratio", "value": 0.5, "lower": 0.2, "upper": None},
+    ]
+    performance = [{"split": "test", "name": "R2", "value": 0.7, "lower": None, "upper": None}]
+
+    metrics = nodes.collect_metrics(performance, {"disparities": disparities, "tables": []})
+
+    assert {name: figure["value"] for name, figure in metrics.items()} == {
+        "test.R2": 0.7,
+        "fairness.race _ sex.statistical_parity.difference": 0.1,
+        "fairness.race _ sex.statistical_parity.difference.lower": 0.05,
+        "fairness.race _ sex.statistical_parity.difference.upper": 0.2,
+        "fairness.race.treatment_equality.ratio": 0.5,
+        "fairness.race.treatment_equality.ratio.lower": 0.2,
+    }
+
+
+def test_answers_that_lead_to_the_metrics_are_recorded_with_methods(
+    contract: Contract, parameters: dict[str, Any]
+) -> None:
+    training = TrainingParameters(**parameters["training"])
+    asked = record_questionnaire(answer(("statistical_parity",), ANSWERS), contract, training)
+
+    assert asked.contradictions == ()
+    assert [step.question for step in asked.path] == list(ANSWERS)
+    assert {method.metric for method in asked.methods} == {"statistical_parity"}
+    # The model is a regression: a method for decisions says that it is not for it.
+    assert any(not method.applies and "classification" in method.why for method in asked.methods)
+
+
+def test_without_answers_only_the_metrics_are_recorded(contract: Contract, parameters: dict[str, Any]) -> None:
+    fairness = FairnessParameters(**parameters["fairness"])
+    asked = record_questionnaire(fairness, contract, TrainingParameters(**parameters["training"]))
+    assert (asked.path, asked.methods, asked.contradictions) == ((), (), ())
+    assert asked.metrics == fairness.metrics
+    assert [finding.kind for finding in asked.findings] == ["not_answered"]
+
+
+def test_answers_that_lead_nowhere_do_not_stop_the_card(contract: Contract, parameters: dict[str, Any]) -> None:
+    fairness = answer(("statistical_parity",), ANSWERS)
+    broken = fairness.model_copy(update={"questionnaire": fairness.questionnaire[:1]})
+    asked = record_questionnaire(broken, contract, TrainingParameters(**parameters["training"]))
+    assert "lead nowhere" in asked.contradictions[0]
+    assert asked.methods == ()
+
+
+@pytest.fixture
+def written(
+    make_catalog: Callable[..., DataCatalog],
+    contract: Contract,
+    parameters: dict[str, Any],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> CardWithFigures:
+    """The card of a housing model whose metrics were changed by hand after the questionnaire."""
+    import kedro.framework.project  # noqa: F401 - loads the logging configuration, which drops all handlers
+
+    monkeypatch.setattr(logging.getLogger(nodes.__name__), "handlers", [caplog.handler])
+    training = TrainingParameters(**parameters["training"])
+    by_hand = parameters["fairness"] | {"questionnaire": answer(("statistical_parity",), ANSWERS).questionnaire}
+    fairness = FairnessParameters(**by_hand)
+    catalog = make_catalog()
+    stores = (catalog["housing.feature_store"].load(), catalog["housing.label_store"].load())
+    model, audit, _, target, digest = nodes.separate_lanes(*stores, contract, training)
+    split, _, audit_test = nodes.split_months(model, audit, target, training)
+    nothing = nodes.Uncompared("no column is configured")
+    predictions = nodes.predict_splits(nodes.fit_model(split, contract, training), split)
+    performance = nodes.assess_performance(split, predictions, training)
+    found = nodes.assess_fairness(split, audit_test, predictions, nothing, training, fairness)
+    assessment, gate = (json.loads(json.dumps(one)) for one in found)
+    comparison, _, *figures = report_mitigation(nothing, contract, training)
+    drawn = nodes.draw_figures(split, predictions, assessment, training)
+    version = SimpleNamespace(version="1", run_id="8f1c", created_at="2026-01-01T12:00:00+00:00", git_commit="4f2c")
+    measured = (performance, assessment, gate, comparison, {})
+    said = Statements(**parameters["statements"])
+    with caplog.at_level(logging.WARNING):
+        return nodes.write_card(version, split, digest, *measured, *drawn, *figures, contract, training, fairness, said)
+
+
+def test_card_of_a_run_holds_gate_groups_and_the_contradiction(
+    written: CardWithFigures, caplog: pytest.LogCaptureFixture
+) -> None:
+    card = written.card
+    assert card.fairness is not None
+    assert {table.column for table in card.fairness.assessment.tables} == {"B", "LSTAT"}
+    assert card.fairness.unit == "1,000 dollars"
+    assert card.mitigation is None
+    assert card.why_unmitigated == "no column is configured"
+    assert any("'statistical_parity' is not measured" in text for text in card.questionnaire.contradictions)
+    warnings = [record.getMessage() for record in caplog.get_records("setup")]
+    assert any("of housing contradict the recorded answers" in text for text in warnings)
+    assert card_from_json(render_json(card)) == card
+    html = render_html(card, written.figures)
+    assert len(written.figures) == html.count('class="plot"') == 3
+    assert "No mitigation was compared: no column is configured" in html
+    assert "Metrics contradict the answers" in html
