@@ -302,7 +302,7 @@ def test_the_fairest_model_that_is_shown_to_keep_its_performance_is_chosen():
     assert choice.name == "fairer"
     assert "at most 0.08, and at most 0.13 without mitigation" in choice.reason
     assert "accuracy -0.005 [-0.015, +0.005]" in choice.reason
-    assert "2 further model(s)" in choice.reason
+    assert "2 further models" in choice.reason
 
 
 def test_a_wider_tolerance_lets_the_fairest_in_and_the_interval_decides_not_the_value():

@@ -14,19 +14,18 @@ from typing import Any, Literal, Self
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import clone
-from sklearn.utils import Tags
 from sklearn.utils.metaestimators import available_if
 
 from rai_kedro.mitigation.scoring import Scores, read_scores, score_rows
 from rai_kedro.mitigation.sensitive import Codes, Column, MitigationError, require_both_classes
-from rai_kedro.mitigation.wrapping import MitigatedModel, base_has, encode_classes
+from rai_kedro.mitigation.wrapping import TwoClassModel, base_has, encode_classes
 
 ROWS_FOR_ISOTONIC = 1000
 # Beyond these the log-odds of a score say no more than "certain".
 _LOWEST_SCORE = 1e-6
 
 
-class GroupCalibration(MitigatedModel):
+class GroupCalibration(TwoClassModel):
     """A classifier whose scores are calibrated in each group on its own.
 
     Args:
@@ -61,13 +60,6 @@ class GroupCalibration(MitigatedModel):
         self.min_rows = min_rows
         self.min_events = min_events
         self.folds = folds
-
-    def __sklearn_tags__(self) -> Tags:
-        """Two classes only."""
-        tags = super().__sklearn_tags__()
-        if tags.classifier_tags is not None:
-            tags.classifier_tags.multi_class = False
-        return tags
 
     def fit(self, X: Any, y: Any, sensitive: Any = None) -> Self:
         """Fit the classifier, and a curve per group on scores of rows it was not fitted on.

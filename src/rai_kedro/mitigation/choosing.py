@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from rai_kedro.fairness.metrics import METRICS
 from rai_kedro.mitigation.compared import UNMITIGATED, Comparator, ComparedModel
 from rai_kedro.mitigation.sensitive import MitigationError
 
@@ -85,16 +86,17 @@ def _choose_by_rule(models: Sequence[ComparedModel], by: Comparator) -> Choice:
     eligible = [model for model in models if ends.get(model.name) is not None and _holds(model, by)]
     if not eligible:
         return Choice(
-            UNMITIGATED, f"No interval of {by.metric} could be made, so that nothing speaks for a mitigation."
+            UNMITIGATED, f"No interval of {METRICS[by.metric].title} could be made, so nothing speaks for a mitigation."
         )
     best = min(eligible, key=lambda model: (ends[model.name], _performance_cost(model, by)))
     end, plain = abs(ends[best.name] or 0.0), next((ends[m.name] for m in models if m.name == UNMITIGATED), None)
     side = "at least" if by.kind == "ratio" else "at most"
     without = sum(model.may_be_used for model in models) - len(eligible)
     figures = " and ".join([by.performance, *by.guards])
-    others = f" Not shown to lose at most {by.tolerance:g} of {figures}: {without} further model(s)."
+    number = "one further model" if without == 1 else f"{without} further models"
+    others = f" Not shown to lose at most {by.tolerance:g} of {figures}: {number}."
     others = others if without else ""
-    told = f"The {by.kind} of {by.metric} by {by.column} is {side} {end:.3g}"
+    told = f"The {by.kind} of {METRICS[by.metric].title} by {by.column} is {side} {end:.3g}"
     if best.name == UNMITIGATED:
         return Choice(best.name, f"{told}, and no eligible mitigation is vouched to be fairer.{others}")
     against = "" if plain is None else f", and {side} {abs(plain):.3g} without mitigation"

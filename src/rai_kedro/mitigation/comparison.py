@@ -8,14 +8,14 @@ contract does not permit that, it is there for the view only and cannot be chose
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
 from rai_kedro.fairness.estimates import DisparityKind
-from rai_kedro.fairness.metrics import METRICS, Task
+from rai_kedro.fairness.metrics import METRICS, Task, list_metrics
 from rai_kedro.fairness.request import FairnessSpec
 from rai_kedro.mitigation.choosing import RULE, choose_model, mark_frontier
 from rai_kedro.mitigation.compared import UNMITIGATED, YARDSTICK, Comparator, ComparedModel
@@ -221,30 +221,49 @@ def _conclude(
 
 def _find_comparator(request: ComparisonRequest, task: Task) -> Comparator:
     metric = request.metric or request.fairness.metrics[0]
-    columns = [grouping.name for grouping in request.fairness.groupings]
     performance = request.performance or ("R2" if task == "regression" else "accuracy")
-    problems = {
-        f"the metric {metric!r} is not among those assessed": metric not in request.fairness.metrics,
-        f"the metric {metric!r} does not fit {task}": task not in METRICS[metric].tasks,
-        f"the metric {metric!r} compares individuals and not groups": METRICS[metric].individual,
-        f"the metric {metric!r} is not expressed as {request.kind}": request.kind is not None
-        and request.kind not in METRICS[metric].kinds,
-        f"no grouping by {request.sensitive_column!r} is assessed": request.sensitive_column not in columns,
-        f"models cannot be held against each other by {performance!r}": performance not in LARGER_IS_BETTER,
-        f"a guard is none of {', '.join(LARGER_IS_BETTER)}": not set(request.guards or ()) <= set(LARGER_IS_BETTER),
-        f"{performance} is no figure of a {task}": (performance in {"MAE", "R2"}) != (task == "regression"),
-        "the tolerance is below zero": request.tolerance < 0,
-    }
-    for problem in (text for text, applies in problems.items() if applies):
+    for key, problem, there in _find_problems(request, task, metric, performance):
         raise MitigationError(
             f"The mitigations cannot be compared: {problem}.",
-            where="parameters of the comparison",
-            remedy="set metric, kind, column and performance to what is assessed and measured",
+            where=f"parameters.yml, {key}",
+            example=f"there are: {there}" if there else None,
+            remedy=f"mend '{key}', or what it has to agree with",
         )
     kind = request.kind or METRICS[metric].kinds[0]
     ranks = task == "classification" and performance != "AUC" and hasattr(request.estimator, "predict_proba")
     guards = request.guards if request.guards is not None else ("AUC",) * ranks
     return Comparator(metric, kind, request.sensitive_column, performance, request.tolerance, guards)
+
+
+def _find_problems(
+    request: ComparisonRequest, task: Task, metric: str, performance: str
+) -> Iterator[tuple[str, str, str]]:
+    """Yield the key that is wrong, what is wrong with it, and what there is instead."""
+    assessed, columns = request.fairness.metrics, [grouping.name for grouping in request.fairness.groupings]
+    figures = [name for name in LARGER_IS_BETTER if (name in {"MAE", "R2"}) == (task == "regression")]
+    decides = "mitigation.metric" if request.metric else "fairness.metrics"
+    if metric not in assessed:
+        yield decides, f"the metric {metric!r} is not among those assessed ('fairness.metrics')", ", ".join(assessed)
+        return
+    definition, groups = METRICS[metric], [name for name in assessed if not METRICS[name].individual]
+    if task not in definition.tasks:
+        yield decides, f"the metric {metric!r} does not fit {task}", list_metrics(task)
+    if definition.individual:
+        yield decides, f"the metric {metric!r} compares individuals and not groups", ", ".join(groups)
+    if request.kind is not None and request.kind not in definition.kinds:
+        yield "mitigation.kind", f"the metric {metric!r} is not expressed as {request.kind}", ", ".join(definition.kinds)
+    if request.sensitive_column not in columns:
+        problem = f"no grouping by {request.sensitive_column!r} is assessed ('fairness.groupings')"
+        yield "mitigation.sensitive_column", problem, ", ".join(columns)
+    if performance not in LARGER_IS_BETTER:
+        problem = f"models cannot be held against each other by {performance!r}"
+        yield "mitigation.performance", problem, ", ".join(figures)
+    elif performance not in figures:
+        yield "mitigation.performance", f"{performance} is no figure of a {task}", ", ".join(figures)
+    if not set(request.guards or ()) <= set(LARGER_IS_BETTER):
+        yield "mitigation.performance", f"a guard is none of {', '.join(LARGER_IS_BETTER)}", ""
+    if request.tolerance < 0:
+        yield "mitigation.tolerance", "the tolerance is below zero", ""
 
 
 def _check_names(request: ComparisonRequest) -> list[str]:
@@ -254,7 +273,7 @@ def _check_names(request: ComparisonRequest) -> list[str]:
         twice = every[every.duplicated()].iloc[0]
         raise MitigationError(
             f"Two models of the comparison have the name {twice!r}.",
-            where="mitigation.methods",
-            remedy="give each configured method a name of its own",
+            where="parameters.yml, mitigation.methods and mitigation.alternatives",
+            remedy="give each configured method and alternative a 'name' of its own",
         )
     return names

@@ -8,8 +8,9 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from importlib import import_module
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_type_hints
 
 from rai_kedro.fairness.metrics import Task
 from rai_kedro.fairness.questionnaire.mapping import Stage, load_mapping
@@ -83,10 +84,12 @@ def find_method(name: str) -> MethodDefinition:
         MitigationError: There is none.
     """
     if name not in METHODS:
+        near = get_close_matches(name, METHODS, n=1)
         raise MitigationError(
             f"There is no mitigation method {name!r}.",
+            where="parameters.yml, mitigation.methods",
             example=f"there are: {', '.join(METHODS)}",
-            remedy="write the name as it stands there",
+            remedy=f"did you mean {near[0]!r}?" if near else "write the name as it stands there",
         )
     return METHODS[name]
 
@@ -168,12 +171,30 @@ def build_mitigated(
     if unknown := sorted(set(parameters) - taken):
         raise MitigationError(
             f"The method {name} does not take these parameters.",
-            where=f"parameters of {name}",
+            where=f"parameters.yml, mitigation.methods, parameters of {name}",
             how_many=f"{len(unknown)} of {len(parameters)}",
             example=", ".join(unknown),
             remedy=f"it takes: {', '.join(sorted(taken))}",
         )
+    _check_values(name, build, parameters)
     return build(estimator=base_estimator, sensitive_column=sensitive_column, **method.fixed, **parameters)
+
+
+def _check_values(name: str, build: Any, parameters: Mapping[str, Any]) -> None:
+    """Refuse a value that is not of the type that the method's class declares, such as a text for a number."""
+    from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+    hints = get_type_hints(build.__init__)
+    for key, value in parameters.items():
+        try:
+            TypeAdapter(hints[key], config=ConfigDict(strict=True)).validate_python(value)
+        except ValidationError as error:
+            raise MitigationError(
+                f"The method {name} cannot use {value!r} here.",
+                where=f"parameters.yml, mitigation.methods, parameters of {name}, {key}",
+                example=error.errors()[0]["msg"],
+                remedy="give a value of that kind, or leave the parameter out to get its default",
+            ) from None
 
 
 def _check_model(method: MethodDefinition, model: Any) -> MitigationError | None:
@@ -181,7 +202,7 @@ def _check_model(method: MethodDefinition, model: Any) -> MitigationError | None
 
     if "scores" in method.needs_of_model and not hasattr(model, "predict_proba"):
         return MitigationError(
-            f"The method {method.name} needs a model that gives probabilities, and {type(model).__name__} does not.",
+            f"The method {method.name} needs a model that gives probabilities, and {_name_model(model)} does not.",
             remedy="choose a classifier with predict_proba, or another method",
         )
     if "sample_weight" in method.needs_of_model:
@@ -190,6 +211,13 @@ def _check_model(method: MethodDefinition, model: Any) -> MitigationError | None
         except MitigationError as refusal:
             return refusal
     return None
+
+
+def _name_model(model: Any) -> str:
+    """Return the class of a model; of a Pipeline that of its last step, which is what somebody configured."""
+    while hasattr(model, "steps"):
+        model = model.steps[-1][1]
+    return type(model).__name__
 
 
 def _list_methods(task: Task, *, permitted: bool = True) -> str:

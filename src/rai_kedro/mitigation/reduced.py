@@ -6,7 +6,6 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.utils import Tags
 from sklearn.utils.metaestimators import available_if
 
 from rai_kedro.mitigation.oracle import Oracle, collect_models, split_estimator
@@ -20,7 +19,7 @@ from rai_kedro.mitigation.sensitive import (
     require_both_classes,
     take_column,
 )
-from rai_kedro.mitigation.wrapping import MitigatedModel, base_has, encode_classes
+from rai_kedro.mitigation.wrapping import TwoClassModel, base_has, encode_classes
 
 # fairlearn's class for each constraint, and how many outcomes it looks at by themselves.
 CONSTRAINTS: dict[str, tuple[str, int]] = {
@@ -35,7 +34,7 @@ SLACK = 1e-3
 NO_WEIGHT = 1e-9
 
 
-class ReductionModel(MitigatedModel):
+class ReductionModel(TwoClassModel):
     """What exponentiated gradient and grid search have in common.
 
     Attributes:
@@ -54,14 +53,6 @@ class ReductionModel(MitigatedModel):
     tolerance: float
     ratio: float | None
     strata_column: Column | None
-
-    def __sklearn_tags__(self) -> Tags:
-        """Two classes only."""
-        tags = super().__sklearn_tags__()
-        if tags.classifier_tags is not None:
-            tags.classifier_tags.multi_class = False
-            tags.classifier_tags.multi_label = False
-        return tags
 
     def fit(self, X: Any, y: Any, sensitive: Any = None) -> Self:
         """Fit models under the constraint.

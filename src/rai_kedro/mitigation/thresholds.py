@@ -18,12 +18,11 @@ from typing import Any, Literal, Self
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, clone
-from sklearn.utils import Tags
 
 from rai_kedro.mitigation.rownumbers import number_rows
 from rai_kedro.mitigation.scoring import Scores, read_scores, score_rows
 from rai_kedro.mitigation.sensitive import Codes, Column, MitigationError, require_both_classes
-from rai_kedro.mitigation.wrapping import MitigatedModel, encode_classes
+from rai_kedro.mitigation.wrapping import TwoClassModel, encode_classes
 
 # Which rows a constraint's rate is taken over: all, or those of one outcome.
 CONSTRAINTS: dict[str, int | None] = {
@@ -38,7 +37,7 @@ CONSTRAINTS: dict[str, int | None] = {
 OBJECTIVES = ("accuracy_score", "balanced_accuracy_score", "selection_rate", "true_positive_rate", "true_negative_rate")
 
 
-class ThresholdOptimisation(MitigatedModel):
+class ThresholdOptimisation(TwoClassModel):
     """A classifier whose thresholds by group meet a constraint at the best value of an objective.
 
     ``predict_proba`` gives the scores of the wrapped classifier, unchanged; ``predict`` decides on them by group, so
@@ -80,13 +79,6 @@ class ThresholdOptimisation(MitigatedModel):
         self.decision = decision
         self.tolerance = tolerance
         self.folds = folds
-
-    def __sklearn_tags__(self) -> Tags:
-        """Two classes only."""
-        tags = super().__sklearn_tags__()
-        if tags.classifier_tags is not None:
-            tags.classifier_tags.multi_class = False
-        return tags
 
     def fit(self, X: Any, y: Any, sensitive: Any = None) -> Self:
         """Fit the classifier and the rules.

@@ -179,6 +179,18 @@ class MitigatedModel(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
             self.classes_ = self.estimator_.classes_
 
 
+class TwoClassModel(MitigatedModel):
+    """A mitigated classifier for two classes only."""
+
+    def __sklearn_tags__(self) -> Tags:
+        """Say so."""
+        tags = super().__sklearn_tags__()
+        if tags.classifier_tags is not None:
+            tags.classifier_tags.multi_class = False
+            tags.classifier_tags.multi_label = False
+        return tags
+
+
 def encode_classes(target: npt.NDArray[Any], *, binary: bool) -> tuple[Codes, npt.NDArray[Any]]:
     """Return classes as 0..K-1 and their values in rising order; class 1 of two is the favourable outcome.
 
