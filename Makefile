@@ -36,8 +36,9 @@ lint: $(INSTALLED) ## ruff, formatting, types, and who may import whom
 ui: $(INSTALLED) ## MLflow, Evidently and Kedro-Viz in the browser; Ctrl-C stops them (other ports: UI="--mlflow-port 5001")
 	@$(BIN)/python -m rai_kedro.ui $(UI)
 
-bench: $(INSTALLED) ## how long each stage takes and how much memory; then how often the fairness intervals cover the truth
+bench: $(INSTALLED) ## how long the stages and a fairness assessment take, and how much memory; how often the intervals hold
 	@$(BIN)/python benchmarks/lifecycle.py
+	@$(BIN)/python benchmarks/fairness_speed.py
 	@$(BIN)/python benchmarks/coverage.py
 
 lock: ## resolve the dependencies anew for Python 3.11-3.13 on Linux and macOS (needs uv)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 
 import numpy as np
 import pandas as pd
@@ -162,6 +163,25 @@ def test_one_class_alone_is_encoded() -> None:
 def test_a_target_that_is_not_binary_is_refused(values: list[object], favourable: object) -> None:
     with pytest.raises(OutcomeError, match="not binary"):
         encode_outcome(values, what="label", favourable=favourable)
+
+
+def test_a_value_that_turns_up_late_counts_like_an_early_one() -> None:
+    values = np.zeros(2 * CHUNK + 5)
+    values[-2:] = 1, np.nan
+    assert np.flatnonzero(encode_outcome(values, what="label")).tolist() == [2 * CHUNK + 3, 2 * CHUNK + 4]
+    values[-1] = 2
+    with pytest.raises(OutcomeError, match="not binary") as caught:
+        encode_outcome(values, what="label")
+    assert caught.value.how_many == f"3 different values in {len(values)} rows"
+
+
+def test_encoding_takes_less_memory_than_the_column() -> None:
+    values = np.random.default_rng(0).integers(0, 2, 1_000_000)
+    tracemalloc.start()
+    encode_outcome(values, what="label")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(values) < peak < values.nbytes
 
 
 @pytest.mark.parametrize("score", [[0.5, 1.2], [-0.1, 0.5], ["high", 0.2], [0.5, np.inf]])

@@ -29,7 +29,7 @@ from rai_kedro.fairness.measures.moments import GroupMoments, check_numbers, sum
 from rai_kedro.fairness.measures.scores import check_scores, count_scores
 from rai_kedro.fairness.measures.stratified import assess_standardised, assess_worst_stratum
 from rai_kedro.fairness.metrics import METRICS
-from rai_kedro.fairness.request import FairnessSpec, MetricError, check_request, check_rows
+from rai_kedro.fairness.request import FairnessSpec, MetricError, check_columns, check_request, check_rows
 
 __all__ = [
     "Assessment",
@@ -133,6 +133,7 @@ def examine_classification(y: Any, prediction: Any, score: Any, audit: pd.DataFr
         SimilarityError: The distance cannot be computed.
     """
     check_request(spec, "classification", has_score=score is not None)
+    check_columns(spec, audit)
     check_rows({"label": y, "prediction": prediction, "score": score}, audit)
     outcome = encode_outcome(y, what="label", favourable=spec.favourable)
     decision = encode_outcome(prediction, what="prediction", favourable=spec.favourable)
@@ -145,8 +146,9 @@ def examine_classification(y: Any, prediction: Any, score: Any, audit: pd.DataFr
         disparities += compare_counts(counts, grouping, spec)
         disparities += _assess_scores(outcome, scores, grouping, spec)
         disparities += _assess_strata(outcome, decision, (grouping, audit), spec)
-    values = np.where(decision < 0, np.nan, decision)
-    disparities += _assess_individuals(values, values if scores is None else scores, audit, spec)
+    if spec.similarity is not None:
+        values = np.where(decision < 0, np.nan, decision)
+        disparities += _assess_individuals(values, values if scores is None else scores, audit, spec)
     return Assessment(tuple(disparities), tuple(tables))
 
 
@@ -169,6 +171,7 @@ def examine_regression(y: Any, prediction: Any, audit: pd.DataFrame, spec: Fairn
         SimilarityError: The distance cannot be computed.
     """
     check_request(spec, "regression", has_score=False)
+    check_columns(spec, audit)
     check_rows({"label": y, "prediction": prediction}, audit)
     target, predicted = check_numbers(y, what="label"), check_numbers(prediction, what="prediction")
     disparities: list[Disparity] = []

@@ -25,6 +25,7 @@ JOIN = " & "
 MAX_GROUPS = 200
 MAX_INTERSECTIONS = 10_000
 MAX_VALUES_OF_CODES = 10
+_CHUNK = 1 << 16
 
 Codes = npt.NDArray[np.int16]
 
@@ -155,7 +156,7 @@ def make_groups(frame: pd.DataFrame, spec: GroupingSpec) -> Grouping:
         if column not in frame.columns:
             raise GroupingError(
                 f"The column {column!r} that groups are to be made of is not among the audited columns.",
-                where=f"grouping {spec.name!r}",
+                where=f"parameters.yml, fairness.groupings, grouping {spec.name!r}",
                 example=f"there are: {', '.join(map(str, frame.columns)) or 'none'}",
                 remedy="Name a column of use 'audit' in the contract, or correct the grouping.",
             )
@@ -173,7 +174,7 @@ def _divide(values: pd.Series[Any], column: str, spec: GroupingSpec) -> _Part:
     if column in spec.cuts and said:
         raise GroupingError(
             f"The column {column!r} has cut points, and each of its values is to be a group: only one can hold.",
-            where=f"grouping {spec.name!r}",
+            where=f"parameters.yml, fairness.groupings, grouping {spec.name!r}",
             remedy="Leave out either 'cuts' or 'categorical' for this column.",
         )
     if types.is_datetime64_any_dtype(values.dtype) and not said:
@@ -189,8 +190,12 @@ def _divide(values: pd.Series[Any], column: str, spec: GroupingSpec) -> _Part:
 
 def _looks_coded(values: pd.Series[Any]) -> bool:
     """Whether numbers are codes of categories: at most ten different ones, all whole."""
-    different = values.dropna().unique()
-    return len(different) <= MAX_VALUES_OF_CODES and all(float(v).is_integer() for v in different)
+    different: set[Any] = set()
+    for start in range(0, len(values), _CHUNK):
+        different.update(values.iloc[start : start + _CHUNK].dropna().unique())
+        if len(different) > MAX_VALUES_OF_CODES or not all(float(v).is_integer() for v in different):
+            return False
+    return True
 
 
 def _as_numbers(values: pd.Series[Any], column: str, spec: GroupingSpec) -> pd.Series[Any]:
@@ -199,7 +204,7 @@ def _as_numbers(values: pd.Series[Any], column: str, spec: GroupingSpec) -> pd.S
     if len(broken):
         raise GroupingError(
             f"The column {column!r} is to be cut, but holds values that are not numbers.",
-            where=f"grouping {spec.name!r}",
+            where=f"parameters.yml, fairness.groupings, grouping {spec.name!r}",
             how_many=f"{len(broken)} of {len(values)} rows",
             example=repr(broken.iloc[0]),
             remedy=f"Set 'categorical: {{{column}: true}}' to make each value a group, or leave out its cut points.",
@@ -209,14 +214,30 @@ def _as_numbers(values: pd.Series[Any], column: str, spec: GroupingSpec) -> pd.S
 
 def _take_values(values: pd.Series[Any], column: str, spec: GroupingSpec) -> _Part:
     """Make each value a group; values with the same name, such as 1, 1.0 and "1", are the same group."""
-    codes, different = pd.factorize(values)
-    if len(different) > MAX_GROUPS:
-        raise _too_many(len(different), spec)
+    codes, different = _find_values(values, spec)
     of_value = [_name(value) for value in different]
     names = sorted({name for name in of_value if name != MISSING}, key=_order)
     position = {name: at for at, name in enumerate(names)} | {MISSING: -1}
     lookup = np.array([*(position[name] for name in of_value), -1], dtype=np.int16)
-    return _Part(lookup[codes], names, [], f"each value of {column} is a group")
+    for start in range(0, len(codes), _CHUNK):
+        codes[start : start + _CHUNK] = lookup[codes[start : start + _CHUNK]]
+    return _Part(codes, names, [], f"each value of {column} is a group")
+
+
+def _find_values(values: pd.Series[Any], spec: GroupingSpec) -> tuple[Codes, list[Any]]:
+    """Return the position of each row's value among the different ones (-1 missing), and these.
+
+    In chunks: pandas makes a hash table as long as what it is handed, several times the size of the column.
+    """
+    codes = np.empty(len(values), dtype=np.int16)
+    different: dict[Any, int] = {}
+    for start in range(0, len(values), _CHUNK):
+        positions, found = pd.factorize(values.iloc[start : start + _CHUNK])
+        at = [different.setdefault(value, len(different)) for value in found]
+        if len(different) > MAX_GROUPS:
+            raise _too_many(values.nunique(), spec)
+        codes[start : start + _CHUNK] = np.array([*at, -1], dtype=np.int16)[positions]
+    return codes, list(different)
 
 
 def _name(value: Any) -> str:
@@ -279,7 +300,7 @@ def _intersect(parts: list[_Part], spec: GroupingSpec) -> _Part:
 def _too_many(groups: int, spec: GroupingSpec) -> GroupingError:
     return GroupingError(
         f"{spec.name} makes {groups} groups; at most {MAX_GROUPS} are compared.",
-        where=f"grouping {spec.name!r}",
+        where=f"parameters.yml, fairness.groupings, grouping {spec.name!r}",
         remedy="Intersect fewer columns, declare cut points for a number, or derive a coarser column before the audit.",
     )
 
@@ -291,8 +312,7 @@ def _join(names: tuple[str, ...]) -> str:
 
 def _drop_empty(codes: npt.NDArray[Any], names: list[str]) -> tuple[Codes, tuple[str, ...]]:
     """Keep the groups that have rows."""
-    rows = np.bincount(codes[codes >= 0], minlength=len(names)) if len(codes) else np.zeros(len(names), dtype=int)
-    kept = np.flatnonzero(rows)
+    kept = np.flatnonzero(_count_rows(codes, len(names)))
     if len(kept) < len(names):
         lookup = np.full(len(names) + 1, -1, dtype=np.int16)
         lookup[kept] = np.arange(len(kept))
@@ -300,12 +320,21 @@ def _drop_empty(codes: npt.NDArray[Any], names: list[str]) -> tuple[Codes, tuple
     return codes.astype(np.int16, copy=False), tuple(names[at] for at in kept)
 
 
+def _count_rows(codes: npt.NDArray[Any], groups: int) -> npt.NDArray[np.int64]:
+    """Count the rows of each group, in chunks because counting widens the codes; shape (groups,)."""
+    rows = np.zeros(groups, dtype=np.int64)
+    for start in range(0, len(codes), _CHUNK):
+        part = codes[start : start + _CHUNK]
+        rows += np.bincount(part[part >= 0], minlength=groups)
+    return rows
+
+
 def _find_reference(codes: Codes, groups: tuple[str, ...], spec: GroupingSpec) -> str | None:
     if spec.reference is not None:
         if spec.reference not in groups:
             raise GroupingError(
                 f"The reference group {spec.reference!r} has no rows.",
-                where=f"grouping {spec.name!r}",
+                where=f"parameters.yml, fairness.groupings, grouping {spec.name!r}",
                 example=f"groups with rows: {', '.join(groups) or 'none'}",
                 remedy="Name one of these as 'reference', or leave it out: then the largest group is taken.",
             )
@@ -313,5 +342,5 @@ def _find_reference(codes: Codes, groups: tuple[str, ...], spec: GroupingSpec) -
     if not groups:
         return None
     known = [at for at, name in enumerate(groups) if name != MISSING] or list(range(len(groups)))
-    rows = np.bincount(codes[codes >= 0], minlength=len(groups))
+    rows = _count_rows(codes, len(groups))
     return groups[max(known, key=lambda at: rows[at])]

@@ -16,16 +16,25 @@ distributions become equal even for 0/1 columns, at the price that equal values 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from rai_kedro.mitigation.rownumbers import number_rows, renumber
 from rai_kedro.mitigation.sensitive import Codes, Column, LearntGroups, MitigationError
-from rai_kedro.mitigation.transformed import Matrix, SensitiveTransformer, TransformedModel
+from rai_kedro.mitigation.transformed import (
+    SensitiveTransformer,
+    TransformedModel,
+    Vector,
+    open_for_writing,
+    read_column,
+    write_column,
+)
 
-Vector = npt.NDArray[np.float64]
+_PART = 1 << 13
 
 
 class DisparateImpactRemover(SensitiveTransformer):
@@ -43,8 +52,7 @@ class DisparateImpactRemover(SensitiveTransformer):
     Attributes:
         targets_: For each column, the value of each quantile at full repair, shape (quantiles,).
         values_: For each column and group, the different values in rising order.
-        starts_: Beside each of these, how many rows are below it; one entry more for the end.
-        pooled_: For each column, the different values over all groups (repair below 1 only).
+        counts_: Beside each of these, how many rows hold it; empty where every value counts once.
     """
 
     def __init__(
@@ -59,51 +67,44 @@ class DisparateImpactRemover(SensitiveTransformer):
         self.repair_level = repair_level
         self.ties = ties
 
-    def _learn(self, values: Matrix, groups: LearntGroups) -> None:
+    def _learn_rest(self, rest: Any, groups: LearntGroups) -> None:
         self._check_parameters()
-        members = [np.flatnonzero(groups.codes == group) for group in range(len(groups.names))]
-        self.targets_, self.values_, self.starts_, self.pooled_ = [], [], [], []
-        for at in range(values.shape[1]):
-            column = values[:, at]
-            ordered = [_sort_observed(column[rows]) for rows in members]
+        self.targets_, self.values_, self.counts_ = [], [], []
+        for at, position in enumerate(self.positions_):
+            column = read_column(rest, position)
+            ordered = [_sort_observed(column[groups.codes == group]) for group in range(len(groups.names))]
             self._require_rows(ordered, at)
             different = [_count_different(one, self.ties) for one in ordered]
             self.values_.append([one for one, _ in different])
-            self.starts_.append([starts for _, starts in different])
+            self.counts_.append([counts for _, counts in different])
             self.targets_.append(_find_targets([one for one, _ in different] if self.ties == "distinct" else ordered))
-            # Only a partial repair walks through the values that occur.
-            self.pooled_.append(_merge(self.values_[-1]) if 0 < self.repair_level < 1 else np.empty(0))
 
-    def _apply(self, values: Matrix, codes: Codes, rest: Any) -> Matrix:
-        if self.repair_level == 0:
-            return values
-        members = [np.flatnonzero(codes == group) for group in range(len(self.groups_))]
-        numbers = number_rows(rest) if self.ties == "spread" else None
-        for at in range(values.shape[1]):
-            own = None if numbers is None else renumber(numbers, at)
-            for group, mine in enumerate(members):
+    def _change_rest(self, rest: Any, codes: Codes) -> Any:
+        # Numbered before the first column changes, which in an array it does in place.
+        numbers = number_rows(pd.DataFrame(rest, copy=False)) if self.ties == "spread" else None
+        changed = open_for_writing(rest)
+        for at, position in enumerate(self.positions_):
+            column = read_column(rest, position)
+            if self.repair_level > 0:
+                self._repair(column, at, codes, numbers)
+            write_column(changed, position, column)
+        return changed
+
+    def _repair(self, column: Vector, at: int, codes: Codes, numbers: Vector | None) -> None:
+        """Repair a column in place, in parts that fit the cache; the column is the only full-length array made."""
+        # Only a partial repair walks through the values that occur.
+        pooled = _merge(self.values_[at]) if self.repair_level < 1 else None
+        for group in range(len(self.groups_)):
+            goals = _Goals.of(self.values_[at][group], self.counts_[at][group], self.targets_[at])
+            for start in range(0, len(column), _PART):
+                rows = start + np.flatnonzero(codes[start : start + _PART] == group)
                 # Searching with sorted values is several times faster than with the rows as they come.
-                rows = mine[np.argsort(values[mine, at])]
-                column = values[rows, at]
-                goal = self._find_goal(at, group, column, None if own is None else own[rows])
-                if self.repair_level < 1:
-                    goal = _go_part(column, goal, self.pooled_[at], self.repair_level)
-                values[rows, at] = np.where(np.isnan(column), np.nan, goal)
-        return values
-
-    def _find_goal(self, at: int, group: int, values: Vector, numbers: Vector | None) -> Vector:
-        """Return the value at full repair of a group's values, shape (rows,)."""
-        known, starts, targets = self.values_[at][group], self.starts_[at][group], self.targets_[at]
-        place = np.clip(np.searchsorted(known, values, side="right") - 1, 0, len(known) - 1)
-        if len(starts) == 0:
-            rank = place
-        elif numbers is None:
-            rank = (starts[place] + starts[place + 1] - 1) // 2
-        else:
-            rank = starts[place] + (numbers * (starts[place + 1] - starts[place])).astype(np.intp)
-        size = len(known) if len(starts) == 0 else int(starts[-1])
-        goal: Vector = targets[_assign_quantiles(size, len(targets))[rank]]
-        return goal
+                rows = rows[np.argsort(column[rows])]
+                values = column[rows]
+                goal = goals.find(values, None if numbers is None else renumber(numbers[rows], at))
+                if pooled is not None:
+                    goal = _go_part(values, goal, pooled, self.repair_level)
+                column[rows] = np.where(np.isnan(values), np.nan, goal)
 
     def _check_parameters(self) -> None:
         if not 0 <= self.repair_level <= 1:
@@ -159,17 +160,61 @@ class DisparateImpactModel(TransformedModel):
         return DisparateImpactRemover(repair_level=self.repair_level, ties=self.ties)
 
 
+@dataclass(frozen=True)
+class _Goals:
+    """The values at full repair of one column in one group.
+
+    Attributes:
+        known: Different values of the training rows, rising, shape (K,).
+        starts: Training rows below each, and their number, shape (K + 1,); empty where every value counts once.
+        by_rank: Value at full repair of each rank, shape (ranks,).
+    """
+
+    known: Vector
+    starts: npt.NDArray[np.intp]
+    by_rank: Vector
+
+    @classmethod
+    def of(cls, known: Vector, counts: npt.NDArray[Any], targets: Vector) -> _Goals:
+        """Work them out from what was learnt."""
+        starts = np.append(0, np.cumsum(counts, dtype=np.intp)) if len(counts) else np.empty(0, dtype=np.intp)
+        size = int(starts[-1]) if len(starts) else len(known)
+        return cls(known, starts, np.repeat(targets, np.diff(_bound_quantiles(size, len(targets)))))
+
+    def find(self, values: Vector, numbers: Vector | None) -> Vector:
+        """Return the value at full repair of each value, shape (rows,); ties by the rows' numbers if given."""
+        place = np.clip(np.searchsorted(self.known, values, side="right") - 1, 0, len(self.known) - 1)
+        if not len(self.starts):
+            rank = place
+        elif numbers is None:
+            rank = (self.starts[place] + self.starts[place + 1] - 1) // 2
+        else:
+            rank = self.starts[place] + (numbers * (self.starts[place + 1] - self.starts[place])).astype(np.intp)
+        goal: Vector = self.by_rank[rank]
+        return goal
+
+
 def _sort_observed(values: Vector) -> Vector:
-    ordered = np.sort(values)
-    return ordered[: len(ordered) - int(np.isnan(values).sum())]
+    """Sort values in place and return them without the missing ones, which sorting puts last."""
+    values.sort()
+    observed = int(np.searchsorted(values, np.nan))
+    return values if observed == len(values) else values[:observed].copy()
 
 
-def _count_different(ordered: Vector, ties: str) -> tuple[Vector, npt.NDArray[np.intp]]:
-    """Return the different values and how many rows are below each; none where every value counts once."""
-    first = np.flatnonzero(np.diff(ordered, prepend=-np.inf) != 0)
-    if ties == "distinct" or len(first) == len(ordered):
-        return ordered[first], np.empty(0, dtype=np.intp)
-    return ordered[first], np.append(first, len(ordered))
+def _count_different(ordered: Vector, ties: str) -> tuple[Vector, npt.NDArray[Any]]:
+    """Return the different values and how many rows hold each; no counts where every value counts once.
+
+    The counts take the smallest type that holds them: where there are many values, few rows hold each.
+    """
+    none = np.empty(0, dtype=np.uint8)
+    begins = ordered[1:] != ordered[:-1]
+    if begins.all():
+        return ordered, none
+    first = np.append(0, 1 + np.flatnonzero(begins))
+    if ties == "distinct":
+        return ordered[first], none
+    counts = np.diff(first, append=len(ordered))
+    return ordered[first], counts.astype(np.min_scalar_type(int(counts.max())))
 
 
 def _find_targets(ordered: list[Vector]) -> Vector:
@@ -179,7 +224,9 @@ def _find_targets(ordered: list[Vector]) -> Vector:
     for one in ordered:
         bounds = _bound_quantiles(len(one), quantiles)
         medians.append(one[bounds[:-1] + (np.diff(bounds) - 1) // 2])
-    return np.asarray(np.sort(np.array(medians), axis=0)[(len(ordered) - 1) // 2])
+    # A copy: one row of a larger array would keep the whole of it in memory.
+    middle: Vector = np.sort(np.array(medians), axis=0)[(len(ordered) - 1) // 2].copy()
+    return middle
 
 
 def _bound_quantiles(size: int, quantiles: int) -> npt.NDArray[np.intp]:
@@ -189,18 +236,18 @@ def _bound_quantiles(size: int, quantiles: int) -> npt.NDArray[np.intp]:
     """
     if quantiles == size:
         return np.arange(size + 1)
-    bounds = np.zeros(quantiles + 1, dtype=np.intp)
-    bounds[1:] = np.rint(np.cumsum(np.full(quantiles, 1.0 / quantiles)) * size)
-    return bounds
-
-
-def _assign_quantiles(size: int, quantiles: int) -> npt.NDArray[np.intp]:
-    """Return the quantile of each of ``size`` ranks, shape (size,)."""
-    return np.repeat(np.arange(quantiles), np.diff(_bound_quantiles(size, quantiles)))
+    ends = np.full(quantiles, 1.0 / quantiles)
+    np.cumsum(ends, out=ends)
+    ends *= size
+    np.rint(ends, out=ends)
+    return np.append(0, ends.astype(np.intp))
 
 
 def _merge(parts: list[Vector]) -> Vector:
-    return np.unique(np.concatenate(parts))
+    ordered = np.concatenate(parts)
+    ordered.sort()
+    different: Vector = ordered[np.append(True, ordered[1:] != ordered[:-1])]
+    return different
 
 
 def _go_part(values: Vector, goal: Vector, pooled: Vector, level: float) -> Vector:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,7 @@ from rai_kedro.mitigation.sensitive import (
 from rai_kedro.mitigation.wrapping import MitigatedModel
 
 Matrix = npt.NDArray[np.float64]
+Vector = npt.NDArray[np.float64]
 
 
 class SensitiveTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -75,7 +76,7 @@ class SensitiveTransformer(TransformerMixin, BaseEstimator):  # type: ignore[mis
         self.cuts_ = None if groups.cuts is None else list(groups.cuts)
         rest = drop_column(X, self.sensitive_column)
         self.positions_ = self._find_positions(rest)
-        self._learn(read_matrix(rest, self.positions_), groups)
+        self._learn_rest(rest, groups)
         return self
 
     def transform(self, X: Any) -> Any:
@@ -94,7 +95,7 @@ class SensitiveTransformer(TransformerMixin, BaseEstimator):  # type: ignore[mis
         X = self._check(X, reset=False)
         codes = find_groups(self._read_sensitive(X), str(self.sensitive_column), self.groups_, self.cuts_)
         rest = drop_column(X, self.sensitive_column)
-        return write_matrix(rest, self.positions_, self._apply(read_matrix(rest, self.positions_), codes, rest))
+        return self._change_rest(rest, codes)
 
     def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[Any]:
         """Return the names of the columns that come out."""
@@ -145,6 +146,14 @@ class SensitiveTransformer(TransformerMixin, BaseEstimator):  # type: ignore[mis
                 remedy="name numeric columns of the features, or encode text before",
             )
         return [list(rest.columns).index(name) for name in chosen]
+
+    def _learn_rest(self, rest: Any, groups: LearntGroups) -> None:
+        """Learn from ``X`` without the sensitive column; a method that works column by column overrides this."""
+        self._learn(read_matrix(rest, self.positions_), groups)
+
+    def _change_rest(self, rest: Any, codes: Codes) -> Any:
+        """Transform ``X`` without the sensitive column, a copy already; overridden together with `_learn_rest`."""
+        return write_matrix(rest, self.positions_, self._apply(read_matrix(rest, self.positions_), codes, rest))
 
     def _learn(self, values: Matrix, groups: LearntGroups) -> None:
         """Learn from the columns to transform, shape (rows, C)."""
@@ -198,25 +207,41 @@ class TransformedModel(MitigatedModel):
         return self.transformer_.transform(X)
 
 
+def read_column(rest: Any, position: int) -> Vector:
+    """Return a copy of one column as numbers, missing values as NaN; shape (rows,)."""
+    if isinstance(rest, pd.DataFrame):
+        return rest.iloc[:, position].to_numpy(dtype=float, na_value=np.nan, copy=True)
+    numbers: Vector = rest[:, position].astype(np.float64)
+    return numbers
+
+
+def open_for_writing(rest: Any) -> Any:
+    """Return features whose columns can be replaced; ``rest`` is a copy of the caller's already, see `drop_column`."""
+    return rest.copy(deep=False) if isinstance(rest, pd.DataFrame) else rest
+
+
+def write_column(changed: Any, position: int, column: Vector) -> None:
+    """Put a column in the place of another; a data frame takes it over without a copy."""
+    if isinstance(changed, pd.DataFrame):
+        # As a series, which pandas takes without a copy; its type hints name arrays only.
+        changed.isetitem(position, cast("Any", pd.Series(column, index=changed.index, copy=False)))
+    else:
+        changed[:, position] = column
+
+
 def read_matrix(rest: Any, positions: list[int]) -> Matrix:
     """Return columns as numbers, one after the other in memory, missing values as NaN; shape (rows, C)."""
     matrix = np.empty((len(rest), len(positions)), order="F")
     for at, position in enumerate(positions):
-        if isinstance(rest, pd.DataFrame):
-            matrix[:, at] = rest.iloc[:, position].to_numpy(dtype=float, na_value=np.nan)
-        else:
-            matrix[:, at] = rest[:, position]
+        matrix[:, at] = read_column(rest, position)
     return matrix
 
 
 def write_matrix(rest: Any, positions: list[int], matrix: Matrix) -> Any:
-    """Return the features with the given columns in place of theirs; ``rest`` is a copy already, see `drop_column`."""
-    if not isinstance(rest, pd.DataFrame):
-        rest[:, positions] = matrix
-        return rest
-    changed = rest.copy(deep=False)
+    """Return the features with the given columns in place of theirs."""
+    changed = open_for_writing(rest)
     for at, position in enumerate(positions):
-        changed.isetitem(position, matrix[:, at])
+        write_column(changed, position, matrix[:, at])
     return changed
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -132,19 +133,24 @@ def encode_outcome(values: Any, *, what: str, favourable: Any = 1) -> Binary:
         OutcomeError: There are more than two values, or two of which neither is the favourable one.
     """
     series = pd.Series(values, copy=False)
-    codes, different = pd.factorize(series)
-    wanted = [bool(value == favourable) for value in different]
+    codes = np.empty(len(series), dtype=np.int8)
+    different: dict[Any, bool] = {}
+    # In chunks: pandas makes a hash table as long as what it is handed, several times the size of the column.
+    for part in chunks(len(series)):
+        positions, found = pd.factorize(series.iloc[part])
+        flags = [different.setdefault(value, bool(value == favourable)) for value in found]
+        codes[part] = np.array([*flags, -1], dtype=np.int8)[positions]
     codes_only = favourable in (0, 1) and all(value in (0, 1) for value in different)
     only_the_other = len(different) <= 1 and isinstance(favourable, str)
-    if len(different) > 2 or not (any(wanted) or codes_only or only_the_other):  # noqa: PLR2004
+    if len(different) > 2 or not (any(different.values()) or codes_only or only_the_other):  # noqa: PLR2004
         raise OutcomeError(
             f"The {what} is not binary with {favourable!r} as its favourable value.",
-            where=what,
+            where=f"{what}; parameters.yml, fairness.favourable",
             how_many=f"{len(different)} different values in {len(series)} rows",
-            example=", ".join(repr(value) for value in different[:5]),
+            example=", ".join(repr(value) for value in islice(different, 5)),
             remedy="Name the favourable value ('favourable'), or assess a numerical target as regression.",
         )
-    return np.array([*wanted, -1], dtype=np.int8)[codes]
+    return codes
 
 
 def count_groups(outcome: Binary, prediction: Binary, grouping: Grouping) -> GroupCounts:

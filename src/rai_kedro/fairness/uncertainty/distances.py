@@ -43,6 +43,7 @@ WASSERSTEIN = (
     "(2,000 draws, fixed seed), simultaneous over pairs on the lower side; conservative above 0"
 )
 DRAWS = 2000
+_BATCH = 250
 _SEED = 20240229
 _LEAST_ROWS = 2
 _TABLE = 800
@@ -132,7 +133,7 @@ def _wasserstein(counts: Floats, grid: Floats, level: float, mask: Any) -> tuple
     span, rounding = float(grid[-1] - grid[0]), float(np.diff(grid).max())
     lower_pairs, upper_pairs = np.zeros_like(distances), np.full_like(distances, span)
     if len(first):
-        areas = _error_areas(counts, grid, first, second)
+        areas = draw_error_areas(counts, grid, first, second)
         typical = np.maximum(areas.mean(axis=0), np.finfo(float).tiny)
         together = np.quantile((areas / typical).max(axis=1), 1 - alpha) * typical
         alone = np.quantile(areas, 1 - alpha / 2, axis=0)
@@ -143,19 +144,39 @@ def _wasserstein(counts: Floats, grid: Floats, level: float, mask: Any) -> tuple
     return float(low), float(high)
 
 
-def _error_areas(counts: Floats, grid: Floats, first: Any, second: Any) -> Floats:
-    """Draw the area between the error curves of each pair, shape (DRAWS, pairs)."""
-    steps = _steps(grid)
+def draw_error_areas(counts: Floats, grid: Floats, first: Any, second: Any) -> Floats:
+    """Draw the area between the error curves of pairs of groups.
+
+    A bin that no group has rows in adds no noise to any curve, so only the others are drawn; the curves are flat
+    from one of these to the next. In batches that fit the cache and in single precision, whose rounding (1e-6 of a
+    curve) is far below the error of 2,000 draws (1e-2).
+
+    Args:
+        counts: Rows of each group in each bin, shape (G, B).
+        grid: Bin edges, shape (B + 1,).
+        first: Position of each pair's first group, shape (pairs,).
+        second: Position of its second group, shape (pairs,).
+
+    Returns:
+        Areas in the unit of the values, shape (DRAWS, pairs).
+    """
+    used = np.flatnonzero(counts.sum(axis=0))
+    span = float(grid[-1] - grid[0])
+    steps = (np.diff((grid[1:] + grid[:-1])[used] / 2) / span).astype(np.float32)
+    rows = counts.sum(axis=1, keepdims=True)
+    shares = counts[:, used] / np.maximum(rows, 1.0)
+    scales = np.sqrt(shares / (np.maximum(rows, _LEAST_ROWS) - 1)).astype(np.float32)
+    pulls = np.cumsum(shares, axis=1).astype(np.float32)
     generator = np.random.default_rng(_SEED)
-    curves = []
-    for count in counts:
-        size = max(float(count.sum()), _LEAST_ROWS)
-        share = count / max(float(count.sum()), 1.0)
-        walk = np.cumsum(generator.standard_normal((DRAWS, count.size)) * np.sqrt(share), axis=1)
-        bridge = walk - walk[:, -1:] * np.cumsum(share)
-        curves.append(bridge[:, :-1] / np.sqrt(size - 1))
-    areas: Floats = np.stack([np.abs(curves[i] - curves[j]) @ steps for i, j in zip(first, second, strict=True)], 1)
-    return areas
+    areas = np.empty((DRAWS, len(first)))
+    for start in range(0, DRAWS, _BATCH):
+        walks = generator.standard_normal((len(scales), _BATCH, len(used)), dtype=np.float32)
+        walks *= scales[:, None]
+        np.cumsum(walks, axis=-1, out=walks)
+        walks -= walks[..., -1:] * pulls[:, None]
+        for pair, (one, other) in enumerate(zip(first, second, strict=True)):
+            areas[start : start + _BATCH, pair] = np.abs(walks[one, :, :-1] - walks[other, :, :-1]) @ steps
+    return areas * span
 
 
 def _cumulative(counts: Floats) -> Floats:
