@@ -48,8 +48,8 @@ class TestBuilding:
             for uses in (False, True)
         )
         assert free.audit == ("B", "race")
-        assert needed.audit == ("B",)
-        assert "race" in needed.model
+        assert (needed.audit, needed.mitigation) == (("B",), ("race",))
+        assert "race" not in needed.model
 
     def test_limit_of_the_intervals_is_added_when_there_are_intervals(self, parts: CardParts) -> None:
         bare = [dataclasses.replace(e, lower=None, upper=None) for e in parts.performance]

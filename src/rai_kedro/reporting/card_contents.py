@@ -161,6 +161,7 @@ class Lanes(CardPart):
     Attributes:
         model: Reach the estimator as features.
         audit: Used to assess fairness, and by mitigations while they learn; no prediction sees them.
+        mitigation: Read by the mitigation for every prediction, and by the estimator never.
         forbidden: Read by nothing.
         label: What the model learns to predict.
     """
@@ -169,6 +170,7 @@ class Lanes(CardPart):
     audit: tuple[str, ...]
     forbidden: tuple[str, ...]
     label: tuple[str, ...] = ()
+    mitigation: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

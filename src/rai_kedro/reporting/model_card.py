@@ -263,10 +263,11 @@ def _unreadable(what: str, where: str, example: str) -> ModelCardError:
 
 def _read_lanes(rows: Sequence[RegisterRow]) -> Lanes:
     return Lanes(
-        model=tuple(row.column for row in rows if row.model_uses and not row.is_label),
+        model=tuple(row.column for row in rows if row.model_uses and not row.is_label and row.use != "mitigation"),
         audit=tuple(row.column for row in rows if row.use in ("audit", "mitigation") and not row.model_uses),
         forbidden=tuple(row.column for row in rows if row.use == "forbidden"),
         label=tuple(row.column for row in rows if row.is_label),
+        mitigation=tuple(row.column for row in rows if row.use == "mitigation" and row.model_uses),
     )
 
 
