@@ -61,8 +61,8 @@ class ColumnContract(_Frozen):
         is_risky: The column can harm people when a model uses it.
         is_demographic: The column describes who people are, or stands in for it.
         risk: Which harm; required as soon as either flag is set.
-        use: ``model`` may reach the estimator, ``audit`` only the fairness auditor, ``mitigation`` also a method that
-            makes predictions fairer and needs the column to do so, ``forbidden`` nobody.
+        use: ``model`` may reach the estimator; ``audit`` the fairness assessment, and mitigations while they learn, but
+            no prediction; ``mitigation`` also a mitigation that needs it for every prediction; ``forbidden`` nobody.
         justification: Lets a flagged column have ``use: model``, and any column have ``use: mitigation``, until a date.
     """
 

@@ -1,4 +1,4 @@
-"""The two lanes: what the estimator may see, and what only the fairness auditor may see.
+"""The two lanes: what the estimator may see, and what it must not.
 
 The split is made here from the contract, where data enters training and inference. It is a plain function
 that both pipelines must call to get any column at all, so no runner, hook order or environment can skip it.
