@@ -22,7 +22,12 @@ from rai_kedro.commands.new_use_case import NewUseCase, describe, new_use_case
 from rai_kedro.commands.use_case_choices import UseCaseRequest, name_columns
 from rai_kedro.datasets.own_table import OwnTable
 from rai_kedro.errors import RaiError
-from rai_kedro.pipelines.training.parameters import FairnessParameters, Statements, TrainingParameters
+from rai_kedro.pipelines.training.parameters import (
+    FairnessParameters,
+    MitigationParameters,
+    Statements,
+    TrainingParameters,
+)
 from rai_kedro.simulation.own_data import OwnDataParameters, snapshot_table
 
 TODAY = date(2024, 6, 1)
@@ -103,11 +108,13 @@ def test_parameters_are_those_of_the_stages(task: str, target: str, make: Make, 
 
     training = TrainingParameters.model_validate(parameters["training"])
     fairness = FairnessParameters.model_validate(parameters["fairness"])
+    mitigation = MitigationParameters.model_validate(parameters["mitigation"])
     Statements.model_validate(parameters["statements"])
 
     assert (training.task, training.target, training.month) == (task, target, "2024-06")
     assert [grouping.columns for grouping in fairness.groupings] == [("Geschlecht",)]
-    assert set(parameters) == {"simulation", "training", "fairness", "monitoring", "statements"}
+    assert mitigation.sensitive_column == "Geschlecht"
+    assert set(parameters) == {"simulation", "training", "fairness", "mitigation", "monitoring", "statements"}
 
 
 def test_a_draft_lets_no_column_into_the_model(make: Make, project: Path) -> None:

@@ -3,6 +3,7 @@ import pytest
 from scipy import stats
 
 from rai_kedro.fairness.uncertainty import critical, means, proportions
+from rai_kedro.fairness.uncertainty.distances import DRAWS, draw_error_areas
 from rai_kedro.fairness.uncertainty.intervals import (
     Interval,
     IntervalError,
@@ -186,7 +187,13 @@ class TestMeans:
         steadied = means.steadied_variances(np.array([49.0, 99_999.0, 99_999.0]), np.array([0.5, 0.5, 4.0]))
         assert steadied[0] > 1.2
         assert steadied[1] == pytest.approx(0.5, abs=1e-2)
-        assert steadied[2] == 4
+        assert steadied[2] == pytest.approx(4, rel=1e-2)
+
+    def test_a_variance_above_the_pooled_one_is_raised_by_its_own_standard_error(self):
+        """Exp(sqrt(2 / 49)) of 4, but equal variances stay what they are."""
+        apart = means.steadied_variances(np.array([49.0, 99_999.0]), np.array([4.0, 1.0]))
+        assert apart[0] == pytest.approx(4 * np.exp(np.sqrt(2 / 49)), rel=1e-6)
+        assert means.steadied_variances(np.array([49.0, 99.0]), np.array([4.0, 4.0])) == pytest.approx([4, 4])
 
     def test_estimates_without_freedom_are_open_and_others_are_not(self):
         found = largest_difference_of_estimates([1.0, np.nan], [0.1, np.nan], [10, 0], 0.95)
@@ -209,8 +216,24 @@ class TestErrorSizes:
     def test_a_small_group_borrows_the_relative_spread_of_the_large(self):
         """50 rows that missed the tail: spread 10 times too small is not believed."""
         missed = error_size_intervals([50, 10_000], [1.0, 1.0], [0.2, 2.0], 0.95)
-        assert missed[0].width > 1.9 * np.sqrt(2 / 50)
+        assert missed[0].upper - 1 > 1.9 * np.sqrt(2 / 50)
         assert missed[1].width == pytest.approx(2 * 1.96 * np.sqrt(2 / 10_000), rel=0.05)
+
+    def test_a_group_that_caught_a_large_error_keeps_its_own_lower_limit(self):
+        """The borrowed spread is for upper limits only: 50 rows lower than they are is what must not be believed."""
+        calm = error_size_intervals([50, 10_000], [1.0, 1.0], [2.0, 2.0], 0.95)[0]
+        beside_wild = error_size_intervals([50, 10_000], [1.0, 1.0], [2.0, 8.0], 0.95)[0]
+        assert beside_wild.upper > calm.upper + 0.2
+        assert calm.lower - 0.05 < beside_wild.lower < calm.lower
+
+    def test_three_equal_errors_are_not_certainty(self):
+        found = error_size_intervals([3, 10_000], [1.0, 1.0], [0.0, 2.0], 0.95)[0]
+        assert found.lower < 0.5
+
+    def test_a_monstrous_error_in_one_group_does_not_send_the_other_to_infinity(self):
+        """Relative spread 1,000 of 10,000 rows: exp would give a factor of 10^6 for 50 rows, the tangent about 30."""
+        found = error_size_intervals([50, 10_000], [1.0, 1.0], [2.0, 1_000.0], 0.95)[0]
+        assert 10 < found.upper < 40
 
     def test_ratio_lies_around_the_ratio_of_the_figures(self):
         found = smallest_ratio_of_error_sizes([1_000, 1_000], [1.0, 4.0], [2.0, 32.0], 0.95, root=True)
@@ -251,6 +274,25 @@ class TestDistances:
         counts = self.counts(np.zeros(500), np.zeros(500), [])
         found = largest_distribution_distance(counts, self.edges, 0.95, distance=distance)
         assert found.upper == {"kolmogorov_smirnov": 1, "wasserstein": 10}[distance]
+
+    def test_drawn_areas_have_the_mean_of_gaussian_error_curves(self):
+        """The mean of |B_i - B_j| at a point is its standard deviation times the root of 2 / pi."""
+        generator = np.random.default_rng(4)
+        # Wide gaps: most bins are empty, which must not change the area.
+        counts = self.counts(*(generator.choice([-3.0, 0.0, 0.1, 4.0], rows) for rows in (300, 100)))
+        share = counts.cumsum(axis=1)[:, :-1] / [[300], [100]]
+        variance = (share * (1 - share) / [[299], [99]]).sum(axis=0)
+        expected = np.sqrt(2 / np.pi * variance).sum() * 0.1
+        areas = draw_error_areas(counts.astype(float), self.edges, [0], [1])[:, 0]
+        assert areas.mean() == pytest.approx(expected, abs=4 * areas.std() / np.sqrt(DRAWS))
+        assert len(np.unique(areas)) == DRAWS
+
+    @pytest.mark.parametrize("unit", [1e-60, 1.0, 1e60])
+    def test_an_interval_keeps_the_unit_of_the_values(self, unit):
+        counts = self.counts(*np.random.default_rng(5).normal(0, 1, (2, 400)))
+        found = largest_distribution_distance(counts, self.edges * unit, 0.95, distance="wasserstein")
+        same = largest_distribution_distance(counts, self.edges, 0.95, distance="wasserstein")
+        assert found.upper / unit == pytest.approx(same.upper)
 
     def test_a_grid_too_coarse_to_tell_does_not_make_groups_alike(self):
         counts = np.array([[500, 0], [500, 0]])

@@ -89,6 +89,7 @@ def make_catalog(january: Mapping[str, MonthStore], parameters: dict[str, Any]) 
         contract: Path = CATALOG,
         *,
         shared: bool = False,
+        fairness: Mapping[str, Any] = MappingProxyType({}),
         mitigation: Mapping[str, Any] = MappingProxyType({}),
         **training: Any,
     ) -> DataCatalog:
@@ -98,7 +99,7 @@ def make_catalog(january: Mapping[str, MonthStore], parameters: dict[str, Any]) 
             "housing.label_store": january["label_store"],
             "housing.contract": ContractDataset(filepath=str(contract), as_of=TODAY),
             "params:housing.training": MemoryDataset(settings),
-            "params:housing.fairness": MemoryDataset(FairnessParameters(**parameters["fairness"])),
+            "params:housing.fairness": MemoryDataset(FairnessParameters(**{**parameters["fairness"], **fairness})),
             "params:housing.mitigation": MemoryDataset(
                 MitigationParameters(**{**parameters["mitigation"], **mitigation})
             ),

@@ -138,7 +138,7 @@ def test_forbidden_column_reaches_nobody(
 ) -> None:
     contract = write_contract({"LSTAT": {"use": "forbidden"}})
 
-    catalog = make_catalog(contract, mitigation=NOT_MITIGATED)
+    catalog = make_catalog(contract, mitigation=NOT_MITIGATED, fairness={"groupings": [{"columns": ["B"]}]})
 
     assert "LSTAT" not in run(catalog, "model").feature_names_in_
     assert list(run(make_catalog(contract), "audit_test")) == ["B"]

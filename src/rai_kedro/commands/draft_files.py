@@ -278,7 +278,6 @@ _PARAMETERS = """\
     # An estimator may only come from a module that starts with one of these.
     allowed_modules: [sklearn.]
     interval_level: 0.95          # of every interval in the reports
-    resamples: 1000               # bootstrap resamples behind the performance intervals
 
   # What is assessed for fairness on the test rows, and how far groups may lie apart. An interval decides, never a
   # point: wholly within the limit passes, wholly outside fails, anything else is insufficient evidence.

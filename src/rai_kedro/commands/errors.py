@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from rai_kedro.errors import RaiError
@@ -36,14 +37,7 @@ def _foresee(error: BaseException) -> str | None:
     from yaml import YAMLError
 
     if isinstance(error, ParameterValidationError):
-        return str(
-            RaiError(
-                "The parameters are not valid.",
-                where="conf, parameters.yml",
-                example=str(error),
-                remedy=_MEND,
-            )
-        )
+        return str(_read_parameter_errors(str(error)))
     if isinstance(error, YAMLError):
         return str(RaiError("A configuration file is not valid YAML.", example=str(error), remedy=_MEND))
     if isinstance(error, DatasetError | MissingConfigException):
@@ -56,6 +50,47 @@ def _foresee(error: BaseException) -> str | None:
     return None
 
 
+def _read_parameter_errors(text: str) -> RaiError:
+    """Make one error of Kedro's text, which holds pydantic's: each wrong key by its path, and what is wrong with it."""
+    found, use_case, at, model, key = [], "", "", "", ""
+    for line in text.splitlines():
+        if start := _PARAMETER.match(line):
+            at, model, key = start["name"], start["model"] or "", ""
+            use_case = use_case or at.partition(".")[0]
+        elif detail := _DETAIL.match(line):
+            path = f"{at}.{key}" if key else at
+            allowed = _list_keys(model) if detail["kind"] == "extra_forbidden" and "." not in key else ""
+            found.append(f"{path}: {detail['message'].removeprefix('Value error, ')}{allowed}")
+            key = ""
+        elif at and line and not line.startswith(" "):
+            key = line.strip()
+    if not found:
+        return RaiError("The parameters are not valid.", where="conf, parameters.yml", example=text, remedy=_MEND)
+    path, _, message = found[0].partition(": ")
+    more = "\n             ".join(found[1:_SHOWN])
+    return RaiError(
+        "The parameters are not valid.",
+        where=f"conf/base/{use_case}/parameters.yml (or that of the environment), {path}",
+        how_many=f"{len(found)} findings" if len(found) > 1 else None,
+        example=message + (f"\n             {more}" if more else ""),
+        remedy=_MEND,
+    )
+
+
+def _list_keys(model: str) -> str:
+    """Return the keys of a model of parameters, by the name of its class; nothing if there is none of that name."""
+    from pydantic import BaseModel
+
+    known = list(BaseModel.__subclasses__())
+    for kind in known:
+        known += [one for one in kind.__subclasses__() if one not in known]
+    keys = next((list(kind.model_fields) for kind in known if kind.__name__ == model), [])
+    return f"; there are: {', '.join(keys)}" if keys else ""
+
+
+_SHOWN = 6
+_PARAMETER = re.compile(r"- Parameter '(?P<name>[^']+)'(?:: Failed to instantiate (?P<model>\w+))?")
+_DETAIL = re.compile(r"  (?P<message>\S.*?)(?: \[type=(?P<kind>\w+), input_value=.*)?$")
 _MEND = "mend that line and run again; nothing was run or written"
 _ONE_PROCESS = "leave --runner out, or take ThreadRunner: kedro-mlflow's artifact datasets live in one process"
 _LOOK = "see that the file or store named above is there and may be read and written"

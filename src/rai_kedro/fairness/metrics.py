@@ -139,3 +139,8 @@ _DEFINITIONS = (
 )
 
 METRICS: dict[str, MetricDefinition] = {definition.name: definition for definition in _DEFINITIONS}
+
+
+def list_metrics(task: Task) -> str:
+    """Return the names of the metrics that fit a task, for messages."""
+    return ", ".join(one.name for one in METRICS.values() if task in one.tasks)

@@ -10,10 +10,10 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from rai_kedro.errors import RaiError
-from rai_kedro.fairness.grouping import GroupingSpec
+from rai_kedro.fairness.grouping import GroupingError, GroupingSpec
 from rai_kedro.fairness.measures.counts import OutcomeError
 from rai_kedro.fairness.measures.individual import SimilaritySpec
-from rai_kedro.fairness.metrics import METRICS, Task
+from rai_kedro.fairness.metrics import METRICS, Task, list_metrics
 
 
 class MetricError(RaiError):
@@ -73,11 +73,25 @@ def check_request(spec: FairnessSpec, task: Task, *, has_score: bool) -> None:
         }
         for problem, applies in lacking.items():
             if applies:
-                fitting = ", ".join(one.name for one in METRICS.values() if task in one.tasks)
                 raise MetricError(
                     f"The metric {name!r} {problem}.",
-                    where="metrics",
-                    remedy=f"Give it what it needs, or choose another metric. For {task}: {fitting}.",
+                    where="parameters.yml, fairness.metrics",
+                    remedy=f"Give it what it needs, or choose another metric. For {task}: {list_metrics(task)}.",
+                )
+
+
+def check_columns(spec: FairnessSpec, audit: pd.DataFrame) -> None:
+    """Raise :class:`GroupingError` if a grouping or a stratum is to be made of a column that is not audited."""
+    asked = {"fairness.groupings": [column for grouping in spec.groupings for column in grouping.columns]}
+    asked["fairness.strata"] = list(spec.strata.columns) if spec.strata else []
+    for key, columns in asked.items():
+        for column in columns:
+            if column not in audit.columns:
+                raise GroupingError(
+                    f"The column {column!r} that groups are to be made of is not among the audited columns.",
+                    where=f"parameters.yml, {key}",
+                    example=f"there are: {', '.join(map(str, audit.columns)) or 'none'}",
+                    remedy=f"Name a column of use 'audit' in the contract, or correct '{key}'.",
                 )
 
 

@@ -192,7 +192,8 @@ class Gate(BaseModel):
         if not _is_interval(disparity.lower, disparity.upper):
             found.append(f"{disparity.lower} to {disparity.upper} is not an interval")
         elif disparity.lower is None and disparity.upper is None:
-            found.append(f"no interval: {disparity.reason or 'nothing could be compared'}")
+            why = [disparity.reason or "nothing could be compared", *disparity.not_assessed]
+            found.append(f"no interval: {'; '.join(why)}")
         return [f"{_name(disparity)}: {problem}" for problem in found]
 
     @staticmethod

@@ -73,7 +73,7 @@ def choose_model(models: Sequence[ComparedModel], by: Comparator, configured: st
         usable = ", ".join(one.name for one in models if one.may_be_used)
         raise MitigationError(
             f"The configured choice {configured!r} cannot be used.",
-            where="mitigation.chosen",
+            where="parameters.yml, mitigation.chosen",
             example=why,
             remedy=f"choose one of: {usable}; or leave the choice to the rule",
         )

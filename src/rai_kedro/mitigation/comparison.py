@@ -20,7 +20,7 @@ from rai_kedro.fairness.request import FairnessSpec
 from rai_kedro.mitigation.choosing import RULE, choose_model, mark_frontier
 from rai_kedro.mitigation.compared import UNMITIGATED, YARDSTICK, Comparator, ComparedModel
 from rai_kedro.mitigation.evaluation import Evaluator, evaluate_model
-from rai_kedro.mitigation.fitting import Attempt, FitSetting, fit_method, fit_plain, fit_yardstick
+from rai_kedro.mitigation.fitting import Attempt, FitSetting, check_alternatives, fit_method, fit_plain, fit_yardstick
 from rai_kedro.mitigation.paired import LARGER_IS_BETTER
 from rai_kedro.mitigation.rows import Rows
 from rai_kedro.mitigation.sensitive import MitigationError
@@ -184,6 +184,7 @@ def compare_methods(request: ComparisonRequest) -> Comparison:
     task: Task = "regression" if is_regressor(request.estimator) else "classification"
     by = _find_comparator(request, task)
     names = _check_names(request)
+    check_alternatives(request.alternatives, task)
     attempts = [fit_plain(request.estimator, request.train, UNMITIGATED)]
     attempts += [fit_plain(one, request.train, name) for name, one in request.alternatives.items()]
     unfitted = clone(request.estimator)
@@ -215,7 +216,9 @@ def _conclude(
         choice.name,
         choice.reason,
         configured=request.configured is not None,
-        estimators={one.name: one.estimator for one in attempts if one.estimator is not None},
+        estimators={
+            one.name: one.estimator for one, told in zip(attempts, marked, strict=True) if told.status == "fitted"
+        },
     )
 
 
@@ -251,7 +254,11 @@ def _find_problems(
     if definition.individual:
         yield decides, f"the metric {metric!r} compares individuals and not groups", ", ".join(groups)
     if request.kind is not None and request.kind not in definition.kinds:
-        yield "mitigation.kind", f"the metric {metric!r} is not expressed as {request.kind}", ", ".join(definition.kinds)
+        yield (
+            "mitigation.kind",
+            f"the metric {metric!r} is not expressed as {request.kind}",
+            ", ".join(definition.kinds),
+        )
     if request.sensitive_column not in columns:
         problem = f"no grouping by {request.sensitive_column!r} is assessed ('fairness.groupings')"
         yield "mitigation.sensitive_column", problem, ", ".join(columns)

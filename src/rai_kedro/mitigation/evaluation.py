@@ -22,6 +22,8 @@ from rai_kedro.mitigation.compared import (
 )
 from rai_kedro.mitigation.paired import Answers, measure_gain
 from rai_kedro.mitigation.rows import Rows
+from rai_kedro.mitigation.sensitive import MitigationError
+from rai_kedro.modelling.prediction import check_scores
 
 if TYPE_CHECKING:
     from rai_kedro.fairness.assessment import Assessment
@@ -63,12 +65,17 @@ def evaluate_model(
         unmitigated: Answers of the unmitigated model; None for itself.
 
     Returns:
-        Its figures (without any where there is no model), and its answers.
+        Its figures (without any where there is no model, or where it has no answer for some of the test rows, such as
+        those of a group that no training row belongs to), and its answers.
     """
     told = {name: getattr(attempt, name) for name in attempt.__dataclass_fields__ if name != "estimator"}
     if attempt.estimator is None:
         return ComparedModel(**told), Answers(np.empty(0))
-    answers = answer(evaluator.test, evaluator.column, evaluator.task, attempt.estimator)
+    try:
+        answers = answer(evaluator.test, evaluator.column, evaluator.task, attempt.estimator)
+    except MitigationError as error:
+        without = {"status": "failed", "may_be_used": False, "reason": error.tell()}
+        return ComparedModel(**told | without), Answers(np.empty(0))
     test, by = evaluator.test, evaluator.by
     figures = evaluator.measure(test.target.to_numpy(), answers.prediction, answers.score)
     truth = test.target.to_numpy(dtype=float)
@@ -100,7 +107,9 @@ def answer(rows: Rows, column: str, task: Task, estimator: Any) -> Answers:
     prediction = np.asarray(estimator.predict(features), dtype=float)
     if task == "regression" or not hasattr(estimator, "predict_proba"):
         return Answers(prediction)
-    return Answers(prediction, np.asarray(estimator.predict_proba(features)[:, 1], dtype=float))
+    scores = np.asarray(estimator.predict_proba(features)[:, 1], dtype=float)
+    check_scores(scores, type(estimator).__name__)
+    return Answers(prediction, scores)
 
 
 def assess(

@@ -60,6 +60,10 @@ def fit_plain(estimator: Any, train: Rows, name: str) -> Attempt:
         estimator: The model.
         train: Training rows.
         name: Name in the comparison.
+
+    Raises:
+        MitigationError: An alternative is of another task, gives no probabilities where it has to be post-processed by
+            them, or cannot be fitted on these rows.
     """
     from sklearn.base import clone
 
@@ -68,8 +72,39 @@ def fit_plain(estimator: Any, train: Rows, name: str) -> Attempt:
     fitted = estimator
     if not _is_fitted(estimator):
         with limit_threads(len(train.target)):
-            fitted = clone(estimator).fit(train.features, train.target)
+            try:
+                fitted = clone(estimator).fit(train.features, train.target)
+            except ValueError as error:
+                raise _refuse_alternative(name, f"cannot be fitted on these rows: {_first_line(error)}") from error
     return Attempt(name, "", "", role, {}, False, role == "unmitigated", "fitted", reason, fitted)
+
+
+def check_alternatives(alternatives: Mapping[str, Any], task: Task) -> None:
+    """Refuse an alternative of another task, or a classifier without the probabilities that post-processing needs.
+
+    Args:
+        alternatives: Further unmitigated models by name.
+        task: Task of the unmitigated model.
+
+    Raises:
+        MitigationError: There is one.
+    """
+    from sklearn.base import is_regressor
+
+    for name, estimator in alternatives.items():
+        own = "regression" if is_regressor(estimator) else "classification"
+        if own != task:
+            raise _refuse_alternative(name, f"is for {own}, and the model is for {task}")
+        if task == "classification" and not hasattr(estimator, "predict_proba"):
+            raise _refuse_alternative(name, "gives no probabilities ('predict_proba')")
+
+
+def _refuse_alternative(name: str, why: str) -> MitigationError:
+    return MitigationError(
+        f"The alternative {name!r} {why}.",
+        where=f"parameters.yml, mitigation.alternatives.{name}",
+        remedy="give it another class or other 'params', or leave it out",
+    )
 
 
 def _is_fitted(estimator: Any) -> bool:
@@ -107,7 +142,7 @@ def fit_method(
     attempt = Attempt(name, method, definition.stage, "method", chosen, needs, True, "fitted")
     refusal = applicable(method, task, setting.estimator, permitted=setting.permitted)
     if refusal is not None:
-        return replace(attempt, may_be_used=False, status="refused", reason=_tell(refusal))
+        return replace(attempt, may_be_used=False, status="refused", reason=refusal.tell())
     model = build_mitigated(method, setting.estimator, chosen, setting.column, permitted=setting.permitted)
     aside = "" if metric in definition.serves else f"{method} does not aim at {metric}"
     return _fit(replace(attempt, reason=aside), model, setting)
@@ -144,6 +179,9 @@ def fit_yardstick(
         method, constraint, note = _find_post_processing(by.metric)
         parameters = {"constraint": constraint} if constraint else {}
         parameters = _fill_in(method, by.metric, parameters, setting)
+        refusal = applicable(method, task, best, permitted=True)
+        if refusal is not None:  # a classifier without probabilities: nothing can be post-processed
+            return Attempt(YARDSTICK, method, "post", "yardstick", {}, True, False, "refused", refusal.tell())
         model = build_mitigated(method, best, parameters, setting.column, permitted=True)
     of = "" if best_name == UNMITIGATED else f"of {best_name}, the best by cross-validation"
     reason = "; ".join(part for part in ("" if setting.permitted else _VIEW_ONLY, of, note) if part)
@@ -161,11 +199,16 @@ def _fit(attempt: Attempt, model: Any, setting: FitSetting) -> Attempt:
                 sensitive=train.sensitive(setting.column),
             )
     except MitigationError as error:
-        return replace(attempt, may_be_used=False, status="failed", reason=_tell(error))
+        return replace(attempt, may_be_used=False, status="failed", reason=error.tell())
     except ValueError as error:  # what scikit-learn and fairlearn raise where a method does not suit the rows
-        told = str(error).strip().splitlines()[0][:200]
-        return replace(attempt, may_be_used=False, status="failed", reason=f"It cannot be fitted on these rows: {told}")
+        told = f"It cannot be fitted on these rows: {_first_line(error)}"
+        return replace(attempt, may_be_used=False, status="failed", reason=told)
     return replace(attempt, estimator=model)
+
+
+def _first_line(error: ValueError) -> str:
+    told = str(error).strip() or type(error).__name__
+    return told.splitlines()[0][:200].rstrip(".")
 
 
 def _fill_in(method: str, metric: str, parameters: Mapping[str, Any], setting: FitSetting) -> dict[str, Any]:
@@ -210,9 +253,3 @@ def _predict_out_of_fold(estimator: Any, train: Rows) -> tuple[Any, Any]:
     if not has_scores:
         return found, None
     return (found[:, 1] > 0.5).astype(int), found[:, 1]  # noqa: PLR2004 - one half
-
-
-def _tell(error: MitigationError) -> str:
-    """Put an error into two sentences of a table."""
-    found = f" {error.how_many}." if error.how_many else ""
-    return f"{error.what}{found} To mend it: {error.remedy}."

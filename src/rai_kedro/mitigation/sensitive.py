@@ -21,6 +21,11 @@ Column = str | int
 class MitigationError(RaiError, ValueError):
     """A mitigation cannot be done as asked; also a ``ValueError``, as scikit-learn's conventions want it."""
 
+    def tell(self) -> str:
+        """Return the error as sentences, for a table or a log."""
+        found = "; ".join(part for part in (self.how_many, self.example) if part)
+        return " ".join(part for part in (self.what, found and f"{found}.", f"To mend it: {self.remedy}.") if part)
+
 
 @dataclass(frozen=True)
 class LearntGroups:

@@ -30,12 +30,13 @@ class EstimatorConfig(BaseModel):
     params: dict[str, Any] = {}
 
 
-def build_estimator(config: EstimatorConfig, allowed_modules: Sequence[str]) -> Any:
+def build_estimator(config: EstimatorConfig, allowed_modules: Sequence[str], key: str = "training.estimator") -> Any:
     """Make an unfitted estimator.
 
     Args:
         config: Class and parameters.
         allowed_modules: Module prefixes, for example ``sklearn.``; nothing else is imported.
+        key: Where in the parameters it is configured, for messages.
 
     Returns:
         A scikit-learn compatible estimator.
@@ -44,7 +45,7 @@ def build_estimator(config: EstimatorConfig, allowed_modules: Sequence[str]) -> 
         EstimatorError: If the class is outside the allowed modules, does not exist, is no estimator, or does not
             take the parameters.
     """
-    where = "parameters.yml, training.estimator"
+    where = f"parameters.yml, {key}"
     module_name, _, class_name = config.class_path.rpartition(".")
     if not any(f"{config.class_path}.".startswith(_as_prefix(prefix)) for prefix in allowed_modules):
         raise EstimatorError(
@@ -70,19 +71,94 @@ def fit_estimator(estimator: Any, features: Any, target: Any) -> Any:
     """Fit an estimator; what it cannot be fitted on is said in one screen.
 
     Raises:
-        EstimatorError: If the estimator refuses the rows, for example a classifier that gets a continuous label.
+        EstimatorError: If a classifier gives no probabilities or gets a label that is not 0 and 1, or the estimator
+            refuses the rows.
     """
+    from sklearn.base import is_classifier
+
+    name = _name_last_step(estimator)
+    if is_classifier(estimator):
+        _require_scores(estimator, name)
+        require_both_classes(target)
     try:
         with limit_threads(len(features)):
             return estimator.fit(features, target)
     except ValueError as error:
         raise EstimatorError(
-            f"{type(estimator).__name__} cannot be fitted on this month.",
+            f"{name} cannot be fitted on these rows.",
             where="parameters.yml, training.estimator",
             how_many=f"{len(features)} rows, {features.shape[1]} columns",
-            example=str(error).strip().splitlines()[0][:200],
+            example=(str(error).strip() or type(error).__name__).splitlines()[0][:200],
             remedy="choose an estimator for this task and these columns, or a 'training.preparation' that suits it",
         ) from error
+
+
+def require_task(estimator: Any, task: str) -> None:
+    """Refuse an estimator of another task than the one that is configured.
+
+    Args:
+        estimator: The estimator.
+        task: ``classification`` or ``regression``.
+
+    Raises:
+        EstimatorError: The estimator is of the other.
+    """
+    from sklearn.base import is_classifier, is_regressor
+
+    fits = {"classification": is_classifier, "regression": is_regressor}[task](estimator)
+    if not fits:
+        raise EstimatorError(
+            f"{_name_last_step(estimator)} is no estimator for {task}.",
+            where="parameters.yml, training.task and training.estimator.class",
+            remedy="correct 'task', or choose a "
+            + ("classifier, which decides between two outcomes" if task == "classification" else "regressor"),
+        )
+
+
+def require_both_classes(target: Any) -> None:
+    """Refuse a label from which a binary classifier cannot be learnt.
+
+    Args:
+        target: Label of the training rows, shape (rows,).
+
+    Raises:
+        EstimatorError: It has other values than 0 and 1, or only one of them.
+    """
+    import pandas as pd
+
+    counts = pd.Series(target).value_counts()
+    if set(counts.index) == {0, 1}:
+        return
+    one = set(counts.index) < {0, 1}
+    shown = ", ".join(f"{value!r}: {rows} rows" for value, rows in counts.head(5).to_dict().items())
+    raise EstimatorError(
+        "The label has one class only on the training rows, so that nothing can be learnt."
+        if one
+        else "The label is not binary: a classifier learns 1 (favourable) against 0.",
+        where="parameters.yml, training.target and training.task",
+        how_many=f"{len(counts)} different values in {int(counts.sum())} training rows",
+        example=shown,
+        remedy="train on more months ('last_month') or rows that have both outcomes"
+        if one
+        else "take a label of 0 and 1, or 'task: regression' for a number",
+    )
+
+
+def _require_scores(estimator: Any, name: str) -> None:
+    if not hasattr(estimator, "predict_proba"):
+        raise EstimatorError(
+            f"{name} gives no probabilities ('predict_proba'), by which classifiers are assessed and mitigated.",
+            where="parameters.yml, training.estimator",
+            remedy="choose a classifier that does, for example sklearn.linear_model.LogisticRegression, or "
+            "sklearn.calibration.CalibratedClassifierCV, which calibrates a linear support vector classifier",
+        )
+
+
+def _name_last_step(estimator: Any) -> str:
+    """Return the class that was configured: of a Pipeline that of its last step."""
+    while hasattr(estimator, "steps"):
+        estimator = estimator.steps[-1][1]
+    return type(estimator).__name__
 
 
 def _as_prefix(module: str) -> str:

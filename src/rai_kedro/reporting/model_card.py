@@ -67,8 +67,8 @@ _FORMAT = "rai_kedro.model_card/2"
 _SAMPLING_LIMIT = (
     "The intervals describe the sampling of the rows measured on, with the model held fixed. They do not "
     "cover fitting again on other rows, nor later months whose data have drifted. Those of RMSE "
-    "and R2 are a little too narrow (91 to 92 % at a level of 95 %) with about 50 rows and heavy-tailed errors, and far "
-    "too narrow where single errors outweigh all others together."
+    "and R2 are a little too narrow (91 to 92 % at a level of 95 %) with about 50 rows and heavy-tailed errors, and "
+    "more so (87 to 90 %) at any number of rows where single errors may outweigh all others together."
 )
 
 

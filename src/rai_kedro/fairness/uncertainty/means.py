@@ -104,14 +104,7 @@ def smallest_ratio_of_means(
         return Interval(None, None, FIELLER, FEWER_THAN_TWO)
     if (means[rows > 0] <= 0).any():
         return Interval(None, None, FIELLER, "a mean is not positive: a ratio of means has no meaning")
-    tails, mask = critical(rows.size, check_level(level), reference), pair_mask(rows.size, reference)
-    known = freedom > 0
-    both = known[:, None] & known[None, :]
-    arms = [np.where(known, _quantile(freedom, tail) * errors, np.inf) for tail in (tails.lower, tails.upper)]
-    with np.errstate(invalid="ignore"):
-        upper_pairs = hybrid_ratio(means, means - arms[0], means + arms[0], sign=1)
-        lower_pairs = hybrid_ratio(means, means - arms[1], means + arms[1], sign=-1)
-    low, high = smallest(np.where(both, lower_pairs, 0.0), np.where(both, upper_pairs, np.inf), mask)
+    low, high = ratio_bounds(means, errors, freedom, check_level(level), reference)
     return Interval(float(low), float(high), FIELLER, _too_few(freedom))
 
 
@@ -120,7 +113,9 @@ def steadied_variances(freedom: Floats, variances: Floats) -> Floats:
 
     Where values are skewed, a small sample that misses the tail has its mean and its variance too low together, and
     Student's t is too short just there. A variance below the pooled one is therefore averaged with it, the pooled one
-    with the weight of 50 rows; a larger one stays. Many rows are hardly touched; the interval never gets shorter.
+    with the weight of 50 rows. One above it can lean on no other group: it is raised by its own standard error,
+    ``sqrt(2 / freedom)`` on the log scale as for normal values, but by no more than its distance from the pooled one.
+    Many rows are hardly touched; the interval never gets shorter.
 
     Args:
         freedom: Rows minus one, shape (..., G).
@@ -131,7 +126,9 @@ def steadied_variances(freedom: Floats, variances: Floats) -> Floats:
     """
     pooled = (freedom * variances).sum(-1, keepdims=True) / np.maximum(freedom.sum(-1, keepdims=True), 1.0)
     mixed = (freedom * variances + _BORROWED_ROWS * pooled) / (freedom + _BORROWED_ROWS)
-    steadied: Floats = np.maximum(variances, mixed)
+    raised = variances * np.expm1(np.sqrt(2 / np.maximum(freedom, 1.0)))
+    own = variances + np.minimum(raised, np.maximum(variances - pooled, 0.0))
+    steadied: Floats = np.maximum(own, mixed)
     return steadied
 
 
@@ -221,6 +218,20 @@ def welch_bounds(
     lower_pairs = np.where(known, difference - _quantile(joint, tails.lower) * error, -np.inf)
     upper_pairs = np.where(known, difference + _quantile(joint, tails.upper) * error, np.inf)
     return largest(lower_pairs, upper_pairs, mask)
+
+
+def ratio_bounds(
+    values: Floats, errors: Floats, freedom: Floats, level: float, reference: int | None = None
+) -> tuple[Floats, Floats]:
+    """Return limits of the smallest ratio of positive means; arguments as :func:`welch_bounds`."""
+    tails, mask = critical(values.shape[-1], level, reference), pair_mask(values.shape[-1], reference)
+    known = freedom > 0
+    both = known[..., :, None] & known[..., None, :]
+    arms = [np.where(known, _quantile(freedom, tail) * errors, np.inf) for tail in (tails.lower, tails.upper)]
+    with np.errstate(invalid="ignore"):
+        upper_pairs = hybrid_ratio(values, values - arms[0], values + arms[0], sign=1)
+        lower_pairs = hybrid_ratio(values, values - arms[1], values + arms[1], sign=-1)
+    return smallest(np.where(both, lower_pairs, 0.0), np.where(both, upper_pairs, np.inf), mask)
 
 
 def log_bounds(

@@ -194,9 +194,31 @@ def standardised_rates(events: Any, rows: Any) -> tuple[Floats, Floats]:
         IntervalError: Where counts are negative, or more events than rows.
     """
     events, rows = _checked(events, rows)
-    size = np.where((rows > 0).all(axis=1), rows.sum(axis=1), 0.0)
-    weight = size / size.sum() if size.sum() > 0 else size
+    weight = _strata_weights(rows)
     return weight @ _rate(events, rows), weight
+
+
+def standardised_bounds(
+    events: Floats, rows: Floats, level: float, reference: int | None = None
+) -> tuple[Floats, Floats]:
+    """Return limits of the largest difference of standardised rates for many tables at once.
+
+    Args:
+        events: Counts, shape (..., S, G): stratum by group.
+        rows: Rows behind each rate, same shape.
+        level: Confidence level.
+        reference: Position of a reference group, whose pairs alone are compared.
+
+    Returns:
+        Lower and upper limits, shape (...), in [0, 1].
+    """
+    tails, mask = critical(events.shape[-1], level, reference), pair_mask(events.shape[-1], reference)
+    weight = _strata_weights(rows)
+    value = (weight[..., None] * _rate(events, rows)).sum(axis=-2)
+    lower_pairs = hybrid_difference(value, *_stratified_arms(events, rows, weight, tails.lower), sign=-1)
+    upper_pairs = hybrid_difference(value, *_stratified_arms(events, rows, weight, tails.upper), sign=1)
+    lower, upper = largest(lower_pairs, upper_pairs, mask)
+    return lower, np.minimum(upper, 1.0)
 
 
 def stratified_difference_of_proportions(
@@ -221,25 +243,28 @@ def stratified_difference_of_proportions(
     groups = events.shape[1]
     if groups < COMPARABLE:
         return Interval(None, None, STRATIFIED, FEWER_THAN_TWO)
-    value, weight = standardised_rates(events, rows)
-    if not weight.any():
+    if not (rows > 0).all(axis=1).any():
         return Interval(None, None, STRATIFIED, "no stratum holds rows of every group")
-    tails, mask = critical(groups, check_level(level), reference), pair_mask(groups, reference)
-    lower_pairs = hybrid_difference(value, *_stratified_arms(events, rows, weight, tails.lower), sign=-1)
-    upper_pairs = hybrid_difference(value, *_stratified_arms(events, rows, weight, tails.upper), sign=1)
-    lower, upper = largest(lower_pairs, upper_pairs, mask)
-    outside = int(rows[weight == 0].sum())
+    lower, upper = standardised_bounds(events, rows, check_level(level), reference)
+    outside = int(rows[~(rows > 0).all(axis=1)].sum())
     reason = f"{outside} of {int(rows.sum())} rows lie in strata without every group" if outside else ""
-    return Interval(float(lower), min(float(upper), 1.0), STRATIFIED, reason)
+    return Interval(float(lower), float(upper), STRATIFIED, reason)
 
 
 def _stratified_arms(events: Floats, rows: Floats, weight: Floats, tail: float) -> tuple[Floats, Floats]:
-    """Return the distances from standardised rates to their limits, shape (G,) each."""
+    """Return the distances from standardised rates to their limits, shape (..., G) each."""
     rate = _rate(events, rows)
     low, high = proportion_limits(events, rows, tail)
-    squared = weight[:, None] ** 2
-    below, above = np.sqrt((squared * (rate - low) ** 2).sum(0)), np.sqrt((squared * (high - rate) ** 2).sum(0))
+    squared = weight[..., None] ** 2
+    below, above = (np.sqrt((squared * arm**2).sum(axis=-2)) for arm in (rate - low, high - rate))
     return below, above
+
+
+def _strata_weights(rows: Floats) -> Floats:
+    """Return the strata's shares of the rows of all strata in which every group has rows, shape (..., S)."""
+    size = np.where((rows > 0).all(axis=-1), rows.sum(axis=-1), 0.0)
+    weights: Floats = size / np.maximum(size.sum(axis=-1, keepdims=True), 1.0)
+    return weights
 
 
 def _rate(events: Floats, rows: Floats) -> Floats:

@@ -5,6 +5,7 @@ Of the audit lane, training rows reach these nodes only, after the unmitigated m
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -14,6 +15,7 @@ import pandas as pd
 from rai_kedro.catalogue.contract import Contract
 from rai_kedro.catalogue.lanes import add_sensitive, permits_mitigation
 from rai_kedro.catalogue.pairing import load_month
+from rai_kedro.fairness.request import MetricError, check_columns, check_request
 from rai_kedro.frames import Store
 from rai_kedro.mitigation.comparison import (
     Comparison,
@@ -24,12 +26,14 @@ from rai_kedro.mitigation.comparison import (
     compare_methods,
 )
 from rai_kedro.mitigation.need import hold_against_need as add_need
-from rai_kedro.modelling.estimator import build_estimator
+from rai_kedro.mitigation.sensitive import MitigationError
+from rai_kedro.modelling.estimator import build_estimator, require_both_classes, require_task
 from rai_kedro.modelling.prediction import sensitive_input
 from rai_kedro.modelling.split import ModelSplit
 from rai_kedro.pipelines.training.fitting import build_configured, choose_fitting_rows
 from rai_kedro.pipelines.training.parameters import FairnessParameters, MitigationParameters, TrainingParameters
 
+_log = logging.getLogger(__name__)
 _NOTHING = "no sensitive column is configured ('mitigation.sensitive_column')"
 
 
@@ -44,6 +48,7 @@ def compare_mitigations(
     mitigation: MitigationParameters,
 ) -> tuple[Any, Comparison | Uncompared]:
     """Fit every configured mitigation on the same rows, hold all against the test rows, and choose a model."""
+    require_agreement(unmitigated_model, split, audit_test, contract, parameters, fairness, mitigation)
     column = mitigation.sensitive_column
     if column is None:
         return unmitigated_model, Uncompared(_NOTHING)
@@ -65,14 +70,66 @@ def compare_mitigations(
         configured=mitigation.chosen,
         alternatives={
             name: build_configured(
-                build_estimator(config, parameters.allowed_modules), split.features_train, contract, parameters
+                build_estimator(config, parameters.allowed_modules, f"mitigation.alternatives.{name}"),
+                split.features_train,
+                contract,
+                parameters,
             )
             for name, config in mitigation.alternatives.items()
         },
         cuts=next((one.cuts.get(column) for one in fairness.groupings if one.columns == (column,)), None),
     )
     comparison = compare_methods(request)
+    for one in comparison.models:
+        if one.status != "fitted":
+            _log.warning("%s gives no model (%s): %s", one.name, one.status, one.reason)
     return comparison.chosen_estimator, comparison
+
+
+def require_agreement(
+    model: Any,
+    split: ModelSplit,
+    audit: pd.DataFrame,
+    contract: Contract,
+    parameters: TrainingParameters,
+    fairness: FairnessParameters,
+    mitigation: MitigationParameters,
+) -> None:
+    """Hold model, metrics, groups and mitigation against each other before any mitigation is fitted.
+
+    Raises:
+        RaiError: They do not agree; it names the key.
+    """
+    require_task(model, parameters.task)
+    check_request(fairness, parameters.task, has_score=hasattr(model, "predict_proba"))
+    check_columns(fairness, audit)
+    if parameters.task == "classification":
+        require_both_classes(split.target_train)
+        _require_favourable(fairness)
+    if mitigation.sensitive_column is not None:
+        _require_audited(mitigation.sensitive_column, audit, contract)
+
+
+def _require_favourable(fairness: FairnessParameters) -> None:
+    if fairness.favourable != 1:
+        raise MetricError(
+            f"The favourable value of the label cannot be {fairness.favourable!r}: models score the label 1.",
+            where="parameters.yml, fairness.favourable",
+            remedy="leave it out, and write the label store so that 1 is the favourable outcome",
+        )
+
+
+def _require_audited(name: str, audit: pd.DataFrame, contract: Contract) -> None:
+    if name in audit.columns:
+        return
+    column = contract.datasets["feature_store"].columns.get(name)
+    held = "it is not in the contract" if column is None else f"its use is '{column.use}'"
+    raise MitigationError(
+        f"The sensitive column {name!r} is not audited: {held}.",
+        where="parameters.yml, mitigation.sensitive_column",
+        example=f"audited are: {', '.join(map(str, audit.columns)) or 'none'}",
+        remedy="name one of these, give the column 'use: audit' in the catalogue, or null to compare nothing",
+    )
 
 
 def admit_inputs(
@@ -146,7 +203,6 @@ def _measure(parameters: TrainingParameters) -> Any:
         return partial(measure_classification, split="test", level=level)
 
     def measure(target: Any, predicted: Any, _scores: Any) -> Any:
-        seed, resamples = parameters.random_state, parameters.resamples
-        return measure_performance(target, predicted, level=level, seed=seed, resamples=resamples)
+        return measure_performance(target, predicted, level=level)
 
     return measure

@@ -91,13 +91,7 @@ def assess_performance(
                 target, predicted["prediction"], predicted["score"], split=name, level=level
             )
             continue
-        measured = measure_performance(
-            target,
-            predicted["prediction"],
-            level=level,
-            seed=parameters.random_state,
-            resamples=parameters.resamples,
-        )
+        measured = measure_performance(target, predicted["prediction"], level=level)
         estimates += label_estimates(measured, split=name, unit=parameters.unit)
     return [asdict(estimate) for estimate in estimates]
 

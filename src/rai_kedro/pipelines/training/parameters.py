@@ -34,7 +34,6 @@ class TrainingParameters(BaseModel):
     estimator: EstimatorConfig
     allowed_modules: tuple[str, ...] = Field(min_length=1)
     interval_level: float = Field(default=0.95, gt=0.5, lt=1)
-    resamples: int = Field(default=1000, ge=100)
 
     @property
     def months(self) -> tuple[str, ...]:
