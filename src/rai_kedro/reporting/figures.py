@@ -117,6 +117,12 @@ def start_figure(title: str) -> Figure:
     return style(go.Figure(), title)
 
 
+def draw_nothing(why: str) -> Figure:
+    """Return a figure without data or axes that says why there is nothing to draw."""
+    hidden = {"visible": False}
+    return start_figure(why).update_layout(height=120, xaxis=hidden, yaxis=hidden)
+
+
 def style(figure: Figure, title: str) -> Figure:
     """Give a figure the project's style and a title; what comes from data must be escaped by the caller."""
     return figure.update_layout(

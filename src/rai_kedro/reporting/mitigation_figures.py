@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from rai_kedro.reporting.card_base import Span
 from rai_kedro.reporting.card_mitigation import find_before_and_after
-from rai_kedro.reporting.figures import BLUE, GREY, ORANGE, start_figure, style
+from rai_kedro.reporting.figures import BLUE, GREY, ORANGE, draw_nothing, start_figure, style
 from rai_kedro.reporting.metric_words import name_kind, name_metric
 from rai_kedro.reporting.wording import format_interval
 
@@ -55,7 +55,7 @@ def draw_roc(comparison: Plain) -> Figure:
     models = [model for model in find_before_and_after(comparison) if model["curves"]]
     place = {"section": "before_after"}
     if not models:
-        return start_figure("No ROC curve: the models give no scores").update_layout(height=120, meta=place)
+        return draw_nothing("No ROC curve: the models give no scores").update_layout(meta=place)
     titles = [_label(model, at) for at, model in enumerate(models)]
     figure = make_subplots(rows=1, cols=len(models), subplot_titles=titles, shared_yaxes=True)
     for column, model in enumerate(models, start=1):
@@ -146,7 +146,7 @@ def draw_numbers(comparison: Plain, *, favourable: str) -> Figure:
     """Draw how many rows of each group are decided favourably before and after; of a regression, an empty figure."""
     place = {"section": "outcomes"}
     if comparison["task"] == "regression":
-        return start_figure("No numbers: a regression decides on no row").update_layout(height=120, meta=place)
+        return draw_nothing("No numbers: a regression decides on no row").update_layout(meta=place)
     models = find_before_and_after(comparison)
     figure = start_figure(f"Number predicted {escape(favourable)} by group{_when(models, ',')}")
     for at, model in enumerate(models):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rai_kedro.reporting.card_base import Span
 from rai_kedro.reporting.card_mitigation import find_before_and_after, index_disparities
-from rai_kedro.reporting.figures import start_figure
+from rai_kedro.reporting.figures import draw_nothing
 from rai_kedro.reporting.metric_words import name_metric
 from rai_kedro.reporting.mitigation_figures import (
     draw_numbers,
@@ -74,7 +74,7 @@ def draw_mitigation(comparison: Plain, *, favourable: str) -> dict[str, Figure]:
         ``predicted_shares``, ``predicted_numbers``, ``trade_off``; empty ones that say so where nothing was compared.
     """
     if not comparison["models"]:
-        return {name: start_figure(_NOTHING).update_layout(height=120) for name in _FIGURES}
+        return {name: draw_nothing(_NOTHING) for name in _FIGURES}
     return {
         "performance": draw_performance(comparison),
         "roc_by_group": draw_roc(comparison),
@@ -99,7 +99,7 @@ def render_mitigation_page(comparison: Plain, *, use_case: str, favourable: str)
     if not comparison["models"]:
         return render_page("unmitigated.html.j2", {}, use_case=use_case, reason=comparison["reason"])
     drawn = draw_mitigation(comparison, favourable=favourable)
-    figures = {figure.layout.title.text: figure for figure in drawn.values()}
+    figures = {figure.layout.title.text: figure for figure in drawn.values() if figure.data}
     return render_page(
         "mitigation.html.j2",
         figures,
