@@ -232,7 +232,7 @@ def test_a_regression_is_compared_and_has_a_yardstick():
             fairness=FairnessSpec(
                 groupings=(GroupingSpec(columns=("group",)),), metrics=("mean_prediction", "mean_absolute_error")
             ),
-            measure=lambda truth, predicted, _score: measure_performance(truth, predicted, seed=1),
+            measure=lambda truth, predicted, _score: measure_performance(truth, predicted),
             methods=(ConfiguredMethod("bounded_group_loss"), ConfiguredMethod("reweighing")),
             tolerance=0.05,
         )

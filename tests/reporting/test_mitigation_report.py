@@ -170,7 +170,7 @@ def test_without_a_mitigation_only_the_state_before_is_shown(comparison: Plain) 
 
     assert len(find_before_and_after(comparison)) == 1
     assert len(draw_mitigation(comparison, favourable="admitted")["performance"].data) == 1
-    assert "no mitigation</h1>" in render_mitigation_page(comparison, use_case="hospital", favourable="admitted")
+    assert "no mitigation chosen</h1>" in render_mitigation_page(comparison, use_case="hospital", favourable="admitted")
 
 
 def test_where_nothing_was_compared_page_and_figures_say_so() -> None:

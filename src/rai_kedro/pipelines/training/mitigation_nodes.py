@@ -82,7 +82,9 @@ def compare_mitigations(
     comparison = compare_methods(request)
     for one in comparison.models:
         if one.status != "fitted":
-            _log.warning("%s gives no model (%s): %s", one.name, one.status, one.reason)
+            # What mends it is on the page; a person at the terminal needs to know that it is missing, and why.
+            why = one.reason.partition(" To mend it:")[0]
+            _log.warning("%s gives no model (%s): %s", one.name, one.status, why)
     return comparison.chosen_estimator, comparison
 
 
@@ -102,12 +104,12 @@ def require_agreement(
     """
     require_task(model, parameters.task)
     check_request(fairness, parameters.task, has_score=hasattr(model, "predict_proba"))
-    check_columns(fairness, audit)
     if parameters.task == "classification":
         require_both_classes(split.target_train)
         _require_favourable(fairness)
     if mitigation.sensitive_column is not None:
         _require_audited(mitigation.sensitive_column, audit, contract)
+        check_columns(fairness, audit)
 
 
 def _require_favourable(fairness: FairnessParameters) -> None:

@@ -16,12 +16,13 @@ from rai_kedro.catalogue.lanes import split_lanes
 from rai_kedro.catalogue.pairing import pair_labels
 from rai_kedro.frames import Series, Store
 from rai_kedro.mitigation.comparison import Comparison, Uncompared
-from rai_kedro.modelling.estimator import build_estimator, fit_estimator
+from rai_kedro.modelling.estimator import build_estimator, fit_estimator, require_task
 from rai_kedro.modelling.prediction import predict_rows
 from rai_kedro.modelling.split import ModelSplit, split_rows
 from rai_kedro.pipelines.training.fitting import build_configured, choose_fitting_rows
 from rai_kedro.pipelines.training.parameters import FairnessParameters, Statements, TrainingParameters
 from rai_kedro.registry.candidate import Candidate
+from rai_kedro.registry.model_files import require_storable
 from rai_kedro.registry.versions import RegisteredVersion
 from rai_kedro.reporting.card_contents import CardWithFigures
 
@@ -64,11 +65,17 @@ def split_months(
 
 
 def fit_model(split: ModelSplit, contract: Contract, parameters: TrainingParameters) -> Any:
-    """Fit the configured estimator on the model lane, behind its preparation where one is configured."""
+    """Fit the configured estimator on the model lane, behind its preparation where one is configured.
+
+    What could not be stored later is refused here, before anything of this run is written.
+    """
     estimator = build_estimator(parameters.estimator, parameters.allowed_modules)
+    require_task(estimator, parameters.task)
     model = build_configured(estimator, split.features_train, contract, parameters)
     rows = choose_fitting_rows(split, parameters)
-    return fit_estimator(model, split.features_train.iloc[rows], split.target_train.iloc[rows])
+    fitted = fit_estimator(model, split.features_train.iloc[rows], split.target_train.iloc[rows])
+    require_storable(fitted)
+    return fitted
 
 
 def predict_splits(model: Any, split: ModelSplit) -> dict[str, pd.DataFrame]:
