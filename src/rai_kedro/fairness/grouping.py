@@ -8,80 +8,30 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise, product
+from itertools import product
 from math import prod
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pandas.api import types
-from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from rai_kedro.errors import RaiError
+from rai_kedro.fairness.column_groups import CHUNK, MAX_VALUES_OF_CODES, Codes, ColumnGroups, divide_column
+from rai_kedro.fairness.grouping_spec import JOIN, MAX_GROUPS, MISSING, GroupingError, GroupingSpec, too_many_groups
 
-MISSING = "missing"
-JOIN = " & "
-MAX_GROUPS = 200
+__all__ = [
+    "JOIN",
+    "MAX_GROUPS",
+    "MAX_VALUES_OF_CODES",
+    "MISSING",
+    "Codes",
+    "Grouping",
+    "GroupingError",
+    "GroupingSpec",
+    "make_groups",
+]
+
 MAX_INTERSECTIONS = 10_000
-MAX_VALUES_OF_CODES = 10
-_CHUNK = 1 << 16
-
-Codes = npt.NDArray[np.int16]
-
-
-class GroupingError(RaiError):
-    """Groups cannot be made from the audited columns as asked."""
-
-
-class GroupingSpec(BaseModel):
-    """Which groups are compared.
-
-    Attributes:
-        columns: One audited column, or several for the intersections of their groups.
-        cuts: Cut points of continuous columns, in the unit of the column; a value equal to a cut point belongs to
-            the part below it.
-        categorical: Whether each value is a group, for all columns or by column. Where it is not said: text and
-            categories are; numbers are if there are no cut points and at most ten different whole numbers; every
-            other number, and a date, is cut at its cut points or else at its median.
-        declared: Groups that have to exist; one without rows is reported as not assessed. The parts that cut points
-            make, and the intersections of the groups found (see ``every_intersection``), count as declared.
-        every_intersection: Whether each combination of the groups found has to have rows.
-        reference: The group that others are held against; the largest if None.
-        missing: ``group``: missing values are the group "missing"; ``leave_out``: such rows are counted and left out.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    columns: tuple[str, ...] = Field(min_length=1)
-    cuts: dict[str, tuple[float, ...]] = {}
-    categorical: bool | dict[str, bool] | None = None
-    declared: tuple[str, ...] = ()
-    every_intersection: bool = True
-    reference: str | None = None
-    missing: Literal["group", "leave_out"] = "group"
-
-    @field_validator("columns", mode="before")
-    @classmethod
-    def _accept_one_name(cls, value: Any) -> Any:
-        return (value,) if isinstance(value, str) else value
-
-    @field_validator("cuts")
-    @classmethod
-    def _check_cuts(cls, cuts: dict[str, tuple[float, ...]]) -> dict[str, tuple[float, ...]]:
-        for column, points in cuts.items():
-            if not points or not np.isfinite(points).all() or list(points) != sorted(set(points)):
-                raise ValueError(f"cut points of {column} must be finite numbers in rising order, not {list(points)}")
-        return cuts
-
-    @property
-    def name(self) -> str:
-        """Name of the grouping in reports."""
-        return JOIN.join(self.columns)
-
-    def is_categorical(self, column: str) -> bool | None:
-        """Return what is said of a column; None where nothing is."""
-        return self.categorical.get(column) if isinstance(self.categorical, dict) else self.categorical
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,16 +77,6 @@ class Grouping:
         return cls(column, rule, made.groups, made.codes, made.index, declared, made.reference)
 
 
-@dataclass(frozen=True)
-class _Part:
-    """The groups of one column: codes of the rows (-1 missing), names, and names that must exist."""
-
-    codes: npt.NDArray[Any]
-    names: list[str]
-    declared: list[str]
-    rule: str
-
-
 def make_groups(frame: pd.DataFrame, spec: GroupingSpec) -> Grouping:
     """Assign every row to a group.
 
@@ -160,131 +100,28 @@ def make_groups(frame: pd.DataFrame, spec: GroupingSpec) -> Grouping:
                 example=f"there are: {', '.join(map(str, frame.columns)) or 'none'}",
                 remedy="Name a column of use 'audit' in the contract, or correct the grouping.",
             )
-        parts.append(_divide(frame[column], column, spec))
+        parts.append(divide_column(frame[column], column, spec))
     part = _with_missing(parts[0], spec) if len(parts) == 1 else _intersect(parts, spec)
     codes, groups = _drop_empty(part.codes, part.names)
     if len(groups) > MAX_GROUPS:
-        raise _too_many(len(groups), spec)
+        raise too_many_groups(len(groups), spec)
     declared = tuple(dict.fromkeys([*spec.declared, *part.declared]))
     return Grouping(spec.name, part.rule, groups, codes, frame.index, declared, _find_reference(codes, groups, spec))
 
 
-def _divide(values: pd.Series[Any], column: str, spec: GroupingSpec) -> _Part:
-    said = spec.is_categorical(column)
-    if column in spec.cuts and said:
-        raise GroupingError(
-            f"The column {column!r} has cut points, and each of its values is to be a group: only one can hold.",
-            where=f"parameters.yml, fairness.groupings, grouping {spec.name!r}",
-            remedy="Leave out either 'cuts' or 'categorical' for this column.",
-        )
-    if types.is_datetime64_any_dtype(values.dtype) and not said:
-        days = (values - pd.Timestamp(0, tz=values.dt.tz)) / pd.Timedelta(days=1)
-        return _cut(days, column, spec.cuts.get(column), unit=" days since 1970-01-01")
-    numeric = types.is_numeric_dtype(values.dtype) and not types.is_bool_dtype(values.dtype)
-    if column in spec.cuts or said is False or (said is None and numeric and not _looks_coded(values)):
-        if not numeric:
-            values = _as_numbers(values, column, spec)
-        return _cut(values, column, spec.cuts.get(column))
-    return _take_values(values, column, spec)
-
-
-def _looks_coded(values: pd.Series[Any]) -> bool:
-    """Whether numbers are codes of categories: at most ten different ones, all whole."""
-    different: set[Any] = set()
-    for start in range(0, len(values), _CHUNK):
-        different.update(values.iloc[start : start + _CHUNK].dropna().unique())
-        if len(different) > MAX_VALUES_OF_CODES or not all(float(v).is_integer() for v in different):
-            return False
-    return True
-
-
-def _as_numbers(values: pd.Series[Any], column: str, spec: GroupingSpec) -> pd.Series[Any]:
-    numbers = pd.to_numeric(values.astype("object"), errors="coerce")
-    broken = values[numbers.isna() & values.notna()]
-    if len(broken):
-        raise GroupingError(
-            f"The column {column!r} is to be cut, but holds values that are not numbers.",
-            where=f"parameters.yml, fairness.groupings, grouping {spec.name!r}",
-            how_many=f"{len(broken)} of {len(values)} rows",
-            example=repr(broken.iloc[0]),
-            remedy=f"Set 'categorical: {{{column}: true}}' to make each value a group, or leave out its cut points.",
-        )
-    return numbers
-
-
-def _take_values(values: pd.Series[Any], column: str, spec: GroupingSpec) -> _Part:
-    """Make each value a group; values with the same name, such as 1, 1.0 and "1", are the same group."""
-    codes, different = _find_values(values, spec)
-    of_value = [_name(value) for value in different]
-    names = sorted({name for name in of_value if name != MISSING}, key=_order)
-    position = {name: at for at, name in enumerate(names)} | {MISSING: -1}
-    lookup = np.array([*(position[name] for name in of_value), -1], dtype=np.int16)
-    for start in range(0, len(codes), _CHUNK):
-        codes[start : start + _CHUNK] = lookup[codes[start : start + _CHUNK]]
-    return _Part(codes, names, [], f"each value of {column} is a group")
-
-
-def _find_values(values: pd.Series[Any], spec: GroupingSpec) -> tuple[Codes, list[Any]]:
-    """Return the position of each row's value among the different ones (-1 missing), and these.
-
-    In chunks: pandas makes a hash table as long as what it is handed, several times the size of the column.
-    """
-    codes = np.empty(len(values), dtype=np.int16)
-    different: dict[Any, int] = {}
-    for start in range(0, len(values), _CHUNK):
-        positions, found = pd.factorize(values.iloc[start : start + _CHUNK])
-        at = [different.setdefault(value, len(different)) for value in found]
-        if len(different) > MAX_GROUPS:
-            raise _too_many(values.nunique(), spec)
-        codes[start : start + _CHUNK] = np.array([*at, -1], dtype=np.int16)[positions]
-    return codes, list(different)
-
-
-def _name(value: Any) -> str:
-    """Name a value so that 1, 1.0 and "1" agree; blank text is missing."""
-    if isinstance(value, float | np.floating) and float(value).is_integer():
-        return str(int(value))
-    text = str(value).strip()
-    return text or MISSING
-
-
-def _order(name: str) -> tuple[float, str]:
-    try:
-        return float(name), ""
-    except ValueError:
-        return float("inf"), name
-
-
-def _cut(values: pd.Series[Any], column: str, cuts: tuple[float, ...] | None, *, unit: str = "") -> _Part:
-    numbers = values.to_numpy(dtype=float, na_value=np.nan)
-    if cuts is None:
-        median = float(np.nanmedian(numbers)) if not np.isnan(numbers).all() else float("nan")
-        points: tuple[float, ...] = (median,)
-        names = ["at or below median", "above median"]
-        rule = f"{column} cut at its median on the rows assessed ({median:g}{unit})"
-    else:
-        points = cuts
-        between = [f"above {low:g} to {high:g}" for low, high in pairwise(points)]
-        names = [f"at or below {points[0]:g}", *between, f"above {points[-1]:g}"]
-        rule = f"{column} cut at the declared points {', '.join(f'{point:g}' for point in points)}{unit}"
-    codes = np.searchsorted(np.asarray(points), numbers, side="left").astype(np.int16)
-    codes[np.isnan(numbers)] = -1
-    return _Part(codes, names, names, rule)
-
-
-def _with_missing(part: _Part, spec: GroupingSpec) -> _Part:
+def _with_missing(part: ColumnGroups, spec: GroupingSpec) -> ColumnGroups:
     """Make missing values a group of their own, unless such rows are to be left out."""
     if spec.missing == "leave_out":
         return part
     codes = np.where(part.codes < 0, len(part.names), part.codes).astype(np.int16)
-    return _Part(codes, [*part.names, MISSING], part.declared, part.rule)
+    return ColumnGroups(codes, [*part.names, MISSING], part.declared, part.rule)
 
 
-def _intersect(parts: list[_Part], spec: GroupingSpec) -> _Part:
+def _intersect(parts: list[ColumnGroups], spec: GroupingSpec) -> ColumnGroups:
     full = [_with_missing(part, spec) for part in parts]
     possible = prod(len(part.names) for part in full)
     if possible > MAX_INTERSECTIONS:
-        raise _too_many(possible, spec)
+        raise too_many_groups(possible, spec)
     flat = np.zeros(len(full[0].codes), dtype=np.int16)
     left_out = np.zeros(len(flat), dtype=bool)
     for part in full:
@@ -294,15 +131,7 @@ def _intersect(parts: list[_Part], spec: GroupingSpec) -> _Part:
     flat[left_out] = -1
     declared = [_join(names) for names in product(*(part.names for part in parts))] if spec.every_intersection else []
     rule = f"intersections: {'; '.join(part.rule for part in parts)}"
-    return _Part(flat, [_join(names) for names in product(*(part.names for part in full))], declared, rule)
-
-
-def _too_many(groups: int, spec: GroupingSpec) -> GroupingError:
-    return GroupingError(
-        f"{spec.name} makes {groups} groups; at most {MAX_GROUPS} are compared.",
-        where=f"parameters.yml, fairness.groupings, grouping {spec.name!r}",
-        remedy="Intersect fewer columns, declare cut points for a number, or derive a coarser column before the audit.",
-    )
+    return ColumnGroups(flat, [_join(names) for names in product(*(part.names for part in full))], declared, rule)
 
 
 def _join(names: tuple[str, ...]) -> str:
@@ -323,8 +152,8 @@ def _drop_empty(codes: npt.NDArray[Any], names: list[str]) -> tuple[Codes, tuple
 def _count_rows(codes: npt.NDArray[Any], groups: int) -> npt.NDArray[np.int64]:
     """Count the rows of each group, in chunks because counting widens the codes; shape (groups,)."""
     rows = np.zeros(groups, dtype=np.int64)
-    for start in range(0, len(codes), _CHUNK):
-        part = codes[start : start + _CHUNK]
+    for start in range(0, len(codes), CHUNK):
+        part = codes[start : start + CHUNK]
         rows += np.bincount(part[part >= 0], minlength=groups)
     return rows
 
