@@ -23,7 +23,7 @@ from rai_kedro.mitigation.compared import (
 from rai_kedro.mitigation.paired import Answers, measure_gain
 from rai_kedro.mitigation.rows import Rows
 from rai_kedro.mitigation.sensitive import MitigationError
-from rai_kedro.modelling.prediction import check_scores
+from rai_kedro.modelling.prediction import predict_rows, sensitive_input
 
 if TYPE_CHECKING:
     from rai_kedro.fairness.assessment import Assessment
@@ -72,7 +72,7 @@ def evaluate_model(
     if attempt.estimator is None:
         return ComparedModel(**told), Answers(np.empty(0))
     try:
-        answers = answer(evaluator.test, evaluator.column, evaluator.task, attempt.estimator)
+        answers = answer(evaluator.test, evaluator.column, attempt.estimator)
     except MitigationError as error:
         without = {"status": "failed", "may_be_used": False, "reason": error.tell()}
         return ComparedModel(**told | without), Answers(np.empty(0))
@@ -94,22 +94,20 @@ def evaluate_model(
     return model, answers
 
 
-def answer(rows: Rows, column: str, task: Task, estimator: Any) -> Answers:
+def answer(rows: Rows, column: str, estimator: Any) -> Answers:
     """Return what a fitted model says of rows; it gets the sensitive column only if it needs it.
 
     Args:
         rows: The rows.
         column: The sensitive column.
-        task: The task.
         estimator: A fitted model.
+
+    Raises:
+        PredictionError: A score is no probability.
     """
-    features = rows.features_for(column, needs_sensitive=getattr(estimator, "needs_sensitive", False))
-    prediction = np.asarray(estimator.predict(features), dtype=float)
-    if task == "regression" or not hasattr(estimator, "predict_proba"):
-        return Answers(prediction)
-    scores = np.asarray(estimator.predict_proba(features)[:, 1], dtype=float)
-    check_scores(scores, type(estimator).__name__)
-    return Answers(prediction, scores)
+    features = rows.features_for(column, needs_sensitive=sensitive_input(estimator) is not None)
+    predicted = predict_rows(estimator, features).astype(float)
+    return Answers(predicted["prediction"].to_numpy(), predicted["score"].to_numpy() if "score" in predicted else None)
 
 
 def assess(

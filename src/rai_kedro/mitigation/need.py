@@ -59,7 +59,7 @@ def _add_need(
     estimator = comparison.estimators.get(model.name)
     if estimator is None:
         return model
-    answers = answer(test, comparison.by.column, comparison.task, estimator)
+    answers = answer(test, comparison.by.column, estimator)
     grouping = make_groups(test.audit, next(one for one in fairness.groupings if one.name == comparison.by.column))
     values = need.to_numpy(dtype=float)
     counted: Literal["sum", "mean"] = "sum" if comparison.task == "classification" else "mean"

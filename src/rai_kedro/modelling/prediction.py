@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from rai_kedro.errors import RaiError
+from rai_kedro.modelling.threads import limit_threads
 
 
 class PredictionError(RaiError):
@@ -31,9 +32,11 @@ def predict_rows(model: Any, features: pd.DataFrame) -> pd.DataFrame:
     Raises:
         PredictionError: A score is no probability.
     """
-    predicted = pd.DataFrame({"prediction": model.predict(features)}, index=features.index)
-    if hasattr(model, "predict_proba"):
-        predicted["score"] = model.predict_proba(features)[:, list(model.classes_).index(1)]
+    with limit_threads(len(features)):
+        predicted = pd.DataFrame({"prediction": model.predict(features)}, index=features.index)
+        if hasattr(model, "predict_proba"):
+            predicted["score"] = model.predict_proba(features)[:, list(model.classes_).index(1)]
+    if "score" in predicted:
         check_scores(predicted["score"].to_numpy(), type(model).__name__)
     return predicted
 

@@ -1,4 +1,4 @@
-"""How many threads a fit is given."""
+"""How many threads a fit or a prediction is given."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _ROWS_FOR_THREADS = 20_000
 
 @contextmanager
 def limit_threads(rows: int) -> Iterator[None]:
-    """Fit small data in one thread.
+    """Fit or predict small data in one thread.
 
     Args:
-        rows: How many rows are fitted on.
+        rows: How many rows there are.
     """
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
