@@ -16,11 +16,11 @@ from sklearn.tree import DecisionTreeClassifier
 from rai_kedro.fairness.assessment import Assessment, FairnessSpec, examine_classification
 from rai_kedro.fairness.estimates import Disparity
 from rai_kedro.fairness.grouping import GroupingSpec
-from rai_kedro.mitigation.choosing import choose_model, mark_frontier
-from rai_kedro.mitigation.compared import Comparator, ComparedModel, PerformanceFigure
 from rai_kedro.mitigation.comparison import Comparison, ComparisonRequest, ConfiguredMethod, Rows, compare_methods
-from rai_kedro.mitigation.need import hold_against_need
-from rai_kedro.mitigation.paired import Gain
+from rai_kedro.mitigation.comparison.choosing import choose_model, mark_frontier
+from rai_kedro.mitigation.comparison.compared import Comparator, ComparedModel, PerformanceFigure
+from rai_kedro.mitigation.comparison.need import hold_against_need
+from rai_kedro.mitigation.comparison.paired import Gain
 from rai_kedro.mitigation.sensitive import MitigationError
 from rai_kedro.modelling.preparation import PreparationParameters, build_model, build_preparation
 from rai_kedro.reporting.classification import measure_classification

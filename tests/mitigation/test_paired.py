@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from rai_kedro.mitigation.paired import Answers, measure_gain
+from rai_kedro.mitigation.comparison.paired import Answers, measure_gain
 from rai_kedro.mitigation.sensitive import MitigationError
 
 

@@ -25,7 +25,7 @@ from rai_kedro.mitigation.comparison import (
     Uncompared,
     compare_methods,
 )
-from rai_kedro.mitigation.need import hold_against_need as add_need
+from rai_kedro.mitigation.comparison.need import hold_against_need as add_need
 from rai_kedro.mitigation.sensitive import MitigationError
 from rai_kedro.modelling.estimator import build_estimator, require_both_classes, require_task
 from rai_kedro.modelling.prediction import sensitive_input

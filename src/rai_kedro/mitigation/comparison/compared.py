@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from rai_kedro.fairness.estimates import Disparity, DisparityKind
-from rai_kedro.mitigation.paired import LARGER_IS_BETTER, Gain
+from rai_kedro.mitigation.comparison.paired import LARGER_IS_BETTER, Gain
 
 if TYPE_CHECKING:
     from rai_kedro.fairness.assessment import Assessment

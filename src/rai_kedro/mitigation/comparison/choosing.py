@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from rai_kedro.fairness.metrics import METRICS
-from rai_kedro.mitigation.compared import UNMITIGATED, Comparator, ComparedModel
+from rai_kedro.mitigation.comparison.compared import UNMITIGATED, Comparator, ComparedModel
 from rai_kedro.mitigation.sensitive import MitigationError
 
 RULE = (

@@ -10,11 +10,11 @@ import pandas as pd
 
 from rai_kedro.fairness.grouping import make_groups
 from rai_kedro.fairness.request import FairnessSpec
-from rai_kedro.mitigation.compared import ComparedModel
-from rai_kedro.mitigation.comparison import Comparison
-from rai_kedro.mitigation.evaluation import answer, assess
-from rai_kedro.mitigation.paired import Answers
-from rai_kedro.mitigation.rows import Rows
+from rai_kedro.mitigation.comparison.compared import ComparedModel
+from rai_kedro.mitigation.comparison.comparing import Comparison
+from rai_kedro.mitigation.comparison.evaluation import answer, assess
+from rai_kedro.mitigation.comparison.paired import Answers
+from rai_kedro.mitigation.comparison.rows import Rows
 from rai_kedro.mitigation.sensitive import MitigationError
 
 if TYPE_CHECKING:

@@ -13,21 +13,21 @@ import pandas as pd
 from rai_kedro.fairness.grouping import Grouping, make_groups
 from rai_kedro.fairness.metrics import Task
 from rai_kedro.fairness.request import FairnessSpec
-from rai_kedro.mitigation.compared import (
+from rai_kedro.mitigation.comparison.compared import (
     Comparator,
     ComparedModel,
     GroupCurve,
     GroupOutcome,
     PerformanceFigure,
 )
-from rai_kedro.mitigation.paired import Answers, measure_gain
-from rai_kedro.mitigation.rows import Rows
+from rai_kedro.mitigation.comparison.paired import Answers, measure_gain
+from rai_kedro.mitigation.comparison.rows import Rows
 from rai_kedro.mitigation.sensitive import MitigationError
 from rai_kedro.modelling.prediction import predict_rows, sensitive_input
 
 if TYPE_CHECKING:
     from rai_kedro.fairness.assessment import Assessment
-    from rai_kedro.mitigation.fitting import Attempt
+    from rai_kedro.mitigation.comparison.fitting import Attempt
 
 _CURVE_POINTS = 101
 _SHOWN: dict[Task, str] = {"classification": "selection rate", "regression": "mean prediction"}

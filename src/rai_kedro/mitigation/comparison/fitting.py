@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from rai_kedro.fairness.metrics import Task
-from rai_kedro.mitigation.compared import UNMITIGATED, YARDSTICK, Comparator, Role, Status
+from rai_kedro.mitigation.comparison.compared import UNMITIGATED, YARDSTICK, Comparator, Role, Status
+from rai_kedro.mitigation.comparison.rows import Rows
 from rai_kedro.mitigation.methods import METHODS, applicable, build_mitigated, find_method
-from rai_kedro.mitigation.rows import Rows
 from rai_kedro.mitigation.sensitive import MitigationError
 from rai_kedro.modelling.threads import limit_threads
 

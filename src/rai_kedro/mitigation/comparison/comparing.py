@@ -17,12 +17,19 @@ import pandas as pd
 from rai_kedro.fairness.estimates import DisparityKind
 from rai_kedro.fairness.metrics import METRICS, Task, list_metrics
 from rai_kedro.fairness.request import FairnessSpec
-from rai_kedro.mitigation.choosing import RULE, choose_model, mark_frontier
-from rai_kedro.mitigation.compared import UNMITIGATED, YARDSTICK, Comparator, ComparedModel
-from rai_kedro.mitigation.evaluation import Evaluator, evaluate_model
-from rai_kedro.mitigation.fitting import Attempt, FitSetting, check_alternatives, fit_method, fit_plain, fit_yardstick
-from rai_kedro.mitigation.paired import LARGER_IS_BETTER
-from rai_kedro.mitigation.rows import Rows
+from rai_kedro.mitigation.comparison.choosing import RULE, choose_model, mark_frontier
+from rai_kedro.mitigation.comparison.compared import UNMITIGATED, YARDSTICK, Comparator, ComparedModel
+from rai_kedro.mitigation.comparison.evaluation import Evaluator, evaluate_model
+from rai_kedro.mitigation.comparison.fitting import (
+    Attempt,
+    FitSetting,
+    check_alternatives,
+    fit_method,
+    fit_plain,
+    fit_yardstick,
+)
+from rai_kedro.mitigation.comparison.paired import LARGER_IS_BETTER
+from rai_kedro.mitigation.comparison.rows import Rows
 from rai_kedro.mitigation.sensitive import MitigationError
 
 __all__ = ["Comparison", "ComparisonRequest", "ConfiguredMethod", "Rows", "Uncompared", "compare_methods"]
