@@ -358,3 +358,18 @@ def test_the_frontier_holds_what_no_other_beats():
     assert [model.on_frontier for model in marked] == [True, True, True, False]
     twins = mark_frontier([PLAIN, replace(PLAIN, name="twin")], BY)
     assert all(model.on_frontier for model in twins)
+
+
+def test_a_model_that_leaves_a_group_without_a_figure_is_not_chosen():
+    gap = Disparity(
+        "statistical_parity", "race", "difference", 0.01, 0.0, 0.03, 0.95, (), None, "", "", ("C: no rows",)
+    )
+    dropping = replace(FAIRER, name="dropping", assessment=Assessment((gap,), ()))
+    assert choose_model([PLAIN, FAIRER, dropping], BY).name == "fairer"
+
+    # Where the rows lack the group for every model, nothing is held against a single one.
+    lacking = [
+        replace(one, assessment=Assessment((replace(one.find_disparity(BY), not_assessed=("C: no rows",)),), ()))
+        for one in (PLAIN, FAIRER)
+    ]
+    assert choose_model([*lacking, dropping], BY).name == "dropping"

@@ -32,6 +32,11 @@ def permitted(until: str = "2026-12-31") -> dict[str, dict[str, Any]]:
     return {"LSTAT": {"use": "mitigation", "justification": justification}}
 
 
+def scoring(model: Any) -> ProductionModel:
+    """Stand for version 1: scoring reads model and version; how one comes to production is tested in tests/registry."""
+    return ProductionModel(model, "1", "a run", pd.DataFrame(), {}, review=None)  # type: ignore[arg-type]
+
+
 def run(catalog: DataCatalog, *outputs: str) -> dict[str, Any]:
     wanted = [f"housing.{output}" for output in outputs]
     # What another node reads on is let go by the runner, so the outputs are gathered while the pipeline runs.
@@ -84,8 +89,7 @@ def test_the_permitted_mitigation_travels_with_the_model(
     assert "LSTAT" not in model.estimator_.feature_names_in_
 
     stores = january["feature_store"].load(), january["label_store"].load()
-    # Scoring reads the model and its version; how a version comes to production is tested in tests/registry.
-    production = ProductionModel(model, "1", "a run", reference=pd.DataFrame(), contract={}, review=None)  # type: ignore[arg-type]
+    production = scoring(model)
     today = read_contract(path, as_of=date(2026, 6, 1))
     scored = next(iter(score_months(("2024-01",), *stores, production, today)))
 
@@ -133,8 +137,9 @@ def test_the_gate_allows_for_the_choice_among_models(make_catalog: Callable[...,
     assert compared.selectable == 2  # the yardstick may not be chosen
     levels = {one["level"] for one in found["fairness_assessment"]["disparities"]}
     assert sorted(levels) == pytest.approx([0.975])
+    # A configured choice is no cheaper: it may have been configured after a look at these very figures.
     configured = run(make_catalog(mitigation={"chosen": "unmitigated"}), "compared_models")["compared_models"]
-    assert configured.selectable == 1
+    assert configured.selectable == 2
 
 
 def test_levels_are_divided_among_the_models() -> None:
@@ -175,3 +180,31 @@ def test_the_last_month_is_not_before_the_first(parameters: dict[str, Any]) -> N
     months = TrainingParameters(**{**parameters["training"], "month": "2023-11", "last_month": "2024-02"})
     assert months.months == ("2023-11", "2023-12", "2024-01", "2024-02")
     assert months.period == "2023-11 to 2024-02"
+
+
+def test_a_month_with_a_group_the_mitigation_has_not_met_stops_before_any_is_written(
+    make_catalog: Callable[..., DataCatalog], write_contract: Callable[..., Path], january: Mapping[str, MonthStore]
+) -> None:
+    path = write_contract(permitted())
+    model = run(make_catalog(path, mitigation=NEEDS_LSTAT), "model")["model"]
+    first = january["feature_store"].load()["month=2024-01"]()
+    odd = first.assign(month="2024-02", LSTAT=first["LSTAT"].mask(first.index == 3))
+    features = {"month=2024-01": first.copy, "month=2024-02": odd.copy}
+    production = scoring(model)
+    contract = read_contract(path, as_of=date(2026, 6, 1))
+    nullable = contract.datasets["feature_store"].columns["LSTAT"].model_copy(update={"nullable": True})
+    store = contract.datasets["feature_store"]
+    store = store.model_copy(update={"columns": {**store.columns, "LSTAT": nullable}})
+    contract = contract.model_copy(update={"datasets": {**contract.datasets, "feature_store": store}})
+
+    with pytest.raises(MitigationError, match=r"(?s)not fitted for some of the groups.*month 2024-02, version 1"):
+        next(iter(score_months(("2024-01", "2024-02"), features, {}, production, contract)))
+
+
+def test_categories_that_the_contract_allows_have_to_be_among_the_groups() -> None:
+    contract = read_contract("conf/base/hospital/catalog.yml", as_of=date(2026, 1, 1)).datasets["feature_store"]
+    spec = FairnessParameters(
+        metrics=("statistical_parity",), groupings=[{"columns": "sex"}, {"columns": ["age"]}], tolerances=()
+    )
+
+    assert [one.declared for one in spec.declare_categories(contract).groupings] == [("female", "male"), ()]

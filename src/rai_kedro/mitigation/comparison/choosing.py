@@ -4,8 +4,8 @@ The rule, driven by intervals: of the models that may be used, those count whose
 default the AUC) is shown not to be worse than the unmitigated model's by more than the tolerance, that is, the lower
 end of the paired interval of the gain is not below minus the tolerance. Of these the one whose disparity is smallest
 *as far as the rows can tell*: the upper end of its interval is smallest (of a ratio: the lower end largest). The
-unmitigated model itself counts, so that a mitigation is chosen only if it can be vouched for more fairness. With equal
-ends the better performance decides.
+unmitigated model itself counts, so that a mitigation is chosen only if it can be vouched for more fairness; a model that
+leaves a group without a figure does not count. With equal ends the better performance decides.
 """
 
 from __future__ import annotations
@@ -82,7 +82,11 @@ def choose_model(models: Sequence[ComparedModel], by: Comparator, configured: st
 
 
 def _choose_by_rule(models: Sequence[ComparedModel], by: Comparator) -> Choice:
-    ends = {model.name: _vouched(model, by) for model in models if model.may_be_used}
+    usual = _unassessed(next((model for model in models if model.name == UNMITIGATED), None), by)
+    # A disparity that leaves out a group looks small: what a model does to nobody's comparison is no merit of it.
+    ends = {
+        model.name: _vouched(model, by) for model in models if model.may_be_used and _unassessed(model, by) <= usual
+    }
     eligible = [model for model in models if ends.get(model.name) is not None and _holds(model, by)]
     if not eligible:
         return Choice(
@@ -118,6 +122,12 @@ def _holds(model: ComparedModel, by: Comparator) -> bool:
     if model.name == UNMITIGATED:
         return True
     return bool(model.gains) and all(gain.lower is not None and gain.lower >= -by.tolerance for gain in model.gains)
+
+
+def _unassessed(model: ComparedModel | None, by: Comparator) -> frozenset[str]:
+    """Return the groups that could not be taken into the comparison."""
+    disparity = None if model is None else model.find_disparity(by)
+    return frozenset() if disparity is None else frozenset(one.partition(":")[0] for one in disparity.not_assessed)
 
 
 def _vouched(model: ComparedModel, by: Comparator) -> float | None:

@@ -108,7 +108,6 @@ class Comparison:
         chosen: Name of the chosen model.
         reason: Why it.
         rule: The rule of choice.
-        configured: Whether the choice was configured and not left to the rule.
         estimators: The fitted models by name; not part of :meth:`to_dict`.
     """
 
@@ -121,7 +120,6 @@ class Comparison:
     chosen: str
     reason: str
     rule: str = RULE
-    configured: bool = False
     estimators: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -136,11 +134,12 @@ class Comparison:
 
     @property
     def selectable(self) -> int:
-        """How many models the rule could have chosen on these rows; 1 where the choice was made beforehand.
+        """How many models could have been chosen on these rows.
 
-        Whoever judges the chosen model on the same rows has to allow for so many at once.
+        Whoever judges the chosen model on the same rows has to allow for so many at once, also where the choice was
+        configured: whether it was before or after a look at these figures, nobody can tell.
         """
-        return 1 if self.configured else sum(one.may_be_used and one.status == "fitted" for one in self.models)
+        return sum(one.may_be_used and one.status == "fitted" for one in self.models)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values that JSON can hold."""
@@ -222,7 +221,6 @@ def _conclude(
         marked,
         choice.name,
         choice.reason,
-        configured=request.configured is not None,
         estimators={
             one.name: one.estimator for one, told in zip(attempts, marked, strict=True) if told.status == "fitted"
         },

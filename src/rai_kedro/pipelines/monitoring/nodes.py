@@ -13,6 +13,7 @@ from rai_kedro.catalogue.contract import NUMERIC_TYPES, Contract, DatasetContrac
 from rai_kedro.catalogue.lanes import Lanes, add_sensitive, split_lanes
 from rai_kedro.catalogue.pairing import load_month, refuse_orphans
 from rai_kedro.drift.workspace import MonthReport
+from rai_kedro.errors import RaiError
 from rai_kedro.frames import Store
 from rai_kedro.modelling.prediction import predict_rows, sensitive_input
 from rai_kedro.pipelines.monitoring.parameters import MonitoringParameters
@@ -50,7 +51,14 @@ def score_months(
     production: ProductionModel,
     contract: Contract,
 ) -> Iterator[dict[str, pd.DataFrame]]:
-    """Predict month by month with the production model only; each month is saved before the next is read."""
+    """Predict month by month with the production model only; each month is saved before the next is read.
+
+    A mitigation that goes by group cannot answer for a group it has not met: then no month is written.
+    """
+    if sensitive_input(production.model) is not None:
+        for month in months:
+            frame = _load_paired(feature_store, label_store, contract, month)
+            _try_month(_split(frame, contract, production, month), production, month)
     for month in months:
         frame = _load_paired(feature_store, label_store, contract, month)
         lanes = _split(frame, contract, production, month)
@@ -119,6 +127,15 @@ def summarise_months(
             metrics.setdefault(name, []).append(entry)
     figure = draw_timeline(timeline)
     return timeline, figure, render_drift_page(timeline, figure, use_case=contract.use_case), metrics
+
+
+def _try_month(lanes: Lanes, production: ProductionModel, month: str) -> None:
+    """Predict a month for nothing but the error, which then says the month and the version."""
+    try:
+        predict_rows(production.model, lanes.model)
+    except RaiError as error:
+        error.where = f"month {month}, version {production.version}, {error.where}"
+        raise
 
 
 def _load_paired(feature_store: Store, label_store: Store, contract: Contract, month: str) -> pd.DataFrame:

@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from rai_kedro.catalogue.contract import DatasetContract
 from rai_kedro.fairness.estimates import DisparityKind
 from rai_kedro.fairness.questionnaire.answers import Step
 from rai_kedro.fairness.request import FairnessSpec
@@ -95,6 +96,22 @@ class FairnessParameters(FairnessSpec):
     def gate(self) -> Gate:
         """The gate these tolerances make."""
         return Gate(tolerances=self.tolerances, level=self.level)
+
+    def declare_categories(self, contract: DatasetContract) -> FairnessParameters:
+        """Count the categories that the contract allows as groups that have to exist.
+
+        A group that has no row among those assessed is then not assessed, and not passed over.
+
+        Args:
+            contract: Contract of the feature store.
+        """
+        groupings = []
+        for spec in self.groupings:
+            column = contract.columns.get(spec.columns[0]) if len(spec.columns) == 1 else None
+            allowed = () if column is None or column.categories is None else tuple(map(str, column.categories))
+            declared = tuple(dict.fromkeys([*spec.declared, *allowed]))
+            groupings.append(spec.model_copy(update={"declared": declared}))
+        return self.model_copy(update={"groupings": tuple(groupings)})
 
     def after_choice(self, models: int) -> FairnessParameters:
         """Widen all intervals so that they hold for whichever of several models these rows made look fairest.
