@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import pytest
@@ -90,6 +91,26 @@ class TestRowsNeeded:
     def test_on_the_tolerance_no_number_settles(self):
         verdict = judge(disparity(0.05, 0.15, value=0.1), 0.1)
         assert (verdict.outcome, verdict.rows_needed) == ("insufficient_evidence", None)
+
+    def test_number_is_said_to_settle_half_of_all_cases(self):
+        verdict = judge(disparity(0.01, 0.15, value=0.05), 0.1)
+        assert verdict.reason.endswith(
+            "; about 3,000 further rows like these would settle it in about half of all cases"
+        )
+
+    @pytest.mark.parametrize(
+        ("value", "rows", "needed"),
+        [(0.0905, 500, None), (0.0899, 500, 97_030), (0.098, 50_000, None), (0.1, 500, None)],
+        ids=["over a hundred times", "under it", "over a million", "on the tolerance"],
+    )
+    def test_number_beyond_all_reach_is_none(self, value, rows, needed):
+        """Arm .1: ((.1 / distance)² - 1) times the rows, of which there are two groups."""
+        groups = tuple(GroupFigure(name, rows, 0.3, 0.2, 0.4) for name in "ab")
+        measured = dataclasses.replace(disparity(0.01, value + 0.1, value=value), groups=groups)
+        verdict = judge(measured, 0.1)
+        assert verdict.rows_needed == needed
+        if needed is None:
+            assert verdict.reason.endswith("spans 0.1; no feasible number of rows like these would settle it")
 
     def test_ratio_is_taken_on_the_log_scale(self):
         """Arm log 4/3 from .9 to .675, distance log 9/8."""

@@ -41,9 +41,43 @@ def test_auc_gain_is_the_difference_of_the_areas_and_its_interval_that_of_the_pa
     gain = measure_gain("AUC", truth, *(Answers(truth, score) for score in scores))
 
     by_row, by_column = pairs.mean(axis=1), pairs.mean(axis=0)
-    error = np.sqrt(by_row.var(ddof=1) / len(by_row) + by_column.var(ddof=1) / len(by_column))
+    # Two rows are added to each class, and the quantile is of the rarer class: 22 rows.
+    parts = [np.append(part, [0.25, -0.25]) for part in (by_row, by_column)]
+    error = np.sqrt(sum(part.var(ddof=1) / len(part) for part in parts))
     assert gain.value == pytest.approx(pairs.mean())
-    assert gain.upper - gain.lower == pytest.approx(2 * stats.norm.ppf(0.975) * error)
+    assert gain.upper - gain.lower == pytest.approx(2 * stats.t.ppf(0.975, min(pairs.shape) - 1) * error)
+
+
+@pytest.mark.parametrize(
+    ("rows", "share", "shifts"), [(150, 0.2, (1.2, 1.8)), (60, 0.5, (2.5, 3.0)), (200, 0.3, (1.2, 1.5))]
+)
+def test_a_loss_of_auc_is_not_denied_by_few_rows(rows, share, shifts):
+    """The lower end decides who may be chosen: above the truth in 2.5 % of samples, up to chance of 400."""
+    rng = np.random.default_rng(5)
+    correlation = 0.9 if share < 0.5 else 0.8
+
+    def draw(n):
+        truth = (rng.random(n) < share).astype(float)
+        noise = rng.multivariate_normal([0, 0], [[1, correlation], [correlation, 1]], size=n, method="cholesky")
+        return truth, [Answers(truth, noise[:, at] + shift * truth) for at, shift in enumerate(shifts)]
+
+    areas = [stats.norm.cdf(shift / np.sqrt(2)) for shift in shifts]
+    gains = [measure_gain("AUC", truth, *answers) for truth, answers in (draw(rows) for _ in range(400))]
+    lower = [gain.lower for gain in gains if gain.lower is not None]
+    assert len(lower) > 380
+    assert np.mean(np.array(lower) > areas[0] - areas[1]) < 0.045
+
+
+@pytest.mark.parametrize("name", ["AUC", "Brier score"])
+def test_few_of_a_class_show_nothing(name):
+    rng = np.random.default_rng(6)
+    answers = [Answers(np.ones(400), rng.random(400)) for _ in range(2)]
+
+    few, enough = (measure_gain(name, (np.arange(400) < events).astype(float), *answers) for events in (19, 20))
+
+    assert (few.lower, few.upper) == (None, None)
+    assert few.method == "no interval: 19 rows of the rarer class, 20 are needed"
+    assert enough.lower < enough.value < enough.upper
 
 
 def test_the_same_answers_gain_nothing():

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from kedro.io import DataCatalog
+from sklearn.dummy import DummyRegressor
 
 from rai_kedro.catalogue.contract import Contract
 from rai_kedro.fairness.questionnaire.selection import follow, load_tree
@@ -100,17 +101,22 @@ def written(
     model, audit, _, target, digest = nodes.separate_lanes(*stores, contract, training)
     split, _, audit_test = nodes.split_months(model, audit, target, training)
     nothing = nodes.Uncompared("no column is configured")
-    predictions = nodes.predict_splits(nodes.fit_model(split, contract, training), split)
+    fitted = nodes.fit_model(split, contract, training)
+    predictions = nodes.predict_splits(fitted, split)
     performance = nodes.assess_performance(split, predictions, training)
     found = nodes.assess_fairness(split, audit_test, predictions, nothing, training, fairness)
     assessment, gate = (json.loads(json.dumps(one)) for one in found)
     comparison, _, *figures = report_mitigation(nothing, contract, training)
     drawn = nodes.draw_figures(split, predictions, assessment, training)
+    # What is registered need not be what is configured.
+    registered = DummyRegressor(strategy="quantile", quantile=0.4).fit(split.features_train, split.target_train)
     version = SimpleNamespace(version="1", run_id="8f1c", created_at="2026-01-01T12:00:00+00:00", git_commit="4f2c")
     measured = (performance, assessment, gate, comparison, {})
     said = Statements(**parameters["statements"])
     with caplog.at_level(logging.WARNING):
-        return nodes.write_card(version, split, digest, *measured, *drawn, *figures, contract, training, fairness, said)
+        return nodes.write_card(
+            version, registered, split, digest, *measured, *drawn, *figures, contract, training, fairness, said
+        )
 
 
 def test_card_of_a_run_holds_gate_groups_and_the_contradiction(
@@ -118,6 +124,8 @@ def test_card_of_a_run_holds_gate_groups_and_the_contradiction(
 ) -> None:
     card = written.card
     assert card.fairness is not None
+    assert card.estimator.class_path == "sklearn.dummy.DummyRegressor"
+    assert card.estimator.params == {"strategy": "quantile", "quantile": 0.4}
     assert {table.column for table in card.fairness.assessment.tables} == {"B", "LSTAT"}
     assert card.fairness.unit == "1,000 dollars"
     assert card.mitigation is None

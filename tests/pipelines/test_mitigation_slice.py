@@ -142,6 +142,23 @@ def test_the_gate_allows_for_the_choice_among_models(make_catalog: Callable[...,
     assert configured.selectable == 2
 
 
+def test_the_groups_assessed_are_those_that_the_methods_know(make_catalog: Callable[..., DataCatalog]) -> None:
+    """An undeclared cut is the median of the training rows, everywhere."""
+    found = run(make_catalog(), "compared_models", "fairness_assessment", "audit_train", "audit_test")
+
+    median = found["audit_train"]["LSTAT"].median()
+    assert median != found["audit_test"]["LSTAT"].median()
+    compared: Comparison = found["compared_models"]
+    for name in ("bounded_group_loss", "post_processed"):
+        assert compared.estimators[name].cuts_ == [median]
+    below = int((found["audit_test"]["LSTAT"] <= median).sum())
+    assert {one.outcomes[0].rows for one in compared.models} == {below}
+    table = next(one for one in found["fairness_assessment"]["tables"] if one["column"] == "LSTAT")
+    assert table["rule"] == f"LSTAT cut at {median:g}, the median of the training rows"
+    mean = next(one for one in table["figures"] if one["rate"] == "mean prediction")
+    assert (mean["group"], mean["rows"]) == (f"at or below {median:g}", below)
+
+
 def test_levels_are_divided_among_the_models() -> None:
     spec = FairnessParameters(metrics=("statistical_parity",), level=0.95, tolerances=())
     assert spec.after_choice(1).level == pytest.approx(0.95)

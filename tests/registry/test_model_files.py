@@ -55,6 +55,7 @@ from sklearn.tree import DecisionTreeRegressor
 
 from rai_kedro.mitigation.alignment import GroupAlignment
 from rai_kedro.mitigation.methods import METHODS, build_mitigated
+from rai_kedro.modelling.balanced import BalancedEstimator
 from rai_kedro.modelling.preparation import PreparationParameters, build_model, build_preparation
 from rai_kedro.registry.model_files import (
     MODEL_FILE,
@@ -95,6 +96,7 @@ CLASSIFIERS = [
     HistGradientBoostingClassifier(max_iter=5),
     CalibratedClassifierCV(LogisticRegression(), cv=3),
     CalibratedClassifierCV(RandomForestClassifier(5), method="isotonic", cv=3),
+    BalancedEstimator(LogisticRegression(), "over"),
 ]
 PREPROCESSORS = [
     StandardScaler(),

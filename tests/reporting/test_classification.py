@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from rai_kedro.reporting.classification import ClassificationError, _brier, iterate_roc, measure_classification
+from rai_kedro.reporting.classification import (
+    ClassificationError,
+    _auc,
+    _brier,
+    _share,
+    iterate_roc,
+    measure_classification,
+)
 
 
 def _rows(seed: int, rows: int = 300) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -62,6 +69,48 @@ def test_interval_of_the_brier_score_covers_the_truth(rate: float, rows: int) ->
 def test_scores_without_any_error_have_an_interval_of_no_width() -> None:
     brier = _brier(np.array([0.0, 1.0, 1.0]), np.array([0.0, 1.0, 1.0]), "test", 0.95)
     assert (brier.value, brier.lower, brier.upper) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(("rows", "rate"), [(50, 0.99), (100, 0.995), (500, 0.999), (200, 0.98)])
+def test_interval_of_a_share_near_one_holds(rows: int, rate: float) -> None:
+    """Exact coverage over all outcomes; Wilson's interval alone holds in 91 to 93 % of them."""
+    from scipy.stats import binom
+
+    covered = 0.0
+    for wrong in range(int(rows * (1 - rate) * 6) + 8):
+        decision = np.repeat([0, 1], [wrong, rows - wrong])
+        accuracy = _share("accuracy", decision == 1, "", ("test", 0.95))
+        assert accuracy.lower is not None and accuracy.upper is not None
+        covered += binom.pmf(wrong, rows, 1 - rate) * (accuracy.lower <= rate <= accuracy.upper)
+    assert covered >= 0.945
+
+
+@pytest.mark.parametrize(("positive", "shift"), [(5, 2.0), (10, 1.5)])
+def test_interval_of_the_auc_holds_with_few_rows_of_a_class(positive: int, shift: float) -> None:
+    """DeLong's alone held in 85 and 92 % of such samples."""
+    from scipy.stats import norm
+
+    rng, runs, covered = np.random.default_rng(2), 500, 0
+    truth, true_auc = np.repeat([1.0, 0.0], [positive, 90]), float(norm.cdf(shift / np.sqrt(2)))
+    for _ in range(runs):
+        auc = _auc(truth, rng.normal(size=truth.size) + shift * truth, "test", 0.95)
+        assert auc.lower is not None and auc.upper is not None
+        covered += auc.lower <= true_auc <= auc.upper
+    assert auc.note == f"only {positive} rows of the rarer class" or auc.value == 1
+    assert covered / runs >= 0.95
+
+
+@pytest.mark.parametrize("is_reversed", [False, True])
+def test_scores_that_separate_the_classes_have_an_exact_limit(is_reversed: bool) -> None:
+    """Seven pairs in order: at the limit they are so with probability .025."""
+    truth = np.repeat([1.0, 0.0], [7, 30])
+    score = np.linspace(0, 1, 37) if is_reversed else np.linspace(1, 0, 37)
+    auc = _auc(truth, score, "test", 0.95)
+    assert auc.lower is not None and auc.upper is not None
+    inner = 1 - auc.upper if is_reversed else auc.lower
+    assert inner**7 == pytest.approx(0.025)
+    assert (auc.lower if is_reversed else 1 - auc.upper) == 0
+    assert "separate the classes fully" in auc.note
 
 
 def test_roc_runs_from_corner_to_corner_and_has_the_area() -> None:

@@ -57,12 +57,12 @@ def divide_column(values: pd.Series[Any], column: str, spec: GroupingSpec) -> Co
         )
     if types.is_datetime64_any_dtype(values.dtype) and not said:
         days = (values - pd.Timestamp(0, tz=values.dt.tz)) / pd.Timedelta(days=1)
-        return _cut(days, column, spec.cuts.get(column), unit=" days since 1970-01-01")
+        return _cut(days, column, spec, unit=" days since 1970-01-01")
     numeric = types.is_numeric_dtype(values.dtype) and not types.is_bool_dtype(values.dtype)
     if column in spec.cuts or said is False or (said is None and numeric and not _looks_coded(values)):
         if not numeric:
             values = _as_numbers(values, column, spec)
-        return _cut(values, column, spec.cuts.get(column))
+        return _cut(values, column, spec)
     return _take_values(values, column, spec)
 
 
@@ -133,7 +133,8 @@ def _order(name: str) -> tuple[float, str]:
         return float("inf"), name
 
 
-def _cut(values: pd.Series[Any], column: str, cuts: tuple[float, ...] | None, *, unit: str = "") -> ColumnGroups:
+def _cut(values: pd.Series[Any], column: str, spec: GroupingSpec, *, unit: str = "") -> ColumnGroups:
+    cuts = spec.cuts.get(column)
     numbers = values.to_numpy(dtype=float, na_value=np.nan)
     if cuts is None:
         median = float(np.nanmedian(numbers)) if not np.isnan(numbers).all() else float("nan")
@@ -144,7 +145,13 @@ def _cut(values: pd.Series[Any], column: str, cuts: tuple[float, ...] | None, *,
         points = cuts
         between = [f"above {low:g} to {high:g}" for low, high in pairwise(points)]
         names = [f"at or below {points[0]:g}", *between, f"above {points[-1]:g}"]
-        rule = f"{column} cut at the declared points {', '.join(f'{point:g}' for point in points)}{unit}"
+        at = f"{', '.join(f'{point:g}' for point in points)}{unit}"
+        learnt = column in spec.learnt
+        rule = (
+            f"{column} cut at {at}, the median of the training rows"
+            if learnt
+            else f"{column} cut at the declared points {at}"
+        )
     codes = np.searchsorted(np.asarray(points), numbers, side="left").astype(np.int16)
     codes[np.isnan(numbers)] = -1
     return ColumnGroups(codes, names, names, rule)

@@ -32,6 +32,7 @@ class GroupingSpec(BaseModel):
             make, and the intersections of the groups found (see ``every_intersection``), count as declared.
         every_intersection: Whether each combination of the groups found has to have rows.
         reference: The group that others are held against; the largest if None.
+        learnt: Columns whose cut point is the median of the training rows; training fills it in, for the words only.
         missing: ``group``: missing values are the group "missing"; ``leave_out``: such rows are counted and left out.
     """
 
@@ -43,6 +44,7 @@ class GroupingSpec(BaseModel):
     declared: tuple[str, ...] = ()
     every_intersection: bool = True
     reference: str | None = None
+    learnt: tuple[str, ...] = ()
     missing: Literal["group", "leave_out"] = "group"
 
     @field_validator("columns", mode="before")

@@ -215,9 +215,9 @@ def _check_model(method: MethodDefinition, model: Any) -> MitigationError | None
 
 def _name_model(model: Any) -> str:
     """Return the class of a model; of a Pipeline that of its last step, which is what somebody configured."""
-    while hasattr(model, "steps"):
-        model = model.steps[-1][1]
-    return type(model).__name__
+    from rai_kedro.modelling.balanced import find_last
+
+    return type(find_last(model)).__name__
 
 
 def _list_methods(task: Task, *, permitted: bool = True) -> str:

@@ -18,6 +18,7 @@ from sklearn.pipeline import Pipeline
 
 from rai_kedro.mitigation.reweighing import find_weight_argument
 from rai_kedro.mitigation.sensitive import MitigationError
+from rai_kedro.modelling.balanced import BalancedEstimator
 from rai_kedro.modelling.threads import limit_threads
 
 
@@ -71,7 +72,8 @@ def split_estimator(estimator: Any, method: str) -> tuple[Any, Any, str]:
     Raises:
         MitigationError: The model is frozen, or takes no weights.
     """
-    last, steps = estimator, []
+    # Balance is in the costs of errors here (`reduced.py`): drawing rows by the labels of a step would undo the step.
+    last, steps = estimator.estimator if isinstance(estimator, BalancedEstimator) else estimator, []
     while isinstance(last, Pipeline):
         steps += last.steps[:-1]
         last = last.steps[-1][1]

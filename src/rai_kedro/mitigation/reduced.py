@@ -20,6 +20,7 @@ from rai_kedro.mitigation.sensitive import (
     take_column,
 )
 from rai_kedro.mitigation.wrapping import TwoClassModel, base_has, encode_classes
+from rai_kedro.modelling.balanced import BalancedEstimator
 
 # fairlearn's class for each constraint, and how many outcomes it looks at by themselves.
 CONSTRAINTS: dict[str, tuple[str, int]] = {
@@ -145,13 +146,23 @@ class ReductionModel(TwoClassModel):
         strata = learn_groups(take_column(X, self.strata_column), self.strata_column)
         return {"sensitive_features": codes, "control_features": strata.codes}
 
-    def _make_constraint(self) -> Any:
+    def _make_constraint(self, outcomes: Codes) -> Any:
+        """Return fairlearn's constraint; where rows are to be balanced, with errors that cost as if they were.
+
+        The rates of the constraint are those of the rows as they are, which is what new rows will be.
+        """
         from fairlearn import reductions
 
         build = getattr(reductions, CONSTRAINTS[self.constraint][0])
         if self.ratio is None:
-            return build(difference_bound=self.tolerance)
-        return build(ratio_bound=self.ratio, ratio_bound_slack=self.tolerance)
+            moment = build(difference_bound=self.tolerance)
+        else:
+            moment = build(ratio_bound=self.ratio, ratio_bound_slack=self.tolerance)
+        if isinstance(self.estimator, BalancedEstimator):
+            against, favourable = len(outcomes) / 2 / np.bincount(outcomes)
+            costs = {"fp": float(against), "fn": float(favourable)}
+            moment.default_objective = lambda: reductions.ErrorRate(costs=costs)
+        return moment
 
     def _check_parameters(self) -> None:
         if self.constraint not in CONSTRAINTS:

@@ -81,7 +81,7 @@ class ExponentiatedGradientModel(ReductionModel):
         from fairlearn.reductions import ExponentiatedGradient
 
         rows = np.arange(len(outcomes), dtype=float)[:, None]
-        reduction = ExponentiatedGradient(oracle, self._make_constraint(), max_iter=self.max_iter)
+        reduction = ExponentiatedGradient(oracle, self._make_constraint(outcomes), max_iter=self.max_iter)
         reduction.fit(rows, outcomes, **features)
         self.gap_ = float(reduction.best_gap_)
         self.n_iter_ = int(reduction.last_iter_) + 1
@@ -178,7 +178,9 @@ class GridSearchModel(ReductionModel):
 
         self._check_grid(features)
         rows = np.arange(len(outcomes), dtype=float)[:, None]
-        search = GridSearch(oracle, self._make_constraint(), grid_size=self.grid_size, grid_limit=self.grid_limit)
+        search = GridSearch(
+            oracle, self._make_constraint(outcomes), grid_size=self.grid_size, grid_limit=self.grid_limit
+        )
         search.fit(rows, outcomes, **features)
         violations = search.gammas_.max(axis=0).to_numpy(dtype=float)
         kept = violations <= self.tolerance + SLACK

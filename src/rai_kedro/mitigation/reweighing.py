@@ -14,11 +14,10 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import clone, is_regressor
-from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import has_fit_parameter
 
 from rai_kedro.mitigation.sensitive import Codes, Column, MitigationError, require_both_classes
 from rai_kedro.mitigation.wrapping import MitigatedModel, encode_classes
+from rai_kedro.modelling.balanced import find_last, find_weight_name
 
 
 def compute_weights(codes: Codes, outcomes: Codes, names: Sequence[str]) -> npt.NDArray[np.float64]:
@@ -131,14 +130,11 @@ def find_weight_argument(estimator: Any) -> str:
     Raises:
         MitigationError: It takes none.
     """
-    last, prefix = estimator, ""
-    while isinstance(last, Pipeline):
-        step, last = last.steps[-1]
-        prefix += f"{step}__"
-    if not has_fit_parameter(last, "sample_weight"):
+    name = find_weight_name(estimator)
+    if name is None:
         raise MitigationError(
-            f"The model {type(last).__name__} takes no weights, so that it cannot be reweighed.",
+            f"The model {type(find_last(estimator)).__name__} takes no weights, so that it cannot be reweighed.",
             where="method reweighing",
             remedy="choose a model whose 'fit' takes sample_weight, or the method uniform_resampling",
         )
-    return f"{prefix}sample_weight"
+    return name

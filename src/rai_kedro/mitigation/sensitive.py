@@ -53,7 +53,7 @@ def learn_groups(values: Any, column: Column, cuts: Sequence[float] | None = Non
     Args:
         values: Sensitive column, shape (rows,).
         column: Its name, or its position if it has none.
-        cuts: Declared cut points.
+        cuts: Declared cut points; an empty sequence makes each value a group, numbers too.
 
     Returns:
         The groups.
@@ -68,7 +68,7 @@ def learn_groups(values: Any, column: Column, cuts: Sequence[float] | None = Non
             how_many=f"{len(series)} of {len(series)} rows are missing",
             remedy="mitigate for a column that is recorded, or leave the mitigation out",
         )
-    points = tuple(float(cut) for cut in cuts) if cuts is not None else _find_cut(series)
+    points = find_cut(series) if cuts is None else tuple(float(cut) for cut in cuts) or None
     grouping = make_groups(series.to_frame(), _spec(str(column), points))
     if len(grouping.groups) < 2:  # noqa: PLR2004 - a comparison needs two
         raise MitigationError(
@@ -95,7 +95,7 @@ def find_groups(values: Any, column: Column, names: Sequence[str], cuts: Sequenc
         MitigationError: Rows belong to a group that was not in the training data.
     """
     series = _as_series(values, column)
-    points = tuple(cuts) if cuts is not None else None
+    points = tuple(cuts) if cuts else None
     grouping = make_groups(series.to_frame(), _spec(str(column), points))
     position = {name: at for at, name in enumerate(names)}
     lookup = np.array([position.get(name, -1) for name in grouping.groups], dtype=np.intp)
@@ -161,7 +161,8 @@ def require_both_classes(codes: Codes, outcomes: Codes, names: Sequence[str], wh
     return np.asarray(cells, dtype=np.int64)
 
 
-def _find_cut(series: pd.Series[Any]) -> tuple[float, ...] | None:
+def find_cut(series: pd.Series[Any]) -> tuple[float, ...] | None:
+    """Return where a column is cut if nothing is declared: at its median, or None where each value is a group."""
     if not types.is_numeric_dtype(series.dtype) or types.is_bool_dtype(series.dtype):
         return None
     numbers = series.to_numpy(dtype=float, na_value=np.nan)

@@ -42,7 +42,8 @@ class MitigatedModel(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
     Args:
         estimator: The estimator to mitigate; wrapped in ``sklearn.frozen.FrozenEstimator`` it is used as fitted.
         sensitive_column: Name of the sensitive column (its position if ``X`` is an array).
-        cuts: Cut points of a continuous sensitive column; by default its median on the training rows.
+        cuts: Cut points of a continuous sensitive column; by default its median on the training rows. An empty
+            sequence makes each value a group.
 
     Attributes:
         needs_sensitive: Whether ``X`` has to hold the sensitive column, at training and at prediction. The wrapped

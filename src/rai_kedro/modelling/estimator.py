@@ -156,9 +156,9 @@ def _require_scores(estimator: Any, name: str) -> None:
 
 def _name_last_step(estimator: Any) -> str:
     """Return the class that was configured: of a Pipeline that of its last step."""
-    while hasattr(estimator, "steps"):
-        estimator = estimator.steps[-1][1]
-    return type(estimator).__name__
+    from rai_kedro.modelling.balanced import find_last
+
+    return type(find_last(estimator)).__name__
 
 
 def _as_prefix(module: str) -> str:

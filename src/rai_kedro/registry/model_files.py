@@ -47,6 +47,7 @@ TRUSTED_TYPES: Final = (
     "rai_kedro.mitigation.resampling.Resampling",
     "rai_kedro.mitigation.reweighing.Reweighing",
     "rai_kedro.mitigation.thresholds.ThresholdOptimisation",
+    "rai_kedro.modelling.balanced.BalancedEstimator",
     "rai_kedro.modelling.steps.ChainedImputer",
     "rai_kedro.modelling.steps.DateToDays",
     "scipy._lib.array_api_compat.numpy._aliases.asarray",
@@ -174,11 +175,12 @@ def fetch_release(client: MlflowClient, model_uri: str, run_id: str, destination
     )
 
 
-def load_trusted_sklearn(folder: str | Path) -> Any:
+def load_trusted_sklearn(folder: str | Path, where: str = "") -> Any:
     """Load a scikit-learn model stored as skops, with the reviewed list of types only.
 
     Args:
         folder: Local folder of the model.
+        where: What to call it in a message, for a folder that is gone when the message is read; by default its path.
 
     Returns:
         The fitted estimator.
@@ -196,20 +198,20 @@ def load_trusted_sklearn(folder: str | Path) -> Any:
         raise ModelFormatError(
             f"The model is not stored as {MODEL_FILE}; pickle, cloudpickle and other formats can run any "
             "code when they are opened and are refused.",
-            where=str(folder),
+            where=where or str(folder),
             example=f"found: {found}",
             remedy="train and register the model with `kedro run`, which stores it in the skops format",
         )
     try:
         return sio.load(file, trusted=list(TRUSTED_TYPES))
     except UntrustedTypesFoundException as error:
-        raise _untrusted(sio.get_untrusted_types(file=file), str(file)) from error
+        raise _untrusted(sio.get_untrusted_types(file=file), where or str(file)) from error
     except Exception as error:
         # skops documents no common class for a damaged or forged file: bad zip, missing keys, wrong JSON, …
         raise ModelFormatError(
             "The stored model cannot be read.",
-            where=str(file),
-            example=f"{type(error).__name__}: {error}",
+            where=where or str(file),
+            example=f"{type(error).__name__}: {error}".replace(str(file), MODEL_FILE),
             remedy="the file is damaged or was written by other versions of scikit-learn or skops; "
             "restore it or train a new version with `kedro run`",
         ) from error

@@ -203,7 +203,7 @@ def _describe_verdict(verdict: Verdict, unit: str) -> VerdictLine:
 def _say_what_settles(verdict: Verdict) -> str:
     if verdict.outcome == "insufficient_evidence":
         if verdict.rows_needed is None:
-            return "no number of rows would: the figure lies on the limit, or has an open interval"
+            return "no feasible number of rows: the figure lies on or near the limit, or has an open interval"
         return f"about {verdict.rows_needed:,} further rows behind these figures"
     if verdict.outcome == "not_assessed":
         return "; ".join(verdict.disparity.not_assessed) or verdict.reason

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -21,11 +21,12 @@ from rai_kedro.fairness.uncertainty.critical import (
     smallest,
 )
 from rai_kedro.fairness.uncertainty.intervals import Interval
-from rai_kedro.fairness.uncertainty.proportions import proportion_limits
+from rai_kedro.fairness.uncertainty.proportion_limits import proportion_limits
 
 Kind: TypeAlias = Literal["difference", "ratio"]
 
 FEWER_THAN_TWO = "fewer than two groups can be compared"
+NO_RATIO = "a ratio needs figures of which none is below and one is above zero"
 ODDS = "hybrid (Zou and Donner 2008; Donner and Zou 2012) of the odds of each group's limits of FN / (FN + FP)"
 
 
@@ -78,8 +79,7 @@ def compare(rate: Rate, kind: Kind, level: float, *, reference: str | None = Non
     low, high = find_pair(rate.values, kind, at)
     value = divide(rate.values[low], rate.values[high]) if kind == "ratio" else rate.values[high] - rate.values[low]
     if value is None:
-        why = "a ratio needs figures of which none is below and one is above zero"
-        return Comparison(None, None, Interval(None, None, "none", why))
+        return Comparison(None, None, Interval(None, None, "none", NO_RATIO))
     pair = (rate.groups[low], rate.groups[high])
     return Comparison(float(value), pair, _interval(rate, kind, level, at))
 
@@ -88,13 +88,14 @@ def worst(parts: Sequence[Comparison], kind: Kind, level: float) -> Comparison:
     """Take the worst of several comparisons.
 
     Args:
-        parts: The comparisons, each with its interval at ``uncertainty.intervals.part_level``; those
-            without a value are passed over.
+        parts: The comparisons, each with its interval at ``uncertainty.intervals.part_level``. One without a
+            value is unknown, not harmless: the end that would vouch for equal treatment is left open by it.
         kind: ``difference``: the largest is the worst; ``ratio``: the smallest is.
         level: Confidence level of the whole.
 
     Returns:
-        The worst value, its pair, and the interval of the worst value.
+        The worst known value, its pair, and the interval of the worst value: with an unknown part a ratio starts at
+        0 and a difference has no upper end.
     """
     usable = [part for part in parts if part.value is not None]
     if not usable:
@@ -103,8 +104,15 @@ def worst(parts: Sequence[Comparison], kind: Kind, level: float) -> Comparison:
     decisive = max(usable, key=lambda part: sign * float(part.value or 0.0))
     if len(parts) == 1:
         return decisive
-    interval = intervals.combine_worst([part.interval for part in usable], level, kind=kind)
+    interval = intervals.combine_worst([_open(part, kind) for part in parts], level, kind=kind)
     return Comparison(decisive.value, decisive.pair, interval)
+
+
+def _open(part: Comparison, kind: Kind) -> Interval:
+    """Return the interval of a part; of one without a value, all that it may be."""
+    if part.value is not None or kind == "difference":
+        return part.interval
+    return replace(part.interval, lower=0.0, upper=1.0)
 
 
 def find_pair(values: Figures, kind: Kind, reference: int | None) -> tuple[int, int]:

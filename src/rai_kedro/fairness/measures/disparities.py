@@ -17,6 +17,7 @@ from rai_kedro.fairness.uncertainty.intervals import part_level
 
 NO_ROWS = "declared, but has no rows"
 UNCOMPARED = "no other group has rows there to compare with"
+NOT_AGAINST = "the reference group has no rows there to compare with"
 KINDS: tuple[Kind, ...] = ("difference", "ratio")
 
 
@@ -66,7 +67,8 @@ def compare_rates(
         left_out: Rows left out, by reason.
         gaps: What it means that a group lacks a rate. ``not_assessed``: the metric is not assessed for that group;
             ``counted``: it is only if the group can be compared nowhere, and rows without a counterpart are counted
-            as left out (score bins and strata, where empty cells are to be expected).
+            as left out (score bins and strata, where empty cells are to be expected). With a reference the reference
+            group alone is a counterpart.
 
     Returns:
         One disparity for each kind of the metric; without a value where fewer than two groups can be compared.
@@ -74,9 +76,10 @@ def compare_rates(
     figures = tuple(figure for rate in rates for figure in describe(rate, setting.level))
     if gaps == "counted":
         missing = _never_compared(rates, setting)
-        alone = sum(int(rate.rows[rate.known()].sum()) for rate in rates if not _comparable(rate))
-        left_out = left_out | ({UNCOMPARED: alone} if alone else {})
-        rates = [rate for rate in rates if _comparable(rate)] or list(rates[:1])
+        usable = [rate for rate in rates if _comparable(rate, setting)]
+        alone = sum(int(rate.rows[rate.known()].sum()) for rate in rates if not _comparable(rate, setting))
+        left_out = left_out | ({_lack(setting): alone} if alone else {})
+        rates = usable or list(rates[:1])
     else:
         missing = [
             f"{group}: {rate.undefined}"
@@ -89,8 +92,13 @@ def compare_rates(
     for kind in KINDS:
         if kind in METRICS[metric].kinds:
             parts = [compare(rate, kind, level, reference=setting.reference) for rate in rates]
+            unknown = [
+                f"{rate.name}: {part.interval.reason}"
+                for rate, part in zip(rates, parts, strict=True)
+                if part.value is None and len(parts) > 1
+            ]
             outcome = worst(parts, kind, setting.level)
-            made.append(report(metric, kind, outcome, Beside(figures, missing, left_out), setting))
+            made.append(report(metric, kind, outcome, Beside(figures, [*missing, *unknown], left_out), setting))
     return made
 
 
@@ -133,11 +141,16 @@ def report(metric: str, kind: DisparityKind, outcome: Comparison, beside: Beside
     )
 
 
-def _comparable(rate: Rate) -> bool:
-    return len(rate.known()) > 1
+def _comparable(rate: Rate, setting: Setting) -> bool:
+    known = [rate.groups[at] for at in rate.known()]
+    return len(known) > 1 and setting.reference in (None, *known)
 
 
 def _never_compared(rates: Sequence[Rate], setting: Setting) -> list[str]:
-    """Name the groups that can be compared nowhere."""
-    compared = {rate.groups[at] for rate in rates if _comparable(rate) for at in rate.known()}
-    return [f"{group}: {UNCOMPARED}" for group in setting.grouping.groups if group not in compared]
+    """Name the groups that can be compared nowhere: with a reference, those never held against it."""
+    compared = {rate.groups[at] for rate in rates if _comparable(rate, setting) for at in rate.known()}
+    return [f"{group}: {_lack(setting)}" for group in setting.grouping.groups if group not in compared]
+
+
+def _lack(setting: Setting) -> str:
+    return UNCOMPARED if setting.reference is None else NOT_AGAINST

@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
+
 import numpy as np
+import numpy.typing as npt
 
 from rai_kedro.fairness.estimates import Disparity, GroupFigure
-from rai_kedro.fairness.measures.comparison import Comparison, Kind, divide, find_pair
+from rai_kedro.fairness.measures.comparison import Comparison, Kind
 from rai_kedro.fairness.measures.counts import Figures, GroupCounts, StratumCounts
-from rai_kedro.fairness.measures.disparities import KINDS, Beside, Setting, compare_rates, report
+from rai_kedro.fairness.measures.disparities import (
+    KINDS,
+    NOT_AGAINST,
+    UNCOMPARED,
+    Beside,
+    Setting,
+    compare_rates,
+    report,
+)
 from rai_kedro.fairness.measures.rates import selection_rate
 from rai_kedro.fairness.uncertainty import intervals
-from rai_kedro.fairness.uncertainty.critical import critical, hybrid_ratio, pair_mask, smallest
+from rai_kedro.fairness.uncertainty.critical import pair_mask, ratio_of_pairs, smallest
 from rai_kedro.fairness.uncertainty.intervals import Interval
-from rai_kedro.fairness.uncertainty.proportions import proportion_limits
+from rai_kedro.fairness.uncertainty.proportions import shared_pairs, standardised_limits
 
 METRIC = "conditional_statistical_parity"
 NAME = "selection rate standardised over strata"
-NO_STRATUM = "no stratum holds rows of every group"
-NOT_IN_ALL = "stratum without rows of every group"
+NO_STRATUM = "no stratum holds rows of two groups to compare"
+NOT_TOGETHER = "no stratum holds rows of both"
+ALONE = "stratum in which only one group has rows"
 RATIO = (
-    "smallest ratio of rates standardised to the strata's shares of all rows; stratified hybrid interval (Donner and "
-    "Zou 2012; Yan and Su 2010)"
+    "smallest ratio of rates, each pair standardised to the strata in which both have rows; stratified hybrid interval "
+    "(Donner and Zou 2012; Yan and Su 2010)"
 )
 
 
@@ -42,68 +55,107 @@ def assess_worst_stratum(counts: StratumCounts, setting: Setting) -> list[Dispar
 
 
 def assess_standardised(counts: StratumCounts, setting: Setting) -> list[Disparity]:
-    """Compare selection rates that are standardised to the strata's shares of all rows.
+    """Compare selection rates that are standardised to the strata's shares of all rows, pair by pair.
 
     Args:
         counts: Counts by stratum and group.
         setting: Groups and level.
 
     Returns:
-        Difference and ratio of the sums over s of w_s P(prediction = 1 | s, group). Only strata in which every group
-        has rows can be used; rows in others are counted.
+        Difference and ratio of the sums over s of w_s P(prediction = 1 | s, group). Each pair is standardised to the
+        strata in which both its groups have rows; a pair without such a stratum is not assessed. Rows in strata of one
+        group only are counted as left out.
     """
-    rows = counts.counts.sum(axis=(2, 3))
-    events = counts.counts[..., 1].sum(axis=2)
-    values, weights = intervals.standardised_rates(events, rows)
-    used = rows[weights > 0].sum(axis=0)
-    left_out = counts.left_out | ({NOT_IN_ALL: int(rows.sum() - used.sum())} if rows.sum() > used.sum() else {})
-    if len(counts.groups) < 2 or not weights.any():  # noqa: PLR2004
+    table = _Table(counts.counts[..., 1].sum(axis=2), counts.counts.sum(axis=(2, 3)), setting)
+    alone = int(table.rows[(table.rows > 0).sum(axis=1) == 1].sum())
+    left_out = counts.left_out | ({ALONE: alone} if alone else {})
+    if not table.mask.any():
         figures = tuple(GroupFigure(group, 0, None, None, None, NAME, NO_STRATUM) for group in counts.groups)
         missing = [f"{group}: {NO_STRATUM}" for group in counts.groups]
         nothing = Comparison(None, None, Interval(None, None, "none", NO_STRATUM))
         return [report(METRIC, kind, nothing, Beside(figures, missing, left_out), setting) for kind in KINDS]
-    low, high = _limits(events, rows, (1 - setting.level) / 2)
-    figures = tuple(
-        GroupFigure(group, int(n), float(value), float(a), float(b), NAME)
-        for group, n, value, a, b in zip(counts.groups, used, values, low, high, strict=True)
-    )
-    made = []
-    for kind in KINDS:
-        outcome = _compare(events, rows, kind, setting)
-        made.append(report(METRIC, kind, outcome, Beside(figures, (), left_out), setting))
-    return made
+    beside = Beside(table.describe(), table.never_compared(), left_out)
+    return [report(METRIC, kind, table.compare(kind), beside, setting) for kind in KINDS]
 
 
-def _compare(events: Figures, rows: Figures, kind: Kind, setting: Setting) -> Comparison:
-    groups = setting.grouping.groups
-    at = None if setting.reference is None else groups.index(setting.reference)
-    values, _ = intervals.standardised_rates(events, rows)
-    low, high = find_pair(values, kind, at)
-    pair = (groups[low], groups[high])
-    if kind == "difference":
-        found = intervals.stratified_difference_of_proportions(events, rows, setting.level, reference=at)
-        return Comparison(float(values[high] - values[low]), pair, found)
-    ratio = divide(values[low], values[high])
-    if ratio is None:
-        return Comparison(None, None, Interval(None, None, "none", "no group has a favourable prediction"))
-    return Comparison(ratio, pair, _ratio_interval(events, rows, setting.level, at))
+@dataclass(frozen=True, eq=False)
+class _Table:
+    """Favourable predictions and rows by stratum and group, each of shape (S, G)."""
 
+    events: Figures
+    rows: Figures
+    setting: Setting
 
-def _ratio_interval(events: Figures, rows: Figures, level: float, reference: int | None) -> Interval:
-    groups = events.shape[1]
-    tails, mask = critical(groups, level, reference), pair_mask(groups, reference)
-    values, _ = intervals.standardised_rates(events, rows)
-    upper = hybrid_ratio(values, *_limits(events, rows, tails.lower), sign=1)
-    lower = hybrid_ratio(values, *_limits(events, rows, tails.upper), sign=-1)
-    found = smallest(lower, upper, mask)
-    return Interval(float(found[0]), float(found[1]), RATIO)
+    @cached_property
+    def values(self) -> Figures:
+        """Rate of each group over the strata that it shares with each other one, shape (G, G)."""
+        return intervals.standardised_rates(self.events, self.rows)[0]
 
+    @cached_property
+    def reference(self) -> int | None:
+        """Position of the reference group; None where every pair is compared."""
+        groups, name = self.setting.grouping.groups, self.setting.reference
+        return None if name is None else groups.index(name)
 
-def _limits(events: Figures, rows: Figures, tail: float) -> tuple[Figures, Figures]:
-    """Return limits of each standardised rate: the strata's own arms added in squares (Yan & Su 2010), shape (G,)."""
-    values, weights = intervals.standardised_rates(events, rows)
-    low, high = proportion_limits(events.astype(float), rows.astype(float), tail)
-    rate = np.where(rows > 0, events / np.maximum(rows, 1), 0.5)
-    share = (weights**2)[:, None]
-    below, above = np.sqrt((share * (rate - low) ** 2).sum(0)), np.sqrt((share * (high - rate) ** 2).sum(0))
-    return np.clip(values - below, 0, 1), np.clip(values + above, 0, 1)
+    @cached_property
+    def mask(self) -> npt.NDArray[np.bool_]:
+        """Which pairs can be compared, shape (G, G)."""
+        if self.rows.shape[1] < 2:  # noqa: PLR2004
+            return np.zeros((0, 0), dtype=bool)
+        found: npt.NDArray[np.bool_] = shared_pairs(self.rows, self.setting.level, self.reference)[1]
+        return found
+
+    def limits(self, tail: float) -> tuple[Figures, Figures]:
+        """Return limits of the standardised rates at a one-sided tail, shape (G, G) each."""
+        low, high = standardised_limits(self.events.astype(float), self.rows.astype(float), tail)
+        return np.clip(low, 0, 1), np.clip(high, 0, 1)
+
+    def describe(self) -> tuple[GroupFigure, ...]:
+        """Give every group its rate over the strata that it shares with any other."""
+        shared = (self.rows > 0).sum(axis=1) > 1
+        low, high = self.limits((1 - self.setting.level) / 2)
+        figures = []
+        for at, group in enumerate(self.setting.grouping.groups):
+            rows = int(self.rows[shared, at].sum())
+            if not rows:
+                figures.append(GroupFigure(group, 0, None, None, None, NAME, UNCOMPARED))
+                continue
+            value, *ends = (float(part[at, at]) for part in (self.values, low, high))
+            figures.append(GroupFigure(group, rows, value, ends[0], ends[1], NAME))
+        return tuple(figures)
+
+    def never_compared(self) -> list[str]:
+        """Name the groups that share no stratum with any they are held against, and else the pairs that share none."""
+        groups, mask = self.setting.grouping.groups, self.mask
+        lost = [not mask[at].any() for at in range(len(groups))]
+        why = UNCOMPARED if self.reference is None else NOT_AGAINST
+        named = [f"{group}: {why}" for group, is_lost in zip(groups, lost, strict=True) if is_lost]
+        wanted = np.triu(pair_mask(len(groups), self.reference) & ~mask)
+        pairs = ((one, other) for one, other in np.argwhere(wanted) if not (lost[one] or lost[other]))
+        return [*named, *(f"{groups[one]} and {groups[other]}: {NOT_TOGETHER}" for one, other in pairs)]
+
+    def compare(self, kind: Kind) -> Comparison:
+        """Compare every pair; the worst counts."""
+        lower, higher = self.values, self.values.T
+        if kind == "difference":
+            apart = np.where(self.mask, higher - lower, -np.inf)
+            low, high = np.unravel_index(int(apart.argmax()), apart.shape)
+            at = {"reference": self.reference}
+            found = intervals.stratified_difference_of_proportions(self.events, self.rows, self.setting.level, **at)
+            return Comparison(float(apart[low, high]), self._name(low, high), found)
+        ratios = np.divide(lower, higher, out=np.full_like(lower, np.inf), where=self.mask & (higher > 0))
+        low, high = np.unravel_index(int(ratios.argmin()), ratios.shape)
+        if np.isinf(ratios[low, high]):
+            return Comparison(None, None, Interval(None, None, "none", "no group has a favourable prediction"))
+        return Comparison(float(ratios[low, high]), self._name(low, high), self._ratio_interval())
+
+    def _name(self, low: np.intp, high: np.intp) -> tuple[str, str]:
+        groups = self.setting.grouping.groups
+        return groups[low], groups[high]
+
+    def _ratio_interval(self) -> Interval:
+        tails, mask = shared_pairs(self.rows, self.setting.level, self.reference)
+        upper = ratio_of_pairs(self.values, *self.limits(tails.lower), sign=1)
+        lower = ratio_of_pairs(self.values, *self.limits(tails.upper), sign=-1)
+        found = smallest(lower, upper, mask)
+        return Interval(float(found[0]), float(found[1]), RATIO)

@@ -173,9 +173,16 @@ def hybrid_difference(value: Floats, below: Floats, above: Floats, *, sign: int)
     Returns:
         Shape (..., G, G).
     """
+    return difference_of_pairs(value[..., None], below[..., None], above[..., None], sign=sign)
+
+
+def difference_of_pairs(value: Floats, below: Floats, above: Floats, *, sign: int) -> Floats:
+    """Return :func:`hybrid_difference` where a group's figure depends on the group it is held against.
+
+    All are of shape (..., G, G), entry (i, j) being the figure of i beside j; or (..., G, 1) where it does not depend.
+    """
     first, second = (below, above) if sign < 0 else (above, below)
-    difference = value[..., :, None] - value[..., None, :]
-    limit: Floats = difference + sign * np.hypot(first[..., :, None], second[..., None, :])
+    limit: Floats = value - np.swapaxes(value, -1, -2) + sign * np.hypot(first, np.swapaxes(second, -1, -2))
     return limit
 
 
@@ -194,10 +201,15 @@ def hybrid_ratio(value: Floats, low: Floats, high: Floats, *, sign: int) -> Floa
     Returns:
         Shape (..., G, G); infinite where there is no upper end.
     """
+    return ratio_of_pairs(value[..., None], low[..., None], high[..., None], sign=sign)
+
+
+def ratio_of_pairs(value: Floats, low: Floats, high: Floats, *, sign: int) -> Floats:
+    """Return :func:`hybrid_ratio` for figures as in :func:`difference_of_pairs`."""
     first, second = (low, high) if sign < 0 else (high, low)
-    top = (first * (2 * value - first))[..., :, None]
-    bottom = (second * (2 * value - second))[..., None, :]
-    product = value[..., :, None] * value[..., None, :]
+    top = first * (2 * value - first)
+    bottom = np.swapaxes(second * (2 * value - second), -1, -2)
+    product = value * np.swapaxes(value, -1, -2)
     root = np.sqrt(np.maximum(product**2 - top * bottom, 0.0))
     with np.errstate(divide="ignore", invalid="ignore"):
         if sign < 0:

@@ -4,7 +4,7 @@ All work on arrays of group figures, so that the cost does not depend on the num
 bound is None, with a reason; a number that is not finite is never returned.
 
 * :mod:`.critical`: the interval, critical values, the step from pairs to the extreme, metrics of several parts.
-* :mod:`.proportions`: rates, from counts.
+* :mod:`.proportions`: rates, from counts; the limits of a single one are in :mod:`.proportion_limits`.
 * :mod:`.means`: means, from rows, means and variances; other estimates, from standard errors.
 * :mod:`.error_sizes`: MAE and RMSE, from rows, mean and variance of the absolute or squared errors.
 * :mod:`.distances`: Kolmogorov-Smirnov and Wasserstein, from counts on a declared grid:

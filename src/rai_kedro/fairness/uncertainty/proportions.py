@@ -8,69 +8,33 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy import special
 
 from rai_kedro.fairness.uncertainty.critical import (
     COMPARABLE,
     FEWER_THAN_TWO,
+    Critical,
     Floats,
     Interval,
     IntervalError,
     check_counts,
     check_level,
     critical,
+    difference_of_pairs,
     hybrid_difference,
     hybrid_ratio,
     largest,
     pair_mask,
     smallest,
 )
+from rai_kedro.fairness.uncertainty.proportion_limits import LIMITS, proportion_limits
 
-LIMITS = "the wider of Wilson's score (1927) and Jeffreys' limits (Brown, Cai and DasGupta 2001)"
 EXTREME = "lower limit at Tukey's critical value over all pairs, upper limit at each pair's own (intersection-union)"
 DIFFERENCE = f"largest difference over pairs of groups, hybrid (Newcombe 1998, method 10) of {LIMITS}; {EXTREME}"
 RATIO = f"smallest ratio over pairs of groups, hybrid (Donner and Zou 2012) of {LIMITS}; {EXTREME}, exchanged"
 STRATIFIED = (
-    "largest difference of rates standardised to the strata's shares of all rows; stratified hybrid interval "
-    f"(Yan and Su 2010; Zou and Donner 2008) of {LIMITS}; {EXTREME}"
+    "largest difference of rates, each pair standardised to the strata in which both have rows; stratified hybrid "
+    f"interval (Yan and Su 2010; Zou and Donner 2008) of {LIMITS}; {EXTREME}"
 )
-_WORTH_SHARING = 256
-
-
-def proportion_limits(events: Floats, rows: Floats, tail: float) -> tuple[Floats, Floats]:
-    """Return the limits of each rate at a one-sided tail: the wider of Wilson's and Jeffreys'.
-
-    Wilson's is too short above a rate near 0 estimated from few events, Jeffreys' in the middle; their union is right
-    in both. With no event (or no non-event) Jeffreys' is replaced by the exact one-sided limit.
-
-    Args:
-        events: Counts of events, any shape.
-        rows: Rows behind each rate, same shape; 0 gives [0, 1].
-        tail: Probability in each tail, for example .025.
-
-    Returns:
-        Lower and upper limits, same shape, in [0, 1].
-    """
-    if events.size <= _WORTH_SHARING:
-        return _limits(events, rows, tail)
-    distinct, where = np.unique(events + 1j * rows, return_inverse=True)
-    low, high = _limits(distinct.real, distinct.imag, tail)
-    return low[where].reshape(events.shape), high[where].reshape(events.shape)
-
-
-def _limits(events: Floats, rows: Floats, tail: float) -> tuple[Floats, Floats]:
-    z = float(special.ndtri(1 - tail))
-    known = np.maximum(rows, 1.0)
-    rate = events / known
-    centre, spread = rate + z**2 / (2 * known), z * np.sqrt(rate * (1 - rate) / known + z**2 / (4 * known**2))
-    low, high = (centre - spread) / (1 + z**2 / known), (centre + spread) / (1 + z**2 / known)
-    below = special.betaincinv(events + 0.5, known - np.minimum(events, known) + 0.5, tail)
-    above = special.betaincinv(events + 0.5, known - np.minimum(events, known) + 0.5, 1 - tail)
-    exact = tail ** (1 / known)
-    below, above = np.where(events == known, exact, below), np.where(events == 0, 1 - exact, above)
-    low = np.where(events == 0, 0.0, np.minimum(low, below))
-    high = np.where(events == known, 1.0, np.maximum(high, above))
-    return np.where(rows > 0, np.clip(low, 0, 1), 0.0), np.where(rows > 0, np.clip(high, 0, 1), 1.0)
 
 
 def difference_bounds(
@@ -180,22 +144,61 @@ def smallest_ratio_of_proportions(events: Any, rows: Any, level: float, *, refer
 
 
 def standardised_rates(events: Any, rows: Any) -> tuple[Floats, Floats]:
-    """Return the rates that :func:`stratified_difference_of_proportions` compares.
+    """Return the rates that :func:`stratified_difference_of_proportions` compares, pair by pair.
 
     Args:
         events: Counts, shape (S, G): stratum by group.
         rows: Rows behind each rate, same shape.
 
     Returns:
-        Standardised rates, shape (G,), and the weights of the strata, shape (S,): their share of the rows of all strata
-        in which every group has rows, 0 elsewhere. All zero where there is no such stratum.
+        Standardised rates, shape (G, G): (i, j) is the rate of i over the strata in which j has rows too, (i, i) over
+        those in which any other group has; and the weights behind them, shape (S, G, G): the strata's shares of the
+        rows of those strata. All zero for a pair without such a stratum.
 
     Raises:
         IntervalError: Where counts are negative, or more events than rows.
     """
     events, rows = _checked(events, rows)
-    weight = _strata_weights(rows)
-    return weight @ _rate(events, rows), weight
+    weight = _shared_weights(rows)
+    return (weight * _rate(events, rows)[..., None]).sum(axis=-3), weight
+
+
+def standardised_limits(events: Floats, rows: Floats, tail: float) -> tuple[Floats, Floats]:
+    """Return limits of the rates of :func:`standardised_rates`: the strata's arms added in squares (Yan & Su 2010).
+
+    Args:
+        events: Counts, shape (..., S, G): stratum by group.
+        rows: Rows behind each rate, same shape.
+        tail: Probability in each tail.
+
+    Returns:
+        Lower and upper limits, shape (..., G, G).
+    """
+    rate, squared = _rate(events, rows), _shared_weights(rows)
+    value = (squared * rate[..., None]).sum(axis=-3)
+    squared = squared**2
+    low, high = proportion_limits(events, rows, tail)
+    below, above = (np.sqrt((squared * (arm**2)[..., None]).sum(axis=-3)) for arm in (rate - low, high - rate))
+    return value - below, value + above
+
+
+def shared_pairs(rows: Floats, level: float, reference: int | None = None) -> tuple[Critical, Any]:
+    """Return the tails for pairs that share a stratum, and which those are.
+
+    Args:
+        rows: Rows by stratum and group, shape (..., S, G).
+        level: Confidence level.
+        reference: Position of a reference group, whose pairs alone are compared.
+
+    Returns:
+        Tails as :func:`.critical.critical`, and the pairs, shape (..., G, G). Where a stratum lacks a group the pairs
+        rest on different rows and Tukey's range does not hold of them: then the lower tail is Šidák's (1967).
+    """
+    groups = rows.shape[-1]
+    tails, mask = critical(groups, level, reference), pair_mask(groups, reference)
+    if not (rows > 0).all():
+        tails = Critical(lower=min(tails.lower, (1 - level ** (2 / mask.sum())) / 2), upper=tails.upper)
+    return tails, mask & (_shared_weights(rows).sum(axis=-3) > 0)
 
 
 def standardised_bounds(
@@ -210,14 +213,15 @@ def standardised_bounds(
         reference: Position of a reference group, whose pairs alone are compared.
 
     Returns:
-        Lower and upper limits, shape (...), in [0, 1].
+        Lower and upper limits, shape (...), in [0, 1], over the pairs that share a stratum.
     """
-    tails, mask = critical(events.shape[-1], level, reference), pair_mask(events.shape[-1], reference)
-    weight = _strata_weights(rows)
-    value = (weight[..., None] * _rate(events, rows)).sum(axis=-2)
-    lower_pairs = hybrid_difference(value, *_stratified_arms(events, rows, weight, tails.lower), sign=-1)
-    upper_pairs = hybrid_difference(value, *_stratified_arms(events, rows, weight, tails.upper), sign=1)
-    lower, upper = largest(lower_pairs, upper_pairs, mask)
+    tails, mask = shared_pairs(rows, level, reference)
+    value = (_shared_weights(rows) * _rate(events, rows)[..., None]).sum(axis=-3)
+    sides = []
+    for tail, sign in ((tails.lower, -1), (tails.upper, 1)):
+        low, high = standardised_limits(events, rows, tail)
+        sides.append(difference_of_pairs(value, value - low, high - value, sign=sign))
+    lower, upper = largest(sides[0], sides[1], mask)
     return lower, np.minimum(upper, 1.0)
 
 
@@ -233,37 +237,29 @@ def stratified_difference_of_proportions(
         reference: Position of a reference group, whose pairs alone are compared.
 
     Returns:
-        The interval within [0, 1] of the difference of the rates of :func:`standardised_rates`; the reason counts the
-        rows in strata that lack a group and so say nothing about a difference.
+        The interval within [0, 1] of the difference of the rates of :func:`standardised_rates`, over the pairs that
+        share a stratum; the reason counts the rows in strata of one group, which say nothing about a difference.
 
     Raises:
         IntervalError: Where counts are negative, or more events than rows.
     """
     events, rows = _checked(events, rows)
-    groups = events.shape[1]
-    if groups < COMPARABLE:
+    if events.shape[1] < COMPARABLE:
         return Interval(None, None, STRATIFIED, FEWER_THAN_TWO)
-    if not (rows > 0).all(axis=1).any():
-        return Interval(None, None, STRATIFIED, "no stratum holds rows of every group")
-    lower, upper = standardised_bounds(events, rows, check_level(level), reference)
-    outside = int(rows[~(rows > 0).all(axis=1)].sum())
-    reason = f"{outside} of {int(rows.sum())} rows lie in strata without every group" if outside else ""
+    if not shared_pairs(rows, check_level(level), reference)[1].any():
+        return Interval(None, None, STRATIFIED, "no stratum holds rows of two groups to compare")
+    lower, upper = standardised_bounds(events, rows, level, reference)
+    outside = int(rows[(rows > 0).sum(axis=1) < COMPARABLE].sum())
+    reason = f"{outside} of {int(rows.sum())} rows lie in strata of one group only" if outside else ""
     return Interval(float(lower), float(upper), STRATIFIED, reason)
 
 
-def _stratified_arms(events: Floats, rows: Floats, weight: Floats, tail: float) -> tuple[Floats, Floats]:
-    """Return the distances from standardised rates to their limits, shape (..., G) each."""
-    rate = _rate(events, rows)
-    low, high = proportion_limits(events, rows, tail)
-    squared = weight[..., None] ** 2
-    below, above = (np.sqrt((squared * arm**2).sum(axis=-2)) for arm in (rate - low, high - rate))
-    return below, above
-
-
-def _strata_weights(rows: Floats) -> Floats:
-    """Return the strata's shares of the rows of all strata in which every group has rows, shape (..., S)."""
-    size = np.where((rows > 0).all(axis=-1), rows.sum(axis=-1), 0.0)
-    weights: Floats = size / np.maximum(size.sum(axis=-1, keepdims=True), 1.0)
+def _shared_weights(rows: Floats) -> Floats:
+    """Return the strata's shares of all rows of those in which both groups of a pair have rows, (..., S, G, G)."""
+    there = rows > 0
+    both = there[..., :, None] & there[..., None, :] & (there.sum(axis=-1) > 1)[..., None, None]
+    size = np.where(both, rows.sum(axis=-1)[..., None, None], 0.0)
+    weights: Floats = size / np.maximum(size.sum(axis=-3, keepdims=True), 1.0)
     return weights
 
 

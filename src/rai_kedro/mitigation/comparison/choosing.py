@@ -4,7 +4,7 @@ The rule, driven by intervals: of the models that may be used, those count whose
 default the AUC) is shown not to be worse than the unmitigated model's by more than the tolerance, that is, the lower
 end of the paired interval of the gain is not below minus the tolerance. Of these the one whose disparity is smallest
 *as far as the rows can tell*: the upper end of its interval is smallest (of a ratio: the lower end largest). The
-unmitigated model itself counts, so that a mitigation is chosen only if it can be vouched for more fairness; a model that
+unmitigated model itself counts, so that a mitigation is chosen only if it can be vouched for more fairness; one that
 leaves a group without a figure does not count. With equal ends the better performance decides.
 """
 

@@ -9,7 +9,7 @@ contract does not permit that, it is there for the view only and cannot be chose
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
@@ -28,6 +28,7 @@ from rai_kedro.mitigation.comparison.fitting import (
     fit_plain,
     fit_yardstick,
 )
+from rai_kedro.mitigation.comparison.grouping import find_method_cuts, resolve_cuts
 from rai_kedro.mitigation.comparison.paired import LARGER_IS_BETTER
 from rai_kedro.mitigation.comparison.rows import Rows
 from rai_kedro.mitigation.sensitive import MitigationError
@@ -60,7 +61,8 @@ class ComparisonRequest:
         train: Rows that every model is fitted on.
         test: Rows that every model is held against.
         sensitive_column: Column of the audited columns that is mitigated for.
-        fairness: What is assessed; it names the metric and a grouping of that column.
+        fairness: What is assessed; it names the metric and a grouping of that column, by which the methods group too.
+            What a grouping leaves open is settled on the training rows.
         measure: Called with labels, predictions and scores (None without), returns figures of performance, which have
             ``name, value, lower, upper, level, unit, method, note``.
         methods: The methods to compare.
@@ -73,7 +75,6 @@ class ComparisonRequest:
             with scores, so that a model that decides as well but ranks worse is not chosen.
         configured: Name of the model to choose whatever the rule says.
         alternatives: Further unmitigated models, unfitted, by name; the best of all is the one post-processed.
-        cuts: Cut points of a continuous sensitive column.
     """
 
     estimator: Any
@@ -91,7 +92,6 @@ class ComparisonRequest:
     guards: tuple[str, ...] | None = None
     configured: str | None = None
     alternatives: Mapping[str, Any] = field(default_factory=dict)
-    cuts: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -190,11 +190,14 @@ def compare_methods(request: ComparisonRequest) -> Comparison:
     task: Task = "regression" if is_regressor(request.estimator) else "classification"
     by = _find_comparator(request, task)
     names = _check_names(request)
+    request = replace(request, fairness=resolve_cuts(request.fairness, request.train.audit))
     check_alternatives(request.alternatives, task)
     attempts = [fit_plain(request.estimator, request.train, UNMITIGATED)]
     attempts += [fit_plain(one, request.train, name) for name, one in request.alternatives.items()]
     unfitted = clone(request.estimator)
-    setting = FitSetting(unfitted, request.train, request.sensitive_column, request.cuts, request.permitted)
+    train, column = request.train, request.sensitive_column
+    cuts = find_method_cuts(request.fairness, column, train.sensitive(column))
+    setting = FitSetting(unfitted, train, column, cuts, request.permitted)
     attempts += [
         fit_method(setting, one.method, one.parameters, name, (task, by.metric))
         for one, name in zip(request.methods, names, strict=True)

@@ -26,7 +26,7 @@ class FitSetting:
         estimator: The unmitigated model; the methods copy it unfitted.
         train: Training rows.
         column: The sensitive column.
-        cuts: Its cut points, if it is continuous.
+        cuts: Its cut points, if it is continuous; empty where each of its numbers is a group.
         permitted: Whether the contract lets it into predictions.
     """
 
@@ -212,6 +212,13 @@ def _first_line(error: ValueError) -> str:
 
 
 def _fill_in(method: str, metric: str, parameters: Mapping[str, Any], setting: FitSetting) -> dict[str, Any]:
+    if "cuts" in parameters and list(parameters["cuts"] or ()) != list(setting.cuts or ()):
+        raise MitigationError(
+            f"{method} would make other groups of {setting.column!r} than those that are assessed.",
+            where="parameters.yml, mitigation.methods, parameters, cuts",
+            example=f"cut points {list(parameters['cuts'] or ())} here, {list(setting.cuts or ())} in the assessment",
+            remedy=f"leave them out here; 'fairness.groupings' has the cut points of {setting.column!r} for both",
+        )
     serving = METHODS[method].serves.get(metric)
     filled: dict[str, Any] = {} if serving is None else {"constraint": serving}
     if setting.cuts is not None:

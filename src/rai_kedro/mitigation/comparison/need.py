@@ -35,7 +35,7 @@ def hold_against_need(
         comparison: The concluded comparison, with its fitted models.
         test: The test rows it was made on.
         true_need: What the label should have been, 0 or 1 (or the true value of a regression), shape (rows,).
-        fairness: What is assessed.
+        fairness: What is assessed, with the groups of the comparison (see ``grouping.resolve_cuts``).
 
     Returns:
         The same comparison, each fitted model with ``need_assessment`` and the need of each group.

@@ -16,7 +16,6 @@ from rai_kedro.pipelines.training.questionnaire import record_questionnaire
 from rai_kedro.reporting.card_contents import (
     CarbonFigure,
     Estimate,
-    Estimator,
     FairnessRecord,
     Identity,
     ModelCard,
@@ -24,6 +23,7 @@ from rai_kedro.reporting.card_contents import (
     Uses,
 )
 from rai_kedro.reporting.card_mitigation import read_comparison
+from rai_kedro.reporting.fitted_model import describe_fitted
 from rai_kedro.reporting.model_card import CardParts, build_model_card
 
 if TYPE_CHECKING:
@@ -40,6 +40,16 @@ _PACKAGES = (
     "skops",
     "codecarbon",
 )
+
+
+@dataclass(frozen=True)
+class Registered:
+    """What was registered: the version, its fitted model, and the rows with the columns that reached it."""
+
+    version: RegisteredVersion
+    model: Any
+    split: ModelSplit
+    data_fingerprint: str
 
 
 @dataclass(frozen=True)
@@ -63,22 +73,15 @@ class Measured:
     carbon: dict[str, Any]
 
 
-def compose_card(
-    version: RegisteredVersion,
-    split: ModelSplit,
-    data_fingerprint: str,
-    configured: Configured,
-    measured: Measured,
-) -> ModelCard:
+def compose_card(registered: Registered, configured: Configured, measured: Measured) -> ModelCard:
     """Compose the card of a version that was just registered.
 
     Args:
-        version: The version.
-        split: The rows with the columns that reached the model.
-        data_fingerprint: Digest of the data.
+        registered: The version and its model, which need not be the one that was configured.
         configured: What people configured.
         measured: What the run measured.
     """
+    version, split = registered.version, registered.split
     contract, training, statements = configured.contract, configured.training, configured.statements
     store = contract.datasets["feature_store"]
     mitigation = read_comparison(measured.comparison)
@@ -94,14 +97,14 @@ def compose_card(
                 purpose=store.purpose,
                 owner=store.owner,
             ),
-            estimator=Estimator(training.estimator.class_path, training.estimator.params),
+            estimator=describe_fitted(registered.model),
             uses=Uses(intended=(statements.intended_use,), out_of_scope=(statements.out_of_scope_use,)),
             data=TrainingData(
                 stores=tuple(dataset.dataset for dataset in contract.datasets.values()),
                 month=training.period,
                 rows_train=len(split.target_train),
                 rows_test=len(split.target_test),
-                fingerprint=data_fingerprint,
+                fingerprint=registered.data_fingerprint,
                 git_commit=version.git_commit,
             ),
             register=[row.to_dict() for row in register],

@@ -25,6 +25,7 @@ from rai_kedro.mitigation.comparison import (
     Uncompared,
     compare_methods,
 )
+from rai_kedro.mitigation.comparison.grouping import resolve_cuts
 from rai_kedro.mitigation.comparison.need import hold_against_need as add_need
 from rai_kedro.mitigation.sensitive import MitigationError
 from rai_kedro.modelling.estimator import build_estimator, require_both_classes, require_task
@@ -35,6 +36,14 @@ from rai_kedro.pipelines.training.parameters import FairnessParameters, Mitigati
 
 _log = logging.getLogger(__name__)
 _NOTHING = "no sensitive column is configured ('mitigation.sensitive_column')"
+
+
+def settle_groups(audit_train: pd.DataFrame, contract: Contract, fairness: FairnessParameters) -> FairnessParameters:
+    """Settle which groups there have to be, and on the training rows where numbers are cut.
+
+    So the groups mitigated for are those assessed, and a category without rows is not assessed instead of passed over.
+    """
+    return resolve_cuts(fairness.declare_categories(contract.datasets["feature_store"]), audit_train)
 
 
 def compare_mitigations(
@@ -77,7 +86,6 @@ def compare_mitigations(
             )
             for name, config in mitigation.alternatives.items()
         },
-        cuts=next((one.cuts.get(column) for one in fairness.groupings if one.columns == (column,)), None),
     )
     comparison = compare_methods(request)
     for one in comparison.models:

@@ -208,6 +208,7 @@ def assemble_candidate(
 
 def write_card(
     candidate: RegisteredVersion,
+    model: Any,
     split: ModelSplit,
     data_fingerprint: str,
     performance: list[dict[str, Any]],
@@ -230,17 +231,16 @@ def write_card(
     statements: Statements,
 ) -> CardWithFigures:
     """Write down what a reviewer has to know of the version that was just registered."""
-    from rai_kedro.pipelines.training.card import Configured, Measured, compose_card
+    from rai_kedro.pipelines.training.card import Configured, Measured, Registered, compose_card
 
     card = compose_card(
-        candidate,
-        split,
-        data_fingerprint,
+        Registered(candidate, model, split, data_fingerprint),
         Configured(contract, parameters, fairness, statements),
         Measured(performance, fairness_assessment, fairness_gate, mitigation_comparison, training_carbon),
     )
     for message in card.questionnaire.contradictions:
         _log.warning("The fairness metrics of %s contradict the recorded answers: %s.", contract.use_case, message)
+    shares = "What share" if parameters.task == "classification" else "Mean prediction"
     figures = {
         "Residuals": residual_figure,
         "ROC curve" if parameters.task == "classification" else "Predictions": prediction_figure,
@@ -252,7 +252,7 @@ def write_card(
             "Performance; bars are intervals": mitigation_performance_figure,
             "Performance beside fairness; bars are intervals": performance_and_fairness_figure,
             "ROC curve of each group": roc_by_group_figure,
-            "What share of each group; bars are intervals": predicted_shares_figure,
+            f"{shares} of each group; bars are intervals": predicted_shares_figure,
             "How many of each group": predicted_numbers_figure,
         }
     # A figure without data says why it has none; on the card its place is better left out.

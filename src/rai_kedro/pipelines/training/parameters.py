@@ -80,7 +80,7 @@ class MitigationParameters(BaseModel):
     metric: str | None = None
     kind: DisparityKind | None = None
     performance: str | None = None
-    tolerance: float = Field(default=0.02, ge=0)
+    tolerance: float = Field(default=0.02, ge=0, allow_inf_nan=False)
     chosen: str | None = None
     methods: tuple[MethodParameters, ...] = ()
     alternatives: dict[str, EstimatorConfig] = {}

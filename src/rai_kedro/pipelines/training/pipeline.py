@@ -61,7 +61,7 @@ def create_pipeline(entries: Container[str] = ()) -> Pipeline:
                     "predictions",
                     "compared_models",
                     "params:training",
-                    "params:fairness",
+                    "settled_fairness",
                 ],
                 outputs=["fairness_assessment", "fairness_gate"],
                 name="assess_fairness",
@@ -99,6 +99,7 @@ def create_pipeline(entries: Container[str] = ()) -> Pipeline:
                 nodes.write_card,
                 inputs=[
                     "candidate_model",
+                    "model",
                     "model_inputs",
                     "data_fingerprint",
                     "performance",
@@ -130,6 +131,12 @@ def create_pipeline(entries: Container[str] = ()) -> Pipeline:
 def _mitigation_nodes(compared: str) -> list[Node]:
     return [
         node(
+            mitigation_nodes.settle_groups,
+            inputs=["audit_train", "contract", "params:fairness"],
+            outputs="settled_fairness",
+            name="settle_groups",
+        ),
+        node(
             mitigation_nodes.compare_mitigations,
             inputs=[
                 "unmitigated_model",
@@ -138,7 +145,7 @@ def _mitigation_nodes(compared: str) -> list[Node]:
                 "audit_test",
                 "contract",
                 "params:training",
-                "params:fairness",
+                "settled_fairness",
                 "params:mitigation",
             ],
             outputs=["model", "compared_models"],
@@ -181,7 +188,7 @@ def _need_nodes() -> list[Node]:
                 "true_need",
                 "contract",
                 "params:training",
-                "params:fairness",
+                "settled_fairness",
             ],
             outputs="compared_with_need",
             name="hold_against_need",

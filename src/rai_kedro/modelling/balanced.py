@@ -1,0 +1,95 @@
+"""An estimator fitted on balanced rows: over- and under-sampling inside its fit, so that nothing else sees the copies.
+
+Whoever is handed rows that are balanced already and splits them into folds has copies of a row on both sides, and
+learns prevalence and thresholds from shares that no new rows will have.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
+from sklearn.utils import Tags, _safe_indexing, get_tags
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import has_fit_parameter
+
+from rai_kedro.modelling.preparation import Balance, balance_rows
+
+
+def _has_scores(model: Any) -> bool:
+    return hasattr(getattr(model, "estimator_", model.estimator), "predict_proba")
+
+
+class BalancedEstimator(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
+    """A classifier that is fitted on equal numbers of each class, drawn from the rows it is handed.
+
+    Args:
+        estimator: The classifier.
+        balance: ``under`` or ``over``, see :func:`rai_kedro.modelling.preparation.balance_rows`.
+        seed: Seed of the drawing.
+
+    Attributes:
+        estimator_: The fitted classifier.
+        classes_: Its classes.
+    """
+
+    def __init__(self, estimator: Any = None, balance: Balance = "over", seed: int = 0) -> None:
+        self.estimator = estimator
+        self.balance = balance
+        self.seed = seed
+
+    def __sklearn_tags__(self) -> Tags:
+        """Say what the wrapped estimator says of itself."""
+        return get_tags(self.estimator)
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Draw the rows and fit the classifier on them.
+
+        Args:
+            X: Features, shape (rows, columns).
+            y: Class, shape (rows,).
+            sample_weight: Weight of each row, shape (rows,); a row that is drawn twice has it twice.
+
+        Returns:
+            Itself.
+
+        Raises:
+            PreparationError: The target cannot be balanced.
+        """
+        target = np.asarray(y)
+        rows = balance_rows(pd.Series(target, name=getattr(y, "name", "target")), self.balance, seed=self.seed)
+        weights = {}
+        if sample_weight is not None:
+            weights = {find_weight_name(self.estimator) or "sample_weight": np.asarray(sample_weight)[rows]}
+        self.estimator_ = clone(self.estimator).fit(_safe_indexing(X, rows), _safe_indexing(y, rows), **weights)
+        self.classes_ = self.estimator_.classes_
+        return self
+
+    def predict(self, X: Any) -> Any:
+        """Return the class of each row, shape (rows,)."""
+        return self.estimator_.predict(X)
+
+    @available_if(_has_scores)  # type: ignore[untyped-decorator]
+    def predict_proba(self, X: Any) -> Any:
+        """Return the probability of each class among balanced rows, shape (rows, classes)."""
+        return self.estimator_.predict_proba(X)
+
+
+def find_weight_name(estimator: Any) -> str | None:
+    """Return the name under which an estimator, or the last step of a Pipeline, takes weights in ``fit``; or None."""
+    if isinstance(estimator, BalancedEstimator):
+        return "sample_weight" if find_weight_name(estimator.estimator) else None
+    prefix = ""
+    while hasattr(estimator, "steps"):
+        step, estimator = estimator.steps[-1]
+        prefix += f"{step}__"
+    return f"{prefix}sample_weight" if has_fit_parameter(estimator, "sample_weight") else None
+
+
+def find_last(estimator: Any) -> Any:
+    """Return the estimator that was configured: without balancing, and of a Pipeline the last step."""
+    while isinstance(estimator, BalancedEstimator) or hasattr(estimator, "steps"):
+        estimator = estimator.estimator if isinstance(estimator, BalancedEstimator) else estimator.steps[-1][1]
+    return estimator
