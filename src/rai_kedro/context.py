@@ -1,4 +1,4 @@
-"""The project's context: it builds the catalogue, and refuses one whose guards were exchanged.
+"""The project's context: it builds the catalogue, and refuses one whose guards or datasets were exchanged.
 
 A hook could be left out by a runner or a caller; the context cannot, since every run, command and notebook gets its
 catalogue from it. What it looks at are the datasets as Kedro resolved them, so it does not matter by which override,
@@ -12,8 +12,14 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, cast
 
 from kedro.framework.context import KedroContext
+from kedro.io import CatalogConfigResolver, DataCatalog
 
-from rai_kedro.catalogue.environments import ContractOverrideError, compare_flags
+from rai_kedro.catalogue.environments import (
+    ContractOverrideError,
+    compare_datasets,
+    compare_flags,
+    without_places,
+)
 from rai_kedro.catalogue.reading import find_use_cases, rai_block, read_contract
 from rai_kedro.datasets.contract import ContractDataset, is_enforced
 from rai_kedro.datasets.production_model import ProductionModelDataset, ReferencesDataset
@@ -22,7 +28,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kedro.config import OmegaConfigLoader
-    from kedro.io import DataCatalog
 
 
 # Only names and files are looked at here, never whether a justification still holds.
@@ -31,25 +36,61 @@ _REGISTRY_DATASETS = {"production_model": ProductionModelDataset, "references": 
 
 
 class GuardedContext(KedroContext):
-    """Kedro's context, with a catalogue whose contracts, validators and production models are the project's own."""
+    """Kedro's context, with a catalogue whose contracts, validators and production models are the project's own.
+
+    Every other dataset of a pipeline is what the base says it is, too: only the place where it lies may differ.
+    """
 
     def _get_catalog(self, *args: Any, **kwargs: Any) -> Any:
-        self._compare_flags()
+        self._compare_with_base()
         catalog = super()._get_catalog(*args, **kwargs)
         base = self.project_path / "conf" / "base"
         for use_case in find_use_cases(base):
             refuse_exchanged_guards(cast("DataCatalog", catalog), use_case, base / use_case / "catalog.yml")
         return catalog
 
-    def _compare_flags(self) -> None:
+    def _compare_with_base(self) -> None:
         loader = cast("OmegaConfigLoader", self.config_loader)
         # A copy, not a second loader: a new one would take over the process-wide resolver of `globals:`, and
         # with it every path and address of this environment.
         base = copy(loader)
         base.data.clear()
         base.env = loader.base_env
-        declared, merged = ({name: rai_block(entry) for name, entry in c["catalog"].items()} for c in (base, loader))
-        compare_flags(declared, merged, environment=self.env or "local")
+        # Another configuration folder has a base of its own, which is no more to be trusted than an environment.
+        base.conf_source = str(self.project_path / "conf")
+        declared, merged, environment = base["catalog"], loader["catalog"], self.env or "local"
+        flags = ({name: rai_block(entry) for name, entry in catalog.items()} for catalog in (declared, merged))
+        compare_flags(*flags, environment=environment)
+        refuse_exchanged_datasets(declared, merged, environment=environment)
+
+
+def refuse_exchanged_datasets(base: dict[str, Any], merged: dict[str, Any], *, environment: str) -> None:
+    """Refuse a catalogue in which a dataset of a pipeline is not what the base says, or is kept where it says nothing.
+
+    What passes between the nodes, the audit lane among it, is in memory unless the base declares it: an entry for it,
+    once versioned, could hand a node data of another run or from another hand.
+
+    Args:
+        base: Catalogue of the project's base configuration.
+        merged: Catalogue as merged for the environment; patterns count for all names they match.
+        environment: Name of the environment, for the error.
+
+    Raises:
+        ContractOverrideError: If a dataset differs in anything but where it lies.
+    """
+    declared, found = without_places(base), without_places(merged)
+    if declared == found:
+        return
+    from kedro.framework.project import pipelines
+
+    runtime = DataCatalog.default_runtime_patterns
+    before, after = (CatalogConfigResolver(config, None, runtime) for config in (declared, found))
+    used = {name for pipeline in pipelines.values() for name in pipeline.datasets()}
+    names = sorted(used | {name for name in declared if "{" not in name})
+    compare_datasets(
+        *({name: resolver.resolve_pattern(name) for name in names} for resolver in (before, after)),
+        environment=environment,
+    )
 
 
 def refuse_exchanged_guards(catalog: DataCatalog, use_case: str, contract_file: Path) -> None:

@@ -66,7 +66,48 @@ OVERRIDES = {
     "a validator of another contract": {
         "housing.feature_store": {"validator": {"class": VALIDATOR, "options": {**OPTIONS, "filepath": EVIL}}}
     },
+    "an intermediate dataset on disk": {
+        "housing.model_lane": {"type": "pandas.ParquetDataset", "filepath": "lane.parquet", "versioned": True}
+    },
+    "an intermediate dataset that base does not declare": {"housing.audit_test": PICKLE},
+    "a pattern for intermediate datasets": {"{use_case}.audit_{split}": PICKLE},
+    "a pattern for whatever base does not declare": {"{anything}": PICKLE},
+    "a report of another type": {"housing.fairness_gate": {"type": "json.JSONDataset", "filepath": "gate.json"}},
+    "a report of another type inside": {
+        "housing.fairness_gate": {
+            "type": "kedro_mlflow.io.artifacts.MlflowArtifactDataset",
+            "artifact_path": "reports",
+            "dataset": {"type": "yaml.YAMLDataset", "filepath": "gate.json"},
+        }
+    },
+    "a store that is versioned": {"housing.label_store": {"versioned": True}},
+    "raw data that need not be what it was": {"housing.raw_data": {"source": {"rows": 1}}},
 }
+PLACES = {
+    "another place": {"housing.feature_store": {"filepath": "elsewhere/feature_store"}},
+    "an entry that no pipeline uses": {"housing.scratch": PICKLE},
+    "what is in memory anyway": {"housing.audit_test": {"type": "kedro.io.MemoryDataset"}},
+}
+
+
+@pytest.mark.parametrize("override", PLACES.values(), ids=PLACES)
+def test_an_environment_may_say_where_data_lies(project: Path, override: dict[str, Any]) -> None:
+    local = project / "conf" / "local" / "housing"
+    local.mkdir(parents=True)
+    (local / "catalog.yml").write_text(yaml.safe_dump(override), encoding="utf-8")
+    catalog = open_catalog(project)
+    name, entry = next(iter(override.items()))
+    expected = entry.get("filepath")
+    assert expected is None or str(catalog.get(name)._describe()["filepath"]).endswith(expected)
+
+
+def test_another_configuration_folder_cannot_exchange_a_dataset_in_its_own_base(project: Path) -> None:
+    shutil.copytree(project / "conf", project / "other")
+    (project / "other" / "base" / "housing" / "catalog_more.yml").write_text(
+        yaml.safe_dump({"housing.audit_test": PICKLE}), encoding="utf-8"
+    )
+    with pytest.raises(ContractOverrideError, match="exchanges a dataset"):
+        open_catalog(project, conf_source=str(project / "other"))
 
 
 def test_the_catalogue_as_shipped_is_let_through(project: Path) -> None:

@@ -143,7 +143,7 @@ def test_closed_gate_says_the_same_on_every_route(
         ("insufficient_evidence",)
     ]
     asked = project.kedro("rai", "gate")
-    assert (asked.code, asked.output.splitlines()[0]) == (2, "insufficient evidence")
+    assert (asked.code, asked.output.splitlines()[1]) == (2, "insufficient evidence")
     error = assert_one_screen(project.kedro("rai", "approve", "--version", "1", *REVIEW))
     assert "says insufficient evidence, and nobody accepted that risk" in error
     assert "further rows" in error and '--accept-risk "REASON"' in error
@@ -153,7 +153,7 @@ def test_closed_gate_says_the_same_on_every_route(
     decision = json.loads(file.read_text())
     file.write_text(json.dumps({**decision, "outcome": "pass", "exit_code": 0}))
     asked = project.kedro("rai", "gate")
-    assert (asked.code, asked.output.splitlines()[0]) == (3, "could not be evaluated")
+    assert (asked.code, asked.output.splitlines()[1]) == (3, "could not be evaluated")
     assert "judged anew its intervals say insufficient evidence" in asked.output
 
 

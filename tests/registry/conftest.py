@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import numpy as np
@@ -115,8 +116,9 @@ def register(client: MlflowClient, use_case: str, write_card: Callable[..., None
         metrics: dict[str, float] | None = None,
         card: bool = True,
         gate: str | None = "pass",
+        changes: dict[str, Any] | None = None,
     ) -> RegisteredVersion:
-        candidate = make_candidate(seed, estimator)
+        candidate = dataclasses.replace(make_candidate(seed, estimator), **(changes or {}))
         with mlflow.start_run(run_name=f"seed {seed}"):
             mlflow.log_metrics(FIGURES if metrics is None else metrics)
             if gate is not None:
@@ -128,7 +130,7 @@ def register(client: MlflowClient, use_case: str, write_card: Callable[..., None
                 )
             version = register_candidate(candidate, use_case)
         if card:
-            write_card(version)
+            write_card(version, card_text(gate))
         return version
 
     return register_one
@@ -146,12 +148,18 @@ def stored_gate() -> Callable[[str], tuple[dict[str, object], dict[str, object]]
     return store
 
 
+def card_text(gate: str | None = "pass") -> str:
+    """Return as much of a card's JSON as an approval looks at: what it shows of the gate."""
+    fairness = None if gate is None else {"gate": decide_gate(LIMITS[gate]).to_dict()}
+    return json.dumps({"purpose": "test", "card": {"fairness": fairness}})
+
+
 @pytest.fixture
 def write_card(tmp_path: Path) -> Callable[..., None]:
-    def write_one(version: RegisteredVersion, text: str = '{"purpose": "test"}') -> None:
+    def write_one(version: RegisteredVersion, text: str = card_text()) -> None:
         texts = {
-            "html": f'<h1>A model</h1><p class="status">candidate</p><p>{text}</p>',
-            "md": f"# A model\n\n**Status: candidate**\n\n{text}\n",
+            "html": '<h1>A model</h1><p class="status">candidate</p><p>It fails.</p>',
+            "md": "# A model\n\n**Status: candidate**\n\nIt fails.\n",
             "json": text,
         }
         files = [tmp_path / f"model_card_v{version.version}.{ending}" for ending in texts]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Callable
@@ -16,16 +17,19 @@ from mlflow import MlflowClient
 
 from rai_kedro.commands.demo import request_approval
 from rai_kedro.evidence.log import EvidenceBrokenError, append, read
-from rai_kedro.fairness.verdicts import GateDecision
+from rai_kedro.fairness.estimates import Disparity
+from rai_kedro.fairness.verdicts import Gate, GateDecision, Tolerance
 from rai_kedro.hooks.summary import describe_run
+from rai_kedro.registry import gate as registry_gate
 from rai_kedro.registry.decisions import Review, describe_gate, is_covered
 from rai_kedro.registry.gate import (
     GateContradictedError,
     NoRiskToAcceptError,
     RiskNotAcceptedError,
+    StoredGate,
     judge_gate,
 )
-from rai_kedro.registry.judgement import judge_stored
+from rai_kedro.registry.judgement import describe_limits, judge_stored
 from rai_kedro.registry.production import approved_version
 from rai_kedro.registry.review import ReviewIncompleteError, ReviewRequest, approve, reject
 from rai_kedro.registry.verification import RecordContradictedError, verify_record
@@ -88,7 +92,9 @@ class TestClosedGate:
         (entry,) = read(evidence_path)
         assert entry.body["accepted_risk"] == risk
         assert entry.body["fairness_gate"] == "fail"
-        assert entry.body["gate_summary"].startswith("1 verdict: 1 fail; e.g. mean_signed_error (difference) of LSTAT")
+        limits = "(level 95 %; mean_signed_error difference of LSTAT at most 0.1)"
+        start = f"1 verdict: 1 fail {limits}; e.g. mean_signed_error (difference) of LSTAT: the whole interval"
+        assert entry.body["gate_summary"].startswith(start)
         found = client.get_model_version(use_case, "1")
         assert entry.body["gate_digest"] == found.tags["rai.fairness_gate_digest"]
         assert (found.tags["rai.fairness_gate"], found.tags["rai.accepted_risk"]) == ("fail", risk)
@@ -101,7 +107,7 @@ class TestClosedGate:
             page = (folder / "model_card_v1.html").read_text()
             assert "risk accepted: known *gap* &lt;b&gt;&amp; watched&lt;/b&gt;)</p><p>" in page
             assert r"risk accepted: known \*gap\* \<b\>" in (folder / "model_card_v1.md").read_text()
-            assert json.loads((folder / "model_card_v1.json").read_text()) == {"purpose": "test"}
+            assert json.loads((folder / "model_card_v1.json").read_text())["purpose"] == "test"
 
         reject(client, ask(statement="second thoughts"), evidence_path)
         found = client.get_model_version(use_case, "1")
@@ -123,7 +129,7 @@ class TestClosedGate:
             approve(client, ask(accept_risk=WHY), evidence_path)
 
     def test_an_empty_reason_is_refused_and_a_recorded_one_stands(
-        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+        self, client: MlflowClient, register: Register, ask: Ask, evidence_path: Path, tmp_path: Path
     ) -> None:
         version = register(gate="fail")
         for reason in ("", " \n"):
@@ -132,13 +138,14 @@ class TestClosedGate:
         with pytest.raises(ValueError, match="accepts no risk"):
             reject(client, ask(accept_risk=WHY), evidence_path)
         assert not evidence_path.exists()
-        # A page without a status line is named and stops nothing.
-        (artifact(version, "fairness_gate").parents[1] / "model_card" / "model_card_v1.md").write_text("# A model")
         first = approve(client, ask(accept_risk=WHY), evidence_path)
-        assert first.message.endswith("The decision could not be shown in model_card_v1.md; it is on record.")
+        # A page that cannot be marked, once a decision is on record, is named and stops nothing.
+        for folder in (artifact(version, "fairness_gate").parents[1] / "model_card", tmp_path):
+            (folder / "model_card_v1.md").write_text("# A model")
         for again in (ask(), ask(accept_risk="another reason")):
             second = approve(client, again, evidence_path)
             assert (second.recorded, second.review) == (False, first.review)
+            assert second.message.endswith("The decision could not be shown in model_card_v1.md; it is on record.")
             assert f"risk accepted: {WHY}" in second.message
 
 
@@ -203,6 +210,90 @@ class TestForgedBeforeTheReview:
         review = approve(client, ask(accept_risk=WHY), evidence_path).review
         assert review.fairness_gate == "could_not_be_evaluated"
         assert "judged anew its intervals say fail" in review.gate_summary
+
+
+class TestCardDisagrees:
+    """Decision, assessment and both tags rewritten so that they agree; the card, which is digested, says otherwise."""
+
+    def test_what_the_card_says_is_not_approved_as_a_pass(
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path, stored_gate: Any
+    ) -> None:
+        version = register(gate="insufficient_evidence")
+        decision, _ = stored_gate("pass")
+        forge(client, version, decision)
+        with pytest.raises(
+            RiskNotAcceptedError, match="the model card says insufficient evidence, the stored"
+        ) as caught:
+            approve(client, ask(), evidence_path)
+        assert "says could not be evaluated" in str(caught.value)
+        assert not evidence_path.exists()
+
+    def test_as_many_verdicts_on_other_limits_are_a_contradiction(
+        self, client: MlflowClient, register: Register, use_case: str, stored_gate: Any
+    ) -> None:
+        version = register(gate="pass")
+        wider, _ = stored_gate("pass")
+        wider["verdicts"][0]["tolerance"] = 100.0
+        forge(client, version, wider)
+        gate = judge_gate(client, client.get_model_version(use_case, "1"))
+        assert gate.decision.outcome == "could_not_be_evaluated"
+        assert "the verdicts on the model card are not those" in gate.summary
+
+    def test_card_that_says_nothing_of_the_gate(
+        self, client: MlflowClient, register: Register, write_card: Any, use_case: str
+    ) -> None:
+        version = register(gate="pass", card=False)
+        assert judge_gate(client, client.get_model_version(use_case, "1")).decision.outcome == "pass"
+        write_card(version, text='{"card": {"fairness": null}}')
+        gate = judge_gate(client, client.get_model_version(use_case, "1"))
+        assert "the model card says nothing readable of the gate" in gate.summary
+
+    def test_an_approval_given_over_it_is_found_and_stops_production(
+        self,
+        client: MlflowClient,
+        register: Register,
+        ask: Ask,
+        use_case: str,
+        evidence_path: Path,
+        stored_gate: Any,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        version = register(gate="fail")
+        forge(client, version, stored_gate("pass")[0])
+        # Approved before the card was asked.
+        with monkeypatch.context() as earlier:
+            earlier.setattr(registry_gate, "_find_contradicting_card", lambda *_: None)
+            assert approve(client, ask(), evidence_path).review.fairness_gate == "pass"
+        said = "the model card says fail, the stored decision says pass"
+        assert verify_record(client, use_case, evidence_path).findings == (f"version 1: {said}",)
+        with pytest.raises(GateContradictedError, match=said):
+            approved_version(client, use_case, evidence_path)
+
+
+def forge(client: MlflowClient, version: Any, decision: Any) -> None:
+    """Put another decision into a version's run, with the tags that go with it."""
+    path = artifact(version, "fairness_gate")
+    path.write_text(json.dumps(decision))
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    client.set_model_version_tag(version.name, version.version, "rai.fairness_gate", decision["outcome"])
+    client.set_model_version_tag(version.name, version.version, "rai.fairness_gate_digest", digest)
+
+
+class TestLimitsOnRecord:
+    def test_limits_are_in_the_summary_two_of_them_at_most(self, stored_gate: Any) -> None:
+        metrics = ("mean_signed_error", "mean_absolute_error")
+        assessed = [Disparity.from_dict(one) for one in stored_gate("pass")[1]["disparities"]]
+        several = Gate(tolerances=tuple(Tolerance(metric=metric, limit=9) for metric in metrics)).judge(assessed)
+        assert StoredGate(several).summary == (
+            "of 2 verdicts: 2 pass (level 95 %; mean_absolute_error difference of LSTAT at most 9, "
+            "mean_signed_error difference of LSTAT at most 9)"
+        )
+        three = GateDecision("pass", (several.verdicts * 2)[:3])
+        assert describe_limits(three).endswith("mean_signed_error difference of LSTAT at most 9 and 1 more")
+        ratio = dataclasses.replace(several.verdicts[0].disparity, kind="ratio", level=0.51)
+        floor = GateDecision("pass", (dataclasses.replace(several.verdicts[0], disparity=ratio, tolerance=0.8),))
+        assert describe_limits(floor) == "level 51 %; mean_absolute_error ratio of LSTAT at least 0.8"
+        assert not describe_limits(GateDecision.could_not_be_evaluated("nothing measured"))
 
 
 class TestJudgedAnew:
@@ -333,10 +424,10 @@ def test_demo_and_closing_table_ask_the_gate(register: Register, use_case: str) 
 
 def test_real_card_has_the_lines_that_a_decision_goes_into() -> None:
     from rai_kedro import reporting
-    from rai_kedro.registry.card import _STATUS_LINES
+    from rai_kedro.registry.card_pages import STATUS_LINES
 
     templates = Path(reporting.__file__).parent / "templates"
-    for ending, line in _STATUS_LINES.items():
+    for ending, line in STATUS_LINES.items():
         assert len(line.findall((templates / f"model_card.{ending}.j2").read_text())) == 1
 
 

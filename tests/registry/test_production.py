@@ -15,6 +15,7 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import LinearRegression
 
 from rai_kedro.evidence.log import EvidenceBrokenError, append, read
+from rai_kedro.registry import examination
 from rai_kedro.registry.examination import ModelChangedError
 from rai_kedro.registry.model_files import ModelFormatError, ReleaseIncompleteError, digest_model
 from rai_kedro.registry.production import (
@@ -210,7 +211,14 @@ class TestLoadProduction:
         assert not load_production(client, use_case, evidence_path).reference.equals(before)
 
     def test_approved_pickle_is_still_not_opened(
-        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path, write_card: Any
+        self,
+        client: MlflowClient,
+        register: Register,
+        ask: Ask,
+        use_case: str,
+        evidence_path: Path,
+        write_card: Any,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         first = register()
         with mlflow.start_run(run_id=first.run_id):
@@ -229,7 +237,13 @@ class TestLoadProduction:
         }
         client.create_model_version(use_case, info.model_uri, run_id=first.run_id, tags=noted)
         write_card(RegisteredVersion(use_case, "2", first.run_id, info.model_uri))
-        approve(client, ask("2"), evidence_path)
+        with pytest.raises(ModelFormatError, match=rf"pickle[\s\S]*registered model {use_case}, version 2"):
+            approve(client, ask("2"), evidence_path)
+        assert not evidence_path.exists()
+        # An approval from before approving loaded the model.
+        with monkeypatch.context() as earlier:
+            earlier.setattr(examination, "_require_usable", lambda *_: None)
+            approve(client, ask("2"), evidence_path)
         with pytest.raises(ModelFormatError, match="pickle"):
             load_production(client, use_case, evidence_path)
 

@@ -94,6 +94,8 @@ def make_model(name: str, accuracy: float, gap: float, **changes: Any) -> dict[s
     return {
         "name": name,
         "stage": "pre",
+        "method": "" if name == "unmitigated" else name,
+        "parameters": {} if name == "unmitigated" else {"constraint": "demographic_parity"},
         "status": "fitted",
         "reason": "",
         "may_be_used": True,

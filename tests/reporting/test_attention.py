@@ -2,9 +2,14 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import subprocess
+from pathlib import Path
+from typing import Any
 
 from rai_kedro.fairness.questionnaire.selection import Finding
 from rai_kedro.fairness.verdicts import GateDecision
+from rai_kedro.hooks.run_tags import _commit
+from rai_kedro.registry.versions import GIT_COMMIT_TAG
 from rai_kedro.reporting.attention import AttentionThresholds, list_attention
 from rai_kedro.reporting.card_contents import (
     CarbonFigure,
@@ -14,8 +19,9 @@ from rai_kedro.reporting.card_contents import (
     Uses,
 )
 from rai_kedro.reporting.card_mitigation import read_comparison
+from rai_kedro.reporting.model_card import CardParts, build_model_card, summarise
 
-from .conftest import make_comparison, make_fairness
+from .conftest import make_comparison, make_fairness, make_row
 
 
 def texts_about(card: ModelCard, topic: str) -> list[str]:
@@ -74,7 +80,7 @@ def test_gate_that_does_not_pass_comes_first_and_then_each_verdict(card: ModelCa
 
 
 def test_lack_of_evidence_says_what_would_settle_it(card: ModelCard) -> None:
-    unsure = dataclasses.replace(card, fairness=make_fairness(limit=0.22))
+    unsure = dataclasses.replace(card, fairness=make_fairness(limit=0.25))
     (text,) = texts_about(unsure, "Fairness evidence insufficient")
     assert re.search(r"To settle it: about [\d,]+ further rows behind these figures\.$", text)
 
@@ -127,6 +133,62 @@ def test_refused_mitigation_and_sensitive_column_at_prediction_are_listed(card: 
     assert texts_about(changed, "Mitigation refused") == ["threshold_optimisation: Not permitted."]
 
 
+def test_uncommitted_changes_are_said_in_the_words_of_the_tag(card: ModelCard, tmp_path: Path) -> None:
+    def git(*arguments: str) -> None:
+        subprocess.run(["git", "-C", str(tmp_path), *arguments], check=True, capture_output=True)  # noqa: S607
+
+    git("init")
+    git("-c", "user.name=a", "-c", "user.email=a@b.c", "commit", "--allow-empty", "-m", "first")
+    clean = _commit(str(tmp_path))[GIT_COMMIT_TAG]
+    (tmp_path / "changed").touch()
+    changed = _commit(str(tmp_path))[GIT_COMMIT_TAG]
+    texts = [
+        texts_about(dataclasses.replace(card, data=dataclasses.replace(card.data, git_commit=commit)), "Origin")
+        for commit in (clean, changed)
+    ]
+    assert texts == [
+        [],
+        [f"The code had uncommitted changes after commit {clean}: this version cannot be rebuilt exactly."],
+    ]
+
+
+def test_low_level_is_listed(card: ModelCard) -> None:
+    assert card.fairness is not None
+    assert not texts_about(card, "Low confidence level")
+    low = dataclasses.replace(card, fairness=dataclasses.replace(card.fairness, level=0.8))
+    assert texts_about(low, "Low confidence level") == [
+        "The fairness intervals were asked for at a level of 80 %, below 95 %: a pass says less."
+    ]
+
+
+def test_grouping_that_nobody_judges_is_named_where_it_lies_apart(card: ModelCard) -> None:
+    record = card.fairness
+    assert record is not None
+    # By B there is a verdict; without one, its ratio 0.67 [0.57, 0.76] is vouched to be below four fifths.
+    assert not texts_about(card, "Measured, not judged")
+    unjudged = dataclasses.replace(record, gate=dataclasses.replace(record.gate, verdicts=()))
+    (text,) = texts_about(dataclasses.replace(card, fairness=unjudged), "Measured, not judged")
+    assert re.fullmatch(r"B, \S+ \S+, ratio 0\.\d+ \[0\.\d+, 0\.7\d+\]: no tolerance is set for this grouping\.", text)
+    near = tuple(dataclasses.replace(one, upper=0.81) for one in record.assessment.disparities)
+    found = dataclasses.replace(unjudged, assessment=dataclasses.replace(record.assessment, disparities=near))
+    assert not texts_about(dataclasses.replace(card, fairness=found), "Measured, not judged")
+
+
+def test_column_that_only_the_mitigation_reads_is_told_alike_everywhere(
+    parts: CardParts, register: list[dict[str, Any]]
+) -> None:
+    sensitive = make_row("race", use="mitigation", is_risky=True, is_demographic=True, risk="race")
+    card = build_model_card(dataclasses.replace(parts, register=[*register, sensitive]))
+    told = [text for text in texts_about(card, "Flagged column in the model") if text.startswith("race")]
+    assert told == [
+        "race is flagged risky and demographic and is read by the mitigation for every prediction, by the estimator "
+        "never; no justification is recorded."
+    ]
+    assert card.lanes.mitigation == ("race",)
+    said = "race (flagged risky and demographic) is read by the mitigation for every prediction; the estimator never"
+    assert said in summarise(card)
+
+
 def test_wide_interval_is_listed_and_a_narrow_one_is_not(card: ModelCard) -> None:
     wide = Estimate("R2", "test", 0.6, 0.4, 0.8, 0.95, "", "m")
     narrow = Estimate("MAE", "test", 3.3, 2.9, 3.8, 0.95, "", "m")
@@ -152,7 +214,7 @@ def test_what_was_not_measured_or_stated_is_listed(card: ModelCard) -> None:
         carbon=(CarbonFigure("training", reason="switched off"),),
         limits=(),
         uses=Uses((), ()),
-        data=dataclasses.replace(card.data, git_commit="4f2c-dirty"),
+        data=dataclasses.replace(card.data, git_commit="4f2c with uncommitted changes"),
     )
     topics = [point.topic for point in list_attention(bare)]
     expected = {

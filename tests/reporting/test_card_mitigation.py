@@ -85,6 +85,22 @@ def test_card_shows_choice_reason_and_what_was_refused(card: ModelCard, mitigati
     assert "The registered model is mitigated." in render_html(shown, {})
 
 
+def test_an_alternative_that_is_chosen_is_not_called_mitigated(card: ModelCard) -> None:
+    comparison = make_comparison()
+    comparison["models"][1] |= {"method": "", "parameters": {}, "stage": ""}
+    shown = dataclasses.replace(card, mitigation=read_comparison(comparison))
+    assert "The registered model is not mitigated." in render_html(shown, {})
+    assert "chosen in the comparison as reweighing" in render_html(shown, {})
+
+
+def test_two_intervals_of_one_figure_refer_to_each_other(card: ModelCard, mitigation: MitigationRecord) -> None:
+    one_level = dataclasses.replace(card, mitigation=mitigation)
+    assert "each model stands by itself" not in render_html(one_level, {})
+    two_levels = dataclasses.replace(card, mitigation=dataclasses.replace(mitigation, level=0.9))
+    for text in (render_html(two_levels, {}), render_markdown(two_levels)):
+        assert "with an interval of level 95 %, here of 90 %" in text
+
+
 def test_card_says_that_nobody_answered(card: ModelCard) -> None:
     assert "Nobody answered the questionnaire" in render_html(card, {})
     assert "Nobody answered the questionnaire." in render_markdown(card)

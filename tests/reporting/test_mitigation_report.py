@@ -182,6 +182,22 @@ def test_where_nothing_was_compared_page_and_figures_say_so() -> None:
     assert {figure.layout.title.text for figure in figures.values()} == {"No mitigation was compared"}
 
 
+def test_without_a_choice_there_is_no_before(comparison: Plain) -> None:
+    comparison["chosen"] = "unmitigated"
+    figures = draw_mitigation(comparison, favourable="admitted")
+    names = {str(trace.name) for name, figure in figures.items() for trace in figure.data}
+    assert not [name for name in names if "before" in name or "after" in name]
+    assert "unmitigated" in names
+    page = render_mitigation_page(comparison, use_case="hospital", favourable="admitted")
+    assert '<th scope="col" class="figure">Before</th>' not in page
+
+
+def test_page_shows_the_parameters_of_a_method(comparison: Plain) -> None:
+    comparison["models"][1]["parameters"] = {"constraint": "equalized_odds", "tolerance": 0.01}
+    page = render_mitigation_page(comparison, use_case="hospital", favourable="admitted")
+    assert "constraint=equalized_odds, tolerance=0.01" in page
+
+
 def test_a_regression_has_means_and_neither_curves_nor_numbers(comparison: Plain) -> None:
     comparison["task"] = "regression"
     for model in comparison["models"]:
@@ -190,6 +206,12 @@ def test_a_regression_has_means_and_neither_curves_nor_numbers(comparison: Plain
             one["needed"] = None
     figures = draw_mitigation(comparison, favourable="MEDV")
 
+    performance = figures["performance"]
+    assert len({trace.xaxis for trace in performance.data}) == 2  # accuracy and AUC, each on an axis of its own
+    assert [trace.name for trace in performance.data if trace.showlegend] == [
+        "before: unmitigated",
+        "after: reweighing",
+    ]
     assert "no scores" in figures["roc_by_group"].layout.title.text
     assert figures["predicted_numbers"].data == ()
     assert figures["predicted_shares"].layout.title.text == "Mean predicted MEDV by group, before and after"

@@ -211,6 +211,7 @@ def test_every_part_of_a_card_refuses_what_it_does_not_know(card: ModelCard, mit
     document = json.loads(render_json(card))
     document["card"]["estimator"]["params"] = {}
     free = [document["card"]["estimator"]["params"], document["card"]["versions"]]
+    free += [model["parameters"] for model in document["card"]["mitigation"]["models"]]
     # The card and its six single parts; columns; a justification; estimates; carbon; fairness and its assessment, a
     # table of two groups and three rates, four disparities of two groups, the gate, the verdict with its disparity.
     fairness = 2 + (1 + 2 * 3) + 4 * (1 + 2) + 1 + (1 + 1 + 2)

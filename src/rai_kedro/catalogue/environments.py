@@ -1,4 +1,4 @@
-"""No environment may say anything else of a column than the base configuration does."""
+"""No environment may say anything else of a column, or put another dataset in its place, than the base does."""
 
 from __future__ import annotations
 
@@ -7,9 +7,14 @@ from typing import Any
 
 from rai_kedro.errors import RaiError
 
+# What an environment may say of a dataset: where it lies, how that is reached, and what tools show of it.
+_PLACES = frozenset({"filepath", "html_folder", "credentials", "fs_args", "metadata"})
+_MEMORY = "MemoryDataset"
+_IN_MEMORY = {"type": _MEMORY}
+
 
 class ContractOverrideError(RaiError):
-    """An environment changes the column contract."""
+    """An environment changes the column contract, or exchanges what holds the data under it."""
 
 
 def compare_flags(base: Mapping[str, Any], merged: Mapping[str, Any], *, environment: str) -> None:
@@ -33,6 +38,51 @@ def compare_flags(base: Mapping[str, Any], merged: Mapping[str, Any], *, environ
             example=f"base says {before!r}, '{environment}' says {after!r}",
             remedy="take it out of the environment; a contract is changed in conf/base/<use_case>/catalog.yml only",
         )
+
+
+def without_places(catalog: Mapping[str, Any]) -> dict[str, Any]:
+    """Return catalogue entries without what an environment may change: what is left has to be the base's."""
+    return {name: _without_places(entry) for name, entry in catalog.items()}
+
+
+def compare_datasets(base: Mapping[str, Any], merged: Mapping[str, Any], *, environment: str) -> None:
+    """Refuse a merged catalogue in which a dataset is of another kind than in the base.
+
+    Args:
+        base: Entry of every dataset as `without_places` leaves it and as patterns resolve it; one that is not declared
+            is in memory.
+        merged: The same, of the same names, of the configuration as merged for an environment.
+        environment: Name of the environment, for the error.
+
+    Raises:
+        ContractOverrideError: If a dataset has another type, becomes versioned, or differs in anything else but where
+            it lies; the first is named.
+    """
+    exchanged = [name for name in merged if _normal(base[name]) != _normal(merged[name])]
+    if exchanged:
+        name = exchanged[0]
+        path, before, after = next(_differences(_normal(base[name]), _normal(merged[name]), ()))
+        raise ContractOverrideError(
+            f"The environment '{environment}' exchanges a dataset of a pipeline.",
+            where=f"conf/{environment} (or --conf-source), {name}",
+            how_many=f"{len(exchanged)} dataset{'s' if len(exchanged) > 1 else ''}",
+            example=f"{path}: base says {before!r}, '{environment}' says {after!r}",
+            remedy="take it out; an environment may change where data lies (filepath, credentials, fs_args), no more",
+        )
+
+
+def _without_places(entry: Any) -> Any:
+    if not isinstance(entry, Mapping):
+        return entry
+    return {key: _without_places(value) for key, value in entry.items() if key not in _PLACES}
+
+
+def _normal(entry: Any) -> Any:
+    """Return an entry with the one name of what is in memory."""
+    if not isinstance(entry, Mapping):
+        return entry
+    kind = entry.get("type", "")
+    return {**entry, **_IN_MEMORY} if kind in {_MEMORY, f"kedro.io.{_MEMORY}"} else dict(entry)
 
 
 def _differences(base: Any, merged: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Any, Any]]:

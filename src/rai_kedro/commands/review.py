@@ -97,6 +97,8 @@ def _show(report: RecordReport) -> None:
         label = " (demo)" if review.demo else ""
         click.echo(f"version {review.version}  {review.decision} by {review.reviewer}{label} at {review.reviewed_at}")
         click.echo(f"    the {describe_gate(review.fairness_gate, review.accepted_risk)}")
+        if review.gate_summary:
+            click.echo(f"    judged: {review.gate_summary}")
     for finding in report.findings:
         click.echo(f"NOT SOUND: {finding}")
     if chain.torn_tail:

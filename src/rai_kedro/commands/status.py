@@ -24,9 +24,11 @@ def read_status(use_case: str, env: str | None) -> dict[str, Any]:
     """Gather what there is to know, as JSON-able values."""
     from mlflow import MlflowClient
 
+    from rai_kedro.registry.gate import read_gate
     from rai_kedro.registry.versions import list_versions
 
     with open_catalog(use_case, env) as catalog:
+        client = MlflowClient()
         months = [key.removeprefix("month=") for key in catalog.load(f"{use_case}.feature_store")]
         scored = {
             key.split("/")[0].removeprefix("month="): key for key in catalog.load(f"{use_case}.prediction_history")
@@ -34,7 +36,10 @@ def read_status(use_case: str, env: str | None) -> dict[str, Any]:
         timeline = f"{use_case}.drift_timeline"
         return {
             "use_case": use_case,
-            "versions": [asdict(version) for version in list_versions(MlflowClient(), use_case)],
+            "versions": [
+                {**asdict(version), "gate_summary": read_gate(client, version.run_id).summary}
+                for version in list_versions(client, use_case)
+            ],
             "months": months,
             "pending_months": [month for month in months if month not in scored],
             "drift": catalog.load(timeline)["months"] if scored and catalog.exists(timeline) else [],
@@ -77,6 +82,7 @@ def _version_lines(version: dict[str, Any]) -> list[str]:
         f"  {version['version']}{aliases}  {review}{by}",
         *([f"      statement: {version['statement']}"] if version["statement"] else []),
         f"      {describe_gate(version['fairness_gate'], version['accepted_risk'])}",
+        f"      judged: {version['gate_summary']}",
         *([f"      on test rows: {figures}"] if figures else []),
         *([f"      card: {version['card']}"] if version["card"] else []),
     ]

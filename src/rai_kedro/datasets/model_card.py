@@ -44,6 +44,8 @@ class ModelCardDataset(AbstractDataset[CardWithFigures, str]):
     def save(self, data: CardWithFigures) -> None:
         """Write the three files, then let the version in MLflow point to them.
 
+        The JSON, whose digest an approval binds, gets the digests of both pages.
+
         Raises:
             ModelDatasetError: If the version has a card already; nothing is written.
         """

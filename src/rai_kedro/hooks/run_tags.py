@@ -10,6 +10,7 @@ from kedro.framework.hooks import hook_impl
 from kedro.pipeline import Pipeline
 
 from rai_kedro.registry.versions import GIT_COMMIT_TAG
+from rai_kedro.reporting.wording import UNCOMMITTED
 
 _STAGES = ("simulation", "governance", "training", "monitoring")
 
@@ -58,4 +59,4 @@ def _commit(project_path: str) -> dict[str, str]:
         changes = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=True)  # noqa: S603
     except (OSError, subprocess.CalledProcessError):
         return {}
-    return {GIT_COMMIT_TAG: commit.stdout.strip() + (" with uncommitted changes" if changes.stdout.strip() else "")}
+    return {GIT_COMMIT_TAG: commit.stdout.strip() + (UNCOMMITTED if changes.stdout.strip() else "")}

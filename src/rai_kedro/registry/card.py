@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-import html
 import os
-import re
+import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rai_kedro.errors import RaiError
+from rai_kedro.registry.card_pages import (
+    CARD_FOLDER,
+    STATUS_LINES,
+    bind_pages,
+    card_file,
+    fetch_page,
+    is_page,
+    mark_page,
+    read_page_digests,
+)
 from rai_kedro.registry.noise import silence_mlflow
 from rai_kedro.registry.versions import CARD_DIGEST_TAG, CARD_TAG, find_version
 
@@ -19,12 +28,6 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
-_FOLDER: Final = "model_card"
-# The one line of each page that says where the version stands; see the templates of the reporting room.
-_STATUS_LINES: Final = {
-    "html": re.compile(r'(?<=<p class="status">).*?(?=</p>)', re.DOTALL),
-    "md": re.compile(r"(?<=^\*\*Status: ).*(?=\*\*$)", re.MULTILINE),
-}
 _REVIEW_MARK: Final = "\n\nReview: "
 
 
@@ -67,25 +70,27 @@ def attach_card(name: str, version: str, run_id: str, title: str, files: Sequenc
         version: Version number.
         run_id: Run that trained it.
         title: First words of the description.
-        files: The card's files; the first is the one for people, one is ``model_card_v<version>.json``.
+        files: The card's files; the first is the one for people, one is ``model_card_v<version>.json``, into which the
+            digests of the others are written.
 
     Raises:
         CardExistsError: The version has a card.
-        ValueError: The JSON form is not among the files.
+        ValueError: The JSON form is not among the files, or a page has no line for its status.
     """
     from mlflow import MlflowClient
 
-    record = next((file for file in files if file.name == _record_name(version)), None)
+    record = next((file for file in files if file.name == card_file(version)), None)
     if record is None:
-        raise ValueError(f"a card's files must contain {_record_name(version)}")
+        raise ValueError(f"a card's files must contain {card_file(version)}")
     require_no_card(name, version)
+    bind_pages(record, [file for file in files if file != record])
     client = MlflowClient()
     # Relative to the project, so that a moved or copied project still finds its cards.
     page = os.path.relpath(files[0]) if files[0].is_relative_to(Path.cwd()) else str(files[0])
     for file in files:
-        client.log_artifact(run_id, str(file), artifact_path=_FOLDER)
+        client.log_artifact(run_id, str(file), artifact_path=CARD_FOLDER)
     description = (
-        f"{title}\n\nModel card: artifact `{_FOLDER}/{files[0].name}` of run `{run_id}`, and the file `{page}`."
+        f"{title}\n\nModel card: artifact `{CARD_FOLDER}/{files[0].name}` of run `{run_id}`, and the file `{page}`."
     )
     client.update_model_version(name, version, description=description)
     client.set_model_version_tag(name, version, CARD_DIGEST_TAG, _digest(record))
@@ -112,7 +117,7 @@ def digest_card(client: MlflowClient, name: str, version: str, run_id: str) -> s
     silence_mlflow()
     if CARD_TAG not in find_version(client, name, version).tags:
         raise _card_missing(name, version, run_id, f"it has no tag {CARD_TAG}")
-    artifact = f"{_FOLDER}/{_record_name(version)}"
+    artifact = f"{CARD_FOLDER}/{card_file(version)}"
     with tempfile.TemporaryDirectory(prefix="rai-card-") as folder:
         try:
             return _digest(Path(client.download_artifacts(run_id, artifact, folder)))
@@ -140,32 +145,31 @@ def mark_card(client: MlflowClient, version: ModelVersion, status: str) -> str:
     number, unmarked = str(version.version), []
     description = (version.description or "").partition(_REVIEW_MARK)[0]
     client.update_model_version(version.name, number, description=f"{description}{_REVIEW_MARK}{status}")
-    for ending in _STATUS_LINES:
-        name = f"model_card_v{number}.{ending}"
+    digests = read_page_digests(client, version) or {}
+    for name in [card_file(number, ending) for ending in STATUS_LINES]:
         try:
-            with tempfile.TemporaryDirectory(prefix="rai-card-") as folder:
-                page = Path(client.download_artifacts(version.run_id or "", f"{_FOLDER}/{name}", folder))
-                _mark_page(page, status)
-                client.log_artifact(version.run_id or "", str(page), artifact_path=_FOLDER)
             local = Path(version.tags.get(CARD_TAG, "")).with_name(name)
+            with tempfile.TemporaryDirectory(prefix="rai-card-") as folder:
+                page = _find_whole_page(client, version, local, digests.get(name), Path(folder))
+                mark_page(page, status)
+                client.log_artifact(version.run_id or "", str(page), artifact_path=CARD_FOLDER)
             if local.is_file():
-                _mark_page(local, status)
+                mark_page(local, status)
         except (MlflowException, OSError, ValueError):
             unmarked.append(name)
     return f"\nThe decision could not be shown in {' and '.join(unmarked)}; it is on record." if unmarked else ""
 
 
-def _mark_page(page: Path, status: str) -> None:
-    """Put the status into its line; raise ValueError if the page has none."""
-    ending = page.suffix.removeprefix(".")
-    words = " ".join(status.split())
-    shown = html.escape(words) if ending == "html" else re.sub(r"([\\`*_\[\]<>#|])", r"\\\1", words)
-    text, count = _STATUS_LINES[ending].subn(lambda _: shown, page.read_text(encoding="utf-8"), count=1)
-    if not count:
-        raise ValueError(f"{page.name} has no status line")
-    temporary = page.with_name(f"{page.name}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(page)
+def _find_whole_page(
+    client: MlflowClient, version: ModelVersion, local: Path, digest: str | None, folder: Path
+) -> Path:
+    """Return a copy of the page in MLflow; of the one on disk where a mark that was cut off left only that whole."""
+    page = fetch_page(client, version, local.name, folder)
+    if (page is None or not is_page(page, digest)) and is_page(local, digest):
+        return Path(shutil.copy(local, folder / local.name))
+    if page is None:
+        raise FileNotFoundError(local.name)
+    return page
 
 
 def _digest(file: Path) -> str:

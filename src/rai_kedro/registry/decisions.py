@@ -42,11 +42,11 @@ class Review:
         reviewed_at: UTC, ISO 8601.
         model_digest: SHA-256 of the model's files; empty if a rejected version had none on record.
         companion_digest: SHA-256 of reference data and contract; likewise.
-        card_digest: SHA-256 of the model card's JSON; likewise.
+        card_digest: SHA-256 of the model card's JSON, which holds the digests of its pages; likewise.
         demo: True if a demonstration decided.
         fairness_gate: What the fairness gate said when this was decided, e.g. ``"pass"``; empty in records made before
             it was asked.
-        gate_summary: How many of its verdicts do not pass, with an example.
+        gate_summary: How many of its verdicts do not pass, at which level and by which limits, with an example.
         gate_digest: SHA-256 of the gate's decision; empty if there was none.
         accepted_risk: Why it was approved though the gate did not pass; empty otherwise.
     """

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from rai_kedro.catalogue.contract import Contract
+from rai_kedro.catalogue.lanes import permits_mitigation
 from rai_kedro.errors import RaiError
+from rai_kedro.modelling.prediction import sensitive_input
 from rai_kedro.registry.card import digest_card
-from rai_kedro.registry.model_files import ReleaseFiles, fetch_release
+from rai_kedro.registry.model_files import ReleaseFiles, fetch_release, load_trusted_sklearn
 from rai_kedro.registry.versions import CARD_DIGEST_TAG, COMPANION_DIGEST_TAG, GATE_DIGEST_TAG, MODEL_DIGEST_TAG
 
 if TYPE_CHECKING:
@@ -26,6 +30,10 @@ class ModelChangedError(RaiError):
 
 class TrainingIncompleteError(RaiError):
     """The version's run did not measure what a reviewer must see."""
+
+
+class ModelUnusableError(RaiError):
+    """The model may score nothing: its mitigation needs a column that its contract does not permit."""
 
 
 class Digests(NamedTuple):
@@ -58,7 +66,7 @@ def digests_on_tags(version: ModelVersion) -> Digests:
 
 
 def examine(client: MlflowClient, version: ModelVersion) -> Digests:
-    """Check that a version is whole and as it was trained.
+    """Check that a version is whole, as it was trained, and able to score today.
 
     Args:
         client: MLflow client.
@@ -72,6 +80,9 @@ def examine(client: MlflowClient, version: ModelVersion) -> Digests:
         TrainingIncompleteError: Its run lacks figures.
         CardMissingError: It has no model card.
         ModelChangedError: Its files are not those that were trained, or training noted no digest of them.
+        ModelFormatError: The model is not stored as skops, or cannot be read.
+        UntrustedModelError: The model contains types outside the reviewed list.
+        ModelUnusableError: Its mitigation needs a column that its contract does not permit today.
     """
     number, run_id = str(version.version), version.run_id or ""
     with tempfile.TemporaryDirectory(prefix="rai-examine-") as folder:
@@ -79,6 +90,7 @@ def examine(client: MlflowClient, version: ModelVersion) -> Digests:
         files = fetch_release(client, uri, run_id, Path(folder))
         _require_same(version, MODEL_DIGEST_TAG, files.model_digest, "model files")
         _require_same(version, COMPANION_DIGEST_TAG, files.companion_digest, "reference data or contract")
+        _require_usable(version, files)
         _require_measured(client, version, files)
     card = digest_card(client, version.name, number, run_id)
     _require_same(version, CARD_DIGEST_TAG, card, "model card")
@@ -96,6 +108,35 @@ def _require_same(version: ModelVersion, tag: str, digest: str, noun: str) -> No
         where=f"registered model {version.name}, run {version.run_id}",
         example=f"{tag}: {known}; {digest[:12]}… now",
         remedy=f"find out who changed files or tags; train a new version with `kedro run --pipelines {version.name}`",
+    )
+
+
+def _require_usable(version: ModelVersion, files: ReleaseFiles) -> None:
+    """Load the model as production will, and hold what it needs against the contract that travels with it."""
+    where = f"registered model {version.name}, version {version.version}"
+    column = sensitive_input(load_trusted_sklearn(files.model, where))
+    if column is None:
+        return
+    try:
+        stores = Contract.model_validate_json(files.contract.read_bytes()).datasets
+    except ValueError as error:  # pydantic's, too
+        raise _unusable(version, where, column, "the version's contract cannot be read") from error
+    store, today = stores.get("feature_store"), datetime.now(UTC).date()
+    if store is None or not permits_mitigation(store, column, on=today):
+        held = store.columns.get(column) if store else None
+        until = held.justification.until if held and held.justification else None
+        ended = f"its justification ended on {until}; today is {today}"
+        raise _unusable(version, where, column, ended if until else "it has no justification in the version's contract")
+
+
+def _unusable(version: ModelVersion, where: str, column: str, found: str) -> ModelUnusableError:
+    return ModelUnusableError(
+        f"Version {version.version} of {version.name} cannot score: its mitigation needs '{column}' for every "
+        "prediction, which its contract does not permit.",
+        where=where,
+        example=found,
+        remedy=f"have '{column}' justified (by, reason, until) with 'use: mitigation' in the catalogue and train a new "
+        f"version with `kedro run --pipelines {version.name}`; or let a mitigation be chosen that does not need it",
     )
 
 

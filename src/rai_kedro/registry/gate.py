@@ -1,8 +1,9 @@
 """What the fairness gate said of a version: read from its run and judged anew before anyone may approve it.
 
-Three things must agree, or the gate could not be evaluated and stays closed: the decision that training stored, the
-tags that training left, and what the gate says now of the stored intervals. So a word or a figure edited afterwards
-opens nothing. Who may change all of them together is told apart by nothing that is stored here; see `verification`.
+Four things must agree, or the gate could not be evaluated and stays closed: the decision that training stored, the
+tags that training left, what the gate says now of the stored intervals, and what the model card shows. So a word or a
+figure edited afterwards opens nothing. Who may change all of them together is told apart by nothing that is stored
+here; see `verification`.
 """
 
 from __future__ import annotations
@@ -16,8 +17,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rai_kedro.errors import RaiError
 from rai_kedro.fairness.verdicts import GateDecision
+from rai_kedro.registry.card_pages import read_card
 from rai_kedro.registry.decisions import PASSED, Review, approve_command, describe_gate, is_covered, review_advice
-from rai_kedro.registry.judgement import count_verdicts, in_words, judge_stored, pick_example
+from rai_kedro.registry.judgement import (
+    count_verdicts,
+    describe_limits,
+    find_difference,
+    in_words,
+    judge_stored,
+    pick_example,
+)
 from rai_kedro.registry.noise import silence_mlflow
 from rai_kedro.registry.versions import GATE_DIGEST_TAG, GATE_TAG
 
@@ -55,9 +64,12 @@ class StoredGate:
 
     @property
     def summary(self) -> str:
-        """How many verdicts do not pass, and one of them; or what could not be evaluated."""
+        """How many verdicts do not pass, by which limits, and one of them; or what could not be evaluated."""
         how_many, example = count_verdicts(self.decision), pick_example(self.decision)
-        return f"{how_many}; e.g. {example}" if example else how_many
+        # With problems no verdict counts, so no limit was applied.
+        limits = "" if self.decision.problems else describe_limits(self.decision)
+        judged = f"{how_many} ({limits})" if limits else how_many
+        return f"{judged}; e.g. {example}" if example else judged
 
 
 def judge_gate(client: MlflowClient, version: ModelVersion) -> StoredGate:
@@ -79,7 +91,9 @@ def judge_gate(client: MlflowClient, version: ModelVersion) -> StoredGate:
         problem = f"its run has no readable {ASSESSMENT_FILE}, whose intervals the gate judges"
         return StoredGate(GateDecision.could_not_be_evaluated(problem), digest)
     decision = judge_stored(_parse(content), _parse(assessment))
-    contradiction = _find_contradicting_tag(version, decision, digest)
+    contradiction = _find_contradicting_tag(version, decision, digest) or _find_contradicting_card(
+        client, version, decision
+    )
     if contradiction:
         decision = GateDecision.could_not_be_evaluated(contradiction)
     return StoredGate(decision, digest)
@@ -128,6 +142,24 @@ def find_gate_trouble(review: Review, stored: StoredGate) -> str | None:
     return None
 
 
+def find_card_trouble(client: MlflowClient, version: ModelVersion, review: Review, stored: StoredGate) -> str | None:
+    """Hold the decision that an approval covers against what the model card shows of it.
+
+    Args:
+        client: MLflow client.
+        version: The version as MLflow gives it; its card is the approved one.
+        review: An approval on record.
+        stored: What `read_gate` returns.
+
+    Returns:
+        What is wrong, in one sentence; None if all is well, or if somebody answers for a gate that could not be
+        evaluated: this may be why.
+    """
+    if review.fairness_gate == "could_not_be_evaluated":
+        return None
+    return _find_contradicting_card(client, version, stored.decision)
+
+
 def require_open(version: ModelVersion, gate: StoredGate, accept_risk: str | None) -> None:
     """Refuse to approve over a closed gate without an accepted risk, and to accept a risk that is not there.
 
@@ -164,7 +196,8 @@ def require_covered(client: MlflowClient, version: ModelVersion, review: Review)
     Raises:
         GateContradictedError: The decision changed or is gone since, or the approval does not cover it.
     """
-    trouble = find_gate_trouble(review, read_gate(client, review.run_id))
+    stored = read_gate(client, review.run_id)
+    trouble = find_gate_trouble(review, stored) or find_card_trouble(client, version, review, stored)
     if trouble:
         raise GateContradictedError(
             f"Version {review.version} of {review.use_case} may not be used: {trouble}.",
@@ -184,6 +217,19 @@ def _find_contradicting_tag(version: ModelVersion, decision: GateDecision, diges
     if tag != decision.outcome:
         return f"tag {GATE_TAG} says {tag!r}, {GATE_FILE} says {decision.outcome!r}"
     return None
+
+
+def _find_contradicting_card(client: MlflowClient, version: ModelVersion, decision: GateDecision) -> str | None:
+    """Say how the card contradicts a decision; nothing of a gate that is closed anyway, nor where there is no card."""
+    # Without a card nothing can be approved: `examination` refuses it, and the end of a run comes before some cards.
+    card = None if decision.problems else read_card(client, version)
+    if card is None:
+        return None
+    try:
+        shown = GateDecision.from_dict(card["card"]["fairness"]["gate"])
+        return find_difference(shown, decision)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError):
+        return f"{GATE_FILE} says {in_words(decision.outcome)}, the model card says nothing readable of the gate"
 
 
 def _risk_not_accepted(version: ModelVersion, decision: GateDecision) -> RiskNotAcceptedError:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from rai_kedro.fairness.estimates import Disparity
 from rai_kedro.fairness.verdicts import Gate, GateDecision, Tolerance, Verdict
+
+_LIMITS_SHOWN: Final = 2
 
 
 class _DecisionUnsoundError(ValueError):
@@ -51,6 +53,47 @@ def count_verdicts(decision: GateDecision) -> str:
     counted = Counter(verdict.outcome for verdict in decision.verdicts)
     named = ", ".join(f"{count} {in_words(outcome)}" for outcome, count in counted.items())
     return f"of {len(decision.verdicts)} verdicts: {named}" if len(decision.verdicts) > 1 else f"1 verdict: {named}"
+
+
+def describe_limits(decision: GateDecision) -> str:
+    """Say at which level which limits were judged, since whoever sets them wide opens the gate.
+
+    Args:
+        decision: Any decision.
+
+    Returns:
+        E.g. ``"level 95 %; statistical_parity difference of origin at most 0.1"``, two limits at most; empty without a
+        verdict.
+    """
+    if not decision.verdicts:
+        return ""
+    limits = [
+        f"{of.metric} {of.kind} of {of.column} at {'least' if of.kind == 'ratio' else 'most'} {verdict.tolerance:g}"
+        for verdict in decision.verdicts
+        for of in (verdict.disparity,)
+    ]
+    shown, more = limits[:_LIMITS_SHOWN], len(limits) - _LIMITS_SHOWN
+    level = 100 * min(verdict.disparity.level for verdict in decision.verdicts)
+    return f"level {level:.4g} %; {', '.join(shown)}" + (f" and {more} more" if more > 0 else "")
+
+
+def find_difference(shown: GateDecision, stored: GateDecision) -> str | None:
+    """Say how the decision that a model card shows differs from the stored one.
+
+    Args:
+        shown: What the card says.
+        stored: What the gate's own file says.
+
+    Returns:
+        The difference in one sentence; None if there is none.
+    """
+    if shown.outcome != stored.outcome:
+        return f"the model card says {in_words(shown.outcome)}, the stored decision says {in_words(stored.outcome)}"
+    if len(shown.verdicts) != len(stored.verdicts):
+        return f"the model card shows {count_verdicts(shown)}; the stored decision has {count_verdicts(stored)}"
+    if _by_disparity(shown) != _by_disparity(stored):
+        return "the verdicts on the model card are not those of the stored decision"
+    return None
 
 
 def pick_example(decision: GateDecision) -> str | None:

@@ -141,7 +141,7 @@ def load_production(client: MlflowClient, use_case: str, evidence_path: str | Pa
     with tempfile.TemporaryDirectory(prefix="rai-production-") as folder:
         approved, files = _open_approved(client, use_case, Path(evidence_path), Path(folder))
         return ProductionModel(
-            model=load_trusted_sklearn(files.model),
+            model=load_trusted_sklearn(files.model, f"registered model {use_case}, version {approved.version}"),
             version=approved.version,
             run_id=approved.run_id,
             reference=pd.read_parquet(files.reference),

@@ -11,6 +11,7 @@ from rai_kedro.errors import RaiError
 from rai_kedro.evidence.chain import Entry
 from rai_kedro.evidence.log import append, read
 from rai_kedro.registry.card import mark_card
+from rai_kedro.registry.card_pages import require_same_pages
 from rai_kedro.registry.decisions import (
     APPROVE,
     REJECT,
@@ -112,6 +113,9 @@ def approve(client: MlflowClient, request: ReviewRequest, evidence_path: str | P
         ReleaseIncompleteError: Some of its files are missing.
         TrainingIncompleteError: Its run lacks performance or fairness figures.
         CardMissingError: It has no model card.
+        CardPageChangedError: A page of the card differs from what was written.
+        UntrustedModelError: The model contains types that would not be loaded.
+        ModelUnusableError: Its mitigation needs a column that its contract does not permit today.
         RiskNotAcceptedError: The fairness gate does not pass, and ``accept_risk`` is None.
         NoRiskToAcceptError: The fairness gate passes, and ``accept_risk`` is not None.
         EvidenceBrokenError: The record does not hold.
@@ -126,6 +130,9 @@ def approve(client: MlflowClient, request: ReviewRequest, evidence_path: str | P
     review = replace(review, fairness_gate=gate.decision.outcome, gate_summary=gate.summary)
     standing = find_standing_approval(entries, request.use_case)
     recorded = standing is None or _subject(standing[0]) != _subject(review) or not is_covered(standing[0])
+    if recorded:
+        # Else a page that a kill left half written is put right by marking it again.
+        require_same_pages(client, version)
     if recorded or request.accept_risk is not None:
         require_open(version, gate, request.accept_risk)
     if standing is None or recorded:

@@ -11,6 +11,7 @@ from rai_kedro.errors import RaiError
 from rai_kedro.evidence.chain import Entry
 from rai_kedro.evidence.log import VerificationResult, read, verify
 from rai_kedro.registry.card import CardMissingError, digest_card
+from rai_kedro.registry.card_pages import find_changed_page
 from rai_kedro.registry.decisions import (
     APPROVE,
     REJECT,
@@ -20,7 +21,7 @@ from rai_kedro.registry.decisions import (
     list_decisions,
     tags_of,
 )
-from rai_kedro.registry.gate import find_gate_trouble, read_gate
+from rai_kedro.registry.gate import find_card_trouble, find_gate_trouble, read_gate
 from rai_kedro.registry.versions import (
     APPROVED,
     PRODUCTION,
@@ -132,7 +133,8 @@ def _compare_version(client: MlflowClient, version: ModelVersion, entries: list[
     # A rejected version may have lost its files, and nothing uses them.
     if review.decision != APPROVED:
         return
-    trouble = find_gate_trouble(review, read_gate(client, run_id))
+    stored = read_gate(client, run_id)
+    trouble = find_gate_trouble(review, stored)
     if trouble:
         yield f"version {number}: {trouble}"
     try:
@@ -143,6 +145,12 @@ def _compare_version(client: MlflowClient, version: ModelVersion, entries: list[
     if card != review.card_digest:
         change = "changed after the approval" if review.card_digest else "is not in its approval: train a new version"
         yield f"version {number}: its model card {change}"
+        return
+    # A decision that changed since contradicts the card as well; that is one finding, not two.
+    shown = None if trouble else find_card_trouble(client, version, review, stored)
+    for text in (shown, find_changed_page(client, version)):
+        if text:
+            yield f"version {number}: {text}"
 
 
 def _compare_alias(

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from rai_kedro.fairness.estimates import Disparity
 from rai_kedro.fairness.grouping import JOIN
 from rai_kedro.fairness.verdicts import VerdictOutcome
-from rai_kedro.reporting.card_contents import Estimate, ModelCard
+from rai_kedro.reporting.card_contents import CardColumn, Estimate, ModelCard
 from rai_kedro.reporting.fairness_view import (
     SMALL_GROUP,
     VerdictLine,
@@ -16,7 +17,8 @@ from rai_kedro.reporting.fairness_view import (
     list_small_groups,
     list_verdicts,
 )
-from rai_kedro.reporting.wording import begin_sentence, describe_validity, format_interval, format_share
+from rai_kedro.reporting.metric_words import name_metric
+from rai_kedro.reporting.wording import UNCOMMITTED, begin_sentence, describe_validity, format_interval, format_share
 
 _VERDICT_TOPICS: dict[VerdictOutcome, str] = {
     "fail": "Fairness limit exceeded",
@@ -32,10 +34,17 @@ class AttentionThresholds:
     Attributes:
         relative_width: An interval wider than this share of its figure is listed.
         small_group: A group with a figure that rests on fewer rows than this is listed.
+        level: A lower confidence level of the fairness intervals is listed.
+        ratio: A ratio without a tolerance whose interval lies wholly below this is listed: the four-fifths rule of
+            the US Uniform Guidelines on Employee Selection Procedures (1978).
+        unjudged: At most so many of these are listed, the furthest from equal first.
     """
 
     relative_width: float = 0.5
     small_group: int = SMALL_GROUP
+    level: float = 0.95
+    ratio: float = 0.8
+    unjudged: int = 2
 
 
 @dataclass(frozen=True)
@@ -64,6 +73,8 @@ def list_attention(card: ModelCard, thresholds: AttentionThresholds | None = Non
         *_list_questionnaire(card),
         *_list_mitigation(card),
         *_list_flagged_columns(card),
+        *_list_level(card, limits),
+        *_list_unjudged(card, limits),
         *_list_not_assessed(card, limits),
         *_list_performance(card, limits),
         *_list_carbon(card),
@@ -94,6 +105,31 @@ def _describe_verdict(line: VerdictLine) -> str:
     if line.disparity.pair is not None:
         text = f"{text}; lower for {line.disparity.pair[0]}, higher for {line.disparity.pair[1]}"
     return f"{text}." if line.outcome == "fail" else f"{text}. To settle it: {line.settled_by}."
+
+
+def _list_level(card: ModelCard, limits: AttentionThresholds) -> Iterator[AttentionPoint]:
+    if card.fairness is not None and card.fairness.level < limits.level:
+        least, level = format_share(limits.level), format_share(card.fairness.level)
+        text = f"The fairness intervals were asked for at a level of {level}, below {least}: a pass says less."
+        yield AttentionPoint("Low confidence level", text, "fairness")
+
+
+def _list_unjudged(card: ModelCard, limits: AttentionThresholds) -> Iterator[AttentionPoint]:
+    """Name the groupings that no tolerance covers and whose groups are vouched to lie apart, by one ratio each."""
+    if card.fairness is None:
+        return
+    judged = {verdict.disparity.column for verdict in card.fairness.gate.verdicts}
+    apart: dict[str, Disparity] = {}
+    for one in sorted(card.fairness.assessment.disparities, key=lambda one: (one.upper is None, one.upper)):
+        if one.kind == "ratio" and one.upper is not None and one.upper < limits.ratio and one.column not in judged:
+            apart.setdefault(one.column, one)
+    if apart:
+        told = [
+            f"{column}, {name_metric(one.metric).lower()}, ratio {format_interval(one)}"
+            for column, one in list(apart.items())[: limits.unjudged]
+        ]
+        text = f"{'; '.join(told)}: no tolerance is set for {'this grouping' if len(told) == 1 else 'these groupings'}."
+        yield AttentionPoint("Measured, not judged", text, "fairness")
 
 
 def _list_not_assessed(card: ModelCard, limits: AttentionThresholds) -> Iterator[AttentionPoint]:
@@ -143,9 +179,17 @@ def _list_flagged_columns(card: ModelCard) -> Iterator[AttentionPoint]:
         if column.justification:
             reason = column.justification
             why = f"justified by {reason.by}, {describe_validity(reason.until, today)}: {reason.reason}"
-        part = "is what the model learns to predict" if column.is_label else "reaches the estimator"
+        part = _describe_use(column)
         text = f"{column.name} is flagged {' and '.join(column.flags)} and {part}; {why}."
         yield AttentionPoint("Flagged column in the model", text, "columns")
+
+
+def _describe_use(column: CardColumn) -> str:
+    if column.is_label:
+        return "is what the model learns to predict"
+    if column.use == "mitigation":
+        return "is read by the mitigation for every prediction, by the estimator never"
+    return "reaches the estimator"
 
 
 def _list_performance(card: ModelCard, limits: AttentionThresholds) -> Iterator[AttentionPoint]:
@@ -191,8 +235,9 @@ def _list_origin(card: ModelCard) -> Iterator[AttentionPoint]:
     commit = card.data.git_commit
     if commit is None:
         yield AttentionPoint("Origin", "The code of this version is not under version control.", "data")
-    elif commit.endswith("dirty"):
-        text = f"The code had uncommitted changes ({commit}): this version cannot be rebuilt exactly."
+    elif commit.endswith(UNCOMMITTED):
+        before = commit.removesuffix(UNCOMMITTED)
+        text = f"The code had uncommitted changes after commit {before}: this version cannot be rebuilt exactly."
         yield AttentionPoint("Origin", text, "data")
     if not card.uses.out_of_scope:
         yield AttentionPoint("Use", "No out-of-scope use is stated.", "use")

@@ -34,6 +34,7 @@ __all__ = [
     "Span",
     "TrainingData",
     "Uses",
+    "Wrapper",
 ]
 
 CANDIDATE_STATUS = "candidate: not yet reviewed; only an approved version may score"
@@ -82,11 +83,38 @@ class Identity(CardPart):
 
 
 @dataclass(frozen=True)
-class Estimator(CardPart):
-    """The estimator as configured: its import path and its parameters, as JSON values."""
+class Wrapper(CardPart):
+    """What stands around an estimator, a mitigation or a pipeline: its import path and its parameters."""
 
     class_path: str
     params: Mapping[str, JsonValue]
+
+    @property
+    def name(self) -> str:
+        """Name of the class."""
+        return self.class_path.rpartition(".")[2]
+
+
+@dataclass(frozen=True)
+class Estimator(CardPart):
+    """The estimator as registered.
+
+    Attributes:
+        class_path: Import path of the innermost estimator, the one that learnt to predict.
+        params: Its parameters, as JSON values.
+        wrappers: What stands around it, the outermost first.
+    """
+
+    class_path: str
+    params: Mapping[str, JsonValue]
+    wrappers: tuple[Wrapper, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Name of the class, and of the mitigations around it."""
+        inner = self.class_path.rpartition(".")[2]
+        around = [wrapper.name for wrapper in self.wrappers if not wrapper.class_path.startswith("sklearn.")]
+        return f"{inner} inside {' inside '.join(reversed(around))}" if around else inner
 
 
 @dataclass(frozen=True)

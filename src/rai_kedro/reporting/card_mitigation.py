@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic import JsonValue
+
 from rai_kedro.reporting.card_base import CardPart, Span
+from rai_kedro.reporting.wording import write_parameters
 
 Plain = Mapping[str, Any]
 
@@ -55,6 +58,8 @@ class ComparedModel(CardPart):
         performance: The figure of performance that decides.
         disparity: The disparity that decides.
         gains: What performance gains over the unmitigated model on the same rows; below zero is worse.
+        method: Canonical name of the method; empty without one.
+        parameters: Parameters of the method, its constraint among them.
     """
 
     name: str
@@ -67,6 +72,13 @@ class ComparedModel(CardPart):
     performance: Span | None
     disparity: Span | None
     gains: tuple[NamedSpan, ...] = ()
+    method: str = ""
+    parameters: Mapping[str, JsonValue] = field(default_factory=dict)
+
+    @property
+    def told_parameters(self) -> str:
+        """The parameters in words."""
+        return write_parameters(self.parameters)
 
 
 @dataclass(frozen=True)
@@ -157,6 +169,16 @@ class MitigationRecord(CardPart):
         return tuple(model for model in self.models if model.status != "fitted")
 
 
+def describe_mitigation(mitigation: MitigationRecord) -> str:
+    """Say in a few words which mitigation was chosen, and with which constraint and parameters."""
+    chosen = mitigation.chosen_model
+    if not chosen.method:
+        return f"chosen in the comparison as {chosen.name}"
+    told = f", {chosen.told_parameters}" if chosen.parameters else ""
+    of = f"; {chosen.reason}" if chosen.reason.startswith("of ") else ""
+    return f"mitigation: {chosen.method.replace('_', ' ')}{told}{of}"
+
+
 def find_before_and_after(comparison: Plain) -> list[Plain]:
     """Return the unmitigated and the chosen model; only the first where it is the one chosen."""
     by_name = {model["name"]: model for model in comparison["models"]}
@@ -214,6 +236,8 @@ def _read_model(model: Plain, by: ComparedBy) -> ComparedModel:
         performance=Span.read(_index_performance(model).get((by.performance, ""))),
         disparity=Span.read(index_disparities(model["assessment"], by.column).get((by.metric, by.kind))),
         gains=tuple(gains),
+        method=model.get("method", ""),
+        parameters=model.get("parameters", {}),
     )
 
 

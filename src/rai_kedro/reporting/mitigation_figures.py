@@ -38,13 +38,31 @@ _BAR_FILL = "rgba(213,94,0,0.5)"
 def draw_performance(comparison: Plain) -> Figure:
     """Draw every figure of performance with its interval, before and after."""
     models = find_before_and_after(comparison)
-    figure = start_figure(f"Performance{_when(models)}")
     names = list(dict.fromkeys(one["name"] for model in models for one in model["performance"]))
-    for at, model in enumerate(models):
-        figure.add_trace(_draw_points({one["name"]: one for one in model["performance"]}, names, _label(model, at), at))
+    if comparison["task"] == "regression":
+        return _draw_panels(models, names, _level(comparison))
+    figure = start_figure(f"Performance{_when(models)}")
+    for at, (model, label) in enumerate(_label(models)):
+        figure.add_trace(_draw_points({one["name"]: one for one in model["performance"]}, names, label, at))
     figure.update_xaxes(title=f"figure with its {_level(comparison)} interval")
     _name_lines(figure, names, column=None)
     return figure.update_layout(meta={"section": "before_after"})
+
+
+def _draw_panels(models: Sequence[Plain], names: Sequence[str], level: str) -> Figure:
+    """Draw each figure on an axis of its own: shares, errors and squared errors have no common unit."""
+    from plotly.subplots import make_subplots
+
+    last = max(1, len(names))
+    figure = make_subplots(rows=last, cols=1, vertical_spacing=0.5 / last)
+    for row, name in enumerate(names, start=1):
+        for at, (model, label) in enumerate(_label(models)):
+            trace = _draw_points({one["name"]: one for one in model["performance"]}, [name], label, at)
+            figure.add_trace(trace.update(showlegend=row == 1), row=row, col=1)
+        _name_lines(figure, [name], row=row, column=1)
+    style(figure, f"Performance{_when(models)}")
+    figure.update_xaxes(title=f"figures with their {level} intervals, each on a scale of its own", row=last)
+    return figure.update_layout(height=140 + 90 * last, meta={"section": "before_after"})
 
 
 def draw_roc(comparison: Plain) -> Figure:
@@ -52,11 +70,12 @@ def draw_roc(comparison: Plain) -> Figure:
     import plotly.graph_objects as go
     from plotly.subplots import make_subplots
 
-    models = [model for model in find_before_and_after(comparison) if model["curves"]]
+    labelled = [(model, label) for model, label in _label(find_before_and_after(comparison)) if model["curves"]]
+    models = [model for model, _ in labelled]
     place = {"section": "before_after"}
     if not models:
         return draw_nothing("No ROC curve: the models give no scores").update_layout(meta=place)
-    titles = [_label(model, at) for at, model in enumerate(models)]
+    titles = [label for _, label in labelled]
     figure = make_subplots(rows=1, cols=len(models), subplot_titles=titles, shared_yaxes=True)
     for column, model in enumerate(models, start=1):
         for at, curve in enumerate(model["curves"]):
@@ -85,8 +104,8 @@ def draw_side_by_side(comparison: Plain) -> Figure:
     sides = [_index_performance(models, by), _index_gaps(models, by)]
     for column, side in enumerate(sides, start=1):
         names = list(dict.fromkeys(name for figures in side for name in figures))
-        for at, (model, figures) in enumerate(zip(models, side, strict=True)):
-            trace = _draw_points(figures, names, _label(model, at), at)
+        for at, ((_, label), figures) in enumerate(zip(_label(models), side, strict=True)):
+            trace = _draw_points(figures, names, label, at)
             figure.add_trace(trace.update(showlegend=column == 1), row=1, col=column)
         _name_lines(figure, names, column=column)
     equal = 1 if by["kind"] == "ratio" else 0
@@ -128,9 +147,9 @@ def draw_shares(comparison: Plain, *, favourable: str) -> Figure:
     title = f"Proportion predicted {favourable} by group" if is_share else f"Mean predicted {favourable} by group"
     models = find_before_and_after(comparison)
     figure = start_figure(f"{escape(title)}{_when(models, ',')}")
-    for at, model in enumerate(models):
+    for at, (model, label) in enumerate(_label(models)):
         outcomes = model["outcomes"]
-        bars = _draw_bars(outcomes, [one["share"] for one in outcomes], _label(model, at), at)
+        bars = _draw_bars(outcomes, [one["share"] for one in outcomes], label, at)
         spans = [(one["share"], one["lower"], one["upper"]) for one in outcomes]
         figure.add_trace(bars.update(error_y=_draw_error(spans, GREY)))
     outcomes = comparison["models"][0]["outcomes"]
@@ -149,9 +168,9 @@ def draw_numbers(comparison: Plain, *, favourable: str) -> Figure:
         return draw_nothing("No numbers: a regression decides on no row").update_layout(meta=place)
     models = find_before_and_after(comparison)
     figure = start_figure(f"Number predicted {escape(favourable)} by group{_when(models, ',')}")
-    for at, model in enumerate(models):
+    for at, (model, label) in enumerate(_label(models)):
         outcomes, numbers = model["outcomes"], [int(one["predicted"]) for one in model["outcomes"]]
-        bars = _draw_bars(outcomes, numbers, _label(model, at), at)
+        bars = _draw_bars(outcomes, numbers, label, at)
         figure.add_trace(bars.update(text=[f"{number:,}" for number in numbers], textposition="outside"))
     outcomes = comparison["models"][0]["outcomes"]
     figure.add_trace(_draw_marks(outcomes, [one["observed"] for one in outcomes], "on record", "line-ew-open"))
@@ -234,8 +253,8 @@ def _draw_points(figures: Mapping[str, Plain], names: Sequence[str], label: str,
     )
 
 
-def _name_lines(figure: Figure, names: Sequence[str], *, column: int | None) -> None:
-    where = {} if column is None else {"row": 1, "col": column}
+def _name_lines(figure: Figure, names: Sequence[str], *, column: int | None, row: int = 1) -> None:
+    where = {} if column is None else {"row": row, "col": column}
     figure.update_yaxes(
         tickvals=list(range(len(names))),
         ticktext=[escape(name) for name in names],
@@ -285,8 +304,10 @@ def _when(models: Sequence[Plain], comma: str = "") -> str:
     return f"{comma} before and after" if len(models) > 1 else ""
 
 
-def _label(model: Plain, at: int) -> str:
-    return f"{'before' if at == 0 else 'after'}: {escape(_word(model['name']))}"
+def _label(models: Sequence[Plain]) -> list[tuple[Plain, str]]:
+    """Return each model with its name in legends: before and after, where there is an after."""
+    when = ("before: ", "after: ") if len(models) > 1 else ("",)
+    return [(model, f"{word}{escape(_word(model['name']))}") for model, word in zip(models, when, strict=True)]
 
 
 def _word(name: str) -> str:

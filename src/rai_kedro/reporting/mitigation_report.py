@@ -19,7 +19,7 @@ from rai_kedro.reporting.mitigation_figures import (
     draw_trade_off,
 )
 from rai_kedro.reporting.page import render_page
-from rai_kedro.reporting.wording import NOT_KNOWN, format_gain, format_span
+from rai_kedro.reporting.wording import NOT_KNOWN, format_gain, format_span, write_parameters
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -43,6 +43,7 @@ class ModelRow:
 
     name: str
     stage: str
+    parameters: str
     performance: str
     gains: list[str]
     disparity: str
@@ -143,6 +144,7 @@ def _describe(model: Plain, comparison: Plain) -> ModelRow:
     return ModelRow(
         name=_word(model["name"]),
         stage={"pre": "before", "in": "during", "post": "after"}.get(model["stage"], NOT_KNOWN),
+        parameters=write_parameters(model.get("parameters", {})),
         performance=_write(performance),
         gains=[_write_gain(gain, named=len(model["gains"]) > 1) for gain in model["gains"]],
         disparity=_write(disparity),

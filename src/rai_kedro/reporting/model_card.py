@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
@@ -29,6 +30,7 @@ from rai_kedro.reporting.card_contents import (
     TrainingData,
     Uses,
 )
+from rai_kedro.reporting.card_mitigation import describe_mitigation
 from rai_kedro.reporting.fairness_view import describe_gate, view_fairness
 from rai_kedro.reporting.metric_words import name_kind, name_metric
 from rai_kedro.reporting.page import render_markdown_page, render_page
@@ -78,7 +80,7 @@ class CardParts:
 
     Attributes:
         identity: Which version of which model.
-        estimator: The estimator as configured.
+        estimator: The estimator as registered, see `rai_kedro.reporting.fitted_model`.
         uses: Intended and out-of-scope use.
         data: Where the training data came from.
         register: Risk register rows of the use case; keys as in `rows.read_register`.
@@ -175,16 +177,25 @@ def summarise(card: ModelCard) -> str:
     test = [e for e in card.performance if e.split == "test" and e.value is not None]
     figures = ", ".join(f"{e.name} {format_interval(e)} {e.unit}".strip() for e in test)
     sentences = [
-        f"Version {who.version} of {who.model_name} is a {card.estimator.class_path.rpartition('.')[2]}. "
-        f"Purpose: {who.purpose}.",
+        f"Version {who.version} of {who.model_name} is a {card.estimator.name}"
+        + (f" ({describe_mitigation(card.mitigation)})" if card.mitigation and card.mitigation.is_mitigated else "")
+        + f". Purpose: {who.purpose}.",
         f"It was fitted on {data.rows_train:,} rows of {data.month} and tested on {data.rows_test:,} others.",
         f"{len(lanes.model)} columns reach the estimator as features; "
         + (f"flagged among them: {', '.join(flagged)}." if flagged else "none of them is flagged."),
+        *_summarise_mitigation_lane(card),
         f"Audited only: {', '.join(lanes.audit)}." if lanes.audit else "No column is audited.",
         f"On the test rows: {figures}." if figures else "No performance was measured on test rows.",
         describe_gate(card.fairness.gate) if card.fairness else "Fairness was not measured.",
     ]
     return " ".join(sentences)
+
+
+def _summarise_mitigation_lane(card: ModelCard) -> Iterable[str]:
+    for column in card.columns:
+        if column.name in card.lanes.mitigation:
+            flags = f" (flagged {' and '.join(column.flags)})" if column.flags else ""
+            yield f"{column.name}{flags} is read by the mitigation for every prediction; the estimator never sees it."
 
 
 def render_html(card: ModelCard, figures: Mapping[str, Figure]) -> str:
@@ -283,9 +294,23 @@ def _contents(card: ModelCard) -> dict[str, object]:
         "levels": sorted({format_share(estimate.level) for estimate in card.performance if estimate.level}),
         "performance": _tabulate(card.performance),
         "fairness": None if card.fairness is None else view_fairness(card.fairness),
+        "other_level": _explain_levels(card),
         "name_metric": name_metric,
         "name_kind": name_kind,
     }
+
+
+def _explain_levels(card: ModelCard) -> str:
+    """Say why fairness and mitigation give one figure two intervals; nothing where they do not."""
+    found = card.fairness.assessment.disparities if card.fairness else ()
+    if card.mitigation is None or not found or math.isclose(found[0].level, card.mitigation.level):
+        return ""
+    there, here = format_share(found[0].level), format_share(card.mitigation.level)
+    return (
+        f"The same figure stands in the fairness section with an interval of level {there}, here of {here}: there one "
+        "model is judged that was chosen among several by these rows, which its interval allows for; here each model "
+        "stands by itself."
+    )
 
 
 def _tabulate(estimates: Sequence[Estimate]) -> list[tuple[str, str, dict[str, Estimate]]]:

@@ -24,6 +24,7 @@ from rai_kedro.reporting.wording import (
     format_number,
     format_share,
     format_span,
+    write_parameters,
 )
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ _FILTERS = {
     "share": format_share,
     "moment": format_moment,
     "validity": describe_validity,
+    "parameters": write_parameters,
 }
 # What acts as markup inside a line or cell; an interval's brackets and a column's underscore do not.
 _MARKDOWN_MARKUP = re.compile(r"([\\`*|~]|\](?=[(\[:])|(?<!\w)_|_(?!\w))")

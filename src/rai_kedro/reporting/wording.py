@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from datetime import date, datetime
+from typing import Any
 
 from rai_kedro.reporting.card_base import Measured
 
@@ -12,6 +14,8 @@ _PLAIN_FROM, _PLAIN_TO = 1e-4, 1e9
 # Below this, three decimals say too little.
 _DECIMALS_FROM = 0.01
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+# What the tag of the commit ends with where the code had changed since.
+UNCOMMITTED = " with uncommitted changes"
 NOT_KNOWN = "–"  # noqa: RUF001 - the dash of an empty table cell
 _LEAST_SHARE = 0.001
 
@@ -95,6 +99,11 @@ def format_share(share: float | None) -> str:
     if 0 < share < _LEAST_SHARE:
         return "< 0.1 %"
     return f"{100 * share:.1f} %".replace(".0 %", " %")
+
+
+def write_parameters(parameters: Mapping[str, Any]) -> str:
+    """Write parameters as ``name=value`` with commas between."""
+    return ", ".join(f"{name}={value}" for name, value in parameters.items())
 
 
 def begin_sentence(text: str) -> str:
