@@ -626,13 +626,10 @@ COMMANDS = {
         ("'last_month' 2023-12 lies before 'month' 2024-01", "parameters.yml", "housing.training"),
     ),
 }
-FAST = "infeasible choice"
 
 
-@pytest.mark.parametrize(
-    "case",
-    [pytest.param(case, id=name, marks=[] if name == FAST else [pytest.mark.slow]) for name, case in COMMANDS.items()],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("case", COMMANDS.values(), ids=COMMANDS)
 def test_the_command_stops_and_registers_nothing(
     case: tuple[Callable[[Any], None], tuple[str, ...]],
     trained: Any,

@@ -369,6 +369,8 @@ SLOW = {
     "unknown flag",
     "unknown pipeline",
     "unknown version",
+    "drift store read-only",
+    "prediction store read-only",
 }
 PARAMETERS_OF_TEST = [
     pytest.param(case, id=name, marks=[pytest.mark.slow] if name in SLOW else []) for name, case in CASES.items()

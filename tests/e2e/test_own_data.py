@@ -89,7 +89,9 @@ LOANS = Own(
 )
 
 
-@pytest.fixture(scope="session", params=[RENTS, LOANS], ids=["regression", "classification"])
+@pytest.fixture(
+    scope="session", params=[RENTS, pytest.param(LOANS, marks=pytest.mark.slow)], ids=["regression", "classification"]
+)
 def own(request: pytest.FixtureRequest) -> Own:
     found: Own = request.param
     return found

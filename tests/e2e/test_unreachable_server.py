@@ -34,7 +34,7 @@ def closed_server() -> str:
         return f"http://127.0.0.1:{reserved.getsockname()[1]}"
 
 
-@pytest.mark.parametrize("server", ["closed_server", "mute_server"])
+@pytest.mark.parametrize("server", ["closed_server", pytest.param("mute_server", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("command", [("run", "--pipelines", "monitoring"), ("rai", "status")], ids=["run", "status"])
 def test_unreachable_server_stops_in_seconds(
     server: str,

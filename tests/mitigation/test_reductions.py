@@ -357,6 +357,7 @@ CASES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("estimator", CASES, ids=[type(one).__name__ for one in CASES])
 def test_the_reductions_follow_the_conventions_of_scikit_learn(estimator):

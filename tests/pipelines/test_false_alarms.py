@@ -28,6 +28,8 @@ from rai_kedro.registry.decisions import Review
 from rai_kedro.registry.production import ProductionModel
 from rai_kedro.simulation.drift_schedule import SimulationParameters
 
+pytestmark = pytest.mark.slow
+
 SEEDS = range(20)
 BEFORE = ("2024-01", "2024-02", "2024-03", "2024-04")
 FROM_MAY = ("2024-05", "2024-06", "2024-07", "2024-08")
