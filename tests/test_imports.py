@@ -9,6 +9,8 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 import rai_kedro
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -39,6 +41,7 @@ def libraries(modules: Counter[str]) -> set[str]:
     return {name.partition(".")[0] for name in modules}
 
 
+@pytest.mark.slow
 def test_simulation_imports_no_library_of_a_later_stage_and_none_twice(tmp_path: Path) -> None:
     for name in ("conf", "src", "data/01_raw"):
         shutil.copytree(ROOT / name, tmp_path / name)

@@ -183,6 +183,7 @@ def test_status_before_anything_is_trained(fresh: Any, trained: Any) -> None:
     assert status_of(trained)["versions"][0]["review"] is None
 
 
+@pytest.mark.slow
 def test_reset_starts_the_months_over(monitored: Any, copy_of: Callable[[Any], Any]) -> None:
     project = copy_of(monitored)
     kept = project.digests(project.features, project.labels, project.evidence.parent)
@@ -258,6 +259,7 @@ def test_governed_files_are_written_and_logged(trained: Any) -> None:
     assert logged == {"risk_register.json", "data_profile.json", "governance.html", "contract.json"}
 
 
+@pytest.mark.slow
 def test_another_use_case_is_a_folder_of_yaml(simulated: Any, copy_of: Callable[[Any], Any]) -> None:
     project = copy_of(simulated)
     for environment in ("base", "test"):
