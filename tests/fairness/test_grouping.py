@@ -145,5 +145,6 @@ def test_bad_groupings_are_refused() -> None:
 
 
 def test_labels_that_are_there_already_make_a_grouping() -> None:
-    grouping = Grouping.from_labels(pd.Series(["u", None, "v"]), declared=("w",))
+    labels = pd.Series(["u", None, "v"]).to_frame("g")
+    grouping = make_groups(labels, GroupingSpec(columns="g", categorical=True, declared=("w",)))
     assert (grouping.groups, grouping.absent) == (("u", "v", MISSING), ("w",))

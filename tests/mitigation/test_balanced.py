@@ -23,7 +23,7 @@ from rai_kedro.mitigation.resampling import Resampling
 from rai_kedro.mitigation.reweighing import Reweighing
 from rai_kedro.mitigation.thresholds import ThresholdOptimisation
 from rai_kedro.modelling.balanced import BalancedEstimator
-from rai_kedro.modelling.preparation import PreparationParameters, balance_rows, resample_training
+from rai_kedro.modelling.preparation import PreparationParameters, balance_rows
 from rai_kedro.modelling.split import ModelSplit
 from rai_kedro.pipelines.training.fitting import build_configured, choose_fitting_rows
 from rai_kedro.pipelines.training.parameters import TrainingParameters
@@ -101,7 +101,8 @@ def test_calibrated_scores_average_to_the_prevalence(rows, new_rows, balance):
 @pytest.mark.parametrize("balance", ["over", "under"])
 def test_the_model_is_the_one_fitted_on_balanced_rows(rows, balance):
     features, target = rows[0].drop(columns="g"), rows[1]
-    plain = LogisticRegression().fit(*resample_training(features, target, balance, seed=3))
+    drawn = balance_rows(target, balance, seed=3)
+    plain = LogisticRegression().fit(features.iloc[drawn], target.iloc[drawn])
 
     balanced = BalancedEstimator(LogisticRegression(), balance, 3).fit(features, target)
 

@@ -20,7 +20,6 @@ from rai_kedro.modelling.preparation import (
     build_model,
     build_preparation,
     choose_training_rows,
-    resample_training,
 )
 from rai_kedro.registry.model_files import TRUSTED_TYPES
 
@@ -213,7 +212,8 @@ def test_balancing_equals_the_classes_of_the_training_rows(method: str, size: tu
     target = pd.Series([0] * 90 + [1] * 10, index=range(500, 600), name="admitted")
     features = pd.DataFrame({"row": np.arange(100)}, index=target.index)
 
-    chosen, labels = resample_training(features, target, method, seed=3)
+    rows = balance_rows(target, method, seed=3)
+    chosen, labels = features.iloc[rows], target.iloc[rows]
 
     assert ((labels == 0).sum(), (labels == 1).sum()) == size
     pd.testing.assert_index_equal(chosen.index, labels.index)
@@ -221,7 +221,7 @@ def test_balancing_equals_the_classes_of_the_training_rows(method: str, size: tu
     assert chosen["row"].is_unique == (method != "over")
     if method == "over":
         assert set(chosen["row"]) == set(range(100))
-    again, _ = resample_training(features, target, method, seed=3)
+    again = features.iloc[balance_rows(target, method, seed=3)]
     pd.testing.assert_frame_equal(chosen, again)
 
 

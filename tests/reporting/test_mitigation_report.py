@@ -69,6 +69,11 @@ def comparison() -> Plain:
     }  # fmt: skip
 
 
+def render(comparison: Plain, *, use_case: str, favourable: str) -> str:
+    drawn = draw_mitigation(comparison, favourable=favourable)
+    return render_mitigation_page(comparison, drawn, use_case=use_case, favourable=favourable)
+
+
 def test_the_recipes_five_figures_and_the_trade_off(comparison: Plain) -> None:
     figures = draw_mitigation(comparison, favourable="admitted")
 
@@ -154,7 +159,7 @@ def test_tables_say_what_the_figures_show(comparison: Plain) -> None:
 
 
 def test_the_page_holds_all_of_it_and_fetches_nothing(comparison: Plain) -> None:
-    page = render_mitigation_page(comparison, use_case="hospital", favourable="admitted")
+    page = render(comparison, use_case="hospital", favourable="admitted")
 
     for text in (
         "It is vouched to be fairer.", "not permitted", "yardstick only", "Against the true need",
@@ -170,13 +175,13 @@ def test_without_a_mitigation_only_the_state_before_is_shown(comparison: Plain) 
 
     assert len(find_before_and_after(comparison)) == 1
     assert len(draw_mitigation(comparison, favourable="admitted")["performance"].data) == 1
-    assert "no mitigation chosen</h1>" in render_mitigation_page(comparison, use_case="hospital", favourable="admitted")
+    assert "no mitigation chosen</h1>" in render(comparison, use_case="hospital", favourable="admitted")
 
 
 def test_where_nothing_was_compared_page_and_figures_say_so() -> None:
     nothing = {"models": [], "chosen": "unmitigated", "reason": "no sensitive column is configured"}
 
-    assert "No sensitive column is configured." in render_mitigation_page(nothing, use_case="x", favourable="y")
+    assert "No sensitive column is configured." in render(nothing, use_case="x", favourable="y")
     figures = draw_mitigation(nothing, favourable="y")
     assert len(figures) == 6
     assert {figure.layout.title.text for figure in figures.values()} == {"No mitigation was compared"}
@@ -188,13 +193,13 @@ def test_without_a_choice_there_is_no_before(comparison: Plain) -> None:
     names = {str(trace.name) for name, figure in figures.items() for trace in figure.data}
     assert not [name for name in names if "before" in name or "after" in name]
     assert "unmitigated" in names
-    page = render_mitigation_page(comparison, use_case="hospital", favourable="admitted")
+    page = render(comparison, use_case="hospital", favourable="admitted")
     assert '<th scope="col" class="figure">Before</th>' not in page
 
 
 def test_page_shows_the_parameters_of_a_method(comparison: Plain) -> None:
     comparison["models"][1]["parameters"] = {"constraint": "equalized_odds", "tolerance": 0.01}
-    page = render_mitigation_page(comparison, use_case="hospital", favourable="admitted")
+    page = render(comparison, use_case="hospital", favourable="admitted")
     assert "constraint=equalized_odds, tolerance=0.01" in page
 
 
@@ -229,7 +234,7 @@ def test_texts_of_the_data_do_not_act(comparison: Plain) -> None:
         for one in (model["assessment"] or {"disparities": []})["disparities"]:
             one["column"] = attack
 
-    page = render_mitigation_page(hostile, use_case=attack, favourable=attack)
+    page = render(hostile, use_case=attack, favourable=attack)
 
     assert attack not in page
     for figure in draw_mitigation(hostile, favourable=attack).values():

@@ -95,7 +95,7 @@ def describe_configured(parameters: Any, catalog_file: Path) -> ModelAtHand:
         The model at hand; None wherever the parameters say nothing yet.
     """
     from rai_kedro.catalogue.reading import read_contract
-    from rai_kedro.mitigation.at_hand import describe_model
+    from rai_kedro.mitigation.model_at_hand import describe_model
     from rai_kedro.modelling.estimator import EstimatorConfig, build_estimator
 
     contract = read_contract(catalog_file, as_of=datetime.now(UTC).date())
@@ -240,13 +240,6 @@ def _load_configuration(project: Path, env: str | None, kind: str) -> dict[str, 
     )
     loaded: dict[str, Any] = loader[kind]
     return loaded
-
-
-def report_inconsistencies(use_case: str, parameters: Any) -> list[str]:
-    """Return, as sentences, where configured metrics contradict the recorded answers."""
-    section = parameters.get(SECTION) or {}
-    findings = check_consistency(section.get("questionnaire"), section.get("metrics") or ())
-    return [f"{use_case}: {finding.message}" for finding in findings if finding.contradicts]
 
 
 def _lines(text: str) -> list[str]:

@@ -67,15 +67,6 @@ class Grouping:
         """Declared groups without rows."""
         return tuple(name for name in self.declared if name not in self.groups)
 
-    @classmethod
-    def from_labels(
-        cls, labels: pd.Series[Any], *, column: str = "group", rule: str = "given", declared: tuple[str, ...] = ()
-    ) -> Grouping:
-        """Make a grouping from names that are there already; a missing name is the group "missing"."""
-        spec = GroupingSpec(columns=(column,), categorical=True, declared=declared)
-        made = make_groups(labels.to_frame(column), spec)
-        return cls(column, rule, made.groups, made.codes, made.index, declared, made.reference)
-
 
 def make_groups(frame: pd.DataFrame, spec: GroupingSpec) -> Grouping:
     """Assign every row to a group.

@@ -176,27 +176,6 @@ def choose_training_rows(
     return TrainingRows(chosen, incomplete, target_missing, removed=max(-change, 0), repeated=max(change, 0))
 
 
-def resample_training(
-    features: pd.DataFrame, target: pd.Series[Any], method: Balance, *, seed: int
-) -> tuple[pd.DataFrame, pd.Series[Any]]:
-    """Return the training rows with equal numbers of each class; rows keep their index.
-
-    Args:
-        features: Shape (n, columns).
-        target: Classes, shape (n,).
-        method: ``none``, ``under`` (every class as small as the smallest) or ``over`` (as large as the largest).
-        seed: Seed of the sampling.
-
-    Returns:
-        Features and target of the chosen rows.
-
-    Raises:
-        PreparationError: See :func:`balance_rows`.
-    """
-    positions = balance_rows(target, method, seed=seed)
-    return features.iloc[positions], target.iloc[positions]
-
-
 def balance_rows(target: pd.Series[Any], method: Balance, *, seed: int) -> Positions:
     """Return positions in which each class is there equally often, in the order of the rows.
 

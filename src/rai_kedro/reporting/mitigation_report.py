@@ -86,11 +86,12 @@ def draw_mitigation(comparison: Plain, *, favourable: str) -> dict[str, Figure]:
     }
 
 
-def render_mitigation_page(comparison: Plain, *, use_case: str, favourable: str) -> str:
+def render_mitigation_page(comparison: Plain, drawn: Mapping[str, Figure], *, use_case: str, favourable: str) -> str:
     """Render the report as one self-contained HTML page.
 
     Args:
         comparison: The comparison as plain values.
+        drawn: Its figures, see `draw_mitigation`.
         use_case: Name of the use case.
         favourable: What the favourable decision is; of a regression, the label's name.
 
@@ -99,7 +100,6 @@ def render_mitigation_page(comparison: Plain, *, use_case: str, favourable: str)
     """
     if not comparison["models"]:
         return render_page("unmitigated.html.j2", {}, use_case=use_case, reason=comparison["reason"])
-    drawn = draw_mitigation(comparison, favourable=favourable)
     figures = {figure.layout.title.text: figure for figure in drawn.values() if figure.data}
     return render_page(
         "mitigation.html.j2",

@@ -28,7 +28,7 @@ from rai_kedro.mitigation.comparison import (
 from rai_kedro.mitigation.comparison.grouping import resolve_cuts
 from rai_kedro.mitigation.comparison.need import hold_against_need as add_need
 from rai_kedro.mitigation.sensitive import MitigationError
-from rai_kedro.modelling.estimator import build_estimator, require_both_classes, require_task
+from rai_kedro.modelling.estimator import build_estimator, require_both_classes
 from rai_kedro.modelling.prediction import sensitive_input
 from rai_kedro.modelling.split import ModelSplit
 from rai_kedro.pipelines.training.fitting import build_configured, choose_fitting_rows
@@ -110,7 +110,6 @@ def require_agreement(
     Raises:
         RaiError: They do not agree; it names the key.
     """
-    require_task(model, parameters.task)
     check_request(fairness, parameters.task, has_score=hasattr(model, "predict_proba"))
     if parameters.task == "classification":
         require_both_classes(split.target_train)
@@ -183,7 +182,7 @@ def report_mitigation(
 
     plain = compared.to_dict()
     figures = draw_mitigation(plain, favourable=parameters.target)
-    page = render_mitigation_page(plain, use_case=contract.use_case, favourable=parameters.target)
+    page = render_mitigation_page(plain, figures, use_case=contract.use_case, favourable=parameters.target)
     return (
         plain,
         page,
