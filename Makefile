@@ -25,7 +25,7 @@ run: $(INSTALLED) ## the whole lifecycle on the housing data, from raw file to d
 	@$(BIN)/kedro rai demo
 
 test: $(INSTALLED) ## the tests, without the slow ones and those that need a browser
-	@$(BIN)/python -m pytest -m "not slow and not browser"
+	@$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow and not browser"
 
 lint: $(INSTALLED) ## ruff, formatting, types, and who may import whom
 	@$(BIN)/ruff check .

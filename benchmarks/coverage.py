@@ -40,10 +40,10 @@ from rai_kedro.fairness.grouping import Grouping
 from rai_kedro.fairness.measures.counts import GroupCounts
 from rai_kedro.fairness.measures.disparities import Setting, compare_rates
 from rai_kedro.fairness.measures.rates import selection_rate
-from rai_kedro.fairness.uncertainty import error_sizes, means, proportions
-from rai_kedro.fairness.uncertainty.critical import critical, pair_mask
-from rai_kedro.fairness.uncertainty.intervals import distribution_distances, largest_distribution_distance
 from rai_kedro.fairness.verdicts import Gate
+from rai_kedro.intervals import error_sizes, means, proportions
+from rai_kedro.intervals.critical import critical, pair_mask
+from rai_kedro.intervals.intervals import distribution_distances, largest_distribution_distance
 
 
 def rate_cells(effort: Effort) -> Iterator[Cell]:

@@ -15,8 +15,8 @@ from scipy import stats
 
 from coverage_cells import GAPS, LEVEL, ROWS, SEED, Cell, Effort, held, sizes
 from rai_kedro.fairness.measures import individual
-from rai_kedro.fairness.uncertainty import means, proportions
-from rai_kedro.fairness.uncertainty.critical import (
+from rai_kedro.intervals import means, proportions
+from rai_kedro.intervals.critical import (
     critical,
     hybrid_difference,
     hybrid_ratio,

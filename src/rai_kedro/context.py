@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, cast
 from kedro.framework.context import KedroContext
 from kedro.io import CatalogConfigResolver, DataCatalog
 
-from rai_kedro.catalogue.environments import (
+from rai_kedro.contract.environments import (
     ContractOverrideError,
     compare_datasets,
     compare_flags,
     without_places,
 )
-from rai_kedro.catalogue.reading import find_use_cases, rai_block, read_contract
+from rai_kedro.contract.reading import find_use_cases, rai_block, read_contract
 from rai_kedro.datasets.contract import ContractDataset, is_enforced
 from rai_kedro.datasets.production_model import ProductionModelDataset, ReferencesDataset
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from kedro.pipeline import Pipeline
 from kedro.utils import find_kedro_project
 
-from rai_kedro.catalogue.reading import entries_of, find_use_cases
+from rai_kedro.contract.reading import entries_of, find_use_cases
 from rai_kedro.pipelines import governance, monitoring, simulation, training
 
 # Each is made from the names in the use case's own catalogue.

@@ -13,13 +13,13 @@ import pandas as pd
 import pytest
 import yaml
 
-from rai_kedro.catalogue.drafting import UNDECIDED, refuse_undecided, undecided_columns
-from rai_kedro.catalogue.lanes import LaneError, model_columns
-from rai_kedro.catalogue.reading import read_contract
-from rai_kedro.catalogue.validation import check_frame
 from rai_kedro.commands.accept_draft import DraftError, accept_draft
 from rai_kedro.commands.new_use_case import NewUseCase, describe, new_use_case
 from rai_kedro.commands.use_case_choices import UseCaseRequest, name_columns
+from rai_kedro.contract.drafting import UNDECIDED, refuse_undecided, undecided_columns
+from rai_kedro.contract.lanes import LaneError, model_columns
+from rai_kedro.contract.reading import read_contract
+from rai_kedro.contract.validation import check_frame
 from rai_kedro.datasets.own_table import OwnTable
 from rai_kedro.errors import RaiError
 from rai_kedro.pipelines.training.parameters import (
@@ -28,7 +28,7 @@ from rai_kedro.pipelines.training.parameters import (
     Statements,
     TrainingParameters,
 )
-from rai_kedro.simulation.own_data import OwnDataParameters, snapshot_table
+from rai_kedro.sources.months import OwnDataParameters, snapshot_table
 
 TODAY = date(2024, 6, 1)
 ROWS = 240

@@ -22,8 +22,8 @@ from kedro.framework.project import configure_project
 
 from rai_kedro.commands.errors import explain
 from rai_kedro.commands.questionnaire import run_questionnaire
-from rai_kedro.evidence.log import read
-from rai_kedro.fairness.questionnaire.selection import check_consistency
+from rai_kedro.questionnaire.selection import check_consistency
+from rai_kedro.release.record import read
 from rai_kedro.settings import CONFIG_LOADER_ARGS
 
 ROOT = Path(__file__).resolve().parents[2]

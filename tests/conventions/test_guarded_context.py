@@ -13,7 +13,7 @@ import yaml
 from kedro.framework.session.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
-from rai_kedro.catalogue.environments import ContractOverrideError
+from rai_kedro.contract.environments import ContractOverrideError
 
 ROOT = Path(__file__).resolve().parents[2]
 EVIL = "evil/housing/catalog.yml"

@@ -17,9 +17,9 @@ from sklearn.linear_model import LinearRegression
 from sklearn.neighbors import KNeighborsRegressor
 
 from rai_kedro.datasets.candidate_model import CandidateModelDataset, ModelDatasetError
-from rai_kedro.registry.candidate import Candidate, NoRunError
-from rai_kedro.registry.model_files import UntrustedModelError
-from rai_kedro.registry.versions import UnknownModelError, find_aliases
+from rai_kedro.release.candidate import Candidate, NoRunError
+from rai_kedro.release.model_files import UntrustedModelError
+from rai_kedro.release.versions import UnknownModelError, find_aliases
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -21,10 +21,10 @@ from sklearn.ensemble import RandomForestRegressor
 
 from rai_kedro.datasets.production_model import ProductionModelDataset, ReferencesDataset
 from rai_kedro.errors import RaiError
-from rai_kedro.registry.candidate import Candidate, register_candidate
-from rai_kedro.registry.card import attach_card
-from rai_kedro.registry.production import ApprovalMissingError, NoProductionVersionError, ProductionModel
-from rai_kedro.registry.review import ReviewRequest, approve
+from rai_kedro.release.candidate import Candidate, register_candidate
+from rai_kedro.release.card import attach_card
+from rai_kedro.release.production import ApprovalMissingError, NoProductionVersionError, ProductionModel
+from rai_kedro.release.review import ReviewRequest, approve
 
 FEATURES = ["RM", "AGE"]
 

@@ -1,7 +1,7 @@
 """Bad input to fairness and mitigation: a one-screen error that names the key, or a verdict that says what is missing.
 
 Most cases go through the nodes of the training stage on a small table; a few through the real command.
-Broken tables, delimiters and encodings: tests/simulation/test_own_file.py, tests/commands/test_new_use_case.py and
+Broken tables, delimiters and encodings: tests/sources/test_file.py, tests/commands/test_new_use_case.py and
 test_own_data.py beside this file. Answers files: tests/fairness/test_questionnaire.py and
 tests/commands/test_questionnaire_command.py.
 """
@@ -21,9 +21,9 @@ import yaml
 from kedro.validation import ParameterValidationError, instantiate_model
 from sklearn.linear_model import LogisticRegression
 
-from rai_kedro.catalogue.contract import Contract
-from rai_kedro.catalogue.reading import read_contract
 from rai_kedro.commands.errors import explain
+from rai_kedro.contract.columns import Contract
+from rai_kedro.contract.reading import read_contract
 from rai_kedro.errors import RaiError
 from rai_kedro.pipelines.training import mitigation_nodes, nodes
 from rai_kedro.pipelines.training.parameters import FairnessParameters, MitigationParameters, TrainingParameters

@@ -10,8 +10,8 @@ import pytest
 from rai_kedro.fairness.assessment import FairnessSpec, assess_classification
 from rai_kedro.fairness.estimates import Disparity
 from rai_kedro.fairness.measures.comparison import Comparison, worst
-from rai_kedro.fairness.uncertainty.intervals import Interval
 from rai_kedro.fairness.verdicts import judge
+from rai_kedro.intervals.intervals import Interval
 
 Cell = tuple[str, str, int, int, float, int]
 """Group, stratum, label, decision, score, rows."""

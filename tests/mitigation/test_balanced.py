@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from rai_kedro.catalogue.reading import read_contract
+from rai_kedro.contract.reading import read_contract
 from rai_kedro.mitigation.calibration import GroupCalibration
 from rai_kedro.mitigation.methods import applicable
 from rai_kedro.mitigation.reductions import ExponentiatedGradientModel, GridSearchModel
@@ -27,7 +27,7 @@ from rai_kedro.modelling.preparation import PreparationParameters, balance_rows
 from rai_kedro.modelling.split import ModelSplit
 from rai_kedro.pipelines.training.fitting import build_configured, choose_fitting_rows
 from rai_kedro.pipelines.training.parameters import TrainingParameters
-from rai_kedro.registry.model_files import require_storable
+from rai_kedro.release.model_files import require_storable
 
 CATALOG = Path(__file__).resolve().parents[2] / "conf" / "base" / "hospital" / "catalog.yml"
 CONTRACT = read_contract(CATALOG, as_of=date(2026, 11, 1))

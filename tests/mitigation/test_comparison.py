@@ -13,6 +13,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 
+from rai_kedro.demo.hospital import HospitalParameters, simulate_visits
 from rai_kedro.fairness.assessment import Assessment, FairnessSpec, examine_classification
 from rai_kedro.fairness.estimates import Disparity
 from rai_kedro.fairness.grouping import GroupingSpec
@@ -23,9 +24,8 @@ from rai_kedro.mitigation.comparison.need import hold_against_need
 from rai_kedro.mitigation.comparison.paired import Gain
 from rai_kedro.mitigation.sensitive import MitigationError
 from rai_kedro.modelling.preparation import PreparationParameters, build_model, build_preparation
-from rai_kedro.reporting.classification import measure_classification
-from rai_kedro.reporting.performance import measure_performance
-from rai_kedro.simulation.hospital import HospitalParameters, simulate_visits
+from rai_kedro.performance.classification import measure_classification
+from rai_kedro.performance.regression import measure_performance
 
 SPEC = FairnessSpec(
     groupings=(GroupingSpec(columns=("race",), reference="White"),), metrics=("statistical_parity", "equal_opportunity")

@@ -10,10 +10,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
-from rai_kedro.fairness.questionnaire.mapping import load_mapping
 from rai_kedro.mitigation.methods import METHODS, applicable, build_mitigated
 from rai_kedro.mitigation.sensitive import MitigationError
-from rai_kedro.registry.model_files import TRUSTED_TYPES
+from rai_kedro.questionnaire.mapping import load_mapping
+from rai_kedro.release.model_files import TRUSTED_TYPES
 
 OURS = [name for name, method in METHODS.items() if method.stage != "in"]
 

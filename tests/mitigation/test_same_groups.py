@@ -14,7 +14,7 @@ from rai_kedro.fairness.request import FairnessSpec
 from rai_kedro.mitigation.comparison import ComparisonRequest, ConfiguredMethod, Rows, compare_methods
 from rai_kedro.mitigation.comparison.grouping import resolve_cuts
 from rai_kedro.mitigation.sensitive import MitigationError
-from rai_kedro.reporting.classification import measure_classification
+from rai_kedro.performance.classification import measure_classification
 
 
 def draw(values, seed: int) -> Rows:

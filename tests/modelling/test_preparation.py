@@ -21,7 +21,7 @@ from rai_kedro.modelling.preparation import (
     build_preparation,
     choose_training_rows,
 )
-from rai_kedro.registry.model_files import TRUSTED_TYPES
+from rai_kedro.release.model_files import TRUSTED_TYPES
 
 COLUMNS = {"pulse": "float", "pressure": "float", "history": "integer", "day": "date", "mode": "category"}
 METHODS = ("complete_cases", "chained_equations", "forest")

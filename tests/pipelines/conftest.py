@@ -13,13 +13,13 @@ import pytest
 import yaml
 from kedro.io import DataCatalog, MemoryDataset, SharedMemoryDataCatalog
 
-from rai_kedro.catalogue.contract import Contract
-from rai_kedro.catalogue.reading import read_contract
+from rai_kedro.contract.columns import Contract
+from rai_kedro.contract.reading import read_contract
 from rai_kedro.datasets.contract import ContractDataset
 from rai_kedro.datasets.month_store import MonthStore
+from rai_kedro.demo.drift_schedule import SimulationParameters
+from rai_kedro.demo.snapshots import simulate_snapshots
 from rai_kedro.pipelines.training.parameters import FairnessParameters, MitigationParameters, TrainingParameters
-from rai_kedro.simulation.drift_schedule import SimulationParameters
-from rai_kedro.simulation.snapshots import simulate_snapshots
 
 ROOT = Path(__file__).resolve().parents[2]
 CATALOG = ROOT / "conf" / "base" / "housing" / "catalog.yml"

@@ -12,14 +12,14 @@ import pytest
 from kedro.io import DataCatalog
 from sklearn.dummy import DummyRegressor
 
-from rai_kedro.catalogue.contract import Contract
-from rai_kedro.fairness.questionnaire.selection import follow, load_tree
+from rai_kedro.contract.columns import Contract
 from rai_kedro.pipelines.training import nodes
 from rai_kedro.pipelines.training.mitigation_nodes import report_mitigation
 from rai_kedro.pipelines.training.parameters import FairnessParameters, Statements, TrainingParameters
 from rai_kedro.pipelines.training.questionnaire import record_questionnaire
-from rai_kedro.reporting.card_contents import CardWithFigures
-from rai_kedro.reporting.model_card import card_from_json, render_html, render_json
+from rai_kedro.questionnaire.selection import follow, load_tree
+from rai_kedro.report.card_contents import CardWithFigures
+from rai_kedro.report.model_card import card_from_json, render_html, render_json
 
 ANSWERS = {"individual_or_group": "no", "task": "two_outcomes", "standard": "yes"}
 

@@ -14,19 +14,19 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from rai_kedro.catalogue.contract import Contract
-from rai_kedro.drift.parameters import DriftParameters
-from rai_kedro.drift.preparation import check_samples, plan_tests
-from rai_kedro.drift.testing import measure_drift
+from rai_kedro.contract.columns import Contract
+from rai_kedro.demo.drift_schedule import SimulationParameters
 from rai_kedro.frames import Store
 from rai_kedro.mitigation.comparison import Uncompared
+from rai_kedro.monitoring.parameters import DriftParameters
+from rai_kedro.monitoring.preparation import check_samples, plan_tests
+from rai_kedro.monitoring.testing import measure_drift
 from rai_kedro.pipelines.monitoring import nodes as monitoring
 from rai_kedro.pipelines.simulation.nodes import simulate_stores
 from rai_kedro.pipelines.training import nodes as training
 from rai_kedro.pipelines.training.parameters import TrainingParameters
-from rai_kedro.registry.decisions import Review
-from rai_kedro.registry.production import ProductionModel
-from rai_kedro.simulation.drift_schedule import SimulationParameters
+from rai_kedro.release.decisions import Review
+from rai_kedro.release.production import ProductionModel
 
 pytestmark = pytest.mark.slow
 

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 import yaml
 
-from rai_kedro.catalogue.reading import read_contract
+from rai_kedro.contract.reading import read_contract
+from rai_kedro.demo.hospital import HospitalParameters
 from rai_kedro.fairness.assessment import Assessment
 from rai_kedro.fairness.verdicts import EXIT_CODES, GateDecision
 from rai_kedro.mitigation.comparison import Uncompared
 from rai_kedro.pipelines.simulation.nodes import simulate_hospital
 from rai_kedro.pipelines.training import nodes
 from rai_kedro.pipelines.training.parameters import FairnessParameters, TrainingParameters
-from rai_kedro.simulation.hospital import HospitalParameters
 
 BASE = Path(__file__).resolve().parents[2] / "conf" / "base" / "hospital"
 

@@ -14,15 +14,15 @@ from kedro.pipeline import Pipeline, node
 from kedro.runner import SequentialRunner
 from pydantic import ValidationError
 
-from rai_kedro.catalogue.lanes import LaneError
-from rai_kedro.catalogue.reading import read_contract
+from rai_kedro.contract.lanes import LaneError
+from rai_kedro.contract.reading import read_contract
 from rai_kedro.datasets.month_store import MonthStore
 from rai_kedro.mitigation.comparison import Comparison, Uncompared
 from rai_kedro.mitigation.sensitive import MitigationError
 from rai_kedro.pipeline_registry import register_pipelines
 from rai_kedro.pipelines.monitoring.nodes import score_months
 from rai_kedro.pipelines.training.parameters import FairnessParameters, TrainingParameters
-from rai_kedro.registry.production import ProductionModel
+from rai_kedro.release.production import ProductionModel
 
 NEEDS_LSTAT = {"methods": [{"method": "correlation_removal"}], "chosen": "correlation_removal"}
 

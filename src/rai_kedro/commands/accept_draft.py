@@ -12,10 +12,10 @@ from pathlib import Path
 import click
 import yaml
 
-from rai_kedro.catalogue.contract import Contract
-from rai_kedro.catalogue.drafting import UNDECIDED, undecided_columns
-from rai_kedro.catalogue.reading import read_contract
 from rai_kedro.commands.draft_files import NO_OWNER, PROPOSED, REVIEWER, scalar
+from rai_kedro.contract.columns import Contract
+from rai_kedro.contract.drafting import UNDECIDED, undecided_columns
+from rai_kedro.contract.reading import read_contract
 from rai_kedro.errors import RaiError
 
 _LINE = re.compile(
@@ -69,7 +69,7 @@ def accept_draft(use_case: str, reviewer: str, *, project: Path | None = None, t
         DraftError: The name is empty, there is no such use case, or nothing is left to accept.
         ContractError: The file is not a valid contract, before or after.
     """
-    from rai_kedro.datasets.atomic_file import write_text
+    from rai_kedro.files import write_text
 
     path = (project or Path.cwd()) / "conf" / "base" / use_case / "catalog.yml"
     today = today or datetime.now(UTC).date()

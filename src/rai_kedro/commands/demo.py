@@ -10,8 +10,8 @@ from rai_kedro.commands.project import open_catalog, require_use_case, run_pipel
 from rai_kedro.commands.review import record_decision
 
 if TYPE_CHECKING:
-    from rai_kedro.registry.review import ReviewRequest
-    from rai_kedro.registry.versions import RegisteredVersion
+    from rai_kedro.release.review import ReviewRequest
+    from rai_kedro.release.versions import RegisteredVersion
 
 _log = logging.getLogger(__name__)
 _REVIEWER = "demo reviewer (no person)"
@@ -46,9 +46,9 @@ def request_approval(candidate: RegisteredVersion) -> ReviewRequest:
     """
     from mlflow import MlflowClient
 
-    from rai_kedro.registry.decisions import PASSED
-    from rai_kedro.registry.gate import judge_gate
-    from rai_kedro.registry.review import ReviewRequest
+    from rai_kedro.release.decisions import PASSED
+    from rai_kedro.release.gate import judge_gate
+    from rai_kedro.release.review import ReviewRequest
 
     client = MlflowClient()
     outcome = judge_gate(client, client.get_model_version(candidate.name, candidate.version)).decision.outcome

@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 import yaml
 
-from rai_kedro.catalogue.drafting import ColumnDraft
-from rai_kedro.simulation.own_data import OwnDataParameters
-from rai_kedro.simulation.own_layout import FileLayout
+from rai_kedro.contract.drafting import ColumnDraft
+from rai_kedro.sources.layout import FileLayout
+from rai_kedro.sources.months import OwnDataParameters
 
 PROPOSED = "# proposed: "
 NO_OWNER = "nobody yet"

@@ -11,7 +11,7 @@ import click
 from rai_kedro.commands.errors import explain
 from rai_kedro.commands.project import open_catalog
 from rai_kedro.fairness.verdicts import EXIT_CODES, GateDecision
-from rai_kedro.registry.judgement import describe_verdict, in_words, judge_stored
+from rai_kedro.release.judgement import describe_verdict, in_words, judge_stored
 
 if TYPE_CHECKING:
     from kedro.io import DataCatalog
@@ -44,7 +44,7 @@ def _name_version(catalog: DataCatalog, use_case: str) -> str:
     """Say which version the decision on disk is about: it is the newest training's, which may have ended too early."""
     from mlflow import MlflowClient
 
-    from rai_kedro.registry.versions import CANDIDATE, GATE_DIGEST_TAG, find_aliases, find_version
+    from rai_kedro.release.versions import CANDIDATE, GATE_DIGEST_TAG, find_aliases, find_version
 
     client = MlflowClient()
     number = find_aliases(client, use_case).get(CANDIDATE)

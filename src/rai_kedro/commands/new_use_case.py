@@ -13,15 +13,15 @@ from pathlib import Path
 import click
 import pandas as pd
 
-from rai_kedro.catalogue.drafting import ColumnDraft, draft_column
-from rai_kedro.catalogue.reading import read_contract
-from rai_kedro.catalogue.validation import check_frame
 from rai_kedro.commands.accept_draft import accept_text
 from rai_kedro.commands.draft_files import UseCaseDraft, render_catalog, render_parameters
 from rai_kedro.commands.use_case_choices import NewUseCaseError, UseCaseRequest, choose_parameters, draft_label
-from rai_kedro.simulation.own_data import MONTH, OwnDataParameters, OwnSnapshots, snapshot_table
-from rai_kedro.simulation.own_file import read_table
-from rai_kedro.simulation.own_layout import FileLayout, detect_layout
+from rai_kedro.contract.drafting import ColumnDraft, draft_column
+from rai_kedro.contract.reading import read_contract
+from rai_kedro.contract.validation import check_frame
+from rai_kedro.sources.file import read_table
+from rai_kedro.sources.layout import FileLayout, detect_layout
+from rai_kedro.sources.months import MONTH, OwnDataParameters, OwnSnapshots, snapshot_table
 
 _STAGES = ("simulation", "governance", "training", "monitoring")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -212,7 +212,7 @@ def _relative(path: Path, project: Path) -> str:
 
 def _write(folder: Path, files: dict[str, str], snapshots: OwnSnapshots) -> None:
     """Try the files in a folder beside the environments, then move it to its place in one step."""
-    from rai_kedro.datasets.atomic_file import write_text
+    from rai_kedro.files import write_text
 
     beside = folder.parents[1] / f".{folder.name}.{os.getpid()}.tmp"
     try:

@@ -41,7 +41,7 @@ def open_catalog(use_case: str, env: str | None) -> Iterator[DataCatalog]:
 
 def require_use_case(use_case: str) -> None:
     """Refuse a use case that is not configured, and name those that are."""
-    from rai_kedro.catalogue.reading import find_use_cases
+    from rai_kedro.contract.reading import find_use_cases
 
     known = find_use_cases(Path.cwd() / "conf" / "base")
     if use_case not in known:

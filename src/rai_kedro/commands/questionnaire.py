@@ -15,8 +15,8 @@ import click
 from rai_kedro.commands.parameter_file import ParameterFileError, read_section, read_text, set_values
 from rai_kedro.commands.project import require_use_case
 from rai_kedro.fairness.metrics import METRICS
-from rai_kedro.fairness.questionnaire.mapping import ModelAtHand, Recommendation, recommend
-from rai_kedro.fairness.questionnaire.selection import (
+from rai_kedro.questionnaire.mapping import ModelAtHand, Recommendation, recommend
+from rai_kedro.questionnaire.selection import (
     Outcome,
     check_consistency,
     follow,
@@ -94,7 +94,7 @@ def describe_configured(parameters: Any, catalog_file: Path) -> ModelAtHand:
     Returns:
         The model at hand; None wherever the parameters say nothing yet.
     """
-    from rai_kedro.catalogue.reading import read_contract
+    from rai_kedro.contract.reading import read_contract
     from rai_kedro.mitigation.model_at_hand import describe_model
     from rai_kedro.modelling.estimator import EstimatorConfig, build_estimator
 
@@ -179,8 +179,8 @@ def parameter_values(outcome: Outcome) -> dict[str, Any]:
 
 def _write(path: Path, text: str, result: QuestionnaireResult, project: Path, env: str | None) -> None:
     """Write the parameters and the record of it; first it is made sure that the record can be added to."""
-    from rai_kedro.datasets.atomic_file import write_text
-    from rai_kedro.evidence.log import append, read
+    from rai_kedro.files import write_text
+    from rai_kedro.release.record import append, read
 
     evidence = _find_evidence(project, result.use_case, env)
     read(evidence)

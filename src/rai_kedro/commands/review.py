@@ -14,8 +14,8 @@ from rai_kedro.errors import RaiError
 if TYPE_CHECKING:
     from kedro.io import DataCatalog
 
-    from rai_kedro.registry.review import ReviewRequest
-    from rai_kedro.registry.verification import RecordReport
+    from rai_kedro.release.review import ReviewRequest
+    from rai_kedro.release.verification import RecordReport
 
 
 class RecordUnsoundError(RaiError):
@@ -32,7 +32,7 @@ def decide(
     accept_risk: str | None = None,
 ) -> None:
     """Record a person's decision on a version, and say what it led to."""
-    from rai_kedro.registry.review import ReviewRequest
+    from rai_kedro.release.review import ReviewRequest
 
     request = ReviewRequest(use_case, version, reviewer, statement, datetime.now(UTC), accept_risk=accept_risk)
     with open_catalog(use_case, env) as catalog:
@@ -49,7 +49,7 @@ def record_decision(catalog: DataCatalog, decision: str, request: ReviewRequest)
     """
     from mlflow import MlflowClient
 
-    from rai_kedro.registry import review
+    from rai_kedro.release import review
 
     act = review.approve if decision == "approve" else review.reject
     outcome = act(MlflowClient(), request, evidence_path(catalog, request.use_case))
@@ -70,7 +70,7 @@ def verify_evidence(use_case: str, env: str | None) -> None:
     """
     from mlflow import MlflowClient
 
-    from rai_kedro.registry.verification import verify_record
+    from rai_kedro.release.verification import verify_record
 
     with open_catalog(use_case, env) as catalog:
         path = evidence_path(catalog, use_case)
@@ -88,7 +88,7 @@ def verify_evidence(use_case: str, env: str | None) -> None:
 
 
 def _show(report: RecordReport) -> None:
-    from rai_kedro.registry.decisions import describe_gate
+    from rai_kedro.release.decisions import describe_gate
 
     chain = report.chain
     state = "the chain is whole" if chain.ok else f"{chain.reason}"

@@ -24,8 +24,8 @@ def read_status(use_case: str, env: str | None) -> dict[str, Any]:
     """Gather what there is to know, as JSON-able values."""
     from mlflow import MlflowClient
 
-    from rai_kedro.registry.gate import read_gate
-    from rai_kedro.registry.versions import list_versions
+    from rai_kedro.release.gate import read_gate
+    from rai_kedro.release.versions import list_versions
 
     with open_catalog(use_case, env) as catalog:
         client = MlflowClient()
@@ -69,7 +69,7 @@ def describe_drift(month: dict[str, Any]) -> str:
 
 
 def _version_lines(version: dict[str, Any]) -> list[str]:
-    from rai_kedro.registry.decisions import describe_gate
+    from rai_kedro.release.decisions import describe_gate
 
     review = version["review"] or "not reviewed"
     by = f" by {version['reviewer']} at {version['reviewed_at']}" if version["reviewer"] else ""

@@ -12,10 +12,10 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from rai_kedro.catalogue.drafting import ColumnDraft, Proposal, draft_column
+from rai_kedro.contract.drafting import ColumnDraft, Proposal, draft_column
 from rai_kedro.errors import RaiError
-from rai_kedro.simulation.own_data import MONTH, OwnDataParameters, TimeColumn, canonical
-from rai_kedro.simulation.own_dates import find_date_formats
+from rai_kedro.sources.dates import find_date_formats
+from rai_kedro.sources.months import MONTH, OwnDataParameters, TimeColumn, canonical
 
 Task = Literal["regression", "classification"]
 # Columns that a store or a reference table adds itself.

@@ -8,8 +8,8 @@ from typing import Any
 from kedro.io import AbstractDataset, DatasetError
 
 from rai_kedro.errors import RaiError
-from rai_kedro.registry.candidate import Candidate, register_candidate
-from rai_kedro.registry.versions import (
+from rai_kedro.release.candidate import Candidate, register_candidate
+from rai_kedro.release.versions import (
     CANDIDATE,
     RegisteredVersion,
     find_aliases,

@@ -8,7 +8,7 @@ from typing import Any
 
 from kedro.io import AbstractDataset
 
-from rai_kedro.datasets.atomic_file import write_text
+from rai_kedro.files import write_text
 
 
 class CarbonRecord(AbstractDataset[dict[str, Any], dict[str, Any]]):

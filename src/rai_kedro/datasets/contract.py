@@ -12,9 +12,9 @@ import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
 from kedro.validation import CheckFailure, DataValidationError
 
-from rai_kedro.catalogue.contract import Contract, DatasetContract
-from rai_kedro.catalogue.reading import read_contract
-from rai_kedro.catalogue.validation import Breach, ContractViolation, check_frame
+from rai_kedro.contract.columns import Contract, DatasetContract
+from rai_kedro.contract.reading import read_contract
+from rai_kedro.contract.validation import Breach, ContractViolation, check_frame
 
 if TYPE_CHECKING:
     from kedro.validation.core import ValidatorSpec

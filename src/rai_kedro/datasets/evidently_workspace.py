@@ -8,7 +8,7 @@ from typing import Any
 
 from kedro.io import AbstractDataset
 
-from rai_kedro.drift.workspace import MonthReport, publish_month, rebuild_dashboard, remove_project, save_html
+from rai_kedro.monitoring.workspace import MonthReport, publish_month, rebuild_dashboard, remove_project, save_html
 
 
 class EvidentlyWorkspaceDataset(AbstractDataset[Sequence[MonthReport], Path]):

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from kedro.io import AbstractDataset, DatasetError
 
-from rai_kedro.datasets.atomic_file import write_text
 from rai_kedro.datasets.candidate_model import ModelDatasetError
 from rai_kedro.errors import RaiError
-from rai_kedro.registry.card import attach_card, require_no_card
-from rai_kedro.reporting.card_contents import CardWithFigures
+from rai_kedro.files import write_text
+from rai_kedro.release.card import attach_card, require_no_card
+from rai_kedro.report.card_contents import CardWithFigures
 
 if TYPE_CHECKING:
     from kedro_datasets._typing import JSONPreview
@@ -49,7 +49,7 @@ class ModelCardDataset(AbstractDataset[CardWithFigures, str]):
         Raises:
             ModelDatasetError: If the version has a card already; nothing is written.
         """
-        from rai_kedro.reporting.model_card import render_html, render_json, render_markdown
+        from rai_kedro.report.model_card import render_html, render_json, render_markdown
 
         try:
             require_no_card(self._registered_model_name, data.card.identity.version)

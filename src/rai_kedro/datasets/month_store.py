@@ -19,11 +19,9 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from kedro.io import AbstractDataset
 
-from rai_kedro.catalogue.reading import forbidden_columns
+from rai_kedro.contract.reading import forbidden_columns
 from rai_kedro.datasets.partition_file import (
     TEMPORARY_NAME,
-    flush_folder,
-    make_folder,
     read_file,
     replace_file,
     to_table,
@@ -35,6 +33,7 @@ from rai_kedro.datasets.partition_keys import (
     parse_key,
     partition_key,
 )
+from rai_kedro.files import flush_folder, make_folder
 
 if TYPE_CHECKING:
     from kedro_datasets._typing import TablePreview

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
 
-from rai_kedro.simulation.own_file import read_table
-from rai_kedro.simulation.own_layout import FileLayout
+from rai_kedro.sources.file import read_table
+from rai_kedro.sources.layout import FileLayout
 
 if TYPE_CHECKING:
     from kedro_datasets._typing import TablePreview
@@ -38,7 +38,7 @@ class OwnTable(AbstractDataset[NoReturn, pd.DataFrame]):
 
         Args:
             filepath: The file; a relative path starts at the project root.
-            layout: Keys of :class:`rai_kedro.simulation.own_layout.FileLayout`.
+            layout: Keys of :class:`rai_kedro.sources.layout.FileLayout`.
             metadata: Anything for tools such as kedro-viz.
         """
         self._filepath = Path(filepath)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from rai_kedro.datasets.partition_keys import MonthStoreError, parse_key
+from rai_kedro.files import flush_folder, make_folder
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -138,29 +139,3 @@ def read_file(path: Path, values: Mapping[str, str], unread: Collection[str] = (
         frame.insert(position, column, pd.Series(value, index=frame.index, dtype="str"))
     order = (table.schema.metadata or {}).get(_ORDER)
     return frame[[name for name in json.loads(order) if name not in unread]] if order else frame
-
-
-def make_folder(folder: Path) -> None:
-    """Make a folder and those above it, and see that their names are on disk.
-
-    Args:
-        folder: The folder; it may exist.
-    """
-    if folder.is_dir():
-        return
-    make_folder(folder.parent)
-    folder.mkdir(exist_ok=True)
-    flush_folder(folder.parent)
-
-
-def flush_folder(folder: Path) -> None:
-    """Wait until the names in a folder are on disk, without which a rename can be lost in a power cut.
-
-    Args:
-        folder: The folder.
-    """
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

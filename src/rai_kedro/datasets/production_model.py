@@ -12,8 +12,8 @@ from kedro.io import AbstractDataset, DatasetError
 
 from rai_kedro.datasets.candidate_model import ModelDatasetError
 from rai_kedro.errors import RaiError
-from rai_kedro.registry.production import ProductionModel, load_production, load_reference
-from rai_kedro.registry.versions import PRODUCTION, find_aliases
+from rai_kedro.release.production import ProductionModel, load_production, load_reference
+from rai_kedro.release.versions import PRODUCTION, find_aliases
 
 _Loaded = TypeVar("_Loaded")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from kedro_datasets.pandas import CSVDataset
 
-from rai_kedro.simulation.raw_source import RawSource, check_raw, check_raw_file
+from rai_kedro.demo.raw_source import RawSource, check_raw, check_raw_file
 
 if TYPE_CHECKING:
     from kedro_datasets._typing import TablePreview
@@ -33,7 +33,7 @@ class RawTable(CSVDataset):  # type: ignore[misc]  # kedro-datasets ships no typ
 
         Args:
             filepath: The CSV file.
-            source: Keys of :class:`rai_kedro.simulation.raw_source.RawSource`, without ``path``.
+            source: Keys of :class:`rai_kedro.demo.raw_source.RawSource`, without ``path``.
             metadata: Anything for tools such as kedro-viz.
         """
         super().__init__(filepath=filepath, metadata=metadata)

@@ -18,7 +18,7 @@ class EnvironmentHook:
     @hook_impl(tryfirst=True)
     def after_context_created(self, context: KedroContext) -> None:
         """Ask for the MLflow server before kedro-mlflow does, which would retry for minutes."""
-        from rai_kedro.registry.server import check_server
+        from rai_kedro.release.server import check_server
 
         _quieten_libraries()
         loader = cast("OmegaConfigLoader", context.config_loader)

@@ -9,8 +9,8 @@ from typing import Any
 from kedro.framework.hooks import hook_impl
 from kedro.pipeline import Pipeline
 
-from rai_kedro.registry.versions import GIT_COMMIT_TAG
-from rai_kedro.reporting.wording import UNCOMMITTED
+from rai_kedro.release.versions import GIT_COMMIT_TAG
+from rai_kedro.words import UNCOMMITTED
 
 _STAGES = ("simulation", "governance", "training", "monitoring")
 

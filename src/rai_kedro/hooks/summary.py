@@ -45,9 +45,9 @@ def _describe_governance(use_case: str, catalog: DataCatalog, name: str) -> list
 def _describe_candidate(use_case: str, catalog: DataCatalog, name: str) -> list[str]:
     from mlflow import MlflowClient
 
-    from rai_kedro.registry.decisions import PASSED, approve_command
-    from rai_kedro.registry.gate import judge_gate
-    from rai_kedro.registry.judgement import count_verdicts, in_words
+    from rai_kedro.release.decisions import PASSED, approve_command
+    from rai_kedro.release.gate import judge_gate
+    from rai_kedro.release.judgement import count_verdicts, in_words
 
     version = catalog.load(name)
     client = MlflowClient()

@@ -1,6 +1,6 @@
 """The mitigation methods of this project by name: what each is, whether it applies, and how it is built.
 
-What a method serves and needs stands in ``fairness/questionnaire/mapping.yml``; here is the code that does it.
+What a method serves and needs stands in ``questionnaire/mapping.yml``; here is the code that does it.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from importlib import import_module
 from typing import Any, Final, Literal, get_type_hints
 
 from rai_kedro.fairness.metrics import Task
-from rai_kedro.fairness.questionnaire.mapping import Stage, load_mapping
 from rai_kedro.mitigation.sensitive import Column, MitigationError
+from rai_kedro.questionnaire.mapping import Stage, load_mapping
 
 # Where each method is built, as ``module:callable``, called with ``estimator``, ``sensitive_column`` and parameters.
 _BUILDERS: Final[Mapping[str, tuple[str, dict[str, Any]]]] = {

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from rai_kedro.catalogue.contract import DatasetContract
-from rai_kedro.catalogue.lanes import permits_mitigation
-from rai_kedro.fairness.questionnaire.mapping import ModelAtHand
+from rai_kedro.contract.columns import DatasetContract
+from rai_kedro.contract.lanes import permits_mitigation
+from rai_kedro.questionnaire.mapping import ModelAtHand
 
 
 def describe_model(estimator: Any | None, store: DatasetContract, *, on: date) -> ModelAtHand:

@@ -12,8 +12,8 @@ from rai_kedro.fairness.measures.comparison import Comparison, Kind, worst
 from rai_kedro.fairness.measures.counts import Counts, Figures
 from rai_kedro.fairness.measures.disparities import KINDS, Beside, Setting, report
 from rai_kedro.fairness.measures.scores import ScoreCounts
-from rai_kedro.fairness.uncertainty import intervals
-from rai_kedro.fairness.uncertainty.intervals import Interval
+from rai_kedro.intervals import intervals
+from rai_kedro.intervals.intervals import Interval
 
 UNDEFINED = "no rows with a label and a score"
 

@@ -11,8 +11,8 @@ import numpy as np
 from rai_kedro.fairness.estimates import GroupFigure
 from rai_kedro.fairness.measures.counts import Figures
 from rai_kedro.fairness.measures.rates import Rate
-from rai_kedro.fairness.uncertainty import intervals
-from rai_kedro.fairness.uncertainty.critical import (
+from rai_kedro.intervals import intervals
+from rai_kedro.intervals.critical import (
     critical,
     hybrid_difference,
     hybrid_ratio,
@@ -20,8 +20,8 @@ from rai_kedro.fairness.uncertainty.critical import (
     pair_mask,
     smallest,
 )
-from rai_kedro.fairness.uncertainty.intervals import Interval
-from rai_kedro.fairness.uncertainty.proportion_limits import proportion_limits
+from rai_kedro.intervals.intervals import Interval
+from rai_kedro.intervals.proportion_limits import proportion_limits
 
 Kind: TypeAlias = Literal["difference", "ratio"]
 

@@ -13,7 +13,7 @@ from rai_kedro.fairness.grouping import Grouping
 from rai_kedro.fairness.measures.comparison import Comparison, Kind, compare, describe, worst
 from rai_kedro.fairness.measures.rates import Rate
 from rai_kedro.fairness.metrics import METRICS
-from rai_kedro.fairness.uncertainty.intervals import part_level
+from rai_kedro.intervals.intervals import part_level
 
 NO_ROWS = "declared, but has no rows"
 UNCOMPARED = "no other group has rows there to compare with"

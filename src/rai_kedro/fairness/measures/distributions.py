@@ -20,9 +20,9 @@ from rai_kedro.fairness.measures.counts import (
     spread,
 )
 from rai_kedro.fairness.measures.disparities import Beside, Setting, report
-from rai_kedro.fairness.uncertainty import intervals
-from rai_kedro.fairness.uncertainty.distances import Distance, distribution_distances
-from rai_kedro.fairness.uncertainty.intervals import Interval
+from rai_kedro.intervals import intervals
+from rai_kedro.intervals.distances import Distance, distribution_distances
+from rai_kedro.intervals.intervals import Interval
 
 BINS = 256
 METRIC = "prediction_distribution"

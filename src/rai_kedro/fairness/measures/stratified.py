@@ -21,10 +21,10 @@ from rai_kedro.fairness.measures.disparities import (
     report,
 )
 from rai_kedro.fairness.measures.rates import selection_rate
-from rai_kedro.fairness.uncertainty import intervals
-from rai_kedro.fairness.uncertainty.critical import pair_mask, ratio_of_pairs, smallest
-from rai_kedro.fairness.uncertainty.intervals import Interval
-from rai_kedro.fairness.uncertainty.proportions import shared_pairs, standardised_limits
+from rai_kedro.intervals import intervals
+from rai_kedro.intervals.critical import pair_mask, ratio_of_pairs, smallest
+from rai_kedro.intervals.intervals import Interval
+from rai_kedro.intervals.proportions import shared_pairs, standardised_limits
 
 METRIC = "conditional_statistical_parity"
 NAME = "selection rate standardised over strata"

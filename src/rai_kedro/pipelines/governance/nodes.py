@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from rai_kedro.catalogue.contract import Contract
-from rai_kedro.catalogue.profile import profile_month
-from rai_kedro.catalogue.register import build_register
+from rai_kedro.contract.columns import Contract
+from rai_kedro.contract.profile import profile_month
+from rai_kedro.contract.register import build_register
 from rai_kedro.frames import Store
 
 
@@ -33,6 +33,6 @@ def profile_stores(feature_store: Store, label_store: Store, contract: Contract)
 
 def render_governance(register: list[dict[str, Any]], profile: list[dict[str, Any]], contract: Contract) -> str:
     """Put register and profile onto one readable page."""
-    from rai_kedro.reporting.governance_page import render_governance_page
+    from rai_kedro.report.governance_page import render_governance_page
 
     return render_governance_page(register, profile, use_case=contract.use_case, as_of=contract.as_of.isoformat())

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from rai_kedro.catalogue.contract import NUMERIC_TYPES, Contract, DatasetContract
-from rai_kedro.catalogue.lanes import Lanes, add_sensitive, split_lanes
-from rai_kedro.catalogue.pairing import load_month, refuse_orphans
-from rai_kedro.drift.workspace import MonthReport
+from rai_kedro.contract.columns import NUMERIC_TYPES, Contract, DatasetContract
+from rai_kedro.contract.lanes import Lanes, add_sensitive, split_lanes
+from rai_kedro.contract.pairing import load_month, refuse_orphans
 from rai_kedro.errors import RaiError
 from rai_kedro.frames import Store
 from rai_kedro.modelling.prediction import predict_rows, sensitive_input
+from rai_kedro.monitoring.workspace import MonthReport
 from rai_kedro.pipelines.monitoring.parameters import MonitoringParameters
 from rai_kedro.pipelines.monitoring.plan import ScoredMonth, month_number, plan_scoring, plan_testing
-from rai_kedro.registry.production import ProductionModel
+from rai_kedro.release.production import ProductionModel
 
 if TYPE_CHECKING:
-    from rai_kedro.drift.testing import Kind
+    from rai_kedro.monitoring.testing import Kind
 
 References = Callable[[str], pd.DataFrame]
 
@@ -82,8 +82,8 @@ def watch_drift(
 
     The report is published before the result is stored: a month whose result is there has been published.
     """
-    from rai_kedro.drift.results import drift_frame
-    from rai_kedro.drift.testing import measure_drift
+    from rai_kedro.monitoring.results import drift_frame
+    from rai_kedro.monitoring.testing import measure_drift
 
     nothing_waiting = True
     governed = contract.datasets["feature_store"]
@@ -111,9 +111,9 @@ def summarise_months(
     drift_store: Store, feature_store: Store, inference_carbon: dict[str, Any], contract: Contract
 ) -> tuple[dict[str, Any], Any, str, dict[str, Any]]:
     """Put all months so far into a timeline, a figure, a page and MLflow metrics, whose step is the month's number."""
-    from rai_kedro.drift.results import from_frame
-    from rai_kedro.drift.timeline import build_timeline, draw_timeline
-    from rai_kedro.reporting.drift_page import render_drift_page
+    from rai_kedro.monitoring.results import from_frame
+    from rai_kedro.monitoring.timeline import build_timeline, draw_timeline
+    from rai_kedro.report.drift_page import render_drift_page
 
     timeline = build_timeline([from_frame(load()) for load in drift_store.values()])
     first = min(feature_store).removeprefix("month=")

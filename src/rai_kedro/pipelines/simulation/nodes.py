@@ -6,11 +6,11 @@ from typing import Any
 
 import pandas as pd
 
-from rai_kedro.catalogue.contract import Contract
-from rai_kedro.simulation.drift_schedule import SimulationParameters
-from rai_kedro.simulation.hospital import HospitalParameters, simulate_visits
-from rai_kedro.simulation.own_data import OwnDataParameters, snapshot_table
-from rai_kedro.simulation.snapshots import simulate_snapshots
+from rai_kedro.contract.columns import Contract
+from rai_kedro.demo.drift_schedule import SimulationParameters
+from rai_kedro.demo.hospital import HospitalParameters, simulate_visits
+from rai_kedro.demo.snapshots import simulate_snapshots
+from rai_kedro.sources.months import OwnDataParameters, snapshot_table
 
 
 def simulate_stores(

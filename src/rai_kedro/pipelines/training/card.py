@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rai_kedro.catalogue.contract import Contract
-from rai_kedro.catalogue.register import build_register
+from rai_kedro.contract.columns import Contract
+from rai_kedro.contract.register import build_register
 from rai_kedro.fairness.assessment import Assessment
 from rai_kedro.fairness.verdicts import GateDecision
 from rai_kedro.hooks.carbon import NOT_MEASURED
 from rai_kedro.modelling.split import ModelSplit
 from rai_kedro.pipelines.training.parameters import FairnessParameters, Statements, TrainingParameters
 from rai_kedro.pipelines.training.questionnaire import record_questionnaire
-from rai_kedro.reporting.card_contents import (
+from rai_kedro.report.card_contents import (
     CarbonFigure,
     Estimate,
     FairnessRecord,
@@ -22,12 +22,12 @@ from rai_kedro.reporting.card_contents import (
     TrainingData,
     Uses,
 )
-from rai_kedro.reporting.card_mitigation import read_comparison
-from rai_kedro.reporting.fitted_model import describe_fitted
-from rai_kedro.reporting.model_card import CardParts, build_model_card
+from rai_kedro.report.card_mitigation import read_comparison
+from rai_kedro.report.fitted_model import describe_fitted
+from rai_kedro.report.model_card import CardParts, build_model_card
 
 if TYPE_CHECKING:
-    from rai_kedro.registry.versions import RegisteredVersion
+    from rai_kedro.release.versions import RegisteredVersion
 
 _PACKAGES = (
     "rai-kedro",

@@ -12,9 +12,9 @@ from typing import Any
 
 import pandas as pd
 
-from rai_kedro.catalogue.contract import Contract
-from rai_kedro.catalogue.lanes import add_sensitive, permits_mitigation
-from rai_kedro.catalogue.pairing import load_month
+from rai_kedro.contract.columns import Contract
+from rai_kedro.contract.lanes import add_sensitive, permits_mitigation
+from rai_kedro.contract.pairing import load_month
 from rai_kedro.fairness.request import MetricError, check_columns, check_request
 from rai_kedro.frames import Store
 from rai_kedro.mitigation.comparison import (
@@ -178,7 +178,7 @@ def report_mitigation(
     compared: Comparison | Uncompared, contract: Contract, parameters: TrainingParameters
 ) -> tuple[dict[str, Any], str, Any, Any, Any, Any, Any, Any]:
     """Write the comparison down: its figures as data, the page, the recipe's five figures and the trade-off."""
-    from rai_kedro.reporting.mitigation_report import draw_mitigation, render_mitigation_page
+    from rai_kedro.report.mitigation_report import draw_mitigation, render_mitigation_page
 
     plain = compared.to_dict()
     figures = draw_mitigation(plain, favourable=parameters.target)
@@ -204,8 +204,8 @@ def _collect_rows(
 
 
 def _measure(parameters: TrainingParameters) -> Any:
-    from rai_kedro.reporting.classification import measure_classification
-    from rai_kedro.reporting.performance import measure_performance
+    from rai_kedro.performance.classification import measure_classification
+    from rai_kedro.performance.regression import measure_performance
 
     level = parameters.interval_level
     if parameters.task == "classification":

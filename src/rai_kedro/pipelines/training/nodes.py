@@ -9,11 +9,11 @@ from typing import Any
 
 import pandas as pd
 
-from rai_kedro.catalogue.contract import Contract
-from rai_kedro.catalogue.drafting import refuse_undecided
-from rai_kedro.catalogue.fingerprint import fingerprint
-from rai_kedro.catalogue.lanes import split_lanes
-from rai_kedro.catalogue.pairing import pair_labels
+from rai_kedro.contract.columns import Contract
+from rai_kedro.contract.drafting import refuse_undecided
+from rai_kedro.contract.fingerprint import fingerprint
+from rai_kedro.contract.lanes import split_lanes
+from rai_kedro.contract.pairing import pair_labels
 from rai_kedro.frames import Series, Store
 from rai_kedro.mitigation.comparison import Comparison, Uncompared
 from rai_kedro.modelling.estimator import build_estimator, fit_estimator, require_task
@@ -21,10 +21,10 @@ from rai_kedro.modelling.prediction import predict_rows
 from rai_kedro.modelling.split import ModelSplit, split_rows
 from rai_kedro.pipelines.training.fitting import build_configured, choose_fitting_rows
 from rai_kedro.pipelines.training.parameters import FairnessParameters, Statements, TrainingParameters
-from rai_kedro.registry.candidate import Candidate
-from rai_kedro.registry.model_files import require_storable
-from rai_kedro.registry.versions import RegisteredVersion
-from rai_kedro.reporting.card_contents import CardWithFigures
+from rai_kedro.release.candidate import Candidate
+from rai_kedro.release.model_files import require_storable
+from rai_kedro.release.versions import RegisteredVersion
+from rai_kedro.report.card_contents import CardWithFigures
 
 _MODEL_REQUIREMENTS = ("scikit-learn", "pandas", "numpy", "skops")
 _EXAMPLE_ROWS = 5
@@ -87,8 +87,8 @@ def assess_performance(
     split: ModelSplit, predictions: dict[str, pd.DataFrame], parameters: TrainingParameters
 ) -> list[dict[str, Any]]:
     """Measure how good the predictions of both splits are, each figure with its interval."""
-    from rai_kedro.reporting.classification import measure_classification
-    from rai_kedro.reporting.performance import label_estimates, measure_performance
+    from rai_kedro.performance.classification import measure_classification
+    from rai_kedro.performance.regression import label_estimates, measure_performance
 
     estimates = []
     for name, target in {"train": split.target_train, "test": split.target_test}.items():
@@ -149,8 +149,8 @@ def draw_figures(
 ) -> tuple[Any, Any, Any]:
     """Draw the residuals of both splits, predictions against labels (ROC of a classifier), and each group's figures."""
     from rai_kedro.fairness.assessment import Assessment
-    from rai_kedro.reporting.figures import draw_predictions, draw_residuals, draw_roc
-    from rai_kedro.reporting.group_figure import draw_groups
+    from rai_kedro.report.figures import draw_predictions, draw_residuals, draw_roc
+    from rai_kedro.report.group_figure import draw_groups
 
     shown = "score" if parameters.task == "classification" else "prediction"
     target = pd.concat([split.target_train, split.target_test])
@@ -180,7 +180,7 @@ def assemble_candidate(
 
     Performance and the gate's decision are needed here so that nothing is registered before it was assessed.
     """
-    from rai_kedro.reporting.model_card import collect_versions
+    from rai_kedro.report.model_card import collect_versions
 
     versions = collect_versions(_MODEL_REQUIREMENTS)
     example = split.features_test.head(_EXAMPLE_ROWS)

@@ -7,13 +7,13 @@ from typing import Any, Literal, Self
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from rai_kedro.catalogue.contract import DatasetContract
+from rai_kedro.contract.columns import DatasetContract
 from rai_kedro.fairness.estimates import DisparityKind
-from rai_kedro.fairness.questionnaire.answers import Step
 from rai_kedro.fairness.request import FairnessSpec
 from rai_kedro.fairness.verdicts import Gate, Tolerance
 from rai_kedro.modelling.estimator import EstimatorConfig
 from rai_kedro.modelling.preparation import PreparationParameters
+from rai_kedro.questionnaire.answers import Step
 
 _MONTH = r"^\d{4}-(0[1-9]|1[0-2])$"
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from rai_kedro.catalogue.contract import Contract
-from rai_kedro.fairness.questionnaire.mapping import recommend
-from rai_kedro.fairness.questionnaire.selection import AnswersError, Outcome, check_consistency, follow, load_tree
+from rai_kedro.contract.columns import Contract
 from rai_kedro.mitigation.model_at_hand import describe_model
 from rai_kedro.modelling.estimator import build_estimator
 from rai_kedro.pipelines.training.parameters import FairnessParameters, TrainingParameters
-from rai_kedro.reporting.card_contents import QuestionnaireRecord
+from rai_kedro.questionnaire.mapping import recommend
+from rai_kedro.questionnaire.selection import AnswersError, Outcome, check_consistency, follow, load_tree
+from rai_kedro.report.card_contents import QuestionnaireRecord
 
 
 def record_questionnaire(

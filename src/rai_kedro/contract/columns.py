@@ -1,0 +1,170 @@
+"""The typed, frozen form of the column contract.
+
+These classes only say what a contract may hold. Turning YAML into them, with an error that names file,
+dataset and column, is :mod:`rai_kedro.contract.reading`'s job.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
+
+ColumnType = Literal["float", "integer", "boolean", "category", "text", "date"]
+Use = Literal["model", "audit", "mitigation", "forbidden"]
+Text = Annotated[str, Field(min_length=1)]
+# Column names are shown on pages and go into paths of MLflow; what would act as markup there is not a name.
+Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^<>\"'`\\\x00-\x1f]+$")]
+
+NUMERIC_TYPES: tuple[ColumnType, ...] = ("float", "integer")
+
+
+class _Frozen(BaseModel):
+    """Base of all contract objects: immutable, and no key that is not declared."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+
+class Justification(_Frozen):
+    """Why a flagged column may enter the model, who answers for it, and until when (inclusive)."""
+
+    by: Text
+    reason: Text
+    until: date
+
+    def is_valid(self, on: date) -> bool:
+        """Return whether the justification still holds on that day."""
+        return on <= self.until
+
+
+class ColumnContract(_Frozen):
+    """What one column is, how risky it is and what it may be used for.
+
+    Attributes:
+        name: Name of the column in the store.
+        type: One of ``float, integer, boolean, category, text, date``.
+        description: What the column holds, in words a governance officer understands.
+        range: Smallest and largest value allowed, both inclusive; numeric columns only.
+        categories: The values allowed; columns of type ``category`` only.
+        nullable: Whether a value may be missing.
+        is_risky: The column can harm people when a model uses it.
+        is_demographic: The column describes who people are, or stands in for it.
+        risk: Which harm; required as soon as either flag is set.
+        use: ``model`` may reach the estimator; ``audit`` the fairness assessment, and mitigations while they learn, but
+            no prediction; ``mitigation`` also a mitigation that needs it for every prediction; ``forbidden`` nobody.
+        justification: Lets a flagged column have ``use: model``, and any column have ``use: mitigation``, until a date.
+    """
+
+    name: Name
+    type: ColumnType
+    description: Text
+    range: tuple[float, float] | None = None
+    categories: tuple[str | int | bool, ...] | None = None
+    nullable: StrictBool = False
+    is_risky: StrictBool
+    is_demographic: StrictBool
+    risk: Text | None = None
+    use: Use
+    justification: Justification | None = None
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """The names of the risk flags that are set."""
+        return tuple(flag for flag in ("is_risky", "is_demographic") if getattr(self, flag))
+
+    @model_validator(mode="after")
+    def _parts_fit_together(self) -> Self:
+        if self.range is not None and self.type not in NUMERIC_TYPES:
+            raise ValueError(f"'range' goes with a numeric type, not with '{self.type}'")
+        if self.range is not None and not self.range[0] < self.range[1]:
+            raise ValueError(f"'range' must go from low to high, got {list(self.range)}")
+        if self.categories is not None and self.type != "category":
+            raise ValueError(f"'categories' goes with type 'category', not with '{self.type}'")
+        if self.flags and self.risk is None:
+            raise ValueError(f"'risk' must say which harm, since {' and '.join(self.flags)} is set")
+        justifiable = self.use == "mitigation" or (self.flags and self.use == "model")
+        if self.justification is not None and not justifiable:
+            raise ValueError("'justification' is only for a flagged column with use 'model', or for use 'mitigation'")
+        return self
+
+
+class DatasetContract(_Frozen):
+    """The contract of one governed dataset (a store of monthly snapshots).
+
+    Attributes:
+        dataset: Full catalogue name, for example ``housing.feature_store``.
+        owner: Who answers for the data.
+        purpose: What the data may be used for.
+        key: Columns that together identify a row within a month.
+        time: Column that holds the month.
+        columns: Every other column, by name.
+    """
+
+    dataset: Text
+    owner: Text
+    purpose: Text
+    key: Annotated[tuple[Text, ...], Field(min_length=1)]
+    time: Text
+    columns: Mapping[str, ColumnContract]
+
+    @field_validator("columns")
+    @classmethod
+    def _freeze_columns(cls, columns: Mapping[str, ColumnContract]) -> Mapping[str, ColumnContract]:
+        if not columns:
+            raise ValueError("'columns' is empty: a governed dataset declares at least one column")
+        return MappingProxyType(dict(columns))
+
+    @field_serializer("columns")
+    def _plain_columns(self, columns: Mapping[str, ColumnContract]) -> dict[str, Any]:
+        return {name: column.model_dump(mode="json") for name, column in columns.items()}
+
+    @model_validator(mode="after")
+    def _names_are_distinct(self) -> Self:
+        if twice := sorted({*self.key, self.time} & set(self.columns)):
+            raise ValueError(f"{twice} is key or time and stands under 'columns' too; name it once")
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by plain values: a read-only mapping cannot be pickled itself."""
+        return type(self).model_validate, (self.model_dump(mode="json"),)
+
+    @property
+    def identifiers(self) -> tuple[str, ...]:
+        """Time and key columns: they identify rows and are never features."""
+        return (self.time, *self.key)
+
+    def with_use(self, *uses: Use) -> tuple[str, ...]:
+        """Return the names of the columns that have one of these uses, in contract order."""
+        return tuple(name for name, column in self.columns.items() if column.use in uses)
+
+    @property
+    def flagged(self) -> tuple[str, ...]:
+        """The names of the columns that carry a risk flag, in contract order."""
+        return tuple(name for name, column in self.columns.items() if column.flags)
+
+
+class Contract(_Frozen):
+    """All governed datasets of one use case, as read on one day.
+
+    Attributes:
+        use_case: Name of the use case, for example ``housing``.
+        source: File the contract was read from.
+        as_of: Day against which justifications are judged.
+        datasets: Contracts by short name (``feature_store``, ``label_store``).
+    """
+
+    use_case: Text
+    source: Text
+    as_of: date
+    datasets: dict[str, DatasetContract]

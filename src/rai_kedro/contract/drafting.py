@@ -1,0 +1,307 @@
+"""Drafting a column contract from a table.
+
+A draft describes and proposes; it decides nothing. Until a person has decided, every column is flagged ``is_risky``,
+its ``risk`` begins with "undecided", and its use is ``audit`` where it is likely to describe people and ``forbidden``
+everywhere else. So no estimator gets any column by default, whatever these rules have overlooked. What the draft would
+say if it were asked is kept beside it as a proposal, for a person to accept or to change.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from pandas.api import types
+
+from rai_kedro.contract.columns import ColumnType, Contract, Use
+from rai_kedro.contract.sensitivity import Suspicion, split_words, suspect
+from rai_kedro.errors import RaiError
+
+UNDECIDED = "undecided"
+_MOST_CATEGORIES = 50
+# A column of codes rather than of amounts, when it describes people.
+_MOST_CODES = 10
+_FEWEST_FOR_UNIQUE = 20
+_NEAR_UNIQUE = 0.9
+_FREE_TEXT_LENGTH = 40
+_SHOWN = 10
+_ID_WORDS = {"id", "ids", "uuid", "guid", "identifier", "nr", "rowid"}
+
+
+class UndecidedError(RaiError):
+    """A contract is still a draft."""
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What the draft would say of a column if a person agrees.
+
+    Attributes:
+        use: Proposed use.
+        is_risky: Proposed flag.
+        risk: Proposed risk; None where none is seen.
+        reason: Why, in a few words.
+    """
+
+    use: Use
+    is_risky: bool
+    risk: str | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class ColumnDraft:
+    """One column of a drafted contract.
+
+    Attributes:
+        name: Name of the column in the store.
+        type: Type that all its values have.
+        description: What is in it, as far as the values tell; what it means is for a person to write.
+        nullable: Whether values are missing today.
+        is_demographic: Whether name or content say that it describes people.
+        use: What holds until somebody decides: ``audit`` or ``forbidden``.
+        proposal: What somebody may decide.
+        range: Of numbers: what is there, and as much again on both sides, outward to two digits.
+        categories: Of categories: the values that are there.
+    """
+
+    name: str
+    type: ColumnType
+    description: str
+    nullable: bool
+    is_demographic: bool
+    use: Use
+    proposal: Proposal
+    range: tuple[float, float] | None = None
+    categories: tuple[str, ...] | None = None
+
+    @property
+    def risk(self) -> str:
+        """The risk that stands in the draft; it names the column as undecided."""
+        return f"{UNDECIDED}: {self.proposal.reason}"
+
+
+@dataclass(frozen=True)
+class _Values:
+    """What the values of a column are.
+
+    Attributes:
+        type: Their type.
+        known: The values that are there, as numbers if they are numbers.
+        rows: Number of rows, missing ones included.
+        distinct: Number of different values.
+    """
+
+    type: ColumnType
+    known: pd.Series[Any]
+    rows: int
+    distinct: int
+
+    @property
+    def missing(self) -> int:
+        return self.rows - len(self.known)
+
+    @property
+    def is_near_unique(self) -> bool:
+        return len(self.known) >= _FEWEST_FOR_UNIQUE and self.distinct >= _NEAR_UNIQUE * len(self.known)
+
+
+def draft_columns(table: pd.DataFrame, *, dates: Collection[str] = ()) -> tuple[ColumnDraft, ...]:
+    """Draft the contract of every column of a table.
+
+    Args:
+        table: Rows of the table without key, time and label; values may be text.
+        dates: Columns that hold dates.
+
+    Returns:
+        One draft a column, in the order of the table.
+    """
+    return tuple(draft_column(table[name], is_date=str(name) in dates) for name in table.columns)
+
+
+def draft_column(values: pd.Series[Any], *, is_date: bool = False, original: str | None = None) -> ColumnDraft:
+    """Draft the contract of one column.
+
+    Args:
+        values: Its values, shape (rows,).
+        is_date: Whether they are dates.
+        original: The name it had before it was renamed.
+
+    Returns:
+        The draft.
+    """
+    name = str(values.name)
+    suspicion = suspect(original or name, values)
+    found = _look(values, is_date=is_date, codes=suspicion is not None)
+    proposal = _propose(name, found, suspicion)
+    is_audited = proposal.use == "audit"
+    return ColumnDraft(
+        name=name,
+        type=found.type,
+        description=_describe(found, original if original != name else None),
+        nullable=bool(found.missing),
+        is_demographic=suspicion is not None,
+        use="audit" if is_audited else "forbidden",
+        proposal=proposal,
+        range=draft_range(found.known) if found.type in ("float", "integer") else None,
+        categories=_categories(found) if found.type == "category" else None,
+    )
+
+
+def undecided_columns(contract: Contract) -> dict[str, tuple[str, ...]]:
+    """Return, by dataset, the columns on which nobody has decided yet."""
+    found = {
+        dataset.dataset: tuple(n for n, c in dataset.columns.items() if (c.risk or "").startswith(UNDECIDED))
+        for dataset in contract.datasets.values()
+    }
+    return {name: columns for name, columns in found.items() if columns}
+
+
+def refuse_undecided(contract: Contract) -> None:
+    """Refuse a contract that is still a draft.
+
+    Raises:
+        UndecidedError: Some columns are undecided; it counts and names them.
+    """
+    undecided = undecided_columns(contract)
+    if not undecided:
+        return
+    names = [name for columns in undecided.values() for name in columns]
+    total = sum(len(dataset.columns) for dataset in contract.datasets.values())
+    shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+    raise UndecidedError(
+        "Nobody has decided yet what these columns may be used for.",
+        where=f"conf/base/{contract.source}, {', '.join(undecided)}",
+        how_many=f"{len(names)} of {total} columns are undecided",
+        example=shown,
+        remedy="read each proposal there and change what you disagree with; then accept the rest: "
+        f"kedro rai accept-draft --use-case {contract.use_case} --reviewer NAME",
+    )
+
+
+def draft_range(known: pd.Series[Any]) -> tuple[float, float] | None:
+    """Return a range with room for later months, or None for values that are all the same or not there.
+
+    Args:
+        known: Numbers, none missing.
+
+    Returns:
+        Smallest and largest value, each further out by the distance between them and rounded outward to two digits;
+        not below 0 if no value is.
+    """
+    finite = known[known.abs() < math.inf]
+    if finite.empty or finite.min() == finite.max():
+        return None
+    low, high = float(finite.min()), float(finite.max())
+    room = high - low
+    return (0.0 if low >= 0 and low - room < 0 else _outward(low - room, -1), _outward(high + room, 1))
+
+
+def _outward(value: float, side: int) -> float:
+    if value == 0 or not math.isfinite(value):
+        return value
+    digits = 1 - math.floor(math.log10(abs(value)))
+    scaled = value * 10.0**digits
+    rounded = math.ceil(scaled) if side > 0 else math.floor(scaled)
+    return float(f"{rounded / 10.0**digits:.6g}")
+
+
+def _look(values: pd.Series[Any], *, is_date: bool, codes: bool) -> _Values:
+    known = values.dropna()
+    if types.is_string_dtype(known.dtype) or types.is_object_dtype(known.dtype):
+        known = known[known.astype(str).str.strip() != ""]
+    rows, distinct = len(values), int(known.nunique())
+    if is_date or types.is_datetime64_any_dtype(known.dtype):
+        return _Values("date", known, rows, distinct)
+    if _is_boolean(known):
+        return _Values("category" if len(known) < rows else "boolean", known, rows, distinct)
+    numbers = _as_numbers(known)
+    if numbers is None:
+        is_text = distinct > _MOST_CATEGORIES or known.empty or _is_free_text(known)
+        return _Values("text" if is_text else "category", known, rows, distinct)
+    is_whole = bool((numbers % 1 == 0).all()) and len(numbers) == rows
+    if codes and is_whole and distinct <= _MOST_CODES:
+        return _Values("category", numbers.astype("int64"), rows, distinct)
+    fits = is_whole and bool((numbers.abs() < 2**53).all())
+    return _Values("integer" if fits else "float", numbers, rows, int(numbers.nunique()))
+
+
+def _is_boolean(known: pd.Series[Any]) -> bool:
+    if known.empty:
+        return False
+    return types.is_bool_dtype(known.dtype) or set(known.astype(str).str.strip().str.lower().unique()) == {
+        "true",
+        "false",
+    }
+
+
+def _as_numbers(known: pd.Series[Any]) -> pd.Series[Any] | None:
+    """Return the values as numbers; None if one is none, or if some are written with zeros in front, as codes are."""
+    if known.empty:
+        return None
+    if types.is_numeric_dtype(known.dtype):
+        return known.astype("float64")
+    texts = known.astype(str).str.strip()
+    if texts.str.fullmatch(r"0\d+").any():
+        return None
+    numbers = pd.to_numeric(texts, errors="coerce")
+    return None if numbers.isna().any() else numbers.astype("float64")
+
+
+def _is_free_text(known: pd.Series[Any]) -> bool:
+    lengths = known.astype(str).str.len()
+    return len(known) >= _FEWEST_FOR_UNIQUE and (
+        known.nunique() >= _NEAR_UNIQUE * len(known) or bool(lengths.mean() > _FREE_TEXT_LENGTH)
+    )
+
+
+def _propose(name: str, found: _Values, suspicion: Suspicion | None) -> Proposal:
+    closed = _closed_reason(name, found)
+    if suspicion is not None:
+        what = f"may describe {suspicion.ground} ({suspicion.because})"
+        if suspicion.identifies or closed:
+            return Proposal("forbidden", True, what, f"{what}{'; ' + closed if closed else ''}")
+        return Proposal("audit", True, what, what)
+    if closed:
+        return Proposal("forbidden", True, closed, closed)
+    return Proposal("model", False, None, "name and values show nothing against it")
+
+
+def _closed_reason(name: str, found: _Values) -> str | None:
+    """Return why neither model nor audit can use a column, or None."""
+    is_named_id = bool(_ID_WORDS & {*split_words(name)}) and found.type == "integer"
+    reasons = {
+        "has no value in any row": found.known.empty,
+        "has the same value in every row": found.distinct == 1,
+        "a date; it tells rows apart and grows out of every range": found.type == "date",
+        "nearly every row has a value of its own, as an identifier has": found.is_near_unique
+        and found.type in ("text", "category", "integer"),
+        "free text, or too many categories": found.type == "text",
+        "its name is that of an identifier": is_named_id and found.distinct > _MOST_CATEGORIES,
+    }
+    return next((reason for reason, holds in reasons.items() if holds), None)
+
+
+def _categories(found: _Values) -> tuple[str, ...] | None:
+    values = {str(value).strip() for value in found.known.unique()}
+    # A contract may not hold an interpolation; such a column is checked by its type only.
+    return None if any("${" in value for value in values) else tuple(sorted(values))
+
+
+def _describe(found: _Values, original: str | None) -> str:
+    kind = {
+        "float": "numbers",
+        "integer": "whole numbers",
+        "boolean": "true or false",
+        "category": f"{found.distinct} categories",
+        "text": f"text, {found.distinct} different values",
+        "date": "dates",
+    }[found.type]
+    if found.type in ("float", "integer") and len(found.known):
+        kind += f" from {found.known.min():g} to {found.known.max():g}"
+    missing = f"{100 * found.missing / found.rows:.3g} % missing" if found.missing else "none missing"
+    source = f"; in the file '{original.replace('${', '$ {')}'" if original else ""
+    return f"to be written ({kind}, {missing}{source})"

@@ -1,0 +1,192 @@
+"""The two lanes: what the estimator may see, and what it must not.
+
+The split is made here from the contract, where data enters training and inference. It is a plain function
+that both pipelines must call to get any column at all, so no runner, hook order or environment can skip it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import pandas as pd
+
+from rai_kedro.contract.columns import DatasetContract
+from rai_kedro.contract.validation import check_frame
+from rai_kedro.errors import RaiError
+
+
+class LaneError(RaiError):
+    """A column was asked for in a lane that it may not enter."""
+
+
+@dataclass(frozen=True)
+class Lanes:
+    """One month of data, split by what its columns may be used for.
+
+    Attributes:
+        identifiers: Time and key columns, shape (rows, 1 + keys).
+        model: Columns that may reach the estimator, shape (rows, model columns).
+        audit: Columns assessed for fairness: those of use ``audit`` and every flagged one, shape (rows, audit columns).
+    """
+
+    identifiers: pd.DataFrame
+    model: pd.DataFrame
+    audit: pd.DataFrame
+
+
+def model_columns(contract: DatasetContract, *, on: date, features: Sequence[str] | None = None) -> tuple[str, ...]:
+    """Return the columns that may reach the estimator.
+
+    Args:
+        contract: The contract of the feature store.
+        on: Day against which justifications are judged.
+        features: Columns asked for; None asks for every column of use ``model``.
+
+    Returns:
+        Column names, in the order asked for (contract order when ``features`` is None).
+
+    Raises:
+        LaneError: If a column asked for is not in the contract, may not enter the model, or is flagged and has no
+            justification that still holds.
+    """
+    asked = tuple(features) if features is not None else contract.with_use("model")
+    if not asked:
+        raise LaneError("The model has no column left.", where=contract.dataset, remedy="give a column 'use: model'")
+    if twice := sorted({name for name in asked if asked.count(name) > 1}):
+        raise LaneError(f"A feature is asked for twice: {twice}.", where=contract.dataset, remedy="name it once")
+    for name in asked:
+        _admit(name, contract, on)
+    return asked
+
+
+def split_lanes(
+    frame: pd.DataFrame,
+    contract: DatasetContract,
+    *,
+    on: date,
+    features: Sequence[str] | None = None,
+    part: str = "",
+) -> Lanes:
+    """Check one month of data and split it into the two lanes.
+
+    Args:
+        frame: One month of the feature store.
+        contract: Its contract.
+        on: Day against which justifications are judged.
+        features: Columns asked for as model features; None asks for all of use ``model``.
+        part: Which part of the dataset this is, for error messages.
+
+    Returns:
+        The lanes; columns of use ``forbidden`` are in neither.
+
+    Raises:
+        LaneError: See :func:`model_columns`.
+        ContractViolation: See :func:`rai_kedro.contract.validation.check_frame`.
+    """
+    columns = model_columns(contract, on=on, features=features)
+    # Asked again here although the catalogue validates on load: that check can be switched off from outside.
+    check_frame(frame, contract, part=part)
+    audited = contract.with_use("audit", "mitigation")
+    audit = [name for name, column in contract.columns.items() if name in audited or (column.flags and name in columns)]
+    return Lanes(
+        identifiers=frame[list(contract.identifiers)].copy(),
+        model=frame[list(columns)].copy(),
+        audit=frame[audit].copy(),
+    )
+
+
+def permits_mitigation(contract: DatasetContract, name: str, *, on: date) -> bool:
+    """Return whether a mitigation may read this column for every prediction.
+
+    Args:
+        contract: The contract of the feature store.
+        name: The sensitive column.
+        on: Day against which the justification is judged.
+    """
+    column = contract.columns.get(name)
+    if column is None or column.use not in ("mitigation", "model"):
+        return False
+    justified = column.justification is not None and column.justification.is_valid(on)
+    return justified or (column.use == "model" and not column.flags)
+
+
+def add_sensitive(
+    model: pd.DataFrame, audit: pd.DataFrame, name: str | None, contract: DatasetContract, *, on: date
+) -> pd.DataFrame:
+    """Put beside the model lane the one column that a model's mitigation needs for every prediction.
+
+    Args:
+        model: Model lane, shape (rows, model columns).
+        audit: Audit lane of the same rows.
+        name: The sensitive column; None if no prediction needs one.
+        contract: The contract of the feature store.
+        on: Day against which the justification is judged.
+
+    Returns:
+        The model lane, with that column last unless it is there already.
+
+    Raises:
+        LaneError: If the contract does not give it ``use: mitigation`` with a justification that still holds.
+    """
+    if name is None:
+        return model
+    if not permits_mitigation(contract, name, on=on):
+        _refuse_sensitive(name, contract, on)
+    return model if name in model else model.assign(**{name: audit[name]})
+
+
+def _refuse_sensitive(name: str, contract: DatasetContract, on: date) -> None:
+    column = contract.columns.get(name)
+    held = "it is not in the contract" if column is None else f"its use is '{column.use}'"
+    if column is not None and column.use in ("mitigation", "model"):
+        until = column.justification.until if column.justification else None
+        held = f"its justification ended on {until}; now {on}" if until else "it has no justification"
+    raise LaneError(
+        f"The mitigation needs '{name}' for every prediction, which the contract does not permit.",
+        where=f"{contract.dataset}, column {name}",
+        example=held,
+        remedy=f"give '{name}' 'use: mitigation' with a 'justification' (by, reason, until) that holds; "
+        "or train a model whose mitigation does not need it",
+    )
+
+
+def _admit(name: str, contract: DatasetContract, on: date) -> None:
+    where = f"{contract.dataset}, column {name}"
+    column = contract.columns.get(name)
+    if column is None:
+        kind = "identifies rows and is no feature" if name in contract.identifiers else "is not in the contract"
+        raise LaneError(
+            f"The model asks for '{name}', which {kind}.",
+            where=where,
+            example=f"columns that may enter: {', '.join(contract.with_use('model'))}",
+            remedy="take it out of 'training.features', or declare it in the catalogue with its flags and its use",
+        )
+    if column.use == "forbidden":
+        raise LaneError(
+            f"The model asks for '{name}', whose use is forbidden.",
+            where=where,
+            remedy="take it out of 'training.features'; a forbidden column may not be read at all",
+        )
+    flags = " and ".join(column.flags)
+    out = (
+        f"leave '{name}' out of the model (use: audit keeps it for the fairness assessment); "
+        "or give it 'use: model' with a 'justification' (by, reason, until) in the catalogue"
+    )
+    if column.use in ("audit", "mitigation"):
+        reason = f"flagged {flags} ({column.risk})" if column.flags else f"of use '{column.use}'"
+        raise LaneError(f"The model asks for '{name}', which is {reason}.", where=where, remedy=out)
+    if column.flags and column.justification is None:
+        raise LaneError(
+            f"'{name}' is flagged {flags} ({column.risk}) and enters the model without a justification.",
+            where=where,
+            remedy=out,
+        )
+    if column.justification is not None and not column.justification.is_valid(on):
+        raise LaneError(
+            f"The justification that lets flagged column '{name}' into the model has expired.",
+            where=where,
+            example=f"{flags}, justified by {column.justification.by} until {column.justification.until}; now {on}",
+            remedy=f"have it justified anew with a later 'until'; or {out.split(';', maxsplit=1)[0]} and train again",
+        )

@@ -1,0 +1,202 @@
+"""Reading a use case's column contract from its catalogue file.
+
+The file is read on its own, not through the merged configuration of an environment: what an environment
+says of a column can therefore never reach the lanes, whatever its merge strategy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from rai_kedro.contract.columns import ColumnContract, Contract, DatasetContract, Justification
+from rai_kedro.errors import RaiError
+from rai_kedro.yaml_files import read_yaml
+
+_KEYS_AT_DEPTH = {
+    "dataset": sorted(set(DatasetContract.model_fields) - {"dataset"}),
+    "column": sorted(set(ColumnContract.model_fields) - {"name"}),
+    "justification": sorted(Justification.model_fields),
+}
+
+
+class ContractError(RaiError):
+    """The contract itself is wrong: a word, a key, a file."""
+
+
+def read_contract(path: str | Path, *, as_of: date) -> Contract:
+    """Read the contract of one use case from its catalogue file.
+
+    Args:
+        path: The use case's ``catalog.yml``; the name of its folder is the name of the use case.
+        as_of: Day against which justifications will be judged.
+
+    Returns:
+        The contracts of all entries that have a ``metadata.rai`` block.
+
+    Raises:
+        ContractError: If the file is missing or malformed, governs nothing, or says something that a
+            contract may not say. The error names file, dataset, column and the allowed words.
+    """
+    path = Path(path)
+    entries = _read_yaml(path)
+    blocks = {name: block for name, entry in entries.items() if (block := rai_block(entry)) is not None}
+    use_case = path.parent.name
+    if not blocks:
+        raise ContractError(
+            "No dataset of this use case is governed.",
+            where=str(path),
+            remedy="give the feature store and the label store a 'metadata: rai:' block",
+        )
+    if foreign := sorted(name for name in blocks if not name.startswith(f"{use_case}.")):
+        raise ContractError(
+            "A governed dataset does not carry the name of its use case.",
+            where=f"{path}, {foreign[0]}",
+            remedy=f"name it {use_case}.<dataset>; under another name it could stand in for one of these",
+        )
+    datasets = {
+        name.removeprefix(f"{use_case}."): parse_dataset(name, block, source=str(path))
+        for name, block in blocks.items()
+    }
+    return Contract(use_case=use_case, source=f"{use_case}/{path.name}", as_of=as_of, datasets=datasets)
+
+
+def find_use_cases(base: Path) -> list[str]:
+    """Return the names of all folders of the base configuration that hold a use case's catalogue."""
+    return sorted(path.parent.name for path in base.glob("*/catalog.yml"))
+
+
+def entries_of(path: Path) -> frozenset[str]:
+    """Return the names in a use case's catalogue file, without the use case's prefix."""
+    return frozenset(name.removeprefix(f"{path.parent.name}.") for name in _read_yaml(path))
+
+
+def rai_block(entry: Any) -> Any | None:
+    """Return the ``metadata.rai`` block of a raw catalogue entry, or None when it has none."""
+    metadata = entry.get("metadata") if isinstance(entry, Mapping) else None
+    return metadata.get("rai") if isinstance(metadata, Mapping) else None
+
+
+def forbidden_columns(metadata: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """Return the columns that a catalogue entry's metadata forbid to read; none where there is no contract."""
+    block = rai_block({"metadata": metadata}) or {}
+    return tuple(name for name, column in block.get("columns", {}).items() if column.get("use") == "forbidden")
+
+
+def parse_dataset(name: str, block: Any, *, source: str) -> DatasetContract:
+    """Turn one ``metadata.rai`` block into a typed contract.
+
+    Args:
+        name: Full catalogue name of the dataset.
+        block: The block as YAML gave it.
+        source: File it stands in, for error messages.
+
+    Returns:
+        The typed contract.
+
+    Raises:
+        ContractError: If a key, word or value is not allowed.
+    """
+    where = f"{source}, {name}"
+    if not isinstance(block, Mapping) or not isinstance(block.get("columns"), Mapping):
+        raise ContractError(
+            "The 'rai' block must be a mapping with a 'columns' mapping.",
+            where=where,
+            remedy="see docs/catalogue.md",
+        )
+    _refuse_interpolation(block, where)
+    columns = {
+        str(c): {"name": str(c), **_mapping_of(spec, f"{where}, column {c}")} for c, spec in block["columns"].items()
+    }
+    try:
+        return DatasetContract.model_validate({**block, "columns": columns, "dataset": name})
+    except ValidationError as error:
+        raise _explain(error, where) from None
+
+
+def _read_yaml(path: Path) -> Mapping[str, Any]:
+    try:
+        content = read_yaml(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ContractError(
+            "The catalogue file of this use case does not exist.", where=str(path), remedy="restore the file"
+        ) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        raise ContractError(
+            "The catalogue file is not valid YAML.",
+            where=f"{path}, line {mark.line + 1}, column {mark.column + 1}" if mark else str(path),
+            example=getattr(error, "problem", None) or str(error),
+            remedy="mend that line (indentation, quotes, a key given twice) and run again",
+        ) from None
+    return content if isinstance(content, Mapping) else {}
+
+
+def _mapping_of(spec: Any, where: str) -> Mapping[str, Any]:
+    if isinstance(spec, Mapping):
+        return spec
+    raise ContractError(
+        "A column's contract must be a mapping.",
+        where=where,
+        example=repr(spec),
+        remedy=f"write its keys below it: {', '.join(_KEYS_AT_DEPTH['column'])}",
+    )
+
+
+def _refuse_interpolation(value: Any, where: str) -> None:
+    """Flags are read as written, so that no variable of an environment can stand behind one."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            _refuse_interpolation(item, f"{where}, {key}")
+    elif isinstance(value, str) and "${" in value:
+        raise ContractError(
+            "A contract may not use interpolation.",
+            where=where,
+            example=value,
+            remedy="write the value itself",
+        )
+
+
+def _explain(error: ValidationError, where: str) -> ContractError:
+    """Turn the first of pydantic's findings into our one-screen error, and count the others."""
+    # A misspelt key is both unknown and missing; naming the unknown one tells the reader more.
+    findings = sorted(error.errors(), key=lambda finding: finding["type"] != "extra_forbidden")
+    first = findings[0]
+    path = [str(part) for part in first["loc"]]
+    column = path[1] if path[0:1] == ["columns"] and len(path) > 1 else None
+    what, remedy = _reason(first, path)
+    place = f"{where}, column {column}" if column else where
+    keys = [part for part in (path[2:] if column else path) if part]
+    return ContractError(
+        what,
+        where=f"{place}, key '{keys[-1]}'" if keys else place,
+        how_many=f"{len(findings)} findings, this is the first" if len(findings) > 1 else None,
+        example=None if first["type"] == "missing" else repr(first["input"])[:80],
+        remedy=remedy,
+    )
+
+
+def _reason(finding: ErrorDetails, path: list[str]) -> tuple[str, str]:
+    key = path[-1] if path else ""
+    if finding["type"] == "extra_forbidden":
+        allowed = _KEYS_AT_DEPTH[
+            "justification" if "justification" in path else "column" if "columns" in path else "dataset"
+        ]
+        meant = get_close_matches(key, allowed, n=1)
+        hint = f"did you mean '{meant[0]}'? " if meant else ""
+        return f"Unknown key '{key}'.", f"{hint}allowed keys: {', '.join(allowed)}"
+    if finding["type"] == "missing":
+        return f"The key '{key}' is missing.", f"add '{key}'; nothing about a governed column is assumed"
+    if finding["type"] == "literal_error":
+        return f"Unknown word for '{key}'.", f"allowed words: {finding['ctx']['expected']}"
+    if finding["type"] == "bool_type":
+        return f"'{key}' must be true or false.", "write true or false, without quotes"
+    message = finding["msg"].removeprefix("Value error, ")
+    return f"The contract is not valid: {message}.", "mend that key; docs/catalogue.md explains each one"

@@ -1,0 +1,185 @@
+"""Holding a month of data against its contract, with pandera.
+
+Everything that is wrong with a frame is collected before the error is raised: one screen, all findings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from pandas.api import types
+
+from rai_kedro.contract.columns import ColumnContract, ColumnType, DatasetContract
+from rai_kedro.errors import RaiError
+
+if TYPE_CHECKING:
+    import pandera.pandas as pa
+
+_SHOWN = 8
+_EXAMPLES = 3
+
+
+def _is_text(series: pd.Series[Any]) -> bool:
+    return types.is_string_dtype(series.dtype) or isinstance(series.dtype, pd.CategoricalDtype)
+
+
+_TYPE_CHECKS: dict[ColumnType, Callable[[pd.Series[Any]], bool]] = {
+    # Integers are floats that happen to be whole: a CSV reader decides between the two by the data it sees.
+    "float": lambda s: types.is_numeric_dtype(s.dtype) and not types.is_bool_dtype(s.dtype),
+    "integer": lambda s: types.is_integer_dtype(s.dtype),
+    "boolean": lambda s: types.is_bool_dtype(s.dtype),
+    "category": lambda s: _is_text(s) or types.is_integer_dtype(s.dtype) or types.is_bool_dtype(s.dtype),
+    "text": _is_text,
+    "date": lambda s: types.is_datetime64_any_dtype(s.dtype),
+}
+
+
+@dataclass(frozen=True)
+class Breach:
+    """One way in which a frame breaks its contract.
+
+    Attributes:
+        column: The column, or the key columns joined by commas.
+        problem: What is wrong, in words.
+        rows: Number of rows touched.
+        examples: Up to three offending values.
+    """
+
+    column: str
+    problem: str
+    rows: int
+    examples: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """Return the breach as one line."""
+        shown = f" (e.g. {', '.join(self.examples)})" if self.examples else ""
+        return f"{self.column}: {self.problem}, {self.rows} row{'s' if self.rows != 1 else ''}{shown}"
+
+
+class ContractViolation(RaiError):
+    """Data that does not keep its contract."""
+
+    def __init__(self, dataset: str, part: str, breaches: Sequence[Breach], total_rows: int) -> None:
+        shown = "; ".join(str(breach) for breach in breaches[:_SHOWN])
+        more = f"; and {len(breaches) - _SHOWN} more" if len(breaches) > _SHOWN else ""
+        super().__init__(
+            f"The data of '{dataset}' breaks its contract: {shown}{more}.",
+            where=f"{dataset}, {part}" if part else dataset,
+            how_many=f"{len(breaches)} finding{'s' if len(breaches) != 1 else ''} in {total_rows} rows",
+            remedy="mend the data at its source; or, if the data is right, change the column's contract",
+        )
+        self.breaches = tuple(breaches)
+
+
+def check_frame(frame: pd.DataFrame, contract: DatasetContract, *, part: str = "") -> pd.DataFrame:
+    """Hold one month of data against its contract.
+
+    Args:
+        frame: Rows of one month, with time, key and every governed column that may be read.
+        contract: The contract of the dataset.
+        part: Which part of the dataset this is (for example ``month=2024-05``), for the error.
+
+    Returns:
+        The frame, unchanged.
+
+    Raises:
+        ContractViolation: If a column is unknown, missing, wrongly typed, out of range, null, infinite or of an
+            unknown category, or if a key is missing or given twice.
+    """
+    if not isinstance(frame, pd.DataFrame):
+        raise ContractViolation(contract.dataset, part, [Breach("-", f"not a table but {type(frame).__name__}", 0)], 0)
+    breaches = [*_column_set_breaches(frame, contract), *_identifier_breaches(frame, contract)]
+    readable = [column for name, column in contract.columns.items() if name in frame.columns]
+    breaches += _type_breaches(frame, readable)
+    mistyped = {breach.column for breach in breaches}
+    breaches += _value_breaches(frame, [column for column in readable if column.name not in mistyped])
+    if breaches:
+        raise ContractViolation(contract.dataset, part, breaches, len(frame))
+    return frame
+
+
+def _column_set_breaches(frame: pd.DataFrame, contract: DatasetContract) -> Iterator[Breach]:
+    rows = len(frame)
+    if not rows:
+        yield Breach("-", "the month is empty", 0)
+    for name in frame.columns[frame.columns.duplicated()].unique():
+        yield Breach(str(name), "the column is there twice", rows)
+    known = {*contract.identifiers, *contract.columns}
+    for name in frame.columns:
+        if name not in known:
+            yield Breach(str(name), "the contract does not know this column", rows)
+    # A forbidden column is not read, so its absence is how things should be.
+    for name in (*contract.identifiers, *contract.with_use("model", "audit", "mitigation")):
+        if name not in frame.columns:
+            yield Breach(name, "the column is missing", rows)
+
+
+def _identifier_breaches(frame: pd.DataFrame, contract: DatasetContract) -> Iterator[Breach]:
+    present = [name for name in contract.identifiers if name in frame.columns]
+    for name in present:
+        if nulls := int(frame[name].isna().sum()):
+            yield Breach(name, "identifies rows and is null", nulls)
+    if len(present) == len(contract.identifiers):
+        twice = frame.duplicated(present, keep=False)
+        if twice.any():
+            examples = frame.loc[twice, present].drop_duplicates().head(_EXAMPLES).itertuples(index=False, name=None)
+            yield Breach(
+                ", ".join(contract.key),
+                "the key is there more than once",
+                int(twice.sum()),
+                tuple(map(str, examples)),
+            )
+
+
+def _type_breaches(frame: pd.DataFrame, columns: Sequence[ColumnContract]) -> Iterator[Breach]:
+    for column in columns:
+        series = frame[column.name]
+        if not isinstance(series, pd.Series) or _TYPE_CHECKS[column.type](series) or series.isna().all():
+            continue
+        odd = series.dropna()
+        if column.type in ("float", "integer"):
+            numbers = pd.to_numeric(odd, errors="coerce")
+            wrong = numbers.isna() if column.type == "float" else numbers.isna() | (numbers % 1 != 0)
+            odd = odd[wrong] if wrong.any() else odd
+        problem = f"should be {column.type} and is {series.dtype}"
+        yield Breach(column.name, problem, len(odd), _examples(odd))
+
+
+def _value_breaches(frame: pd.DataFrame, columns: Sequence[ColumnContract]) -> Iterator[Breach]:
+    import pandera.pandas as pa
+
+    schema = pa.DataFrameSchema({column.name: _pandera_column(column) for column in columns})
+    try:
+        schema.validate(frame, lazy=True)
+    except pa.errors.SchemaErrors as error:
+        cases = error.failure_cases
+        for (name, check), group in cases.groupby(["column", "check"], sort=False):
+            yield Breach(str(name), _PROBLEMS.get(str(check), str(check)), len(group), _examples(group["failure_case"]))
+
+
+_PROBLEMS = {"not_nullable": "is null and may not be"}
+
+
+def _pandera_column(column: ColumnContract) -> pa.Column:
+    import pandera.pandas as pa
+
+    checks = []
+    if column.type == "float":
+        checks.append(pa.Check(lambda s: ~np.isinf(s.astype(float)), error="is infinite"))
+    if column.range is not None:
+        low, high = column.range
+        # Infinite values have a finding of their own.
+        outside = f"is outside [{low:g}, {high:g}]"
+        checks.append(pa.Check(lambda s: s.between(low, high) | np.isinf(s.astype(float)), error=outside))
+    if column.categories is not None:
+        known = f"is not one of {list(column.categories)}"
+        checks.append(pa.Check.isin(list(column.categories), error=known))
+    return pa.Column(checks=checks, nullable=column.nullable)
+
+
+def _examples(values: pd.Series[Any]) -> tuple[str, ...]:
+    return tuple(str(value)[:40] for value in values.drop_duplicates().head(_EXAMPLES))

@@ -1,0 +1,200 @@
+"""Apply one drift event to one month, and say what it really changed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pandas.api import types
+
+from rai_kedro.demo.drift_schedule import DriftEvent, SimulationError
+from rai_kedro.demo.seeding import derive_generator
+
+Range = tuple[float | None, float | None]
+
+
+@dataclass(frozen=True)
+class RawTables:
+    """What a drift event is measured against.
+
+    Args:
+        features: The raw features, n rows.
+        labels: The raw labels, n rows.
+        ranges: Lowest and highest value that the contract allows, by column; ``None`` for an open end.
+    """
+
+    features: pd.DataFrame
+    labels: pd.DataFrame
+    ranges: Mapping[str, Range]
+
+
+@dataclass(frozen=True)
+class MonthTables:
+    """One month's features and labels, n rows each, in the same order of rows."""
+
+    features: pd.DataFrame
+    labels: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Where a drift event's random numbers come from: the seed and the number of the month."""
+
+    seed: int
+    month_index: int
+
+
+@dataclass(frozen=True)
+class Injection:
+    """What one event did to one column in one month.
+
+    Args:
+        column: The column that the event names or has drawn.
+        kind: The kind of drift.
+        requested: The event's size.
+        realised: The change that is in the data, after clipping; ``None`` where it cannot be measured.
+        unit: The unit of both.
+        changed: The column whose values changed: ``column``, or a label.
+        detail: What else was drawn, e.g. the category.
+    """
+
+    column: str
+    kind: str
+    requested: float
+    realised: float | None
+    unit: str
+    changed: str
+    detail: str | None = None
+
+
+@dataclass(frozen=True)
+class _Target:
+    """One column that an event changes: its raw values, its range, and the event's two random streams."""
+
+    event: DriftEvent
+    raw: pd.Series
+    bounds: Range
+    of_event: np.random.Generator
+    of_month: np.random.Generator
+
+
+@dataclass(frozen=True)
+class _Change:
+    values: pd.Series
+    realised: float
+    detail: str | None = None
+
+
+def inject_drift(
+    month: MonthTables, event: DriftEvent, columns: list[str], raw: RawTables, stream: Stream
+) -> tuple[MonthTables, list[Injection]]:
+    """Apply one drift event to one month.
+
+    Args:
+        month: The month's features and labels.
+        event: The drift event.
+        columns: The columns it changes, as resolved by the schedule.
+        raw: The raw tables and the ranges of the contract.
+        stream: Seed and number of the month.
+
+    Returns:
+        The changed month (a copy) and what was changed: one entry per column, for ``label_relation`` one per
+        column and label.
+
+    Raises:
+        SimulationError: ``label_relation`` and a label that is not floating-point.
+    """
+    features, labels = month.features.copy(), month.labels.copy()
+    injections = []
+    for name in columns:
+        if event.kind == "label_relation":
+            for label in labels.columns:
+                change = _tie_label(labels[label], features[name], event, name, raw)
+                labels[label] = change.values
+                injections.append(_describe(event, name, str(label), change))
+            continue
+        target = _Target(
+            event,
+            raw.features[name],
+            raw.ranges.get(name, (None, None)),
+            derive_generator(stream.seed, "event", *event.key, name),
+            derive_generator(stream.seed, "event rows", *event.key, name, stream.month_index),
+        )
+        change = _CHANGES[event.kind](features[name], target)
+        features[name] = change.values
+        injections.append(_describe(event, name, name, change))
+    return MonthTables(features, labels), injections
+
+
+def _describe(event: DriftEvent, column: str, changed: str, change: _Change) -> Injection:
+    realised = change.realised if math.isfinite(change.realised) else None
+    return Injection(column, event.kind, event.size, realised, _UNITS[event.kind], changed, change.detail)
+
+
+def _shift_mean(values: pd.Series, target: _Target) -> _Change:
+    spread = float(target.raw.std())
+    shifted = (values + target.event.size * spread).clip(*target.bounds)
+    return _Change(shifted, float(shifted.mean() - values.mean()) / spread)
+
+
+def _scale_deviations(values: pd.Series, target: _Target) -> _Change:
+    centre = float(target.raw.mean())
+    scaled = (centre + target.event.size * (values - centre)).clip(*target.bounds)
+    before = float(values.std())
+    return _Change(scaled, float(scaled.std()) / before if before else math.nan)
+
+
+def _remove_values(values: pd.Series, target: _Target) -> _Change:
+    chosen = target.of_month.permutation(len(values))[: round(target.event.size * len(values))]
+    gone = np.zeros(len(values), dtype=bool)
+    gone[chosen] = True
+    newly = gone & values.notna().to_numpy()
+    return _Change(values.mask(pd.Series(gone, index=values.index)), float(newly.mean()))
+
+
+def _move_to_category(values: pd.Series, target: _Target) -> _Change:
+    categories = sorted(target.raw.dropna().unique().tolist(), key=str)
+    category: Any = categories[int(target.of_event.integers(len(categories)))]
+    others = np.flatnonzero((values != category).to_numpy(dtype=bool, na_value=False) & values.notna().to_numpy())
+    chosen = target.of_month.permutation(others)[: round(target.event.size * len(values))]
+    moved = values.copy()
+    moved.iloc[chosen] = category
+    return _Change(moved, len(chosen) / len(values), str(category))
+
+
+def _tie_label(label: pd.Series, feature: pd.Series, event: DriftEvent, column: str, raw: RawTables) -> _Change:
+    """Add the standardised feature to the label; where the feature is missing the label stays."""
+    if not types.is_float_dtype(label):
+        raise SimulationError(
+            f"The {event.title} would change label {label.name}, which is of type {label.dtype}.",
+            where=f"parameters of the simulation, `drift`; raw column {label.name}",
+            example=repr(label.iloc[0]),
+            remedy="use label_relation with a floating-point label only, or choose another `kind`",
+        )
+    source, label_raw = raw.features[column], raw.labels[label.name]
+    spread = float(label_raw.std())
+    score = ((feature - float(source.mean())) / float(source.std())).fillna(0.0).astype(float)
+    changed = (label + event.size * spread * score).clip(*raw.ranges.get(str(label.name), (None, None)))
+    variance = float(score.var())
+    slope = float((changed - label).cov(score)) / (spread * variance) if variance and spread else math.nan
+    return _Change(changed, slope)
+
+
+_CHANGES: Mapping[str, Callable[[pd.Series, _Target], _Change]] = {
+    "mean_shift": _shift_mean,
+    "scale": _scale_deviations,
+    "missing_values": _remove_values,
+    "category_mix": _move_to_category,
+}
+
+_UNITS: Mapping[str, str] = {
+    "mean_shift": "standard deviations of the raw column",
+    "scale": "factor of the standard deviation",
+    "missing_values": "share of rows made missing",
+    "category_mix": "share of rows moved",
+    "label_relation": "standard deviations of the label per standard deviation of the column",
+}

@@ -1,0 +1,159 @@
+"""Make the monthly snapshots of a feature store and a label store from one raw table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pandas.api import types
+
+from rai_kedro.demo.drift_injection import (
+    Injection,
+    MonthTables,
+    Range,
+    RawTables,
+    Stream,
+    inject_drift,
+)
+from rai_kedro.demo.drift_schedule import SimulationError, SimulationParameters, resolve_columns
+from rai_kedro.demo.variation import vary_month
+
+# Names the month's own column in every store.
+MONTH = "month"
+# A standard deviation needs two rows.
+_FEWEST_ROWS = 2
+
+
+@dataclass(frozen=True)
+class Snapshots:
+    """The simulated months.
+
+    Args:
+        features: One frame per month by partition key ``month=YYYY-MM``: month, row key, features.
+        labels: The same months and rows: month, row key, labels.
+        drift_ground_truth: What was changed, ready for JSON: ``months``; ``events`` (with their resolved
+            ``columns`` and the ``months`` they touch); ``injected`` (month, column, kind, requested and
+            realised change, unit, column changed); ``drifted_months`` (with any change);
+            ``drifted_columns`` and ``drifted_labels`` (by month, every month listed).
+    """
+
+    features: dict[str, pd.DataFrame]
+    labels: dict[str, pd.DataFrame]
+    drift_ground_truth: dict[str, Any]
+
+
+def simulate_snapshots(raw: pd.DataFrame, parameters: SimulationParameters, ranges: Mapping[str, Range]) -> Snapshots:
+    """Make the monthly snapshots and apply the drift schedule.
+
+    The first month is the raw table exactly, without the columns left out. Features that are whole numbers
+    become floating-point in every month, so that drift (a shift, a missing value) never changes a type.
+
+    Args:
+        raw: The raw table, n rows, features and labels; already checked.
+        parameters: Months, variation and drift.
+        ranges: Lowest and highest allowed value by column, as in the contract; ``None`` for an open end.
+            Drifted values are clipped to them.
+
+    Returns:
+        The snapshots, n rows in each month, and the ground truth of the drift.
+
+    Raises:
+        SimulationError: The parameters name columns that are not there, or that a drift does not apply to;
+            the raw table has fewer than two rows or already has the row key or the month as a column.
+    """
+    _check_fit(raw, parameters)
+    table = raw.drop(columns=list(parameters.leave_out)).reset_index(drop=True)
+    tables = RawTables(table.drop(columns=list(parameters.label)), table[list(parameters.label)], ranges)
+    columns = [resolve_columns(event, tables.features, parameters.seed) for event in parameters.drift]
+    features, labels, injected = {}, {}, {}
+    for index, month in enumerate(parameters.month_names):
+        tables_of_month, injected[month] = _make_month(table, tables, parameters, columns, index)
+        features[f"{MONTH}={month}"] = _key_rows(tables_of_month.features, month, parameters.key)
+        labels[f"{MONTH}={month}"] = _key_rows(tables_of_month.labels, month, parameters.key)
+    return Snapshots(features, labels, _tell_truth(parameters, columns, injected))
+
+
+def _check_fit(raw: pd.DataFrame, parameters: SimulationParameters) -> None:
+    wanted = {"label": parameters.label, "leave_out": parameters.leave_out}
+    for setting, names in wanted.items():
+        unknown = [name for name in names if name not in raw.columns]
+        if unknown:
+            raise SimulationError(
+                f"`{setting}` names columns that the raw table does not have: {', '.join(unknown)}.",
+                where=f"parameters of the simulation, `{setting}`",
+                how_many=f"{len(unknown)} of {len(names)} named columns",
+                remedy=f"name some of: {', '.join(str(name) for name in raw.columns)}",
+            )
+    problems = {
+        "The raw table already has a column with the name of the row key.": parameters.key in raw.columns,
+        f"The raw table already has a column {MONTH}, which every store adds.": MONTH in raw.columns,
+        f"The row key may not be called {MONTH}.": parameters.key == MONTH,
+        "A column is both a label and left out.": bool(set(parameters.label) & set(parameters.leave_out)),
+        "No feature is left.": set(parameters.label) | set(parameters.leave_out) >= set(raw.columns),
+        f"The raw table has {len(raw)} rows; at least {_FEWEST_ROWS} are needed.": len(raw) < _FEWEST_ROWS,
+    }
+    for problem, found in problems.items():
+        if found:
+            where = f"raw table ({len(raw)} rows; {', '.join(str(name) for name in raw.columns)})"[:160]
+            remedy = "change `key`, `label` or `leave_out` in the parameters of the simulation, or the raw table"
+            raise SimulationError(problem, where=where, remedy=remedy)
+
+
+def _make_month(
+    table: pd.DataFrame,
+    raw: RawTables,
+    parameters: SimulationParameters,
+    columns: list[list[str]],
+    index: int,
+) -> tuple[MonthTables, list[Injection]]:
+    """Return one month, varied and drifted, from nothing but the seed and its number."""
+    as_raw = index == 0 or parameters.variation == "exact"
+    varied = table if as_raw else vary_month(table, parameters.label, parameters.noise, (parameters.seed, index))
+    month = MonthTables(_as_float(varied[list(raw.features)]), varied[list(raw.labels)].copy())
+    injections: list[Injection] = []
+    for event, names in zip(parameters.drift, columns, strict=True):
+        if event.covers(parameters.month_names[index]):
+            month, new = inject_drift(month, event, names, raw, Stream(parameters.seed, index))
+            injections.extend(new)
+    return month, injections
+
+
+def _as_float(features: pd.DataFrame) -> pd.DataFrame:
+    whole = [name for name in features.columns if types.is_integer_dtype(features[name])]
+    return features.astype(dict.fromkeys(whole, "float64"))
+
+
+def _key_rows(frame: pd.DataFrame, month: str, key: str) -> pd.DataFrame:
+    keyed = frame.copy()
+    keyed.insert(0, MONTH, month)
+    keyed.insert(1, key, np.arange(1, len(frame) + 1, dtype=np.int64))
+    return keyed
+
+
+def _tell_truth(
+    parameters: SimulationParameters, columns: list[list[str]], injected: dict[str, list[Injection]]
+) -> dict[str, Any]:
+    months = parameters.month_names
+    events = [
+        {
+            "columns": names,
+            "drawn": event.draw is not None,
+            "months": [month for month in months if event.covers(month)],
+            **event.model_dump(include={"kind", "size", "start", "end"}),
+        }
+        for event, names in zip(parameters.drift, columns, strict=True)
+    ]
+    entries = [{"month": month, **vars(entry)} for month, made in injected.items() for entry in made]
+    changed = {month: {entry.changed for entry in made} for month, made in injected.items()}
+    drifted_labels = {month: sorted(names & set(parameters.label)) for month, names in changed.items()}
+    return {
+        "months": list(months),
+        "events": events,
+        "injected": entries,
+        "drifted_months": [month for month in months if injected[month]],
+        "drifted_columns": {month: sorted(names - set(parameters.label)) for month, names in changed.items()},
+        "drifted_labels": drifted_labels,
+    }

@@ -1,0 +1,167 @@
+"""Files and folders put in their place whole or not at all, and a lock that says who holds it."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rai_kedro.errors import RaiError
+
+_POLL_SECONDS = 0.1
+
+
+class LockedError(RaiError):
+    """Another process is at work on the same thing."""
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a file's content, so that a reader or a kill finds the old or the new, never a part.
+
+    Args:
+        path: The file; its folder is made if absent.
+        text: The new content, written as UTF-8.
+    """
+    make_folder(path.parent)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("w", encoding="utf-8", newline="") as file:
+            file.write(text)
+        move_into_place(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def staging_folder(beside: Path, name: str) -> Iterator[Path]:
+    """Lend an empty folder on the same file system as ``beside``, for the length of a ``with`` block.
+
+    It lies beside, not inside: a program that watches the place notices what comes in from outside. Each process has
+    its own, so that two may stage the same thing at once; what a killed one left behind is removed by the next.
+
+    Args:
+        beside: The folder or file that the contents are meant for.
+        name: Says what is being staged.
+
+    Yields:
+        The empty folder.
+    """
+    room = beside.parent / f".{beside.name}.staging"
+    room.mkdir(parents=True, exist_ok=True)
+    _clear_abandoned(room)
+    folder = Path(tempfile.mkdtemp(prefix=f"{name}.{os.getpid()}.", dir=room))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):  # another process is staging something else
+            room.rmdir()
+
+
+def move_into_place(source: Path, target: Path) -> None:
+    """Replace a file, or place a folder, in one step that survives a crash.
+
+    Args:
+        source: A finished file or folder on the same file system.
+        target: Its place; an existing file is replaced, an existing folder must be empty.
+    """
+    for path in [source] if source.is_file() else [path for path in source.rglob("*") if path.is_file()]:
+        with path.open("rb") as stream:
+            os.fsync(stream.fileno())
+    make_folder(target.parent)
+    os.replace(source, target)
+    flush_folder(target.parent)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, and see that their names are on disk."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    flush_folder(folder.parent)
+
+
+def flush_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on disk, without which a rename can be lost in a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def locked(path: Path, *, wait: float = 0.0) -> Iterator[None]:
+    """Hold a lock that ends with the process, whatever ends it.
+
+    Args:
+        path: Lock file; it stays behind, and holds who had it last.
+        wait: Seconds to wait for another holder.
+
+    Raises:
+        LockedError: Another process holds it, and names itself.
+    """
+    make_folder(path.parent)
+    with path.open("a+", encoding="utf-8") as file:
+        deadline = time.monotonic() + wait
+        while not _take(file.fileno()):
+            if time.monotonic() >= deadline:
+                raise _locked(path)
+            time.sleep(_POLL_SECONDS)
+        holder = {"process": os.getpid(), "since": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S UTC}", "command": _command()}
+        file.truncate(0)
+        file.write(json.dumps(holder))
+        file.flush()
+        yield  # closing the file frees the lock
+
+
+def _take(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _command() -> str:
+    return " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+
+
+def _locked(path: Path) -> LockedError:
+    try:
+        holder = json.loads(path.read_text(encoding="utf-8"))
+        who = f"process {holder['process']} since {holder['since']}: {holder['command']}"
+    except (OSError, ValueError, KeyError):
+        who = "not known"
+    return LockedError(
+        "Another command is at work on the same use case.",
+        where=str(path),
+        example=f"held by {who}",
+        remedy="wait until it has ended and run this again; the lock of a process that was killed frees itself",
+    )
+
+
+def _clear_abandoned(room: Path) -> None:
+    for folder in room.iterdir():
+        _, _, owner = folder.name.rpartition(".")[0].rpartition(".")
+        if not (owner.isdigit() and _is_alive(int(owner))):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

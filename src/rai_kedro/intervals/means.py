@@ -1,0 +1,290 @@
+"""Intervals of means and of other estimates with a standard error, of their largest difference and smallest ratio.
+
+Nothing but rows, means and variances is needed, so that the cost does not depend on the number of rows. See
+:mod:`.critical` for how pairs become the extreme.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+from scipy import special
+
+from rai_kedro.intervals.critical import (
+    COMPARABLE,
+    FEWER_THAN_TWO,
+    Floats,
+    Interval,
+    IntervalError,
+    check_counts,
+    check_level,
+    critical,
+    hybrid_difference,
+    hybrid_ratio,
+    largest,
+    pair_mask,
+    smallest,
+)
+
+EXTREME = "lower limit at Tukey's critical value over all pairs, upper limit at each pair's own (intersection-union)"
+STUDENT = "Student's t"
+WELCH = f"largest difference over pairs of groups, Welch's t with Satterthwaite's freedom (Games and Howell); {EXTREME}"
+LOGS = f"largest difference over pairs of groups, hybrid (Zou and Donner 2008) of limits on the log scale; {EXTREME}"
+FIELLER = (
+    f"smallest ratio over pairs of groups, hybrid (Donner and Zou 2012) of Student's t limits; {EXTREME}, exchanged"
+)
+LOG_RATIO = f"smallest ratio over pairs of groups on the log scale, Welch's t; {EXTREME}, exchanged"
+_LEAST_ROWS = 2
+_BORROWED_ROWS = 50
+
+Scale = Literal["plain", "log"]
+
+
+def mean_intervals(rows: Any, means: Any, variances: Any, level: float) -> list[Interval]:
+    """Return each group's own interval of its mean (two-sided, not simultaneous).
+
+    Args:
+        rows: Rows of each group, shape (G,).
+        means: Their means, shape (G,); ignored where there are no rows.
+        variances: Their sample variances (divisor n - 1), shape (G,); ignored where there are fewer than two rows.
+        level: Confidence level.
+
+    Returns:
+        One interval per group; without ends, and with a reason, where fewer than two rows leave the spread unknown.
+
+    Raises:
+        IntervalError: Where rows or variances are negative.
+    """
+    rows, means, errors, freedom = _moments(rows, means, variances)
+    half = _quantile(freedom, (1 - check_level(level)) / 2) * errors
+    return [
+        Interval(float(m - h), float(m + h), STUDENT)
+        if n >= _LEAST_ROWS
+        else Interval(None, None, STUDENT, f"{int(n)} rows: the spread is unknown")
+        for n, m, h in zip(rows, means, half, strict=True)
+    ]
+
+
+def largest_difference_of_means(
+    rows: Any, means: Any, variances: Any, level: float, *, reference: int | None = None
+) -> Interval:
+    """Return an interval of the largest difference between the means of any two groups.
+
+    Args:
+        rows: Rows of each group, shape (G,).
+        means: Their means, shape (G,).
+        variances: Their sample variances (divisor n - 1), shape (G,); see :func:`steadied_variances`.
+        level: Confidence level.
+        reference: Position of a reference group, whose pairs alone are compared.
+
+    Returns:
+        The interval in the unit of the means; without upper end where a group has fewer than two rows.
+
+    Raises:
+        IntervalError: Where rows or variances are negative.
+    """
+    rows, means, errors, freedom = _moments(rows, means, variances)
+    if rows.size < COMPARABLE:
+        return Interval(None, None, WELCH, FEWER_THAN_TWO)
+    lower, upper = welch_bounds(means, errors, freedom, check_level(level), reference)
+    return _interval(lower, upper, WELCH, freedom)
+
+
+def smallest_ratio_of_means(
+    rows: Any, means: Any, variances: Any, level: float, *, reference: int | None = None
+) -> Interval:
+    """Return an interval of the smallest ratio between the means of any two groups; arguments as for the difference.
+
+    Returns:
+        The interval within [0, 1]; without ends where a mean is not positive, since the ratio has no meaning then.
+    """
+    rows, means, errors, freedom = _moments(rows, means, variances)
+    if rows.size < COMPARABLE:
+        return Interval(None, None, FIELLER, FEWER_THAN_TWO)
+    if (means[rows > 0] <= 0).any():
+        return Interval(None, None, FIELLER, "a mean is not positive: a ratio of means has no meaning")
+    low, high = ratio_bounds(means, errors, freedom, check_level(level), reference)
+    return Interval(float(low), float(high), FIELLER, _too_few(freedom))
+
+
+def steadied_variances(freedom: Floats, variances: Floats) -> Floats:
+    """Return variances of which a small one is not believed on few rows.
+
+    Where values are skewed, a small sample that misses the tail has its mean and its variance too low together, and
+    Student's t is too short just there. A variance below the pooled one is therefore averaged with it, the pooled one
+    with the weight of 50 rows. One above it can lean on no other group: it is raised by its own standard error,
+    ``sqrt(2 / freedom)`` on the log scale as for normal values, but by no more than its distance from the pooled one.
+    Many rows are hardly touched; the interval never gets shorter.
+
+    Args:
+        freedom: Rows minus one, shape (..., G).
+        variances: Sample variances, same shape.
+
+    Returns:
+        The variances used, same shape.
+    """
+    pooled = (freedom * variances).sum(-1, keepdims=True) / np.maximum(freedom.sum(-1, keepdims=True), 1.0)
+    mixed = (freedom * variances + _BORROWED_ROWS * pooled) / (freedom + _BORROWED_ROWS)
+    raised = variances * np.expm1(np.sqrt(2 / np.maximum(freedom, 1.0)))
+    own = variances + np.minimum(raised, np.maximum(variances - pooled, 0.0))
+    steadied: Floats = np.maximum(own, mixed)
+    return steadied
+
+
+def largest_difference_of_estimates(  # noqa: PLR0913 - one set of numbers and how to read it
+    values: Any,
+    standard_errors: Any,
+    freedom: Any,
+    level: float,
+    *,
+    scale: Scale = "plain",
+    reference: int | None = None,
+) -> Interval:
+    """Return an interval of the largest difference between estimates of independent groups.
+
+    Args:
+        values: Estimates, shape (G,).
+        standard_errors: Their standard errors, shape (G,).
+        freedom: Degrees of freedom of each standard error, shape (G,); 0 where there is none.
+        level: Confidence level.
+        scale: ``log`` for positive estimates whose error grows with them (RMSE, FN/FP): limits are made on the log
+            scale, where their distribution is nearer the normal; ``plain`` otherwise.
+        reference: Position of a reference group, whose pairs alone are compared.
+
+    Returns:
+        The interval in the unit of the estimates; without upper end where a group has no freedom.
+
+    Raises:
+        IntervalError: Where standard errors or freedom are negative, or an estimate is not positive on the log scale.
+    """
+    values, errors, freedom = _estimates(values, standard_errors, freedom)
+    if values.size < COMPARABLE:
+        return Interval(None, None, WELCH if scale == "plain" else LOGS, FEWER_THAN_TWO)
+    if scale == "plain":
+        lower, upper = welch_bounds(values, errors, freedom, check_level(level), reference)
+        return _interval(lower, upper, WELCH, freedom)
+    lower, upper = log_bounds(values, errors, freedom, check_level(level), reference)
+    return _interval(lower, upper, LOGS, freedom)
+
+
+def smallest_ratio_of_estimates(
+    values: Any, standard_errors: Any, freedom: Any, level: float, *, reference: int | None = None
+) -> Interval:
+    """Return an interval of the smallest ratio between positive estimates of independent groups, on the log scale.
+
+    Arguments as for :func:`largest_difference_of_estimates`.
+
+    Returns:
+        The interval within [0, 1]; without ends where an estimate is not positive.
+    """
+    values, errors, freedom = _estimates(values, standard_errors, freedom)
+    if values.size < COMPARABLE:
+        return Interval(None, None, LOG_RATIO, FEWER_THAN_TWO)
+    if (values <= 0).any():
+        return Interval(None, None, LOG_RATIO, "an estimate is not positive: the ratio has no meaning")
+    lower, upper = welch_bounds(np.log(values), errors / values, freedom, check_level(level), reference)
+    return Interval(float(np.exp(-upper)), float(np.exp(-lower)), LOG_RATIO, _too_few(freedom))
+
+
+def welch_bounds(
+    values: Floats, errors: Floats, freedom: Floats, level: float, reference: int | None = None
+) -> tuple[Floats, Floats]:
+    """Return limits of the largest difference for many sets of groups at once.
+
+    A pair's error is ``sqrt(se_i^2 + se_j^2)`` with Satterthwaite's (1946) freedom. The lower limit takes Student's t
+    at the tail of Tukey's normal range, a little wider than the studentised range that Games and Howell (1976) use.
+
+    Args:
+        values: Estimates, shape (..., G), G >= 2.
+        errors: Standard errors, same shape.
+        freedom: Degrees of freedom, same shape; 0 where the spread is unknown.
+        level: Confidence level.
+        reference: Position of a reference group, whose pairs alone are compared.
+
+    Returns:
+        Lower and upper limits, shape (...); the upper infinite where a group's spread is unknown.
+    """
+    tails, mask = critical(values.shape[-1], level, reference), pair_mask(values.shape[-1], reference)
+    part = errors**2
+    error = np.sqrt(part[..., :, None] + part[..., None, :])
+    usable = np.maximum(freedom, 1.0)
+    share = part**2 / usable
+    with np.errstate(divide="ignore", invalid="ignore"):
+        joint = error**4 / (share[..., :, None] + share[..., None, :])
+    joint = np.where(np.isfinite(joint), joint, usable[..., :, None] + usable[..., None, :])
+    known = (freedom > 0)[..., :, None] & (freedom > 0)[..., None, :]
+    difference = values[..., :, None] - values[..., None, :]
+    lower_pairs = np.where(known, difference - _quantile(joint, tails.lower) * error, -np.inf)
+    upper_pairs = np.where(known, difference + _quantile(joint, tails.upper) * error, np.inf)
+    return largest(lower_pairs, upper_pairs, mask)
+
+
+def ratio_bounds(
+    values: Floats, errors: Floats, freedom: Floats, level: float, reference: int | None = None
+) -> tuple[Floats, Floats]:
+    """Return limits of the smallest ratio of positive means; arguments as :func:`welch_bounds`."""
+    tails, mask = critical(values.shape[-1], level, reference), pair_mask(values.shape[-1], reference)
+    known = freedom > 0
+    both = known[..., :, None] & known[..., None, :]
+    arms = [np.where(known, _quantile(freedom, tail) * errors, np.inf) for tail in (tails.lower, tails.upper)]
+    with np.errstate(invalid="ignore"):
+        upper_pairs = hybrid_ratio(values, values - arms[0], values + arms[0], sign=1)
+        lower_pairs = hybrid_ratio(values, values - arms[1], values + arms[1], sign=-1)
+    return smallest(np.where(both, lower_pairs, 0.0), np.where(both, upper_pairs, np.inf), mask)
+
+
+def log_bounds(
+    values: Floats, errors: Floats, freedom: Floats, level: float, reference: int | None = None
+) -> tuple[Floats, Floats]:
+    """Return limits of the largest difference from limits on the log scale; arguments as :func:`welch_bounds`."""
+    tails, mask = critical(values.shape[-1], level, reference), pair_mask(values.shape[-1], reference)
+    known = freedom > 0
+    both = known[..., :, None] & known[..., None, :]
+    relative = np.divide(errors, values, out=np.zeros_like(values), where=values > 0)
+    sides = []
+    for tail, sign in ((tails.lower, -1), (tails.upper, 1)):
+        factor = np.exp(np.minimum(_quantile(np.maximum(freedom, 1.0), tail) * relative, 50.0))
+        arms = (values - values / factor, values * factor - values)
+        sides.append(np.where(both, hybrid_difference(values, *arms, sign=sign), sign * np.inf))
+    return largest(sides[0], sides[1], mask)
+
+
+def _quantile(freedom: Floats, tail: float) -> Floats:
+    quantile: Floats = special.stdtrit(np.maximum(freedom, 1.0), 1 - tail)
+    return quantile
+
+
+def _moments(rows: Any, means: Any, variances: Any) -> tuple[Floats, Floats, Floats, Floats]:
+    """Return rows, means, standard errors and freedom; what is not known of a small group is set to 0."""
+    counted = np.asarray(rows, dtype=float)
+    several = counted >= _LEAST_ROWS
+    spread = np.where(several, np.asarray(variances, dtype=float), 0.0)
+    rows, spread = check_counts(rows=counted, variances=spread)
+    freedom = np.where(several, rows - 1, 0.0)
+    spread = steadied_variances(freedom, spread)
+    values = np.where(rows > 0, np.asarray(means, dtype=float), 0.0)
+    return rows, values, np.sqrt(spread / np.maximum(rows, 1.0)), freedom
+
+
+def _estimates(values: Any, errors: Any, freedom: Any) -> tuple[Floats, Floats, Floats]:
+    known = np.asarray(freedom, dtype=float) > 0
+    errors, freedom = check_counts(standard_errors=np.where(known, errors, 0.0), freedom=freedom)
+    numbers = np.where(known, np.asarray(values, dtype=float), 0.0)
+    if not np.isfinite(numbers).all():
+        raise IntervalError(
+            "An estimate is not a finite number.",
+            how_many=f"{int((~np.isfinite(numbers)).sum())} of {numbers.size} groups",
+            remedy="Give 0 degrees of freedom for a group whose figure is unknown.",
+        )
+    return numbers, errors, freedom
+
+
+def _too_few(freedom: Floats) -> str:
+    few = int((freedom <= 0).sum())
+    return f"{few} of {freedom.size} groups have too few rows for a spread: theirs may be anything" if few else ""
+
+
+def _interval(lower: Floats, upper: Floats, method: str, freedom: Floats) -> Interval:
+    end = float(upper) if np.isfinite(upper) else None
+    return Interval(float(lower), end, method, _too_few(freedom))

@@ -1,0 +1,284 @@
+"""Intervals of rates, of the largest difference and of the smallest ratio of rates, in closed form from counts.
+
+The cost does not depend on the number of rows. See :mod:`.critical` for how pairs become the extreme.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from rai_kedro.intervals.critical import (
+    COMPARABLE,
+    FEWER_THAN_TWO,
+    Critical,
+    Floats,
+    Interval,
+    IntervalError,
+    check_counts,
+    check_level,
+    critical,
+    difference_of_pairs,
+    hybrid_difference,
+    hybrid_ratio,
+    largest,
+    pair_mask,
+    smallest,
+)
+from rai_kedro.intervals.proportion_limits import LIMITS, proportion_limits
+
+EXTREME = "lower limit at Tukey's critical value over all pairs, upper limit at each pair's own (intersection-union)"
+DIFFERENCE = f"largest difference over pairs of groups, hybrid (Newcombe 1998, method 10) of {LIMITS}; {EXTREME}"
+RATIO = f"smallest ratio over pairs of groups, hybrid (Donner and Zou 2012) of {LIMITS}; {EXTREME}, exchanged"
+STRATIFIED = (
+    "largest difference of rates, each pair standardised to the strata in which both have rows; stratified hybrid "
+    f"interval (Yan and Su 2010; Zou and Donner 2008) of {LIMITS}; {EXTREME}"
+)
+
+
+def difference_bounds(
+    events: Floats, rows: Floats, level: float, reference: int | None = None
+) -> tuple[Floats, Floats]:
+    """Return limits of ``max p - min p`` for many sets of groups at once.
+
+    Args:
+        events: Counts, shape (..., G), G >= 2.
+        rows: Rows behind each rate, same shape.
+        level: Confidence level.
+        reference: Position of a reference group, whose pairs alone are compared.
+
+    Returns:
+        Lower and upper limits, shape (...), in [0, 1].
+    """
+    tails, mask = critical(events.shape[-1], level, reference), pair_mask(events.shape[-1], reference)
+    rate = _rate(events, rows)
+    low, high = proportion_limits(events, rows, tails.lower)
+    lower_pairs = hybrid_difference(rate, rate - low, high - rate, sign=-1)
+    low, high = proportion_limits(events, rows, tails.upper)
+    upper_pairs = hybrid_difference(rate, rate - low, high - rate, sign=1)
+    unknown = (rows == 0)[..., :, None] | (rows == 0)[..., None, :]
+    lower_pairs = np.where(unknown, -1.0, lower_pairs)
+    upper_pairs = np.where(unknown, high[..., :, None] - low[..., None, :], upper_pairs)
+    lower, upper = largest(lower_pairs, upper_pairs, mask)
+    return lower, np.minimum(upper, 1.0)
+
+
+def ratio_bounds(events: Floats, rows: Floats, level: float, reference: int | None = None) -> tuple[Floats, Floats]:
+    """Return limits of ``min p / max p`` for many sets of groups at once; as :func:`difference_bounds`."""
+    tails, mask = critical(events.shape[-1], level, reference), pair_mask(events.shape[-1], reference)
+    rate = _rate(events, rows)
+    unknown = (rows == 0)[..., :, None] | (rows == 0)[..., None, :]
+    upper_pairs = hybrid_ratio(rate, *proportion_limits(events, rows, tails.lower), sign=1)
+    lower_pairs = hybrid_ratio(rate, *proportion_limits(events, rows, tails.upper), sign=-1)
+    return smallest(np.where(unknown, 0.0, lower_pairs), np.where(unknown, np.inf, upper_pairs), mask)
+
+
+def proportion_intervals(events: Any, rows: Any, level: float) -> list[Interval]:
+    """Return each group's own interval (two-sided, not simultaneous).
+
+    Args:
+        events: Counts of events, shape (G,).
+        rows: Rows behind each rate, shape (G,).
+        level: Confidence level.
+
+    Returns:
+        One interval per group; [0, 1] with a reason where no row stands behind the rate.
+
+    Raises:
+        IntervalError: Where counts are negative, or more events than rows.
+    """
+    events, rows = _checked(events, rows)
+    low, high = proportion_limits(events, rows, (1 - check_level(level)) / 2)
+    return [
+        Interval(float(a), float(b), LIMITS, "" if n > 0 else "no rows behind this rate: it may be anything")
+        for a, b, n in zip(low, high, rows, strict=True)
+    ]
+
+
+def largest_difference_of_proportions(
+    events: Any, rows: Any, level: float, *, reference: int | None = None
+) -> Interval:
+    """Return an interval of the largest difference between the rates of any two groups.
+
+    Args:
+        events: Counts of events, shape (G,).
+        rows: Rows behind each rate, shape (G,). A group without rows makes the upper end as large as its rate allows.
+        level: Confidence level.
+        reference: Position of a reference group, whose pairs alone are compared.
+
+    Returns:
+        The interval within [0, 1], valid for all pairs at once; without ends for fewer than two groups.
+
+    Raises:
+        IntervalError: Where counts are negative, or more events than rows.
+    """
+    events, rows = _checked(events, rows)
+    if events.size < COMPARABLE:
+        return Interval(None, None, DIFFERENCE, FEWER_THAN_TWO)
+    lower, upper = difference_bounds(events, rows, check_level(level), reference)
+    return Interval(float(lower), float(upper), DIFFERENCE, _unknown(rows))
+
+
+def smallest_ratio_of_proportions(events: Any, rows: Any, level: float, *, reference: int | None = None) -> Interval:
+    """Return an interval of the smallest ratio between the rates of any two groups.
+
+    Args:
+        events: Counts of events, shape (G,).
+        rows: Rows behind each rate, shape (G,).
+        level: Confidence level.
+        reference: Position of a reference group, whose pairs alone are compared.
+
+    Returns:
+        The interval within [0, 1]; [0, 1] with a reason where no group has an event.
+
+    Raises:
+        IntervalError: Where counts are negative, or more events than rows.
+    """
+    events, rows = _checked(events, rows)
+    if events.size < COMPARABLE:
+        return Interval(None, None, RATIO, FEWER_THAN_TWO)
+    lower, upper = ratio_bounds(events, rows, check_level(level), reference)
+    reason = _unknown(rows) or ("" if events.any() else "no event in any group: the ratio may be anything")
+    return Interval(float(lower), float(upper), RATIO, reason)
+
+
+def standardised_rates(events: Any, rows: Any) -> tuple[Floats, Floats]:
+    """Return the rates that :func:`stratified_difference_of_proportions` compares, pair by pair.
+
+    Args:
+        events: Counts, shape (S, G): stratum by group.
+        rows: Rows behind each rate, same shape.
+
+    Returns:
+        Standardised rates, shape (G, G): (i, j) is the rate of i over the strata in which j has rows too, (i, i) over
+        those in which any other group has; and the weights behind them, shape (S, G, G): the strata's shares of the
+        rows of those strata. All zero for a pair without such a stratum.
+
+    Raises:
+        IntervalError: Where counts are negative, or more events than rows.
+    """
+    events, rows = _checked(events, rows)
+    weight = _shared_weights(rows)
+    return (weight * _rate(events, rows)[..., None]).sum(axis=-3), weight
+
+
+def standardised_limits(events: Floats, rows: Floats, tail: float) -> tuple[Floats, Floats]:
+    """Return limits of the rates of :func:`standardised_rates`: the strata's arms added in squares (Yan & Su 2010).
+
+    Args:
+        events: Counts, shape (..., S, G): stratum by group.
+        rows: Rows behind each rate, same shape.
+        tail: Probability in each tail.
+
+    Returns:
+        Lower and upper limits, shape (..., G, G).
+    """
+    rate, squared = _rate(events, rows), _shared_weights(rows)
+    value = (squared * rate[..., None]).sum(axis=-3)
+    squared = squared**2
+    low, high = proportion_limits(events, rows, tail)
+    below, above = (np.sqrt((squared * (arm**2)[..., None]).sum(axis=-3)) for arm in (rate - low, high - rate))
+    return value - below, value + above
+
+
+def shared_pairs(rows: Floats, level: float, reference: int | None = None) -> tuple[Critical, Any]:
+    """Return the tails for pairs that share a stratum, and which those are.
+
+    Args:
+        rows: Rows by stratum and group, shape (..., S, G).
+        level: Confidence level.
+        reference: Position of a reference group, whose pairs alone are compared.
+
+    Returns:
+        Tails as :func:`.critical.critical`, and the pairs, shape (..., G, G). Where a stratum lacks a group the pairs
+        rest on different rows and Tukey's range does not hold of them: then the lower tail is Šidák's (1967).
+    """
+    groups = rows.shape[-1]
+    tails, mask = critical(groups, level, reference), pair_mask(groups, reference)
+    if not (rows > 0).all():
+        tails = Critical(lower=min(tails.lower, (1 - level ** (2 / mask.sum())) / 2), upper=tails.upper)
+    return tails, mask & (_shared_weights(rows).sum(axis=-3) > 0)
+
+
+def standardised_bounds(
+    events: Floats, rows: Floats, level: float, reference: int | None = None
+) -> tuple[Floats, Floats]:
+    """Return limits of the largest difference of standardised rates for many tables at once.
+
+    Args:
+        events: Counts, shape (..., S, G): stratum by group.
+        rows: Rows behind each rate, same shape.
+        level: Confidence level.
+        reference: Position of a reference group, whose pairs alone are compared.
+
+    Returns:
+        Lower and upper limits, shape (...), in [0, 1], over the pairs that share a stratum.
+    """
+    tails, mask = shared_pairs(rows, level, reference)
+    value = (_shared_weights(rows) * _rate(events, rows)[..., None]).sum(axis=-3)
+    sides = []
+    for tail, sign in ((tails.lower, -1), (tails.upper, 1)):
+        low, high = standardised_limits(events, rows, tail)
+        sides.append(difference_of_pairs(value, value - low, high - value, sign=sign))
+    lower, upper = largest(sides[0], sides[1], mask)
+    return lower, np.minimum(upper, 1.0)
+
+
+def stratified_difference_of_proportions(
+    events: Any, rows: Any, level: float, *, reference: int | None = None
+) -> Interval:
+    """Return an interval of the largest difference between rates standardised over strata.
+
+    Args:
+        events: Counts, shape (S, G): stratum by group.
+        rows: Rows behind each rate, same shape.
+        level: Confidence level.
+        reference: Position of a reference group, whose pairs alone are compared.
+
+    Returns:
+        The interval within [0, 1] of the difference of the rates of :func:`standardised_rates`, over the pairs that
+        share a stratum; the reason counts the rows in strata of one group, which say nothing about a difference.
+
+    Raises:
+        IntervalError: Where counts are negative, or more events than rows.
+    """
+    events, rows = _checked(events, rows)
+    if events.shape[1] < COMPARABLE:
+        return Interval(None, None, STRATIFIED, FEWER_THAN_TWO)
+    if not shared_pairs(rows, check_level(level), reference)[1].any():
+        return Interval(None, None, STRATIFIED, "no stratum holds rows of two groups to compare")
+    lower, upper = standardised_bounds(events, rows, level, reference)
+    outside = int(rows[(rows > 0).sum(axis=1) < COMPARABLE].sum())
+    reason = f"{outside} of {int(rows.sum())} rows lie in strata of one group only" if outside else ""
+    return Interval(float(lower), float(upper), STRATIFIED, reason)
+
+
+def _shared_weights(rows: Floats) -> Floats:
+    """Return the strata's shares of all rows of those in which both groups of a pair have rows, (..., S, G, G)."""
+    there = rows > 0
+    both = there[..., :, None] & there[..., None, :] & (there.sum(axis=-1) > 1)[..., None, None]
+    size = np.where(both, rows.sum(axis=-1)[..., None, None], 0.0)
+    weights: Floats = size / np.maximum(size.sum(axis=-3, keepdims=True), 1.0)
+    return weights
+
+
+def _rate(events: Floats, rows: Floats) -> Floats:
+    rate: Floats = np.where(rows > 0, events / np.maximum(rows, 1.0), 0.5)
+    return rate
+
+
+def _checked(events: Any, rows: Any) -> tuple[Floats, Floats]:
+    counted, total = check_counts(events=events, rows=rows)
+    if (counted > total).any():
+        raise IntervalError(
+            "More events than rows in a group.",
+            how_many=f"{int((counted > total).sum())} of {total.size} groups",
+            remedy="Give the rows behind each rate, not another denominator.",
+        )
+    return counted, total
+
+
+def _unknown(rows: Floats) -> str:
+    empty = int((rows == 0).sum())
+    return f"{empty} of {rows.size} groups have no rows behind the rate: theirs may be anything" if empty else ""

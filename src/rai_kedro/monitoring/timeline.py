@@ -1,0 +1,215 @@
+"""The months side by side: when did drift appear, and in which columns."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from rai_kedro.errors import RaiError
+from rai_kedro.monitoring.results import ColumnDrift, MonthDrift
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+STRENGTH_CAP = 10.0
+"""Orders of magnitude past the threshold from which the heat map is saturated."""
+
+
+def build_timeline(records: Sequence[MonthDrift]) -> dict[str, Any]:
+    """Order the months and say of each what drifted.
+
+    Args:
+        records: One result for each month and model version, in any order.
+
+    Returns:
+        JSON-able: ``first_drift`` (the first drifted month, or None), ``months`` (sorted by month and model
+        version: month, model_version, verdict, count, share, tested, drifted_columns, family_wise_rate,
+        tests, threshold and, by column, strength; see :func:`strength_of`), ``columns`` (all tested columns)
+        and ``meaning`` (what a verdict says and does not say).
+
+    Raises:
+        RaiError: If a month occurs twice under one model version.
+    """
+    ordered = sorted(records, key=lambda record: (record.month, _version_order(record.model_version)))
+    keys = [(record.month, record.model_version) for record in ordered]
+    doubled = [f"{month} (version {version})" for month, version in keys if keys.count((month, version)) > 1]
+    if doubled:
+        raise RaiError(
+            "A month occurs more than once in the drift results.",
+            where="drift store",
+            how_many=f"{len(doubled)} results",
+            example=doubled[0],
+            remedy="keep one result for each month and model version",
+        )
+    return {
+        "first_drift": next((record.month for record in ordered if record.verdict), None),
+        "months": [_summarise(record) for record in ordered],
+        "columns": list(dict.fromkeys(column for record in ordered for column in record.tested_columns)),
+        "meaning": (
+            "A verdict is a test decision, not an estimate: in a month without drift, any column is "
+            "named with probability at most family_wise_rate. "
+            "No drift found does not prove that there is none."
+        ),
+    }
+
+
+def strength_of(entries: Sequence[ColumnDrift]) -> float:
+    """Say how far the strongest test of a column is past its threshold.
+
+    Args:
+        entries: The tests of one column in one month.
+
+    Returns:
+        log10(threshold / p) of the smallest p-value: positive is drift, 0 exactly at the threshold; at most
+        10, which also stands for drift without a p-value.
+    """
+    strengths = [
+        min(STRENGTH_CAP, math.log10(entry.threshold / entry.p_value)) if entry.p_value else STRENGTH_CAP
+        for entry in entries
+        if entry.p_value is not None or entry.drifted
+    ]
+    return round(max(strengths, default=0.0), 4)
+
+
+def draw_timeline(timeline: dict[str, Any]) -> Figure:
+    """Draw the share of drifted columns over the months, and below it how strongly each column drifted.
+
+    Args:
+        timeline: As built by :func:`build_timeline`.
+
+    Returns:
+        The figure: bars coloured by verdict, and a heat map of log10(threshold / p) (above 0: drift).
+
+    Raises:
+        RaiError: If there is no month to draw.
+    """
+    from plotly.subplots import make_subplots
+
+    if not timeline["months"]:
+        raise RaiError("There is no month to draw.", where="drift timeline", remedy="run the monitoring pipeline first")
+    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.06, row_heights=[0.32, 0.68])
+    figure.add_traces(_bars(timeline), rows=1, cols=1)
+    figure.add_trace(_heat_map(timeline), row=2, col=1)
+    figure.update_yaxes(title_text="drifted columns", tickformat=".0%", range=[0, 1.12], row=1, col=1)
+    figure.update_yaxes(autorange="reversed", type="category", row=2, col=1)
+    figure.update_xaxes(type="category", categoryorder="array", categoryarray=_labels(timeline))
+    figure.update_xaxes(title_text="month", row=2, col=1)
+    figure.update_layout(
+        title={
+            "text": _title(timeline),
+            "x": 0.0,
+            "xref": "paper",
+            "y": 0.97,
+            "yref": "container",
+            "yanchor": "top",
+        },
+        template="plotly_white",
+        barmode="overlay",
+        legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.0, "yanchor": "bottom"},
+        margin={"t": 130, "l": 90, "r": 30},
+        height=330 + 26 * len(timeline["columns"]) + 90,
+    )
+    return figure
+
+
+def _version_order(version: str) -> tuple[int, str]:
+    return (int(version), "") if version.isdecimal() else (0, version)
+
+
+def _summarise(record: MonthDrift) -> dict[str, Any]:
+    by_column = {
+        column: [entry for entry in record.columns if entry.column == column] for column in record.tested_columns
+    }
+    return {
+        "month": record.month,
+        "model_version": record.model_version,
+        "verdict": record.verdict,
+        "count": record.count,
+        "share": record.share,
+        "tested": len(record.tested_columns),
+        "drifted_columns": list(record.drifted_columns),
+        "family_wise_rate": record.family_wise_rate,
+        "tests": sum(entry.p_value is not None for entry in record.columns),
+        "threshold": max((entry.threshold for entry in record.columns), default=None),
+        "strength": {column: strength_of(entries) for column, entries in by_column.items()},
+    }
+
+
+def _labels(timeline: dict[str, Any]) -> list[str]:
+    """Label every month; with the model version too if the months are not all of one."""
+    months = timeline["months"]
+    if len({entry["model_version"] for entry in months}) == 1:
+        return [entry["month"] for entry in months]
+    return [f"{entry['month']}<br>v{entry['model_version']}" for entry in months]
+
+
+def _title(timeline: dict[str, Any]) -> str:
+    months = timeline["months"]
+    versions = list(dict.fromkeys(entry["model_version"] for entry in months))
+    first = timeline["first_drift"]
+    rates = ", ".join(dict.fromkeys(f"{entry['family_wise_rate']:.3g}" for entry in months))
+    tests = sorted({entry["tests"] for entry in months})
+    number = str(tests[0]) if len(tests) == 1 else f"{tests[0]} to {tests[-1]}"
+    return (
+        f"{'Drift from ' + first if first else 'No drift found'} "
+        f"<span style='font-size:13px'>(model version {', '.join(versions)})</span><br>"
+        f"<span style='font-size:12px'>Test decisions, not estimates. A month drifts if any column does: "
+        f"p at or below {rates} / {number} tests.<br>"
+        f"So a month without drift raises any alarm with probability at most {rates}.</span>"
+    )
+
+
+def _bars(timeline: dict[str, Any]) -> list[Any]:
+    from plotly.graph_objects import Bar
+
+    # Okabe & Ito (2008): told apart under every common colour blindness; the pattern says it without colour.
+    styles = {True: ("drift", "#D55E00", "/"), False: ("no drift found", "#0072B2", "")}
+    months = list(zip(_labels(timeline), timeline["months"], strict=True))
+    bars = []
+    for verdict, (name, colour, pattern) in styles.items():
+        chosen = [(label, entry) for label, entry in months if entry["verdict"] is verdict]
+        bars.append(
+            Bar(
+                name=name,
+                x=[label for label, _ in chosen],
+                y=[entry["share"] for _, entry in chosen],
+                text=[f"{entry['count']} of {entry['tested']}" for _, entry in chosen],
+                customdata=[", ".join(entry["drifted_columns"]) or "none" for _, entry in chosen],
+                hovertemplate="%{x}: %{text} columns<br>%{customdata}<extra></extra>",
+                textposition="outside",
+                marker={"color": colour, "pattern": {"shape": pattern}},
+                showlegend=True,
+            )
+        )
+    return bars
+
+
+def _heat_map(timeline: dict[str, Any]) -> Any:
+    from plotly.graph_objects import Heatmap
+
+    months, columns = timeline["months"], timeline["columns"]
+    strengths = [[entry["strength"].get(column) for entry in months] for column in columns]
+    marks = [["drift" if column in entry["drifted_columns"] else "" for entry in months] for column in columns]
+    return Heatmap(
+        x=_labels(timeline),
+        y=columns,
+        z=strengths,
+        text=marks,
+        texttemplate="%{text}",
+        hovertemplate="%{y}, %{x}: %{z:.1f} orders of magnitude past the threshold<extra></extra>",
+        zmin=-STRENGTH_CAP,
+        zmid=0,
+        zmax=STRENGTH_CAP,
+        colorscale=[[0.0, "#0072B2"], [0.5, "#F7F7F7"], [1.0, "#D55E00"]],
+        xgap=2,
+        ygap=2,
+        colorbar={
+            "title": {"text": "log10(threshold / p)<br>above 0: drift", "side": "right"},
+            "len": 0.66,
+            "y": 0.0,
+            "yanchor": "bottom",
+            "tickvals": [-10, -5, 0, 5, 10],
+            "ticktext": ["-10", "-5", "0 = threshold", "5", "10 or more"],
+        },
+    )

@@ -1,0 +1,268 @@
+"""From a metric to the methods that mitigate it, and whether each applies to the model at hand.
+
+The mapping is data (``mapping.yml``): the published answers, whether this project provides them or not, with what
+libraries offer today. A method that does not apply is named with the reason, not left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from functools import cache
+from importlib import resources
+from typing import Annotated, Any, Literal, TypeAlias
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from rai_kedro.errors import RaiError
+from rai_kedro.fairness.metrics import METRICS, MetricDefinition, Task
+from rai_kedro.yaml_files import read_yaml
+
+Stage: TypeAlias = Literal["pre", "in", "post"]
+Need: TypeAlias = Literal["sensitive"]
+ModelNeed: TypeAlias = Literal["sample_weight", "scores"]
+Text = Annotated[str, Field(min_length=1)]
+
+_MODEL_NEEDS: Mapping[ModelNeed, str] = {
+    "sample_weight": "it needs a model whose fit takes 'sample_weight'",
+    "scores": "it needs a model that gives probabilities",
+}
+_FILE = "questionnaire/mapping.yml"
+
+
+class MappingError(RaiError):
+    """The mapping itself is wrong, or was asked for a metric that there is not."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+
+class Service(_Frozen):
+    """That a method serves a metric: with which constraint, aiming at it (``direct``) or not (``indirect``)."""
+
+    metric: Text
+    effect: Literal["direct", "indirect"]
+    constraint: str | None = None
+    note: str = ""
+
+
+class MappedMethod(_Frozen):
+    """One mitigation method; the keys are explained in the YAML."""
+
+    stage: Stage
+    provided: bool
+    does: Text
+    source: Text
+    needs_at_prediction: tuple[Need, ...]
+    tasks: Annotated[tuple[Task, ...], Field(min_length=1)]
+    needs_of_model: tuple[ModelNeed, ...]
+    serves: Annotated[tuple[Service, ...], Field(min_length=1)]
+
+
+class MethodMapping(_Frozen):
+    """Every method by name, and the metrics without one."""
+
+    methods: dict[str, MappedMethod]
+    without_method: dict[str, Text]
+
+    @property
+    def metrics(self) -> frozenset[str]:
+        """The metrics about which the mapping says something."""
+        served = {service.metric for method in self.methods.values() for service in method.serves}
+        return frozenset(served | set(self.without_method))
+
+
+@dataclass(frozen=True)
+class ModelAtHand:
+    """What decides whether a method applies; None where nobody knows yet.
+
+    Attributes:
+        task: Task of the model.
+        takes_sample_weight: Whether its fit takes weights.
+        gives_scores: Whether it gives probabilities.
+        permitted: Sensitive columns that the contract lets into a prediction (``use: mitigation``).
+    """
+
+    task: Task | None = None
+    takes_sample_weight: bool | None = None
+    gives_scores: bool | None = None
+    permitted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """One method for one metric.
+
+    Attributes:
+        metric: The metric.
+        method: Name of the method.
+        does: What it does.
+        stage: Where it acts: ``pre``, ``in`` or ``post``.
+        effect: ``direct`` if it aims at the metric.
+        constraint: What to ask of it, in the words of fairlearn; None if there is nothing to choose.
+        source: Where it is published.
+        needs_at_prediction: ``("sensitive",)`` if each prediction needs the sensitive column.
+        provided: Whether this project has it.
+        applies: Whether it applies to the model at hand.
+        why: Why it does or does not.
+    """
+
+    metric: str
+    method: str
+    does: str
+    stage: Stage
+    effect: Literal["direct", "indirect"]
+    constraint: str | None
+    source: str
+    needs_at_prediction: tuple[Need, ...]
+    provided: bool
+    applies: bool
+    why: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values that JSON can hold."""
+        return asdict(self) | {"needs_at_prediction": list(self.needs_at_prediction)}
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Recommendation:
+        """Rebuild it from :meth:`to_dict`."""
+        return cls(**{**plain, "needs_at_prediction": tuple(plain["needs_at_prediction"])})
+
+
+@cache
+def load_mapping() -> MethodMapping:
+    """Return the project's own mapping, checked against the metrics that are computed.
+
+    Raises:
+        MappingError: See :func:`read_mapping`.
+    """
+    text = resources.files("rai_kedro.questionnaire").joinpath("mapping.yml").read_text(encoding="utf-8")
+    return read_mapping(text, computed=METRICS)
+
+
+def read_mapping(text: str, *, computed: Mapping[str, MetricDefinition]) -> MethodMapping:
+    """Read a mapping and refuse one with faults.
+
+    Args:
+        text: YAML.
+        computed: Metrics that are computed, by name.
+
+    Returns:
+        The mapping.
+
+    Raises:
+        MappingError: It has not the right form, or :func:`find_mapping_faults` finds something.
+    """
+    try:
+        mapping = MethodMapping.model_validate(read_yaml(text))
+    except (yaml.YAMLError, ValidationError) as error:
+        raise MappingError(
+            "The mapping cannot be read.", where=_FILE, example=str(error), remedy="its first lines say what goes in"
+        ) from None
+    if faults := list(find_mapping_faults(mapping, computed=computed)):
+        raise MappingError(
+            f"The mapping is not sound: {faults[0]}.",
+            where=_FILE,
+            how_many=f"{len(faults)} faults, this is the first" if len(faults) > 1 else None,
+            remedy="mend that entry; a look-up must not find nothing, or the wrong thing",
+        )
+    return mapping
+
+
+def find_mapping_faults(mapping: MethodMapping, *, computed: Mapping[str, MetricDefinition]) -> Iterator[str]:
+    """Yield what is wrong: a metric left out, unknown, served twice, or served by a method of another task."""
+    yield from (f"'{metric}' is left out" for metric in computed if metric not in mapping.metrics)
+    for name, method in mapping.methods.items():
+        served = [service.metric for service in method.serves]
+        for metric in dict.fromkeys(served):
+            if metric not in computed:
+                yield f"{name} serves '{metric}', which is not computed"
+            elif not set(method.tasks) & set(computed[metric].tasks):
+                yield f"{name} serves '{metric}', a metric of another task"
+            if served.count(metric) > 1:
+                yield f"{name} serves '{metric}' twice"
+            if metric in mapping.without_method:
+                yield f"{name} serves '{metric}', said to have no method"
+    yield from (f"'{m}' has no method and is not computed" for m in mapping.without_method if m not in computed)
+
+
+def recommend(
+    metrics: Iterable[str], model: ModelAtHand, *, mapping: MethodMapping | None = None
+) -> list[Recommendation]:
+    """Say of every method for these metrics whether it applies to the model at hand.
+
+    Args:
+        metrics: Canonical names.
+        model: The model at hand.
+        mapping: Another mapping than the project's own.
+
+    Returns:
+        For each metric, in the order asked for: methods that apply first, among them those that aim at the metric.
+
+    Raises:
+        MappingError: A metric is not in the mapping.
+    """
+    mapping = mapping or load_mapping()
+    found = []
+    for metric in metrics:
+        if metric not in mapping.metrics:
+            raise MappingError(
+                f"There is no metric '{metric}'.",
+                example=f"known: {', '.join(sorted(mapping.metrics))}",
+                remedy="write the name as it stands there",
+            )
+        of_metric = [
+            _judge(name, method, service, model)
+            for name, method in mapping.methods.items()
+            for service in method.serves
+            if service.metric == metric
+        ]
+        found += sorted(of_metric, key=lambda r: (not r.applies, not r.provided, r.effect != "direct"))
+    return found
+
+
+def _judge(name: str, method: MappedMethod, service: Service, model: ModelAtHand) -> Recommendation:
+    hindrances = list(_find_hindrances(method, model))
+    aims = "aims at the metric" if service.effect == "direct" else "usually helps, without aiming at the metric"
+    reason = "; ".join([*hindrances] or [aims, *([service.note] if service.note else []), *_conditions(method, model)])
+    return Recommendation(
+        metric=service.metric,
+        method=name,
+        does=method.does,
+        stage=method.stage,
+        effect=service.effect,
+        constraint=service.constraint,
+        source=method.source,
+        needs_at_prediction=method.needs_at_prediction,
+        provided=method.provided,
+        applies=not hindrances,
+        why=reason,
+    )
+
+
+def _find_hindrances(method: MappedMethod, model: ModelAtHand) -> Iterator[str]:
+    if not method.provided:
+        yield "published, but this project does not provide it"
+    if model.task is not None and model.task not in method.tasks:
+        yield f"it is for {' and '.join(method.tasks)}"
+    known = {"sample_weight": model.takes_sample_weight, "scores": model.gives_scores}
+    yield from (_MODEL_NEEDS[need] for need in method.needs_of_model if known[need] is False)
+    if "sensitive" in method.needs_at_prediction and not model.permitted:
+        yield (
+            "each prediction needs the sensitive column, and the contract gives none 'use: mitigation' "
+            "with a justification"
+        )
+
+
+def _conditions(method: MappedMethod, model: ModelAtHand) -> Iterator[str]:
+    """Yield what an applicable method still hangs on."""
+    if "sensitive" in method.needs_at_prediction:
+        yield f"each prediction needs the sensitive column; the contract permits {', '.join(model.permitted)}"
+    known = {"sample_weight": model.takes_sample_weight, "scores": model.gives_scores}
+    yield from (
+        f"provided that {_MODEL_NEEDS[n].replace('it needs', 'there is')}"
+        for n in method.needs_of_model
+        if known[n] is None
+    )

@@ -1,0 +1,184 @@
+"""The rules that a sound questionnaire fulfils; one that breaks a rule is never asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Literal, TypeAlias
+
+import yaml
+from pydantic import ValidationError
+
+from rai_kedro.errors import RaiError
+from rai_kedro.fairness.metrics import METRICS, MetricDefinition
+from rai_kedro.questionnaire.decision_tree import Path, Tree, list_paths
+from rai_kedro.questionnaire.mapping import load_mapping
+from rai_kedro.yaml_files import read_yaml
+
+COMMANDS = ("back", "why", "quit")
+"""What can be typed beside an answer, and therefore is none."""
+
+Rule: TypeAlias = Literal[
+    "unknown_start",
+    "unknown_next",
+    "dead_end",
+    "unreachable",
+    "cycle",
+    "unknown_metric",
+    "unmapped_metric",
+    "wrong_task",
+    "too_few_answers",
+    "ambiguous_answer",
+]
+
+
+class QuestionnaireError(RaiError):
+    """The questionnaire itself is wrong: its form, or a rule that a sound tree fulfils."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A rule that the tree breaks, and where."""
+
+    rule: Rule
+    where: str
+    what: str
+
+
+@cache
+def load_tree() -> Tree:
+    """Return the project's own questionnaire, checked against the metrics that are computed and mapped.
+
+    Raises:
+        QuestionnaireError: See :func:`read_tree`.
+    """
+    text = resources.files("rai_kedro.questionnaire").joinpath("questionnaire.yml").read_text(encoding="utf-8")
+    return read_tree(text, computed=METRICS, mapped=load_mapping().metrics)
+
+
+def read_tree(text: str, *, computed: Mapping[str, MetricDefinition], mapped: frozenset[str]) -> Tree:
+    """Read a questionnaire and refuse one that is not sound.
+
+    Args:
+        text: YAML.
+        computed: Metrics that are computed, by name.
+        mapped: Metrics for which the mapping says what can be done.
+
+    Returns:
+        The tree.
+
+    Raises:
+        QuestionnaireError: It has not the right form, or breaks a rule; the first fault is named.
+    """
+    try:
+        tree = Tree.model_validate(read_yaml(text))
+    except (yaml.YAMLError, ValidationError) as error:
+        raise QuestionnaireError(
+            "The questionnaire cannot be read.",
+            where="questionnaire/questionnaire.yml",
+            example=str(error),
+            remedy="its first lines say what a question consists of",
+        ) from None
+    if faults := find_faults(tree, computed=computed, mapped=mapped):
+        raise QuestionnaireError(
+            f"The questionnaire is not sound: {faults[0].what}.",
+            where=f"questionnaire/questionnaire.yml, {faults[0].where}",
+            how_many=f"{len(faults)} faults, this is the first" if len(faults) > 1 else None,
+            remedy="mend the tree; nobody should be led astray by it",
+        )
+    return tree
+
+
+def find_faults(tree: Tree, *, computed: Mapping[str, MetricDefinition], mapped: frozenset[str]) -> list[Fault]:
+    """Check every rule.
+
+    Args:
+        tree: A tree.
+        computed: Metrics that are computed, by name.
+        mapped: Metrics for which the mapping says what can be done.
+
+    Returns:
+        What is wrong; empty for a sound tree. Rules about whole paths are left out while the tree has a circle.
+    """
+    faults = [*_check_links(tree), *_check_answers(tree), *_check_metrics(tree, computed, mapped)]
+    circles = list(_find_circles(tree))
+    if not circles:
+        faults += [fault for path in list_paths(tree) for fault in _check_path(path, computed)]
+    return list(dict.fromkeys([*faults, *circles]))
+
+
+def _check_links(tree: Tree) -> Iterator[Fault]:
+    if tree.start not in tree.questions:
+        yield Fault("unknown_start", tree.start, f"it starts with '{tree.start}', which is no question")
+    for name, question in tree.questions.items():
+        for answer in question.answers:
+            if answer.next is not None and answer.next not in tree.questions:
+                yield Fault(
+                    "unknown_next", f"{name}, {answer.key}", f"'{answer.key}' leads to '{answer.next}', no question"
+                )
+    for name in sorted(set(tree.questions) - _find_reachable(tree)):
+        yield Fault("unreachable", name, f"no answer leads to '{name}'")
+
+
+def _find_reachable(tree: Tree) -> set[str]:
+    reached: set[str] = set()
+    open_ends = [tree.start]
+    while open_ends:
+        name = open_ends.pop()
+        if name in tree.questions and name not in reached:
+            reached.add(name)
+            open_ends += [answer.next for answer in tree.questions[name].answers if answer.next]
+    return reached
+
+
+def _find_circles(tree: Tree) -> Iterator[Fault]:
+    done: set[str] = set()
+
+    def visit(name: str, above: tuple[str, ...]) -> Iterator[Fault]:
+        if name in above:
+            circle = " -> ".join([*above[above.index(name) :], name])
+            yield Fault("cycle", name, f"the answers go round: {circle}")
+        elif name in tree.questions and name not in done:
+            for answer in tree.questions[name].answers:
+                if answer.next:
+                    yield from visit(answer.next, (*above, name))
+            done.add(name)
+
+    for name in tree.questions:
+        yield from visit(name, ())
+
+
+def _check_answers(tree: Tree) -> Iterator[Fault]:
+    for name, question in tree.questions.items():
+        keys = [answer.key for answer in question.answers]
+        if len(keys) <= 1:
+            yield Fault("too_few_answers", name, f"'{name}' offers no choice")
+        for key in sorted({key for key in keys if keys.count(key) > 1 or key in COMMANDS}):
+            yield Fault("ambiguous_answer", f"{name}, {key}", f"'{key}' stands for two things")
+
+
+def _check_metrics(tree: Tree, computed: Mapping[str, MetricDefinition], mapped: frozenset[str]) -> Iterator[Fault]:
+    for name, question in tree.questions.items():
+        for answer in question.answers:
+            for metric in answer.metrics:
+                where = f"{name}, {answer.key}"
+                if metric not in computed:
+                    yield Fault("unknown_metric", where, f"'{metric}' is not computed")
+                if metric not in mapped:
+                    yield Fault("unmapped_metric", where, f"'{metric}' is not in the mapping")
+
+
+def _check_path(path: Path, computed: Mapping[str, MetricDefinition]) -> Iterator[Fault]:
+    if not path:
+        return
+    where = ", ".join(f"{name} {answer.key}" for name, answer in path)
+    metrics = [metric for _, answer in path for metric in answer.metrics]
+    if not metrics:
+        yield Fault("dead_end", where, "the path ends without a metric")
+    task = next((answer.task for _, answer in path if answer.task), None)
+    for metric in (name for name in metrics if name in computed):
+        tasks = computed[metric].tasks
+        if not ({task} if task else {"classification", "regression"}) <= set(tasks):
+            yield Fault("wrong_task", where, f"'{metric}' does not fit {task or 'every task'}")

@@ -1,0 +1,202 @@
+"""From a fitted model to a registered candidate, with everything that has to travel with it."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from rai_kedro.errors import RaiError
+from rai_kedro.release.gate import digest_gate
+from rai_kedro.release.model_files import (
+    CONTRACT_FILE,
+    REFERENCE_FILE,
+    TRUSTED_TYPES,
+    ReleaseFiles,
+    fetch_release,
+    require_storable,
+)
+from rai_kedro.release.noise import silence_mlflow
+from rai_kedro.release.versions import (
+    CANDIDATE,
+    COMPANION_DIGEST_TAG,
+    GATE_DIGEST_TAG,
+    MODEL_DIGEST_TAG,
+    USE_CASE_TAG,
+    RegisteredVersion,
+    registered_version,
+)
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.data.pandas_dataset import PandasDataset
+    from mlflow.models.model import ModelInfo
+
+
+class NoRunError(RaiError):
+    """No MLflow run is open that a model could be logged to."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A fitted model and what has to travel with it.
+
+    Attributes:
+        estimator: Fitted scikit-learn pipeline.
+        input_example: About five rows of the model lane's columns.
+        predictions: What the estimator predicts for them, same length.
+        training_frame: The model's features and the target, all training rows.
+        reference: Test split: features of both lanes, label and prediction.
+        target: Column of ``training_frame`` that is predicted.
+        contract: The column contract, JSON-able.
+        tags: Tags of the model version, e.g. data fingerprint and month.
+        pip_requirements: Exact requirements, ``"name==version"``.
+        source: Where the training data came from, a path or URI in words.
+    """
+
+    estimator: Any
+    input_example: pd.DataFrame
+    predictions: Any
+    training_frame: pd.DataFrame
+    reference: pd.DataFrame
+    target: str
+    contract: Mapping[str, Any]
+    tags: Mapping[str, str]
+    pip_requirements: tuple[str, ...]
+    source: str
+
+
+def register_candidate(candidate: Candidate, name: str) -> RegisteredVersion:
+    """Log the model to the open run, register it as a new version and make it the candidate.
+
+    The version appears in the registry only when its files are complete, together with its tags and digests,
+    and the alias moves last: a kill at any moment leaves no half version under ``candidate``.
+
+    Args:
+        candidate: The model and its companions.
+        name: Registered model, which is the use case.
+
+    Returns:
+        The new version.
+
+    Raises:
+        NoRunError: No MLflow run is open.
+        ModelFormatError: The estimator cannot be stored as skops.
+        UntrustedModelError: The estimator contains types that would not be loaded again.
+    """
+    from mlflow import MlflowClient
+
+    silence_mlflow()
+    require_storable(candidate.estimator)
+    client = MlflowClient()
+    with _open_run() as run_id:
+        model = _log_model(candidate)
+        _log_companions(client, run_id, candidate, name)
+    location = client.get_logged_model(model.model_id).artifact_location
+    with tempfile.TemporaryDirectory(prefix="rai-candidate-") as folder:
+        files = fetch_release(client, location, run_id, Path(folder))
+    # What the gate decided before this model was registered; without it the version cannot pass the gate later.
+    tags = _tags(candidate, name, files) | {GATE_DIGEST_TAG: digest_gate(client, run_id)}
+    return _register(client, RegisteredVersion(name, "", run_id, model.model_uri), tags)
+
+
+@contextmanager
+def _open_run() -> Iterator[str]:
+    """Yield the id of the open run; reopen it where MLflow does not carry it over.
+
+    MLflow keeps the active run per thread and process. In the thread of an asynchronous save or in a worker
+    process it is found by ``MLFLOW_RUN_ID``, MLflow's own variable for this.
+    """
+    import mlflow
+
+    active = mlflow.active_run()
+    run_id = os.environ.get("MLFLOW_RUN_ID")
+    if active is not None:
+        yield active.info.run_id
+    elif run_id:
+        with mlflow.start_run(run_id=run_id):
+            yield run_id
+    else:
+        raise NoRunError(
+            "No MLflow run is open, so the model cannot be logged.",
+            where=f"MLflow at {mlflow.get_tracking_uri()}",
+            remedy="run the pipeline with `kedro run` (kedro-mlflow opens the run), "
+            "or in a notebook save inside `with mlflow.start_run():`",
+        )
+
+
+def _log_model(candidate: Candidate) -> ModelInfo:
+    import mlflow.sklearn
+    from mlflow.models import infer_signature
+
+    info: ModelInfo = mlflow.sklearn.log_model(
+        candidate.estimator,
+        name="model",
+        signature=infer_signature(candidate.input_example, candidate.predictions),
+        input_example=candidate.input_example,
+        pip_requirements=list(candidate.pip_requirements),
+        serialization_format=mlflow.sklearn.SERIALIZATION_FORMAT_SKOPS,
+        skops_trusted_types=list(TRUSTED_TYPES),
+    )
+    return info
+
+
+def _log_companions(client: MlflowClient, run_id: str, candidate: Candidate, name: str) -> None:
+    import mlflow
+
+    mlflow.log_input(_describe_data(candidate, name), context="training")
+    with tempfile.TemporaryDirectory(prefix="rai-companions-") as folder:
+        contract, reference = Path(folder, CONTRACT_FILE), Path(folder, REFERENCE_FILE)
+        reference.parent.mkdir()
+        contract.write_text(json.dumps(candidate.contract, indent=2, ensure_ascii=False), encoding="utf-8")
+        candidate.reference.to_parquet(reference, index=False)
+        client.log_artifacts(run_id, folder)
+
+
+def _describe_data(candidate: Candidate, name: str) -> PandasDataset:
+    from mlflow.data import sources
+    from mlflow.data.dataset_source_registry import resolve_dataset_source
+    from mlflow.data.pandas_dataset import from_pandas
+
+    # Given a bare path, MLflow would warn that several kinds of source match it.
+    is_uri = "://" in candidate.source
+    local = sources.LocalArtifactDatasetSource  # type: ignore[attr-defined] # MLflow makes it at run time
+    source = resolve_dataset_source(candidate.source) if is_uri else local(uri=candidate.source)
+    return from_pandas(candidate.training_frame, source=source, name=f"{name}-training", targets=candidate.target)
+
+
+def _tags(candidate: Candidate, name: str, files: ReleaseFiles) -> dict[str, str]:
+    return {
+        **candidate.tags,
+        USE_CASE_TAG: name,
+        MODEL_DIGEST_TAG: files.model_digest,
+        COMPANION_DIGEST_TAG: files.companion_digest,
+    }
+
+
+def _register(client: MlflowClient, draft: RegisteredVersion, tags: dict[str, str]) -> RegisteredVersion:
+    # Through the client: `mlflow.register_model` prints, and sets a version's tags only after making it.
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.create_registered_model(draft.name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    model_id = draft.model_uri.removeprefix("models:/")
+    created = client.create_model_version(
+        draft.name, draft.model_uri, run_id=draft.run_id, tags=tags, model_id=model_id
+    )
+    version = str(created.version)
+    # This tag makes MLflow's page of the logged model link to its version.
+    link = json.dumps([{"name": draft.name, "version": version}])
+    client.set_logged_model_tags(model_id, {"mlflow.modelVersions": link})
+    client.set_registered_model_alias(draft.name, CANDIDATE, version)
+    return registered_version(client, created)

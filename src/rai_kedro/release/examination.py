@@ -1,0 +1,167 @@
+"""What a version must have before a person may approve it: its own files, its card and its figures."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from rai_kedro.contract.columns import Contract
+from rai_kedro.contract.lanes import permits_mitigation
+from rai_kedro.errors import RaiError
+from rai_kedro.modelling.prediction import sensitive_input
+from rai_kedro.release.card import digest_card
+from rai_kedro.release.model_files import ReleaseFiles, fetch_release, load_trusted_sklearn
+from rai_kedro.release.versions import CARD_DIGEST_TAG, COMPANION_DIGEST_TAG, GATE_DIGEST_TAG, MODEL_DIGEST_TAG
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+PERFORMANCE: Final = "training.test."
+FAIRNESS: Final = "training.fairness."
+
+
+class ModelChangedError(RaiError):
+    """The files are not those that were trained or approved."""
+
+
+class TrainingIncompleteError(RaiError):
+    """The version's run did not measure what a reviewer must see."""
+
+
+class ModelUnusableError(RaiError):
+    """The model may score nothing: its mitigation needs a column that its contract does not permit."""
+
+
+class Digests(NamedTuple):
+    """What is approved, as SHA-256 in hex; empty if not known.
+
+    Attributes:
+        model: Over the model's files.
+        companion: Over reference data and contract.
+        card: Over the model card's JSON.
+        gate: Over the fairness gate's decision; not examined here, since it is judged anew.
+    """
+
+    model: str = ""
+    companion: str = ""
+    card: str = ""
+    gate: str = ""
+
+
+def digests_on_tags(version: ModelVersion) -> Digests:
+    """Return what training noted of a version, without looking at its files.
+
+    Args:
+        version: The version as MLflow gives it.
+
+    Returns:
+        The digests on its tags.
+    """
+    tags = (MODEL_DIGEST_TAG, COMPANION_DIGEST_TAG, CARD_DIGEST_TAG, GATE_DIGEST_TAG)
+    return Digests(*(version.tags.get(tag, "") for tag in tags))
+
+
+def examine(client: MlflowClient, version: ModelVersion) -> Digests:
+    """Check that a version is whole, as it was trained, and able to score today.
+
+    Args:
+        client: MLflow client.
+        version: The version as MLflow gives it.
+
+    Returns:
+        The digests of its files, all compared with those that training noted.
+
+    Raises:
+        ReleaseIncompleteError: Some of its files are missing.
+        TrainingIncompleteError: Its run lacks figures.
+        CardMissingError: It has no model card.
+        ModelChangedError: Its files are not those that were trained, or training noted no digest of them.
+        ModelFormatError: The model is not stored as skops, or cannot be read.
+        UntrustedModelError: The model contains types outside the reviewed list.
+        ModelUnusableError: Its mitigation needs a column that its contract does not permit today.
+    """
+    number, run_id = str(version.version), version.run_id or ""
+    with tempfile.TemporaryDirectory(prefix="rai-examine-") as folder:
+        uri = client.get_model_version_download_uri(version.name, number)
+        files = fetch_release(client, uri, run_id, Path(folder))
+        _require_same(version, MODEL_DIGEST_TAG, files.model_digest, "model files")
+        _require_same(version, COMPANION_DIGEST_TAG, files.companion_digest, "reference data or contract")
+        _require_usable(version, files)
+        _require_measured(client, version, files)
+    card = digest_card(client, version.name, number, run_id)
+    _require_same(version, CARD_DIGEST_TAG, card, "model card")
+    return Digests(files.model_digest, files.companion_digest, card)
+
+
+def _require_same(version: ModelVersion, tag: str, digest: str, noun: str) -> None:
+    trained = version.tags.get(tag)
+    if trained == digest:
+        return
+    known = f"{trained[:12]}… at training" if trained else "not on the version, so nothing can be compared"
+    problem = "are not those that training stored" if trained else "cannot be compared with those of its training"
+    raise ModelChangedError(
+        f"The {noun} of version {version.version} {problem}.",
+        where=f"registered model {version.name}, run {version.run_id}",
+        example=f"{tag}: {known}; {digest[:12]}… now",
+        remedy=f"find out who changed files or tags; train a new version with `kedro run --pipelines {version.name}`",
+    )
+
+
+def _require_usable(version: ModelVersion, files: ReleaseFiles) -> None:
+    """Load the model as production will, and hold what it needs against the contract that travels with it."""
+    where = f"registered model {version.name}, version {version.version}"
+    column = sensitive_input(load_trusted_sklearn(files.model, where))
+    if column is None:
+        return
+    try:
+        stores = Contract.model_validate_json(files.contract.read_bytes()).datasets
+    except ValueError as error:  # pydantic's, too
+        raise _unusable(version, where, column, "the version's contract cannot be read") from error
+    store, today = stores.get("feature_store"), datetime.now(UTC).date()
+    if store is None or not permits_mitigation(store, column, on=today):
+        held = store.columns.get(column) if store else None
+        until = held.justification.until if held and held.justification else None
+        ended = f"its justification ended on {until}; today is {today}"
+        raise _unusable(version, where, column, ended if until else "it has no justification in the version's contract")
+
+
+def _unusable(version: ModelVersion, where: str, column: str, found: str) -> ModelUnusableError:
+    return ModelUnusableError(
+        f"Version {version.version} of {version.name} cannot score: its mitigation needs '{column}' for every "
+        "prediction, which its contract does not permit.",
+        where=where,
+        example=found,
+        remedy=f"have '{column}' justified (by, reason, until) with 'use: mitigation' in the catalogue and train a new "
+        f"version with `kedro run --pipelines {version.name}`; or let a mitigation be chosen that does not need it",
+    )
+
+
+def _require_measured(client: MlflowClient, version: ModelVersion, files: ReleaseFiles) -> None:
+    metrics = client.get_run(version.run_id or "").data.metrics
+    needed = {PERFORMANCE: "performance"}
+    if _is_audited(files.contract):
+        needed[FAIRNESS] = "fairness"
+    missing = [noun for prefix, noun in needed.items() if not any(name.startswith(prefix) for name in metrics)]
+    if missing:
+        raise TrainingIncompleteError(
+            f"Version {version.version} of {version.name} was trained only in part: "
+            f"its run has no {' and no '.join(missing)} metrics.",
+            where=f"MLflow run {version.run_id}",
+            how_many=f"{len(metrics)} metrics",
+            example=f"expected names that start with {', '.join(needed)}",
+            remedy=f"run the whole stage with `kedro run --pipelines {version.name}` and review its version",
+        )
+
+
+def _is_audited(contract: Path) -> bool:
+    """Say whether a column is assessed for fairness; without one there is no gap to measure."""
+    content = json.loads(contract.read_text(encoding="utf-8"))
+    columns = [column for held in content.get("datasets", {}).values() for column in held.get("columns", {}).values()]
+    return any(
+        column.get("use") in {"audit", "mitigation"} or column.get("is_risky") or column.get("is_demographic")
+        for column in columns
+    )

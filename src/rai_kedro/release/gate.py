@@ -1,0 +1,273 @@
+"""What the fairness gate said of a version: read from its run and judged anew before anyone may approve it.
+
+Four things must agree, or the gate could not be evaluated and stays closed: the decision that training stored, the
+tags that training left, what the gate says now of the stored intervals, and what the model card shows. So a word or a
+figure edited afterwards opens nothing. Who may change all of them together is told apart by nothing that is stored
+here; see `verification`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from rai_kedro.errors import RaiError
+from rai_kedro.fairness.verdicts import GateDecision
+from rai_kedro.release.card_pages import read_card
+from rai_kedro.release.decisions import PASSED, Review, approve_command, describe_gate, is_covered, review_advice
+from rai_kedro.release.judgement import (
+    count_verdicts,
+    describe_limits,
+    find_difference,
+    in_words,
+    judge_stored,
+    pick_example,
+)
+from rai_kedro.release.noise import silence_mlflow
+from rai_kedro.release.versions import GATE_DIGEST_TAG, GATE_TAG
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+GATE_FILE: Final = "reports/fairness_gate.json"
+ASSESSMENT_FILE: Final = "reports/fairness_assessment.json"
+
+
+class RiskNotAcceptedError(RaiError):
+    """The fairness gate does not pass, and nobody accepted that risk."""
+
+
+class NoRiskToAcceptError(RaiError):
+    """A risk was to be accepted, but the fairness gate passes."""
+
+
+class GateContradictedError(RaiError):
+    """The approval does not cover what the fairness gate said of the version."""
+
+
+@dataclass(frozen=True)
+class StoredGate:
+    """The gate's decision on a version.
+
+    Attributes:
+        decision: What the gate said; could not be evaluated if that cannot be relied on.
+        digest: SHA-256 (hex) of the file it was read from; empty if there is none.
+    """
+
+    decision: GateDecision
+    digest: str = ""
+
+    @property
+    def summary(self) -> str:
+        """How many verdicts do not pass, by which limits, and one of them; or what could not be evaluated."""
+        how_many, example = count_verdicts(self.decision), pick_example(self.decision)
+        # With problems no verdict counts, so no limit was applied.
+        limits = "" if self.decision.problems else describe_limits(self.decision)
+        judged = f"{how_many} ({limits})" if limits else how_many
+        return f"{judged}; e.g. {example}" if example else judged
+
+
+def judge_gate(client: MlflowClient, version: ModelVersion) -> StoredGate:
+    """Say what the gate says of a version, as promotion has to know it.
+
+    Args:
+        client: MLflow client.
+        version: The version as MLflow gives it.
+
+    Returns:
+        The decision and the digest of its file; trouble of any kind is a decision that could not be evaluated.
+    """
+    run_id = version.run_id or ""
+    content, assessment = _fetch(client, run_id, GATE_FILE), _fetch(client, run_id, ASSESSMENT_FILE)
+    if content is None:
+        return StoredGate(GateDecision.could_not_be_evaluated(f"its run has no readable {GATE_FILE}"))
+    digest = _digest(content)
+    if assessment is None:
+        problem = f"its run has no readable {ASSESSMENT_FILE}, whose intervals the gate judges"
+        return StoredGate(GateDecision.could_not_be_evaluated(problem), digest)
+    decision = judge_stored(_parse(content), _parse(assessment))
+    contradiction = _find_contradicting_tag(version, decision, digest) or _find_contradicting_card(
+        client, version, decision
+    )
+    if contradiction:
+        decision = GateDecision.could_not_be_evaluated(contradiction)
+    return StoredGate(decision, digest)
+
+
+def read_gate(client: MlflowClient, run_id: str) -> StoredGate:
+    """Return the decision as the run holds it now, without judging anew.
+
+    Args:
+        client: MLflow client.
+        run_id: Run that trained the version.
+
+    Returns:
+        Decision and digest, to be compared with those of an approval.
+    """
+    content = _fetch(client, run_id, GATE_FILE)
+    if content is None:
+        return StoredGate(GateDecision.could_not_be_evaluated(f"its run has no readable {GATE_FILE}"))
+    try:
+        return StoredGate(GateDecision.from_dict(_parse(content)), _digest(content))
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError):
+        return StoredGate(GateDecision.could_not_be_evaluated("the stored decision cannot be read"), _digest(content))
+
+
+def digest_gate(client: MlflowClient, run_id: str) -> str:
+    """Return the digest of the decision in a run; empty if there is none."""
+    return read_gate(client, run_id).digest
+
+
+def find_gate_trouble(review: Review, stored: StoredGate) -> str | None:
+    """Hold an approval against the decision that its run holds now.
+
+    Args:
+        review: An approval on record.
+        stored: What `read_gate` returns.
+
+    Returns:
+        What is wrong, in one sentence without its subject; None if all is well.
+    """
+    if review.gate_digest != stored.digest:
+        return "its fairness gate's decision changed after the approval" if stored.digest else "its decision is gone"
+    if not is_covered(review):
+        return "its approval covers no fairness gate that passes, and accepts no risk"
+    if review.fairness_gate == PASSED != stored.decision.outcome:
+        return f"its approval says that the fairness gate passes, the decision says {in_words(stored.decision.outcome)}"
+    return None
+
+
+def find_card_trouble(client: MlflowClient, version: ModelVersion, review: Review, stored: StoredGate) -> str | None:
+    """Hold the decision that an approval covers against what the model card shows of it.
+
+    Args:
+        client: MLflow client.
+        version: The version as MLflow gives it; its card is the approved one.
+        review: An approval on record.
+        stored: What `read_gate` returns.
+
+    Returns:
+        What is wrong, in one sentence; None if all is well, or if somebody answers for a gate that could not be
+        evaluated: this may be why.
+    """
+    if review.fairness_gate == "could_not_be_evaluated":
+        return None
+    return _find_contradicting_card(client, version, stored.decision)
+
+
+def require_open(version: ModelVersion, gate: StoredGate, accept_risk: str | None) -> None:
+    """Refuse to approve over a closed gate without an accepted risk, and to accept a risk that is not there.
+
+    A needless acceptance is refused, too: whoever counts accepted risks later would count one that nobody took.
+
+    Args:
+        version: The version as MLflow gives it.
+        gate: What `judge_gate` returns.
+        accept_risk: Why the risk is accepted, or None.
+
+    Raises:
+        RiskNotAcceptedError: The gate does not pass and no risk is accepted.
+        NoRiskToAcceptError: The gate passes and a risk is accepted.
+    """
+    passed = gate.decision.outcome == PASSED
+    if passed and accept_risk is not None:
+        raise NoRiskToAcceptError(
+            f"The fairness gate of version {version.version} of {version.name} passes: there is no risk to accept.",
+            where=f"run {version.run_id}, {GATE_FILE}",
+            remedy="leave --accept-risk out; what else should be on record belongs into --statement",
+        )
+    if not passed and accept_risk is None:
+        raise _risk_not_accepted(version, gate.decision)
+
+
+def require_covered(client: MlflowClient, version: ModelVersion, review: Review) -> None:
+    """Refuse a version whose approval does not cover what the fairness gate said of it.
+
+    Args:
+        client: MLflow client.
+        version: The version as MLflow gives it.
+        review: Its approval.
+
+    Raises:
+        GateContradictedError: The decision changed or is gone since, or the approval does not cover it.
+    """
+    stored = read_gate(client, review.run_id)
+    trouble = find_gate_trouble(review, stored) or find_card_trouble(client, version, review, stored)
+    if trouble:
+        raise GateContradictedError(
+            f"Version {review.version} of {review.use_case} may not be used: {trouble}.",
+            where=f"run {review.run_id}, {GATE_FILE}; approved on {review.reviewed_at}",
+            example=f"on record: {describe_gate(review.fairness_gate, review.accepted_risk)}; {review.gate_summary}",
+            remedy="find out who changed it and restore it from a backup; or review again: " + review_advice(version),
+        )
+
+
+def _find_contradicting_tag(version: ModelVersion, decision: GateDecision, digest: str) -> str | None:
+    tag, noted = version.tags.get(GATE_TAG), version.tags.get(GATE_DIGEST_TAG)
+    if noted != digest:
+        known = "is not the one that training stored" if noted else "cannot be compared with that of its training"
+        return f"{GATE_FILE} {known} (tag {GATE_DIGEST_TAG})"
+    if tag != decision.outcome and decision.problems and tag != "could_not_be_evaluated":
+        return f"{decision.problems[0]} (tag {GATE_TAG}: {tag!r})"
+    if tag != decision.outcome:
+        return f"tag {GATE_TAG} says {tag!r}, {GATE_FILE} says {decision.outcome!r}"
+    return None
+
+
+def _find_contradicting_card(client: MlflowClient, version: ModelVersion, decision: GateDecision) -> str | None:
+    """Say how the card contradicts a decision; nothing of a gate that is closed anyway, nor where there is no card."""
+    # Without a card nothing can be approved: `examination` refuses it, and the end of a run comes before some cards.
+    card = None if decision.problems else read_card(client, version)
+    if card is None:
+        return None
+    try:
+        shown = GateDecision.from_dict(card["card"]["fairness"]["gate"])
+        return find_difference(shown, decision)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError):
+        return f"{GATE_FILE} says {in_words(decision.outcome)}, the model card says nothing readable of the gate"
+
+
+def _risk_not_accepted(version: ModelVersion, decision: GateDecision) -> RiskNotAcceptedError:
+    command = approve_command(version.name, str(version.version), passed=False)
+    needed = [verdict.rows_needed for verdict in decision.verdicts if verdict.rows_needed]
+    rows = f"train on about {max(needed):,} further rows like these, or " if needed else "train on more rows, or "
+    train = f"train a new version with `kedro run --pipelines {version.name}`"
+    first = {
+        "fail": f"mitigate (parameters 'mitigation') and {train}",
+        "insufficient_evidence": f"{rows}mitigate (parameters 'mitigation'), and {train}",
+    }.get(decision.outcome, f"mend what is named (or find out who changed it) and {train}")
+    return RiskNotAcceptedError(
+        f"The fairness gate of version {version.version} of {version.name} says {in_words(decision.outcome)}, "
+        "and nobody accepted that risk.",
+        where=f"run {version.run_id}, {GATE_FILE}",
+        how_many=count_verdicts(decision),
+        example=pick_example(decision),
+        remedy=f"{first}; or answer for it, on record: `{command}`",
+    )
+
+
+def _fetch(client: MlflowClient, run_id: str, artifact: str) -> bytes | None:
+    from mlflow.exceptions import MlflowException
+
+    silence_mlflow()
+    with tempfile.TemporaryDirectory(prefix="rai-gate-") as folder:
+        try:
+            return Path(client.download_artifacts(run_id, artifact, folder)).read_bytes()
+        except (MlflowException, OSError):
+            return None
+
+
+def _parse(content: bytes) -> Any:
+    try:
+        return json.loads(content)
+    except ValueError:
+        return None
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,280 @@
+"""The files of a stored model: their digest, their copy from MLflow, and loading them without pickle.
+
+MLflow 3.17 writes the types that a skops file may contain into the model's own ``MLmodel`` file and trusts
+that list when it loads. Whoever can change the model can change the list. Its switch
+``MLFLOW_ALLOW_PICKLE_DESERIALIZATION`` closes every format at once, skops included. So this module does not
+load through MLflow: it reads ``model.skops`` itself, with the list below, and knows no other format.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from rai_kedro.errors import RaiError
+from rai_kedro.release.noise import silence_mlflow
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+MODEL_FILE: Final = "model.skops"
+CONTRACT_FILE: Final = "contract.json"
+REFERENCE_FILE: Final = "reference/reference.parquet"
+
+# MLflow writes this file beside a registered model that is downloaded, even into a local artifact store.
+_WRITTEN_BY_READERS: Final = frozenset({"registered_model_meta"})
+
+# Reviewed: rebuilt from a file, these types hold arrays, numbers and other trusted objects, nothing else.
+# The two tree types hold node indices that scikit-learn follows unchecked, so that a forged file could
+# crash a prediction; against that stands the digest of the approved files, compared before every load.
+# Types of the mitigation room are estimators whose state is numbers, texts, arrays and estimators.
+# ``partial`` only ever wraps a function that is itself trusted.
+TRUSTED_TYPES: Final = (
+    "functools.partial",
+    "numpy.dtype",
+    "rai_kedro.mitigation.alignment.GroupAlignment",
+    "rai_kedro.mitigation.calibration.GroupCalibration",
+    "rai_kedro.mitigation.correlation.CorrelationRemovalModel",
+    "rai_kedro.mitigation.correlation.GroupCorrelationRemover",
+    "rai_kedro.mitigation.disparate_impact.DisparateImpactModel",
+    "rai_kedro.mitigation.disparate_impact.DisparateImpactRemover",
+    "rai_kedro.mitigation.group_loss.BoundedGroupLossModel",
+    "rai_kedro.mitigation.reductions.ExponentiatedGradientModel",
+    "rai_kedro.mitigation.reductions.GridSearchModel",
+    "rai_kedro.mitigation.resampling.Resampling",
+    "rai_kedro.mitigation.reweighing.Reweighing",
+    "rai_kedro.mitigation.thresholds.ThresholdOptimisation",
+    "rai_kedro.modelling.balanced.BalancedEstimator",
+    "rai_kedro.modelling.steps.ChainedImputer",
+    "rai_kedro.modelling.steps.DateToDays",
+    "scipy._lib.array_api_compat.numpy._aliases.asarray",
+    "scipy.interpolate._bsplines.BSpline",
+    "sklearn._loss.loss.HalfTweedieLoss",
+    "sklearn._loss.loss.HalfTweedieLossIdentity",
+    "sklearn.calibration._CalibratedClassifier",
+    "sklearn.calibration._SigmoidCalibration",
+    "sklearn.compose._column_transformer.make_column_selector",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.impute._iterative._ImputerTriplet",
+    "sklearn.tree._tree.Tree",
+    "sklearn.utils._bunch.Bunch",
+    "sklearn.utils.validation.check_array",
+)
+
+
+class ModelFormatError(RaiError):
+    """The stored model is in a format that is not loaded here, or cannot be read."""
+
+
+class UntrustedModelError(RaiError):
+    """The model contains types outside the reviewed list."""
+
+
+class ReleaseIncompleteError(RaiError):
+    """The model version lacks files that must travel with it."""
+
+
+@dataclass(frozen=True)
+class ReleaseFiles:
+    """A private copy of everything that belongs to a model version.
+
+    Attributes:
+        model: Folder with the model's files.
+        reference: Parquet file with the reference data (the test split).
+        contract: JSON file with the column contract.
+        model_digest: SHA-256 over the model's files.
+        companion_digest: SHA-256 over reference and contract.
+    """
+
+    model: Path
+    reference: Path
+    contract: Path
+    model_digest: str
+    companion_digest: str
+
+
+def digest_files(folder: str | Path) -> str:
+    """Return one SHA-256 for the names and contents of all files in a folder.
+
+    Args:
+        folder: Any folder; read recursively.
+
+    Returns:
+        Hex digest over the sorted relative paths, each followed by the SHA-256 of its content.
+    """
+    folder = Path(folder)
+    files = {file.relative_to(folder).as_posix(): file for file in folder.rglob("*") if file.is_file()}
+    total = hashlib.sha256()
+    for name in sorted(set(files) - _WRITTEN_BY_READERS):
+        with files[name].open("rb") as stream:
+            content = hashlib.file_digest(stream, "sha256").hexdigest()
+        total.update(f"{len(name.encode())}:{name}:{content}\n".encode())
+    return total.hexdigest()
+
+
+def digest_model(location: str | Path, tracking_uri: str | None = None) -> str:
+    """Return the digest of a model, wherever it is stored.
+
+    Args:
+        location: Local folder of the model, or any artifact URI that MLflow can download.
+        tracking_uri: MLflow server for the URI; by default the current one.
+
+    Returns:
+        Hex digest, see `digest_files`.
+    """
+    if Path(location).is_dir():
+        return digest_files(location)
+    with tempfile.TemporaryDirectory(prefix="rai-model-") as folder:
+        return digest_files(_download(str(location), Path(folder), tracking_uri))
+
+
+def fetch_release(client: MlflowClient, model_uri: str, run_id: str, destination: Path) -> ReleaseFiles:
+    """Copy a version's model, reference data and contract to a folder of the caller's and digest the copy.
+
+    What is digested is what the caller then loads; nobody can swap the files in between.
+
+    Args:
+        client: MLflow client.
+        model_uri: Where the model's files are, as ``client.get_model_version_download_uri`` says it.
+        run_id: The run that trained the model and holds reference and contract.
+        destination: An empty folder.
+
+    Returns:
+        The copies and their digests.
+
+    Raises:
+        ReleaseIncompleteError: Model, reference data or contract is not there.
+    """
+    from mlflow.exceptions import MlflowException
+
+    silence_mlflow()
+    companions = destination / "companions"
+    companions.mkdir(parents=True)
+    try:
+        model = _download(model_uri, destination / "model", client.tracking_uri)
+        for name in (CONTRACT_FILE, REFERENCE_FILE):
+            _download_companion(client, run_id, name, companions)
+    except (MlflowException, OSError) as error:
+        raise ReleaseIncompleteError(
+            f"The model version lacks files that must travel with it: its model, {CONTRACT_FILE} and {REFERENCE_FILE}.",
+            where=f"MLflow run {run_id}; expected in {model_uri} and {_artifact_folder(client, run_id)}",
+            example=str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__,
+            remedy="if the project folder was moved, renamed or copied from another machine (MLflow keeps absolute "
+            "places), put it back where it was, or train and review a new version here with `kedro run`; "
+            "else restore the run's artifacts; a version that another tool registered cannot be used here",
+        ) from error
+    return ReleaseFiles(
+        model=model,
+        reference=companions / REFERENCE_FILE,
+        contract=companions / CONTRACT_FILE,
+        model_digest=digest_files(model),
+        companion_digest=digest_files(companions),
+    )
+
+
+def load_trusted_sklearn(folder: str | Path, where: str = "") -> Any:
+    """Load a scikit-learn model stored as skops, with the reviewed list of types only.
+
+    Args:
+        folder: Local folder of the model.
+        where: What to call it in a message, for a folder that is gone when the message is read; by default its path.
+
+    Returns:
+        The fitted estimator.
+
+    Raises:
+        ModelFormatError: The folder holds no readable skops file (pickle formats are never opened).
+        UntrustedModelError: The file contains other types.
+    """
+    import skops.io as sio
+    from skops.io.exceptions import UntrustedTypesFoundException
+
+    file = Path(folder) / MODEL_FILE
+    if not file.is_file():
+        found = ", ".join(sorted(path.name for path in Path(folder).glob("*"))) or "nothing"
+        raise ModelFormatError(
+            f"The model is not stored as {MODEL_FILE}; pickle, cloudpickle and other formats can run any "
+            "code when they are opened and are refused.",
+            where=where or str(folder),
+            example=f"found: {found}",
+            remedy="train and register the model with `kedro run`, which stores it in the skops format",
+        )
+    try:
+        return sio.load(file, trusted=list(TRUSTED_TYPES))
+    except UntrustedTypesFoundException as error:
+        raise _untrusted(sio.get_untrusted_types(file=file), where or str(file)) from error
+    except Exception as error:
+        # skops documents no common class for a damaged or forged file: bad zip, missing keys, wrong JSON, …
+        raise ModelFormatError(
+            "The stored model cannot be read.",
+            where=where or str(file),
+            example=f"{type(error).__name__}: {error}".replace(str(file), MODEL_FILE),
+            remedy="the file is damaged or was written by other versions of scikit-learn or skops; "
+            "restore it or train a new version with `kedro run`",
+        ) from error
+
+
+def require_storable(estimator: Any) -> None:
+    """Refuse an estimator that could be stored but not loaded again.
+
+    Args:
+        estimator: A fitted scikit-learn estimator.
+
+    Raises:
+        ModelFormatError: skops cannot store it.
+        UntrustedModelError: It contains types outside the reviewed list.
+    """
+    import skops.io as sio
+
+    try:
+        stored = sio.dumps(estimator)
+    except Exception as error:
+        # skops raises whatever the object's own state raises.
+        raise ModelFormatError(
+            f"The model {type(estimator).__name__} cannot be stored in the skops format.",
+            example=f"{type(error).__name__}: {error}",
+            remedy="use an estimator made of importable scikit-learn parts, without lambdas",
+        ) from error
+    types = sio.get_untrusted_types(data=stored)
+    if set(types) - set(TRUSTED_TYPES):
+        raise _untrusted(types, type(estimator).__name__)
+
+
+def _download(uri: str, folder: Path, tracking_uri: str | None) -> Path:
+    from mlflow.artifacts import download_artifacts
+
+    silence_mlflow()
+    return Path(download_artifacts(artifact_uri=uri, dst_path=str(folder), tracking_uri=tracking_uri))
+
+
+def _artifact_folder(client: MlflowClient, run_id: str) -> str:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return str(client.get_run(run_id).info.artifact_uri)
+    except MlflowException:
+        return "a run that MLflow does not know"
+
+
+def _download_companion(client: MlflowClient, run_id: str, name: str, folder: Path) -> None:
+    """Put a run's artifact under its own name; MLflow keeps its folders or not, depending on the store."""
+    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+        target = folder / name
+        target.parent.mkdir(exist_ok=True)
+        Path(client.download_artifacts(run_id, name, temporary)).replace(target)
+
+
+def _untrusted(types: list[str], where: str) -> UntrustedModelError:
+    unknown = sorted(set(types) - set(TRUSTED_TYPES))
+    return UntrustedModelError(
+        "The model contains types that are not on the reviewed list and are therefore not loaded.",
+        where=where,
+        how_many=f"{len(unknown)} type(s)",
+        example=", ".join(unknown[:5]),
+        remedy="choose an estimator from scikit-learn's linear models, trees, forests or gradient boosting; "
+        "or, after reviewing what the type does when it is loaded, add it to TRUSTED_TYPES in "
+        "release/model_files.py",
+    )

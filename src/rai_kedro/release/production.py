@@ -1,0 +1,291 @@
+"""What is in production: the version that a person approved, checked against the record and its own files."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from rai_kedro.errors import RaiError
+from rai_kedro.release.card import digest_card
+from rai_kedro.release.decisions import (
+    Review,
+    find_last_decision,
+    find_standing_approval,
+    list_decisions,
+    review_advice,
+)
+from rai_kedro.release.examination import ModelChangedError
+from rai_kedro.release.gate import require_covered
+from rai_kedro.release.model_files import ReleaseFiles, fetch_release, load_trusted_sklearn
+from rai_kedro.release.record import read
+from rai_kedro.release.verification import require_tags_agree
+from rai_kedro.release.versions import (
+    APPROVED,
+    PRODUCTION,
+    REVIEW_TAG,
+    find_aliases,
+    find_reviewable,
+    find_version,
+    search_versions,
+    unknown_model,
+)
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+
+class NoProductionVersionError(RaiError):
+    """No version is in production."""
+
+
+class ApprovalMissingError(RaiError):
+    """A version is under ``production`` that nobody's recorded approval put there."""
+
+
+class EvidenceMissingError(RaiError):
+    """The evidence record is not where it should be."""
+
+
+@dataclass(frozen=True)
+class ApprovedVersion:
+    """The version in production.
+
+    Attributes:
+        name: Registered model, which is the use case.
+        version: Version number, as text.
+        run_id: MLflow run that trained it.
+        source: URI of the model's files.
+        review: The approval that put it there.
+    """
+
+    name: str
+    version: str
+    run_id: str
+    source: str
+    review: Review
+
+
+@dataclass(frozen=True)
+class ProductionModel:
+    """The model in production and what it is compared with.
+
+    Attributes:
+        model: Fitted scikit-learn estimator.
+        version: Version number, as text.
+        run_id: MLflow run that trained it.
+        reference: Test split of its training: features of both lanes, label and prediction.
+        contract: The column contract it was trained under.
+        review: The approval that put it into production.
+    """
+
+    model: Any
+    version: str
+    run_id: str
+    reference: pd.DataFrame
+    contract: Mapping[str, Any]
+    review: Review
+
+
+def approved_version(client: MlflowClient, use_case: str, evidence_path: str | Path) -> ApprovedVersion:
+    """Return the version in production, after every check that it may be there.
+
+    Alias, tags and evidence record must agree on one version, and its files must be those that were approved.
+    An alias alone is not enough: in open-source MLflow, whoever may edit the model may move it.
+
+    Args:
+        client: MLflow client.
+        use_case: Name of the use case.
+        evidence_path: The use case's evidence record.
+
+    Returns:
+        The version and its approval.
+
+    Raises:
+        UnknownModelError: Nothing is trained yet.
+        NoProductionVersionError: No version is approved.
+        ApprovalMissingError: The alias names a version whose approval is not recorded or no longer stands.
+        EvidenceMissingError: There is no evidence record.
+        EvidenceBrokenError: The evidence record does not hold.
+        ReleaseIncompleteError: Files of the version are missing.
+        ModelChangedError: Files of the version, or its model card, changed after the approval.
+        GateContradictedError: The gate's decision changed after the approval, or the approval does not cover it.
+        RecordContradictedError: The version's tags say something else than the record.
+    """
+    with tempfile.TemporaryDirectory(prefix="rai-production-") as folder:
+        return _open_approved(client, use_case, Path(evidence_path), Path(folder))[0]
+
+
+def load_production(client: MlflowClient, use_case: str, evidence_path: str | Path) -> ProductionModel:
+    """Load the model in production after the checks of `approved_version`, from the files they looked at.
+
+    Args:
+        client: MLflow client.
+        use_case: Name of the use case.
+        evidence_path: The use case's evidence record.
+
+    Returns:
+        The model with its reference data and contract.
+
+    Raises:
+        RaiError: As `approved_version`.
+        ModelFormatError: The model is not stored as skops.
+        UntrustedModelError: The model contains types outside the reviewed list.
+    """
+    with tempfile.TemporaryDirectory(prefix="rai-production-") as folder:
+        approved, files = _open_approved(client, use_case, Path(evidence_path), Path(folder))
+        return ProductionModel(
+            model=load_trusted_sklearn(files.model, f"registered model {use_case}, version {approved.version}"),
+            version=approved.version,
+            run_id=approved.run_id,
+            reference=pd.read_parquet(files.reference),
+            contract=json.loads(files.contract.read_text(encoding="utf-8")),
+            review=approved.review,
+        )
+
+
+def load_reference(client: MlflowClient, use_case: str, version: str, evidence_path: str | Path) -> pd.DataFrame:
+    """Load the reference data of a version that was approved, whether or not it is in production now.
+
+    A month keeps the version that scored it, and is compared with that version's reference data.
+
+    Args:
+        client: MLflow client.
+        use_case: Name of the use case.
+        version: Version number.
+        evidence_path: The use case's evidence record.
+
+    Returns:
+        Test split of its training: features of both lanes, label and prediction.
+
+    Raises:
+        UnknownVersionError: There is no such version.
+        ApprovalMissingError: No approval of the version is on record.
+        RaiError: As `approved_version`.
+    """
+    found = find_version(client, use_case, version)
+    review = _find_approval(found, Path(evidence_path))
+    with tempfile.TemporaryDirectory(prefix="rai-reference-") as folder:
+        return pd.read_parquet(_open_release(client, found, review, Path(folder))[1].reference)
+
+
+def _open_approved(
+    client: MlflowClient, use_case: str, evidence_path: Path, folder: Path
+) -> tuple[ApprovedVersion, ReleaseFiles]:
+    version = _find_production(client, use_case)
+    review = _require_approval(version, evidence_path)
+    return _open_release(client, version, review, folder)
+
+
+def _open_release(
+    client: MlflowClient, version: ModelVersion, review: Review, folder: Path
+) -> tuple[ApprovedVersion, ReleaseFiles]:
+    source = client.get_model_version_download_uri(version.name, str(version.version))
+    files = fetch_release(client, source, review.run_id, folder)
+    card = digest_card(client, review.use_case, review.version, review.run_id)
+    _require_as_approved(review, files, card)
+    require_covered(client, version, review)
+    return ApprovedVersion(review.use_case, review.version, review.run_id, source, review), files
+
+
+def _find_production(client: MlflowClient, use_case: str) -> ModelVersion:
+    number = find_aliases(client, use_case).get(PRODUCTION)
+    if number is not None:
+        return find_version(client, use_case, number)
+    if not search_versions(client, use_case):
+        raise unknown_model(use_case)
+    raise NoProductionVersionError(
+        f"No version of {use_case} is in production, so nothing may be scored with it.",
+        where=f"registered model {use_case}, alias {PRODUCTION}",
+        remedy=_find_review_command(client, use_case),
+    )
+
+
+def _require_approval(version: ModelVersion, evidence_path: Path) -> Review:
+    number, tag = str(version.version), version.tags.get(REVIEW_TAG)
+    if tag != APPROVED:
+        found = f"tag {REVIEW_TAG} is {tag!r}" if tag else f"it has no tag {REVIEW_TAG}"
+        raise _approval_missing(version, evidence_path, found)
+    if not evidence_path.is_file():
+        raise _evidence_missing(version, evidence_path, "is in production")
+    standing = find_standing_approval(read(evidence_path), version.name)
+    if standing is None:
+        raise _approval_missing(version, evidence_path, "the record holds no approval that stands")
+    review, entry = standing
+    if (review.version, review.run_id) != (number, version.run_id):
+        found = f"the last approval on record is of version {review.version}, run {review.run_id}"
+        raise _approval_missing(version, evidence_path, found)
+    require_tags_agree(version, review, entry, evidence_path)
+    return review
+
+
+def _find_approval(version: ModelVersion, evidence_path: Path) -> Review:
+    """Return the last approval of a version, which may have left production or been rejected since."""
+    number, run_id = str(version.version), version.run_id or ""
+    if not evidence_path.is_file():
+        raise _evidence_missing(version, evidence_path, "scored months")
+    entries = read(evidence_path)
+    last = find_last_decision(entries, version.name, number, run_id)
+    approvals = [
+        review
+        for review, _ in list_decisions(entries, version.name)
+        if (review.version, review.run_id, review.decision) == (number, run_id, APPROVED)
+    ]
+    if last is None or not approvals:
+        raise ApprovalMissingError(
+            f"Version {number} of {version.name} has no approval on record, so its reference data are not used.",
+            where=f"registered model {version.name}, run {run_id}; evidence {evidence_path}",
+            remedy="restore the record from a backup; or start the months over with "
+            f"`kedro rai reset --use-case {version.name}` under an approved version",
+        )
+    require_tags_agree(version, *last, evidence_path)
+    return approvals[-1]
+
+
+def _evidence_missing(version: ModelVersion, evidence_path: Path, role: str) -> EvidenceMissingError:
+    return EvidenceMissingError(
+        f"Version {version.version} of {version.name} {role}, but there is no evidence record of it.",
+        where=str(evidence_path),
+        remedy="restore the file from a backup or from the machine on which it was approved; "
+        f"or review again: {review_advice(version)}",
+    )
+
+
+def _require_as_approved(review: Review, files: ReleaseFiles, card: str) -> None:
+    for approved, found, noun in (
+        (review.model_digest, files.model_digest, "model files"),
+        (review.companion_digest, files.companion_digest, "reference data or contract"),
+        (review.card_digest, card, "model card"),
+    ):
+        if approved != found:
+            raise ModelChangedError(
+                f"The {noun} of version {review.version} of {review.use_case} changed after the approval.",
+                where=f"registered model {review.use_case}, run {review.run_id}",
+                example=f"SHA-256 {approved[:12] + '…' if approved else 'not on record'}, approved on "
+                f"{review.reviewed_at}; {found[:12]}… now",
+                remedy="find out who changed them and restore them from a backup; or train a new version "
+                f"with `kedro run --pipelines {review.use_case}` and have it reviewed",
+            )
+
+
+def _approval_missing(version: ModelVersion, evidence_path: Path, found: str) -> ApprovalMissingError:
+    return ApprovalMissingError(
+        f"Version {version.version} of {version.name} is under alias '{PRODUCTION}', but its approval is "
+        "not on record.",
+        where=f"registered model {version.name}; evidence {evidence_path}",
+        example=found,
+        remedy="the alias was moved by hand, or an approval was cut off; " + review_advice(version),
+    )
+
+
+def _find_review_command(client: MlflowClient, use_case: str) -> str:
+    number = find_reviewable(client, use_case)
+    if number is not None:
+        return review_advice(find_version(client, use_case, number))
+    return f"every version was rejected: train a new one with `kedro run --pipelines {use_case}`"

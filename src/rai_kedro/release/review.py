@@ -1,0 +1,266 @@
+"""A person's decision on a model version: recorded as evidence, shown as tags, effective as an alias."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rai_kedro.errors import RaiError
+from rai_kedro.release.card import mark_card
+from rai_kedro.release.card_pages import require_same_pages
+from rai_kedro.release.chain import Entry
+from rai_kedro.release.decisions import (
+    APPROVE,
+    REJECT,
+    Review,
+    describe_gate,
+    describe_review,
+    find_rejection,
+    find_standing_approval,
+    is_covered,
+    tags_of,
+)
+from rai_kedro.release.examination import Digests, digests_on_tags, examine
+from rai_kedro.release.gate import judge_gate, require_open
+from rai_kedro.release.record import append, read
+from rai_kedro.release.versions import (
+    APPROVED,
+    GATE_TAG,
+    PRODUCTION,
+    REJECTED,
+    REVIEW_TAG,
+    STATEMENT_TAG,
+    find_aliases,
+    find_version,
+)
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+
+class ReviewIncompleteError(RaiError):
+    """The decision lacks its reviewer or its statement, or accepts a risk without a reason."""
+
+
+class RejectedVersionError(RaiError):
+    """The version was rejected and stays so."""
+
+
+@dataclass(frozen=True)
+class ReviewRequest:
+    """What a person says about a version.
+
+    Attributes:
+        use_case: Name of the use case and of its registered model.
+        version: Version number.
+        reviewer: Who decides.
+        statement: Why, in the reviewer's words.
+        reviewed_at: When, with time zone.
+        demo: True if a demonstration decides in a person's stead; recorded and shown as such.
+        accept_risk: Why the version is approved though the fairness gate does not pass; None if no risk is accepted.
+    """
+
+    use_case: str
+    version: str
+    reviewer: str
+    statement: str
+    reviewed_at: datetime
+    demo: bool = False
+    accept_risk: str | None = None
+
+
+@dataclass(frozen=True)
+class ReviewOutcome:
+    """What a decision led to.
+
+    Attributes:
+        review: The decision that stands.
+        recorded: False if it stood already and no second entry was made.
+        message: One or two sentences for the person.
+    """
+
+    review: Review
+    recorded: bool
+    message: str
+
+
+def approve(client: MlflowClient, request: ReviewRequest, evidence_path: str | Path) -> ReviewOutcome:
+    """Approve a version: record it, tag the version, and let alias ``production`` name it.
+
+    The order is what makes a kill safe. The record comes first: without it `approved_version` accepts
+    nothing, so nothing can be in production that is not recorded. Then the card's pages, which show it, and the
+    tags, ``rai.review`` last of them. The alias comes last: until it moves, production does not load the new
+    version. A kill in between leaves a record that the alias does not follow, at which monitoring stops;
+    approving again completes it without a second entry.
+
+    Args:
+        client: MLflow client.
+        request: Who approves which version, and why.
+        evidence_path: The use case's evidence record.
+
+    Returns:
+        The decision that stands.
+
+    Raises:
+        ReviewIncompleteError: Reviewer, statement or the reason to accept a risk is empty.
+        UnknownModelError: The model has no versions.
+        UnknownVersionError: It has others.
+        RejectedVersionError: The version was rejected.
+        ModelChangedError: Its files are not those that were trained.
+        ReleaseIncompleteError: Some of its files are missing.
+        TrainingIncompleteError: Its run lacks performance or fairness figures.
+        CardMissingError: It has no model card.
+        CardPageChangedError: A page of the card differs from what was written.
+        UntrustedModelError: The model contains types that would not be loaded.
+        ModelUnusableError: Its mitigation needs a column that its contract does not permit today.
+        RiskNotAcceptedError: The fairness gate does not pass, and ``accept_risk`` is None.
+        NoRiskToAcceptError: The fairness gate passes, and ``accept_risk`` is not None.
+        EvidenceBrokenError: The record does not hold.
+        EvidenceWriteError: The record cannot be written.
+    """
+    _require_words(request)
+    version = find_version(client, request.use_case, request.version)
+    entries = read(evidence_path)
+    _require_not_rejected(version, find_rejection(entries, _make_review(request, version, APPROVED, Digests())))
+    gate = judge_gate(client, version)
+    review = _make_review(request, version, APPROVED, examine(client, version)._replace(gate=gate.digest))
+    review = replace(review, fairness_gate=gate.decision.outcome, gate_summary=gate.summary)
+    standing = find_standing_approval(entries, request.use_case)
+    recorded = standing is None or _subject(standing[0]) != _subject(review) or not is_covered(standing[0])
+    if recorded:
+        # Else a page that a kill left half written is put right by marking it again.
+        require_same_pages(client, version)
+    if recorded or request.accept_risk is not None:
+        require_open(version, gate, request.accept_risk)
+    if standing is None or recorded:
+        entry = append(evidence_path, APPROVE, asdict(review), review.reviewed_at)
+    else:
+        review, entry = standing
+    unmarked = mark_card(client, version, describe_review(review))
+    _tag(client, review, entry)
+    client.set_registered_model_alias(review.use_case, PRODUCTION, review.version)
+    return ReviewOutcome(review, recorded, _describe_approval(review, recorded) + unmarked)
+
+
+def reject(client: MlflowClient, request: ReviewRequest, evidence_path: str | Path) -> ReviewOutcome:
+    """Reject a version: record it, tag the version, and take it out of production if it is there.
+
+    The record comes first here, too: from then on `approved_version` refuses the version, whatever its tags
+    and the alias still say.
+
+    Args:
+        client: MLflow client.
+        request: Who rejects which version, and why.
+        evidence_path: The use case's evidence record.
+
+    Returns:
+        The decision that stands.
+
+    Raises:
+        ReviewIncompleteError: Reviewer or statement is empty.
+        UnknownModelError: The model has no versions.
+        UnknownVersionError: It has others.
+        EvidenceBrokenError: The record does not hold.
+        EvidenceWriteError: The record cannot be written.
+    """
+    _require_words(request)
+    if request.accept_risk is not None:
+        raise ValueError("a rejection accepts no risk")
+    version = find_version(client, request.use_case, request.version)
+    # From the tags: a version whose files are gone or damaged must be rejectable, too.
+    review = _make_review(request, version, REJECTED, digests_on_tags(version))
+    review = replace(review, fairness_gate=version.tags.get(GATE_TAG, ""))
+    standing = find_rejection(read(evidence_path), review)
+    if standing is None:
+        entry = append(evidence_path, REJECT, asdict(review), review.reviewed_at)
+    else:
+        review, entry = standing
+    _tag(client, review, entry)
+    was_production = find_aliases(client, review.use_case).get(PRODUCTION) == review.version
+    if was_production:
+        client.delete_registered_model_alias(review.use_case, PRODUCTION)
+    unmarked = mark_card(client, version, describe_review(review))
+    message = _describe_rejection(review, standing is None, was_production) + unmarked
+    return ReviewOutcome(review, standing is None, message)
+
+
+def _subject(review: Review) -> tuple[str, ...]:
+    digests = (review.model_digest, review.companion_digest, review.card_digest, review.gate_digest)
+    return (review.version, review.run_id, *digests)
+
+
+def _make_review(request: ReviewRequest, version: ModelVersion, decision: str, digests: Digests) -> Review:
+    if request.reviewed_at.tzinfo is None:
+        raise ValueError("reviewed_at must have a time zone")
+    return Review(
+        use_case=request.use_case,
+        version=str(version.version),
+        run_id=version.run_id or "",
+        decision=decision,
+        reviewer=request.reviewer.strip(),
+        statement=request.statement.strip(),
+        reviewed_at=request.reviewed_at.astimezone(UTC).isoformat(timespec="seconds"),
+        model_digest=digests.model,
+        companion_digest=digests.companion,
+        card_digest=digests.card,
+        gate_digest=digests.gate,
+        accepted_risk=(request.accept_risk or "").strip(),
+        demo=request.demo,
+    )
+
+
+def _require_words(request: ReviewRequest) -> None:
+    missing = [name for name in ("reviewer", "statement") if not getattr(request, name).strip()]
+    if missing:
+        raise ReviewIncompleteError(
+            f"A decision needs a {' and a '.join(missing)}; an empty one is not accepted.",
+            where=f"review of {request.use_case} version {request.version}",
+            remedy="say who decides and why: --reviewer NAME --statement TEXT",
+        )
+    if request.accept_risk is not None and not request.accept_risk.strip():
+        raise ReviewIncompleteError(
+            "A risk is accepted for a reason; an empty one is not accepted.",
+            where=f"review of {request.use_case} version {request.version}",
+            remedy='say why the risk can be answered for: --accept-risk "REASON"',
+        )
+
+
+def _require_not_rejected(version: ModelVersion, rejection: tuple[Review, Entry] | None) -> None:
+    if rejection is None and version.tags.get(REVIEW_TAG) != REJECTED:
+        return
+    statement = rejection[0].statement if rejection else version.tags.get(STATEMENT_TAG)
+    raise RejectedVersionError(
+        f"Version {version.version} of {version.name} was rejected and cannot be approved.",
+        where=f"registered model {version.name}",
+        example=f"the statement was: {statement}",
+        remedy=f"train a new version with `kedro run --pipelines {version.name}` and have that one reviewed",
+    )
+
+
+def _tag(client: MlflowClient, review: Review, entry: Entry) -> None:
+    for name, value in tags_of(review, entry).items():
+        client.set_model_version_tag(review.use_case, review.version, name, value)
+
+
+def _describe_approval(review: Review, recorded: bool) -> str:
+    label = " (demo, not a person's review)" if review.demo else ""
+    gate = f"The {describe_gate(review.fairness_gate, review.accepted_risk)}"
+    if recorded:
+        return f"Version {review.version} of {review.use_case} is approved{label} and in production.\n{gate}"
+    return (
+        f"Version {review.version} of {review.use_case} was already approved{label} by {review.reviewer} on "
+        f"{review.reviewed_at}; it is in production, and nothing new was recorded.\n{gate}"
+    )
+
+
+def _describe_rejection(review: Review, recorded: bool, was_production: bool) -> str:
+    state = "is rejected" if recorded else f"was already rejected by {review.reviewer} on {review.reviewed_at}"
+    message = f"Version {review.version} of {review.use_case} {state}."
+    if was_production:
+        message += (
+            " It was in production: alias 'production' is removed, and monitoring stops until a version is approved."
+        )
+    return message

@@ -1,0 +1,281 @@
+"""The fairness of a model as its card shows it: the gate in one sentence, verdicts, and one part per grouping."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from rai_kedro.fairness.assessment import GroupTable
+from rai_kedro.fairness.estimates import Disparity, GroupFigure
+from rai_kedro.fairness.metrics import METRICS, MetricDefinition
+from rai_kedro.fairness.verdicts import GateDecision, Verdict, VerdictOutcome
+from rai_kedro.report.card_fairness import FairnessRecord
+from rai_kedro.report.metric_words import OUTCOMES, VERDICTS, describe_compared, find_unit, name_kind, name_metric
+from rai_kedro.words import format_share
+
+# Under this many rows an interval is so wide that a group is named for it.
+SMALL_GROUP = 30
+_GRAVEST_FIRST: tuple[VerdictOutcome, ...] = ("fail", "not_assessed", "insufficient_evidence", "pass")
+_CLOSE = 1e-9
+
+
+@dataclass(frozen=True)
+class VerdictLine:
+    """One judged disparity.
+
+    Attributes:
+        disparity: What was judged.
+        metric: Its metric by name.
+        compared: What is compared, in plain words.
+        kind: ``difference``, ``ratio`` or a distance, in words.
+        unit: Unit of the figure; empty for a pure number.
+        limit: What is tolerated, for example ``"at most 0.1"``.
+        outcome: The verdict's key.
+        verdict: The verdict in words.
+        reason: The verdict in one sentence.
+        settled_by: What would settle it.
+    """
+
+    disparity: Disparity
+    metric: str
+    compared: str
+    kind: str
+    unit: str
+    limit: str
+    outcome: VerdictOutcome
+    verdict: str
+    reason: str
+    settled_by: str
+
+
+@dataclass(frozen=True)
+class DisparityLine:
+    """One disparity of a grouping, judged or not; ``verdict`` says so when no tolerance is set."""
+
+    disparity: Disparity
+    kind: str
+    unit: str
+    apart: str
+    verdict: str
+    outcome: str
+
+
+@dataclass(frozen=True)
+class MetricLines:
+    """One metric on one grouping: its name, what it compares, and a line for each of its kinds."""
+
+    metric: str
+    compared: str
+    lines: tuple[DisparityLine, ...]
+
+
+@dataclass(frozen=True)
+class GroupLine:
+    """One group's figures, in the order of the rates; None where a rate has none for it."""
+
+    group: str
+    is_small: bool
+    figures: tuple[GroupFigure | None, ...]
+
+
+@dataclass(frozen=True)
+class GroupingView:
+    """Everything of one grouping.
+
+    Attributes:
+        column: The grouping.
+        rule: How the groups were made.
+        rates: Names of the rates that every group has.
+        groups: One line per group, small ones too.
+        reference: The group that others are held against; empty where every pair is compared.
+        metrics: One entry per metric, with a line per kind.
+        left_out: Rows left out, with the reason.
+        not_assessed: What could not be compared, with the reason.
+    """
+
+    column: str
+    rule: str
+    rates: tuple[str, ...]
+    groups: tuple[GroupLine, ...]
+    reference: str
+    metrics: tuple[MetricLines, ...]
+    left_out: tuple[str, ...]
+    not_assessed: tuple[str, ...]
+
+
+def view_fairness(record: FairnessRecord) -> dict[str, object]:
+    """Return everything that the templates of the card show of fairness, by name."""
+    return {
+        "gate": describe_gate(record.gate),
+        "level": describe_level(record),
+        "verdicts": list_verdicts(record),
+        "problems": record.gate.problems,
+        "open": describe_open(record.gate),
+        "groupings": list_groupings(record),
+        "metrics": list_metrics(record),
+    }
+
+
+def describe_gate(gate: GateDecision) -> str:
+    """Say the outcome of the gate in one sentence."""
+    counts = {outcome: sum(one.outcome == outcome for one in gate.verdicts) for outcome in _GRAVEST_FIRST}
+    judged = f"{len(gate.verdicts)} judged {_plural('disparity', len(gate.verdicts))}"
+    if gate.outcome == "could_not_be_evaluated":
+        return f"The fairness gate could not be evaluated, and so stays closed: {gate.problems[0]}."
+    if gate.outcome == "pass":
+        return f"The fairness gate says pass: of {judged}, each has its whole interval within the tolerance."
+    parts = [f"{counts[outcome]} {VERDICTS[outcome]}" for outcome in _GRAVEST_FIRST if counts[outcome]]
+    return f"The fairness gate says {OUTCOMES[gate.outcome]}. Of {judged}: {', '.join(parts)}."
+
+
+def describe_level(record: FairnessRecord) -> str:
+    """Say how certain the intervals are, and why they may be wider than was configured."""
+    levels = sorted({disparity.level for disparity in record.assessment.disparities})
+    if not levels:
+        return ""
+    text = f"Level {' and '.join(map(format_share, levels))}, of all pairs of groups of a metric and grouping at once"
+    if levels[-1] > record.level + _CLOSE:
+        models = round((1 - record.level) / (1 - levels[-1]))
+        return (
+            f"{text}: higher than the configured {format_share(record.level)}, since the model was chosen among "
+            f"{models} on these same rows, and the intervals have to hold for whichever came out best."
+        )
+    return f"{text}."
+
+
+def list_verdicts(record: FairnessRecord) -> tuple[VerdictLine, ...]:
+    """Return one line per judged disparity, the gravest verdicts first."""
+    ordered = sorted(record.gate.verdicts, key=lambda verdict: _GRAVEST_FIRST.index(verdict.outcome))
+    return tuple(_describe_verdict(verdict, record.unit) for verdict in ordered)
+
+
+def list_groupings(record: FairnessRecord) -> tuple[GroupingView, ...]:
+    """Return one part per grouping; disparities that compare individuals make a part without groups."""
+    tables = {table.column: table for table in record.assessment.tables}
+    columns = dict.fromkeys([*tables, *(disparity.column for disparity in record.assessment.disparities)])
+    return tuple(_view(column, tables.get(column), record) for column in columns)
+
+
+def describe_open(gate: GateDecision) -> str:
+    """Say how much was measured that no tolerance judges; nothing where all is judged."""
+    count = len(gate.without_tolerance)
+    if not count:
+        return ""
+    were = "was" if count == 1 else "were"
+    return f"{count} further {_plural('disparity', count)} {were} measured without a tolerance: reported, not judged."
+
+
+def list_metrics(record: FairnessRecord) -> tuple[tuple[MetricDefinition, str], ...]:
+    """Return the metrics on the card with what each compares, in plain words."""
+    names = dict.fromkeys(disparity.metric for disparity in record.assessment.disparities)
+    return tuple((METRICS[name], describe_compared(name)) for name in names if name in METRICS)
+
+
+def list_small_groups(record: FairnessRecord, least: int = SMALL_GROUP) -> tuple[tuple[str, GroupFigure], ...]:
+    """Return every group of which some figure rests on fewer rows, with its smallest such figure."""
+    found: dict[tuple[str, str], GroupFigure] = {}
+    for table in record.assessment.tables:
+        for figure in table.figures:
+            kept = found.get((table.column, figure.group))
+            if figure.rows < least and (kept is None or figure.rows < kept.rows):
+                found[table.column, figure.group] = figure
+    return tuple((column, figure) for (column, _), figure in found.items())
+
+
+def _describe_verdict(verdict: Verdict, unit: str) -> VerdictLine:
+    disparity = verdict.disparity
+    unit = find_unit(disparity.metric, disparity.kind, unit)
+    bound = "at least" if disparity.kind == "ratio" else "at most"
+    return VerdictLine(
+        disparity=disparity,
+        metric=name_metric(disparity.metric),
+        compared=describe_compared(disparity.metric),
+        kind=name_kind(disparity.kind),
+        unit=unit,
+        limit=f"{bound} {verdict.tolerance:g}",
+        outcome=verdict.outcome,
+        verdict=VERDICTS[verdict.outcome],
+        reason=verdict.reason,
+        settled_by=_say_what_settles(verdict),
+    )
+
+
+def _say_what_settles(verdict: Verdict) -> str:
+    if verdict.outcome == "insufficient_evidence":
+        if verdict.rows_needed is None:
+            return "no feasible number of rows: the figure lies on or near the limit, or has an open interval"
+        return f"about {verdict.rows_needed:,} further rows behind these figures"
+    if verdict.outcome == "not_assessed":
+        return "; ".join(verdict.disparity.not_assessed) or verdict.reason
+    return "settled"
+
+
+def _view(column: str, table: GroupTable | None, record: FairnessRecord) -> GroupingView:
+    disparities = [one for one in record.assessment.disparities if one.column == column]
+    verdicts = {(one.disparity.metric, one.disparity.kind): one for one in record.gate.verdicts if _is_of(one, column)}
+    metrics = {one.metric: [other for other in disparities if other.metric == one.metric] for one in disparities}
+    rates = tuple(dict.fromkeys(figure.rate for figure in table.figures)) if table else ()
+    return GroupingView(
+        column=column,
+        rule=table.rule if table else disparities[0].rule,
+        rates=rates,
+        groups=tuple(_list_groups(table, rates)) if table else (),
+        reference=next((one.reference for one in disparities if one.reference), "") or "",
+        metrics=tuple(
+            MetricLines(
+                name_metric(metric),
+                describe_compared(metric),
+                tuple(_describe_disparity(one, verdicts.get((metric, one.kind)), record.unit) for one in found),
+            )
+            for metric, found in metrics.items()
+        ),
+        left_out=_list_left_out(table, disparities),
+        not_assessed=_list_not_assessed(table, disparities),
+    )
+
+
+def _is_of(verdict: Verdict, column: str) -> bool:
+    return verdict.disparity.column == column
+
+
+def _describe_disparity(disparity: Disparity, verdict: Verdict | None, unit: str) -> DisparityLine:
+    apart = disparity.reason if disparity.pair is None else "lower: {}; higher: {}".format(*disparity.pair)
+    return DisparityLine(
+        disparity=disparity,
+        kind=name_kind(disparity.kind),
+        unit=find_unit(disparity.metric, disparity.kind, unit),
+        apart=apart,
+        verdict=VERDICTS[verdict.outcome] if verdict else "not judged: no tolerance is set",
+        outcome=verdict.outcome if verdict else "",
+    )
+
+
+def _list_groups(table: GroupTable, rates: Sequence[str]) -> Iterable[GroupLine]:
+    figures = {(figure.group, figure.rate): figure for figure in table.figures}
+    for group in dict.fromkeys(figure.group for figure in table.figures):
+        of_group = tuple(figures.get((group, rate)) for rate in rates)
+        rows = [figure.rows for figure in of_group if figure is not None]
+        is_small = min(rows, default=0) < SMALL_GROUP
+        yield GroupLine(group, is_small, of_group)
+
+
+def _list_left_out(table: GroupTable | None, disparities: Sequence[Disparity]) -> tuple[str, ...]:
+    """Return the rows left out of the figures, and those left out of a metric only, each once."""
+    of_all = table.left_out if table else {}
+    lines = [f"{rows:,} rows: {reason}" for reason, rows in of_all.items()]
+    for disparity in disparities:
+        only = {reason: rows for reason, rows in disparity.left_out.items() if of_all.get(reason) != rows}
+        lines += [f"{name_metric(disparity.metric)}: {rows:,} rows: {reason}" for reason, rows in only.items()]
+    return tuple(dict.fromkeys(lines))
+
+
+def _list_not_assessed(table: GroupTable | None, disparities: Sequence[Disparity]) -> tuple[str, ...]:
+    of_all = table.not_assessed if table else ()
+    lines = list(of_all)
+    for disparity in disparities:
+        lines += [f"{name_metric(disparity.metric)}: {one}" for one in disparity.not_assessed if one not in of_all]
+    return tuple(dict.fromkeys(lines))
+
+
+def _plural(word: str, count: int) -> str:
+    return word if count == 1 else f"{word.removesuffix('y')}ies"

@@ -1,0 +1,129 @@
+"""The governance report as one readable page: risk register, data profile, and what the model would use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from rai_kedro.report.page import render_page
+from rai_kedro.report.rows import ProfileRow, RegisterRow, read_profile, read_register
+
+_SPARK_WIDTH, _SPARK_HEIGHT = 100.0, 20.0
+
+
+@dataclass(frozen=True)
+class ColumnHistory:
+    """One column over the months, with what the overview line of the page needs."""
+
+    dataset: str
+    name: str
+    rows: tuple[ProfileRow, ...]
+
+    @property
+    def first(self) -> ProfileRow:
+        """The earliest month."""
+        return self.rows[0]
+
+    @property
+    def last(self) -> ProfileRow:
+        """The latest month."""
+        return self.rows[-1]
+
+    @property
+    def is_numeric(self) -> bool:
+        """Whether any month has a mean."""
+        return any(row.mean is not None for row in self.rows)
+
+    @property
+    def missing(self) -> float:
+        """The largest share of missing values of any month."""
+        return max(row.missing_share for row in self.rows)
+
+    @property
+    def minimum(self) -> float | None:
+        """The smallest value of all months."""
+        return min((row.minimum for row in self.rows if row.minimum is not None), default=None)
+
+    @property
+    def maximum(self) -> float | None:
+        """The largest value of all months."""
+        return max((row.maximum for row in self.rows if row.maximum is not None), default=None)
+
+    @property
+    def line(self) -> str:
+        """SVG path of the monthly means; a month without a mean leaves a gap."""
+        parts, is_drawing = [], False
+        for index, row in enumerate(self.rows):
+            if row.mean is not None:
+                parts.append(f"{'L' if is_drawing else 'M'}{self._place(index, row.mean)}")
+            is_drawing = row.mean is not None
+        return " ".join(parts)
+
+    @property
+    def band(self) -> str:
+        """SVG polygon one standard deviation around the monthly means."""
+        known = [(i, row.mean, row.sd or 0.0) for i, row in enumerate(self.rows) if row.mean is not None]
+        upper = [self._place(i, mean + sd) for i, mean, sd in known]
+        lower = [self._place(i, mean - sd) for i, mean, sd in reversed(known)]
+        return " ".join([*upper, *lower])
+
+    def _place(self, index: int, value: float) -> str:
+        """Return the point of one month on the column's own scale; SVG counts downwards."""
+        known = [(row.mean, row.sd or 0.0) for row in self.rows if row.mean is not None]
+        low, high = min(mean - sd for mean, sd in known), max(mean + sd for mean, sd in known)
+        share = (value - low) / (high - low) if high > low else 0.5
+        x = _SPARK_WIDTH * index / max(1, len(self.rows) - 1)
+        return f"{x:.1f},{_SPARK_HEIGHT * (1 - share):.1f}"
+
+
+def render_governance_page(
+    register: Sequence[Mapping[str, Any]], profile: Sequence[Mapping[str, Any]], *, use_case: str, as_of: str
+) -> str:
+    """Render the governance report as one self-contained HTML page.
+
+    Args:
+        register: One mapping per governed column; keys: dataset, column, type, description, use, is_risky,
+            is_demographic, risk, owner, purpose, justification (mapping by, reason, until; or ``None``) and
+            model_uses.
+        profile: One mapping per column and month; keys: dataset, column, month, rows, missing_share, mean,
+            sd, minimum, maximum, distinct and top (mapping category to rows, most frequent first; or
+            ``None``).
+        use_case: Name of the use case.
+        as_of: Day from which the days left of a justification are counted, ISO 8601.
+
+    Returns:
+        HTML that fetches nothing.
+
+    Raises:
+        ReportRowError: A row lacks a key or has a value of the wrong kind.
+    """
+    rows, months = read_register(register), read_profile(profile)
+    flagged = [row for row in rows if row.flags]
+    used = [row for row in rows if row.model_uses and not row.is_label]
+    return render_page(
+        "governance.html.j2",
+        {},
+        use_case=use_case,
+        today=datetime.fromisoformat(as_of).date(),
+        register=rows,
+        datasets=list(dict.fromkeys(row.dataset for row in rows)),
+        flagged=flagged,
+        used=used,
+        flagged_used=[row for row in used if row.flags],
+        columns=_collect_histories(rows, months),
+        months=sorted({row.month for row in months}),
+    )
+
+
+def _collect_histories(register: Sequence[RegisterRow], profile: Sequence[ProfileRow]) -> list[ColumnHistory]:
+    """Group the profile by column, in the order of the register, columns unknown to it last."""
+    by_column: dict[tuple[str, str], list[ProfileRow]] = {(row.dataset, row.column): [] for row in register}
+    for row in profile:
+        by_column.setdefault((row.dataset, row.column), []).append(row)
+    return [
+        ColumnHistory(dataset, name, tuple(sorted(rows, key=lambda row: row.month)))
+        for (dataset, name), rows in by_column.items()
+        if rows
+    ]

@@ -1,0 +1,142 @@
+"""What every page shares: templates that escape, figures embedded once, a policy that forbids fetching."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from rai_kedro.words import (
+    begin_sentence,
+    describe_validity,
+    format_gain,
+    format_interval,
+    format_moment,
+    format_number,
+    format_share,
+    format_span,
+    write_parameters,
+)
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+_FILTERS = {
+    "number": format_number,
+    "interval": format_interval,
+    "span": format_span,
+    "sentence": begin_sentence,
+    "gain": format_gain,
+    "share": format_share,
+    "moment": format_moment,
+    "validity": describe_validity,
+    "parameters": write_parameters,
+}
+# What acts as markup inside a line or cell; an interval's brackets and a column's underscore do not.
+_MARKDOWN_MARKUP = re.compile(r"([\\`*|~]|\](?=[(\[:])|(?<!\w)_|_(?!\w))")
+
+
+@dataclass(frozen=True)
+class EmbeddedFigure:
+    """A figure in a page: its caption, the section its layout asks for (``meta.section``), its JSON."""
+
+    caption: str
+    section: str
+    text: Markup
+
+
+def render_page(template: str, figures: Mapping[str, Figure], **contents: object) -> str:
+    """Render one self-contained HTML page.
+
+    The page carries a content security policy that allows its own scripts by their digest and no fetching at
+    all: what the data bring along cannot run, even if a template forgot to escape it.
+
+    Args:
+        template: File name of the page's template.
+        figures: Plotly figures by caption; plotly.js is embedded once, and only when there is a figure.
+        **contents: What the template shows.
+
+    Returns:
+        The whole HTML text.
+    """
+    scripts = [_read_template("page.js"), *([_read_plotly()] if figures else [])]
+    return (
+        _environment("html")
+        .get_template(template)
+        .render(
+            contents,
+            policy=_allow_only(scripts),
+            # Newest script last: the page's own script needs plotly.js, if there is one.
+            scripts=[Markup(script) for script in reversed(scripts)],  # noqa: S704 - our own files, not data
+            figures=[_embed_figure(caption, figure) for caption, figure in figures.items()],
+        )
+    )
+
+
+def render_markdown_page(template: str, **contents: object) -> str:
+    """Render a Markdown page in which no text from the data acts as Markdown or HTML.
+
+    Args:
+        template: File name of the page's template.
+        **contents: What the template shows.
+
+    Returns:
+        The whole Markdown text.
+    """
+    return _environment("markdown").get_template(template).render(contents)
+
+
+@cache
+def _environment(language: str) -> Environment:
+    environment = Environment(
+        loader=PackageLoader("rai_kedro.report", "templates"),
+        autoescape=True,
+        finalize=_escape_markdown if language == "markdown" else None,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(_FILTERS)
+    return environment
+
+
+def _escape_markdown(value: Any) -> Any:
+    """Make one value safe inside a Markdown line or table cell."""
+    if value is None or hasattr(value, "__html__"):
+        return value
+    line = " ".join(html.escape(str(value), quote=False).split())
+    return Markup(_MARKDOWN_MARKUP.sub(r"\\\1", line))  # noqa: S704 - escaped above
+
+
+def _read_template(name: str) -> str:
+    return resources.files("rai_kedro.report").joinpath("templates", name).read_text("utf-8")
+
+
+@cache
+def _read_plotly() -> str:
+    from plotly.offline import get_plotlyjs
+
+    script: str = get_plotlyjs()
+    return script
+
+
+def _allow_only(scripts: list[str]) -> str:
+    digests = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
+    allowed = " ".join(f"'sha256-{digest}'" for digest in digests)
+    return f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data: blob:"
+
+
+def _embed_figure(caption: str, figure: Figure) -> EmbeddedFigure:
+    """Return the figure as JSON that cannot close its script element."""
+    section = (figure.layout.meta or {}).get("section", "")
+    # No "<" is left in it, which is what makes it safe to mark as such.
+    return EmbeddedFigure(caption, section, Markup(figure.to_json().replace("<", "\\u003c")))  # noqa: S704

@@ -1,0 +1,1 @@
+"""Where months come from: a table, stores, or a database that a user has."""

@@ -1,0 +1,212 @@
+"""Reading a table that a user brings, or saying what is wrong with it.
+
+Values of a text file stay text here. What a column means is decided by its contract and not by the rows that happen to
+be in the file today, so that "007" stays "007" and a new row never changes the type of a column.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+import pandas as pd
+
+from rai_kedro.sources.layout import (
+    COMMA_NUMBER,
+    WHOLE_NUMBER,
+    FileLayout,
+    OwnFileError,
+    decode_text,
+    read_bytes,
+)
+
+_SAMPLE = 200
+_FEWEST_COLUMNS = 2
+_SHOWN = 100
+_FIELD_LIMIT = 1 << 24
+_NUMBER = re.compile(r"[-+]?(\d+([.,]\d*)?|[.,]\d+)([eE][-+]?\d+)?")
+_DAY = re.compile(r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}([T ].*)?")
+_YEAR = re.compile(r"(1[89]|20|21)\d\d")
+
+
+def read_table(path: Path, layout: FileLayout) -> pd.DataFrame:
+    """Read a whole table, or say what is wrong with it.
+
+    Args:
+        path: The file.
+        layout: How it is laid out.
+
+    Returns:
+        The rows, numbered from 0; every value text, or missing, if the file is text. A column without a name is called
+        ``column_N`` by its position, from 1.
+
+    Raises:
+        OwnFileError: The file is missing, empty, damaged, wrongly encoded, has no header, a name twice, a broken row,
+            fewer than two columns or no row.
+    """
+    table = _read_parquet(path) if layout.format == "parquet" else _read_text(path, layout)
+    table.columns = pd.Index(_name_columns([str(name) for name in table.columns], path))
+    if len(table.columns) < _FEWEST_COLUMNS:
+        raise OwnFileError(
+            "The table has fewer than two columns.",
+            where=str(path),
+            example=", ".join(table.columns),
+            remedy="a target and at least one more column are needed; if values run together, give --delimiter",
+        )
+    if table.empty:
+        raise OwnFileError("The table has no rows.", where=str(path), remedy="put the rows below the header")
+    return table
+
+
+def _read_text(path: Path, layout: FileLayout) -> pd.DataFrame:
+    from io import StringIO
+
+    text = decode_text(read_bytes(path), layout.encoding, path)
+    header = _check_rows(text, layout, path)
+    _require_header(header, text, layout, path)
+    table = pd.read_csv(
+        StringIO(text), sep=layout.delimiter, header=None, skiprows=0, dtype=str, index_col=False, engine="c"
+    )
+    table = table.iloc[1:].reset_index(drop=True)
+    table.columns = pd.Index(header)
+    if layout.decimal == ",":
+        table = table.apply(_point_for_comma)
+    return table
+
+
+def _point_for_comma(values: pd.Series[str]) -> pd.Series[str]:
+    known = values.dropna()
+    is_number = known.str.fullmatch(COMMA_NUMBER) | known.str.fullmatch(WHOLE_NUMBER)
+    return values.str.replace(",", ".", regex=False) if len(known) and is_number.all() else values
+
+
+def _records(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield each record that is not blank with the number of its last line."""
+    from io import StringIO
+
+    csv.field_size_limit(_FIELD_LIMIT)
+    reader = csv.reader(StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    for row in reader:
+        if row:
+            yield reader.line_num, row
+
+
+def _check_rows(text: str, layout: FileLayout, path: Path) -> list[str]:
+    """Return the header, or name the first row that has another number of values."""
+    records = _records(text, layout.delimiter)
+    broken: list[tuple[int, list[str]]] = []
+    header: list[str] = []
+    rows, line = 0, 0
+    try:
+        line, header = next(records, (0, []))
+        for line, row in records:
+            rows += 1
+            if len(row) != len(header):
+                broken.append((line, row))
+    except csv.Error as error:
+        raise OwnFileError(
+            f"A row is broken: {error}.",
+            where=f"{path}, after line {line}",
+            remedy="mend the quotes there: each one opened is closed, and one inside a quoted value is doubled",
+        ) from None
+    if broken:
+        raise _explain_broken(broken, rows, header, layout, path)
+    return header
+
+
+def _explain_broken(
+    broken: Sequence[tuple[int, list[str]]], rows: int, header: Sequence[str], layout: FileLayout, path: Path
+) -> OwnFileError:
+    line, row = broken[0]
+    every_row_longer = len(broken) == rows and {len(r) for _, r in broken} == {len(header) + 1}
+    if every_row_longer:
+        remedy = "name the first column in the header too"
+    elif len(header) == 1:
+        remedy = "the header has one column: give the right --delimiter"
+    else:
+        remedy = "mend these rows; a value that holds the delimiter needs quotes around it"
+    return OwnFileError(
+        f"{'Every row has' if every_row_longer else 'Rows have'} another number of values than the header.",
+        where=f"{path}, line {line}",
+        how_many=f"{len(broken)} of {rows} rows; this one has {len(row)} values, the header {len(header)}",
+        example=layout.delimiter.join(row)[:_SHOWN],
+        remedy=remedy,
+    )
+
+
+def _require_header(header: Sequence[str], text: str, layout: FileLayout, path: Path) -> None:
+    """Refuse a first row that is data: more than half of its cells are values, or stand in the column again."""
+    below = [row for _, row in islice(_records(text, layout.delimiter), 1, _SAMPLE + 1)]
+    columns = list(zip(*below, strict=True)) or [()] * len(header)
+    years = [cell for cell in header if _YEAR.fullmatch(cell.strip())]
+    as_data = [
+        (_is_value(cell) and not (cell in years and len(set(years)) == len(years) > 1))
+        or (bool(cell.strip()) and cell in column)
+        for cell, column in zip(header, columns, strict=True)
+    ]
+    if sum(as_data) * 2 > len(header):
+        raise OwnFileError(
+            "The file has no header: its first line looks like data.",
+            where=f"{path}, line 1",
+            how_many=f"{sum(as_data)} of {len(header)} names look like values",
+            example=layout.delimiter.join(header)[:_SHOWN],
+            remedy="put a first line with a name for each column",
+        )
+
+
+def _is_value(cell: str) -> bool:
+    return bool(_NUMBER.fullmatch(cell.strip()) or _DAY.fullmatch(cell.strip()))
+
+
+def _name_columns(header: Sequence[str], path: Path) -> list[str]:
+    names = [name.strip() or f"column_{position}" for position, name in enumerate(header, start=1)]
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise OwnFileError(
+            "The header has a name more than once.",
+            where=f"{path}, line 1",
+            how_many=f"{len(twice)} of {len(set(names))} names",
+            example=", ".join(twice)[:_SHOWN],
+            remedy="give each column a name of its own",
+        )
+    return names
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    read_bytes(path)
+    try:
+        with parquet.ParquetFile(path) as file:
+            schema = file.schema_arrow
+            nested = [field.name for field in schema if pa.types.is_nested(field.type) or _is_binary(field.type)]
+            table = None if nested or len(set(schema.names)) < len(schema.names) else file.read().to_pandas()
+    except (pa.ArrowException, OSError) as error:
+        raise OwnFileError(
+            "The Parquet file cannot be read.",
+            where=str(path),
+            example=str(error).splitlines()[0][:_SHOWN],
+            remedy="write the file again; it is damaged or no Parquet",
+        ) from None
+    _name_columns(schema.names, path)
+    if table is None:
+        raise OwnFileError(
+            "The Parquet file has columns that hold lists, records or bytes.",
+            where=str(path),
+            how_many=f"{len(nested)} of {len(schema.names)} columns",
+            example=", ".join(nested)[:_SHOWN],
+            remedy="a table has one plain value in each cell: spread these columns out, or leave them away",
+        )
+    frame: pd.DataFrame = table if isinstance(table.index, pd.RangeIndex) else table.reset_index()
+    return frame.reset_index(drop=True)
+
+
+def _is_binary(kind: object) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind))

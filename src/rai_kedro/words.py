@@ -1,0 +1,148 @@
+"""Numbers, intervals and days as a reader wants them: no more digits than are known."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any, Protocol
+
+# Outside this range a plain decimal number is longer than its power of ten.
+_PLAIN_FROM, _PLAIN_TO = 1e-4, 1e9
+# Below this, three decimals say too little.
+_DECIMALS_FROM = 0.01
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+# What the tag of the commit ends with where the code had changed since.
+UNCOMMITTED = " with uncommitted changes"
+NOT_KNOWN = "–"  # noqa: RUF001 - the dash of an empty table cell
+_LEAST_SHARE = 0.001
+
+
+class Measured(Protocol):
+    """Anything with a figure and the two ends of its interval, each None where it is not known."""
+
+    @property
+    def value(self) -> float | None:
+        """The figure."""
+
+    @property
+    def lower(self) -> float | None:
+        """Lower end of its interval."""
+
+    @property
+    def upper(self) -> float | None:
+        """Upper end of its interval."""
+
+
+def format_number(value: float | None, digits: int = 3) -> str:
+    """Write a number with so many significant digits, whole digits never rounded away.
+
+    Args:
+        value: The number; ``None`` becomes a dash.
+        digits: Significant digits.
+
+    Returns:
+        E.g. ``"3.33"``, ``"12,258"``, ``"0.000172"``, and ``"1.72 x 10⁻⁵"`` with a real multiplication sign.
+    """
+    if value is None or not math.isfinite(value):
+        return NOT_KNOWN
+    if value == 0:
+        return "0"
+    if not _PLAIN_FROM <= abs(value) < _PLAIN_TO:
+        mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+        return f"{mantissa} × 10{str(int(exponent)).translate(_SUPERSCRIPTS)}"  # noqa: RUF001 - a multiplication sign is meant
+    decimals = max(0, digits - 1 - _magnitude(abs(value)))
+    return f"{value:,.{0 if float(value).is_integer() else decimals}f}"
+
+
+def format_interval(estimate: Measured) -> str:
+    """Write a figure with its interval, all three numbers to the same digits.
+
+    Args:
+        estimate: A figure with or without an interval.
+
+    Returns:
+        E.g. ``"3.33 [2.90, 3.78]"``: three digits of the largest number, at most three decimals, more
+        only where the interval is so narrow that its ends would look alike. Where there is no figure,
+        ``"not defined"``.
+    """
+    value, lower, upper = estimate.value, estimate.lower, estimate.upper
+    if value is None:
+        return "not defined"
+    if lower is None or upper is None:
+        return format_number(value)
+    largest, half_width = max(abs(value), abs(lower), abs(upper)), (upper - lower) / 2
+    if largest < _DECIMALS_FROM:
+        return f"{format_number(value)} [{format_number(lower)}, {format_number(upper)}]"
+    decimals = max(0, min(3, 2 - _magnitude(largest)))
+    if half_width > 0:
+        decimals = max(decimals, 1 - _magnitude(half_width))
+    return f"{value:,.{decimals}f} [{lower:,.{decimals}f}, {upper:,.{decimals}f}]"
+
+
+def format_span(span: Measured | None) -> str:
+    """Write a figure with its interval; a dash where there is none at all."""
+    return NOT_KNOWN if span is None else format_interval(span)
+
+
+def format_gain(gain: Measured) -> str:
+    """Write a gain or loss with its sign, to a thousandth or to three digits where it is larger.
+
+    Args:
+        gain: What is gained, with the ends of its interval where they are known.
+
+    Returns:
+        E.g. ``"-0.004 [-0.012, +0.004]"``; a dash where it is not defined.
+    """
+    known = [number for number in (gain.value, gain.lower, gain.upper) if number is not None]
+    if gain.value is None:
+        return NOT_KNOWN
+    # A gain of less than a thousandth is none.
+    numbers = [f"{number:+.3f}" if max(map(abs, known)) < 1 else f"{number:+.3g}" for number in known]
+    return numbers[0] if len(numbers) <= 1 else f"{numbers[0]} [{', '.join(numbers[1:])}]"
+
+
+def _magnitude(value: float) -> int:
+    return math.floor(math.log10(value))
+
+
+def format_share(share: float | None) -> str:
+    """Write a share as per cent: ``"0 %"``, ``"2.4 %"``, ``"< 0.1 %"``; ``None`` becomes a dash."""
+    if share is None or not math.isfinite(share):
+        return NOT_KNOWN
+    if 0 < share < _LEAST_SHARE:
+        return "< 0.1 %"
+    return f"{100 * share:.1f} %".replace(".0 %", " %")
+
+
+def write_parameters(parameters: Mapping[str, Any]) -> str:
+    """Write parameters as ``name=value`` with commas between."""
+    return ", ".join(f"{name}={value}" for name, value in parameters.items())
+
+
+def begin_sentence(text: str) -> str:
+    """Return the text with a capital first letter, the rest as it is."""
+    return text[:1].upper() + text[1:]
+
+
+def format_moment(moment: str) -> str:
+    """Write an ISO 8601 moment to the minute, with its time zone: ``"2024-05-01 12:00 UTC"``."""
+    return f"{datetime.fromisoformat(moment):%Y-%m-%d %H:%M %Z}".strip()
+
+
+def describe_validity(until: str | None, today: date) -> str:
+    """Say how long a justification still holds.
+
+    Args:
+        until: Last day of validity, ``"YYYY-MM-DD"``, or ``None``.
+        today: The day it is read.
+
+    Returns:
+        E.g. ``"until 2024-12-31 (244 days left)"`` or ``"EXPIRED on 2024-01-31"``.
+    """
+    if until is None:
+        return "without an end"
+    days = (date.fromisoformat(until) - today).days
+    if days < 0:
+        return f"EXPIRED on {until}"
+    return f"until {until} ({days} {'day' if days == 1 else 'days'} left)"

@@ -1,0 +1,56 @@
+"""YAML that people write, read strictly: no key twice, and no few lines that unfold into millions."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any
+
+import yaml
+
+# An alias repeats a block for a few characters; nested aliases multiply. 1,000 columns of a contract are some 20,000.
+_MOST_NODES = 200_000
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """Refuses a key given twice, of which YAML would silently take the second, and aliases that multiply."""
+
+    def get_single_node(self) -> yaml.Node | None:
+        node = super().get_single_node()
+        if node is not None and _count(node, {}) > _MOST_NODES:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"its aliases (*name) unfold into more than {_MOST_NODES:,} values", node.start_mark
+            )
+        return node
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    "while reading a mapping", node.start_mark, f"key '{key}' is given twice", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(text: str) -> Any:
+    """Read YAML into plain values.
+
+    Raises:
+        yaml.YAMLError: It is no YAML, a key is given twice, or its aliases unfold into too many values.
+    """
+    return yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader
+
+
+def _count(node: yaml.Node, known: dict[int, int]) -> int:
+    """Count the nodes that a node unfolds into, each shared one once for every place it stands in."""
+    if id(node) in known:
+        return known[id(node)]
+    known[id(node)] = _MOST_NODES + 1  # an alias of itself never ends
+    if isinstance(node, yaml.MappingNode):
+        parts = [part for pair in node.value for part in pair]
+    else:
+        parts = node.value if isinstance(node, yaml.SequenceNode) else []
+    known[id(node)] = 1 + sum(_count(part, known) for part in parts)
+    return known[id(node)]

@@ -1,0 +1,183 @@
+"""A draft describes every column, proposes, and allows nothing."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from rai_kedro.contract.columns import ColumnContract, Contract, DatasetContract
+from rai_kedro.contract.drafting import (
+    ColumnDraft,
+    UndecidedError,
+    draft_column,
+    draft_columns,
+    draft_range,
+    refuse_undecided,
+    undecided_columns,
+)
+
+ROWS = 60
+
+
+def column(values: Any, name: str = "measure", **more: Any) -> ColumnDraft:
+    return draft_column(pd.Series(values, name=name), **more)
+
+
+def numbers_as_text(*values: float) -> list[str]:
+    return [str(value) for value in np.resize(np.array(values), ROWS)]
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "nullable"),
+    [
+        (["1.5", "2", "3"], "float", False),
+        (["1", "2", "3"], "integer", False),
+        (["1", None, "3"], "float", True),
+        ([1, 2, 3], "integer", False),
+        ([1.0, 2.0, np.nan], "float", True),
+        (["true", "False", "true"], "boolean", False),
+        ([True, False, True], "boolean", False),
+        (["true", None, "false"], "category", True),
+        (["a", "b", None], "category", True),
+        (["007", "012", "007"], "category", False),
+        (["1", "x", "2"], "category", False),
+        ([None, None, None], "text", True),
+        (pd.to_datetime(["2024-01-01", "2024-01-02", None]), "date", True),
+    ],
+)
+def test_type_and_missing_values(values: Any, kind: str, nullable: bool) -> None:
+    draft = column(values)
+
+    assert (draft.type, draft.nullable) == (kind, nullable)
+
+
+def test_nothing_is_allowed_whatever_the_column() -> None:
+    table = pd.DataFrame(
+        {
+            "size": numbers_as_text(1.5, 2.5, 4),
+            "sex": ["m", "w"] * (ROWS // 2),
+            "colour": ["red", "blue"] * (ROWS // 2),
+            "note": [f"number {i} was said to be very good at this and that" for i in range(ROWS)],
+            "customer_id": [str(i) for i in range(ROWS)],
+            "same": ["1"] * ROWS,
+            "empty": [None] * ROWS,
+            "day": ["2024-01-01"] * ROWS,
+        }
+    )
+
+    drafts = {draft.name: draft for draft in draft_columns(table, dates=["day"])}
+
+    assert {draft.use for draft in drafts.values()} == {"audit", "forbidden"}
+    assert [name for name, draft in drafts.items() if draft.use == "audit"] == ["sex"]
+    assert all(draft.risk.startswith("undecided") for draft in drafts.values())
+    proposed = {name: draft.proposal.use for name, draft in drafts.items()}
+    assert [name for name, use in proposed.items() if use == "model"] == ["size", "colour"]
+    assert drafts["sex"].is_demographic and drafts["sex"].proposal.is_risky
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "reason"),
+    [
+        ("customer", [f"c{i}" for i in range(ROWS)], "value of its own"),
+        ("number", list(range(100, 100 + ROWS)), "value of its own"),
+        ("remark", ["a long remark that is given in the very same words once more"] * ROWS, "same value"),
+        ("same", ["1"] * ROWS, "same value"),
+        ("empty", [None] * ROWS, "no value"),
+    ],
+)
+def test_columns_that_stay_closed(name: str, values: list[Any], reason: str) -> None:
+    draft = column(values, name)
+
+    assert (draft.use, draft.proposal.use) == ("forbidden", "forbidden")
+    assert reason in draft.proposal.reason
+
+
+def test_measurements_may_all_differ() -> None:
+    assert column(list(np.linspace(0.13, 9.7, ROWS))).proposal.use == "model"
+
+
+def test_an_identifying_column_is_not_even_audited() -> None:
+    draft = column(["Ann Lee", "Bo Li"] * (ROWS // 2), "full_name")
+
+    assert (draft.use, draft.proposal.use, draft.is_demographic) == ("forbidden", "forbidden", True)
+
+
+def test_sensitive_codes_become_categories_and_a_continuous_age_stays_a_number() -> None:
+    assert column([1, 2] * 20, "gender").categories == ("1", "2")
+    age = column([*range(20, 60)] * 2, "age")
+    assert (age.type, age.use) == ("integer", "audit")
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([10.0, 20.0], (0.0, 30.0)),
+        ([0.0, 10.0], (0.0, 20.0)),
+        ([-5.0, 5.0], (-15.0, 15.0)),
+        ([1970.0, 2024.0], (1900.0, 2100.0)),
+        ([0.0012, 0.0034], (0.0, 0.0056)),
+        ([3.0, 3.0], None),
+        ([], None),
+    ],
+)
+def test_range_has_room_for_later_months(values: list[float], expected: tuple[float, float] | None) -> None:
+    assert draft_range(pd.Series(values, dtype=float)) == expected
+
+
+def test_description_names_the_column_of_the_file_and_no_value_of_free_text() -> None:
+    secret = [f"Mr. Smith no. {i} has been ill for a long time and told us so" for i in range(ROWS)]
+
+    draft = column(secret, "remarks_made", original="Remarks (made) ${x}")
+
+    assert "Remarks (made) $ {x}" in draft.description
+    assert "Smith" not in str(draft)
+
+
+def test_a_category_with_an_interpolation_is_not_listed() -> None:
+    assert column(["${oc.env:HOME}", "b"] * 30).categories is None
+
+
+def contract(*columns: ColumnContract) -> Contract:
+    dataset = DatasetContract(
+        dataset="rents.feature_store",
+        owner="me",
+        purpose="rents",
+        key=("row",),
+        time="month",
+        columns={item.name: item for item in columns},
+    )
+    return Contract(
+        use_case="rents", source="rents/catalog.yml", as_of=date(2024, 1, 1), datasets={"feature_store": dataset}
+    )
+
+
+def governed(name: str, risk: str | None) -> ColumnContract:
+    return ColumnContract(
+        name=name,
+        type="float",
+        description="x",
+        is_risky=risk is not None,
+        is_demographic=False,
+        risk=risk,
+        use="forbidden" if risk else "model",
+    )
+
+
+def test_a_draft_is_refused_and_every_undecided_column_named() -> None:
+    draft = contract(governed("size", "undecided: nothing against it"), governed("rooms", None))
+
+    assert undecided_columns(draft) == {"rents.feature_store": ("size",)}
+    with pytest.raises(UndecidedError, match=r"(?s)Nobody has decided.*1 of 2 columns.*size.*accept-draft.*rents"):
+        refuse_undecided(draft)
+
+
+def test_a_decided_contract_passes() -> None:
+    decided = contract(governed("size", None), governed("zip", "stands for income"))
+
+    refuse_undecided(decided)
+
+    assert undecided_columns(decided) == {}

@@ -1,0 +1,223 @@
+"""The Evidently workspace: read back through Evidently itself, also after kills."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from rai_kedro.files import move_into_place, staging_folder
+from rai_kedro.monitoring.testing import DriftParameters, MonthDrift, measure_drift
+from rai_kedro.monitoring.workspace import project_id, publish_month, rebuild_dashboard, remove_project, save_html
+
+COLUMNS = ["CRIM", "LSTAT", "prediction"]
+MONTHS = ["2024-04", "2024-05"]
+
+
+@pytest.fixture(scope="module")
+def months() -> dict[str, tuple[MonthDrift, Any]]:
+    rng = np.random.default_rng(3)
+    reference = pd.DataFrame(rng.normal(size=(167, 3)), columns=COLUMNS)
+    measured = {}
+    for month, shift in zip(MONTHS, (0.0, 2.0), strict=True):
+        current = pd.DataFrame(rng.normal(size=(506, 3)), columns=COLUMNS)
+        current["LSTAT"] += shift
+        kinds = dict.fromkeys(COLUMNS, "numerical")
+        measured[month] = measure_drift(reference, current, kinds, DriftParameters(), month=month, model_version="1")
+    return measured
+
+
+def read(workspace: Path, name: str) -> tuple[Any, dict[str, Any]]:
+    """Open the workspace as ``evidently ui`` does, which refuses damaged files."""
+    from evidently.ui.workspace import Workspace
+
+    opened = Workspace(str(workspace))
+    (project,) = opened.search_project(name)
+    runs = [opened.get_run(project.id, run) for run in opened.list_runs(project.id)]
+    return project, {f"{run.metadata['month']}/{run.metadata['model_version']}": run for run in runs}
+
+
+def publish(workspace: Path, measured: tuple[MonthDrift, Any], run_id: str = "abc") -> Path:
+    return publish_month(workspace, "housing", *measured, run_id=run_id)
+
+
+def test_each_month_is_one_run_on_the_first_of_the_month(tmp_path: Path, months: Any) -> None:
+    for month in MONTHS:
+        publish(tmp_path / "evidently", months[month])
+    project, runs = read(tmp_path / "evidently", "housing")
+    assert project.id == project_id("housing")
+    assert sorted(runs) == ["2024-04/1", "2024-05/1"]
+    drifted = runs["2024-05/1"]
+    assert drifted.timestamp.isoformat() == "2024-05-01T00:00:00+00:00"
+    assert drifted.metadata["run_id"] == "abc"
+    assert drifted.metadata["drifted_columns"] == "LSTAT"
+    assert drifted.tags == ["month=2024-05", "model_version=1", "run_id=abc", "drift"]
+
+
+def test_publishing_again_replaces_the_run(tmp_path: Path, months: Any) -> None:
+    publish(tmp_path, months["2024-05"], "first")
+    publish(tmp_path, months["2024-05"], "second")
+    _, runs = read(tmp_path, "housing")
+    assert {key: run.metadata["run_id"] for key, run in runs.items()} == {"2024-05/1": "second"}
+    assert len(list(tmp_path.glob("*/snapshots/*.json"))) == 1
+
+
+def test_two_models_have_two_projects(tmp_path: Path, months: Any) -> None:
+    publish(tmp_path, months["2024-05"])
+    publish_month(tmp_path, "hospital", *months["2024-04"], run_id="xyz")
+    assert list(read(tmp_path, "housing")[1]) == ["2024-05/1"]
+    assert list(read(tmp_path, "hospital")[1]) == ["2024-04/1"]
+
+
+def test_the_dashboard_has_every_panel_once_however_often_it_is_rebuilt(tmp_path: Path, months: Any) -> None:
+    publish(tmp_path, months["2024-05"])
+    for _ in range(3):
+        rebuild_dashboard(tmp_path, "housing", months["2024-05"][0])
+    dashboard = read(tmp_path, "housing")[0].dashboard.model()
+    titles = [panel.title for panel in dashboard.panels]
+    assert titles[:4] == [
+        "Share of drifted columns",
+        "Number of drifted columns",
+        "Which columns drifted",
+        "Adjusted p-value of every column",
+    ]
+    assert titles[4:] == [f"{name}: adjusted p-value" for name in COLUMNS]
+    placed = [panel for tab in dashboard.tabs for panel in tab.panels]
+    assert placed == [panel.id for panel in dashboard.panels]
+    assert len(set(placed)) == len(placed)
+
+
+def test_the_panels_find_their_values_in_the_runs(tmp_path: Path, months: Any) -> None:
+    """Ask Evidently's own service layer for what each panel would plot."""
+    import asyncio
+
+    from evidently.ui.service.base import SeriesFilter
+    from evidently.ui.service.storage.local.base import InMemoryDataStorage
+
+    for month in MONTHS:
+        publish(tmp_path, months[month])
+    rebuild_dashboard(tmp_path, "housing", months["2024-05"][0])
+    project, _ = read(tmp_path, "housing")
+    storage = InMemoryDataStorage(str(tmp_path))
+    plotted = {}
+    for panel in project.dashboard.model().panels:
+        filters = [
+            SeriesFilter(
+                tags=value.tags,
+                metadata=value.metadata,
+                metric=value.metric,
+                metric_labels=value.metric_labels,
+            )
+            for value in panel.values
+        ]
+        answer = asyncio.run(storage.get_data_series(project.id, filters, None, None))
+        assert [source.timestamp.strftime("%Y-%m") for source in answer.sources] == MONTHS
+        plotted[panel.title] = [series.values for series in answer.series]
+    assert plotted["Share of drifted columns"] == [[0.0, pytest.approx(1 / 3)]]
+    assert plotted["Number of drifted columns"] == [[0, 1]]
+    assert plotted["Which columns drifted"] == [[0, 0], [0, 1], [0, 0]]
+    lstat = [entry.p_value for month in MONTHS for entry in months[month][0].columns if entry.column == "LSTAT"]
+    assert plotted["LSTAT: adjusted p-value"] == [[pytest.approx(min(1, 3 * p)) for p in lstat]]
+
+
+def test_a_removed_project_is_gone_and_starts_anew(tmp_path: Path, months: Any) -> None:
+    publish(tmp_path, months["2024-04"])
+    assert remove_project(tmp_path, "housing")
+    assert not remove_project(tmp_path, "housing")
+    assert list(tmp_path.iterdir()) == []
+    publish(tmp_path, months["2024-05"])
+    assert list(read(tmp_path, "housing")[1]) == ["2024-05/1"]
+
+
+@pytest.mark.parametrize("damage", ["absent", "half"])
+def test_a_project_left_without_a_readable_description_is_mended(tmp_path: Path, months: Any, damage: str) -> None:
+    publish(tmp_path, months["2024-04"])
+    description = tmp_path / str(project_id("housing")) / "metadata.json"
+    if damage == "absent":
+        description.unlink()
+    else:
+        description.write_text(description.read_text()[:20])
+    publish(tmp_path, months["2024-05"])
+    assert sorted(read(tmp_path, "housing")[1]) == ["2024-04/1", "2024-05/1"]
+
+
+def test_a_report_is_one_file_that_loads_nothing_from_elsewhere(tmp_path: Path, months: Any) -> None:
+    page = save_html(months["2024-05"][1], tmp_path / "html" / "2024-05.html")
+    assert "p = " in page.read_text(encoding="utf-8")
+    assert "<script src=" not in page.read_text(encoding="utf-8")
+    assert [path.name for path in page.parent.iterdir()] == ["2024-05.html"]
+
+
+def test_nothing_is_left_beside_the_workspace(tmp_path: Path, months: Any) -> None:
+    publish(tmp_path / "evidently", months["2024-05"])
+    rebuild_dashboard(tmp_path / "evidently", "housing", months["2024-05"][0])
+    assert [path.name for path in tmp_path.iterdir()] == ["evidently"]
+
+
+def test_what_a_killed_process_left_in_staging_is_cleared(tmp_path: Path) -> None:
+    left = tmp_path / ".evidently.staging" / "run" / "half.json"
+    left.parent.mkdir(parents=True)
+    left.write_text("{")
+    with staging_folder(tmp_path / "evidently", "run") as staging:
+        assert list(staging.iterdir()) == []
+    assert not (tmp_path / ".evidently.staging").exists()
+
+
+def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
+    old, new = tmp_path / "place" / "file", tmp_path / "new"
+    old.parent.mkdir()
+    old.write_text("old")
+    new.write_text("new")
+    move_into_place(new, old)
+    assert (old.read_text(), new.exists()) == ("new", False)
+
+
+PUBLISHER = """
+import sys
+from pathlib import Path
+import numpy as np, pandas as pd
+from rai_kedro.monitoring.testing import DriftParameters, measure_drift
+from rai_kedro.monitoring.workspace import publish_month, rebuild_dashboard
+
+rng = np.random.default_rng(3)
+frame = lambda rows: pd.DataFrame(rng.normal(size=(rows, 1)), columns=["RM"])
+parameters = DriftParameters()
+month = {"month": "2024-05", "model_version": "1"}
+measured = measure_drift(frame(50), frame(60), {"RM": "numerical"}, parameters, **month)
+print("ready", flush=True)
+while True:
+    for run_id in "12":
+        publish_month(Path(sys.argv[1]), "housing", *measured, run_id=run_id)
+        rebuild_dashboard(Path(sys.argv[1]), "housing", measured[0])
+"""
+
+
+@pytest.mark.slow
+def test_a_workspace_can_be_read_and_used_after_kills(tmp_path: Path, months: Any) -> None:
+    workspace = tmp_path / "evidently"
+    rng = np.random.default_rng(11)
+    for _ in range(3):
+        process = subprocess.Popen(
+            [sys.executable, "-c", PUBLISHER, str(workspace)],
+            stdout=subprocess.PIPE,
+            env=os.environ,
+            text=True,
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(0.3 + float(rng.uniform(0, 0.4)))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+        _, runs = read(workspace, "housing")
+        assert list(runs) == ["2024-05/1"]
+    publish(workspace, months["2024-04"])
+    assert sorted(read(workspace, "housing")[1]) == ["2024-04/1", "2024-05/1"]

@@ -1,0 +1,183 @@
+"""One real MLflow store for all tests of this folder, and real models to register in it."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+import sklearn
+import skops
+from mlflow import MlflowClient
+from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from rai_kedro.fairness.assessment import Assessment, FairnessSpec, examine_regression
+from rai_kedro.fairness.grouping import GroupingSpec
+from rai_kedro.fairness.verdicts import Gate, GateDecision, Tolerance
+from rai_kedro.release.candidate import Candidate, register_candidate
+from rai_kedro.release.card import attach_card
+from rai_kedro.release.gate import ASSESSMENT_FILE, GATE_FILE
+from rai_kedro.release.review import ReviewRequest
+from rai_kedro.release.versions import RegisteredVersion
+
+Register = Callable[..., RegisteredVersion]
+FIGURES = {"training.test.R2": 0.7, "training.fairness.LSTAT.parity": 0.1}
+# Limit on the difference of the groups' mean signed errors, which lie 1 apart.
+LIMITS = {"pass": 5.0, "insufficient_evidence": 1.0, "fail": 0.1}
+
+
+@functools.cache
+def assess() -> Assessment:
+    """Measure two groups of a hundred rows for which the model errs by 0 and by 1 on average."""
+    rng = np.random.default_rng(0)
+    target = rng.normal(20, 3, 200)
+    audit = pd.DataFrame({"LSTAT": ["low", "high"] * 100})
+    predicted = target + (audit["LSTAT"] == "high") + rng.normal(0, 1, 200)
+    metrics = ("mean_signed_error", "mean_absolute_error")
+    return examine_regression(
+        target, predicted, audit, FairnessSpec(groupings=(GroupingSpec(columns=("LSTAT",)),), metrics=metrics)
+    )
+
+
+@functools.cache
+def decide_gate(limit: float) -> GateDecision:
+    """Let the gate judge one of the two metrics; the other has no tolerance."""
+    return Gate(tolerances=(Tolerance(metric="mean_signed_error", limit=limit),)).judge(assess().disparities)
+
+
+@pytest.fixture(scope="session")
+def tracking_uri(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Make the database once; that costs seconds."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    uri = f"sqlite:///{folder / 'mlflow.db'}"
+    client = MlflowClient(tracking_uri=uri)
+    client.create_experiment("registry", artifact_location=(folder / "artifacts").as_uri())
+    return uri
+
+
+@pytest.fixture
+def client(tracking_uri: str) -> Iterator[MlflowClient]:
+    before = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(tracking_uri)
+    mlflow.set_experiment("registry")
+    yield MlflowClient()
+    mlflow.set_tracking_uri(before)
+
+
+@pytest.fixture
+def use_case(request: pytest.FixtureRequest) -> str:
+    """Name the registered model after the test, so that tests share the store and not their versions."""
+    return request.node.name.replace("[", "-").replace("]", "").replace("/", "-")
+
+
+@pytest.fixture
+def evidence_path(tmp_path: Path) -> Path:
+    return tmp_path / "evidence" / "housing.jsonl"
+
+
+def make_candidate(seed: int = 0, estimator: object = None) -> Candidate:
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame({"RM": rng.normal(6, 1, 60), "AGE": rng.uniform(0, 100, 60), "TAX": range(200, 260)})
+    target = 3 * frame["RM"] - 0.01 * frame["AGE"] + rng.normal(0, 0.5, 60)
+    model = make_pipeline(StandardScaler(), LinearRegression() if estimator is None else estimator).fit(frame, target)
+    reference = frame.tail(20).assign(LSTAT=rng.uniform(2, 30, 20), MEDV=target.tail(20))
+    return Candidate(
+        estimator=model,
+        input_example=frame.head(5),
+        predictions=model.predict(frame.head(5)),
+        training_frame=frame.head(40).assign(MEDV=target.head(40)),
+        reference=reference.assign(prediction=model.predict(reference[["RM", "AGE", "TAX"]])),
+        target="MEDV",
+        contract={"datasets": {"feature_store": {"columns": {"LSTAT": {"use": "audit"}}}}},
+        tags={"rai.month": "2024-01", "rai.data_fingerprint": f"seed-{seed}"},
+        pip_requirements=(f"scikit-learn=={sklearn.__version__}", f"skops=={skops.__version__}"),
+        source="data/03_primary/housing/feature_store/month=2024-01",
+    )
+
+
+@pytest.fixture
+def register(client: MlflowClient, use_case: str, write_card: Callable[..., None]) -> Register:
+    """Do what the training stage does to the registry; a test may leave figures, card or gate out."""
+
+    def register_one(
+        seed: int = 0,
+        estimator: object = None,
+        *,
+        metrics: dict[str, float] | None = None,
+        card: bool = True,
+        gate: str | None = "pass",
+        changes: dict[str, Any] | None = None,
+    ) -> RegisteredVersion:
+        candidate = dataclasses.replace(make_candidate(seed, estimator), **(changes or {}))
+        with mlflow.start_run(run_name=f"seed {seed}"):
+            mlflow.log_metrics(FIGURES if metrics is None else metrics)
+            if gate is not None:
+                decision = decide_gate(LIMITS[gate])
+                mlflow.log_dict(decision.to_dict(), GATE_FILE)
+                mlflow.log_dict(assess().to_dict(), ASSESSMENT_FILE)
+                candidate = dataclasses.replace(
+                    candidate, tags={**candidate.tags, "rai.fairness_gate": decision.outcome}
+                )
+            version = register_candidate(candidate, use_case)
+        if card:
+            write_card(version, card_text(gate))
+        return version
+
+    return register_one
+
+
+@pytest.fixture
+def stored_gate() -> Callable[[str], tuple[dict[str, object], dict[str, object]]]:
+    """Give decision and assessment as a run holds them, to be changed at will."""
+
+    def store(outcome: str) -> tuple[dict[str, object], dict[str, object]]:
+        both = (decide_gate(LIMITS[outcome]).to_dict(), assess().to_dict())
+        decision, assessment = json.loads(json.dumps(both))
+        return decision, assessment
+
+    return store
+
+
+def card_text(gate: str | None = "pass") -> str:
+    """Return as much of a card's JSON as an approval looks at: what it shows of the gate."""
+    fairness = None if gate is None else {"gate": decide_gate(LIMITS[gate]).to_dict()}
+    return json.dumps({"purpose": "test", "card": {"fairness": fairness}})
+
+
+@pytest.fixture
+def write_card(tmp_path: Path) -> Callable[..., None]:
+    def write_one(version: RegisteredVersion, text: str = card_text()) -> None:
+        texts = {
+            "html": '<h1>A model</h1><p class="status">candidate</p><p>It fails.</p>',
+            "md": "# A model\n\n**Status: candidate**\n\nIt fails.\n",
+            "json": text,
+        }
+        files = [tmp_path / f"model_card_v{version.version}.{ending}" for ending in texts]
+        for file in files:
+            file.write_text(texts[file.suffix.removeprefix(".")])
+        attach_card(version.name, version.version, version.run_id, "A model.", files)
+
+    return write_one
+
+
+@pytest.fixture
+def ask(use_case: str) -> Callable[..., ReviewRequest]:
+    def make_request(version: str = "1", **changes: object) -> ReviewRequest:
+        values: dict[str, object] = {
+            "reviewer": "Ada Reviewer",
+            "statement": "figures and card read",
+            "reviewed_at": datetime(2024, 5, 1, 12, tzinfo=UTC),
+        }
+        return ReviewRequest(use_case, version, **{**values, **changes})  # type: ignore[arg-type]
+
+    return make_request

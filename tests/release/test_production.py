@@ -1,0 +1,347 @@
+"""What may be in production, checked against a real MLflow store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import mlflow.sklearn
+import numpy as np
+import pytest
+from mlflow import MlflowClient
+from sklearn.ensemble import RandomForestRegressor
+from sklearn.linear_model import LinearRegression
+
+from rai_kedro.release import examination
+from rai_kedro.release.examination import ModelChangedError
+from rai_kedro.release.model_files import ModelFormatError, ReleaseIncompleteError, digest_model
+from rai_kedro.release.production import (
+    ApprovalMissingError,
+    EvidenceMissingError,
+    NoProductionVersionError,
+    approved_version,
+    load_production,
+    load_reference,
+)
+from rai_kedro.release.record import EvidenceBrokenError, append, read
+from rai_kedro.release.review import ReviewRequest, approve, reject
+from rai_kedro.release.verification import RecordContradictedError
+from rai_kedro.release.versions import RegisteredVersion, UnknownModelError, UnknownVersionError
+
+Ask = Callable[..., ReviewRequest]
+Register = Callable[..., Any]
+
+
+class TestApprovedVersion:
+    def test_approved_version_is_found(
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+    ) -> None:
+        version = register()
+        review = approve(client, ask(), evidence_path).review
+        found = approved_version(client, use_case, evidence_path)
+        assert (found.name, found.version, found.run_id) == (use_case, "1", version.run_id)
+        assert found.review == review
+        assert found.source.endswith("/artifacts")
+
+    def test_untrained_use_case_says_how_to_train(
+        self, client: MlflowClient, use_case: str, evidence_path: Path
+    ) -> None:
+        with pytest.raises(UnknownModelError, match=f"kedro run --pipelines {use_case}"):
+            approved_version(client, use_case, evidence_path)
+
+    def test_without_approval_the_command_is_given_with_the_candidates_number(
+        self, client: MlflowClient, register: Register, use_case: str, evidence_path: Path
+    ) -> None:
+        register(0)
+        register(1)
+        command = f"kedro rai approve --use-case {use_case} --version 2 --reviewer NAME --statement TEXT"
+        with pytest.raises(NoProductionVersionError, match=command) as caught:
+            approved_version(client, use_case, evidence_path)
+        assert f"kedro rai status --use-case {use_case}" in str(caught.value)
+
+    def test_rejected_candidate_is_not_proposed(
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+    ) -> None:
+        register(0)
+        register(1)
+        reject(client, ask("2"), evidence_path)
+        with pytest.raises(NoProductionVersionError, match="--version 1 "):
+            approved_version(client, use_case, evidence_path)
+        reject(client, ask("1"), evidence_path)
+        with pytest.raises(NoProductionVersionError, match="every version was rejected"):
+            approved_version(client, use_case, evidence_path)
+
+    def test_alias_moved_by_hand_is_not_enough(
+        self, client: MlflowClient, register: Register, use_case: str, evidence_path: Path
+    ) -> None:
+        register()
+        client.set_registered_model_alias(use_case, "production", "1")
+        with pytest.raises(ApprovalMissingError, match=r"it has no tag rai\.review"):
+            approved_version(client, use_case, evidence_path)
+
+    def test_alias_and_tags_set_by_hand_are_not_enough(
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+    ) -> None:
+        register(0)
+        register(1)
+        client.set_registered_model_alias(use_case, "production", "2")
+        client.set_model_version_tag(use_case, "2", "rai.review", "approved")
+        with pytest.raises(EvidenceMissingError, match="there is no evidence record"):
+            approved_version(client, use_case, evidence_path)
+        reject(client, ask("1"), evidence_path)
+        with pytest.raises(ApprovalMissingError, match="no approval that stands"):
+            approved_version(client, use_case, evidence_path)
+
+    def test_alias_moved_back_by_hand_to_a_version_approved_earlier_is_seen(
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+    ) -> None:
+        register(0)
+        register(1)
+        approve(client, ask("1"), evidence_path)
+        approve(client, ask("2"), evidence_path)
+        client.set_registered_model_alias(use_case, "production", "1")
+        with pytest.raises(ApprovalMissingError, match="the last approval on record is of version 2"):
+            approved_version(client, use_case, evidence_path)
+
+    def test_rejected_version_put_back_by_hand_is_refused(
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+    ) -> None:
+        register()
+        approve(client, ask(), evidence_path)
+        reject(client, ask(), evidence_path)
+        client.set_registered_model_alias(use_case, "production", "1")
+        with pytest.raises(ApprovalMissingError, match="is 'rejected'"):
+            approved_version(client, use_case, evidence_path)
+        client.set_model_version_tag(use_case, "1", "rai.review", "approved")
+        with pytest.raises(ApprovalMissingError, match="no approval that stands"):
+            approved_version(client, use_case, evidence_path)
+
+    def test_record_of_another_database_does_not_count(
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+    ) -> None:
+        register()
+        approve(client, ask(), evidence_path)
+        client.delete_registered_model(use_case)
+        register(1)
+        client.set_registered_model_alias(use_case, "production", "1")
+        client.set_model_version_tag(use_case, "1", "rai.review", "approved")
+        with pytest.raises(ApprovalMissingError, match="the last approval on record is of version 1, run "):
+            approved_version(client, use_case, evidence_path)
+        assert approve(client, ask(), evidence_path).recorded
+        assert approved_version(client, use_case, evidence_path).version == "1"
+
+    def test_missing_record_is_an_error(
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+    ) -> None:
+        register()
+        approve(client, ask(), evidence_path)
+        evidence_path.unlink()
+        with pytest.raises(EvidenceMissingError, match="restore the file"):
+            approved_version(client, use_case, evidence_path)
+
+    def test_broken_record_is_an_error(
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+    ) -> None:
+        register()
+        approve(client, ask(), evidence_path)
+        evidence_path.write_text(evidence_path.read_text().replace("Ada Reviewer", "Eve Reviewer"))
+        with pytest.raises(EvidenceBrokenError, match="line 1: its content does not match its hash"):
+            approved_version(client, use_case, evidence_path)
+
+    def test_model_changed_after_approval_is_refused(
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+    ) -> None:
+        register()
+        source = approve_and_find_source(client, ask, evidence_path)
+        with (source / "model.skops").open("ab") as file:
+            file.write(b"x")
+        with pytest.raises(ModelChangedError, match=r"model files of version 1 .* changed after the approval"):
+            approved_version(client, use_case, evidence_path)
+
+    def test_contract_changed_after_approval_is_refused(
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+    ) -> None:
+        version = register()
+        approve(client, ask(), evidence_path)
+        run = Path(mlflow.artifacts.download_artifacts(run_id=version.run_id))
+        (run / "contract.json").write_text('{"columns": {"LSTAT": {"use": "model"}}}')
+        with pytest.raises(ModelChangedError, match="reference data or contract"):
+            approved_version(client, use_case, evidence_path)
+
+    def test_deleted_model_files_are_a_clear_error(
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+    ) -> None:
+        register()
+        source = approve_and_find_source(client, ask, evidence_path)
+        source.rename(source.parent / "gone")
+        with pytest.raises((ReleaseIncompleteError, ModelChangedError)):
+            approved_version(client, use_case, evidence_path)
+
+
+class TestLoadProduction:
+    @pytest.mark.parametrize("estimator", [LinearRegression(), RandomForestRegressor(10)], ids=["linear", "forest"])
+    def test_model_reference_and_contract_come_back_as_they_were(
+        self,
+        client: MlflowClient,
+        register: Register,
+        ask: Ask,
+        evidence_path: Path,
+        estimator: object,
+    ) -> None:
+        version = register(0, estimator)
+        approve(client, ask(), evidence_path)
+        production = load_production(client, version.name, evidence_path)
+        assert (production.version, production.run_id) == ("1", version.run_id)
+        assert production.contract["datasets"]["feature_store"]["columns"] == {"LSTAT": {"use": "audit"}}
+        assert list(production.reference) == ["RM", "AGE", "TAX", "LSTAT", "MEDV", "prediction"]
+        predicted = production.model.predict(production.reference[["RM", "AGE", "TAX"]])
+        np.testing.assert_array_equal(predicted, production.reference["prediction"])
+
+    def test_later_training_changes_nothing_until_it_is_approved(
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+    ) -> None:
+        register(0)
+        approve(client, ask(), evidence_path)
+        before = load_production(client, use_case, evidence_path).reference
+        register(1)
+        assert load_production(client, use_case, evidence_path).reference.equals(before)
+        approve(client, ask("2"), evidence_path)
+        assert not load_production(client, use_case, evidence_path).reference.equals(before)
+
+    def test_approved_pickle_is_still_not_opened(
+        self,
+        client: MlflowClient,
+        register: Register,
+        ask: Ask,
+        use_case: str,
+        evidence_path: Path,
+        write_card: Any,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        first = register()
+        with mlflow.start_run(run_id=first.run_id):
+            info = mlflow.sklearn.log_model(
+                LinearRegression(),
+                name="pickled",
+                serialization_format="pickle",
+                pip_requirements=["scikit-learn"],
+            )
+        tags = client.get_model_version(use_case, "1").tags
+        noted = {
+            "rai.model_digest": digest_model(info.model_uri),
+            "rai.companion_digest": tags["rai.companion_digest"],
+            "rai.fairness_gate": tags["rai.fairness_gate"],
+            "rai.fairness_gate_digest": tags["rai.fairness_gate_digest"],
+        }
+        client.create_model_version(use_case, info.model_uri, run_id=first.run_id, tags=noted)
+        write_card(RegisteredVersion(use_case, "2", first.run_id, info.model_uri))
+        with pytest.raises(ModelFormatError, match=rf"pickle[\s\S]*registered model {use_case}, version 2"):
+            approve(client, ask("2"), evidence_path)
+        assert not evidence_path.exists()
+        # An approval from before approving loaded the model.
+        with monkeypatch.context() as earlier:
+            earlier.setattr(examination, "_require_usable", lambda *_: None)
+            approve(client, ask("2"), evidence_path)
+        with pytest.raises(ModelFormatError, match="pickle"):
+            load_production(client, use_case, evidence_path)
+
+
+class TestCard:
+    def test_card_changed_after_approval_stops_production(
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+    ) -> None:
+        version = register()
+        assert approve(client, ask(), evidence_path).review.card_digest
+        run = Path(mlflow.artifacts.download_artifacts(run_id=version.run_id))
+        (run / "model_card" / "model_card_v1.json").write_text('{"purpose": "another"}')
+        with pytest.raises(ModelChangedError, match=r"model card of version 1 .* changed after the approval"):
+            approved_version(client, use_case, evidence_path)
+
+
+class TestContradiction:
+    @pytest.mark.parametrize("tag", ["rai.evidence", "rai.reviewer", "rai.statement", "rai.demo"])
+    def test_changed_tag_stops_production_and_both_values_are_named(
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path, tag: str
+    ) -> None:
+        register()
+        approve(client, ask(), evidence_path)
+        true = client.get_model_version(use_case, "1").tags[tag]
+        client.set_model_version_tag(use_case, "1", tag, "forged")
+        with pytest.raises(RecordContradictedError, match=f"{tag} is 'forged' on the version and '{true}' on record"):
+            approved_version(client, use_case, evidence_path)
+        approve(client, ask(), evidence_path)
+        assert approved_version(client, use_case, evidence_path).version == "1"
+
+    def test_record_rewritten_with_a_valid_chain_is_seen(
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+    ) -> None:
+        register()
+        approve(client, ask(), evidence_path)
+        entry = read(evidence_path)[0]
+        evidence_path.unlink()
+        append(evidence_path, entry.kind, {**entry.body, "model_digest": "0" * 64}, entry.recorded_at)
+        with pytest.raises(RecordContradictedError, match=r"rai\.evidence"):
+            approved_version(client, use_case, evidence_path)
+
+
+class TestLoadReference:
+    def test_version_that_left_production_or_was_rejected_keeps_its_reference(
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+    ) -> None:
+        register(0)
+        register(1)
+        approve(client, ask("1"), evidence_path)
+        first = load_production(client, use_case, evidence_path).reference
+        approve(client, ask("2"), evidence_path)
+        assert load_reference(client, use_case, "1", evidence_path).equals(first)
+        assert not load_reference(client, use_case, "2", evidence_path).equals(first)
+        reject(client, ask("1"), evidence_path)
+        assert load_reference(client, use_case, "1", evidence_path).equals(first)
+
+    def test_never_approved_version_has_none(
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+    ) -> None:
+        for seed in range(3):
+            register(seed)
+        with pytest.raises(EvidenceMissingError, match=r"Version 2 .* scored months"):
+            load_reference(client, use_case, "2", evidence_path)
+        approve(client, ask("1"), evidence_path)
+        reject(client, ask("3"), evidence_path)
+        for version in ("2", "3"):
+            with pytest.raises(ApprovalMissingError, match=f"Version {version} .* has no approval on record"):
+                load_reference(client, use_case, version, evidence_path)
+        with pytest.raises(UnknownVersionError, match="no version 7"):
+            load_reference(client, use_case, "7", evidence_path)
+
+    def test_changed_reference_is_refused(
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+    ) -> None:
+        version = register(0)
+        register(1)
+        approve(client, ask("1"), evidence_path)
+        approve(client, ask("2"), evidence_path)
+        run = Path(mlflow.artifacts.download_artifacts(run_id=version.run_id))
+        other = load_reference(client, use_case, "2", evidence_path)
+        other.to_parquet(run / "reference" / "reference.parquet")
+        with pytest.raises(ModelChangedError, match="reference data or contract of version 1"):
+            load_reference(client, use_case, "1", evidence_path)
+
+    def test_moved_project_is_named_as_the_likely_cause(
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+    ) -> None:
+        version = register()
+        approve(client, ask(), evidence_path)
+        run = Path(mlflow.artifacts.download_artifacts(run_id=version.run_id))
+        run.rename(run.with_name("elsewhere"))
+        with pytest.raises(ReleaseIncompleteError, match="project folder was moved") as caught:
+            load_reference(client, use_case, "1", evidence_path)
+        run.with_name("elsewhere").rename(run)
+        assert str(run) in str(caught.value.where)
+
+
+def approve_and_find_source(client: MlflowClient, ask: Ask, evidence_path: Path) -> Path:
+    use_case = approve(client, ask(), evidence_path).review.use_case
+    source = approved_version(client, use_case, evidence_path).source
+    return Path(mlflow.artifacts.download_artifacts(artifact_uri=source))

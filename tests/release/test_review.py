@@ -1,0 +1,355 @@
+"""Approving and rejecting against a real MLflow store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pytest
+from mlflow import MlflowClient
+
+from rai_kedro.release.card import CardMissingError
+from rai_kedro.release.examination import ModelChangedError, TrainingIncompleteError
+from rai_kedro.release.model_files import ReleaseIncompleteError
+from rai_kedro.release.production import ApprovalMissingError, approved_version
+from rai_kedro.release.record import EvidenceBrokenError, EvidenceWriteError, append, read
+from rai_kedro.release.review import (
+    RejectedVersionError,
+    ReviewIncompleteError,
+    ReviewRequest,
+    approve,
+    reject,
+)
+from rai_kedro.release.versions import UnknownModelError, UnknownVersionError, find_aliases
+
+Ask = Callable[..., ReviewRequest]
+Register = Callable[..., Any]
+
+
+class Killed(BaseException):
+    """Stands for the moment of a kill."""
+
+
+class DyingClient(MlflowClient):
+    """A real client whose process is killed before one of its writes."""
+
+    def __init__(self, writes: int) -> None:
+        super().__init__()
+        self.left = writes
+
+    def _live(self) -> None:
+        if self.left == 0:
+            raise Killed
+        self.left -= 1
+
+    def set_model_version_tag(self, *args: Any, **options: Any) -> None:
+        self._live()
+        super().set_model_version_tag(*args, **options)
+
+    def set_registered_model_alias(self, *args: Any, **options: Any) -> None:
+        self._live()
+        super().set_registered_model_alias(*args, **options)
+
+    def log_artifact(self, *args: Any, **options: Any) -> None:
+        self._live()
+        super().log_artifact(*args, **options)
+
+    def delete_registered_model_alias(self, *args: Any, **options: Any) -> None:
+        self._live()
+        super().delete_registered_model_alias(*args, **options)
+
+
+class TestApprove:
+    def test_record_tags_and_alias_agree(
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+    ) -> None:
+        version = register()
+        outcome = approve(client, ask(), evidence_path)
+        (entry,) = read(evidence_path)
+        tags = client.get_model_version(use_case, "1").tags
+        assert outcome.recorded
+        assert (entry.kind, entry.body["reviewer"], entry.body["run_id"]) == (
+            "approve",
+            "Ada Reviewer",
+            version.run_id,
+        )
+        assert entry.body["model_digest"] == outcome.review.model_digest == tags["rai.model_digest"]
+        assert (tags["rai.review"], tags["rai.reviewer"], tags["rai.demo"]) == (
+            "approved",
+            "Ada Reviewer",
+            "false",
+        )
+        assert tags["rai.reviewed_at"] == "2024-05-01T12:00:00+00:00"
+        assert tags["rai.evidence"] == entry.hash
+        assert find_aliases(client, use_case) == {"candidate": "1", "production": "1"}
+
+    def test_words_are_stripped_and_times_are_utc(
+        self, client: MlflowClient, register: Register, ask: Ask, evidence_path: Path
+    ) -> None:
+        register()
+        local = datetime(2024, 5, 1, 14, tzinfo=timezone(timedelta(hours=2)))
+        review = approve(client, ask(reviewer="  Ada ", statement=" ok\n", reviewed_at=local), evidence_path).review
+        assert (review.reviewer, review.statement) == ("Ada", "ok")
+        assert review.reviewed_at == "2024-05-01T12:00:00+00:00"
+
+    def test_demo_is_labelled_everywhere(
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+    ) -> None:
+        register()
+        outcome = approve(client, ask(demo=True), evidence_path)
+        assert "demo, not a person's review" in outcome.message
+        assert client.get_model_version(use_case, "1").tags["rai.demo"] == "true"
+        assert read(evidence_path)[0].body["demo"] is True
+
+    def test_approving_again_records_nothing_new(
+        self, client: MlflowClient, register: Register, ask: Ask, evidence_path: Path
+    ) -> None:
+        register()
+        first = approve(client, ask(), evidence_path)
+        second = approve(client, ask(reviewer="Somebody Else"), evidence_path)
+        assert not second.recorded
+        assert second.review == first.review
+        assert "already approved by Ada Reviewer" in second.message
+        assert len(read(evidence_path)) == 1
+
+    def test_going_back_to_an_older_version_is_a_decision_of_its_own(
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+    ) -> None:
+        register(0)
+        register(1)
+        for version in ("1", "2", "1"):
+            assert approve(client, ask(version), evidence_path).recorded
+        assert [entry.body["version"] for entry in read(evidence_path)] == ["1", "2", "1"]
+        assert approved_version(client, use_case, evidence_path).version == "1"
+
+    @pytest.mark.parametrize("empty", [{"reviewer": " "}, {"statement": "\n"}, {"reviewer": "", "statement": ""}])
+    def test_empty_words_are_refused_and_leave_nothing(
+        self,
+        client: MlflowClient,
+        register: Register,
+        ask: Ask,
+        evidence_path: Path,
+        empty: dict[str, str],
+    ) -> None:
+        register()
+        for decide in (approve, reject):
+            with pytest.raises(ReviewIncompleteError, match=f"needs a {' and a '.join(empty)}"):
+                decide(client, ask(**empty), evidence_path)
+        assert not evidence_path.exists()
+        assert find_aliases(client, ask().use_case) == {"candidate": "1"}
+
+    def test_unknown_version_lists_the_existing_ones(
+        self, client: MlflowClient, register: Register, ask: Ask, evidence_path: Path
+    ) -> None:
+        register(0)
+        register(1)
+        for version in ("7", "one"):
+            with pytest.raises(UnknownVersionError, match="existing versions: 1, 2"):
+                approve(client, ask(version), evidence_path)
+
+    def test_untrained_use_case_says_how_to_train(
+        self, client: MlflowClient, ask: Ask, use_case: str, evidence_path: Path
+    ) -> None:
+        with pytest.raises(UnknownModelError, match=f"kedro run --pipelines {use_case}"):
+            approve(client, ask(), evidence_path)
+
+    def test_rejected_version_cannot_be_approved_even_if_its_tags_were_removed(
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+    ) -> None:
+        register()
+        reject(client, ask(statement="gap too large"), evidence_path)
+        client.delete_model_version_tag(use_case, "1", "rai.review")
+        with pytest.raises(RejectedVersionError, match=r"gap too large[\s\S]*train a new version"):
+            approve(client, ask(), evidence_path)
+
+    def test_rejected_tag_counts_even_if_the_record_was_cut_off(
+        self, client: MlflowClient, register: Register, ask: Ask, evidence_path: Path
+    ) -> None:
+        register()
+        reject(client, ask(), evidence_path)
+        evidence_path.write_bytes(b"")
+        with pytest.raises(RejectedVersionError):
+            approve(client, ask(), evidence_path)
+
+    @pytest.mark.parametrize("file", ["model.skops", "contract.json", "reference/reference.parquet"])
+    def test_files_changed_since_training_are_not_approved(
+        self, client: MlflowClient, register: Register, ask: Ask, evidence_path: Path, file: str
+    ) -> None:
+        path = stored_file(client, register(), file)
+        path.write_bytes(path.read_bytes() + b" ")
+        with pytest.raises(ModelChangedError, match="are not those that training stored"):
+            approve(client, ask(), evidence_path)
+        assert not evidence_path.exists()
+
+    @pytest.mark.parametrize("tag", ["rai.model_digest", "rai.companion_digest", "rai.card_digest"])
+    def test_version_whose_digest_was_not_noted_is_not_approved(
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path, tag: str
+    ) -> None:
+        register()
+        client.delete_model_version_tag(use_case, "1", tag)
+        with pytest.raises(ModelChangedError, match=rf"cannot be compared[\s\S]*{tag}: not on the version"):
+            approve(client, ask(), evidence_path)
+        assert not evidence_path.exists()
+
+    @pytest.mark.parametrize(
+        ("metrics", "missing"),
+        [
+            ({}, "no performance and no fairness metrics"),
+            ({"training.test.R2": 0.7}, "no fairness metrics"),
+            ({"training.fairness.LSTAT.parity": 0.1}, "no performance metrics"),
+        ],
+    )
+    def test_version_trained_in_part_is_not_approved(
+        self, client: MlflowClient, register: Register, ask: Ask, evidence_path: Path, metrics: Any, missing: str
+    ) -> None:
+        register(metrics=metrics)
+        with pytest.raises(TrainingIncompleteError, match=rf"only in part: its run has {missing}[\s\S]*whole stage"):
+            approve(client, ask(), evidence_path)
+        assert not evidence_path.exists()
+
+    def test_version_without_card_is_not_approved(
+        self, client: MlflowClient, register: Register, ask: Ask, evidence_path: Path
+    ) -> None:
+        register(card=False)
+        with pytest.raises(CardMissingError, match=r"has no model card[\s\S]*no tag rai\.card"):
+            approve(client, ask(), evidence_path)
+        stored_file(client, register(), "model_card/model_card_v2.json").unlink()
+        with pytest.raises(CardMissingError, match=r"no artifact model_card/model_card_v2\.json"):
+            approve(client, ask("2"), evidence_path)
+        assert not evidence_path.exists()
+
+    def test_card_changed_between_training_and_review_is_not_approved(
+        self, client: MlflowClient, register: Register, ask: Ask, evidence_path: Path
+    ) -> None:
+        stored_file(client, register(), "model_card/model_card_v1.json").write_text("{}")
+        with pytest.raises(ModelChangedError, match="model card of version 1 are not"):
+            approve(client, ask(), evidence_path)
+
+    @pytest.mark.parametrize("file", ["contract.json", "reference/reference.parquet"])
+    def test_version_without_its_companions_is_not_approved(
+        self, client: MlflowClient, register: Register, ask: Ask, evidence_path: Path, file: str
+    ) -> None:
+        stored_file(client, register(), file).unlink()
+        with pytest.raises(ReleaseIncompleteError, match="must travel with it"):
+            approve(client, ask(), evidence_path)
+
+    def test_broken_record_takes_no_decision(
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+    ) -> None:
+        register()
+        append(evidence_path, "note", {"a": 1}, "2024-05-01")
+        evidence_path.write_text(evidence_path.read_text().replace('"a":1', '"a":2'))
+        for decide in (approve, reject):
+            with pytest.raises(EvidenceBrokenError, match="line 1"):
+                decide(client, ask(), evidence_path)
+        assert "rai.review" not in client.get_model_version(use_case, "1").tags
+
+    def test_unwritable_record_moves_no_alias(
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, tmp_path: Path
+    ) -> None:
+        register()
+        (tmp_path / "file").touch()
+        with pytest.raises(EvidenceWriteError, match="nothing was recorded"):
+            approve(client, ask(), tmp_path / "file" / "housing.jsonl")
+        assert find_aliases(client, use_case) == {"candidate": "1"}
+
+    def test_time_without_zone_is_a_programming_error(
+        self, client: MlflowClient, register: Register, ask: Ask, evidence_path: Path
+    ) -> None:
+        register()
+        with pytest.raises(ValueError, match="time zone"):
+            approve(client, ask(reviewed_at=datetime(2024, 5, 1)), evidence_path)
+
+
+class TestReject:
+    def test_candidate_is_kept_out(
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+    ) -> None:
+        register()
+        outcome = reject(client, ask(), evidence_path)
+        assert outcome.message == f"Version 1 of {use_case} is rejected."
+        assert client.get_model_version(use_case, "1").tags["rai.review"] == "rejected"
+        assert "production" not in find_aliases(client, use_case)
+        assert [entry.kind for entry in read(evidence_path)] == ["reject"]
+
+    def test_version_in_production_is_taken_out(
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+    ) -> None:
+        register()
+        approve(client, ask(), evidence_path)
+        outcome = reject(client, ask(), evidence_path)
+        assert "alias 'production' is removed, and monitoring stops" in outcome.message
+        assert find_aliases(client, use_case) == {"candidate": "1"}
+
+    def test_another_version_in_production_stays(
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+    ) -> None:
+        register(0)
+        register(1)
+        approve(client, ask("1"), evidence_path)
+        reject(client, ask("2"), evidence_path)
+        assert approved_version(client, use_case, evidence_path).version == "1"
+
+    def test_rejecting_again_records_nothing_new(
+        self, client: MlflowClient, register: Register, ask: Ask, evidence_path: Path
+    ) -> None:
+        register()
+        reject(client, ask(), evidence_path)
+        again = reject(client, ask(reviewer="Somebody Else"), evidence_path)
+        assert not again.recorded
+        assert "already rejected by Ada Reviewer" in again.message
+        assert len(read(evidence_path)) == 1
+
+    def test_version_without_files_can_be_rejected(
+        self, client: MlflowClient, register: Register, ask: Ask, evidence_path: Path
+    ) -> None:
+        stored_file(client, register(), "model.skops").unlink()
+        assert reject(client, ask(), evidence_path).recorded
+
+
+class TestKill:
+    # Two pages of the card, eight tags, the alias.
+    @pytest.mark.parametrize("writes", [0, 1, 2, 3, 9, 10])
+    def test_approval_cut_off_anywhere_is_never_in_production_unrecorded_and_can_be_completed(
+        self, register: Register, ask: Ask, use_case: str, evidence_path: Path, writes: int
+    ) -> None:
+        register(0)
+        register(1)
+        client = MlflowClient()
+        approve(client, ask("1"), evidence_path)
+        with pytest.raises(Killed):
+            approve(DyingClient(writes), ask("2"), evidence_path)
+        with pytest.raises(ApprovalMissingError, match="the last approval on record is of version 2"):
+            approved_version(client, use_case, evidence_path)
+        outcome = approve(client, ask("2"), evidence_path)
+        assert not outcome.recorded
+        assert len(read(evidence_path)) == 2
+        assert approved_version(client, use_case, evidence_path).version == "2"
+
+    # Eight tags, the alias, two pages of the card.
+    @pytest.mark.parametrize("writes", [0, 1, 7, 8])
+    def test_rejection_cut_off_anywhere_stops_production_at_once_and_can_be_completed(
+        self, register: Register, ask: Ask, use_case: str, evidence_path: Path, writes: int
+    ) -> None:
+        register()
+        client = MlflowClient()
+        approve(client, ask(), evidence_path)
+        with pytest.raises(Killed):
+            reject(DyingClient(writes), ask(), evidence_path)
+        with pytest.raises(ApprovalMissingError):
+            approved_version(client, use_case, evidence_path)
+        reject(client, ask(), evidence_path)
+        assert len(read(evidence_path)) == 2
+        assert find_aliases(client, use_case) == {"candidate": "1"}
+
+
+def stored_file(client: MlflowClient, version: Any, name: str) -> Path:
+    """Return where the local artifact store keeps one of a version's files."""
+    if name == "model.skops":
+        uri = client.get_model_version_download_uri(version.name, version.version)
+    else:
+        uri = client.get_run(version.run_id).info.artifact_uri
+    return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri)) / name

@@ -1,0 +1,170 @@
+"""Fairness as the card shows it: the gate's sentence, verdicts, and one part per grouping."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import get_args
+
+import pytest
+
+from rai_kedro.fairness.estimates import Disparity, DisparityKind, GroupFigure
+from rai_kedro.fairness.metrics import METRICS
+from rai_kedro.fairness.verdicts import GateDecision, GateOutcome, VerdictOutcome, judge
+from rai_kedro.report.card_fairness import FairnessRecord
+from rai_kedro.report.fairness_view import (
+    describe_gate,
+    describe_level,
+    describe_open,
+    list_groupings,
+    list_metrics,
+    list_small_groups,
+    list_verdicts,
+)
+from rai_kedro.report.metric_words import COMPARED, KINDS, OUTCOMES, VERDICTS, find_unit
+from rai_kedro.report.model_card import ModelCard, render_html, render_markdown
+
+from .conftest import make_fairness
+
+
+def make_disparity(lower: float | None, upper: float | None, **changes: object) -> Disparity:
+    figures = (GroupFigure("a", 100, 0.4, 0.3, 0.5), GroupFigure("b", 100, 0.5, 0.4, 0.6))
+    value = None if lower is None or upper is None else (lower + upper) / 2
+    disparity = Disparity(
+        "statistical_parity", "sex", "difference", value, lower, upper, 0.95, figures, ("a", "b"), "a rule", "a method"
+    )
+    return dataclasses.replace(disparity, **changes)
+
+
+def test_every_metric_kind_and_verdict_has_its_words() -> None:
+    assert set(COMPARED) == set(METRICS)
+    assert set(KINDS) == set(get_args(DisparityKind))
+    assert set(VERDICTS) == set(get_args(VerdictOutcome))
+    assert set(OUTCOMES) == set(get_args(GateOutcome))
+
+
+@pytest.mark.parametrize(
+    ("metric", "kind", "unit"),
+    [
+        ("mean_absolute_error", "difference", "USD"),
+        ("mean_absolute_error", "ratio", ""),
+        ("prediction_distribution", "wasserstein", "USD"),
+        ("prediction_distribution", "kolmogorov_smirnov", ""),
+        ("statistical_parity", "difference", ""),
+        ("consistency", "difference", ""),
+    ],
+)
+def test_only_what_is_measured_in_the_labels_unit_has_it(metric: str, kind: str, unit: str) -> None:
+    assert find_unit(metric, kind, "USD") == unit
+
+
+def test_gate_in_a_sentence_for_every_outcome() -> None:
+    spans = {"pass": (0.0, 0.05), "fail": (0.2, 0.3), "insufficient_evidence": (0.05, 0.2)}
+    verdicts = {name: judge(make_disparity(*span), 0.1) for name, span in spans.items()}
+
+    def say(outcome: GateOutcome, *names: str) -> str:
+        return describe_gate(GateDecision(outcome, tuple(verdicts[name] for name in names)))
+
+    assert say("pass", "pass") == (
+        "The fairness gate says pass: of 1 judged disparity, each has its whole interval within the tolerance."
+    )
+    assert (
+        say("fail", "pass", "fail", "pass") == "The fairness gate says fail. Of 3 judged disparities: 1 fail, 2 pass."
+    )
+    assert say("insufficient_evidence", "pass", "insufficient_evidence") == (
+        "The fairness gate says insufficient evidence. Of 2 judged disparities: 1 insufficient evidence, 1 pass."
+    )
+    closed = GateDecision.could_not_be_evaluated("nothing was measured")
+    assert describe_gate(closed).endswith("stays closed: nothing was measured.")
+
+
+def test_gravest_verdict_stands_first_with_its_limit_and_what_would_settle_it() -> None:
+    spans = [(0.0, 0.05), (0.2, 0.3), (0.05, 0.14)]
+    judged = [judge(make_disparity(*span, column=f"c{at}"), 0.1) for at, span in enumerate(spans)]
+    absent = make_disparity(0.0, 0.05, not_assessed=("third: declared, but has no rows",))
+    ratio = judge(make_disparity(0.6, 0.7, kind="ratio"), 0.8)
+    gate = GateDecision("fail", (*judged, judge(absent, 0.1), ratio))
+    lines = list_verdicts(dataclasses.replace(make_fairness(), gate=gate))
+
+    assert [line.verdict for line in lines] == ["fail", "fail", "not assessed", "insufficient evidence", "pass"]
+    assert [line.limit for line in lines[:2]] == ["at most 0.1", "at least 0.8"]
+    assert lines[2].settled_by == "third: declared, but has no rows"
+    assert lines[3].settled_by == f"about {judged[2].rows_needed:,} further rows behind these figures"
+
+
+def test_interval_with_an_open_end_is_settled_by_no_number_of_rows() -> None:
+    gate = GateDecision("insufficient_evidence", (judge(make_disparity(0.05, None), 0.1),))
+    (line,) = list_verdicts(dataclasses.replace(make_fairness(), gate=gate))
+    assert line.settled_by.startswith("no feasible number of rows")
+
+
+def test_grouping_shows_every_group_with_the_rows_behind_each_rate() -> None:
+    (view,) = list_groupings(make_fairness(groups=("low", "high", "few")))
+
+    assert view.rates == ("selection rate", "false positive rate", "false negative rate")
+    assert [(line.group, line.is_small) for line in view.groups] == [("few", True), ("high", False), ("low", False)]
+    assert [figure.rows for figure in view.groups[0].figures if figure] == [8, 4, 4]
+    assert view.left_out == ("10 rows: missing label",)
+    verdicts = {(metric.metric, line.kind): line.verdict for metric in view.metrics for line in metric.lines}
+    assert verdicts["statistical parity", "ratio"] == "not judged: no tolerance is set"
+    assert verdicts["statistical parity", "difference"] in VERDICTS.values()
+
+
+def test_disparity_of_individuals_is_shown_without_groups() -> None:
+    record = make_fairness()
+    alone = make_disparity(0.1, 0.2, metric="consistency", column="age, rooms", pair=None, reason="of all rows")
+    assessment = dataclasses.replace(record.assessment, disparities=(*record.assessment.disparities, alone))
+    view = list_groupings(dataclasses.replace(record, assessment=assessment))[-1]
+
+    assert (view.column, view.groups, view.rule) == ("age, rooms", (), "a rule")
+    assert view.metrics[0].lines[0].apart == "of all rows"
+
+
+def test_rows_left_out_of_one_metric_only_are_told_apart() -> None:
+    record = make_fairness()
+    first, *others = record.assessment.disparities
+    changed = dataclasses.replace(first, left_out={"missing label": 10, "missing score": 3}, not_assessed=("x: why",))
+    assessment = dataclasses.replace(record.assessment, disparities=(changed, *others))
+    (view,) = list_groupings(dataclasses.replace(record, assessment=assessment))
+
+    assert view.left_out == ("10 rows: missing label", "statistical parity: 3 rows: missing score")
+    assert view.not_assessed == ("statistical parity: x: why",)
+
+
+def test_level_says_why_it_is_higher_than_configured() -> None:
+    record = make_fairness()
+    assert describe_level(record) == "Level 95 %, of all pairs of groups of a metric and grouping at once."
+    raised = tuple(dataclasses.replace(one, level=0.99) for one in record.assessment.disparities)
+    assessment = dataclasses.replace(record.assessment, disparities=raised)
+    text = describe_level(dataclasses.replace(record, assessment=assessment))
+    assert "higher than the configured 95 %, since the model was chosen among 5" in text
+
+
+def test_what_no_tolerance_judges_is_counted() -> None:
+    assert describe_open(GateDecision("pass")) == ""
+    assert describe_open(GateDecision("pass", without_tolerance=("a",))).startswith("1 further disparity was measured")
+    assert describe_open(make_fairness().gate).startswith("3 further disparities were measured")
+
+
+def test_metrics_are_explained_with_formula_and_source() -> None:
+    assert [(metric.name, compared) for metric, compared in list_metrics(make_fairness())] == [
+        (name, COMPARED[name]) for name in ("statistical_parity", "equal_opportunity")
+    ]
+
+
+def test_small_group_is_found_at_the_threshold_only() -> None:
+    record = make_fairness(groups=("low", "high", "few"))
+    assert [(column, figure.group, figure.rows) for column, figure in list_small_groups(record, 5)] == [("B", "few", 4)]
+    assert list_small_groups(record, 4) == ()
+
+
+@pytest.mark.parametrize("limit", [0.05, 0.22, 0.5])
+def test_page_and_markdown_say_the_verdict_in_words(card: ModelCard, limit: float) -> None:
+    record: FairnessRecord = make_fairness(limit=limit)
+    word = VERDICTS[record.gate.verdicts[0].outcome]
+    changed = dataclasses.replace(card, fairness=record)
+
+    assert f'">{word}</span>' in render_html(changed, {})
+    assert f"\n| {word} | statistical parity |" in render_markdown(changed)
+    for text in (render_html(changed, {}), render_markdown(changed)):
+        assert describe_gate(record.gate) in text
+        assert "10 rows: missing label" in text

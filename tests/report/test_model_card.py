@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from importlib import metadata
+from itertools import pairwise
+
+import pytest
+
+from rai_kedro.intervals.estimate import EstimateError
+from rai_kedro.report.model_card import (
+    CANDIDATE_STATUS,
+    CarbonFigure,
+    CardParts,
+    Estimate,
+    Identity,
+    MitigationRecord,
+    ModelCard,
+    ModelCardError,
+    build_model_card,
+    card_from_json,
+    collect_versions,
+    render_html,
+    render_json,
+    render_markdown,
+)
+from rai_kedro.report.rows import ReportRowError
+
+from .conftest import make_fairness
+
+
+def count_cells(line: str) -> int:
+    """Count the cells of a line of a Markdown table; an escaped bar ends none."""
+    return line.replace("\\|", "").count("|") - 1
+
+
+class TestBuilding:
+    def test_lanes_and_columns_come_from_the_register(self, card: ModelCard) -> None:
+        assert (card.lanes.model, card.lanes.audit, card.lanes.forbidden) == (("RM", "CRIM"), ("B",), ("ID",))
+        assert card.lanes.label == ("MEDV",)
+        assert [column.flags for column in card.columns] == [(), ("risky",), ("risky", "demographic"), (), ()]
+        assert card.review_status == CANDIDATE_STATUS
+
+    def test_column_that_a_mitigation_may_read_is_audited_unless_predictions_need_it(self, parts: CardParts) -> None:
+        row = parts.register[2] | {"column": "race", "use": "mitigation"}
+        free, needed = (
+            build_model_card(dataclasses.replace(parts, register=[*parts.register, row | {"model_uses": uses}])).lanes
+            for uses in (False, True)
+        )
+        assert free.audit == ("B", "race")
+        assert (needed.audit, needed.mitigation) == (("B",), ("race",))
+        assert "race" not in needed.model
+
+    def test_limit_of_the_intervals_is_added_when_there_are_intervals(self, parts: CardParts) -> None:
+        bare = [dataclasses.replace(e, lower=None, upper=None) for e in parts.performance]
+        assert len(build_model_card(parts).limits) == 2
+        assert len(build_model_card(dataclasses.replace(parts, performance=bare)).limits) == 1
+
+    def test_versions_are_those_installed(self) -> None:
+        versions = collect_versions(["numpy", "scikit-learn"])
+        assert list(versions) == ["python", "numpy", "scikit-learn"]
+        assert versions["numpy"] == metadata.version("numpy")
+
+    def test_package_that_is_not_installed_is_refused(self) -> None:
+        with pytest.raises(ModelCardError, match=r"(?s)not installed.*no-such-package"):
+            collect_versions(["no-such-package"])
+
+    def test_register_row_without_owner_is_refused(self, parts: CardParts) -> None:
+        row = {key: value for key, value in parts.register[0].items() if key != "owner"}
+        with pytest.raises(ReportRowError, match=r"(?s)row 0 \(housing.feature_store.RM\), owner"):
+            build_model_card(dataclasses.replace(parts, register=[row]))
+
+    @pytest.mark.parametrize("moment", ["yesterday", "2024-05-01T12:00:00"])
+    def test_moment_without_zone_is_refused(self, moment: str) -> None:
+        with pytest.raises(ModelCardError, match="time zone"):
+            Identity("housing", "housing", "1", "r", moment, "p", "o")
+
+    def test_numbers_that_are_not_finite_are_refused(self) -> None:
+        with pytest.raises(EstimateError, match="not finite"):
+            Estimate("R2", "test", float("nan"), None, None, None, "", "m")
+
+    def test_carbon_that_is_missing_needs_a_reason(self) -> None:
+        with pytest.raises(ModelCardError, match="without a reason"):
+            CarbonFigure("training", energy_kwh=0.1)
+
+
+class TestJson:
+    def test_card_survives_the_round_trip(self, card: ModelCard, hostile_card: ModelCard) -> None:
+        assert card_from_json(render_json(card)) == card
+        assert card_from_json(render_json(hostile_card)) == hostile_card
+
+    def test_parameter_types_survive(self, card: ModelCard) -> None:
+        params = card_from_json(render_json(card)).estimator.params
+        assert [(name, type(value)) for name, value in params.items()] == [
+            ("alpha", float),
+            ("copy_X", bool),
+            ("solver", type(None)),
+            ("steps", list),
+        ]
+
+    def test_figures_are_not_rounded(self, card: ModelCard) -> None:
+        assert json.loads(render_json(card))["card"]["performance"][1]["value"] == 3.3278
+
+    def test_what_to_look_at_is_in_it(self, card: ModelCard) -> None:
+        topics = [point["topic"] for point in json.loads(render_json(card))["look_at_first"]]
+        assert topics == ["Flagged column in the model"]
+        failing = dataclasses.replace(card, fairness=make_fairness(limit=0.05))
+        first = json.loads(render_json(failing))["look_at_first"][0]
+        assert first["topic"] == "Fairness gate"
+        assert "says fail" in first["text"]
+
+    @pytest.mark.parametrize(
+        ("path", "value", "message"),
+        [
+            (("format",), "rai_kedro.model_card/1", "its format is not rai_kedro.model_card/2"),
+            (("card", "identity", "version"), 3, r"(?s)card.identity.version"),
+            (("card", "identity", "unknown"), "x", r"(?s)card.identity.unknown"),
+            (("card", "columns"), None, r"(?s)card.columns"),
+        ],
+    )
+    def test_a_changed_document_is_refused_by_place(
+        self, card: ModelCard, path: tuple[str, ...], value: object, message: str
+    ) -> None:
+        document = json.loads(render_json(card))
+        place = document
+        for key in path[:-1]:
+            place = place[key]
+        place[path[-1]] = value
+        with pytest.raises(ModelCardError, match=message):
+            card_from_json(json.dumps(document))
+
+    @pytest.mark.parametrize("text", ["", "{", "[]", "null"])
+    def test_what_is_no_card_is_refused(self, text: str) -> None:
+        with pytest.raises(ModelCardError, match="cannot be read"):
+            card_from_json(text)
+
+
+class TestMarkdown:
+    def test_it_holds_the_figures_with_their_intervals(self, card: ModelCard) -> None:
+        text = render_markdown(card)
+        assert "| MAE | 3.70 [3.30, 4.20] | 3.33 [2.90, 3.78] | 1000 USD |" in text
+        parity = card.fairness.gate.verdicts[0].disparity
+        assert parity.value == pytest.approx(0.2, abs=0.02)
+        assert (
+            f"| pass | statistical parity | share of rows decided favourably | B | difference | {parity.value:.3f} ["
+            in text
+        )
+        assert "| low | " in text
+        assert CANDIDATE_STATUS in text
+
+    def test_texts_of_the_data_act_neither_as_html_nor_as_markdown(self, hostile_card: ModelCard) -> None:
+        text = render_markdown(hostile_card)
+        assert "<script" not in text
+        assert "<img" not in text
+        assert not re.search(r"(?<!\\)\]\(javascript", text)
+        assert any(line.startswith("| ") and "owned" in line for line in text.splitlines())
+
+    @pytest.mark.parametrize("name", ["card", "hostile_card"])
+    def test_every_table_has_as_many_cells_in_each_row(self, name: str, request: pytest.FixtureRequest) -> None:
+        lines = render_markdown(request.getfixturevalue(name)).splitlines()
+        for line, following in pairwise(lines):
+            if line.startswith("|") and following.startswith("|"):
+                assert count_cells(line) == count_cells(following), (line, following)
+
+    def test_empty_sections_say_so(self, card: ModelCard) -> None:
+        bare = dataclasses.replace(card, performance=(), fairness=None, carbon=(), limits=())
+        text = render_markdown(bare)
+        assert text.count("Not measured.") == 3
+        assert "Not stated." in text
+
+
+class TestHtml:
+    def test_it_holds_the_figures_and_the_status(self, card: ModelCard) -> None:
+        text = render_html(card, {})
+        for part in ("3.33 [2.90, 3.78]", "1.72 × 10⁻⁶", CANDIDATE_STATUS, "4f2c9d1", "What to look at"):  # noqa: RUF001
+            assert part in text
+
+    def test_summary_is_made_of_the_cards_own_figures(self, card: ModelCard) -> None:
+        text = render_html(card, {})
+        assert "Version 3 of housing is a Ridge. Purpose: predict values." in text
+        assert "fitted on 339 rows of 2024-01 and tested on 167 others" in text
+        assert "flagged among them: CRIM" in text
+
+    def test_carbon_that_was_not_measured_says_why(self, card: ModelCard) -> None:
+        bare = dataclasses.replace(card, carbon=(CarbonFigure("training", reason="no tracker"),))
+        assert "not measured</span>: no tracker" in render_html(bare, {})
+
+    def test_empty_sections_say_so(self, card: ModelCard) -> None:
+        bare = dataclasses.replace(card, performance=(), fairness=None, carbon=(), limits=())
+        text = render_html(bare, {})
+        assert text.count("Not measured.") == 3
+        assert "Not stated." in text
+
+
+def test_every_part_of_a_card_refuses_what_it_does_not_know(card: ModelCard, mitigation: MitigationRecord) -> None:
+    card = dataclasses.replace(card, mitigation=mitigation)
+
+    def add_unknown(value: object) -> int:
+        """Add an unknown key to every object with fixed fields; return how many were refused."""
+        refused = 0
+        for child in value.values() if isinstance(value, dict) else value if isinstance(value, list) else []:
+            refused += add_unknown(child)
+        if isinstance(value, dict) and set(value) != {"missing label"} and not any(value is one for one in free):
+            value["unknown"] = 1
+            with pytest.raises(ModelCardError, match="unknown"):
+                card_from_json(json.dumps(document))
+            del value["unknown"]
+            refused += 1
+        return refused
+
+    document = json.loads(render_json(card))
+    document["card"]["estimator"]["params"] = {}
+    free = [document["card"]["estimator"]["params"], document["card"]["versions"]]
+    free += [model["parameters"] for model in document["card"]["mitigation"]["models"]]
+    # The card and its six single parts; columns; a justification; estimates; carbon; fairness and its assessment, a
+    # table of two groups and three rates, four disparities of two groups, the gate, the verdict with its disparity.
+    fairness = 2 + (1 + 2 * 3) + 4 * (1 + 2) + 1 + (1 + 1 + 2)
+    # A mitigation: itself, by what, three models, a gain; a pair of performance, of disparity and of need with two
+    # spans each; two groups with two spans each; two models with two spans.
+    mitigated = 1 + 1 + 3 + 2 + 3 * (1 + 2) + 2 * (1 + 2) + 2 * 2
+    assert add_unknown(document["card"]) == 7 + 5 + 1 + 2 + 1 + fairness + mitigated
