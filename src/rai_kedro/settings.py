@@ -6,10 +6,11 @@ from rai_kedro.hooks.environment import EnvironmentHook
 from rai_kedro.hooks.progress import ProgressHook
 from rai_kedro.hooks.run_parameters import RunParametersHook
 from rai_kedro.hooks.run_tags import RunTagsHook
+from rai_kedro.hooks.use_case_lock import UseCaseLockHook
 
 CONTEXT_CLASS = GuardedContext
 
-HOOKS = (EnvironmentHook(), RunTagsHook(), RunParametersHook(), CarbonHook(), ProgressHook())
+HOOKS = (UseCaseLockHook(), EnvironmentHook(), RunTagsHook(), RunParametersHook(), CarbonHook(), ProgressHook())
 
 # kedro-viz would load pandas again at every run to keep statistics, and telemetry is off as shipped.
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-viz", "kedro-telemetry")

@@ -326,6 +326,30 @@ class TestDamage:
             store.save({"month=2024-01": make_month("2024-01")})
 
 
+@pytest.mark.parametrize("partition", ["month=2024-05", "month=2024-04"])
+def test_a_linked_month_is_neither_read_nor_written(store: MonthStore, tmp_path: Path, partition: str) -> None:
+    store.save({"month=2024-04": make_month("2024-04")})
+    elsewhere = tmp_path / "elsewhere"
+    (tmp_path / "store" / "month=2024-04").rename(elsewhere)
+    (tmp_path / "store" / "month=2024-04").symlink_to(elsewhere)
+
+    with pytest.raises(MonthStoreError, match=r"(?s)link to another folder.*month=2024-04.*elsewhere"):
+        store.load()
+    with pytest.raises(MonthStoreError, match="link to another folder"):
+        store.save({partition: make_month(partition.removeprefix("month="))})
+    assert sorted(path.name for path in elsewhere.iterdir()) == ["part-0.parquet"]
+
+
+def test_the_folder_of_a_store_may_be_a_link(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "linked").symlink_to(tmp_path / "real")
+    store = MonthStore(filepath=tmp_path / "linked")
+
+    store.save({"month=2024-05": make_month("2024-05")})
+
+    assert store.keys() == ["month=2024-05"]
+
+
 @contextmanager
 def permissions(folder: Path, mode: int) -> Iterator[None]:
     """Give a folder and all in it a mode, and be a user whom modes bind (they do not bind root)."""

@@ -158,7 +158,7 @@ def unlock(root: Path) -> None:
 
 
 def file_for_folder(project: Any) -> None:
-    project.predictions.parent.mkdir(parents=True)
+    project.predictions.parent.mkdir(parents=True, exist_ok=True)
     project.predictions.write_text("not a folder")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from rai_kedro.errors import RaiError
 
@@ -37,6 +37,20 @@ def open_catalog(use_case: str, env: str | None) -> Iterator[DataCatalog]:
     with session:
         require_use_case(use_case)
         yield cast("DataCatalog", session.load_context().catalog)
+
+
+def lock_path(catalog: DataCatalog, use_case: str) -> Path:
+    """Return the lock of a use case: monitoring, ingestion, review and reset each hold it while they work.
+
+    Args:
+        catalog: The project's catalogue; the lock lies beside the use case's predictions.
+        use_case: Name of the use case.
+
+    Returns:
+        The file for :func:`rai_kedro.files.locked`.
+    """
+    description: dict[str, Any] = catalog[f"{use_case}.prediction_store"]._describe()
+    return Path(description["filepath"]).with_name(".lock")
 
 
 def require_use_case(use_case: str) -> None:

@@ -8,7 +8,9 @@ from typing import Any
 
 from kedro.io import AbstractDataset
 
-from rai_kedro.files import write_text
+from rai_kedro.files import locked, write_text
+
+_PATIENCE_SECONDS = 30.0
 
 
 class CarbonRecord(AbstractDataset[dict[str, Any], dict[str, Any]]):
@@ -32,6 +34,11 @@ class CarbonRecord(AbstractDataset[dict[str, Any], dict[str, Any]]):
     def save(self, data: dict[str, Any]) -> None:
         """Replace the record, whole or not at all."""
         write_text(self._filepath, json.dumps(data, indent=2) + "\n")
+
+    def add(self, records: dict[str, Any]) -> None:
+        """Put records beside those that are there, whoever else is adding to them at the moment."""
+        with locked(self._filepath.with_name(f".{self._filepath.stem}.lock"), wait=_PATIENCE_SECONDS):
+            self.save({**self.load(), **records})
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath)}

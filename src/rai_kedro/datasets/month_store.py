@@ -103,7 +103,8 @@ class MonthStore(AbstractDataset[dict[str, pd.DataFrame], dict[str, Callable[[],
             Partition keys; empty if the store does not exist.
 
         Raises:
-            MonthStoreError: If the folder cannot be read, or holds a Parquet file that is not the store's.
+            MonthStoreError: If the folder cannot be read, holds a Parquet file that is not the store's, or a month that
+                is a link to a folder elsewhere.
         """
         return sorted(self._key_of(path) for path in self._files() if path.suffix == ".parquet")
 
@@ -204,7 +205,8 @@ class MonthStore(AbstractDataset[dict[str, pd.DataFrame], dict[str, Callable[[],
     def _files(self) -> Iterator[Path]:
         """Yield every file; unlike a glob, do not take a folder that may not be read for an empty one."""
         try:
-            for folder, _, names in os.walk(self._root, onerror=_raise_unless_absent):
+            for folder, folders, names in os.walk(self._root, onerror=_raise_unless_absent):
+                _refuse_links(Path(folder, name) for name in folders)
                 yield from (Path(folder, name) for name in names)
         except OSError as error:
             raise MonthStoreError(
@@ -247,3 +249,14 @@ class MonthStore(AbstractDataset[dict[str, pd.DataFrame], dict[str, Callable[[],
 def _raise_unless_absent(error: OSError) -> None:
     if not isinstance(error, FileNotFoundError):
         raise error
+
+
+def _refuse_links(folders: Iterable[Path]) -> None:
+    """A walk does not enter a linked folder, but writing to it would: its month would be there and not be there."""
+    for link in (folder for folder in folders if folder.is_symlink()):
+        raise MonthStoreError(
+            "A month in the store is a link to another folder.",
+            where=str(link),
+            example=f"it leads to {os.readlink(link)}",
+            remedy="put the month itself there; the folder of the whole store may be a link",
+        )

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from kedro.io import DatasetError
 
 from rai_kedro.errors import RaiError
+from rai_kedro.months import is_month
 
-_MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])", re.ASCII)
 _VALUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _COLUMN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -80,7 +80,7 @@ def parse_key(key: str) -> dict[str, str]:
     pairs = [part.partition("=") for part in key.split("/")] if isinstance(key, str) else []
     values = {column: value for column, _, value in pairs}
     well_formed = all(is_partition_column(column) and _VALUE.fullmatch(value) for column, _, value in pairs)
-    if not pairs or not well_formed or len(values) != len(pairs) or not _MONTH.fullmatch(pairs[0][2]):
+    if not pairs or not well_formed or len(values) != len(pairs) or not is_month(pairs[0][2]):
         raise MonthStoreError(
             "This is not the key of a month.",
             example=repr(key),

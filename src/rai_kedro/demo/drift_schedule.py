@@ -18,7 +18,7 @@ from pydantic import (
 
 from rai_kedro.demo.seeding import derive_generator
 from rai_kedro.errors import RaiError
-from rai_kedro.months import Month
+from rai_kedro.months import Month, months_from
 
 DriftKind = Literal["mean_shift", "scale", "missing_values", "category_mix", "label_relation"]
 
@@ -164,9 +164,7 @@ class SimulationParameters(BaseModel):
     @property
     def month_names(self) -> tuple[str, ...]:
         """The months as ``YYYY-MM``, in order."""
-        year, month = (int(part) for part in self.first_month.split("-"))
-        counts = range(year * 12 + month - 1, year * 12 + month - 1 + self.months)
-        return tuple(f"{count // 12:04d}-{count % 12 + 1:02d}" for count in counts)
+        return months_from(self.first_month, self.months)
 
 
 def find_candidates(features: pd.DataFrame, kind: DriftKind) -> list[str]:

@@ -142,7 +142,8 @@ def _keep(catalog: DataCatalog, name: str, record: dict[str, Any]) -> None:
 def _add(catalog: DataCatalog, name: str, records: dict[str, Any]) -> None:
     """Add to the records that are there already."""
     if name in catalog:
-        catalog.save(name, {**catalog.load(name), **records})
+        dataset: Any = catalog[name]
+        dataset.add(records)
 
 
 def _task(node: Node) -> str | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Literal, Self
 
-import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from rai_kedro.contract.columns import DatasetContract
@@ -13,6 +12,7 @@ from rai_kedro.fairness.request import FairnessSpec
 from rai_kedro.fairness.verdicts import Gate, Tolerance
 from rai_kedro.modelling.estimator import EstimatorConfig
 from rai_kedro.modelling.preparation import PreparationParameters
+from rai_kedro.months import months_between, word_period
 from rai_kedro.questionnaire.answers import Step
 
 _MONTH = r"^\d{4}-(0[1-9]|1[0-2])$"
@@ -39,13 +39,12 @@ class TrainingParameters(BaseModel):
     @property
     def months(self) -> tuple[str, ...]:
         """The months trained on, first to last."""
-        span = pd.period_range(self.month, self.last_month or self.month, freq="M")
-        return tuple(str(month) for month in span)
+        return months_between(self.month, self.last_month or self.month)
 
     @property
     def period(self) -> str:
         """The months trained on, in words."""
-        return self.month if len(self.months) == 1 else f"{self.months[0]} to {self.months[-1]}"
+        return word_period(self.months)
 
     @model_validator(mode="after")
     def _last_month_is_not_before_the_first(self) -> Self:
