@@ -99,6 +99,16 @@ def flush_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def project_folder() -> Path:
+    """Return the folder of the Kedro project that the working directory is in; that directory where there is none."""
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        settings = folder / "pyproject.toml"
+        if settings.is_file() and "[tool.kedro]" in settings.read_text(encoding="utf-8"):
+            return folder
+    return here
+
+
 @contextmanager
 def locked(path: Path, *, wait: float = 0.0) -> Iterator[None]:
     """Hold a lock that ends with the process, whatever ends it.

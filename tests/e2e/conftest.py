@@ -29,13 +29,6 @@ _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "COLUMNS": str(_WIDTH),
 }
-# Columns of MLflow's database that hold absolute paths.
-_PATHS = {
-    "experiments": "artifact_location",
-    "runs": "artifact_uri",
-    "logged_models": "artifact_location",
-    "model_versions": "storage_location",
-}
 
 
 @dataclass(frozen=True)
@@ -143,10 +136,10 @@ class Project:
     def database(self) -> Path:
         return self.root / "data" / "mlflow_test.db"
 
-    def kedro(self, *arguments: str, environment: Mapping[str, str] | None = None) -> Outcome:
-        """Run a command to its end."""
+    def kedro(self, *arguments: str, environment: Mapping[str, str] | None = None, folder: str = "") -> Outcome:
+        """Run a command to its end, in the project's folder or one below it."""
         started = time.monotonic()
-        self.commands.start(self.root, *arguments, environment=environment)
+        self.commands.start(self.root / folder, *arguments, environment=environment)
         return self.commands.wait(started)
 
     def succeed(self, *arguments: str) -> Outcome:
@@ -164,12 +157,9 @@ class Project:
         return self.commands.wait(started)
 
     def copy_to(self, root: Path) -> Project:
-        """Copy the folder, and let MLflow's database know where its artifacts are now."""
+        """Copy the folder; the project itself finds its artifacts in the new place."""
         shutil.copytree(self.root, root)
-        copy = Project(root, self.commands)
-        if copy.database.exists():
-            _relocate(copy.database, self.root, root)
-        return copy
+        return Project(root, self.commands)
 
     def edit(self, path: str, change: Callable[[Any], None]) -> None:
         """Change a YAML file of the project in place."""
@@ -193,14 +183,6 @@ class Project:
         """Ask MLflow's database, or change it behind MLflow's back."""
         with closing(sqlite3.connect(self.database)) as connection, connection:
             return connection.execute(statement).fetchall()
-
-
-def _relocate(database: Path, old: Path, new: Path) -> None:
-    with closing(sqlite3.connect(database)) as connection, connection:
-        for table, column in _PATHS.items():
-            # Names from the table above, no input; values are bound.
-            statement = f"UPDATE {table} SET {column} = replace({column}, ?, ?)"  # noqa: S608
-            connection.execute(statement, (str(old), str(new)))
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,7 @@ import os
 import sys
 import traceback
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 _HEAVY = (
@@ -115,7 +116,8 @@ def _start_kedro() -> None:
     from omegaconf import OmegaConf
 
     # Kedro configured its logging when it was imported, outside any project; a command does so inside one.
-    LOGGING.configure(OmegaConf.to_container(OmegaConf.load("conf/logging.yml")))
+    if Path("conf/logging.yml").exists():
+        LOGGING.configure(OmegaConf.to_container(OmegaConf.load("conf/logging.yml")))
     kedro()
 
 

@@ -69,9 +69,9 @@ def accept_draft(use_case: str, reviewer: str, *, project: Path | None = None, t
         DraftError: The name is empty, there is no such use case, or nothing is left to accept.
         ContractError: The file is not a valid contract, before or after.
     """
-    from rai_kedro.files import write_text
+    from rai_kedro.files import project_folder, write_text
 
-    path = (project or Path.cwd()) / "conf" / "base" / use_case / "catalog.yml"
+    path = (project or project_folder()) / "conf" / "base" / use_case / "catalog.yml"
     today = today or datetime.now(UTC).date()
     text = path.read_bytes().decode("utf-8") if path.is_file() else ""
     after, acceptance = accept_text(text, use_case, reviewer, today)

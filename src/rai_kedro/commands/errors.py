@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import re
+import sqlite3
 from collections.abc import Iterator
 
 from rai_kedro.errors import RaiError
@@ -21,7 +23,8 @@ def explain(error: BaseException) -> str | None:
     for cause in chain:
         if isinstance(cause, RaiError):
             return str(cause)
-    return next((text for cause in chain if (text := _foresee(cause))), None)
+    # What lies deepest is what happened: Kedro and MLflow wrap a full disk into errors of their own.
+    return next((text for cause in reversed(chain) if (text := _foresee(cause))), None)
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -30,23 +33,55 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
+def is_server_lost(error: BaseException) -> bool:
+    """Say whether an error, or what it came from, is a server that MLflow reached before and does not reach now."""
+    return any(
+        (type(cause).__module__.startswith(("requests.", "urllib3.")) and "Connect" in type(cause).__name__)
+        or (type(cause).__name__ == "MlflowException" and "API request to" in str(cause))
+        for cause in _chain(error)
+    )
+
+
+def _shorten(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300]
+
+
 def _foresee(error: BaseException) -> str | None:
+    known = _foresee_of_store(error) or _foresee_of_kedro(error)
+    return str(known) if known else None
+
+
+def _foresee_of_store(error: BaseException) -> RaiError | None:
+    """Explain what a disk, a database or a server answers in the middle of a command."""
+    if is_server_lost(error):
+        return RaiError("The MLflow server stopped answering.", example=_shorten(error), remedy=_SERVER_LOST)
+    if isinstance(error, sqlite3.Error):
+        from rai_kedro.release.store import explain_sqlite
+
+        return explain_sqlite(error)
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        what = f"A file could not be written: {error.strerror}."
+        return RaiError(what, where=str(error.filename) if error.filename else None, remedy=_ROOM)
+    return None
+
+
+def _foresee_of_kedro(error: BaseException) -> RaiError | None:
     from kedro.config import MissingConfigException
     from kedro.io import DatasetError
     from kedro.validation import ParameterValidationError
     from yaml import YAMLError
 
     if isinstance(error, ParameterValidationError):
-        return str(_read_parameter_errors(str(error)))
+        return _read_parameter_errors(str(error))
     if isinstance(error, YAMLError):
-        return str(RaiError("A configuration file is not valid YAML.", example=str(error), remedy=_MEND))
+        return RaiError("A configuration file is not valid YAML.", example=str(error), remedy=_MEND)
     if isinstance(error, DatasetError | MissingConfigException):
-        return str(RaiError("Data or configuration could not be read or written.", example=str(error), remedy=_LOOK))
+        return RaiError("Data or configuration could not be read or written.", example=str(error), remedy=_LOOK)
     if isinstance(error, AttributeError) and "multiprocessing" in str(error):
         example = str(error).splitlines()[0]
-        return str(RaiError("This pipeline cannot run in several processes.", example=example, remedy=_ONE_PROCESS))
+        return RaiError("This pipeline cannot run in several processes.", example=example, remedy=_ONE_PROCESS)
     if isinstance(error, ValueError) and "Failed to find the pipeline named" in str(error):
-        return str(RaiError(str(error), remedy="kedro registry list  names all pipelines"))
+        return RaiError(str(error), remedy="kedro registry list  names all pipelines")
     return None
 
 
@@ -93,4 +128,10 @@ _PARAMETER = re.compile(r"- Parameter '(?P<name>[^']+)'(?:: Failed to instantiat
 _DETAIL = re.compile(r"  (?P<message>\S.*?)(?: \[type=(?P<kind>\w+), input_value=.*)?$")
 _MEND = "mend that line and run again; nothing was run or written"
 _ONE_PROCESS = "leave --runner out, or take ThreadRunner: kedro-mlflow's artifact datasets live in one process"
+_SERVER_LOST = (
+    "see that the server runs and the network holds, then run the same command again; what was finished stays, and "
+    "the run that was cut off is closed at its next start"
+)
+_NO_ROOM = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EROFS}
+_ROOM = "free space on the disk, or lift the limit on the size of files (`ulimit -f`), then run the same command again"
 _LOOK = "see that the file or store named above is there and may be read and written"

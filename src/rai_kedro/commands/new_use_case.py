@@ -19,6 +19,7 @@ from rai_kedro.commands.use_case_choices import NewUseCaseError, UseCaseRequest,
 from rai_kedro.contract.drafting import ColumnDraft, draft_column
 from rai_kedro.contract.reading import read_contract
 from rai_kedro.contract.validation import check_frame
+from rai_kedro.files import project_folder
 from rai_kedro.sources.file import read_table
 from rai_kedro.sources.layout import FileLayout, detect_layout
 from rai_kedro.sources.months import MONTH, OwnDataParameters, OwnSnapshots, snapshot_table
@@ -64,7 +65,7 @@ def new_use_case(request: UseCaseRequest, *, project: Path | None = None, today:
     Raises:
         RaiError: The name is taken or not fit, the file cannot be read, or the target, key or time column is not fit.
     """
-    project, today = project or Path.cwd(), today or datetime.now(UTC).date()
+    project, today = project or project_folder(), today or datetime.now(UTC).date()
     folder = project / "conf" / "base" / request.name
     _check_name(request.name, folder)
     layout = detect_layout(

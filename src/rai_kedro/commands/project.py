@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from rai_kedro.errors import RaiError
+from rai_kedro.files import project_folder
 
 if TYPE_CHECKING:
     from kedro.io import DataCatalog
@@ -57,7 +58,7 @@ def require_use_case(use_case: str) -> None:
     """Refuse a use case that is not configured, and name those that are."""
     from rai_kedro.contract.reading import find_use_cases
 
-    known = find_use_cases(Path.cwd() / "conf" / "base")
+    known = find_use_cases(project_folder() / "conf" / "base")
     if use_case not in known:
         raise UnknownUseCaseError(
             f"There is no use case '{use_case}'.",

@@ -15,6 +15,7 @@ import click
 from rai_kedro.commands.parameter_file import ParameterFileError, read_section, read_text, set_values
 from rai_kedro.commands.project import require_use_case
 from rai_kedro.fairness.metrics import METRICS
+from rai_kedro.files import project_folder
 from rai_kedro.questionnaire.mapping import ModelAtHand, Recommendation, recommend
 from rai_kedro.questionnaire.selection import (
     Outcome,
@@ -71,7 +72,7 @@ def run_questionnaire(use_case: str, env: str | None = None, answers: str | None
         ParameterFileError: The parameters cannot be changed safely.
     """
     require_use_case(use_case)
-    project = Path.cwd()
+    project = project_folder()
     parameters = _load_configuration(project, env, "parameters").get(use_case) or {}
     model = describe_configured(parameters, project / "conf" / "base" / use_case / "catalog.yml")
     outcome = _obtain(answers, model)

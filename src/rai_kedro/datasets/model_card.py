@@ -10,7 +10,7 @@ from kedro.io import AbstractDataset, DatasetError
 from rai_kedro.datasets.candidate_model import ModelDatasetError
 from rai_kedro.errors import RaiError
 from rai_kedro.files import write_text
-from rai_kedro.release.card import attach_card, require_no_card
+from rai_kedro.release.card import attach_card, require_no_card, require_undecided
 from rai_kedro.report.card_contents import CardWithFigures
 
 if TYPE_CHECKING:
@@ -47,12 +47,13 @@ class ModelCardDataset(AbstractDataset[CardWithFigures, str]):
         The JSON, whose digest an approval binds, gets the digests of both pages.
 
         Raises:
-            ModelDatasetError: If the version has a card already; nothing is written.
+            ModelDatasetError: If the version has a card, in MLflow or (decided upon) on disk; nothing is written.
         """
         from rai_kedro.report.model_card import render_html, render_json, render_markdown
 
         try:
             require_no_card(self._registered_model_name, data.card.identity.version)
+            require_undecided(self._filepath / f"model_card_v{data.card.identity.version}.md")
         except RaiError as error:
             raise ModelDatasetError.of(error) from error
         stem = f"model_card_v{data.card.identity.version}"

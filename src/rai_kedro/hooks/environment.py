@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
+import click
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 
@@ -13,19 +15,49 @@ if TYPE_CHECKING:
 
 
 class EnvironmentHook:
-    """Stops early, with a clear word, where the MLflow server of an environment is not there."""
+    """Puts MLflow's local store where the project is, and stops early where a store cannot be used."""
+
+    def __init__(self) -> None:
+        self._database: Path | None = None
+        self._project = Path()
 
     @hook_impl(tryfirst=True)
     def after_context_created(self, context: KedroContext) -> None:
-        """Ask for the MLflow server before kedro-mlflow does, which would retry for minutes."""
-        from rai_kedro.release.server import check_server
+        """Look at MLflow's store before kedro-mlflow does, which would retry for minutes.
+
+        Its address counts from the project, whatever the working directory; kedro-mlflow reads what is set here.
+        """
+        from rai_kedro.release import store
 
         _quieten_libraries()
         loader = cast("OmegaConfigLoader", context.config_loader)
         loader.config_patterns.setdefault("mlflow", ["mlflow*", "mlflow*/**", "**/mlflow*"])
-        uri = loader["mlflow"].get("server", {}).get("mlflow_tracking_uri")
-        if uri:
-            check_server(uri, settings_file=f"conf/{context.env or 'local'}/mlflow.yml")
+        settings: dict[str, Any] = loader["mlflow"]
+        uri = settings.get("server", {}).get("mlflow_tracking_uri")
+        if not uri:
+            return
+        self._project = Path(context.project_path)
+        uri = store.place_store(uri, self._project)
+        settings["server"]["mlflow_tracking_uri"] = uri
+        loader["mlflow"] = settings
+        store.bound_retries()
+        store.check_server(uri, settings_file=f"conf/{context.env or 'local'}/mlflow.yml")
+        self._database = store.find_database(uri)
+        if self._database is not None:
+            store.keep_artifacts_in(self._project)
+            self._follow_project()
+
+    @hook_impl
+    def after_catalog_created(self) -> None:
+        """Note the project's folder in a database that MLflow has made just now."""
+        self._follow_project()
+
+    def _follow_project(self) -> None:
+        from rai_kedro.release.store import follow_project
+
+        moved = follow_project(self._database, self._project) if self._database else None
+        if moved:
+            click.echo(moved, err=True)
 
 
 def _quieten_libraries() -> None:

@@ -8,6 +8,7 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
 from rai_kedro.commands.status import describe_drift
+from rai_kedro.files import project_folder
 
 
 def describe_run(pipeline: Pipeline, catalog: DataCatalog, seconds: float) -> list[str]:
@@ -92,7 +93,8 @@ def _row(topic: str, what: str, where: str) -> str:
 def _path(catalog: DataCatalog, name: str) -> str:
     description = catalog.get(name)._describe()  # type: ignore[union-attr]
     path = Path(str(description.get("filepath", "")))
-    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+    project = project_folder()
+    return str(path.relative_to(project) if path.is_relative_to(project) else path)
 
 
 _DESCRIBERS = {

@@ -23,7 +23,7 @@ from rai_kedro.release.model_files import (
     fetch_release,
     require_storable,
 )
-from rai_kedro.release.noise import silence_mlflow
+from rai_kedro.release.store import silence_mlflow
 from rai_kedro.release.versions import (
     CANDIDATE,
     COMPANION_DIGEST_TAG,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rai_kedro.errors import RaiError
+from rai_kedro.files import project_folder
 from rai_kedro.release.card_pages import (
     CARD_FOLDER,
     STATUS_LINES,
@@ -21,8 +21,8 @@ from rai_kedro.release.card_pages import (
     mark_page,
     read_page_digests,
 )
-from rai_kedro.release.noise import silence_mlflow
-from rai_kedro.release.versions import CARD_DIGEST_TAG, CARD_TAG, find_version
+from rai_kedro.release.store import silence_mlflow
+from rai_kedro.release.versions import APPROVED, CARD_DIGEST_TAG, CARD_TAG, REJECTED, find_version
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -60,6 +60,26 @@ def require_no_card(name: str, version: str) -> None:
         )
 
 
+def require_undecided(page: Path) -> None:
+    """Refuse to write over a card on disk on which somebody has decided; MLflow may have forgotten its version.
+
+    Args:
+        page: The card's Markdown, which may not be there.
+
+    Raises:
+        CardExistsError: Its status line shows an approval or a rejection.
+    """
+    line = STATUS_LINES["md"].search(page.read_text(encoding="utf-8")) if page.is_file() else None
+    if line and line.group().startswith((APPROVED, REJECTED)):
+        raise CardExistsError(
+            "There is a model card of another version with this number, and a decision was made on it.",
+            where=str(page),
+            example=line.group(),
+            remedy="restore MLflow's database, in which that version is registered; or move the cards of this folder "
+            "aside (keep them) if it is gone for good, and train again",
+        )
+
+
 def attach_card(name: str, version: str, run_id: str, title: str, files: Sequence[Path]) -> None:
     """Log the card's files to the version's run and let the version's description point to them.
 
@@ -86,7 +106,8 @@ def attach_card(name: str, version: str, run_id: str, title: str, files: Sequenc
     bind_pages(record, [file for file in files if file != record])
     client = MlflowClient()
     # Relative to the project, so that a moved or copied project still finds its cards.
-    page = os.path.relpath(files[0]) if files[0].is_relative_to(Path.cwd()) else str(files[0])
+    project = project_folder()
+    page = str(files[0].relative_to(project) if files[0].is_relative_to(project) else files[0])
     for file in files:
         client.log_artifact(run_id, str(file), artifact_path=CARD_FOLDER)
     description = (
@@ -148,7 +169,7 @@ def mark_card(client: MlflowClient, version: ModelVersion, status: str) -> str:
     digests = read_page_digests(client, version) or {}
     for name in [card_file(number, ending) for ending in STATUS_LINES]:
         try:
-            local = Path(version.tags.get(CARD_TAG, "")).with_name(name)
+            local = project_folder() / Path(version.tags.get(CARD_TAG, "")).with_name(name)
             with tempfile.TemporaryDirectory(prefix="rai-card-") as folder:
                 page = _find_whole_page(client, version, local, digests.get(name), Path(folder))
                 mark_page(page, status)

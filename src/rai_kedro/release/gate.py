@@ -27,7 +27,7 @@ from rai_kedro.release.judgement import (
     judge_stored,
     pick_example,
 )
-from rai_kedro.release.noise import silence_mlflow
+from rai_kedro.release.store import silence_mlflow
 from rai_kedro.release.versions import GATE_DIGEST_TAG, GATE_TAG
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from rai_kedro.errors import RaiError
-from rai_kedro.release.noise import silence_mlflow
+from rai_kedro.release.store import silence_mlflow
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

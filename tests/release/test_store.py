@@ -21,7 +21,7 @@ from mlflow import MlflowClient
 
 from rai_kedro.release.production import load_production
 from rai_kedro.release.review import ReviewRequest, approve, reject
-from rai_kedro.release.server import ServerUnreachableError, TrackingStoreError, check_server
+from rai_kedro.release.store import StoreError, check_server
 from rai_kedro.release.versions import find_aliases
 
 
@@ -68,9 +68,7 @@ class TestHttp:
     def test_nobody_listens(self, free_port: int) -> None:
         uri = f"http://127.0.0.1:{free_port}"
         started = time.monotonic()
-        with pytest.raises(
-            ServerUnreachableError, match=f"{uri} .mlflow_tracking_uri in conf/prod/mlflow.yml"
-        ) as caught:
+        with pytest.raises(StoreError, match=f"{uri} .mlflow_tracking_uri in conf/prod/mlflow.yml") as caught:
             check_server(uri, settings_file="conf/prod/mlflow.yml")
         assert time.monotonic() - started < 5
         assert "Connection refused" in str(caught.value)
@@ -78,19 +76,19 @@ class TestHttp:
 
     def test_unknown_host(self) -> None:
         started = time.monotonic()
-        with pytest.raises(ServerUnreachableError, match="does not answer"):
+        with pytest.raises(StoreError, match="does not answer"):
             check_server("https://mlflow.invalid")
         assert time.monotonic() - started < 5
 
     def test_server_that_takes_the_connection_and_says_nothing(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as silent:
             started = time.monotonic()
-            with pytest.raises(ServerUnreachableError, match=r"(?i)time"):
+            with pytest.raises(StoreError, match=r"(?i)time"):
                 check_server(f"http://127.0.0.1:{silent.getsockname()[1]}", timeout_s=1)
             assert time.monotonic() - started < 3
 
     def test_broken_server(self) -> None:
-        with http_server(503) as uri, pytest.raises(ServerUnreachableError, match="HTTP 503"):
+        with http_server(503) as uri, pytest.raises(StoreError, match="HTTP 503"):
             check_server(uri)
 
     @pytest.mark.parametrize("status", [200, 401, 404])
@@ -112,27 +110,27 @@ class TestLocalStores:
     ) -> None:
         monkeypatch.chdir(tmp_path)
         check_server("sqlite:///mlflow.db")
-        with pytest.raises(TrackingStoreError, match="does not exist"):
+        with pytest.raises(StoreError, match="does not exist"):
             check_server("sqlite:///missing/mlflow.db")
 
     def test_missing_folder(self, tmp_path: Path) -> None:
-        with pytest.raises(TrackingStoreError, match=r"folder of the MLflow database does not exist[\s\S]*/none"):
+        with pytest.raises(StoreError, match=r"folder of the MLflow database does not exist[\s\S]*/none"):
             check_server(f"sqlite:///{tmp_path}/none/mlflow.db")
 
     def test_unwritable_folder(self, unwritable_folder: Path) -> None:
-        with pytest.raises(TrackingStoreError, match="cannot be written"):
+        with pytest.raises(StoreError, match="cannot be written"):
             check_server(f"sqlite:///{unwritable_folder}/mlflow.db")
 
     def test_database_that_is_a_folder(self, tmp_path: Path) -> None:
         (tmp_path / "mlflow.db").mkdir()
-        with pytest.raises(TrackingStoreError, match="database cannot be written"):
+        with pytest.raises(StoreError, match="database cannot be written"):
             check_server(f"sqlite:///{tmp_path}/mlflow.db")
 
     @pytest.mark.parametrize("prefix", ["", "file://"])
     def test_folder_store(self, tmp_path: Path, unwritable_folder: Path, prefix: str) -> None:
         if unwritable_folder != tmp_path:
             check_server(f"{prefix}{tmp_path}/mlruns")
-        with pytest.raises(TrackingStoreError, match="cannot be written"):
+        with pytest.raises(StoreError, match="cannot be written"):
             check_server(f"{prefix}{unwritable_folder}/mlruns")
 
     @pytest.mark.parametrize("uri", ["sqlite:///:memory:", "sqlite://", "postgresql://db/mlflow", "databricks"])
@@ -169,7 +167,7 @@ def test_review_and_production_through_a_real_server(
 
 def wait_for(uri: str) -> None:
     for _ in range(300):
-        with contextlib.suppress(ServerUnreachableError):
+        with contextlib.suppress(StoreError):
             check_server(uri, timeout_s=1)
             return
         time.sleep(0.5)

@@ -1,0 +1,372 @@
+"""Where MLflow keeps its runs: is the store there and whole, and does it lie where the project lies?
+
+Asked before MLflow itself, which retries a server for minutes and answers a locked database with its own internals.
+MLflow writes absolute artifact places into its local database; here they follow a project folder that was moved or
+copied, so that a moved project just works and a copy never writes into its original. Servers keep their own places.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import tempfile
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote, urlsplit
+
+from rai_kedro.errors import RaiError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+# How long a database that another program holds is waited for.
+PATIENCE_S: Final = 20.0
+PROJECT_TAG: Final = "rai.project_folder"
+_SERVER_ERROR: Final = 500
+_SQLITE: Final = ("sqlite:///", "sqlite+pysqlite:///")
+# Larger databases would make every command wait; their damage is met where it is read.
+_CHECKED_WHOLE_BYTES: Final = 50_000_000
+# Tables and columns of MLflow's database that hold absolute places of artifacts.
+_PLACES: Final = (
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+    ("model_versions", "storage_location"),
+    ("model_versions", "source"),
+)
+# MLflow's own settings; as shipped, a server that dies in mid-run is asked for eight minutes.
+_BOUNDED: Final = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+}
+_GIVEN_UP: Final = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "3"}
+
+
+class StoreError(RaiError):
+    """MLflow's server, database or folder cannot be used."""
+
+
+def silence_mlflow() -> None:
+    """Switch off MLflow's progress bars and its hint about integer columns; a user's own setting stands.
+
+    The bars are drawn for every copy of a few small files. The hint tells the reader to declare integer
+    columns as floats in case they have missing values; here the column contract says what may be missing, and
+    enforces it.
+    """
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    # A lasting filter and not `catch_warnings`, which is not safe with the threads of a ThreadRunner.
+    warnings.filterwarnings("ignore", message="Hint: Inferred schema contains integer column", category=UserWarning)
+
+
+def place_store(tracking_uri: str, project: Path) -> str:
+    """Return MLflow's address with a local relative path counted from the project, not from the working directory."""
+    prefix = next((prefix for prefix in _SQLITE if tracking_uri.startswith(prefix)), None)
+    if prefix is not None:
+        database = find_database(tracking_uri)
+        if database is None or database.is_absolute():
+            return tracking_uri
+        return f"{prefix}{project / tracking_uri.removeprefix(prefix)}"
+    if urlsplit(tracking_uri).scheme == "" and tracking_uri and not Path(tracking_uri).is_absolute():
+        return str(project / tracking_uri)
+    return tracking_uri
+
+
+def find_database(tracking_uri: str) -> Path | None:
+    """Return the file of an SQLite address; None for any other address and for a database in memory."""
+    prefix = next((prefix for prefix in _SQLITE if tracking_uri.startswith(prefix)), None)
+    name = tracking_uri.removeprefix(prefix).partition("?")[0] if prefix else ""
+    return None if name in {"", ":memory:"} else Path(name)
+
+
+def bound_retries() -> None:
+    """Let MLflow give up on a silent server within about a minute; a user's own settings stand."""
+    for name, value in _BOUNDED.items():
+        os.environ.setdefault(name, value)
+
+
+def give_up_on_server() -> None:
+    """Stop asking a server that did not answer: what ends a run would each wait for it anew."""
+    os.environ.update(_GIVEN_UP)
+
+
+def keep_artifacts_in(project: Path) -> None:
+    """Let MLflow's local database keep new artifacts in the project's ``mlruns``, not in the working directory's."""
+    from mlflow.tracking._tracking_service import utils
+
+    def open_store(store_uri: str, artifact_uri: str | None = None) -> Any:
+        return utils._get_sqlalchemy_store(  # type: ignore[no-untyped-call]
+            store_uri, artifact_uri or str(project.resolve() / "mlruns")
+        )
+
+    utils._tracking_store_registry.register("sqlite", open_store)  # type: ignore[no-untyped-call]
+
+
+def check_server(
+    tracking_uri: str, timeout_s: float = 3.0, settings_file: str = "conf/<environment>/mlflow.yml"
+) -> None:
+    """Check in a few seconds that MLflow's store can be used.
+
+    An ``http(s)`` server must answer. The folder of an SQLite database or of a file store must exist and be
+    writable; a database that is there must be writable and whole, and is waited for while another program holds it.
+    Other addresses are not looked at.
+
+    Args:
+        tracking_uri: MLflow's tracking URI; a relative path counts from the working directory.
+        timeout_s: Longest wait for a server, in seconds.
+        settings_file: The file that sets the URI, for the message.
+
+    Raises:
+        StoreError: The store cannot be used.
+    """
+    scheme = urlsplit(tracking_uri).scheme
+    where = f"{tracking_uri} (mlflow_tracking_uri in {settings_file})"
+    database = find_database(tracking_uri)
+    if scheme in {"http", "https"}:
+        _check_http(tracking_uri, timeout_s, where)
+    elif database is not None:
+        _check_sqlite(database, where)
+    elif scheme in {"", "file"}:
+        _check_folder(_nearest_existing(Path(unquote(urlsplit(tracking_uri).path))), where)
+
+
+def follow_project(database: Path, project: Path) -> str | None:
+    """Let the artifact places in MLflow's database follow a project folder that was moved or copied.
+
+    The database remembers the project's folder in a tag of its first experiment. Where that is another folder than
+    the present one, every place below it is rewritten, all in one transaction.
+
+    Args:
+        database: MLflow's SQLite file; nothing happens while it is not there or not yet MLflow's.
+        project: The project's folder.
+
+    Returns:
+        What was done, in a sentence; None if the project is where it was.
+    """
+    if not database.is_file():
+        return None
+    new = str(project.resolve())
+    with _connect(database) as connection:
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if not tables >= {"experiment_tags", *(table for table, _ in _PLACES)}:
+            return None
+        (first,) = connection.execute("SELECT min(experiment_id) FROM experiments").fetchone()
+        query = "SELECT value FROM experiment_tags WHERE key = ? AND experiment_id = ?"
+        (old,) = connection.execute(query, (PROJECT_TAG, first)).fetchone() or (None,)
+        if first is None or old == new:
+            return None
+        connection.execute("BEGIN IMMEDIATE")
+        moved = _move_places(connection, old, new) if old else 0
+        connection.execute(
+            "INSERT OR REPLACE INTO experiment_tags (key, value, experiment_id) VALUES (?, ?, ?)",
+            (PROJECT_TAG, new, first),
+        )
+        connection.commit()
+    if not moved:
+        return None
+    return f"This project was last used in {old}; MLflow's {moved} artifact places now point to {new}."
+
+
+def close_killed_runs(client: MlflowClient, use_case: str, own_run: str) -> int:
+    """Mark runs of a use case as KILLED whose process on this machine is gone; MLflow would show them as running.
+
+    Args:
+        client: MLflow client.
+        use_case: Name of the use case, as runs are tagged with it.
+        own_run: The run that has just begun, in whose experiment is looked.
+
+    Returns:
+        How many were closed.
+    """
+    experiment = client.get_run(own_run).info.experiment_id
+    query = f"attributes.status = 'RUNNING' and tags.`rai.use_case` = '{use_case}'"
+    closed = 0
+    for run in client.search_runs([experiment], filter_string=query):
+        if run.info.run_id != own_run and _is_dead(run.data.tags.get(PROCESS_TAG, "")):
+            client.set_terminated(run.info.run_id, status="KILLED")
+            closed += 1
+    return closed
+
+
+PROCESS_TAG: Final = "rai.process"
+
+
+def name_process() -> str:
+    """Name this process so that another one can tell whether it still runs: machine, number and start."""
+    return f"{os.uname().nodename} {os.getpid()} {_start_of(os.getpid())}"
+
+
+def _is_dead(process: str) -> bool:
+    """Say whether a process of this machine is gone; of another machine's nothing is known."""
+    machine, _, rest = process.partition(" ")
+    number, _, start = rest.partition(" ")
+    if machine != os.uname().nodename or not number.isdigit():
+        return False
+    return _start_of(int(number)) != start
+
+
+def _start_of(process: int) -> str:
+    """Return when a process began, in a form that only compares; empty if there is none.
+
+    A number alone can belong to a later process. Where the system has no ``/proc``, it has to do.
+    """
+    try:
+        return Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        pass
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return ""
+    except PermissionError:
+        return "running"
+    return "running"
+
+
+def _move_places(connection: sqlite3.Connection, old: str, new: str) -> int:
+    moved = 0
+    for before, after in ((old, new), (Path(old).as_uri(), Path(new).as_uri())):
+        for table, column in _PLACES:
+            # Names from the constant above; values are bound. Places below the new folder stay, should it lie in the
+            # old one.
+            statement = (
+                f"UPDATE {table} SET {column} = ? || substr({column}, ?) "  # noqa: S608
+                f"WHERE substr({column}, 1, ?) = ? AND substr({column}, 1, ?) <> ?"
+            )
+            length = len(before)
+            values = (after, length + 1, length + 1, f"{before}/", len(after) + 1, f"{after}/")
+            moved += connection.execute(statement, values).rowcount
+    return moved
+
+
+@contextmanager
+def _connect(database: Path) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(database, timeout=PATIENCE_S, isolation_level=None)) as connection:
+        yield connection
+
+
+def _check_http(tracking_uri: str, timeout_s: float, where: str) -> None:
+    answers: list[str | None] = []
+    # In a thread: no time limit of `requests` covers the name look-up, which can block for much longer.
+    asking = threading.Thread(target=lambda: answers.append(_ask(tracking_uri, timeout_s)), daemon=True)
+    asking.start()
+    asking.join(timeout_s + 0.5)
+    trouble = answers[0] if answers else f"no answer within {timeout_s:g} s"
+    if trouble:
+        raise StoreError(
+            "The MLflow server does not answer.",
+            where=where,
+            example=trouble,
+            remedy="start the server or correct the address; for a local database without a server set "
+            "`mlflow_tracking_uri: sqlite:///mlflow.db`",
+        )
+
+
+def _ask(tracking_uri: str, timeout_s: float) -> str | None:
+    """Return what is wrong, or None. A refusal (401, 403) is an answer: the server is there."""
+    import requests
+
+    try:
+        response = requests.get(f"{tracking_uri.rstrip('/')}/health", timeout=timeout_s, verify=_verification())
+    except requests.exceptions.RequestException as error:
+        return f"{type(error).__name__}: {_innermost(error)}"
+    if response.status_code >= _SERVER_ERROR:
+        return f"HTTP {response.status_code} {response.reason}"
+    return None
+
+
+def _verification() -> bool | str:
+    """Check certificates as MLflow does, by the same variables."""
+    if os.environ.get("MLFLOW_TRACKING_INSECURE_TLS", "").lower() in {"true", "1"}:
+        return False
+    return os.environ.get("MLFLOW_TRACKING_SERVER_CERT_PATH") or True
+
+
+def _innermost(error: BaseException) -> BaseException:
+    while error.__context__ is not None:
+        error = error.__context__
+    return error
+
+
+def _check_sqlite(database: Path, where: str) -> None:
+    if not database.parent.is_dir():
+        raise StoreError(
+            "The folder of the MLflow database does not exist.",
+            where=where,
+            example=str(database.parent.absolute()),
+            remedy="make the folder, correct the address, or run the command in the project's folder",
+        )
+    # SQLite also writes its journal beside the database, so the folder must be writable in any case.
+    _check_folder(database.parent, where)
+    if not database.exists():
+        return
+    try:
+        with database.open("r+b"):
+            pass
+    except OSError as error:
+        raise _unusable("The MLflow database cannot be written", database, error, where) from error
+    try:
+        with _connect(database) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            if database.stat().st_size <= _CHECKED_WHOLE_BYTES:
+                (answer,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+                if answer != "ok":
+                    raise sqlite3.DatabaseError(answer)
+            connection.rollback()
+    except sqlite3.Error as error:
+        raise explain_sqlite(error, where) from error
+
+
+def explain_sqlite(error: sqlite3.Error, where: str | None = None) -> StoreError:
+    """Make one readable error of what SQLite says of MLflow's database."""
+    said = str(error).strip()
+    if "locked" in said or "busy" in said:
+        return StoreError(
+            "The MLflow database is in use by another program.",
+            where=where,
+            example=f"{said}; waited for {PATIENCE_S:g} s",
+            remedy="close the program that holds it (a database browser, a backup, a hanging command), then run the "
+            "same command again; nothing was changed",
+        )
+    if "full" in said or "disk I/O" in said or "readonly" in said:
+        return StoreError(
+            "The MLflow database cannot be written.",
+            where=where,
+            example=said,
+            remedy="free space on the disk, lift the limit on the size of files (`ulimit -f`) or make the file "
+            "writable, then run the same command again",
+        )
+    return StoreError(
+        "The MLflow database is damaged or no database.",
+        where=where,
+        example=said.splitlines()[0] if said else type(error).__name__,
+        remedy="restore the file from a backup; or move it aside, train anew with `kedro run` and have the version "
+        "reviewed; the evidence record is not touched by this",
+    )
+
+
+def _check_folder(folder: Path, where: str) -> None:
+    try:
+        # Permission bits do not tell (root, read-only mounts); a file that vanishes again does.
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise _unusable("The folder of the MLflow store cannot be written", folder, error, where) from error
+
+
+def _unusable(what: str, path: Path, error: OSError, where: str) -> StoreError:
+    return StoreError(
+        f"{what}: {error.strerror or error}.",
+        where=where,
+        example=str(path.absolute()),
+        remedy="make it writable for this user, or set another address",
+    )
+
+
+def _nearest_existing(path: Path) -> Path:
+    path = path.absolute()
+    return next(parent for parent in (path, *path.parents) if parent.exists())
