@@ -1,4 +1,4 @@
-"""The registered pipelines: four stages for every use case found in the configuration."""
+"""The registered pipelines: the stages of every use case found in the configuration."""
 
 from __future__ import annotations
 
@@ -9,21 +9,22 @@ from kedro.pipeline import Pipeline
 from kedro.utils import find_kedro_project
 
 from rai_kedro.contract.reading import entries_of, find_use_cases
-from rai_kedro.pipelines import governance, monitoring, simulation, training
+from rai_kedro.pipelines import governance, ingestion, monitoring, simulation, training
 
 # Each is made from the names in the use case's own catalogue.
 _STAGES: dict[str, Callable[[Container[str]], Pipeline]] = {
     "simulation": simulation.create_pipeline,
+    "ingestion": ingestion.create_pipeline,
     "governance": governance.create_pipeline,
     "training": training.create_pipeline,
     "monitoring": monitoring.create_pipeline,
 }
-_UP_TO_CANDIDATE = ("simulation", "governance", "training")
+_UP_TO_CANDIDATE = ("simulation", "ingestion", "governance", "training")
 DEFAULT_USE_CASE = "housing"
 
 
 def register_pipelines() -> dict[str, Pipeline]:
-    """Instantiate every stage once for each use case.
+    """Instantiate each stage that a use case has.
 
     Returns:
         ``<use_case>.<stage>`` for each stage; ``<use_case>`` for everything up to the registered candidate; the plain
@@ -34,10 +35,13 @@ def register_pipelines() -> dict[str, Pipeline]:
     for use_case in find_use_cases(base):
         entries = entries_of(base / use_case / "catalog.yml")
         made = {name: create(entries) for name, create in _STAGES.items()}
-        stages = {name: _in_namespace(stage, use_case, name) for name, stage in made.items()}
+        # A use case whose months are made elsewhere has neither simulation nor ingestion.
+        stages = {name: _in_namespace(stage, use_case, name) for name, stage in made.items() if stage.nodes}
         pipelines |= {f"{use_case}.{name}": stage for name, stage in stages.items()}
-        pipelines[use_case] = sum((stages[name] for name in _UP_TO_CANDIDATE), start=Pipeline([]))
-    pipelines |= {name: pipelines[f"{DEFAULT_USE_CASE}.{name}"] for name in _STAGES}
+        pipelines[use_case] = sum((stages[name] for name in _UP_TO_CANDIDATE if name in stages), start=Pipeline([]))
+    pipelines |= {
+        name: pipelines[f"{DEFAULT_USE_CASE}.{name}"] for name in _STAGES if f"{DEFAULT_USE_CASE}.{name}" in pipelines
+    }
     pipelines["__default__"] = pipelines[DEFAULT_USE_CASE]
     return pipelines
 

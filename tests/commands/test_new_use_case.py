@@ -28,7 +28,7 @@ from rai_kedro.pipelines.training.parameters import (
     Statements,
     TrainingParameters,
 )
-from rai_kedro.sources.months import OwnDataParameters, snapshot_table
+from rai_kedro.sources.months import IngestionParameters, split_months
 
 TODAY = date(2024, 6, 1)
 ROWS = 240
@@ -92,7 +92,7 @@ def test_what_is_written_holds_for_the_data(make: Make, project: Path) -> None:
 
     table = OwnTable(filepath=str(project / own["filepath"]), layout=own["layout"]).load()
     types = {name: c.type for d in contract.datasets.values() for name, c in d.columns.items()}
-    made = snapshot_table(table, OwnDataParameters.model_validate(parameters["simulation"]), types)
+    made = split_months(table, IngestionParameters.model_validate(parameters["ingestion"]), types)
 
     assert list(made.features) == [f"month=2024-0{month}" for month in (1, 2, 3, 4)]
     for part in made.features:
@@ -114,7 +114,7 @@ def test_parameters_are_those_of_the_stages(task: str, target: str, make: Make, 
     assert (training.task, training.target, training.month) == (task, target, "2024-06")
     assert [grouping.columns for grouping in fairness.groupings] == [("Geschlecht",)]
     assert mitigation.sensitive_column == "Geschlecht"
-    assert set(parameters) == {"simulation", "training", "fairness", "mitigation", "monitoring", "statements"}
+    assert set(parameters) == {"ingestion", "training", "fairness", "mitigation", "monitoring", "statements"}
 
 
 def test_a_draft_lets_no_column_into_the_model(make: Make, project: Path) -> None:
@@ -239,7 +239,7 @@ def test_parquet_with_types(project: Path, make: Make) -> None:
     made = make(data=Path("rents.parquet"), target="let", task="classification", time="listed on")
 
     assert list(made.rows) == ["2024-01", "2024-02", "2024-03", "2024-04"]
-    assert made.draft.simulation.favourable == "True"
+    assert made.draft.ingestion.favourable == "True"
 
 
 def test_key_of_the_table(make: Make, project: Path) -> None:

@@ -103,7 +103,7 @@ def drafted(own: Own, fresh: Any, tmp_path_factory: pytest.TempPathFactory) -> A
     project = fresh.copy_to(tmp_path_factory.mktemp(own.name) / "project")
     own.table().to_csv(project.root / "mine.csv", index=False, **own.write)
     project.succeed("rai", "new-use-case", own.name, "--data", "mine.csv", *own.asked)
-    project.succeed("run", "--pipelines", f"{own.name}.simulation,{own.name}.governance")
+    project.succeed("run", "--pipelines", f"{own.name}.ingestion,{own.name}.governance")
     return project
 
 
@@ -174,7 +174,7 @@ def test_later_rows_come_in_as_a_new_month(accepted: Any, own: Own, copy_of: Cal
     later = make_rents().tail(300).assign(Datum="15.03.2024")
     pd.concat([make_rents(), later]).to_csv(project.root / "mine.csv", index=False, **own.write)
 
-    project.succeed("run", "--pipelines", "rents.simulation")
+    project.succeed("run", "--pipelines", "rents.ingestion")
 
     store = project.data / "03_primary" / "rents" / "feature_store"
     assert sorted(path.name for path in store.glob("month=*")) == [f"month=2024-0{month}" for month in (1, 2, 3)]

@@ -11,7 +11,7 @@ import yaml
 
 from rai_kedro.contract.drafting import ColumnDraft
 from rai_kedro.sources.layout import FileLayout
-from rai_kedro.sources.months import OwnDataParameters
+from rai_kedro.sources.months import IngestionParameters
 
 PROPOSED = "# proposed: "
 NO_OWNER = "nobody yet"
@@ -19,6 +19,9 @@ REVIEWER = "the reviewer"
 AS_SAID = "what it says"
 _NOTE_COLUMN = 43
 _LONG = 32
+_MONTH_STORE = "rai_kedro.datasets.month_store.MonthStore"
+# In quotes: within braces YAML would take its braces for its own.
+_FOLDER = "${globals:data_root}/03_primary"
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _LAYER = "stores (feature_store and label_store may be risky)"
 
@@ -32,7 +35,7 @@ class UseCaseDraft:
         task: What is predicted.
         filepath: The user's file, as the catalogue names it.
         layout: How the file is laid out.
-        simulation: How the table becomes months.
+        ingestion: How the table becomes months.
         columns: Draft of every feature.
         label: Draft of the label.
         training_month: Month to train on.
@@ -43,7 +46,7 @@ class UseCaseDraft:
     task: Literal["regression", "classification"]
     filepath: str
     layout: FileLayout
-    simulation: OwnDataParameters
+    ingestion: IngestionParameters
     columns: tuple[ColumnDraft, ...]
     label: ColumnDraft
     training_month: str
@@ -66,6 +69,12 @@ def render_catalog(draft: UseCaseDraft) -> str:
             f"  filepath: {scalar(draft.filepath)}",
             f"  layout: {_flow({key: layout[key] for key in keys})}",
             "  metadata: {kedro-viz: {layer: sources (own_data may be risky)}}",
+            "",
+            "# Both stores as a run finds them, to see which months of the file are new, changed or gone.",
+            *(
+                f'{draft.name}.{store}_before: {{type: {_MONTH_STORE}, filepath: "{_FOLDER}/{draft.name}/{store}"}}'
+                for store in ("feature_store", "label_store")
+            ),
         ]
     )
     features = _store(draft, "feature_store", f"predict {draft.label.name}", draft.columns)
@@ -81,7 +90,7 @@ def render_parameters(draft: UseCaseDraft) -> str:
         title=scalar(draft.name.replace("_", " ")),
         purpose=scalar(f"to be written: what predictions of {draft.label.name} are for"),
         file=scalar(f"The data are the rows of one file ({draft.filepath}); nobody has said yet whom they represent."),
-        simulation=_simulation(draft.simulation),
+        ingestion=_ingestion(draft.ingestion),
         task=draft.task,
         month=draft.training_month,
         target=scalar(draft.label.name),
@@ -125,7 +134,7 @@ def _store(draft: UseCaseDraft, store: str, purpose: str, columns: Sequence[Colu
         layer=_LAYER,
         owner=_noted("owner", scalar(NO_OWNER), REVIEWER),
         purpose=scalar(purpose),
-        key=_flow([draft.simulation.key]),
+        key=_flow([draft.ingestion.key]),
         columns="\n".join(_column(column) for column in columns),
     )
 
@@ -157,13 +166,14 @@ def _noted(key: str, value: str, proposed: str) -> str:
     return f"{f'{key}: {value}':<{_NOTE_COLUMN}} {PROPOSED}{proposed}"
 
 
-def _simulation(parameters: OwnDataParameters) -> str:
+def _ingestion(parameters: IngestionParameters) -> str:
     notes = {
         "rename": "names in the file that a store cannot take, and what they are called here",
         "key": "what identifies a row within a month",
         "number_rows": "true: the key is made, 1, 2, … in each month; false: the file has it",
         "label": "goes to the label store; every other column to the feature store",
-        "favourable": "this value of the label becomes 1, the other 0",
+        "favourable": "this value of the label becomes 1",
+        "unfavourable": "and this one 0",
         "time": "says which month a row belongs to; goes to no store",
         "month": "the whole file is this one month",
         "dates": "how other columns write their dates",
@@ -255,8 +265,8 @@ _PARAMETERS = """\
 # Parameters of the '{name}' use case. A misspelt key stops the run with the list of the right ones.
 {name}:
 
-  simulation:                   # nothing is simulated: how the rows of your file become monthly snapshots
-{simulation}
+  ingestion:                    # how the rows of your file become monthly snapshots
+{ingestion}
 
   training:
     task: {task}

@@ -22,9 +22,9 @@ from rai_kedro.contract.validation import check_frame
 from rai_kedro.files import project_folder
 from rai_kedro.sources.file import read_table
 from rai_kedro.sources.layout import FileLayout, detect_layout
-from rai_kedro.sources.months import MONTH, OwnDataParameters, OwnSnapshots, snapshot_table
+from rai_kedro.sources.months import MONTH, IngestionParameters, MonthlyTables, split_months
 
-_STAGES = ("simulation", "governance", "training", "monitoring")
+_STAGES = ("simulation", "ingestion", "governance", "training", "monitoring")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _FEW_ROWS = 100
 # Of the spread of the label: a gap in error below it is seldom worth a halt; a beginning, to be decided.
@@ -75,7 +75,7 @@ def new_use_case(request: UseCaseRequest, *, project: Path | None = None, today:
     parameters = choose_parameters(raw, request, today)
     draft = _draft(raw, request, parameters, layout, project)
     types = {column.name: column.type for column in (*draft.columns, draft.label)}
-    snapshots = snapshot_table(raw, parameters, types)
+    snapshots = split_months(raw, parameters, types)
     draft = replace(draft, training_month=_choose_month(snapshots))
     catalog = render_catalog(draft)
     if request.accept_draft is not None:
@@ -147,9 +147,9 @@ def _warnings(made: NewUseCase) -> list[str]:
         found.append(f"{len(absent)} months have no row ({_some(absent)}): monitoring stops there until they have")
     if made.rows[training] < _FEW_ROWS:
         found.append(f"the month to train on, {training}, has only {made.rows[training]} rows: expect wide intervals")
-    if made.draft.simulation.rename:
+    if made.draft.ingestion.rename:
         found.append(
-            f"renamed for the stores: {_some([f'{a!r} to {b}' for a, b in made.draft.simulation.rename.items()])}"
+            f"renamed for the stores: {_some([f'{a!r} to {b}' for a, b in made.draft.ingestion.rename.items()])}"
         )
     return [f"note: {text}" for text in found]
 
@@ -175,7 +175,7 @@ def _check_name(name: str, folder: Path) -> None:
 
 
 def _draft(
-    raw: pd.DataFrame, request: UseCaseRequest, parameters: OwnDataParameters, layout: FileLayout, project: Path
+    raw: pd.DataFrame, request: UseCaseRequest, parameters: IngestionParameters, layout: FileLayout, project: Path
 ) -> UseCaseDraft:
     originals = {str(parameters.rename.get(str(name), name)): str(name) for name in raw.columns}
     table = raw.rename(columns=parameters.rename)
@@ -192,7 +192,7 @@ def _draft(
         task=request.task,
         filepath=_relative(project / request.data, project),
         layout=layout,
-        simulation=parameters,
+        ingestion=parameters,
         columns=columns,
         label=label,
         training_month="",
@@ -200,7 +200,7 @@ def _draft(
     )
 
 
-def _choose_month(snapshots: OwnSnapshots) -> str:
+def _choose_month(snapshots: MonthlyTables) -> str:
     """Return the first month with at least half as many labelled rows as is usual; the first may be cut off."""
     rows = pd.Series({key.removeprefix(f"{MONTH}="): len(frame) for key, frame in snapshots.labels.items()})
     return str(rows[rows >= rows.median() / 2].index[0])
@@ -211,7 +211,7 @@ def _relative(path: Path, project: Path) -> str:
     return str(resolved.relative_to(project.resolve()) if resolved.is_relative_to(project.resolve()) else resolved)
 
 
-def _write(folder: Path, files: dict[str, str], snapshots: OwnSnapshots) -> None:
+def _write(folder: Path, files: dict[str, str], snapshots: MonthlyTables) -> None:
     """Try the files in a folder beside the environments, then move it to its place in one step."""
     from rai_kedro.files import write_text
 

@@ -12,10 +12,10 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from rai_kedro.contract.drafting import ColumnDraft, Proposal, draft_column
+from rai_kedro.contract.drafting import ColumnDraft, Proposal, canonical, draft_column
 from rai_kedro.errors import RaiError
 from rai_kedro.sources.dates import find_date_formats
-from rai_kedro.sources.months import MONTH, OwnDataParameters, TimeColumn, canonical
+from rai_kedro.sources.months import MONTH, IngestionParameters, TimeColumn
 
 Task = Literal["regression", "classification"]
 # Columns that a store or a reference table adds itself.
@@ -64,7 +64,7 @@ class UseCaseRequest:
     accept_draft: str | None = None
 
 
-def choose_parameters(raw: pd.DataFrame, request: UseCaseRequest, today: date) -> OwnDataParameters:
+def choose_parameters(raw: pd.DataFrame, request: UseCaseRequest, today: date) -> IngestionParameters:
     """Settle names, key, months, dates and the favourable value.
 
     Args:
@@ -97,12 +97,15 @@ def choose_parameters(raw: pd.DataFrame, request: UseCaseRequest, today: date) -
         for name in raw.columns
         if name not in chosen and len(formats := find_date_formats(raw[name])) == 1
     }
-    return OwnDataParameters(
+    values = _two_values(raw[request.target], request.target) if request.task == "classification" else []
+    favourable = _favourable(values, request) if values else None
+    return IngestionParameters(
         rename={old: new for old, new in names.items() if old != new},
         key=names[request.key] if request.key else _free_name("row", tuple(names.values())),
         number_rows=request.key is None,
         label=names[request.target],
-        favourable=_favourable(raw[request.target], request) if request.task == "classification" else None,
+        favourable=favourable,
+        unfavourable=next((value for value in values if value != favourable), None),
         time=time or None,
         month=None if time else (request.month or f"{today:%Y-%m}"),
         dates=dates,
@@ -176,18 +179,17 @@ def _time_format(values: pd.Series[Any], request: UseCaseRequest) -> str:
     )
 
 
-def _favourable(values: pd.Series[Any], request: UseCaseRequest) -> str:
-    found = _two_values(values, request.target)
+def _favourable(found: Sequence[str], request: UseCaseRequest) -> str:
     by_word = {value.lower(): value for value in found}
     if request.favourable is not None:
-        if request.favourable not in found:
+        if canonical(request.favourable) not in found:
             raise NewUseCaseError(
                 f"The target has no value '{request.favourable}'.",
                 where="--favourable",
                 example=f"it has {' and '.join(found)}",
                 remedy="name one of them",
             )
-        return request.favourable
+        return canonical(request.favourable)
     obvious = [by_word[word] for word in _YES if word in by_word]
     if len(obvious) != 1:
         raise NewUseCaseError(

@@ -9,10 +9,12 @@ say if it were asked is kept beside it as a proposal, for a person to accept or 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from pandas.api import types
 
@@ -28,6 +30,8 @@ _FEWEST_FOR_UNIQUE = 20
 _NEAR_UNIQUE = 0.9
 _FREE_TEXT_LENGTH = 40
 _SHOWN = 10
+# A whole number written as 12.0; 007.0 would be a name.
+_WHOLE = re.compile(r"-?(0|[1-9]\d*)\.0+")
 _ID_WORDS = {"id", "ids", "uuid", "guid", "identifier", "nr", "rowid"}
 
 
@@ -182,6 +186,14 @@ def refuse_undecided(contract: Contract) -> None:
     )
 
 
+def canonical(value: Any) -> str:
+    """Return a value as the text of a category; a whole number without a decimal point: 1.0 and 1 are the same."""
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        return str(int(value))
+    text = str(value).strip()
+    return text.partition(".")[0] if _WHOLE.fullmatch(text) else text
+
+
 def draft_range(known: pd.Series[Any]) -> tuple[float, float] | None:
     """Return a range with room for later months, or None for values that are all the same or not there.
 
@@ -286,7 +298,7 @@ def _closed_reason(name: str, found: _Values) -> str | None:
 
 
 def _categories(found: _Values) -> tuple[str, ...] | None:
-    values = {str(value).strip() for value in found.known.unique()}
+    values = {canonical(value) for value in found.known.unique()}
     # A contract may not hold an interpolation; such a column is checked by its type only.
     return None if any("${" in value for value in values) else tuple(sorted(values))
 

@@ -49,7 +49,7 @@ class OwnTable(AbstractDataset[NoReturn, pd.DataFrame]):
         """Read the table.
 
         Raises:
-            OwnFileError: If the file is missing, damaged or not laid out as the entry says.
+            SourceError: If the file is missing, damaged or not laid out as the entry says.
         """
         return read_table(self._filepath, self._layout)
 

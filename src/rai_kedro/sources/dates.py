@@ -1,13 +1,20 @@
-"""Reading dates that people wrote: which way of writing fits a whole column, and whether more than one does."""
+"""Reading dates that people wrote: which way of writing fits a whole column, and whether more than one does.
+
+A date with an offset from UTC counts as it is written: half past midnight on 1 June in Berlin is June, though it is
+still May in UTC. Where a column mixes offsets, a person has to say what counts; see :func:`count_offsets`.
+"""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pandas as pd
 from pandas.api import types
 
 ISO = "ISO8601"
+# What counts is the date and clock time as written, whatever the offset beside them.
+AS_WRITTEN = "as written"
 # Day and month can change places; which of the two is meant cannot be seen from values that fit both.
 FORMATS = (
     ISO,
@@ -39,22 +46,59 @@ FORMATS = (
 _SAMPLE = 200
 # 'YYYY-MM' is the shortest text that is taken for a date: four digits are a year or just a number.
 _SHORTEST = 6
+_SHORTEST_ISO = 7
 _NUMBER = r"[-+]?\d*[.,]?\d*"
+# An offset stands behind a clock time; without one '2024-05-31' would have the offset -31.
+_OFFSET = r"^(.*(?:T\d{2}|:\d{2}(?:[.,]\d+)?))\s*(Z|z|UTC|GMT|[-+]\d{2}(?::?\d{2})?)$"
+_NAMES_MONTH = re.compile(r"%[-#]?[mbBjcxDF]")
 
 
-def parse_dates(values: pd.Series[Any], form: str) -> pd.Series[Any]:
+def names_month(form: str) -> bool:
+    """Return whether dates written in this format say which month they are in; ``%Y`` alone does not."""
+    return form == ISO or _NAMES_MONTH.search(form) is not None
+
+
+def parse_dates(values: pd.Series[Any], form: str, zone: str = AS_WRITTEN) -> pd.Series[Any]:
     """Return the values as dates without a time zone; NaT where a value is missing or does not fit.
 
     Args:
         values: Text or dates, shape (rows,).
-        form: A format of ``strftime``, or ``ISO8601``. Text with an offset is put into UTC.
+        form: A format of ``strftime``, or ``ISO8601``.
+        zone: Time zone in which the dates are to be told, such as ``Europe/Berlin``; as written by default.
     """
     if types.is_datetime64_any_dtype(values.dtype):
         dates = pd.Series(values)
-    else:
-        utc = form == ISO or "%z" in form
-        dates = pd.to_datetime(values.astype("str").where(values.notna()), format=form, errors="coerce", utc=utc)
-    return dates.dt.tz_convert("UTC").dt.tz_localize(None) if dates.dt.tz is not None else dates
+        if dates.dt.tz is None:
+            return dates
+        local: pd.Series[Any] = dates if zone == AS_WRITTEN else dates.dt.tz_convert(zone)
+        naive: pd.Series[Any] = local.dt.tz_localize(None)
+        return naive
+    text = values.astype("str").where(values.notna()).str.strip()
+    parts = text.str.extract(_OFFSET)
+    clock = parts[0].fillna(text)
+    told: pd.Series[Any] = pd.to_datetime(clock, format=form.replace("%z", "").rstrip(), errors="coerce")
+    if form == ISO:
+        told = told.where(clock.str.len() >= _SHORTEST_ISO)
+    if zone == AS_WRITTEN:
+        return told
+    utc = (told - parts[1].map(_read_offset, na_action="ignore")).dt.tz_localize("UTC")
+    told = utc.dt.tz_convert(zone).dt.tz_localize(None)
+    return told
+
+
+def count_offsets(values: pd.Series[Any]) -> dict[str, int]:
+    """Count the offsets from UTC that are written in a column of text; ``none`` for dates without one."""
+    if types.is_datetime64_any_dtype(values.dtype):
+        return {}
+    text = values.dropna().astype("str").str.strip()
+    counts = text.str.extract(_OFFSET)[1].fillna("none").value_counts()
+    return {str(offset): int(count) for offset, count in counts.items()}
+
+
+def _read_offset(offset: str) -> pd.Timedelta:
+    digits = re.sub(r"\D", "", offset).ljust(4, "0")
+    minutes = 60 * int(digits[:2]) + int(digits[2:])
+    return pd.Timedelta(minutes=-minutes if offset.startswith("-") else minutes)
 
 
 def find_date_formats(values: pd.Series[Any]) -> tuple[str, ...]:

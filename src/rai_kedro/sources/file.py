@@ -10,20 +10,32 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 import pandas as pd
+from pandas.api import types
 
 from rai_kedro.sources.layout import (
     COMMA_NUMBER,
     WHOLE_NUMBER,
     FileLayout,
-    OwnFileError,
+    SourceError,
     decode_text,
     read_bytes,
 )
 
+# What pandas, and most programs, write for a missing value; in a text file these words are read as one.
+READ_AS_MISSING = frozenset(
+    "#N/A|#N/A N/A|#NA|-1.#IND|-1.#QNAN|-NaN|-nan|1.#IND|1.#QNAN|<NA>|N/A|NA|NULL|NaN|None|n/a|nan|null".split("|")  # noqa: SIM905
+)
+# What people write besides. It stays a value, since it may be one; a draft counts it and asks.
+_NEAR_MISSING = {word.lower() for word in READ_AS_MISSING} | {
+    *("", "?", "??", "-", "--", ".", "..", "*", "missing", "unknown", "unk", "none", "n.a.", "n.a", "nil", "(null)"),
+    *("not available", "not known", "not stated", "blank", "unbekannt", "keine angabe", "k.a.", "inconnu"),
+    *("desconocido", "sconosciuto", "onbekend", "-99", "-999", "-9999"),
+}
 _SAMPLE = 200
 _FEWEST_COLUMNS = 2
 _SHOWN = 100
@@ -45,21 +57,67 @@ def read_table(path: Path, layout: FileLayout) -> pd.DataFrame:
         ``column_N`` by its position, from 1.
 
     Raises:
-        OwnFileError: The file is missing, empty, damaged, wrongly encoded, has no header, a name twice, a broken row,
+        SourceError: The file is missing, empty, damaged, wrongly encoded, has no header, a name twice, a broken row,
             fewer than two columns or no row.
     """
-    table = _read_parquet(path) if layout.format == "parquet" else _read_text(path, layout)
+    return mark_missing(read_cells(path, layout), layout)
+
+
+def read_cells(path: Path, layout: FileLayout) -> pd.DataFrame:
+    """Read a whole table as :func:`read_table` does, with words such as ``NA`` still as they stand."""
+    table = read_parquet(path) if layout.format == "parquet" else _read_text(path, layout)
     table.columns = pd.Index(_name_columns([str(name) for name in table.columns], path))
     if len(table.columns) < _FEWEST_COLUMNS:
-        raise OwnFileError(
+        raise SourceError(
             "The table has fewer than two columns.",
             where=str(path),
             example=", ".join(table.columns),
-            remedy="a target and at least one more column are needed; if values run together, give --delimiter",
+            remedy="a target and at least one more column are needed; if values run together, name the delimiter",
         )
     if table.empty:
-        raise OwnFileError("The table has no rows.", where=str(path), remedy="put the rows below the header")
+        raise SourceError("The table has no rows.", where=str(path), remedy="put the rows below the header")
     return table
+
+
+def mark_missing(cells: pd.DataFrame, layout: FileLayout) -> pd.DataFrame:
+    """Make the words of :data:`READ_AS_MISSING` missing; a Parquet file says itself what is missing."""
+    if layout.format == "parquet":
+        return cells
+    return cells.mask(cells.isin(list(READ_AS_MISSING)))
+
+
+@dataclass(frozen=True)
+class WordCount:
+    """How often a word that may mean "missing" stands in a column, and whether it is read so."""
+
+    word: str
+    count: int
+    is_missing: bool
+
+    def __str__(self) -> str:
+        """Return it as a few words."""
+        return f"{self.count} x {self.word!r} {'read as missing' if self.is_missing else 'kept as a value'}"
+
+
+def count_missing_words(cells: pd.DataFrame, layout: FileLayout) -> dict[str, tuple[WordCount, ...]]:
+    """Count, by column, what stands for a missing value or may do so; empty cells are not counted.
+
+    Args:
+        cells: From :func:`read_cells`.
+        layout: How the file is laid out: only in text is a word such as ``NA`` read as missing.
+    """
+    found = {}
+    for name in cells.columns:
+        values = cells[name].dropna()
+        if not (types.is_string_dtype(values.dtype) or types.is_object_dtype(values.dtype)):
+            continue
+        values = values.astype(str)
+        counts = values[values.str.strip().str.lower().isin(_NEAR_MISSING) & (values != "")].value_counts()
+        blank = {word for word in counts.index if not str(word).strip()}
+        read = blank | (set() if layout.format == "parquet" else READ_AS_MISSING)
+        if len(counts):
+            found[str(name)] = tuple(WordCount(str(w), int(n), w in read) for w, n in counts.items())
+    return found
 
 
 def _read_text(path: Path, layout: FileLayout) -> pd.DataFrame:
@@ -69,8 +127,9 @@ def _read_text(path: Path, layout: FileLayout) -> pd.DataFrame:
     header = _check_rows(text, layout, path)
     _require_header(header, text, layout, path)
     table = pd.read_csv(
-        StringIO(text), sep=layout.delimiter, header=None, skiprows=0, dtype=str, index_col=False, engine="c"
-    )
+        StringIO(text), sep=layout.delimiter, header=None, dtype=str, index_col=False, engine="c",
+        keep_default_na=False, na_values=[""],
+    )  # fmt: skip
     table = table.iloc[1:].reset_index(drop=True)
     table.columns = pd.Index(header)
     if layout.decimal == ",":
@@ -79,7 +138,7 @@ def _read_text(path: Path, layout: FileLayout) -> pd.DataFrame:
 
 
 def _point_for_comma(values: pd.Series[str]) -> pd.Series[str]:
-    known = values.dropna()
+    known = values[~values.isin(list(READ_AS_MISSING))].dropna()
     is_number = known.str.fullmatch(COMMA_NUMBER) | known.str.fullmatch(WHOLE_NUMBER)
     return values.str.replace(",", ".", regex=False) if len(known) and is_number.all() else values
 
@@ -108,7 +167,7 @@ def _check_rows(text: str, layout: FileLayout, path: Path) -> list[str]:
             if len(row) != len(header):
                 broken.append((line, row))
     except csv.Error as error:
-        raise OwnFileError(
+        raise SourceError(
             f"A row is broken: {error}.",
             where=f"{path}, after line {line}",
             remedy="mend the quotes there: each one opened is closed, and one inside a quoted value is doubled",
@@ -120,16 +179,16 @@ def _check_rows(text: str, layout: FileLayout, path: Path) -> list[str]:
 
 def _explain_broken(
     broken: Sequence[tuple[int, list[str]]], rows: int, header: Sequence[str], layout: FileLayout, path: Path
-) -> OwnFileError:
+) -> SourceError:
     line, row = broken[0]
     every_row_longer = len(broken) == rows and {len(r) for _, r in broken} == {len(header) + 1}
     if every_row_longer:
         remedy = "name the first column in the header too"
     elif len(header) == 1:
-        remedy = "the header has one column: give the right --delimiter"
+        remedy = "the header has one column: name the right delimiter"
     else:
         remedy = "mend these rows; a value that holds the delimiter needs quotes around it"
-    return OwnFileError(
+    return SourceError(
         f"{'Every row has' if every_row_longer else 'Rows have'} another number of values than the header.",
         where=f"{path}, line {line}",
         how_many=f"{len(broken)} of {rows} rows; this one has {len(row)} values, the header {len(header)}",
@@ -149,7 +208,7 @@ def _require_header(header: Sequence[str], text: str, layout: FileLayout, path: 
         for cell, column in zip(header, columns, strict=True)
     ]
     if sum(as_data) * 2 > len(header):
-        raise OwnFileError(
+        raise SourceError(
             "The file has no header: its first line looks like data.",
             where=f"{path}, line 1",
             how_many=f"{sum(as_data)} of {len(header)} names look like values",
@@ -166,7 +225,7 @@ def _name_columns(header: Sequence[str], path: Path) -> list[str]:
     names = [name.strip() or f"column_{position}" for position, name in enumerate(header, start=1)]
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
-        raise OwnFileError(
+        raise SourceError(
             "The header has a name more than once.",
             where=f"{path}, line 1",
             how_many=f"{len(twice)} of {len(set(names))} names",
@@ -176,7 +235,8 @@ def _name_columns(header: Sequence[str], path: Path) -> list[str]:
     return names
 
 
-def _read_parquet(path: Path) -> pd.DataFrame:
+def read_parquet(path: Path) -> pd.DataFrame:
+    """Read a Parquet file of plain columns, or raise SourceError."""
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -187,7 +247,7 @@ def _read_parquet(path: Path) -> pd.DataFrame:
             nested = [field.name for field in schema if pa.types.is_nested(field.type) or _is_binary(field.type)]
             table = None if nested or len(set(schema.names)) < len(schema.names) else file.read().to_pandas()
     except (pa.ArrowException, OSError) as error:
-        raise OwnFileError(
+        raise SourceError(
             "The Parquet file cannot be read.",
             where=str(path),
             example=str(error).splitlines()[0][:_SHOWN],
@@ -195,7 +255,7 @@ def _read_parquet(path: Path) -> pd.DataFrame:
         ) from None
     _name_columns(schema.names, path)
     if table is None:
-        raise OwnFileError(
+        raise SourceError(
             "The Parquet file has columns that hold lists, records or bytes.",
             where=str(path),
             how_many=f"{len(nested)} of {len(schema.names)} columns",

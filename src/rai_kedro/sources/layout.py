@@ -10,9 +10,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from rai_kedro.errors import RaiError
+from rai_kedro.typed import Typed
 
 DELIMITERS = (",", ";", "\t", "|")
 SUFFIXES = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".parquet": "parquet", ".pq": "parquet"}
@@ -23,11 +24,11 @@ _FEWEST_COLUMNS = 2
 _SHOWN = 100
 
 
-class OwnFileError(RaiError):
-    """The file cannot be read as a table."""
+class SourceError(RaiError):
+    """A table cannot be read, or does not fit what is said of it."""
 
 
-class FileLayout(BaseModel):
+class FileLayout(Typed):
     """How a table is written in its file.
 
     Attributes:
@@ -36,8 +37,6 @@ class FileLayout(BaseModel):
         encoding: Encoding of the text.
         decimal: Decimal mark of the numbers.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: Literal["csv", "parquet"] = "csv"
     delimiter: str = Field(default=",", min_length=1, max_length=1)
@@ -60,13 +59,13 @@ def detect_layout(
         The layout.
 
     Raises:
-        OwnFileError: The file is not there, is empty, is of an unknown kind, is not in the encoding, or has no
+        SourceError: The file is not there, is empty, is of an unknown kind, is not in the encoding, or has no
             delimiter that gives at least two columns.
     """
     content = read_bytes(path)
     kind = SUFFIXES.get(path.suffix.lower())
     if kind is None:
-        raise OwnFileError(
+        raise SourceError(
             f"A file that ends in '{path.suffix}' is not read.",
             where=str(path),
             remedy=f"save the table as CSV or Parquet; known endings: {', '.join(SUFFIXES)}",
@@ -83,17 +82,17 @@ def detect_layout(
 
 
 def read_bytes(path: Path) -> bytes:
-    """Return the content of a file, or raise OwnFileError: it is not there, not open to the reader, or empty."""
+    """Return the content of a file, or raise SourceError: it is not there, not open to the reader, or empty."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        raise OwnFileError("The file is missing.", where=str(path), remedy="check the path") from None
+        raise SourceError("The file is missing.", where=str(path), remedy="check the path") from None
     except OSError as error:
-        raise OwnFileError(
+        raise SourceError(
             f"The file cannot be read: {error.strerror}.", where=str(path), remedy="see that you may read this file"
         ) from None
     if not content.strip():
-        raise OwnFileError("The file is empty.", where=str(path), remedy="take a file with a header and rows")
+        raise SourceError("The file is empty.", where=str(path), remedy="take a file with a header and rows")
     return content
 
 
@@ -102,35 +101,35 @@ def _find_encoding(content: bytes) -> str:
 
 
 def decode_text(content: bytes, encoding: str, path: Path) -> str:
-    """Return content as text, or raise OwnFileError: no such encoding, other bytes than its, or NUL characters."""
+    """Return content as text, or raise SourceError: no such encoding, other bytes than its, or NUL characters."""
     # The mark that some programs put first is no part of the first name.
     codec = "utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding
     try:
         text = content.decode(codec)
     except LookupError:
-        raise OwnFileError(
+        raise SourceError(
             f"There is no encoding '{encoding}'.", where=str(path), remedy="name one, such as utf-8, cp1252 or utf-16"
         ) from None
     except UnicodeDecodeError as error:
         raise _explain_encoding(content, encoding, error.start, path) from None
     if "\x00" in text:
-        raise OwnFileError(
+        raise SourceError(
             "The file holds NUL characters: it is no text, or in another encoding.",
             where=f"{path}, line {text[: text.index(chr(0))].count(chr(10)) + 1}",
-            remedy="give the encoding (--encoding, for example utf-16), or save the file as UTF-8",
+            remedy="name the encoding, for example utf-16, or save the file as UTF-8",
         )
     return text
 
 
-def _explain_encoding(content: bytes, encoding: str, position: int, path: Path) -> OwnFileError:
+def _explain_encoding(content: bytes, encoding: str, position: int, path: Path) -> SourceError:
     start = content.rfind(b"\n", 0, position) + 1
     line = content[start : start + _SHOWN].splitlines()[0]
     number = content.count(b"\n", 0, position) + 1
-    return OwnFileError(
+    return SourceError(
         f"The file is not in {encoding}.",
         where=f"{path}, line {number}",
         example=f"in cp1252 the line reads: {line.decode('cp1252', errors='replace')}",
-        remedy="if that reads well, give --encoding cp1252; else the encoding it was saved in, or save it as UTF-8",
+        remedy="if that reads well, name the encoding cp1252; else the encoding it was saved in, or save it as UTF-8",
     )
 
 
@@ -139,11 +138,11 @@ def _find_delimiter(lines: Sequence[str], path: Path) -> str:
     header_widths = {mark: len(next(csv.reader(lines, delimiter=mark), [])) for mark in DELIMITERS}
     candidates = [mark for mark, width in header_widths.items() if width >= _FEWEST_COLUMNS]
     if not candidates:
-        raise OwnFileError(
+        raise SourceError(
             "No delimiter gives more than one column.",
             where=f"{path}, line 1",
             example=lines[0][:_SHOWN],
-            remedy="give the delimiter (--delimiter); tried: comma, semicolon, tab, vertical bar",
+            remedy="name the delimiter; tried: comma, semicolon, tab, vertical bar",
         )
 
     def agreement(mark: str) -> tuple[float, int]:

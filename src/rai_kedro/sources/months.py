@@ -1,56 +1,56 @@
-"""Monthly snapshots of a table that a user brings: split by a time column, or the whole table as one month.
+"""A table split into monthly tables, by a column that says when a row happened, or as one month.
 
 Nothing is simulated here. The rows are the user's, in the order of the table; only names that no store can take are
 changed (``rename``), text becomes the types of the contract, and a classification label becomes 1 and 0.
-
-Example:
-    >>> import pandas as pd
-    >>> raw = pd.DataFrame({"size": ["70", "95"], "day": ["2024-01-05", "2024-02-09"], "rent": ["700", "990"]})
-    >>> time = TimeColumn(column="day", format="%Y-%m-%d")
-    >>> made = snapshot_table(raw, OwnDataParameters(label="rent", time=time), {"size": "float", "rent": "float"})
-    >>> made.features["month=2024-02"].to_dict(orient="records")
-    [{'month': '2024-02', 'row': 1, 'size': 95.0}]
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
+from zoneinfo import available_timezones
 
 import numpy as np
 import pandas as pd
 from pandas.api import types
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from rai_kedro.errors import RaiError
+from rai_kedro.contract.drafting import canonical
 from rai_kedro.months import Month
-from rai_kedro.sources.dates import ISO, parse_dates
+from rai_kedro.sources.dates import AS_WRITTEN, ISO, count_offsets, names_month, parse_dates
+from rai_kedro.sources.layout import SourceError
+from rai_kedro.typed import Typed
 
 MONTH = "month"
 _EXAMPLES = 3
 
 
-class OwnDataError(RaiError):
-    """The table does not fit what its parameters and its contract say."""
-
-
-class TimeColumn(BaseModel):
+class TimeColumn(Typed):
     """The column that says when a row happened.
 
     Attributes:
         column: Its name (after ``rename``).
         format: How it is written, as in ``strftime``; ``ISO8601`` for 2024-05, 2024-05-31 or 2024-05-31T12:00.
+        zone: What counts where the dates have different offsets from UTC: ``as written``, or a zone such as
+            ``Europe/Berlin``. None: they have one offset, or none.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     column: str = Field(min_length=1)
     format: str = Field(default=ISO, min_length=1)
+    zone: str | None = None
+
+    @model_validator(mode="after")
+    def _tells_months(self) -> Self:
+        if not names_month(self.format):
+            raise ValueError(f"dates written as '{self.format}' do not say which month they are in")
+        if self.zone not in (None, AS_WRITTEN) and self.zone not in available_timezones():
+            raise ValueError(f"there is no time zone '{self.zone}'; write '{AS_WRITTEN}' or one such as Europe/Berlin")
+        return self
 
 
-class OwnDataParameters(BaseModel):
-    """How a user's table becomes monthly snapshots.
+class IngestionParameters(Typed):
+    """How a table becomes monthly tables.
 
     Attributes:
         rename: New name of each column whose own name a store cannot take; everything else uses the new names.
@@ -59,90 +59,122 @@ class OwnDataParameters(BaseModel):
         label: The column to be predicted; it goes into the label store, every other column into the feature store.
         favourable: The value of the label that is the favourable outcome and becomes 1, any other value 0. None where
             the label is a number to be predicted as it stands.
+        unfavourable: The other value; where it is stated, a table may have one of the two only.
         time: The column that says which month a row belongs to. It reaches neither store.
         month: The month of all rows, if there is no time column.
         dates: Format of each other column that holds dates.
         leave_out: Columns that reach neither store.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    rename: dict[str, str] = {}
+    rename: dict[str, str] = Field(default={})
     key: str = Field(default="row", min_length=1)
     number_rows: bool = True
     label: str = Field(min_length=1)
     favourable: str | None = None
+    unfavourable: str | None = None
     time: TimeColumn | None = None
     month: Month | None = None
-    dates: dict[str, str] = {}
+    dates: dict[str, str] = Field(default={})
     leave_out: tuple[str, ...] = ()
 
-    @field_validator("favourable", mode="before")
+    @field_validator("favourable", "unfavourable", mode="before")
     @classmethod
     def _as_text(cls, value: Any) -> Any:
         return value if value is None else canonical(value)
 
     @model_validator(mode="after")
-    def _one_source_of_months(self) -> OwnDataParameters:
+    def _one_source_of_months(self) -> Self:
         if (self.time is None) == (self.month is None):
             raise ValueError("give either `time` (a column) or `month` (of the whole table), not both and not neither")
         if self.key == MONTH or len({*self.rename.values()}) < len(self.rename):
             raise ValueError(f"`key` may not be {MONTH}, and `rename` may give each new name once")
         return self
 
+    def for_month(self, month: str) -> IngestionParameters:
+        """Return the same for a table of one month, whatever its time column says."""
+        left_out = (*self.leave_out, *([self.time.column] if self.time else []))
+        return self.model_copy(update={"time": None, "month": month, "leave_out": left_out})
+
 
 @dataclass(frozen=True)
-class OwnSnapshots:
-    """The months of a user's table.
+class MonthlyTables:
+    """The months of a table.
 
     Attributes:
         features: One frame a month by partition key ``month=YYYY-MM``: month, row key, features.
         labels: The same for the rows that have a label; a month without any label is not there.
-        unlabelled: Number of rows without a label, by month.
     """
 
     features: dict[str, pd.DataFrame]
     labels: dict[str, pd.DataFrame]
-    unlabelled: dict[str, int]
 
 
-def snapshot_table(raw: pd.DataFrame, parameters: OwnDataParameters, column_types: Mapping[str, str]) -> OwnSnapshots:
-    """Split a table into the monthly snapshots of a feature store and a label store.
+def split_months(
+    raw: pd.DataFrame,
+    parameters: IngestionParameters,
+    column_types: Mapping[str, str],
+    *,
+    parts: Collection[str] = ("features", "labels"),
+) -> MonthlyTables:
+    """Split a table into the monthly tables of a feature store and a label store.
 
     Args:
         raw: The table, one row a record; values may be text.
         parameters: Key, label, months.
         column_types: Type of each feature and of the label, in the words of the contract.
+        parts: What is wanted; the other stays empty.
 
     Returns:
-        The snapshots; each row of the table is in exactly one month.
+        The months; each row of the table is in exactly one.
 
     Raises:
-        OwnDataError: A column is missing or not declared, a value does not fit its type, a row has no month or no key,
+        SourceError: A column is missing or not declared, a value does not fit its type, a row has no month or no key,
             a key is there twice in a month, or the label is not what its parameters say.
     """
     table = rename_columns(raw, parameters)
-    months = _find_months(table, parameters)
-    key = _make_key(table, months, parameters)
+    months = find_months(table, parameters)
+    identifiers = pd.DataFrame({MONTH: months.astype("str"), parameters.key: _make_key(table, months, parameters)})
     used = {parameters.label, parameters.key, *parameters.leave_out}
     used |= {parameters.time.column} if parameters.time else set()
-    names = [name for name in table.columns if name not in used]
-    undeclared = [name for name in (*names, parameters.label) if name not in column_types]
+    names = [name for name in table.columns if name not in used] if "features" in parts else []
+    asked = (*names, *([parameters.label] if "labels" in parts else []))
+    undeclared = [name for name in asked if name not in column_types]
     if undeclared:
-        raise OwnDataError(
+        raise SourceError(
             "The table has columns that the contract does not know.",
-            where="the table and conf/base/<use_case>/catalog.yml",
+            where="the table",
             how_many=f"{len(undeclared)} of {len(table.columns)} columns",
             example=", ".join(undeclared[:_EXAMPLES]),
-            remedy="declare them in the contract, or name them under 'simulation.leave_out' in the parameters",
+            remedy="declare them in the contract, or name them under 'leave_out'",
         )
+    rows = identifiers.groupby(MONTH, sort=True).indices
     features = pd.DataFrame({n: _cast(table[n], column_types[n], parameters.dates.get(n)) for n in names})
-    label = read_label(table[parameters.label], parameters.favourable, column_types[parameters.label])
-    identifiers = pd.DataFrame({MONTH: months.astype("str"), parameters.key: key})
-    return _split(identifiers, features, label)
+    made = MonthlyTables({}, {})
+    if "features" in parts:
+        keyed = identifiers.join(features)
+        made.features.update({f"{MONTH}={m}": keyed.iloc[at].reset_index(drop=True) for m, at in rows.items()})
+    if "labels" in parts:
+        label = read_label(
+            table[parameters.label],
+            parameters.favourable,
+            column_types[parameters.label],
+            other=parameters.unfavourable,
+        )
+        made.labels.update(_split_labels(identifiers, label, rows))
+    return made
 
 
-def rename_columns(raw: pd.DataFrame, parameters: OwnDataParameters) -> pd.DataFrame:
+def _split_labels(identifiers: pd.DataFrame, label: pd.Series[Any], rows: Mapping[Any, Any]) -> dict[str, pd.DataFrame]:
+    whole = types.is_integer_dtype(label.dtype)
+    labels = {}
+    for month, at in rows.items():
+        known = identifiers.iloc[at].join(label.iloc[at]).dropna(subset=[label.name])
+        if len(known):
+            labels[f"{MONTH}={month}"] = known.astype({label.name: "int64"} if whole else {}).reset_index(drop=True)
+    return labels
+
+
+def rename_columns(raw: pd.DataFrame, parameters: IngestionParameters) -> pd.DataFrame:
     """Give columns the names that the parameters say, and refuse a table without a column that they name."""
     table = raw.rename(columns=parameters.rename).reset_index(drop=True)
     named = {parameters.label: "label", **dict.fromkeys(parameters.leave_out, "leave_out")}
@@ -153,42 +185,61 @@ def rename_columns(raw: pd.DataFrame, parameters: OwnDataParameters) -> pd.DataF
     missing = {name: setting for name, setting in named.items() if name not in table.columns}
     if missing:
         name, setting = next(iter(missing.items()))
-        raise OwnDataError(
-            f"The table has no column '{name}', which the parameters name.",
-            where=f"parameters.yml, simulation.{setting}",
+        raise SourceError(
+            f"The table has no column '{name}', which the settings name.",
+            where=f"setting '{setting}'",
             how_many=f"{len(missing)} of {len(named)} named columns",
             example=f"the table has {', '.join(map(str, raw.columns))}"[:160],
             remedy="correct the name, or bring the column back",
         )
     added = {MONTH, *([parameters.key] if parameters.number_rows else [])}
-    if taken := sorted(added & set(table.columns) - ({parameters.time.column} if parameters.time else set())):
-        raise OwnDataError(
+    allowed = {parameters.time.column} if parameters.time else set(parameters.leave_out)
+    if taken := sorted(added & set(table.columns) - allowed):
+        raise SourceError(
             f"The table already has a column '{taken[0]}', which every store adds.",
             where="the table",
-            remedy="give it another name under 'simulation.rename' in the parameters and in the contract",
+            remedy="give it another name under 'rename', and in the contract",
         )
     return table
 
 
-def _find_months(table: pd.DataFrame, parameters: OwnDataParameters) -> pd.Series[Any]:
+def find_months(table: pd.DataFrame, parameters: IngestionParameters) -> pd.Series[Any]:
+    """Return the month of each row, ``YYYY-MM``; SourceError where a row has none or zones are mixed."""
     if parameters.time is None:
         return pd.Series(parameters.month, index=table.index, dtype="str")
-    values = table[parameters.time.column]
-    dates = parse_dates(values, parameters.time.format)
+    time, values = parameters.time, table[parameters.time.column]
+    _refuse_mixed_zones(values, time)
+    dates = parse_dates(values, time.format, time.zone or AS_WRITTEN)
     if bad := int(dates.isna().sum()):
         odd = values[dates.isna()].dropna()
-        raise OwnDataError(
-            f"Rows have no month: '{parameters.time.column}' is missing or not written as {parameters.time.format}.",
-            where=f"the table, column {parameters.time.column}, row {int(dates.isna().to_numpy().argmax()) + 1}",
+        raise SourceError(
+            f"Rows have no month: '{time.column}' is missing or not written as {time.format}.",
+            where=f"the table, column {time.column}, row {int(dates.isna().to_numpy().argmax()) + 1}",
             how_many=f"{bad} of {len(table)} rows, {bad - len(odd)} of them without a value",
             example=str(odd.iloc[0])[:40] if len(odd) else None,
-            remedy="mend these rows, or correct 'simulation.time.format' in the parameters",
+            remedy="mend these rows, or correct the setting 'time.format'",
         )
     named: pd.Series[Any] = dates.dt.strftime("%Y-%m")
     return named
 
 
-def _make_key(table: pd.DataFrame, months: pd.Series[Any], parameters: OwnDataParameters) -> pd.Series[Any]:
+def _refuse_mixed_zones(values: pd.Series[Any], time: TimeColumn) -> None:
+    offsets = count_offsets(values)
+    is_clear = len(offsets) <= 1 if time.zone is None else "none" not in offsets
+    if is_clear or time.zone == AS_WRITTEN:
+        return
+    raise SourceError(
+        f"The dates in '{time.column}' have different offsets from UTC, so months can begin at different moments."
+        if time.zone is None
+        else f"Dates in '{time.column}' have no offset from UTC, so they cannot be told in {time.zone}.",
+        where=f"the table, column {time.column}",
+        how_many="; ".join(f"{count} rows with {offset}" for offset, count in offsets.items()),
+        example=str(values.dropna().iloc[0])[:40],
+        remedy=f"say what counts: time zone '{AS_WRITTEN}' (the local date in each row), or one such as Europe/Berlin",
+    )
+
+
+def _make_key(table: pd.DataFrame, months: pd.Series[Any], parameters: IngestionParameters) -> pd.Series[Any]:
     if parameters.number_rows:
         numbered: pd.Series[Any] = table.groupby(months).cumcount() + 1
         return numbered
@@ -203,57 +254,51 @@ def _make_key(table: pd.DataFrame, months: pd.Series[Any], parameters: OwnDataPa
         key = pd.Series(values.map(canonical, na_action="ignore"), dtype="str")
     twice = pd.DataFrame({"month": months, "key": key}).duplicated(keep=False)
     if key.isna().any() or twice.any():
-        raise OwnDataError(
+        raise SourceError(
             f"'{parameters.key}' does not identify a row within a month.",
             where=f"the table, column {parameters.key}",
             how_many=f"{int(key.isna().sum())} of {len(key)} rows without a value, {int(twice.sum())} with one that is "
             "there again in the same month",
             example=str(key[twice].iloc[0]) if twice.any() else None,
-            remedy="choose another key, or have rows numbered ('simulation.number_rows: true')",
+            remedy="choose another key, or have rows numbered ('number_rows: true')",
         )
     return key
 
 
-def _split(identifiers: pd.DataFrame, features: pd.DataFrame, label: pd.Series[Any]) -> OwnSnapshots:
-    made = OwnSnapshots({}, {}, {})
-    whole = types.is_integer_dtype(label.dtype)
-    for month, rows in identifiers.groupby(MONTH, sort=True).indices.items():
-        keyed = identifiers.iloc[rows]
-        part = f"{MONTH}={month}"
-        made.features[part] = keyed.join(features.iloc[rows]).reset_index(drop=True)
-        known = keyed.join(label.iloc[rows]).dropna(subset=[label.name])
-        made.unlabelled[str(month)] = len(rows) - len(known)
-        if len(known):
-            made.labels[part] = known.astype({label.name: "int64"} if whole else {}).reset_index(drop=True)
-    return made
-
-
-def read_label(values: pd.Series[Any], favourable: str | None, kind: str) -> pd.Series[Any]:
+def read_label(
+    values: pd.Series[Any], favourable: str | None, kind: str, *, other: str | None = None
+) -> pd.Series[Any]:
     """Return the label as numbers: as it stands, or 1 for the favourable value and 0 for the other.
 
     Args:
         values: The label's column, shape (rows,); missing values stay missing.
         favourable: The favourable value, written as in the table; None for a number to be predicted.
         kind: Type of the label in the contract.
+        other: The other value; None: both have to be there, so that the other is known.
 
     Returns:
         Shape (rows,); ``Int64`` for a classification label.
 
     Raises:
-        OwnDataError: The label does not have exactly two values, or the favourable one is not among them; or a number
-            is asked for and there is something else.
+        SourceError: The label has a third value, or not the favourable one; or a number is asked for and there is
+            something else.
     """
     if favourable is None:
         return _cast(values, kind, None)
     known = values.map(canonical, na_action="ignore")
+    known = known.where(known != "")
     found = sorted(known.dropna().unique())
-    if len(found) != 2 or favourable not in found:  # noqa: PLR2004 - a binary label
-        raise OwnDataError(
-            f"The label '{values.name}' does not have two values, of which '{favourable}' is one.",
+    if other is None:
+        fits, wanted = len(found) == 2 and favourable in found, f"two values, of which '{favourable}' is one"  # noqa: PLR2004
+    else:
+        fits, wanted = {*found} <= {favourable, other}, f"only the values '{favourable}' and '{other}'"
+    if not fits:
+        raise SourceError(
+            f"The label '{values.name}' does not have {wanted}.",
             where=f"the table, column {values.name}",
             how_many=f"{len(found)} different values",
             example=", ".join(found[:_EXAMPLES]),
-            remedy="mend the label, or correct 'simulation.favourable' in the parameters",
+            remedy="mend the label, or correct the setting 'favourable'",
         )
     decided: pd.Series[Any] = (known == favourable).astype("Int64")
     return decided.where(known.notna())
@@ -265,13 +310,13 @@ def _cast(values: pd.Series[Any], kind: str, form: str | None) -> pd.Series[Any]
     lost = values[values.notna() & cast.isna()]
     lost = lost[lost.astype(str).str.strip() != ""]
     if len(lost):
-        raise OwnDataError(
+        raise SourceError(
             f"'{values.name}' should be {kind}, and has other values.",
             where=f"the table, column {values.name}, row {int(str(lost.index[0])) + 1}",
             how_many=f"{len(lost)} of {len(values)} rows",
             example=", ".join(str(value)[:40] for value in lost.unique()[:_EXAMPLES]),
             remedy="mend these values, or change the column's type in the contract"
-            + (" or its format under 'simulation.dates'" if kind == "date" else ""),
+            + (" or its format under 'dates'" if kind == "date" else ""),
         )
     return cast
 
@@ -308,10 +353,3 @@ _CASTS: dict[str, Callable[[pd.Series[Any], str | None], pd.Series[Any]]] = {
     "text": _to_text,
     "date": _to_date,
 }
-
-
-def canonical(value: Any) -> str:
-    """Return a value as text, a whole number without a decimal point: 1.0 and 1 are the same category."""
-    if isinstance(value, float | np.floating) and float(value).is_integer():
-        return str(int(value))
-    return str(value).strip()

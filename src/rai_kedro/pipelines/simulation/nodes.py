@@ -10,7 +10,6 @@ from rai_kedro.contract.columns import Contract
 from rai_kedro.demo.drift_schedule import SimulationParameters
 from rai_kedro.demo.hospital import HospitalParameters, simulate_visits
 from rai_kedro.demo.snapshots import simulate_snapshots
-from rai_kedro.sources.months import OwnDataParameters, snapshot_table
 
 
 def simulate_stores(
@@ -29,12 +28,3 @@ def simulate_hospital(
     """Make the visits of all months, with who truly needed admission, and say what bias and drift are in them."""
     visits = simulate_visits(parameters)
     return visits.features, visits.labels, visits.true_need, visits.ground_truth["bias"], visits.ground_truth["drift"]
-
-
-def snapshot_own_data(
-    own_data: pd.DataFrame, contract: Contract, parameters: OwnDataParameters
-) -> tuple[dict[str, pd.DataFrame], dict[str, pd.DataFrame]]:
-    """Split a user's table into monthly feature and label snapshots; nothing is simulated."""
-    types = {name: column.type for store in contract.datasets.values() for name, column in store.columns.items()}
-    snapshots = snapshot_table(own_data, parameters, types)
-    return snapshots.features, snapshots.labels

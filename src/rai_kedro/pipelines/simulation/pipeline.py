@@ -4,17 +4,17 @@ from collections.abc import Container
 
 from kedro.pipeline import Pipeline, node
 
-from rai_kedro.pipelines.simulation.nodes import simulate_hospital, simulate_stores, snapshot_own_data
+from rai_kedro.pipelines.simulation.nodes import simulate_hospital, simulate_stores
 
 
-def create_pipeline(entries: Container[str] = ("raw_data",)) -> Pipeline:
-    """Return the stage: monthly feature and label stores from whatever the use case has.
+def create_pipeline(entries: Container[str] = ()) -> Pipeline:
+    """Return the stage; empty for a use case whose months are not simulated.
 
     Args:
         entries: Names in the use case's catalogue, without its prefix. With ``raw_data`` the months are simulated from
-            that table, with ``own_data`` they are taken from it; with neither the hospital's model makes visits.
+            that table, with ``bias_ground_truth`` they are visits of the hospital's model.
     """
-    return Pipeline([next((stage for entry, stage in _BY_ENTRY.items() if entry in entries), _FROM_HOSPITAL_MODEL)])
+    return Pipeline([stage for entry, stage in _BY_ENTRY.items() if entry in entries])
 
 
 _BY_ENTRY = {
@@ -24,16 +24,10 @@ _BY_ENTRY = {
         outputs=["feature_store", "label_store", "drift_ground_truth"],
         name="simulate_stores",
     ),
-    "own_data": node(
-        snapshot_own_data,
-        inputs=["own_data", "contract", "params:simulation"],
-        outputs=["feature_store", "label_store"],
-        name="snapshot_own_data",
+    "bias_ground_truth": node(
+        simulate_hospital,
+        inputs="params:simulation",
+        outputs=["feature_store", "label_store", "true_need", "bias_ground_truth", "drift_ground_truth"],
+        name="simulate_hospital",
     ),
 }
-_FROM_HOSPITAL_MODEL = node(
-    simulate_hospital,
-    inputs="params:simulation",
-    outputs=["feature_store", "label_store", "true_need", "bias_ground_truth", "drift_ground_truth"],
-    name="simulate_hospital",
-)

@@ -15,6 +15,7 @@ import pandas as pd
 from rai_kedro.contract.columns import Contract
 from rai_kedro.contract.lanes import add_sensitive, permits_mitigation
 from rai_kedro.contract.pairing import load_month
+from rai_kedro.errors import RaiError
 from rai_kedro.fairness.request import MetricError, check_columns, check_request
 from rai_kedro.frames import Store
 from rai_kedro.mitigation.comparison import (
@@ -162,6 +163,7 @@ def hold_against_need(
     contract: Contract,
     parameters: TrainingParameters,
     fairness: FairnessParameters,
+    mitigation: MitigationParameters,
 ) -> Comparison | Uncompared:
     """Assess every compared model against the true need, after the choice was made without it."""
     if not isinstance(compared, Comparison):
@@ -169,9 +171,16 @@ def hold_against_need(
     governed = contract.datasets["feature_store"]
     known = pd.concat([load_month(true_need, governed, month) for month in parameters.months], ignore_index=True)
     asked = identifiers.loc[split.target_test.index]
-    need = asked.merge(known, on=list(governed.identifiers), how="left", validate="one_to_one")["needs_admission"]
+    need = asked.merge(known, on=list(governed.identifiers), how="left", validate="one_to_one")
+    if mitigation.true_need not in need.columns:
+        raise RaiError(
+            "The column of the true need is not in its store.",
+            where=f"parameters.yml, mitigation.true_need: {mitigation.true_need}",
+            example=f"the store has {', '.join(known.columns)}",
+            remedy="name one of its columns",
+        )
     test = Rows(split.features_test, split.target_test, audit_test)
-    return add_need(compared, test, need, fairness)
+    return add_need(compared, test, need[mitigation.true_need], fairness)
 
 
 def report_mitigation(

@@ -83,6 +83,7 @@ class MitigationParameters(BaseModel):
     chosen: str | None = None
     methods: tuple[MethodParameters, ...] = ()
     alternatives: dict[str, EstimatorConfig] = {}
+    true_need: str | None = None
 
 
 class FairnessParameters(FairnessSpec):

@@ -189,6 +189,7 @@ def _need_nodes() -> list[Node]:
                 "contract",
                 "params:training",
                 "settled_fairness",
+                "params:mitigation",
             ],
             outputs="compared_with_need",
             name="hold_against_need",

@@ -1,0 +1,34 @@
+"""Adapters of the ingestion stage."""
+
+from __future__ import annotations
+
+import logging
+
+import pandas as pd
+
+from rai_kedro.contract.columns import Contract
+from rai_kedro.frames import Store
+from rai_kedro.sources.months import IngestionParameters, split_months
+from rai_kedro.sources.stores import compare_months, describe_changes
+
+_LOGGER = logging.getLogger(__name__)
+
+
+def ingest_months(
+    own_data: pd.DataFrame,
+    feature_store_before: Store,
+    label_store_before: Store,
+    contract: Contract,
+    parameters: IngestionParameters,
+) -> tuple[dict[str, pd.DataFrame], dict[str, pd.DataFrame]]:
+    """Split a table into months and return those that are new or changed; what changed or vanished is named."""
+    types = {name: column.type for store in contract.datasets.values() for name, column in store.columns.items()}
+    months = split_months(own_data, parameters, types)
+    before = {"feature_store": feature_store_before, "label_store": label_store_before}
+    taken = []
+    for (name, stored), made in zip(before.items(), (months.features, months.labels), strict=True):
+        changes = compare_months(made, stored)
+        for line in describe_changes(changes, f"{contract.use_case}.{name}"):
+            _LOGGER.warning(line)
+        taken.append({part: made[part] for part in (*changes.new, *changes.changed)})
+    return taken[0], taken[1]

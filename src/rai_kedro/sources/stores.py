@@ -1,0 +1,128 @@
+"""Months that are already there: a folder that another system fills, or a store compared with what comes in anew."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from rai_kedro.contract.fingerprint import fingerprint
+from rai_kedro.sources.file import read_parquet
+from rai_kedro.sources.layout import SourceError
+
+_FOLDER = re.compile(r"month=(\d{4}-(?:0[1-9]|1[0-2]))")
+_SHOWN = 6
+_SHOWN_TEXT = 160
+
+
+@dataclass(frozen=True)
+class MonthChanges:
+    """How months that come in compare with those of a store, each by partition key.
+
+    Attributes:
+        new: Not in the store.
+        equal: In the store, with the same rows.
+        changed: In the store, with other rows.
+        vanished: In the store only.
+    """
+
+    new: tuple[str, ...]
+    equal: tuple[str, ...]
+    changed: tuple[str, ...]
+    vanished: tuple[str, ...]
+
+
+def compare_months(made: Mapping[str, pd.DataFrame], stored: Mapping[str, Callable[[], pd.DataFrame]]) -> MonthChanges:
+    """Compare months with those of a store; values, types, columns and the order of rows count.
+
+    Args:
+        made: Tables that come in, by partition key.
+        stored: A reader for each month of the store.
+    """
+    known = [part for part in made if part in stored]
+    equal = {part for part in known if fingerprint(_plain(made[part])) == fingerprint(_plain(stored[part]()))}
+    return MonthChanges(
+        new=tuple(part for part in made if part not in stored),
+        equal=tuple(part for part in known if part in equal),
+        changed=tuple(part for part in known if part not in equal),
+        vanished=tuple(part for part in stored if part not in made),
+    )
+
+
+def _plain(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame with one resolution of dates: a file does not keep it."""
+    dates = frame.select_dtypes("datetime").columns
+    return frame.astype(dict.fromkeys(dates, "datetime64[us]"))
+
+
+def describe_changes(changes: MonthChanges, store: str) -> list[str]:
+    """Return a sentence on months that changed, and one on months that vanished; none where there are none."""
+    sentences = {
+        "changed since they were stored, and are replaced": changes.changed,
+        "are no longer in the source, and stay in the store": changes.vanished,
+    }
+    return [f"{store}: {_name(parts)} {what}" for what, parts in sentences.items() if parts]
+
+
+def _name(parts: Sequence[str]) -> str:
+    names = [part.removeprefix("month=") for part in parts]
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"{len(names)} month{'s' if len(names) != 1 else ''} ({', '.join(names[:_SHOWN])}{more})"
+
+
+def find_stored_months(folder: Path) -> dict[str, tuple[Path, ...]]:
+    """Return the Parquet files of each month of a folder in Hive layout, ``month=YYYY-MM/*.parquet``.
+
+    Features and labels may lie in one table, or apart in ``feature_store`` and ``label_store`` below the folder.
+
+    Returns:
+        Files by month, sorted; those of the labels after those of the features.
+
+    Raises:
+        SourceError: There is no such folder, or no month in it.
+    """
+    apart = [folder / name for name in ("feature_store", "label_store") if (folder / name).is_dir()]
+    found: dict[str, list[Path]] = {}
+    for root in apart or [folder]:
+        for path in sorted(root.glob("month=*")):
+            files = sorted(file for file in path.rglob("*.parquet") if not file.name.startswith((".", "_")))
+            if (match := _FOLDER.fullmatch(path.name)) and files:
+                found.setdefault(match[1], []).extend(files)
+    if not found:
+        raise SourceError(
+            "There are no months here." if folder.is_dir() else "There is no such folder.",
+            where=str(folder),
+            example=", ".join(sorted(path.name for path in folder.glob("*"))[:_SHOWN]) or None,
+            remedy="a store has a folder for each month, month=YYYY-MM, with Parquet files in it",
+        )
+    return {month: tuple(files) for month, files in sorted(found.items())}
+
+
+def read_stored_month(files: Sequence[Path], key: str | None) -> pd.DataFrame:
+    """Read one month of a store; labels that lie apart are joined by the key, and may be there for some rows only.
+
+    Raises:
+        SourceError: A file is damaged, or labels lie apart and there is no key in both.
+    """
+    labels = [file for file in files if "label_store" in (parent.name for parent in file.parents)]
+    features = _read_files([file for file in files if file not in labels])
+    if not labels:
+        return features
+    known = _read_files(labels)
+    if key is None or key not in features or key not in known or known[key].duplicated().any():
+        raise SourceError(
+            "Features and labels lie apart, and no key joins them.",
+            where=str(labels[0]),
+            example=f"the labels have {', '.join(map(str, known.columns))}"[:_SHOWN_TEXT],
+            remedy="name the key, a column that both have and that identifies a row within a month",
+        )
+    return features.merge(known[[key, *(name for name in known.columns if name not in features)]], on=key, how="left")
+
+
+def _read_files(files: Sequence[Path]) -> pd.DataFrame:
+    """Read the files of one month; the month itself is said by the folder, whether or not they repeat it."""
+    frames = [read_parquet(file) for file in files]
+    return pd.concat(frames, ignore_index=True).drop(columns="month", errors="ignore")
