@@ -182,6 +182,34 @@ def test_later_rows_come_in_as_a_new_month(accepted: Any, own: Own, copy_of: Cal
     assert {path: after[path] for path in before} == before
 
 
+@pytest.mark.parametrize("own", [RENTS], ids=["regression"], indirect=True)
+def test_a_file_exported_anew_names_the_months_that_changed_or_vanished(
+    drafted: Any, own: Own, copy_of: Callable[[Any], Any]
+) -> None:
+    project = copy_of(drafted)
+    store = project.data / "03_primary" / "rents"
+    before = project.digests(store)
+    table = make_rents()
+    january = table["Datum"].str.endswith(".01.2024")
+    later = table.tail(100).assign(Datum="15.03.2024")
+
+    # One value of February corrected, January left out, March new.
+    table.loc[table.index[-1], "Größe (m²)"] = 99.9
+    pd.concat([table[~january], later]).to_csv(project.root / "mine.csv", index=False, **own.write)
+    told = project.succeed("run", "--pipelines", "rents.ingestion").output
+
+    assert "rents.feature_store: 1 months changed at their source and are replaced: 2024-02" in told
+    assert "rents.feature_store: 1 months are no longer at their source and stay in the store: 2024-01" in told
+    assert "label_store: 1 months changed" not in told
+    after = project.digests(store)
+    touched = {path for path in after if before.get(path) != after[path] and path.endswith(".parquet")}
+    assert touched == {
+        "data/test/03_primary/rents/feature_store/month=2024-02/part-0.parquet",
+        "data/test/03_primary/rents/feature_store/month=2024-03/part-0.parquet",
+        "data/test/03_primary/rents/label_store/month=2024-03/part-0.parquet",
+    }
+
+
 @pytest.mark.parametrize(
     ("broken", "words"),
     [

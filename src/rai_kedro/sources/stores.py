@@ -61,16 +61,15 @@ def _plain(frame: pd.DataFrame) -> pd.DataFrame:
 def describe_changes(changes: MonthChanges, store: str) -> list[str]:
     """Return a sentence on months that changed, and one on months that vanished; none where there are none."""
     sentences = {
-        "changed since they were stored, and are replaced": changes.changed,
-        "are no longer in the source, and stay in the store": changes.vanished,
+        "months changed at their source and are replaced": changes.changed,
+        "months are no longer at their source and stay in the store": changes.vanished,
     }
-    return [f"{store}: {_name(parts)} {what}" for what, parts in sentences.items() if parts]
+    return [f"{store}: {len(parts)} {what}: {_name(parts)}" for what, parts in sentences.items() if parts]
 
 
 def _name(parts: Sequence[str]) -> str:
     names = [part.removeprefix("month=") for part in parts]
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return f"{len(names)} month{'s' if len(names) != 1 else ''} ({', '.join(names[:_SHOWN])}{more})"
+    return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
 
 
 def find_stored_months(folder: Path) -> dict[str, tuple[Path, ...]]:
