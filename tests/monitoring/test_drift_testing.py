@@ -12,16 +12,16 @@ from pydantic import ValidationError
 from scipy import stats
 
 from rai_kedro.errors import RaiError
-from rai_kedro.monitoring.statistics import category_p_value, contingency_table
-from rai_kedro.monitoring.testing import (
+from rai_kedro.monitoring import (
     DriftParameters,
     Kind,
     MonthDrift,
+    detect_drift,
     drift_frame,
     from_frame,
-    measure_drift,
-    month_start,
 )
+from rai_kedro.monitoring.statistics import category_p_value, contingency_table
+from rai_kedro.months import month_start
 
 NUMERICAL = [f"number_{position}" for position in range(4)]
 KINDS: dict[str, Kind] = {**dict.fromkeys(NUMERICAL, "numerical"), "district": "categorical"}
@@ -43,10 +43,14 @@ def measure(
     reference: pd.DataFrame = REFERENCE,
     **parameters: Any,
 ) -> MonthDrift:
-    drift, _ = measure_drift(
-        reference, current, kinds, DriftParameters(**parameters), month="2024-05", model_version="3"
-    )
-    return drift
+    rate = DriftParameters(**parameters).family_wise_rate
+    return detect_drift(reference, current, kinds=kinds, false_alarm_rate=rate, month="2024-05", model_version="3")
+
+
+def run_of(drift: MonthDrift) -> Any:
+    from rai_kedro.monitoring.evidently_run import make_run
+
+    return make_run(drift)
 
 
 def entry(drift: MonthDrift, column: str, aspect: str = "values") -> Any:
@@ -137,7 +141,8 @@ def test_values_on_one_side_only_are_drift_without_a_p_value(column: str, empty_
     reference, current = REFERENCE.copy(), sample(1, 506)
     emptied = reference if empty_side == "reference" else current
     emptied[column] = None
-    drift, run = measure_drift(reference, current, KINDS, DriftParameters(), month="2024-05", model_version="3")
+    drift = measure(current, reference=reference)
+    run = run_of(drift)
     found = entry(drift, column)
     assert (found.method, found.p_value, found.drifted) == ("no_values", None, True)
     assert found.note == f"no value in the {empty_side}"
@@ -221,7 +226,7 @@ def test_a_reference_that_cannot_be_compared_with_stops_with_an_error() -> None:
 
 @pytest.mark.parametrize("wrong", ["2024-5-1", "May 2024", "202405", "2024-13"])
 def test_a_month_must_be_written_as_year_and_month(wrong: str) -> None:
-    with pytest.raises(RaiError, match="YYYY-MM"):
+    with pytest.raises(ValueError, match="YYYY-MM"):
         month_start(wrong)
 
 
@@ -244,7 +249,8 @@ def test_what_evidently_shows_is_the_verdict() -> None:
     current = sample(1, 506)
     current["number_1"] += 2
     current.loc[current.index % 5 == 0, "number_2"] = np.nan
-    drift, run = measure_drift(REFERENCE, current, KINDS, DriftParameters(), month="2024-05", model_version="3")
+    drift = measure(current)
+    run = run_of(drift)
     shown = {test.metric_config.params["column"]: test.status.value == "FAIL" for test in run.tests_results}
     decided = {test.column + (" (missing)" if test.aspect == "missing" else ""): test.drifted for test in drift.columns}
     assert shown == decided
@@ -297,7 +303,80 @@ def test_importing_the_room_does_not_import_evidently() -> None:
     import sys
 
     code = (
-        "import sys, rai_kedro.monitoring.testing, rai_kedro.monitoring.timeline, rai_kedro.monitoring.workspace;"
+        "import sys; from rai_kedro.monitoring import build_timeline, detect_drift, publish_month;"
+        "import pandas as pd; frame = pd.DataFrame({'x': range(50)}); detect_drift(frame, frame)._repr_html_();"
         "sys.exit(bool({'evidently', 'plotly'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_kinds_are_inferred_and_other_tables_taken() -> None:
+    frame = REFERENCE.assign(flag=REFERENCE["number_0"] > 0)
+    drift = detect_drift(frame, frame.to_dict("list"))
+    assert {test.column: test.kind for test in drift.columns} == {**KINDS, "flag": "categorical"}
+    assert detect_drift(REFERENCE[NUMERICAL].to_numpy(), REFERENCE[NUMERICAL].to_numpy()).tested_columns == (
+        "0",
+        "1",
+        "2",
+        "3",
+    )
+    with pytest.raises(RaiError, match="holds dates"):
+        detect_drift(frame.assign(day=pd.Timestamp("2024-05-01")), frame)
+    with pytest.raises(RaiError, match=r"(?s)out of its range.*false_alarm_rate"):
+        detect_drift(frame, frame, false_alarm_rate=0.5)
+
+
+def test_a_result_shows_itself() -> None:
+    current = sample(1, 506)
+    current["number_1"] += 2
+    current["district"] = "<script>"
+    drift = detect_drift(REFERENCE, current)
+    assert drift.to_frame()["column"].tolist() == [*NUMERICAL, "district"]
+    assert MonthDrift.from_dict(drift.to_dict()) == drift
+    page = drift._repr_html_()
+    assert "Drift in number_1, district" in page
+    assert "<script>" not in page
+    (bars,) = drift.plot().data
+    assert dict(zip(bars.y, (strength > 0 for strength in bars.x), strict=True)) == {
+        name: name in drift.drifted_columns for name in KINDS
+    }
+
+
+def test_distributions_count_every_row() -> None:
+    current = sample(1, 506)
+    current.loc[:5, "number_0"] = np.nan
+    for test in measure(current).columns:
+        assert sum(test.distribution.reference) == test.n_reference
+        assert sum(test.distribution.current) == test.n_current
+
+
+def test_a_column_of_very_many_levels_is_tested_at_once_and_told_in_a_line() -> None:
+    """Evidently, given such a column, adds up a table anew for each level that one side lacks."""
+    import time
+
+    rows = 86_000
+    reference = pd.DataFrame({"street": [f"street {number}" for number in range(rows)]})
+    current = pd.DataFrame({"street": [f"road {number}" for number in range(rows)]})
+    started = time.process_time()
+    drift = detect_drift(reference, current)
+    run = run_of(drift.model_copy(update={"month": "2024-05", "model_version": "3"}))
+    (test,) = drift.columns
+    assert time.process_time() - started < 30
+    assert test.note.startswith("not in the reference: 86,000 levels in 86,000 rows, e.g. road 0, road 1")
+    assert "rare levels tested as one" in test.note
+    assert test.p_value == category_p_value(contingency_table(reference["street"], current["street"]))
+    assert len(test.distribution.labels) == 21
+    assert len(run.tests_results) == 1
+
+
+def test_pooling_leaves_the_verdict_as_it_is() -> None:
+    rng = np.random.default_rng(5)
+    levels = np.array([f"level {number}" for number in range(3000)])
+    weights = 1 / np.arange(1, 3001)
+    reference, current = (
+        pd.DataFrame({"level": rng.choice(levels, size=rows, p=weights / weights.sum())}) for rows in (900, 4000)
+    )
+    drift = detect_drift(reference, current)
+    table = contingency_table(reference["level"], current["level"])
+    assert drift.columns[0].p_value == pytest.approx(category_p_value(table), rel=1e-12)
+    assert not drift.verdict

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from rai_kedro.errors import RaiError
-from rai_kedro.monitoring.results import ColumnDrift, MonthDrift
-from rai_kedro.monitoring.timeline import STRENGTH_CAP, build_timeline, draw_timeline, strength_of
+from rai_kedro.monitoring import ColumnDrift, Gap, MonthDigests, MonthDrift, build_timeline, draw_timeline
+from rai_kedro.monitoring.results import STRENGTH_CAP, strength_of
 
 
 def decision(column: str, p_value: float | None, *, drifted: bool | None = None) -> ColumnDrift:
@@ -101,3 +101,38 @@ def test_a_change_of_model_version_is_labelled() -> None:
 def test_nothing_to_draw_is_said_so() -> None:
     with pytest.raises(RaiError, match="no month to draw"):
         draw_timeline(build_timeline([]))
+
+
+def test_months_that_training_used_and_stale_ones_are_marked() -> None:
+    known = {"features_digest": "f", "labels_digest": ""}
+    records = [
+        MonthDrift.from_dict({**month(name, {"RM": 0.5}).to_dict(), **known, "used_in_training": name == "2024-01"})
+        for name in ("2024-01", "2024-02", "2024-03", "2024-04")
+    ]
+    digests = {
+        "2024-01": MonthDigests(features="f"),
+        "2024-02": MonthDigests(features="other"),
+        "2024-03": MonthDigests(),
+        "2024-04": MonthDigests(features="f", labels="new"),
+    }
+    timeline = build_timeline(records, digests=digests)
+    assert [entry["used_in_training"] for entry in timeline["months"]] == [True, False, False, False]
+    assert [entry["stale"] for entry in timeline["months"]] == [
+        "",
+        "its features changed after it was scored",
+        "the feature store no longer has it",
+        "",
+    ]
+    assert [entry["labels"] for entry in timeline["months"]] == ["none yet"] * 3 + ["arrived since"]
+    assert list(draw_timeline(timeline).layout.xaxis.categoryarray) == [
+        "2024-01<br>training",
+        "2024-02<br>stale",
+        "2024-03<br>stale",
+        "2024-04",
+    ]
+
+
+def test_a_month_that_could_not_be_done_is_in_the_timeline() -> None:
+    timeline = build_timeline([], gaps=[Gap(month="2024-05", missing="not scored", reason="too few rows")])
+    assert timeline["gaps"] == [{"month": "2024-05", "missing": "not scored", "reason": "too few rows"}]
+    assert "No month tested" in draw_timeline(timeline).layout.title.text

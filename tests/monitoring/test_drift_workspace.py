@@ -15,23 +15,30 @@ import pandas as pd
 import pytest
 
 from rai_kedro.files import move_into_place, staging_folder
-from rai_kedro.monitoring.testing import DriftParameters, MonthDrift, measure_drift
-from rai_kedro.monitoring.workspace import project_id, publish_month, rebuild_dashboard, remove_project, save_html
+from rai_kedro.monitoring import (
+    MonthDrift,
+    detect_drift,
+    find_published,
+    project_id,
+    publish_month,
+    rebuild_dashboard,
+    remove_project,
+    save_html,
+)
 
 COLUMNS = ["CRIM", "LSTAT", "prediction"]
 MONTHS = ["2024-04", "2024-05"]
 
 
 @pytest.fixture(scope="module")
-def months() -> dict[str, tuple[MonthDrift, Any]]:
+def months() -> dict[str, MonthDrift]:
     rng = np.random.default_rng(3)
     reference = pd.DataFrame(rng.normal(size=(167, 3)), columns=COLUMNS)
     measured = {}
     for month, shift in zip(MONTHS, (0.0, 2.0), strict=True):
         current = pd.DataFrame(rng.normal(size=(506, 3)), columns=COLUMNS)
         current["LSTAT"] += shift
-        kinds = dict.fromkeys(COLUMNS, "numerical")
-        measured[month] = measure_drift(reference, current, kinds, DriftParameters(), month=month, model_version="1")
+        measured[month] = detect_drift(reference, current, month=month, model_version="1")
     return measured
 
 
@@ -45,8 +52,8 @@ def read(workspace: Path, name: str) -> tuple[Any, dict[str, Any]]:
     return project, {f"{run.metadata['month']}/{run.metadata['model_version']}": run for run in runs}
 
 
-def publish(workspace: Path, measured: tuple[MonthDrift, Any], run_id: str = "abc") -> Path:
-    return publish_month(workspace, "housing", *measured, run_id=run_id)
+def publish(workspace: Path, measured: MonthDrift, run_id: str = "abc") -> Any:
+    return publish_month(workspace, "housing", measured.model_copy(update={"run_id": run_id}))
 
 
 def test_each_month_is_one_run_on_the_first_of_the_month(tmp_path: Path, months: Any) -> None:
@@ -72,7 +79,7 @@ def test_publishing_again_replaces_the_run(tmp_path: Path, months: Any) -> None:
 
 def test_two_models_have_two_projects(tmp_path: Path, months: Any) -> None:
     publish(tmp_path, months["2024-05"])
-    publish_month(tmp_path, "hospital", *months["2024-04"], run_id="xyz")
+    publish_month(tmp_path, "hospital", months["2024-04"])
     assert list(read(tmp_path, "housing")[1]) == ["2024-05/1"]
     assert list(read(tmp_path, "hospital")[1]) == ["2024-04/1"]
 
@@ -80,7 +87,7 @@ def test_two_models_have_two_projects(tmp_path: Path, months: Any) -> None:
 def test_the_dashboard_has_every_panel_once_however_often_it_is_rebuilt(tmp_path: Path, months: Any) -> None:
     publish(tmp_path, months["2024-05"])
     for _ in range(3):
-        rebuild_dashboard(tmp_path, "housing", months["2024-05"][0])
+        rebuild_dashboard(tmp_path, "housing", months["2024-05"])
     dashboard = read(tmp_path, "housing")[0].dashboard.model()
     titles = [panel.title for panel in dashboard.panels]
     assert titles[:4] == [
@@ -104,7 +111,7 @@ def test_the_panels_find_their_values_in_the_runs(tmp_path: Path, months: Any) -
 
     for month in MONTHS:
         publish(tmp_path, months[month])
-    rebuild_dashboard(tmp_path, "housing", months["2024-05"][0])
+    rebuild_dashboard(tmp_path, "housing", months["2024-05"])
     project, _ = read(tmp_path, "housing")
     storage = InMemoryDataStorage(str(tmp_path))
     plotted = {}
@@ -124,7 +131,7 @@ def test_the_panels_find_their_values_in_the_runs(tmp_path: Path, months: Any) -
     assert plotted["Share of drifted columns"] == [[0.0, pytest.approx(1 / 3)]]
     assert plotted["Number of drifted columns"] == [[0, 1]]
     assert plotted["Which columns drifted"] == [[0, 0], [0, 1], [0, 0]]
-    lstat = [entry.p_value for month in MONTHS for entry in months[month][0].columns if entry.column == "LSTAT"]
+    lstat = [entry.p_value for month in MONTHS for entry in months[month].columns if entry.column == "LSTAT"]
     assert plotted["LSTAT: adjusted p-value"] == [[pytest.approx(min(1, 3 * p)) for p in lstat]]
 
 
@@ -150,15 +157,33 @@ def test_a_project_left_without_a_readable_description_is_mended(tmp_path: Path,
 
 
 def test_a_report_is_one_file_that_loads_nothing_from_elsewhere(tmp_path: Path, months: Any) -> None:
-    page = save_html(months["2024-05"][1], tmp_path / "html" / "2024-05.html")
+    page = save_html(publish(tmp_path / "evidently", months["2024-05"]), tmp_path / "html" / "2024-05.html")
     assert "p = " in page.read_text(encoding="utf-8")
     assert "<script src=" not in page.read_text(encoding="utf-8")
     assert [path.name for path in page.parent.iterdir()] == ["2024-05.html"]
 
 
+def test_what_is_published_is_known_without_importing_evidently(tmp_path: Path, months: Any) -> None:
+    keys = [(month, "1") for month in MONTHS]
+    assert find_published(tmp_path, "housing", keys) == []
+    publish(tmp_path, months["2024-05"])
+    assert find_published(tmp_path, "housing", keys) == [], "without a dashboard nothing is to be seen"
+    rebuild_dashboard(tmp_path, "housing", months["2024-05"])
+    assert find_published(tmp_path, "housing", keys) == [("2024-05", "1")]
+
+
+def test_text_of_the_data_cannot_run_in_the_report(tmp_path: Path) -> None:
+    evil = "</script><script>alert(1)</script>"
+    reference = pd.DataFrame({"side": ["east", "west"] * 40})
+    drift = detect_drift(reference, reference.replace("west", evil), month="2024-05", model_version="1")
+    page = save_html(publish(tmp_path / "evidently", drift), tmp_path / "2024-05.html").read_text(encoding="utf-8")
+    assert "&lt;/script&gt;" in page
+    assert evil not in page
+
+
 def test_nothing_is_left_beside_the_workspace(tmp_path: Path, months: Any) -> None:
     publish(tmp_path / "evidently", months["2024-05"])
-    rebuild_dashboard(tmp_path / "evidently", "housing", months["2024-05"][0])
+    rebuild_dashboard(tmp_path / "evidently", "housing", months["2024-05"])
     assert [path.name for path in tmp_path.iterdir()] == ["evidently"]
 
 
@@ -184,19 +209,17 @@ PUBLISHER = """
 import sys
 from pathlib import Path
 import numpy as np, pandas as pd
-from rai_kedro.monitoring.testing import DriftParameters, measure_drift
-from rai_kedro.monitoring.workspace import publish_month, rebuild_dashboard
+from rai_kedro.monitoring import detect_drift, publish_month, rebuild_dashboard
 
 rng = np.random.default_rng(3)
 frame = lambda rows: pd.DataFrame(rng.normal(size=(rows, 1)), columns=["RM"])
-parameters = DriftParameters()
-month = {"month": "2024-05", "model_version": "1"}
-measured = measure_drift(frame(50), frame(60), {"RM": "numerical"}, parameters, **month)
+measured = detect_drift(frame(50), frame(60), month="2024-05", model_version="1")
+publish_month(Path(sys.argv[1]), "housing", measured)
 print("ready", flush=True)
 while True:
     for run_id in "12":
-        publish_month(Path(sys.argv[1]), "housing", *measured, run_id=run_id)
-        rebuild_dashboard(Path(sys.argv[1]), "housing", measured[0])
+        publish_month(Path(sys.argv[1]), "housing", measured.model_copy(update={"run_id": run_id}))
+        rebuild_dashboard(Path(sys.argv[1]), "housing", measured)
 """
 
 

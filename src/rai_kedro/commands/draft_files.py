@@ -304,10 +304,7 @@ _PARAMETERS = """\
   monitoring:
     months: pending               # pending: every month not yet scored; next: only the first of them
     drift:
-      family_wise_rate: 0.01      # chance of any false alarm in a month without drift, over all columns together
-      correction: bonferroni      # each column is tested at family_wise_rate / number of tests
-      numerical_method: ks        # two-sample Kolmogorov-Smirnov
-      categorical_method: chi2_contingency   # two-sample chi-squared; rare categories pooled
+      family_wise_rate: 0.01      # chance of any false alarm in a month without drift (Bonferroni over columns)
 
   # What a person says of the model; goes into the model card as it stands.
   statements:

@@ -8,10 +8,10 @@ from typing import Any
 
 from kedro.io import AbstractDataset
 
-from rai_kedro.monitoring.workspace import MonthReport, publish_month, rebuild_dashboard, remove_project, save_html
+from rai_kedro.monitoring import MonthDrift, publish_month, rebuild_dashboard, remove_project, save_html
 
 
-class EvidentlyWorkspaceDataset(AbstractDataset[Sequence[MonthReport], Path]):
+class EvidentlyWorkspaceDataset(AbstractDataset[Sequence[MonthDrift], Path]):
     """Publishes months into a local Evidently workspace and keeps the dashboard of the model up to date.
 
     Saving a month again replaces it. Each month is also written as a self-contained HTML page.
@@ -46,14 +46,13 @@ class EvidentlyWorkspaceDataset(AbstractDataset[Sequence[MonthReport], Path]):
         """Return the workspace folder, for ``evidently ui --workspace``."""
         return self._filepath
 
-    def save(self, data: Sequence[MonthReport]) -> None:
+    def save(self, data: Sequence[MonthDrift]) -> None:
         """Publish months, then rebuild the dashboard from the last of them; nothing happens for no months."""
-        for report in data:
-            name = f"{report.drift.month}_version_{report.drift.model_version}.html"
-            save_html(report.snapshot, self._html_folder / name)
-            publish_month(self._filepath, self._project, report.drift, report.snapshot, run_id=report.run_id)
+        for drift in data:
+            run = publish_month(self._filepath, self._project, drift)
+            save_html(run, self._html_folder / f"{drift.month}_version_{drift.model_version}.html")
         if data:
-            rebuild_dashboard(self._filepath, self._project, data[-1].drift)
+            rebuild_dashboard(self._filepath, self._project, data[-1])
 
     def remove(self) -> None:
         """Remove the model's project and its monthly pages, for ``kedro rai reset``."""

@@ -1,14 +1,25 @@
 """Drift: is this month's data still what the production model was tested on?
 
 A month is compared column by column with the reference of the model version (its test split). Every
-column gets a two-sample test, every test the same threshold, and the threshold is the family-wise
-false-alarm rate divided by the number of tests (Bonferroni): on data that has not changed, a month raises
-any alarm at all with at most that probability. The tests are run by Evidently, with method and threshold
-given explicitly, so that the verdict here and what Evidently shows are the same decisions.
+column gets a two-sample test, every test the same threshold, and the threshold is the false-alarm rate
+of the month divided by the number of tests (Bonferroni): on data that has not changed, a month raises
+any alarm at all with at most that probability.
 
-* :mod:`rai_kedro.monitoring.testing`: what is tested, and the typed result of a month.
-* :mod:`rai_kedro.monitoring.timeline`: the months side by side, as data and as a figure.
-* :mod:`rai_kedro.monitoring.workspace`: the months in a local Evidently workspace with its dashboard.
+    >>> import pandas as pd
+    >>> from rai_kedro.monitoring import detect_drift
+    >>> reference = pd.DataFrame({"rooms": [5.0, 6.0, 7.0, 8.0] * 20, "side": ["east", "west"] * 40})
+    >>> current = reference.assign(rooms=reference["rooms"] + 3)
+    >>> drift = detect_drift(reference, current)
+    >>> drift.drifted_columns
+    ('rooms',)
+    >>> drift.to_frame()[["column", "method", "drifted"]].values.tolist()
+    [['rooms', 'ks', True], ['side', 'chi2_contingency', False]]
 
-Importing these modules is cheap; Evidently (7-9 s) is imported by the first call that needs it.
+In a notebook ``drift`` shows itself as a table and ``drift.plot()`` as a figure. The pipeline makes the same tests,
+keeps their results by month, puts the months side by side (:func:`build_timeline`) and into a local Evidently
+workspace (:func:`publish_month`). Only what shows results in Evidently imports it (7-9 s).
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

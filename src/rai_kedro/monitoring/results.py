@@ -6,22 +6,41 @@ Results are stored by month as tables (one row for each test) and read back with
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from rai_kedro.errors import RaiError
+from rai_kedro.typed import Typed
 
 if TYPE_CHECKING:
     import pandas as pd
+    from plotly.graph_objects import Figure
 
 Kind = Literal["numerical", "categorical"]
 Aspect = Literal["values", "missing"]
 
+STRENGTH_CAP = 10.0
+"""Orders of magnitude past the threshold from which figures are saturated."""
+# Okabe & Ito (2008): told apart under every common colour blindness; a pattern says it without colour.
+DRIFT_COLOUR, CALM_COLOUR = "#D55E00", "#0072B2"
 
-@dataclass(frozen=True, kw_only=True)
-class ColumnDrift:
-    """One test of one column in one month.
+
+class Distribution(Typed):
+    """How many rows of both samples fall into each bin or level: what a figure of the column needs.
+
+    Attributes:
+        labels: Bins of a numerical column in order; levels of a categorical one, the rarest pooled.
+        reference: Reference rows in each.
+        current: Current rows in each.
+    """
+
+    labels: tuple[str, ...]
+    reference: tuple[int, ...]
+    current: tuple[int, ...]
+
+
+class ColumnDrift(Typed):
+    """One test of one column.
 
     Attributes:
         column: Name of the data column.
@@ -35,6 +54,7 @@ class ColumnDrift:
         n_current: Current rows the test saw, likewise.
         aspect: ``values``: the distribution of the values; ``missing``: the share of missing ones.
         note: What a reader must know about this test, in words; often empty.
+        distribution: Both samples, counted; None where neither has a value.
     """
 
     column: str
@@ -47,23 +67,37 @@ class ColumnDrift:
     n_current: int
     aspect: Aspect = "values"
     note: str = ""
+    distribution: Distribution | None = None
+
+    @property
+    def label(self) -> str:
+        """What was compared: the column, or its missing values."""
+        return self.column if self.aspect == "values" else f"{self.column} (missing)"
 
 
-@dataclass(frozen=True, kw_only=True)
-class MonthDrift:
-    """The drift of one month under one model version.
+class MonthDrift(Typed):
+    """The drift of one month under one model version, or of any two samples.
 
     Attributes:
-        month: ``YYYY-MM``.
-        model_version: Version of the registered model whose reference was compared with.
-        family_wise_rate: Highest probability of any false alarm in a month without drift.
         columns: One entry for each test, in the order of the columns.
+        family_wise_rate: Highest probability of any false alarm where nothing drifted.
+        month: ``YYYY-MM``; empty outside the pipeline, as is all that follows.
+        model_version: Version of the registered model whose reference was compared with.
+        run_id: MLflow run of that version.
+        used_in_training: Whether that version was trained on this month.
+        features_digest: What the features were when the month was tested, see
+            :func:`rai_kedro.monitoring.content_digest`.
+        labels_digest: The same of its labels; empty where there were none yet.
     """
 
-    month: str
-    model_version: str
-    family_wise_rate: float
     columns: tuple[ColumnDrift, ...]
+    family_wise_rate: float
+    month: str = ""
+    model_version: str = ""
+    run_id: str = ""
+    used_in_training: bool = False
+    features_digest: str = ""
+    labels_digest: str = ""
 
     @property
     def tested_columns(self) -> tuple[str, ...]:
@@ -74,6 +108,11 @@ class MonthDrift:
     def drifted_columns(self) -> tuple[str, ...]:
         """Names of the columns of which at least one test found drift, each once."""
         return tuple(dict.fromkeys(entry.column for entry in self.columns if entry.drifted))
+
+    @property
+    def tests(self) -> int:
+        """Number of tests that have a p-value, which the threshold is divided by."""
+        return sum(entry.p_value is not None for entry in self.columns)
 
     @property
     def count(self) -> int:
@@ -87,61 +126,111 @@ class MonthDrift:
 
     @property
     def verdict(self) -> bool:
-        """Whether the month drifted: any column did."""
+        """Whether there is drift: in any column."""
         return self.count > 0
+
+    @property
+    def strengths(self) -> dict[str, float]:
+        """How far the strongest test of each column is past its threshold, see :func:`strength_of`."""
+        return {
+            name: strength_of(entry for entry in self.columns if entry.column == name) for name in self.tested_columns
+        }
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row for each test; a p-value that does not exist is NaN."""
+        import pandas as pd
+
+        rows = [entry.model_dump(exclude={"distribution"}) for entry in self.columns]
+        return pd.DataFrame(rows).astype({"p_value": "float64"})
+
+    def plot(self) -> Figure:
+        """Draw how far each column is past the threshold, in orders of magnitude; above 0 it drifted."""
+        from plotly.graph_objects import Bar, Figure
+
+        drifted = [name in self.drifted_columns for name in self.strengths]
+        bars = Bar(
+            x=list(self.strengths.values()),
+            y=list(self.strengths),
+            orientation="h",
+            marker={
+                "color": [DRIFT_COLOUR if found else CALM_COLOUR for found in drifted],
+                "pattern": {"shape": ["/" if found else "" for found in drifted]},
+            },
+        )
+        figure = Figure(bars, layout={"template": "plotly_white", "title": self._headline()})
+        figure.update_xaxes(title_text="log10(threshold / p); above 0: drift")
+        return figure.update_yaxes(autorange="reversed", type="category")
+
+    def _headline(self) -> str:
+        found = f"Drift in {', '.join(self.drifted_columns)}" if self.verdict else "No drift found"
+        return f"{found} (p at or below {self.family_wise_rate:g} / {self.tests} tests)"
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        table: str = self.to_frame().to_html(index=False, na_rep="")
+        return f"<p><strong>{escape(self._headline())}</strong></p>{table}"
+
+
+def strength_of(entries: Iterable[ColumnDrift]) -> float:
+    """Say how far the strongest test of a column is past its threshold.
+
+    Args:
+        entries: The tests of one column.
+
+    Returns:
+        log10(threshold / p) of the smallest p-value: positive is drift, 0 exactly at the threshold; at most
+        10, which also stands for drift without a p-value.
+    """
+    strengths = [
+        min(STRENGTH_CAP, math.log10(entry.threshold / entry.p_value)) if entry.p_value else STRENGTH_CAP
+        for entry in entries
+        if entry.p_value is not None or entry.drifted
+    ]
+    return round(max(strengths, default=0.0), 4)
+
+
+_OF_MONTH = [name for name in MonthDrift.model_fields if name != "columns"]
 
 
 def drift_frame(drift: MonthDrift) -> pd.DataFrame:
-    """Lay out a month's result as a table.
-
-    Args:
-        drift: The month.
+    """Lay out a month's result as a table to be stored.
 
     Returns:
-        One row for each test: month, model_version, family_wise_rate and the fields of
-        :class:`ColumnDrift`; a p-value that does not exist is NaN.
+        One row for each test: what is said of the month, then the fields of :class:`ColumnDrift`; the
+        distribution as JSON.
     """
     import pandas as pd
 
-    of_month = {
-        "month": drift.month,
-        "model_version": drift.model_version,
-        "family_wise_rate": drift.family_wise_rate,
-    }
-    frame = pd.DataFrame([{**of_month, **asdict(entry)} for entry in drift.columns])
-    return frame.astype({"p_value": "float64"})
+    of_month = drift.model_dump(include=set(_OF_MONTH))
+    rows = [{**of_month, **entry.model_dump(), "distribution": _to_json(entry.distribution)} for entry in drift.columns]
+    return pd.DataFrame(rows).astype({"p_value": "float64"})
 
 
 def from_frame(frame: pd.DataFrame) -> MonthDrift:
     """Read a month's result back from its table.
 
-    Args:
-        frame: As made by :func:`drift_frame`, of one month and one model version.
-
-    Returns:
-        The month, equal to the one that was laid out.
-
     Raises:
         RaiError: If a column is missing, or the table holds no row or more than one month or model version.
     """
-    of_month = ["month", "model_version", "family_wise_rate"]
-    of_test = [field.name for field in fields(ColumnDrift)]
-    absent = [name for name in [*of_month, *of_test] if name not in frame.columns]
+    absent = [name for name in [*_OF_MONTH, *ColumnDrift.model_fields] if name not in frame.columns]
     if absent:
         raise _unreadable(f"it lacks the columns {', '.join(absent)}", frame)
-    if len(frame[of_month].drop_duplicates()) != 1:
+    if len(frame[_OF_MONTH].drop_duplicates()) != 1:
         raise _unreadable("it must hold exactly one month of one model version", frame)
-    month, version, rate = frame[of_month].iloc[0]
-    entries = tuple(_read_entry(row) for row in frame[of_test].to_dict("records"))
-    return MonthDrift(month=str(month), model_version=str(version), family_wise_rate=float(rate), columns=entries)
+    of_month = frame[_OF_MONTH].head(1).to_dict("records")[0]
+    entries = [_read_entry(row) for row in frame[[*ColumnDrift.model_fields]].to_dict("records")]
+    return MonthDrift.from_dict({**of_month, "columns": entries})
 
 
-def _read_entry(values: Mapping[Any, Any]) -> ColumnDrift:
-    row = dict(values)
-    p_value = row.pop("p_value")
-    row |= {"drifted": bool(row["drifted"]), "threshold": float(row["threshold"])}
-    row |= {"n_reference": int(row["n_reference"]), "n_current": int(row["n_current"])}
-    return ColumnDrift(**row, p_value=None if p_value is None or math.isnan(p_value) else float(p_value))
+def _to_json(distribution: Distribution | None) -> str:
+    return "" if distribution is None else distribution.model_dump_json()
+
+
+def _read_entry(row: Mapping[Any, Any]) -> ColumnDrift:
+    distribution = Distribution.model_validate_json(row["distribution"]) if row["distribution"] else None
+    p_value = None if row["p_value"] is None or math.isnan(row["p_value"]) else row["p_value"]
+    return ColumnDrift.from_dict({**row, "p_value": p_value, "distribution": distribution})
 
 
 def _unreadable(why: str, frame: pd.DataFrame) -> RaiError:
@@ -149,5 +238,5 @@ def _unreadable(why: str, frame: pd.DataFrame) -> RaiError:
         f"A stored drift result cannot be read: {why}.",
         where="drift store",
         how_many=f"{len(frame)} rows",
-        remedy="write the months again: kedro rai reset, then kedro run the monitoring pipeline",
+        remedy="write the months again: reset the use case, then run its monitoring",
     )

@@ -1,32 +1,51 @@
-"""The months side by side: when did drift appear, and in which columns."""
+"""The months side by side: when did drift appear, in which columns, and what of it is still to be relied on."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rai_kedro.errors import RaiError
-from rai_kedro.monitoring.results import ColumnDrift, MonthDrift
+from rai_kedro.monitoring.results import CALM_COLOUR, DRIFT_COLOUR, STRENGTH_CAP, MonthDrift
+from rai_kedro.monitoring.staleness import MonthDigests, compare_labels, find_staleness
+from rai_kedro.months import Month
+from rai_kedro.typed import Typed
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-STRENGTH_CAP = 10.0
-"""Orders of magnitude past the threshold from which the heat map is saturated."""
+
+class Gap(Typed):
+    """A month of which something could not be done; it is tried again by every monitoring.
+
+    Attributes:
+        month: The month.
+        missing: What it lacks: ``not scored`` or ``not tested``.
+        reason: Why, in a sentence.
+    """
+
+    month: Month
+    missing: str
+    reason: str
 
 
-def build_timeline(records: Sequence[MonthDrift]) -> dict[str, Any]:
+def build_timeline(
+    records: Sequence[MonthDrift], *, digests: Mapping[str, MonthDigests] | None = None, gaps: Sequence[Gap] = ()
+) -> dict[str, Any]:
     """Order the months and say of each what drifted.
 
     Args:
         records: One result for each month and model version, in any order.
+        digests: What features and labels of each month are today. A month that is not in it is not looked at; one
+            whose features are others now, or gone, is marked as stale.
+        gaps: Months that could not be scored or tested.
 
     Returns:
         JSON-able: ``first_drift`` (the first drifted month, or None), ``months`` (sorted by month and model
         version: month, model_version, verdict, count, share, tested, drifted_columns, family_wise_rate,
-        tests, threshold and, by column, strength; see :func:`strength_of`), ``columns`` (all tested columns)
-        and ``meaning`` (what a verdict says and does not say).
+        tests, threshold, used_in_training, stale (why, or empty), labels (as when it was tested, or what became
+        of them) and, by column, strength), ``gaps``, ``columns`` (all tested columns) and ``meaning`` (what a
+        verdict says and does not say).
 
     Raises:
         RaiError: If a month occurs twice under one model version.
@@ -44,7 +63,8 @@ def build_timeline(records: Sequence[MonthDrift]) -> dict[str, Any]:
         )
     return {
         "first_drift": next((record.month for record in ordered if record.verdict), None),
-        "months": [_summarise(record) for record in ordered],
+        "months": [_summarise(record, (digests or {}).get(record.month)) for record in ordered],
+        "gaps": [gap.to_dict() for gap in sorted(gaps, key=lambda gap: gap.month)],
         "columns": list(dict.fromkeys(column for record in ordered for column in record.tested_columns)),
         "meaning": (
             "A verdict is a test decision, not an estimate: in a month without drift, any column is "
@@ -52,24 +72,6 @@ def build_timeline(records: Sequence[MonthDrift]) -> dict[str, Any]:
             "No drift found does not prove that there is none."
         ),
     }
-
-
-def strength_of(entries: Sequence[ColumnDrift]) -> float:
-    """Say how far the strongest test of a column is past its threshold.
-
-    Args:
-        entries: The tests of one column in one month.
-
-    Returns:
-        log10(threshold / p) of the smallest p-value: positive is drift, 0 exactly at the threshold; at most
-        10, which also stands for drift without a p-value.
-    """
-    strengths = [
-        min(STRENGTH_CAP, math.log10(entry.threshold / entry.p_value)) if entry.p_value else STRENGTH_CAP
-        for entry in entries
-        if entry.p_value is not None or entry.drifted
-    ]
-    return round(max(strengths, default=0.0), 4)
 
 
 def draw_timeline(timeline: dict[str, Any]) -> Figure:
@@ -86,7 +88,7 @@ def draw_timeline(timeline: dict[str, Any]) -> Figure:
     """
     from plotly.subplots import make_subplots
 
-    if not timeline["months"]:
+    if not timeline["months"] and not timeline["gaps"]:
         raise RaiError("There is no month to draw.", where="drift timeline", remedy="run the monitoring pipeline first")
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.06, row_heights=[0.32, 0.68])
     figure.add_traces(_bars(timeline), rows=1, cols=1)
@@ -117,10 +119,7 @@ def _version_order(version: str) -> tuple[int, str]:
     return (int(version), "") if version.isdecimal() else (0, version)
 
 
-def _summarise(record: MonthDrift) -> dict[str, Any]:
-    by_column = {
-        column: [entry for entry in record.columns if entry.column == column] for column in record.tested_columns
-    }
+def _summarise(record: MonthDrift, digests: MonthDigests | None) -> dict[str, Any]:
     return {
         "month": record.month,
         "model_version": record.model_version,
@@ -130,22 +129,36 @@ def _summarise(record: MonthDrift) -> dict[str, Any]:
         "tested": len(record.tested_columns),
         "drifted_columns": list(record.drifted_columns),
         "family_wise_rate": record.family_wise_rate,
-        "tests": sum(entry.p_value is not None for entry in record.columns),
+        "tests": record.tests,
         "threshold": max((entry.threshold for entry in record.columns), default=None),
-        "strength": {column: strength_of(entries) for column, entries in by_column.items()},
+        "used_in_training": record.used_in_training,
+        "stale": find_staleness(record, digests),
+        "labels": compare_labels(record, digests),
+        "strength": record.strengths,
     }
 
 
 def _labels(timeline: dict[str, Any]) -> list[str]:
-    """Label every month; with the model version too if the months are not all of one."""
+    """Label every month; with the model version too if the months are not all of one, and with what is special."""
     months = timeline["months"]
-    if len({entry["model_version"] for entry in months}) == 1:
-        return [entry["month"] for entry in months]
-    return [f"{entry['month']}<br>v{entry['model_version']}" for entry in months]
+    several = len({entry["model_version"] for entry in months}) > 1
+    return [
+        "<br>".join(
+            [
+                entry["month"],
+                *([f"v{entry['model_version']}"] if several else []),
+                *(["training"] if entry["used_in_training"] else []),
+                *(["stale"] if entry["stale"] else []),
+            ]
+        )
+        for entry in months
+    ]
 
 
 def _title(timeline: dict[str, Any]) -> str:
     months = timeline["months"]
+    if not months:
+        return "No month tested"
     versions = list(dict.fromkeys(entry["model_version"] for entry in months))
     first = timeline["first_drift"]
     rates = ", ".join(dict.fromkeys(f"{entry['family_wise_rate']:.3g}" for entry in months))
@@ -163,8 +176,7 @@ def _title(timeline: dict[str, Any]) -> str:
 def _bars(timeline: dict[str, Any]) -> list[Any]:
     from plotly.graph_objects import Bar
 
-    # Okabe & Ito (2008): told apart under every common colour blindness; the pattern says it without colour.
-    styles = {True: ("drift", "#D55E00", "/"), False: ("no drift found", "#0072B2", "")}
+    styles = {True: ("drift", DRIFT_COLOUR, "/"), False: ("no drift found", CALM_COLOUR, "")}
     months = list(zip(_labels(timeline), timeline["months"], strict=True))
     bars = []
     for verdict, (name, colour, pattern) in styles.items():
@@ -201,7 +213,7 @@ def _heat_map(timeline: dict[str, Any]) -> Any:
         zmin=-STRENGTH_CAP,
         zmid=0,
         zmax=STRENGTH_CAP,
-        colorscale=[[0.0, "#0072B2"], [0.5, "#F7F7F7"], [1.0, "#D55E00"]],
+        colorscale=[[0.0, CALM_COLOUR], [0.5, "#F7F7F7"], [1.0, DRIFT_COLOUR]],
         xgap=2,
         ygap=2,
         colorbar={

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
@@ -15,13 +15,11 @@ from rai_kedro.contract.pairing import load_month, refuse_orphans
 from rai_kedro.errors import RaiError
 from rai_kedro.frames import Store
 from rai_kedro.modelling.prediction import predict_rows, sensitive_input
-from rai_kedro.monitoring.workspace import MonthReport
+from rai_kedro.monitoring import Kind, MonthDrift, build_timeline, detect_drift, draw_timeline, drift_frame, from_frame
+from rai_kedro.months import month_number
 from rai_kedro.pipelines.monitoring.parameters import MonitoringParameters
-from rai_kedro.pipelines.monitoring.plan import ScoredMonth, month_number, plan_scoring, plan_testing
+from rai_kedro.pipelines.monitoring.plan import ScoredMonth, plan_scoring, plan_testing
 from rai_kedro.release.production import ProductionModel
-
-if TYPE_CHECKING:
-    from rai_kedro.monitoring.testing import Kind
 
 References = Callable[[str], pd.DataFrame]
 
@@ -77,31 +75,28 @@ def watch_drift(
     references: References,
     contract: Contract,
     parameters: MonitoringParameters,
-) -> Iterator[tuple[list[MonthReport], dict[str, pd.DataFrame]]]:
+) -> Iterator[tuple[list[MonthDrift], dict[str, pd.DataFrame]]]:
     """Test every scored month against the reference of the version that scored it, in production still or not.
 
     The report is published before the result is stored: a month whose result is there has been published.
     """
-    from rai_kedro.monitoring.results import drift_frame
-    from rai_kedro.monitoring.testing import measure_drift
-
     nothing_waiting = True
     governed = contract.datasets["feature_store"]
     for scored in plan_testing(prediction_store, drift_history):
         reference, predictions = references(scored.model_version), prediction_store[scored.key]()
-        drift, snapshot = measure_drift(
+        drift = detect_drift(
             reference,
             join_predictions(load_month(feature_store, governed, scored.month), predictions, governed),
-            kinds_of(reference, governed),
-            parameters.drift,
+            kinds=kinds_of(reference, governed),
+            false_alarm_rate=parameters.drift.family_wise_rate,
+            min_rows=parameters.drift.min_rows,
             month=scored.month,
             model_version=scored.model_version,
-        )
+        ).model_copy(update={"run_id": str(predictions["run_id"].iloc[0])})
         found = f"drift in {', '.join(drift.drifted_columns)}" if drift.verdict else "no drift found"
         _log.info("  %s tested: %s", scored.month, found)
         nothing_waiting = False
-        run_id = str(predictions["run_id"].iloc[0])
-        yield [MonthReport(drift, snapshot, run_id)], {scored.key: drift_frame(drift)}
+        yield [drift], {scored.key: drift_frame(drift)}
     if nothing_waiting:
         # Kedro looks at the first item of a generator with several outputs, so there must be one.
         yield [], {}
@@ -111,8 +106,6 @@ def summarise_months(
     drift_store: Store, feature_store: Store, inference_carbon: dict[str, Any], contract: Contract
 ) -> tuple[dict[str, Any], Any, str, dict[str, Any]]:
     """Put all months so far into a timeline, a figure, a page and MLflow metrics, whose step is the month's number."""
-    from rai_kedro.monitoring.results import from_frame
-    from rai_kedro.monitoring.timeline import build_timeline, draw_timeline
     from rai_kedro.report.drift_page import render_drift_page
 
     timeline = build_timeline([from_frame(load()) for load in drift_store.values()])

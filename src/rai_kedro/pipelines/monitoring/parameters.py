@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from rai_kedro.monitoring.parameters import DriftParameters
+from rai_kedro.monitoring import DriftParameters
 
 
 class MonitoringParameters(BaseModel):

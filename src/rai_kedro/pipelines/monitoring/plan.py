@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rai_kedro.errors import RaiError
+from rai_kedro.months import months_between
 
 
 class MonthPlanError(RaiError):
@@ -78,19 +79,3 @@ def plan_scoring(
 def plan_testing(predictions: Iterable[str], drift: Iterable[str]) -> tuple[ScoredMonth, ...]:
     """List the scored months that have no drift result yet: those just scored, and those a killed run left behind."""
     return tuple(sorted(ScoredMonth.from_key(key) for key in set(predictions) - set(drift)))
-
-
-def months_between(first: str, last: str) -> list[str]:
-    """Return every month from first to last, both included, as ``YYYY-MM``."""
-    start, end = _ordinal(first), _ordinal(last)
-    return [f"{number // 12:04d}-{number % 12 + 1:02d}" for number in range(start, end + 1)]
-
-
-def month_number(month: str, first: str) -> int:
-    """Return the number of a month counted from the first one, which is 1."""
-    return _ordinal(month) - _ordinal(first) + 1
-
-
-def _ordinal(month: str) -> int:
-    year, number = month.split("-")
-    return int(year) * 12 + int(number) - 1

@@ -1,0 +1,240 @@
+"""A month's decisions as one run of Evidently, which shows them and decides nothing itself.
+
+Importing this module imports Evidently (7-9 s). It is imported inside functions only, never by another
+module at its top. What Evidently is given as data are the results of the tests, one row each: the metrics
+below look their values up there, so that what it shows and what was decided cannot differ, and no row of
+the month is needed again. A stored run carries plain values and names, so ``evidently ui`` shows it
+without this package.
+"""
+
+# Evidently ships no type information, so its base classes count as Any.
+# mypy: disallow-subclassing-any=False
+
+from __future__ import annotations
+
+import html
+from typing import Any
+
+import pandas as pd
+from evidently import DataDefinition, Dataset, Report, Run
+from evidently.core.metric_types import (
+    BoundTest,
+    ByLabelCalculation,
+    ByLabelMetric,
+    ByLabelValue,
+    ColumnMetric,
+    CountCalculation,
+    CountMetric,
+    CountValue,
+    MetricCalculationBase,
+    MetricTest,
+    MetricTestResult,
+    SingleValue,
+    SingleValueCalculation,
+    SingleValueMetric,
+    SingleValueTest,
+    TestStatus,
+)
+from evidently.core.report import Context
+from evidently.legacy.model.widget import BaseWidgetInfo
+
+from rai_kedro.monitoring.results import CALM_COLOUR, DRIFT_COLOUR, ColumnDrift, Distribution, MonthDrift
+from rai_kedro.months import month_start
+
+_METHODS = {
+    "ks": "two-sample Kolmogorov-Smirnov",
+    "chi2_contingency": "two-sample chi-squared",
+    "fisher_exact_2x2": "Fisher's exact test",
+    "no_values": "values on one side only",
+}
+
+
+def make_run(drift: MonthDrift) -> Run:
+    """Put a month's decisions into a run of Evidently, filed under the first of the month (UTC).
+
+    Args:
+        drift: A month with its name and model version.
+
+    Returns:
+        The run; its labels are what a person searches for.
+    """
+    labels = {
+        "month": drift.month,
+        "model_version": drift.model_version,
+        "run_id": drift.run_id,
+        "verdict": "drift" if drift.verdict else "no drift found",
+        "drifted_columns": ", ".join(drift.drifted_columns),
+        "family_wise_rate": f"{drift.family_wise_rate:g}",
+    }
+    tests = [ColumnTest(column=entry.label, tests=[_decide(entry)]) for entry in drift.columns]
+    run = Report([DriftedColumns(), *tests, DriftByColumn(), AdjustedPValue()]).run(
+        Dataset.from_pandas(_results(drift), data_definition=DataDefinition(categorical_columns=["label"])),
+        timestamp=month_start(drift.month),
+        metadata=labels,
+        tags=[*(f"{name}={labels[name]}" for name in ("month", "model_version", "run_id")), labels["verdict"]],
+        name=f"month {drift.month}, model version {drift.model_version}",
+    )
+    return run
+
+
+def _results(drift: MonthDrift) -> pd.DataFrame:
+    """Lay out what the metrics look up, by label; the adjusted p-value is comparable over months."""
+    return pd.DataFrame(
+        {
+            "label": entry.label,
+            "column": entry.column,
+            # Without a p-value what is shown is the share of missing values in the month.
+            "value": float(entry.n_current == 0) if entry.p_value is None else entry.p_value,
+            "adjusted": None if entry.p_value is None else min(1.0, entry.p_value * drift.tests),
+            "drifted": entry.drifted,
+            "title": f"{entry.label}: {entry.note if entry.p_value is None else _METHODS[entry.method]}",
+            "distribution": entry.distribution,
+        }
+        for entry in drift.columns
+    )
+
+
+def _decide(entry: ColumnDrift) -> Decision:
+    seen = entry.note if entry.p_value is None else f"p = {entry.p_value:.3g}, drift at or below {entry.threshold:.3g}"
+    return Decision(drifted=entry.drifted, seen=html.escape(seen))
+
+
+class BoundDecision(BoundTest[SingleValue]):
+    """A decision tied to one metric.
+
+    Unlike Evidently's own it leaves itself out of the stored result, which another process could otherwise
+    only read with this package's classes loaded.
+    """
+
+    def run_test(
+        self, context: Context, calculation: MetricCalculationBase[SingleValue], metric_result: SingleValue
+    ) -> MetricTestResult:
+        """Show the decision beside the value of the metric."""
+        return self.test.run(context, calculation, metric_result)
+
+
+class Decision(MetricTest):
+    """What was decided on a column: it fails where drift was found."""
+
+    drifted: bool
+    seen: str
+
+    def bind_single(self, fingerprint: str) -> BoundDecision:
+        """Tie the decision to the metric with this fingerprint."""
+        return BoundDecision(test=self, metric_fingerprint=fingerprint)
+
+    def to_test(self) -> SingleValueTest:
+        """Return the function that Evidently calls with the metric's value."""
+
+        def decide(_: Context, metric: MetricCalculationBase[SingleValue], value: SingleValue) -> MetricTestResult:
+            return MetricTestResult(
+                id="drift",
+                name=f"{value.display_name}: {'drift' if self.drifted else 'no drift found'}",
+                description=self.seen,
+                status=TestStatus.FAIL if self.drifted else TestStatus.SUCCESS,
+                metric_config=metric.to_metric_config(),
+                test_config=self.dict(),
+            )
+
+        return decide
+
+
+class ColumnTest(ColumnMetric, SingleValueMetric):
+    """One test of a column, or of its missing values: the p-value."""
+
+
+class ColumnTestCalculation(SingleValueCalculation[ColumnTest]):
+    """Looks the p-value up and draws both samples."""
+
+    _title = ""
+
+    def calculate(self, context: Context, current_data: Dataset, reference_data: Dataset | None) -> SingleValue:
+        """Return the p-value, with a figure of the reference and the month."""
+        row = current_data.as_dataframe().set_index("label").loc[self.metric.column]
+        self._title = html.escape(row["title"])
+        result = self.result(float(row["value"]))
+        result.widget = [] if row["distribution"] is None else [_draw(self._title, row["distribution"])]
+        return result
+
+    def display_name(self) -> str:
+        """Name what was tested, and how."""
+        return self._title or html.escape(self.metric.column)
+
+
+class DriftedColumns(CountMetric):
+    """Number and share of columns of which at least one test found drift."""
+
+
+class DriftedColumnsCalculation(CountCalculation[DriftedColumns]):
+    """Counts columns, not tests: a column and its missing values are one."""
+
+    def calculate(self, context: Context, current_data: Dataset, reference_data: Dataset | None) -> CountValue:
+        """Return count and share."""
+        drifted = current_data.as_dataframe().groupby("column")["drifted"].any()
+        return self.result(int(drifted.sum()), float(drifted.mean()))
+
+    def display_name(self) -> str:
+        """Name the number as the report shows it."""
+        return "Drifted columns"
+
+
+class DriftByColumn(ByLabelMetric):
+    """1 for every column of which at least one test found drift, else 0."""
+
+
+class DriftByColumnCalculation(ByLabelCalculation[DriftByColumn]):
+    """Spreads the decisions over the columns; for the dashboard only, so it draws nothing in the report."""
+
+    def calculate(self, context: Context, current_data: Dataset, reference_data: Dataset | None) -> ByLabelValue:
+        """Return 0 or 1 by column."""
+        drifted = current_data.as_dataframe().groupby("column", sort=False)["drifted"].any()
+        result = self.result({str(column): int(found) for column, found in drifted.items()})
+        result.widget = []
+        return result
+
+    def display_name(self) -> str:
+        """Name the number as the dashboard shows it."""
+        return "Column drifted (1) or not (0)"
+
+
+class AdjustedPValue(ByLabelMetric):
+    """Smallest p-value of each column times the number of tests of the month: drift is at or below the rate."""
+
+
+class AdjustedPValueCalculation(ByLabelCalculation[AdjustedPValue]):
+    """Leaves out a column that has no p-value; for the dashboard only."""
+
+    def calculate(self, context: Context, current_data: Dataset, reference_data: Dataset | None) -> ByLabelValue:
+        """Return min(1, m * p) by column."""
+        adjusted = current_data.as_dataframe().groupby("column", sort=False)["adjusted"].min().dropna()
+        result = self.result({str(column): float(p_value) for column, p_value in adjusted.items()})
+        result.widget = []
+        return result
+
+    def display_name(self) -> str:
+        """Name the number as the dashboard shows it."""
+        return "Adjusted p-value"
+
+
+def _draw(title: str, distribution: Distribution) -> BaseWidgetInfo:
+    """Draw the shares of both samples; as plain JSON, since building it by plotly takes most of a month's time.
+
+    Labels are text of the data, and Evidently writes them into a script of its page as they are.
+    """
+    labels = [html.escape(label) for label in distribution.labels]
+    bars: list[dict[str, Any]] = [
+        {
+            "type": "bar",
+            "name": name,
+            "x": labels,
+            "y": [count / max(1, sum(counts)) for count in counts],
+            "marker": {"color": colour},
+        }
+        for name, counts, colour in (
+            ("reference", distribution.reference, CALM_COLOUR),
+            ("month", distribution.current, DRIFT_COLOUR),
+        )
+    ]
+    shares = {"tickformat": ".0%", "title": {"text": "share of rows"}}
+    layout = {"barmode": "group", "xaxis": {"type": "category"}, "yaxis": shares}
+    return BaseWidgetInfo(title=title, type="big_graph", size=2, params={"data": bars, "layout": layout})

@@ -1,0 +1,73 @@
+"""Whether a month's results still speak of the data that the stores hold now."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pandas as pd
+
+from rai_kedro.monitoring.results import MonthDrift
+from rai_kedro.typed import Typed
+
+_LARGEST_EXACT = 2**53
+
+
+class MonthDigests(Typed):
+    """What the stores hold of a month now.
+
+    Attributes:
+        features: Digest of its features, see :func:`content_digest`; empty if the store has none.
+        labels: Digest of its labels; empty if there are none.
+        unreadable: Why the features could not be read; empty if they could.
+    """
+
+    features: str = ""
+    labels: str = ""
+    unreadable: str = ""
+
+
+def content_digest(frame: pd.DataFrame) -> str:
+    """Digest the values of a table: the same for the same rows in any order, with the columns in any order.
+
+    Numbers are taken as floats (so 1 is 1.0, however a file was read; whole numbers past 2**53 as text), dates as
+    nanoseconds, everything else as text, and every missing value is alike. Each row is hashed to 64 bits, and the
+    sorted hashes with SHA-256: proof against accidents, not against somebody who wants two tables to look alike.
+
+    Args:
+        frame: The table; the index does not count.
+
+    Returns:
+        32 hexadecimal digits.
+    """
+    names = sorted(map(str, frame.columns))
+    plain = pd.DataFrame({name: _canonical(frame[name]) for name in names}, index=frame.index)
+    rows = pd.util.hash_pandas_object(plain, index=False).sort_values().to_numpy()
+    return hashlib.sha256(repr(names).encode() + rows.tobytes()).hexdigest()[:32]
+
+
+def find_staleness(drift: MonthDrift, digests: MonthDigests | None) -> str:
+    """Say why a month's result no longer speaks of what the store holds; empty while it does."""
+    if digests is None or digests.features == drift.features_digest:
+        return ""
+    if digests.unreadable:
+        return f"its features can no longer be read: {digests.unreadable}"
+    return "its features changed after it was scored" if digests.features else "the feature store no longer has it"
+
+
+def compare_labels(drift: MonthDrift, digests: MonthDigests | None) -> str:
+    """Say what became of a month's labels since it was tested: news of its own, no staleness of the score."""
+    if digests is None or digests.labels == drift.labels_digest:
+        return "unchanged" if drift.labels_digest else "none yet"
+    if not drift.labels_digest:
+        return "arrived since"
+    return "changed since" if digests.labels else "gone since"
+
+
+def _canonical(values: pd.Series) -> pd.Series:
+    if pd.api.types.is_datetime64_any_dtype(values):
+        return values.astype("datetime64[ns]").astype("int64")
+    if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
+        whole = pd.api.types.is_integer_dtype(values) and bool((values.abs() > _LARGEST_EXACT).any())
+        if not whole:
+            return values.astype("float64")
+    return values.astype("object").map(str, na_action="ignore").where(values.notna(), None).astype("object")
