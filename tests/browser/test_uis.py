@@ -155,10 +155,7 @@ class TestKedroViz:
     @pytest.mark.parametrize(
         ("pipeline", "figure"),
         [
-            ("training", "prediction_figure"),
-            ("training", "residual_figure"),
-            ("training", "group_figure"),
-            ("training", "trade_off_figure"),
+            ("training", "figures"),
             ("monitoring", "drift_figure"),
         ],
     )

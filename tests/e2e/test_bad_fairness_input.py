@@ -26,7 +26,13 @@ from rai_kedro.contract.columns import Contract
 from rai_kedro.contract.reading import read_contract
 from rai_kedro.errors import RaiError
 from rai_kedro.pipelines.training import mitigation_nodes, nodes
-from rai_kedro.pipelines.training.parameters import FairnessParameters, MitigationParameters, TrainingParameters
+from rai_kedro.pipelines.training.parameters import (
+    FairnessParameters,
+    MitigationParameters,
+    Statements,
+    TrainingParameters,
+)
+from rai_kedro.pipelines.training.settings import check_settings
 
 pytestmark = pytest.mark.e2e
 
@@ -46,6 +52,13 @@ class LogitsAsScores(LogisticRegression):
         return np.column_stack([-values, values])
 
 
+class NeverFitted:
+    """Stands for a model that is not to be reached."""
+
+    def __init__(self) -> None:
+        raise AssertionError("a model was fitted before the settings were checked")
+
+
 def make_loans() -> pd.DataFrame:
     draw = np.random.default_rng(4)
     income, years = draw.normal(40, 10, ROWS), draw.normal(5, 2, ROWS)
@@ -58,6 +71,7 @@ def make_loans() -> pd.DataFrame:
             "race": draw.choice(["White", "Black"], ROWS),
             "sex": draw.choice(["female", "male"], ROWS),
             "secret": draw.choice(["a", "b"], ROWS),
+            "count": (np.arange(ROWS) % 150).astype(str),
             "repaid": (income + draw.normal(0, 10, ROWS) > 38).astype(int),
         }
     )
@@ -79,6 +93,7 @@ COLUMNS = {
     "race": sensitive(["White", "Black", RARE]),
     "sex": sensitive(["female", "male"]),
     "secret": sensitive(["a", "b"], use="forbidden"),
+    "count": sensitive([f"{one}" for one in range(150)]),
 }
 TRAINING: dict[str, Any] = {
     "task": "classification",
@@ -148,20 +163,20 @@ def train(read: Callable[[tuple[int, int]], Contract]) -> Callable[[Asked], dict
         training = TrainingParameters(**TRAINING | dict(asked.training))
         fairness = FairnessParameters(**FAIRNESS | dict(asked.fairness))
         compared = {"sensitive_column": None} if asked.mitigation is None else MITIGATION | dict(asked.mitigation)
+        said = Statements(model_name="loans", intended_use="a test", out_of_scope_use="all else")
+        settings = check_settings(contract, training, fairness, MitigationParameters(**compared), said)
         features, labels = frame.drop(columns="repaid"), frame[["row", "month", "repaid"]]
         stores = {"month=2024-01": features.copy}, {"month=2024-01": labels.copy}
-        lanes = nodes.separate_lanes(*stores, contract, training)
-        split, audit_train, audit_test = nodes.split_months(lanes[0], lanes[1], lanes[3], training)
-        model = nodes.fit_model(split, contract, training)
+        lanes = nodes.separate_lanes(*stores, settings)
+        split, audit_train, audit_test = nodes.split_months(lanes[0], lanes[1], lanes[3], settings)
+        model = nodes.fit_model(split, settings)
         if asked.model is not None:
             model = asked.model().fit(split.features_train, split.target_train)
-        model, compared = mitigation_nodes.compare_mitigations(
-            model, split, audit_train, audit_test, contract, training, fairness, MitigationParameters(**compared)
-        )
-        inputs = mitigation_nodes.admit_inputs(model, split, audit_train, audit_test, contract)
+        model, compared = mitigation_nodes.compare_mitigations(model, split, audit_train, audit_test, settings)
+        inputs = mitigation_nodes.admit_inputs(model, split, audit_train, audit_test, settings)
         predictions = nodes.predict_splits(model, inputs)
-        assessment, gate = nodes.assess_fairness(inputs, audit_test, predictions, compared, training, fairness)
-        performance = nodes.assess_performance(inputs, predictions, training)
+        assessment, gate = nodes.assess_fairness(inputs, audit_test, predictions, compared, settings)
+        performance = nodes.assess_performance(inputs, predictions, settings)
         return {"compared": compared, "assessment": assessment, "gate": gate, "performance": performance}
 
     return run
@@ -234,7 +249,7 @@ ERRORS = {
     "grouping by a forbidden column": (
         Asked(fairness={"groupings": [{"columns": ["race", "secret"]}]}),
         "fairness.groupings",
-        "there are: race, sex",
+        "there are: count, race, sex",
     ),
     "strata of an unknown column": (
         measured("conditional_statistical_parity", strata={"columns": ["religion"]}),
@@ -249,7 +264,27 @@ ERRORS = {
     "text that is to be cut": (
         Asked(fairness=grouped(cuts={"race": [3]})),
         "fairness.groupings, grouping 'race'",
-        "150 of 150 rows",
+        "'race' is to be cut, but holds values that are not numbers",
+    ),
+    "tolerance for a metric that is not measured": (
+        Asked(fairness={"tolerances": [{"metric": "calibration", "limit": 0.1}]}),
+        "fairness.tolerances",
+        "'calibration', which is not measured",
+    ),
+    "tolerance for a kind that is not made": (
+        Asked(fairness={"tolerances": [{"metric": "equal_opportunity", "kind": "wasserstein", "limit": 0.1}]}),
+        "fairness.tolerances",
+        "the wasserstein of equal_opportunity",
+    ),
+    "tolerance for a column that is not grouped by": (
+        Asked(fairness={"tolerances": [{"metric": "equal_opportunity", "limit": 0.1, "column": "sex"}]}),
+        "fairness.tolerances",
+        "equal_opportunity by 'sex', which is no grouping",
+    ),
+    "more groups than are compared": (
+        Asked(fairness={"groupings": [{"columns": ["count", "sex"]}]}, model=NeverFitted),
+        "fairness.groupings, grouping 'count & sex'",
+        "at most 200 are compared",
     ),
     # target
     "target of three values": (
@@ -452,18 +487,6 @@ VERDICTS = {
         JUDGED | {"groupings": [{"columns": ["race"], "declared": [RARE]}]},
         "insufficient_evidence",
         f"not assessed: {RARE}",
-    ),
-    "tolerance for a metric that is not measured": (
-        lambda f: f,
-        {"tolerances": [{"metric": "calibration", "limit": 0.1}]},
-        "could_not_be_evaluated",
-        "calibration (difference): a tolerance is set, but nothing was measured",
-    ),
-    "tolerance for a column that is not grouped by": (
-        lambda f: f,
-        {"tolerances": [{"metric": "equal_opportunity", "limit": 0.1, "column": "sex"}]},
-        "could_not_be_evaluated",
-        "equal_opportunity (difference) of sex: a tolerance is set, but nothing was measured",
     ),
     "no tolerance": (lambda f: f, {"tolerances": []}, "could_not_be_evaluated", "no tolerance is set"),
 }

@@ -20,11 +20,11 @@ NAME = "hospital"
 REVIEW = ("--use-case", NAME, "--version", "1", "--reviewer", "R. Viewer", "--statement", "figures and card read")
 REASON = "simulated visits; no patient is decided about"
 RECIPE_FIGURES = (
-    "mitigation_performance_figure.json",
-    "roc_by_group_figure.json",
-    "performance_and_fairness_figure.json",
-    "predicted_shares_figure.json",
-    "predicted_numbers_figure.json",
+    "figures/05_performance.json",
+    "figures/07_roc_by_group.json",
+    "figures/06_performance_and_fairness.json",
+    "figures/08_predicted_shares.json",
+    "figures/09_predicted_numbers.json",
 )
 
 
@@ -61,8 +61,8 @@ def test_before_and_after_stand_in_files_and_in_mlflow(admitted: Any) -> None:
 
     for name in ("mitigation.html", "mitigation_comparison.json", "fairness_assessment.json", "fairness_gate.json"):
         assert (logged / "reports" / name).read_bytes() == (reports(admitted) / name).read_bytes(), name
-    for name in (*RECIPE_FIGURES, "trade_off_figure.json", "group_figure.json"):
-        drawn = json.loads((logged / "figures" / name).read_text(encoding="utf-8"))
+    for name in (*RECIPE_FIGURES, "figures/04_trade_off.json", "figures/03_groups.json"):
+        drawn = json.loads((logged / name).read_text(encoding="utf-8"))
         assert drawn == read(admitted, name)
         assert drawn["data"], name
     page = (reports(admitted) / "mitigation.html").read_text(encoding="utf-8")

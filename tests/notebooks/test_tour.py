@@ -80,6 +80,6 @@ class TestExecuted:
     def test_figures_are_drawn(self, executed: Any) -> None:
         drawn = [cell for cell in code_cells(executed) if any(PLOTLY in o.get("data", {}) for o in cell.outputs)]
         assert [cell.source for cell in drawn] == [
-            'catalog.load("housing.group_figure")',
+            'catalog.load("housing.figures")["groups"]',
             'catalog.load("housing.drift_figure")',
         ]

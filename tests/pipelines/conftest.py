@@ -19,7 +19,12 @@ from rai_kedro.datasets.contract import ContractDataset
 from rai_kedro.datasets.month_store import MonthStore
 from rai_kedro.demo.drift_schedule import SimulationParameters
 from rai_kedro.demo.snapshots import simulate_snapshots
-from rai_kedro.pipelines.training.parameters import FairnessParameters, MitigationParameters, TrainingParameters
+from rai_kedro.pipelines.training.parameters import (
+    FairnessParameters,
+    MitigationParameters,
+    Statements,
+    TrainingParameters,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 CATALOG = ROOT / "conf" / "base" / "housing" / "catalog.yml"
@@ -103,6 +108,7 @@ def make_catalog(january: Mapping[str, MonthStore], parameters: dict[str, Any]) 
             "params:housing.mitigation": MemoryDataset(
                 MitigationParameters(**{**parameters["mitigation"], **mitigation})
             ),
+            "params:housing.statements": MemoryDataset(Statements(**parameters["statements"])),
         }
         return (SharedMemoryDataCatalog if shared else DataCatalog)(datasets)
 

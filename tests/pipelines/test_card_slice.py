@@ -13,10 +13,17 @@ from kedro.io import DataCatalog
 from sklearn.dummy import DummyRegressor
 
 from rai_kedro.contract.columns import Contract
-from rai_kedro.pipelines.training import nodes
-from rai_kedro.pipelines.training.mitigation_nodes import report_mitigation
-from rai_kedro.pipelines.training.parameters import FairnessParameters, Statements, TrainingParameters
-from rai_kedro.pipelines.training.questionnaire import record_questionnaire
+from rai_kedro.mitigation.comparison import Uncompared
+from rai_kedro.pipelines.training import nodes, reporting_nodes
+from rai_kedro.pipelines.training.card import record_questionnaire
+from rai_kedro.pipelines.training.mitigation_nodes import record_comparison
+from rai_kedro.pipelines.training.parameters import (
+    FairnessParameters,
+    MitigationParameters,
+    Statements,
+    TrainingParameters,
+)
+from rai_kedro.pipelines.training.settings import Settings
 from rai_kedro.questionnaire.selection import follow, load_tree
 from rai_kedro.report.card_contents import CardWithFigures
 from rai_kedro.report.model_card import card_from_json, render_html, render_json
@@ -29,6 +36,17 @@ def answer(metrics: tuple[str, ...], answers: dict[str, str]) -> FairnessParamet
     path = [step.model_dump() for step in follow(load_tree(), answers).path]
     groupings = ({"columns": ["B"]},)
     return FairnessParameters(metrics=metrics, questionnaire=path, tolerances=(), groupings=groupings)
+
+
+def configure(contract: Contract, parameters: dict[str, Any], fairness: FairnessParameters) -> Settings:
+    """Make the settings of housing, unchecked, with other fairness parameters."""
+    return Settings(
+        contract,
+        TrainingParameters(**parameters["training"]),
+        fairness,
+        MitigationParameters(**parameters["mitigation"]),
+        Statements(**parameters["statements"]),
+    )
 
 
 def test_every_figure_goes_to_mlflow_with_both_ends_and_nothing_undefined() -> None:
@@ -55,8 +73,7 @@ def test_every_figure_goes_to_mlflow_with_both_ends_and_nothing_undefined() -> N
 def test_answers_that_lead_to_the_metrics_are_recorded_with_methods(
     contract: Contract, parameters: dict[str, Any]
 ) -> None:
-    training = TrainingParameters(**parameters["training"])
-    asked = record_questionnaire(answer(("statistical_parity",), ANSWERS), contract, training)
+    asked = record_questionnaire(configure(contract, parameters, answer(("statistical_parity",), ANSWERS)))
 
     assert asked.contradictions == ()
     assert [step.question for step in asked.path] == list(ANSWERS)
@@ -67,7 +84,7 @@ def test_answers_that_lead_to_the_metrics_are_recorded_with_methods(
 
 def test_without_answers_only_the_metrics_are_recorded(contract: Contract, parameters: dict[str, Any]) -> None:
     fairness = FairnessParameters(**parameters["fairness"])
-    asked = record_questionnaire(fairness, contract, TrainingParameters(**parameters["training"]))
+    asked = record_questionnaire(configure(contract, parameters, fairness))
     assert (asked.path, asked.methods, asked.contradictions) == ((), (), ())
     assert asked.metrics == fairness.metrics
     assert [finding.kind for finding in asked.findings] == ["not_answered"]
@@ -76,7 +93,7 @@ def test_without_answers_only_the_metrics_are_recorded(contract: Contract, param
 def test_answers_that_lead_nowhere_do_not_stop_the_card(contract: Contract, parameters: dict[str, Any]) -> None:
     fairness = answer(("statistical_parity",), ANSWERS)
     broken = fairness.model_copy(update={"questionnaire": fairness.questionnaire[:1]})
-    asked = record_questionnaire(broken, contract, TrainingParameters(**parameters["training"]))
+    asked = record_questionnaire(configure(contract, parameters, broken))
     assert "lead nowhere" in asked.contradictions[0]
     assert asked.methods == ()
 
@@ -92,31 +109,35 @@ def written(
     """The card of a housing model whose metrics were changed by hand after the questionnaire."""
     import kedro.framework.project  # noqa: F401 - loads the logging configuration, which drops all handlers
 
-    monkeypatch.setattr(logging.getLogger(nodes.__name__), "handlers", [caplog.handler])
-    training = TrainingParameters(**parameters["training"])
+    monkeypatch.setattr(logging.getLogger(reporting_nodes.__name__), "handlers", [caplog.handler])
     by_hand = parameters["fairness"] | {"questionnaire": answer(("statistical_parity",), ANSWERS).questionnaire}
-    fairness = FairnessParameters(**by_hand)
+    settings = configure(contract, parameters, FairnessParameters(**by_hand))
     catalog = make_catalog()
     stores = (catalog["housing.feature_store"].load(), catalog["housing.label_store"].load())
-    model, audit, _, target, digest = nodes.separate_lanes(*stores, contract, training)
-    split, _, audit_test = nodes.split_months(model, audit, target, training)
-    nothing = nodes.Uncompared("no column is configured")
-    fitted = nodes.fit_model(split, contract, training)
+    model, audit, _, target, digest = nodes.separate_lanes(*stores, settings)
+    split, _, audit_test = nodes.split_months(model, audit, target, settings)
+    nothing = Uncompared("no column is configured")
+    fitted = nodes.fit_model(split, settings)
     predictions = nodes.predict_splits(fitted, split)
-    performance = nodes.assess_performance(split, predictions, training)
-    found = nodes.assess_fairness(split, audit_test, predictions, nothing, training, fairness)
+    performance = nodes.assess_performance(split, predictions, settings)
+    found = nodes.assess_fairness(split, audit_test, predictions, nothing, settings)
     assessment, gate = (json.loads(json.dumps(one)) for one in found)
-    comparison, _, *figures = report_mitigation(nothing, contract, training)
-    drawn = nodes.draw_figures(split, predictions, assessment, training)
+    comparison = record_comparison(nothing)
+    drawn = reporting_nodes.draw_figures(split, predictions, assessment, comparison, settings)
     # What is registered need not be what is configured.
     registered = DummyRegressor(strategy="quantile", quantile=0.4).fit(split.features_train, split.target_train)
     version = SimpleNamespace(version="1", run_id="8f1c", created_at="2026-01-01T12:00:00+00:00", git_commit="4f2c")
-    measured = (performance, assessment, gate, comparison, {})
-    said = Statements(**parameters["statements"])
+    measured = nodes.collect_reports(
+        performance=performance,
+        fairness_assessment=assessment,
+        fairness_gate=gate,
+        training_carbon={},
+        data_fingerprint=digest,
+        compared=nothing,
+        split=split,
+    )
     with caplog.at_level(logging.WARNING):
-        return nodes.write_card(
-            version, registered, split, digest, *measured, *drawn, *figures, contract, training, fairness, said
-        )
+        return reporting_nodes.write_card(version, registered, measured, comparison, drawn, settings)
 
 
 def test_card_of_a_run_holds_gate_groups_and_the_contradiction(

@@ -21,7 +21,13 @@ from rai_kedro.monitoring import DriftParameters, check_samples, detect_drift, p
 from rai_kedro.pipelines.monitoring import nodes as monitoring
 from rai_kedro.pipelines.simulation.nodes import simulate_stores
 from rai_kedro.pipelines.training import nodes as training
-from rai_kedro.pipelines.training.parameters import TrainingParameters
+from rai_kedro.pipelines.training.parameters import (
+    FairnessParameters,
+    MitigationParameters,
+    Statements,
+    TrainingParameters,
+)
+from rai_kedro.pipelines.training.settings import check_settings
 from rai_kedro.release.decisions import Review
 from rai_kedro.release.production import ProductionModel
 
@@ -43,7 +49,7 @@ class World:
         self.features, self.labels = as_store(features), as_store(labels)
         self.contract = contract
         self.drift = DriftParameters(**parameters["monitoring"]["drift"])
-        self.production = train(self.features, self.labels, contract, TrainingParameters(**parameters["training"]))
+        self.production = train(self.features, self.labels, contract, parameters)
         self.kinds = monitoring.kinds_of(self.production.reference, contract.datasets["feature_store"])
 
     def months(self) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -72,15 +78,21 @@ def as_store(frames: dict[str, pd.DataFrame]) -> Store:
     return {key: frame.copy for key, frame in frames.items()}
 
 
-def train(features: Store, labels: Store, contract: Contract, parameters: TrainingParameters) -> ProductionModel:
-    model_lane, audit_lane, _, target, fingerprint = training.separate_lanes(features, labels, contract, parameters)
-    split, _, audit_test = training.split_months(model_lane, audit_lane, target, parameters)
-    model = training.fit_model(split, contract, parameters)
+def train(features: Store, labels: Store, contract: Contract, parameters: dict[str, Any]) -> ProductionModel:
+    settings = check_settings(
+        contract,
+        TrainingParameters(**parameters["training"]),
+        FairnessParameters(**parameters["fairness"]),
+        MitigationParameters(**parameters["mitigation"]),
+        Statements(**parameters["statements"]),
+    )
+    model_lane, audit_lane, _, target, fingerprint = training.separate_lanes(features, labels, settings)
+    split, _, audit_test = training.split_months(model_lane, audit_lane, target, settings)
+    model = training.fit_model(split, settings)
     predictions = training.predict_splits(model, split)
     gate, compared = {"outcome": "pass"}, Uncompared("drift is tested here")
-    candidate = training.assemble_candidate(
-        model, split, audit_test, predictions, fingerprint, [], gate, compared, contract, parameters
-    )
+    measured = training.Measured([], {}, gate, {}, fingerprint, compared, split)
+    candidate = training.assemble_candidate(model, audit_test, predictions, measured, settings)
     review = Review("housing", "1", "run", "approved", "R. Viewer", "read", "2026-01-01", "", "")
     return ProductionModel(model, "1", "run", candidate.reference, candidate.contract, review)
 

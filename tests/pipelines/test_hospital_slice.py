@@ -16,7 +16,13 @@ from rai_kedro.fairness.verdicts import EXIT_CODES, GateDecision
 from rai_kedro.mitigation.comparison import Uncompared
 from rai_kedro.pipelines.simulation.nodes import simulate_hospital
 from rai_kedro.pipelines.training import nodes
-from rai_kedro.pipelines.training.parameters import FairnessParameters, TrainingParameters
+from rai_kedro.pipelines.training.parameters import (
+    FairnessParameters,
+    MitigationParameters,
+    Statements,
+    TrainingParameters,
+)
+from rai_kedro.pipelines.training.settings import check_settings
 
 BASE = Path(__file__).resolve().parents[2] / "conf" / "base" / "hospital"
 
@@ -29,14 +35,16 @@ def trained() -> dict[str, Any]:
     features, labels, _, bias, _ = simulate_hospital(HospitalParameters(**one_month))
     training = TrainingParameters(**{**values["training"], "last_month": None})
     fairness = FairnessParameters(**values["fairness"])
+    said = MitigationParameters(**values["mitigation"]), Statements(**values["statements"])
+    settings = check_settings(contract, training, fairness, *said)
     stores = ({key: frame.copy for key, frame in frames.items()} for frames in (features, labels))
-    model_lane, audit_lane, _, target, _ = nodes.separate_lanes(*stores, contract, training)
-    split, _, audit_test = nodes.split_months(model_lane, audit_lane, target, training)
-    model = nodes.fit_model(split, contract, training)
+    model_lane, audit_lane, _, target, _ = nodes.separate_lanes(*stores, settings)
+    split, _, audit_test = nodes.split_months(model_lane, audit_lane, target, settings)
+    model = nodes.fit_model(split, settings)
     predictions = nodes.predict_splits(model, split)
     unmitigated = Uncompared("the bias is to be found, not mitigated")
-    assessment, gate = nodes.assess_fairness(split, audit_test, predictions, unmitigated, training, fairness)
-    performance = nodes.assess_performance(split, predictions, training)
+    assessment, gate = nodes.assess_fairness(split, audit_test, predictions, unmitigated, settings)
+    performance = nodes.assess_performance(split, predictions, settings)
     return {
         "model": model,
         "audit": audit_test,

@@ -74,7 +74,7 @@ def test_no_edge_leads_from_the_audit_lane_to_the_estimator() -> None:
     assert "housing.training.assess_fairness" in after_audit
     assert "housing.training.fit_model" not in after_audit
     fit = next(node for node in stage.nodes if node.name == "housing.training.fit_model")
-    assert set(fit.inputs) == {"housing.model_split", "housing.contract", "params:housing.training"}
+    assert set(fit.inputs) == {"housing.model_split", "housing.settings"}
 
 
 @pytest.mark.parametrize("runner", RUNNERS.values(), ids=RUNNERS)
@@ -141,4 +141,4 @@ def test_forbidden_column_reaches_nobody(
     catalog = make_catalog(contract, mitigation=NOT_MITIGATED, fairness={"groupings": [{"columns": ["B"]}]})
 
     assert "LSTAT" not in run(catalog, "model").feature_names_in_
-    assert list(run(make_catalog(contract), "audit_test")) == ["B"]
+    assert list(run(catalog, "audit_test")) == ["B"]

@@ -61,7 +61,7 @@ def test_each_rate_has_its_own_panel_with_its_unit(card: ModelCard) -> None:
     figure = draw_groups(card.fairness.assessment, unit="1000 USD")
     assert [trace.xaxis for trace in figure.data] == ["x", "x2", "x3"]
     assert figure.layout.xaxis2.title.text == "false positive rate<br>(1000 USD)"
-    assert figure.layout.meta == {"section": "fairness"}
+    assert figure.layout.meta["section"] == "fairness"
 
 
 def test_group_without_a_figure_keeps_its_line(card: ModelCard) -> None:

@@ -78,7 +78,7 @@ def test_the_recipes_five_figures_and_the_trade_off(comparison: Plain) -> None:
     figures = draw_mitigation(comparison, favourable="admitted")
 
     assert list(figures) == [
-        "performance", "roc_by_group", "performance_and_fairness", "predicted_shares", "predicted_numbers", "trade_off",
+        "trade_off", "performance", "performance_and_fairness", "roc_by_group", "predicted_shares", "predicted_numbers",
     ]  # fmt: skip
     assert all(len(figure.to_json()) < 30_000 for figure in figures.values())
 

@@ -46,7 +46,7 @@ def draw_residuals(y_true: ArrayLike, y_pred: ArrayLike, splits: ArrayLike, *, u
     figure.add_vline(x=0, line={"color": GREY, "dash": "dash", "width": 1})
     figure.update_xaxes(title=name_with_unit("label minus prediction", unit))
     figure.update_yaxes(title="share of the split's rows", tickformat=".0%", rangemode="tozero")
-    return figure
+    return place(figure, "performance", "Residuals")
 
 
 def draw_predictions(y_true: ArrayLike, y_pred: ArrayLike, *, unit: str = "", split: str = "test") -> Figure:
@@ -76,7 +76,7 @@ def draw_predictions(y_true: ArrayLike, y_pred: ArrayLike, *, unit: str = "", sp
     figure.add_trace(go.Scatter(x=ends, y=ends, mode="lines", line=line, name="prediction = label", hoverinfo="skip"))
     figure.update_xaxes(title=name_with_unit("label", unit), constrain="domain")
     figure.update_yaxes(title=name_with_unit("prediction", unit), scaleanchor="x", constrain="domain")
-    return figure
+    return place(figure, "performance", "Predictions")
 
 
 def draw_roc(y_true: ArrayLike, score: ArrayLike, *, split: str = "test") -> Figure:
@@ -103,7 +103,7 @@ def draw_roc(y_true: ArrayLike, score: ArrayLike, *, split: str = "test") -> Fig
     figure.add_trace(go.Scatter(x=[0, 1], y=[0, 1], mode="lines", line=chance, name="chance"))
     figure.update_xaxes(title="false positive rate", range=[0, 1])
     figure.update_yaxes(title="true positive rate", range=[0, 1], scaleanchor="x")
-    return figure
+    return place(figure, "performance", "ROC curve")
 
 
 def start_figure(title: str) -> Figure:
@@ -121,6 +121,11 @@ def draw_nothing(why: str) -> Figure:
     """Return a figure without data or axes that says why there is nothing to draw."""
     hidden = {"visible": False}
     return start_figure(why).update_layout(height=120, xaxis=hidden, yaxis=hidden)
+
+
+def place(figure: Figure, section: str, caption: str) -> Figure:
+    """Say in a figure where on a page it stands, and under which caption; both are kept in its file."""
+    return figure.update_layout(meta={"section": section, "caption": caption})
 
 
 def style(figure: Figure, title: str) -> Figure:

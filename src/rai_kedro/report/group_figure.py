@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rai_kedro.fairness.assessment import Assessment
 from rai_kedro.fairness.estimates import GroupFigure
-from rai_kedro.report.figures import BLUE, name_with_unit, start_figure, style
+from rai_kedro.report.figures import BLUE, name_with_unit, place, start_figure, style
 from rai_kedro.words import format_interval
 
 if TYPE_CHECKING:
@@ -32,10 +32,9 @@ def draw_groups(assessment: Assessment, *, unit: str = "") -> Figure:
     """
     from plotly.subplots import make_subplots
 
-    place = {"section": "fairness"}
     rates = list(dict.fromkeys(figure.rate for table in assessment.tables for figure in table.figures))
     if not rates:
-        return start_figure("No grouping is assessed").update_layout(height=120, meta=place)
+        return start_figure("No grouping is assessed").update_layout(height=120)
     lines = list(
         dict.fromkeys(_name_line(table.column, one.group) for table in assessment.tables for one in table.figures)
     )
@@ -47,7 +46,8 @@ def draw_groups(assessment: Assessment, *, unit: str = "") -> Figure:
     figure.update_yaxes(categoryorder="array", categoryarray=lines, range=[len(lines) - 0.4, -0.7], automargin=True)
     style(figure, "Groups, with the rows behind each figure")
     height = _LINE_HEIGHT * len(lines) + _FRAME_HEIGHT
-    return figure.update_layout(height=height, showlegend=False, margin={"t": 60, "b": 80}, meta=place)
+    figure.update_layout(height=height, showlegend=False, margin={"t": 60, "b": 80})
+    return place(figure, "fairness", "Each group's figures; bars are intervals, n the rows behind a figure")
 
 
 def _draw_rate(assessment: Assessment, rate: str) -> Any:

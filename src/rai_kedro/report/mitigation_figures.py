@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from rai_kedro.intervals.estimate import Span
 from rai_kedro.report.card_mitigation import find_before_and_after
-from rai_kedro.report.figures import BLUE, GREY, ORANGE, draw_nothing, start_figure, style
+from rai_kedro.report.figures import BLUE, GREY, ORANGE, draw_nothing, place, start_figure, style
 from rai_kedro.report.metric_words import name_kind, name_metric
 from rai_kedro.words import format_interval
 
@@ -29,6 +29,7 @@ _DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 _SYMBOLS = ("circle-open", "diamond")
 _MODEL_SYMBOLS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "pentagon", "hexagon", "cross", "x")
 _PERCENT = ".0%"
+_PERFORMANCE = "Performance; bars are intervals"
 # Above, a legend of four entries would run into the title of a narrow figure.
 _BELOW = {"y": -0.15, "yanchor": "top"}
 # So light that the interval of a bar is seen on it.
@@ -46,7 +47,7 @@ def draw_performance(comparison: Plain) -> Figure:
         figure.add_trace(_draw_points({one["name"]: one for one in model["performance"]}, names, label, at))
     figure.update_xaxes(title=f"figure with its {_level(comparison)} interval")
     _name_lines(figure, names, column=None)
-    return figure.update_layout(meta={"section": "before_after"})
+    return place(figure, "before_after", _PERFORMANCE)
 
 
 def _draw_panels(models: Sequence[Plain], names: Sequence[str], level: str) -> Figure:
@@ -62,7 +63,7 @@ def _draw_panels(models: Sequence[Plain], names: Sequence[str], level: str) -> F
         _name_lines(figure, [name], row=row, column=1)
     style(figure, f"Performance{_when(models)}")
     figure.update_xaxes(title=f"figures with their {level} intervals, each on a scale of its own", row=last)
-    return figure.update_layout(height=140 + 90 * last, meta={"section": "before_after"})
+    return place(figure.update_layout(height=140 + 90 * last), "before_after", _PERFORMANCE)
 
 
 def draw_roc(comparison: Plain) -> Figure:
@@ -72,9 +73,8 @@ def draw_roc(comparison: Plain) -> Figure:
 
     labelled = [(model, label) for model, label in _label(find_before_and_after(comparison)) if model["curves"]]
     models = [model for model, _ in labelled]
-    place = {"section": "before_after"}
     if not models:
-        return draw_nothing("No ROC curve: the models give no scores").update_layout(meta=place)
+        return draw_nothing("No ROC curve: the models give no scores")
     titles = [label for _, label in labelled]
     figure = make_subplots(rows=1, cols=len(models), subplot_titles=titles, shared_yaxes=True)
     for column, model in enumerate(models, start=1):
@@ -91,7 +91,8 @@ def draw_roc(comparison: Plain) -> Figure:
     figure.update_yaxes(range=[0, 1.02])
     figure.update_yaxes(title="true positive rate", col=1)
     style(figure, f"ROC curve by group{_when(models)}")
-    return figure.update_layout(height=520, legend={"y": -0.22, "yanchor": "top"}, meta=place)
+    figure.update_layout(height=520, legend={"y": -0.22, "yanchor": "top"})
+    return place(figure, "before_after", "ROC curve of each group")
 
 
 def draw_side_by_side(comparison: Plain) -> Figure:
@@ -111,7 +112,8 @@ def draw_side_by_side(comparison: Plain) -> Figure:
     equal = 1 if by["kind"] == "ratio" else 0
     figure.add_vline(x=equal, line={"color": GREY, "dash": "dash", "width": 1}, row=1, col=2)
     style(figure, f"Performance and fairness{_when(models)}")
-    return figure.update_layout(legend=_BELOW, margin={"b": 90}, meta={"section": "before_after"})
+    figure.update_layout(legend=_BELOW, margin={"b": 90})
+    return place(figure, "before_after", "Performance beside fairness; bars are intervals")
 
 
 def _index_performance(models: Sequence[Plain], by: Plain) -> list[dict[str, Plain]]:
@@ -158,14 +160,15 @@ def draw_shares(comparison: Plain, *, favourable: str) -> Figure:
             heights = [one[key] / one["rows"] if is_share else one[key] for one in outcomes]
             figure.add_trace(_draw_marks(outcomes, heights, name, symbol))
     figure.update_yaxes(rangemode="tozero", tickformat=_PERCENT if is_share else None)
-    return figure.update_layout(barmode="group", legend=_BELOW, meta={"section": "outcomes"})
+    figure.update_layout(barmode="group", legend=_BELOW)
+    what = "What share" if is_share else "Mean prediction"
+    return place(figure, "outcomes", f"{what} of each group; bars are intervals")
 
 
 def draw_numbers(comparison: Plain, *, favourable: str) -> Figure:
     """Draw how many rows of each group are decided favourably before and after; of a regression, an empty figure."""
-    place = {"section": "outcomes"}
     if comparison["task"] == "regression":
-        return draw_nothing("No numbers: a regression decides on no row").update_layout(meta=place)
+        return draw_nothing("No numbers: a regression decides on no row")
     models = find_before_and_after(comparison)
     figure = start_figure(f"Number predicted {escape(favourable)} by group{_when(models, ',')}")
     for at, (model, label) in enumerate(_label(models)):
@@ -175,7 +178,7 @@ def draw_numbers(comparison: Plain, *, favourable: str) -> Figure:
     outcomes = comparison["models"][0]["outcomes"]
     figure.add_trace(_draw_marks(outcomes, [one["observed"] for one in outcomes], "on record", "line-ew-open"))
     figure.update_yaxes(rangemode="tozero", title="rows of the test split")
-    return figure.update_layout(barmode="group", legend=_BELOW, meta=place)
+    return place(figure.update_layout(barmode="group", legend=_BELOW), "outcomes", "How many of each group")
 
 
 def draw_trade_off(comparison: Plain) -> Figure:
@@ -196,7 +199,8 @@ def draw_trade_off(comparison: Plain) -> Figure:
     figure.update_xaxes(title=f"{escape(metric)} ({'1' if by['kind'] == 'ratio' else '0'} is equal)")
     figure.update_yaxes(title=f"{escape(by['performance'])}")
     legend = {"orientation": "v", "x": 1.02, "y": 1, "xanchor": "left", "yanchor": "top"}
-    return figure.update_layout(height=560, legend=legend, meta={"section": "trade_off"})
+    figure.update_layout(height=560, legend=legend)
+    return place(figure, "trade_off", "Every compared model; bars are intervals")
 
 
 def _draw_model(model: Plain, x: Sequence[Any], y: Sequence[Any], at: int, is_chosen: bool) -> Any:

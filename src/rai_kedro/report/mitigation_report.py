@@ -28,12 +28,12 @@ Plain = Mapping[str, Any]
 
 _NOTHING = "No mitigation was compared"
 _FIGURES = (
+    "trade_off",
     "performance",
-    "roc_by_group",
     "performance_and_fairness",
+    "roc_by_group",
     "predicted_shares",
     "predicted_numbers",
-    "trade_off",
 )
 
 
@@ -71,18 +71,17 @@ def draw_mitigation(comparison: Plain, *, favourable: str) -> dict[str, Figure]:
         favourable: What the favourable decision is, for example ``"admitted"``; of a regression, the label's name.
 
     Returns:
-        Figures by a name fit for a file: ``performance``, ``roc_by_group``, ``performance_and_fairness``,
-        ``predicted_shares``, ``predicted_numbers``, ``trade_off``; empty ones that say so where nothing was compared.
+        Figures by a name fit for a file, in the order of `_FIGURES`; empty ones that say so where nothing was compared.
     """
     if not comparison["models"]:
         return {name: draw_nothing(_NOTHING) for name in _FIGURES}
     return {
+        "trade_off": draw_trade_off(comparison),
         "performance": draw_performance(comparison),
-        "roc_by_group": draw_roc(comparison),
         "performance_and_fairness": draw_side_by_side(comparison),
+        "roc_by_group": draw_roc(comparison),
         "predicted_shares": draw_shares(comparison, favourable=favourable),
         "predicted_numbers": draw_numbers(comparison, favourable=favourable),
-        "trade_off": draw_trade_off(comparison),
     }
 
 
@@ -91,7 +90,7 @@ def render_mitigation_page(comparison: Plain, drawn: Mapping[str, Figure], *, us
 
     Args:
         comparison: The comparison as plain values.
-        drawn: Its figures, see `draw_mitigation`.
+        drawn: Its figures by name, see `draw_mitigation`; others are left out.
         use_case: Name of the use case.
         favourable: What the favourable decision is; of a regression, the label's name.
 
@@ -100,7 +99,7 @@ def render_mitigation_page(comparison: Plain, drawn: Mapping[str, Figure], *, us
     """
     if not comparison["models"]:
         return render_page("unmitigated.html.j2", {}, use_case=use_case, reason=comparison["reason"])
-    figures = {figure.layout.title.text: figure for figure in drawn.values() if figure.data}
+    figures = {name: drawn[name] for name in _FIGURES if name in drawn and drawn[name].data}
     return render_page(
         "mitigation.html.j2",
         figures,

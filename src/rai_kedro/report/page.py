@@ -62,7 +62,8 @@ def render_page(template: str, figures: Mapping[str, Figure], **contents: object
 
     Args:
         template: File name of the page's template.
-        figures: Plotly figures by caption; plotly.js is embedded once, and only when there is a figure.
+        figures: Plotly figures by name, which is the caption of one without ``meta.caption``; plotly.js is embedded
+            once, and only when there is a figure.
         **contents: What the template shows.
 
     Returns:
@@ -136,7 +137,8 @@ def _allow_only(scripts: list[str]) -> str:
 
 
 def _embed_figure(caption: str, figure: Figure) -> EmbeddedFigure:
-    """Return the figure as JSON that cannot close its script element."""
-    section = (figure.layout.meta or {}).get("section", "")
+    """Return the figure as JSON that cannot close its script element; its layout may name section and caption."""
+    meta = figure.layout.meta or {}
+    section, caption = meta.get("section", ""), meta.get("caption", caption)
     # No "<" is left in it, which is what makes it safe to mark as such.
     return EmbeddedFigure(caption, section, Markup(figure.to_json().replace("<", "\\u003c")))  # noqa: S704

@@ -1,24 +1,27 @@
-"""Building the model card from what the training stage measured."""
+"""The model card of a version, composed of what was configured and what was measured."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rai_kedro.contract.columns import Contract
 from rai_kedro.contract.register import build_register
 from rai_kedro.fairness.assessment import Assessment
 from rai_kedro.fairness.verdicts import GateDecision
 from rai_kedro.hooks.carbon import NOT_MEASURED
-from rai_kedro.modelling.split import ModelSplit
-from rai_kedro.pipelines.training.parameters import FairnessParameters, Statements, TrainingParameters
-from rai_kedro.pipelines.training.questionnaire import record_questionnaire
+from rai_kedro.mitigation.model_at_hand import describe_model
+from rai_kedro.modelling.estimator import build_estimator
+from rai_kedro.pipelines.training.nodes import Measured
+from rai_kedro.pipelines.training.parameters import FairnessParameters
+from rai_kedro.pipelines.training.settings import Settings
+from rai_kedro.questionnaire.mapping import recommend
+from rai_kedro.questionnaire.selection import AnswersError, Outcome, check_consistency, follow, load_tree
 from rai_kedro.report.card_contents import (
     CarbonFigure,
     Estimate,
     FairnessRecord,
     Identity,
     ModelCard,
+    QuestionnaireRecord,
     TrainingData,
     Uses,
 )
@@ -42,50 +45,23 @@ _PACKAGES = (
 )
 
 
-@dataclass(frozen=True)
-class Registered:
-    """What was registered: the version, its fitted model, and the rows with the columns that reached it."""
-
-    version: RegisteredVersion
-    model: Any
-    split: ModelSplit
-    data_fingerprint: str
-
-
-@dataclass(frozen=True)
-class Configured:
-    """What was configured by people: the column contract, the parameters and the statements."""
-
-    contract: Contract
-    training: TrainingParameters
-    fairness: FairnessParameters
-    statements: Statements
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What the run measured, as stored in the reports: assessment, gate and comparison as plain values."""
-
-    performance: list[dict[str, Any]]
-    assessment: dict[str, Any]
-    gate: dict[str, Any]
-    comparison: dict[str, Any]
-    carbon: dict[str, Any]
-
-
-def compose_card(registered: Registered, configured: Configured, measured: Measured) -> ModelCard:
+def compose_card(
+    version: RegisteredVersion, model: Any, measured: Measured, comparison: dict[str, Any], settings: Settings
+) -> ModelCard:
     """Compose the card of a version that was just registered.
 
     Args:
-        registered: The version and its model, which need not be the one that was configured.
-        configured: What people configured.
+        version: The version.
+        model: Its fitted model, which need not be the one that was configured.
         measured: What the run measured.
+        comparison: The comparison of mitigations as plain values, with what is known of the true need.
+        settings: What people configured.
     """
-    version, split = registered.version, registered.split
-    contract, training, statements = configured.contract, configured.training, configured.statements
-    store = contract.datasets["feature_store"]
-    mitigation = read_comparison(measured.comparison)
+    contract, training, statements, store = settings.contract, settings.training, settings.statements, settings.features
+    mitigation = read_comparison(comparison)
+    split = measured.split
     register = build_register(contract, split.features_train.columns.tolist(), training.target)
+    carbon = measured.training_carbon or {"training": {"reason": NOT_MEASURED}}
     return build_model_card(
         CardParts(
             identity=Identity(
@@ -97,38 +73,58 @@ def compose_card(registered: Registered, configured: Configured, measured: Measu
                 purpose=store.purpose,
                 owner=store.owner,
             ),
-            estimator=describe_fitted(registered.model),
+            estimator=describe_fitted(model),
             uses=Uses(intended=(statements.intended_use,), out_of_scope=(statements.out_of_scope_use,)),
             data=TrainingData(
                 stores=tuple(dataset.dataset for dataset in contract.datasets.values()),
                 month=training.period,
                 rows_train=len(split.target_train),
                 rows_test=len(split.target_test),
-                fingerprint=registered.data_fingerprint,
+                fingerprint=measured.data_fingerprint,
                 git_commit=version.git_commit,
             ),
             register=[row.to_dict() for row in register],
             performance=[Estimate(**estimate) for estimate in measured.performance],
-            fairness=_fairness_record(configured, measured),
-            questionnaire=record_questionnaire(configured.fairness, contract, training),
+            fairness=FairnessRecord(
+                assessment=Assessment.from_dict(measured.fairness_assessment),
+                gate=GateDecision.from_dict(measured.fairness_gate),
+                level=settings.fairness.level,
+                unit=training.unit,
+            ),
+            questionnaire=record_questionnaire(settings),
             mitigation=mitigation,
-            why_unmitigated="" if mitigation else measured.comparison["reason"],
-            carbon=_carbon_figures(measured.carbon),
+            why_unmitigated="" if mitigation else comparison["reason"],
+            carbon=tuple(CarbonFigure(task=task, **record) for task, record in carbon.items()),
             limits=statements.limits,
             packages=_PACKAGES,
         )
     )
 
 
-def _fairness_record(configured: Configured, measured: Measured) -> FairnessRecord:
-    return FairnessRecord(
-        assessment=Assessment.from_dict(measured.assessment),
-        gate=GateDecision.from_dict(measured.gate),
-        level=configured.fairness.level,
-        unit=configured.training.unit,
+def record_questionnaire(settings: Settings) -> QuestionnaireRecord:
+    """Record the answers, where the configured metrics contradict them, and the methods for these metrics.
+
+    Returns:
+        The record; without answers it holds the metrics and the finding that nobody answered.
+    """
+    fairness, training = settings.fairness, settings.training
+    outcome = _follow(fairness)
+    estimator = build_estimator(training.estimator, training.allowed_modules)
+    at_hand = describe_model(estimator, settings.features, on=settings.contract.as_of)
+    return QuestionnaireRecord(
+        metrics=fairness.metrics,
+        path=fairness.questionnaire,
+        findings=tuple(check_consistency(fairness.questionnaire, fairness.metrics)),
+        notes=() if outcome is None else outcome.notes,
+        methods=() if outcome is None else tuple(recommend(outcome.metrics, at_hand)),
     )
 
 
-def _carbon_figures(carbon: dict[str, Any]) -> tuple[CarbonFigure, ...]:
-    records = carbon or {"training": {"reason": NOT_MEASURED}}
-    return tuple(CarbonFigure(task=task, **record) for task, record in records.items())
+def _follow(fairness: FairnessParameters) -> Outcome | None:
+    """Return where the answers lead; None where there are none, or they lead nowhere (which is a finding)."""
+    if not fairness.questionnaire:
+        return None
+    try:
+        return follow(load_tree(), {step.question: step.answer for step in fairness.questionnaire})
+    except AnswersError:
+        return None

@@ -1,11 +1,15 @@
 """Wiring of the training stage."""
 
-from collections.abc import Container
+from __future__ import annotations
+
+from collections.abc import Callable, Container
+from typing import Any
 
 from kedro.pipeline import Pipeline, node
 from kedro.pipeline.node import Node
 
-from rai_kedro.pipelines.training import mitigation_nodes, nodes
+from rai_kedro.pipelines.training import mitigation_nodes, nodes, reporting_nodes
+from rai_kedro.pipelines.training.settings import check_settings
 
 
 def create_pipeline(entries: Container[str] = ()) -> Pipeline:
@@ -17,181 +21,117 @@ def create_pipeline(entries: Container[str] = ()) -> Pipeline:
     Args:
         entries: Names in the use case's catalogue, without its prefix.
     """
-    need = _need_nodes() if "true_need" in entries else []
+    has_need = "true_need" in entries
     return Pipeline(
         [
-            *need,
-            *_mitigation_nodes("compared_with_need" if need else "compared_models"),
-            node(
+            _node(
+                check_settings,
+                {"contract": "contract"}
+                | {name: f"params:{name}" for name in ("training", "fairness", "mitigation", "statements")},
+                "settings",
+            ),
+            _node(
                 nodes.separate_lanes,
-                inputs=["feature_store", "label_store", "contract", "params:training"],
-                outputs=["model_lane", "audit_lane", "identifiers", "target", "data_fingerprint"],
-                name="separate_lanes",
+                _same("feature_store", "label_store", "settings"),
+                ["model_lane", "audit_lane", "identifiers", "target", "data_fingerprint"],
             ),
-            node(
+            _node(
                 nodes.split_months,
-                inputs=["model_lane", "audit_lane", "target", "params:training"],
-                outputs=["model_split", "audit_train", "audit_test"],
-                name="split_months",
+                _same("model_lane", "audit_lane", "target", "settings"),
+                ["model_split", "audit_train", "audit_test"],
             ),
-            node(
-                nodes.fit_model,
-                inputs=["model_split", "contract", "params:training"],
-                outputs="unmitigated_model",
-                name="fit_model",
-                tags=["carbon.training"],
+            _node(nodes.fit_model, {"split": "model_split", "settings": "settings"}, "unmitigated_model", "training"),
+            *_mitigation_nodes(),
+            *([_need_node()] if has_need else []),
+            _node(
+                mitigation_nodes.record_comparison,
+                {"compared": "compared_with_need" if has_need else "compared_models"},
+                "mitigation_comparison",
             ),
-            node(
-                nodes.predict_splits,
-                inputs=["model", "model_inputs"],
-                outputs="predictions",
-                name="predict_splits",
-            ),
-            node(
+            _node(nodes.predict_splits, {"model": "model", "split": "model_inputs"}, "predictions"),
+            _node(
                 nodes.assess_performance,
-                inputs=["model_inputs", "predictions", "params:training"],
-                outputs="performance",
-                name="assess_performance",
+                {"split": "model_inputs"} | _same("predictions", "settings"),
+                "performance",
             ),
-            node(
+            _node(
                 nodes.assess_fairness,
-                inputs=[
-                    "model_inputs",
-                    "audit_test",
-                    "predictions",
-                    "compared_models",
-                    "params:training",
-                    "settled_fairness",
-                ],
-                outputs=["fairness_assessment", "fairness_gate"],
-                name="assess_fairness",
+                {"split": "model_inputs", "compared": "compared_models", "settings": "settled_settings"}
+                | _same("audit_test", "predictions"),
+                ["fairness_assessment", "fairness_gate"],
             ),
-            node(
-                nodes.collect_metrics,
-                inputs=["performance", "fairness_assessment"],
-                outputs="training_metrics",
-                name="collect_metrics",
+            _node(nodes.collect_metrics, _same("performance", "fairness_assessment"), "training_metrics"),
+            _node(
+                nodes.collect_reports,
+                _same("performance", "fairness_assessment", "fairness_gate", "training_carbon", "data_fingerprint")
+                | {"compared": "compared_models", "split": "model_inputs"},
+                "measured",
             ),
-            node(
-                nodes.draw_figures,
-                inputs=["model_split", "predictions", "fairness_assessment", "params:training"],
-                outputs=["residual_figure", "prediction_figure", "group_figure"],
-                name="draw_figures",
-            ),
-            node(
+            _node(
                 nodes.assemble_candidate,
-                inputs=[
-                    "model",
-                    "model_inputs",
-                    "audit_test",
-                    "predictions",
-                    "data_fingerprint",
-                    "performance",
-                    "fairness_gate",
-                    "compared_models",
-                    "contract",
-                    "params:training",
-                ],
-                outputs="candidate_model",
-                name="assemble_candidate",
+                _same("model", "audit_test", "predictions", "measured", "settings"),
+                "candidate_model",
             ),
-            node(
-                nodes.write_card,
-                inputs=[
-                    "candidate_model",
-                    "model",
-                    "model_inputs",
-                    "data_fingerprint",
-                    "performance",
-                    "fairness_assessment",
-                    "fairness_gate",
-                    "mitigation_comparison",
-                    "training_carbon",
-                    "residual_figure",
-                    "prediction_figure",
-                    "group_figure",
-                    "mitigation_performance_figure",
-                    "roc_by_group_figure",
-                    "performance_and_fairness_figure",
-                    "predicted_shares_figure",
-                    "predicted_numbers_figure",
-                    "trade_off_figure",
-                    "contract",
-                    "params:training",
-                    "params:fairness",
-                    "params:statements",
-                ],
-                outputs="model_card",
-                name="write_card",
-            ),
+            *_reporting_nodes(),
         ]
     )
 
 
-def _mitigation_nodes(compared: str) -> list[Node]:
+def _mitigation_nodes() -> list[Node]:
     return [
-        node(
-            mitigation_nodes.settle_groups,
-            inputs=["audit_train", "contract", "params:fairness"],
-            outputs="settled_fairness",
-            name="settle_groups",
-        ),
-        node(
+        _node(mitigation_nodes.settle_groups, _same("audit_train", "settings"), "settled_settings"),
+        _node(
             mitigation_nodes.compare_mitigations,
-            inputs=[
-                "unmitigated_model",
-                "model_split",
-                "audit_train",
-                "audit_test",
-                "contract",
-                "params:training",
-                "settled_fairness",
-                "params:mitigation",
-            ],
-            outputs=["model", "compared_models"],
-            name="compare_mitigations",
-            tags=["carbon.mitigation"],
+            {"split": "model_split", "settings": "settled_settings"}
+            | _same("unmitigated_model", "audit_train", "audit_test"),
+            ["model", "compared_models"],
+            "mitigation",
         ),
-        node(
+        _node(
             mitigation_nodes.admit_inputs,
-            inputs=["model", "model_split", "audit_train", "audit_test", "contract"],
-            outputs="model_inputs",
-            name="admit_inputs",
-        ),
-        node(
-            mitigation_nodes.report_mitigation,
-            inputs=[compared, "contract", "params:training"],
-            outputs=[
-                "mitigation_comparison",
-                "mitigation_page",
-                "mitigation_performance_figure",
-                "roc_by_group_figure",
-                "performance_and_fairness_figure",
-                "predicted_shares_figure",
-                "predicted_numbers_figure",
-                "trade_off_figure",
-            ],
-            name="report_mitigation",
+            {"split": "model_split"} | _same("model", "audit_train", "audit_test", "settings"),
+            "model_inputs",
         ),
     ]
 
 
-def _need_nodes() -> list[Node]:
+def _need_node() -> Node:
+    return _node(
+        mitigation_nodes.hold_against_need,
+        {"compared": "compared_models", "split": "model_split", "settings": "settled_settings"}
+        | _same("audit_test", "identifiers", "true_need"),
+        "compared_with_need",
+    )
+
+
+def _reporting_nodes() -> list[Node]:
     return [
-        node(
-            mitigation_nodes.hold_against_need,
-            inputs=[
-                "compared_models",
-                "model_split",
-                "audit_test",
-                "identifiers",
-                "true_need",
-                "contract",
-                "params:training",
-                "settled_fairness",
-                "params:mitigation",
-            ],
-            outputs="compared_with_need",
-            name="hold_against_need",
-        )
+        _node(
+            reporting_nodes.draw_figures,
+            {"split": "model_split"} | _same("predictions", "fairness_assessment", "mitigation_comparison", "settings"),
+            "figures",
+        ),
+        _node(
+            reporting_nodes.write_mitigation_page,
+            _same("mitigation_comparison", "figures", "settings"),
+            "mitigation_page",
+        ),
+        _node(
+            reporting_nodes.write_card,
+            {"version": "candidate_model"} | _same("model", "measured", "mitigation_comparison", "figures", "settings"),
+            "model_card",
+        ),
     ]
+
+
+def _node(
+    function: Callable[..., Any], inputs: dict[str, str], outputs: str | list[str], measured_as: str = ""
+) -> Node:
+    """Make a node of the function's name; ``measured_as`` has the carbon hook measure it as that task."""
+    tags = [f"carbon.{measured_as}"] if measured_as else None
+    return node(function, inputs=inputs, outputs=outputs, name=function.__name__, tags=tags)
+
+
+def _same(*names: str) -> dict[str, str]:
+    """Return inputs whose arguments have the names of their datasets."""
+    return dict(zip(names, names, strict=True))

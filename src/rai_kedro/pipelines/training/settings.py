@@ -1,0 +1,143 @@
+"""Everything that people configure for a training, checked against itself before anything is computed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import pandas as pd
+
+from rai_kedro.contract.columns import Contract, DatasetContract
+from rai_kedro.contract.drafting import refuse_undecided
+from rai_kedro.contract.lanes import model_columns
+from rai_kedro.errors import RaiError
+from rai_kedro.fairness.metrics import METRICS
+from rai_kedro.fairness.request import MetricError, check_columns, check_request
+from rai_kedro.mitigation.sensitive import MitigationError
+from rai_kedro.modelling.estimator import build_estimator, require_task
+from rai_kedro.pipelines.training.parameters import (
+    FairnessParameters,
+    MitigationParameters,
+    Statements,
+    TrainingParameters,
+)
+
+
+class SettingsError(RaiError):
+    """Two settings do not agree."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The column contract and all parameters of the stage, as its nodes hand them on."""
+
+    contract: Contract
+    training: TrainingParameters
+    fairness: FairnessParameters
+    mitigation: MitigationParameters
+    statements: Statements
+
+    @property
+    def features(self) -> DatasetContract:
+        """The contract of the feature store."""
+        return self.contract.datasets["feature_store"]
+
+    @property
+    def audited(self) -> list[str]:
+        """Columns of the audit lane, in the order of the contract."""
+        store = self.features
+        used = model_columns(store, on=self.contract.as_of, features=self.training.features)
+        audited = store.with_use("audit", "mitigation")
+        return [name for name, one in store.columns.items() if name in audited or (one.flags and name in used)]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Return the settings themselves, which nobody can change; Kedro copies what it hands from node to node."""
+        return self
+
+    def with_fairness(self, fairness: FairnessParameters) -> Settings:
+        """Return the same settings with other groups or another level."""
+        return replace(self, fairness=fairness)
+
+
+def check_settings(
+    contract: Contract,
+    training: TrainingParameters,
+    fairness: FairnessParameters,
+    mitigation: MitigationParameters,
+    statements: Statements,
+) -> Settings:
+    """Hold contract, estimator, metrics, tolerances and mitigations against each other, without a look at any row.
+
+    Raises:
+        RaiError: They do not agree; it names the key.
+    """
+    settings = Settings(contract, training, fairness, mitigation, statements)
+    refuse_undecided(contract)
+    estimator = build_estimator(training.estimator, training.allowed_modules)
+    require_task(estimator, training.task)
+    build_alternatives(settings)
+    check_request(fairness, training.task, has_score=hasattr(estimator, "predict_proba"))
+    if training.task == "classification":
+        _require_favourable(fairness)
+    if mitigation.sensitive_column is not None:
+        _require_audited(mitigation.sensitive_column, settings)
+    check_columns(fairness, pd.DataFrame(columns=settings.audited))
+    _require_measured(fairness)
+    return settings
+
+
+def build_alternatives(settings: Settings) -> dict[str, Any]:
+    """Build the further unmitigated estimators that are compared, unfitted."""
+    allowed = settings.training.allowed_modules
+    return {
+        name: build_estimator(config, allowed, f"mitigation.alternatives.{name}")
+        for name, config in settings.mitigation.alternatives.items()
+    }
+
+
+def _require_favourable(fairness: FairnessParameters) -> None:
+    if fairness.favourable != 1:
+        raise MetricError(
+            f"The favourable value of the label cannot be {fairness.favourable!r}: models score the label 1.",
+            where="parameters.yml, fairness.favourable",
+            remedy="leave it out, and write the label store so that 1 is the favourable outcome",
+        )
+
+
+def _require_audited(name: str, settings: Settings) -> None:
+    if name in settings.audited:
+        return
+    column = settings.features.columns.get(name)
+    held = "it is not in the contract" if column is None else f"its use is '{column.use}'"
+    raise MitigationError(
+        f"The sensitive column {name!r} is not audited: {held}.",
+        where="parameters.yml, mitigation.sensitive_column",
+        example=f"audited are: {', '.join(settings.audited) or 'none'}",
+        remedy="name one of these, give the column 'use: audit' in the catalogue, or null to compare nothing",
+    )
+
+
+def _require_measured(fairness: FairnessParameters) -> None:
+    """Refuse a tolerance that would meet no figure: the gate could never be evaluated."""
+    groupings = [grouping.name for grouping in fairness.groupings]
+    for tolerance in fairness.tolerances:
+        metric, kinds = tolerance.metric, METRICS[tolerance.metric].kinds if tolerance.metric in METRICS else ()
+        individual = metric in METRICS and METRICS[metric].individual
+        checks = (
+            (metric in fairness.metrics, f"the metric {metric!r}, which is not measured", fairness.metrics),
+            (tolerance.kind in kinds, f"the {tolerance.kind} of {metric}, which is not made", kinds),
+            (
+                individual or tolerance.column in (None, *groupings),
+                f"{metric} by {tolerance.column!r}, which is no grouping",
+                groupings,
+            ),
+        )
+        for agrees, what, there in checks:
+            if not agrees:
+                raise SettingsError(
+                    f"A tolerance is set for {what}.",
+                    where="parameters.yml, fairness.tolerances",
+                    example=f"there are: {', '.join(there)}",
+                    remedy="take the tolerance out, or have what it judges measured ('fairness.metrics' and "
+                    "'fairness.groupings')",
+                )
