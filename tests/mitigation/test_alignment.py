@@ -58,7 +58,14 @@ def test_a_stored_model_predicts_the_same(rows):
     assert (loaded.predict(X) == model.predict(X)).all()
 
 
-@pytest.mark.parametrize("parameters", [{"kind": "rank"}, {"folds": 1}, {"folds": 9999}])
-def test_parameters_are_checked(rows, parameters):
-    with pytest.raises(MitigationError, match="cannot be aligned"):
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"kind": "rank"}, "cannot use 'rank'"),
+        ({"folds": 1}, "greater than or equal to 2"),
+        ({"folds": 9999}, "few rows"),
+    ],
+)
+def test_parameters_are_checked(rows, parameters, message):
+    with pytest.raises(MitigationError, match=message):
         GroupAlignment(LinearRegression(), "group", **parameters).fit(*rows)

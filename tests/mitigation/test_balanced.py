@@ -19,8 +19,7 @@ from rai_kedro.contract.reading import read_contract
 from rai_kedro.mitigation.calibration import GroupCalibration
 from rai_kedro.mitigation.methods import applicable
 from rai_kedro.mitigation.reductions import ExponentiatedGradientModel, GridSearchModel
-from rai_kedro.mitigation.resampling import Resampling
-from rai_kedro.mitigation.reweighing import Reweighing
+from rai_kedro.mitigation.sampling import Resampling, Reweighing
 from rai_kedro.mitigation.thresholds import ThresholdOptimisation
 from rai_kedro.modelling.balanced import BalancedEstimator
 from rai_kedro.modelling.preparation import PreparationParameters, balance_rows

@@ -47,7 +47,7 @@ def test_mean_predictions_of_a_linear_model_are_equal(admissions):
 
 
 def test_a_share_beyond_one_is_refused(admissions):
-    with pytest.raises(MitigationError, match="between 0 and 1"):
+    with pytest.raises(MitigationError, match="cannot use 2 here"):
         GroupCorrelationRemover("race", alpha=2).fit(admissions.with_group)
 
 

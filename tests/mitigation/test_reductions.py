@@ -22,7 +22,7 @@ from sklearn.utils.estimator_checks import check_estimator
 from rai_kedro.mitigation.group_loss import BoundedGroupLossModel, _make_moment
 from rai_kedro.mitigation.methods import build_mitigated
 from rai_kedro.mitigation.reductions import CONSTRAINTS, ExponentiatedGradientModel, GridSearchModel
-from rai_kedro.mitigation.rownumbers import number_rows
+from rai_kedro.mitigation.scoring import number_rows
 from rai_kedro.mitigation.sensitive import MitigationError
 
 

@@ -5,7 +5,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
 
-from rai_kedro.mitigation.resampling import Resampling, resample_preferentially, resample_uniformly
+from rai_kedro.mitigation.sampling import Resampling, resample_preferentially, resample_uniformly
 from rai_kedro.mitigation.sensitive import MitigationError
 
 # Kamiran & Calders (2012), table 1: + for 4 of 5 men and 2 of 5 women; expected are 3 and 2 in either group.

@@ -116,7 +116,8 @@ def test_a_threshold_lies_between_two_scores():
         ({"constraint": "equalized_odds", "decision": "single"}, "'single'"),
         ({"constraint": "equalized_odds", "tolerance": 0.1}, r"0\.1"),
         ({"constraint": "equalized_odds", "objective": "selection_rate"}, "'selection_rate'"),
-        ({"folds": 1}, "too few rows"),
+        ({"folds": 1}, "greater than or equal to 2"),
+        ({"folds": 5000}, "too few rows"),
     ],
 )
 def test_parameters_that_do_not_serve_are_refused(admissions, parameters, message):

@@ -194,7 +194,7 @@ def test_each_rule_fails_on_a_broken_mapping(break_it: Callable[[dict[str, Any]]
         read_mapping(yaml.safe_dump(broken), computed=METRICS)
 
 
-@pytest.mark.parametrize("key", ["stage", "source", "needs_at_prediction", "tasks", "needs_of_model", "provided"])
+@pytest.mark.parametrize("key", ["stage", "source", "needs_at_prediction", "tasks", "needs_of_model", "builder"])
 def test_an_entry_that_lacks_a_key_is_refused(key: str) -> None:
     broken = raw_mapping()
     broken["methods"]["reweighing"].pop(key)

@@ -147,13 +147,13 @@ def mitigated(name: str, frame: pd.DataFrame, target: pd.Series) -> tuple[pd.Dat
     """Return rows and a model of this method, fitted on them for the groups of column c."""
     classes = (target > target.median()).astype(int)
     frame = frame.replace({"c": {"z": "x"}})  # three groups of 50 rows would be too small to be calibrated
-    inputs = frame if name == "group_alignment" or METHODS[name].needs_sensitive_at_prediction else frame[["a", "b"]]
+    inputs = frame if name == "group_alignment" or METHODS[name].needs_sensitive else frame[["a", "b"]]
     if name == "group_alignment":
         model, wanted = GroupAlignment(LinearRegression(), "c"), target
     else:
         is_regression = METHODS[name].tasks == ("regression",)
         base, wanted = (LinearRegression(), target) if is_regression else (LogisticRegression(), classes)
-        constraint = next(iter(METHODS[name].serves.values()))
+        constraint = next(iter(METHODS[name].constraints.values()))
         parameters = {"constraint": constraint} if constraint else {}
         parameters |= {"tolerance": 0.2} if name == "grid_search" else {}  # 150 rows keep no constraint closely
         model = build_mitigated(name, base, parameters, "c", permitted=True)

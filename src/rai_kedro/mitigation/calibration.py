@@ -8,8 +8,8 @@ isotonic regression on much fewer than 1,000 rows, because it follows chance the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Literal, Self
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -17,21 +17,19 @@ from sklearn.base import clone
 from sklearn.utils.metaestimators import available_if
 
 from rai_kedro.mitigation.scoring import Scores, read_scores, score_rows
-from rai_kedro.mitigation.sensitive import Codes, Column, MitigationError, require_both_classes
-from rai_kedro.mitigation.wrapping import TwoClassModel, base_has, encode_classes
+from rai_kedro.mitigation.sensitive import Codes, MitigationError, count_cells
+from rai_kedro.mitigation.wrapping import Count, Folds, TrainingRows, TwoClassModel, base_has
 
 ROWS_FOR_ISOTONIC = 1000
 # Beyond these the log-odds of a score say no more than "certain".
 _LOWEST_SCORE = 1e-6
 
 
+@dataclass(eq=False, repr=False)
 class GroupCalibration(TwoClassModel):
-    """A classifier whose scores are calibrated in each group on its own.
+    """A classifier with ``predict_proba`` whose scores are calibrated in each group on its own.
 
     Args:
-        estimator: A classifier with ``predict_proba``; in ``sklearn.frozen.FrozenEstimator`` it is used as fitted.
-        sensitive_column: Name of the sensitive column; ``X`` has to hold it.
-        cuts: Cut points of a continuous sensitive column.
         method: ``isotonic``, ``sigmoid`` (Platt), or ``auto``: isotonic for groups of 1,000 rows or more.
         min_rows: Rows that a group needs; with fewer the method is refused.
         min_events: Rows of the rarer outcome that a group needs.
@@ -45,55 +43,23 @@ class GroupCalibration(TwoClassModel):
 
     needs_sensitive = True
 
-    def __init__(  # noqa: PLR0913, PLR0917 - scikit-learn takes every parameter as an argument of its own
-        self,
-        estimator: Any = None,
-        sensitive_column: Column | None = None,
-        cuts: Sequence[float] | None = None,
-        method: Literal["auto", "isotonic", "sigmoid"] = "auto",
-        min_rows: int = 50,
-        min_events: int = 10,
-        folds: int = 5,
-    ) -> None:
-        super().__init__(estimator, sensitive_column, cuts)
-        self.method = method
-        self.min_rows = min_rows
-        self.min_events = min_events
-        self.folds = folds
+    method: Literal["auto", "isotonic", "sigmoid"] = "auto"
+    min_rows: Count = 50
+    min_events: Count = 10
+    folds: Folds = 5
 
-    def fit(self, X: Any, y: Any, sensitive: Any = None) -> Self:
-        """Fit the classifier, and a curve per group on scores of rows it was not fitted on.
-
-        Args:
-            X: Features with the sensitive column, shape (rows, columns).
-            y: Class, shape (rows,); the larger of the two is the favourable one.
-            sensitive: Not used: prediction reads the column from ``X``, and so does training.
-
-        Returns:
-            Itself.
-
-        Raises:
-            MitigationError: A group is too small or lacks an outcome, or a parameter does not serve.
-        """
-        if self.method not in {"auto", "isotonic", "sigmoid"}:
-            raise MitigationError(
-                f"There is no calibration {self.method!r}.",
-                where="parameter method",
-                remedy="choose 'auto', 'isotonic' or 'sigmoid'",
-            )
-        X, target, groups = self._check_training(X, y, sensitive)
-        inputs = self._without_sensitive(X)
-        outcomes, self.classes_ = encode_classes(target, binary=True)
-        cells = require_both_classes(groups.codes, outcomes, groups.names, "Calibration by group")
-        self.kinds_ = [self._choose_kind(name, rows) for name, rows in zip(groups.names, cells, strict=True)]
-        scores = score_rows(self.estimator, inputs, outcomes, self.folds)
+    def _learn(self, rows: TrainingRows) -> None:
+        outcomes = self._encode(rows.target)
+        cells = count_cells(rows.codes, outcomes, rows.names, "Calibration by group")
+        self.kinds_ = [self._choose_kind(name, count) for name, count in zip(rows.names, cells, strict=True)]
+        # A curve per group, on scores of rows that the classifier was not fitted on.
+        scores = score_rows(self.estimator, rows.inputs, outcomes, self.folds)
         self.curves_ = []
         for group, kind in enumerate(self.kinds_):
-            mine = groups.codes == group
+            mine = rows.codes == group
             fit_curve = fit_isotonic if kind == "isotonic" else fit_sigmoid
             self.curves_.append(fit_curve(scores[mine], outcomes[mine]))
-        self.estimator_ = clone(self.estimator).fit(inputs, target)
-        return self
+        self.estimator_ = clone(self.estimator).fit(rows.inputs, rows.target)
 
     @available_if(base_has("predict_proba"))  # type: ignore[untyped-decorator]
     def predict_proba(self, X: Any) -> Any:
@@ -122,9 +88,7 @@ class GroupCalibration(TwoClassModel):
                 how_many=f"{rows} rows with {events} of the rarer outcome; {needed} and {self.min_events} are needed",
                 remedy="join small groups, give more data, or calibrate all groups together",
             )
-        if self.method == "sigmoid" or rows < ROWS_FOR_ISOTONIC:
-            return "sigmoid"
-        return "isotonic"
+        return "sigmoid" if self.method == "sigmoid" or rows < ROWS_FOR_ISOTONIC else "isotonic"
 
 
 def fit_isotonic(scores: Scores, outcomes: Codes) -> npt.NDArray[np.float64]:

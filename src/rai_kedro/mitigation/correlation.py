@@ -7,23 +7,22 @@ What is left is uncorrelated with the group; it can still depend on it in other 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from rai_kedro.mitigation.sensitive import Codes, Column, LearntGroups, MitigationError
+from rai_kedro.mitigation.sensitive import Codes, LearntGroups
 from rai_kedro.mitigation.transformed import Matrix, SensitiveTransformer, TransformedModel
+from rai_kedro.mitigation.wrapping import Share
 
 
+@dataclass(eq=False, repr=False)
 class GroupCorrelationRemover(SensitiveTransformer):
     """Transformer that removes the correlation with the groups from numeric columns.
 
     Args:
-        sensitive_column: Name of the sensitive column (its position if ``X`` is an array).
-        cuts: Cut points of a continuous sensitive column; by default its median on the training rows.
-        columns: Columns to transform; by default all numeric ones.
         alpha: Share of the correlation to remove, from 0 to 1.
 
     Attributes:
@@ -31,24 +30,9 @@ class GroupCorrelationRemover(SensitiveTransformer):
         slopes_: What each of these groups adds to a column, shape (G - 1, C).
     """
 
-    def __init__(
-        self,
-        sensitive_column: Column | None = None,
-        cuts: Sequence[float] | None = None,
-        columns: Sequence[Column] | None = None,
-        alpha: float = 1.0,
-    ) -> None:
-        super().__init__(sensitive_column, cuts, columns)
-        self.alpha = alpha
+    alpha: Share = 1.0
 
     def _learn(self, values: Matrix, groups: LearntGroups) -> None:
-        if not 0 <= self.alpha <= 1:
-            raise MitigationError(
-                "The share of the correlation to remove lies between 0 and 1.",
-                where="parameter alpha",
-                example=f"{self.alpha!r}",
-                remedy="set 'alpha' between 0 (nothing is changed) and 1 (all correlation is removed)",
-            )
         indicators = _indicate(groups.codes, len(groups.names))
         self.means_ = np.zeros((indicators.shape[1], values.shape[1]))
         self.slopes_ = np.zeros_like(self.means_)
@@ -74,25 +58,15 @@ class GroupCorrelationRemover(SensitiveTransformer):
         return changed
 
 
+@dataclass(eq=False, repr=False)
 class CorrelationRemovalModel(TransformedModel):
     """An estimator fitted on features without correlation with the groups, see `GroupCorrelationRemover`.
 
     Args:
-        estimator: The estimator.
-        sensitive_column: Name of the sensitive column; ``X`` has to hold it.
-        cuts: Cut points of a continuous sensitive column.
         alpha: Share of the correlation to remove, from 0 to 1.
     """
 
-    def __init__(
-        self,
-        estimator: Any = None,
-        sensitive_column: Column | None = None,
-        cuts: Sequence[float] | None = None,
-        alpha: float = 1.0,
-    ) -> None:
-        super().__init__(estimator, sensitive_column, cuts)
-        self.alpha = alpha
+    alpha: Share = 1.0
 
     def _make_transformer(self) -> GroupCorrelationRemover:
         return GroupCorrelationRemover(alpha=self.alpha)

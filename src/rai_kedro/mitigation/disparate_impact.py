@@ -9,13 +9,12 @@ the authors' program, which AIF360 uses, so that the results are the same where 
 Values that occur more than once share a quantile or not, by the parameter ``ties``:
 ``middle``: all take the quantile of their middle rank (a value always gives the same value);
 ``distinct``: quantiles count different values and not rows, as AIF360 does; a 0/1 column is then left as it is;
-``spread``: each takes one of their quantiles, by the row's own number (`rai_kedro.mitigation.rownumbers`): the
+``spread``: each takes one of their quantiles, by the row's own number (`rai_kedro.mitigation.scoring.number_rows`): the
 distributions become equal even for 0/1 columns, at the price that equal values of different rows may part.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -23,8 +22,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from rai_kedro.mitigation.rownumbers import number_rows, renumber
-from rai_kedro.mitigation.sensitive import Codes, Column, LearntGroups, MitigationError
+from rai_kedro.mitigation.scoring import number_rows, renumber
+from rai_kedro.mitigation.sensitive import Codes, LearntGroups, MitigationError
 from rai_kedro.mitigation.transformed import (
     SensitiveTransformer,
     TransformedModel,
@@ -33,19 +32,19 @@ from rai_kedro.mitigation.transformed import (
     read_column,
     write_column,
 )
+from rai_kedro.mitigation.wrapping import Share
 
 _PART = 1 << 13
+Ties = Literal["middle", "distinct", "spread"]
 
 
+@dataclass(eq=False, repr=False)
 class DisparateImpactRemover(SensitiveTransformer):
     """Transformer that repairs numeric columns; what it learnt on training rows it applies to new rows.
 
     A value not seen in training moves like the next lower one that was.
 
     Args:
-        sensitive_column: Name of the sensitive column (its position if ``X`` is an array).
-        cuts: Cut points of a continuous sensitive column; by default its median on the training rows.
-        columns: Columns to repair; by default all numeric ones.
         repair_level: 0 changes nothing, 1 makes the distributions equal.
         ties: ``middle``, ``distinct`` or ``spread``, see the module.
 
@@ -55,20 +54,10 @@ class DisparateImpactRemover(SensitiveTransformer):
         counts_: Beside each of these, how many rows hold it; empty where every value counts once.
     """
 
-    def __init__(
-        self,
-        sensitive_column: Column | None = None,
-        cuts: Sequence[float] | None = None,
-        columns: Sequence[Column] | None = None,
-        repair_level: float = 1.0,
-        ties: Literal["middle", "distinct", "spread"] = "middle",
-    ) -> None:
-        super().__init__(sensitive_column, cuts, columns)
-        self.repair_level = repair_level
-        self.ties = ties
+    repair_level: Share = 1.0
+    ties: Ties = "middle"
 
     def _learn_rest(self, rest: Any, groups: LearntGroups) -> None:
-        self._check_parameters()
         self.targets_, self.values_, self.counts_ = [], [], []
         for at, position in enumerate(self.positions_):
             column = read_column(rest, position)
@@ -106,21 +95,6 @@ class DisparateImpactRemover(SensitiveTransformer):
                     goal = _go_part(values, goal, pooled, self.repair_level)
                 column[rows] = np.where(np.isnan(values), np.nan, goal)
 
-    def _check_parameters(self) -> None:
-        if not 0 <= self.repair_level <= 1:
-            raise MitigationError(
-                "The repair level is a share and lies between 0 and 1.",
-                where="parameter repair_level",
-                example=f"{self.repair_level!r}",
-                remedy="set 'repair_level' between 0 (nothing is changed) and 1 (full repair)",
-            )
-        if self.ties not in {"middle", "distinct", "spread"}:
-            raise MitigationError(
-                f"There is no rule {self.ties!r} for values that occur more than once.",
-                where="parameter ties",
-                remedy="choose 'middle', 'distinct' or 'spread'",
-            )
-
     def _require_rows(self, ordered: list[Vector], at: int) -> None:
         small = [group for group, one in enumerate(ordered) if len(one) < 2]  # noqa: PLR2004 - one row has no ranks
         if small:
@@ -133,28 +107,17 @@ class DisparateImpactRemover(SensitiveTransformer):
             )
 
 
+@dataclass(eq=False, repr=False)
 class DisparateImpactModel(TransformedModel):
     """An estimator fitted on repaired features, see `DisparateImpactRemover`; it repairs new rows by itself.
 
     Args:
-        estimator: The estimator.
-        sensitive_column: Name of the sensitive column; ``X`` has to hold it.
-        cuts: Cut points of a continuous sensitive column.
         repair_level: From 0 to 1.
         ties: ``middle``, ``distinct`` or ``spread``.
     """
 
-    def __init__(
-        self,
-        estimator: Any = None,
-        sensitive_column: Column | None = None,
-        cuts: Sequence[float] | None = None,
-        repair_level: float = 1.0,
-        ties: Literal["middle", "distinct", "spread"] = "middle",
-    ) -> None:
-        super().__init__(estimator, sensitive_column, cuts)
-        self.repair_level = repair_level
-        self.ties = ties
+    repair_level: Share = 1.0
+    ties: Ties = "middle"
 
     def _make_transformer(self) -> DisparateImpactRemover:
         return DisparateImpactRemover(repair_level=self.repair_level, ties=self.ties)

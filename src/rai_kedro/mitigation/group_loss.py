@@ -8,33 +8,33 @@ are convex, so that the loss of an average is at most the average of the losses 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Literal, Self
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
 from rai_kedro.mitigation.oracle import Oracle, split_estimator
-from rai_kedro.mitigation.sensitive import Codes, Column, MitigationError
-from rai_kedro.mitigation.wrapping import MitigatedModel
+from rai_kedro.mitigation.scoring import NO_WEIGHT
+from rai_kedro.mitigation.sensitive import Codes, MitigationError
+from rai_kedro.mitigation.wrapping import Count, MitigatedModel, TrainingRows
 
 Vector = npt.NDArray[np.float64]
 
 METHOD = "bounded_group_loss"
-LOSSES = ("square_loss", "absolute_loss")
 # Of the loss of a constant prediction: how near to the best the error has to come, and how exactly a bound is kept.
 _GAP = 5e-3
 _SLACK = 1e-3
-_NO_WEIGHT = 1e-9
 
 
+@dataclass(eq=False, repr=False)
 class BoundedGroupLossModel(MitigatedModel):
     """A weighted average of models whose mean loss in every group stays under a bound.
 
+    The estimator is a regressor whose ``fit`` takes ``sample_weight``, or a Pipeline that ends with one.
+
     Args:
-        estimator: A regressor whose ``fit`` takes ``sample_weight``, or a Pipeline that ends with one.
-        sensitive_column: Name of the sensitive column.
-        cuts: Cut points of a continuous sensitive column.
         constraint: ``square_loss`` (a group's mean squared error) or ``absolute_loss`` (its mean absolute error).
         upper_bound: The bound, in the unit of the loss; None: the smallest there is on a grid of weights of the groups
             (fairlearn's ``GridSearch`` by the worst group alone), else fairlearn's ``ExponentiatedGradient``.
@@ -49,54 +49,23 @@ class BoundedGroupLossModel(MitigatedModel):
         group_losses_: Mean loss of each group on the training rows, shape (G,), in the unit of the loss.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917 - scikit-learn takes every parameter as an argument of its own
-        self,
-        estimator: Any = None,
-        sensitive_column: Column | None = None,
-        cuts: Sequence[float] | None = None,
-        constraint: Literal["square_loss", "absolute_loss"] = "square_loss",
-        upper_bound: float | None = None,
-        max_iter: int = 30,
-        grid_size: int = 21,
-    ) -> None:
-        super().__init__(estimator, sensitive_column, cuts)
-        self.constraint = constraint
-        self.upper_bound = upper_bound
-        self.max_iter = max_iter
-        self.grid_size = grid_size
+    constraint: Literal["square_loss", "absolute_loss"] = "square_loss"
+    upper_bound: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    max_iter: Count = 30
+    grid_size: Count = 21
 
-    def fit(self, X: Any, y: Any, sensitive: Any = None) -> Self:
-        """Fit models under the bound.
-
-        Args:
-            X: Features, shape (rows, columns).
-            y: Target, shape (rows,).
-            sensitive: Sensitive column, shape (rows,); by default taken from ``X``.
-
-        Returns:
-            Itself.
-
-        Raises:
-            MitigationError: A parameter does not serve, the model takes no weights, the target is constant, or the
-                bound cannot be kept.
-        """
-        self._check_parameters()
-        X, target, groups = self._check_training(X, y, sensitive)
-        inputs = self._without_sensitive(X)
-        target = np.asarray(target, dtype=float)
+    def _learn(self, rows: TrainingRows) -> None:
+        target, inputs = np.asarray(rows.target, dtype=float), rows.inputs
         scale = self._scale(target)
-        preparation, model, weights_as = split_estimator(self.estimator, METHOD)
-        self.preparation_ = preparation
-        if preparation is not None:
-            inputs = preparation.fit_transform(inputs, target)
-        oracle = Oracle(model, inputs, weights_as)
+        self.preparation_, model, weights_as = split_estimator(self.estimator, METHOD)
+        if self.preparation_ is not None:
+            inputs = self.preparation_.fit_transform(inputs, target)
         reduce = self._search if self.upper_bound is None else self._bound
-        oracles, weights = reduce(oracle, target, groups.codes, scale)
-        used = weights > _NO_WEIGHT
+        oracles, weights = reduce(Oracle(model, inputs, weights_as), target, rows.codes, scale)
+        used = weights > NO_WEIGHT
         self.weights_ = weights[used] / weights[used].sum()
         self.models_ = [one.fitted_ for one, is_used in zip(oracles, used, strict=True) if is_used]
-        self._check_losses(np.dot(self.weights_, self._predict_each(inputs)), target, groups.codes, scale)
-        return self
+        self._check_losses(np.dot(self.weights_, self._predict_each(inputs)), target, rows.codes, scale)
 
     def predict(self, X: Any) -> Any:
         """Return the weighted average of the models' predictions, shape (rows,)."""
@@ -170,14 +139,6 @@ class BoundedGroupLossModel(MitigatedModel):
             )
         return scale
 
-    def _check_parameters(self) -> None:
-        if self.constraint not in LOSSES:
-            raise _refuse("constraint", self.constraint, f"choose one of: {', '.join(LOSSES)}")
-        if self.upper_bound is not None and not (np.isfinite(self.upper_bound) and self.upper_bound > 0):
-            raise _refuse("upper_bound", self.upper_bound, "set a loss above 0, or leave it out")
-        if self.max_iter < 1:
-            raise _refuse("max_iter", self.max_iter, "set 1 or more")
-
 
 def _make_moment(loss: str, scale: float, upper_bound: float | None) -> Any:
     """Return fairlearn's bounded group loss, in units of ``scale``, weighing rows without a loop over them."""
@@ -216,7 +177,3 @@ def _measure_loss(loss: str, target: Any, prediction: Any) -> Any:
 
 def _number(target: Vector) -> Vector:
     return np.arange(len(target), dtype=float)[:, None]
-
-
-def _refuse(name: str, value: Any, remedy: str) -> MitigationError:
-    return MitigationError(f"The method {METHOD} cannot use {value!r} here.", where=f"parameter {name}", remedy=remedy)

@@ -16,7 +16,7 @@ from sklearn.dummy import DummyClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
-from rai_kedro.mitigation.reweighing import find_weight_argument
+from rai_kedro.mitigation.sampling import require_weights
 from rai_kedro.mitigation.sensitive import MitigationError
 from rai_kedro.modelling.balanced import BalancedEstimator
 from rai_kedro.modelling.threads import limit_threads
@@ -59,11 +59,7 @@ class Oracle(BaseEstimator):  # type: ignore[misc]
 
 
 def split_estimator(estimator: Any, method: str) -> tuple[Any, Any, str]:
-    """Split an estimator into what is fitted once and what is fitted many times.
-
-    Args:
-        estimator: A model, or a Pipeline that ends with one.
-        method: Name of the method, for messages.
+    """Split an estimator, maybe a Pipeline, into what is fitted once and what is fitted many times.
 
     Returns:
         The steps before the model as an unfitted Pipeline (None without any), the model, and the name under which its
@@ -83,14 +79,7 @@ def split_estimator(estimator: Any, method: str) -> tuple[Any, Any, str]:
             where=f"method {method}",
             remedy="give the unfitted estimator, or choose a post-processing method for a fitted model",
         )
-    try:
-        weights_as = find_weight_argument(last)
-    except MitigationError:
-        raise MitigationError(
-            f"The model {type(last).__name__} takes no weights, which the method {method} works by.",
-            where=f"method {method}",
-            remedy="choose a model whose 'fit' takes sample_weight, or a method of another stage",
-        ) from None
+    weights_as = require_weights(last, f"the method {method} cannot fit it")
     numbered = [(f"{at}_{name}", step) for at, (name, step) in enumerate(steps)]
     return (Pipeline(numbered) if numbered else None), last, weights_as
 

@@ -7,8 +7,8 @@ M. Gupta and H. Narasimhan, "On making stochastic classifiers deterministic", Ne
 
 ``score``: the weighted average of the models' scores, above one half. No two rows with the same score part, but the
 rates move away from those of the mixture, and the constraint may be lost.
-``mixed``: the mixture, with the row's own number (`rai_kedro.mitigation.rownumbers`) in place of the draw. Rates stay
-those of the mixture over many rows; two rows close to each other may be decided differently.
+``mixed``: the mixture, with the row's own number (see ``number_rows``) in place of the draw. Rates stay those of the
+mixture over many rows; two rows close to each other may be decided differently.
 
 By default it is ``score`` where that keeps the constraint on the training rows, else ``mixed``; ``decision_`` says
 which. A constraint that is not kept on the training rows is an error and never a model.
@@ -16,33 +16,163 @@ which. A constraint that is not kept on the training rows is an error and never 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+from sklearn.utils.metaestimators import available_if
 
-from rai_kedro.mitigation.group_loss import BoundedGroupLossModel
-from rai_kedro.mitigation.oracle import Oracle
-from rai_kedro.mitigation.reduced import CONSTRAINTS, NO_WEIGHT, SLACK, ReductionModel, find_violation
-from rai_kedro.mitigation.scoring import Scores
-from rai_kedro.mitigation.sensitive import Codes, Column, MitigationError
+from rai_kedro.mitigation.oracle import Oracle, collect_models, split_estimator
+from rai_kedro.mitigation.scoring import NO_WEIGHT, Scores, number_rows, read_scores, settle_shares
+from rai_kedro.mitigation.sensitive import Codes, Column, MitigationError, count_cells, learn_groups, take_column
+from rai_kedro.mitigation.wrapping import Count, TrainingRows, TwoClassModel, base_has, one_of
+from rai_kedro.modelling.balanced import BalancedEstimator
 
-__all__ = ["CONSTRAINTS", "BoundedGroupLossModel", "ExponentiatedGradientModel", "GridSearchModel"]
+# fairlearn's class for each constraint, and how many outcomes it looks at by themselves.
+CONSTRAINTS: dict[str, tuple[str, int]] = {
+    "demographic_parity": ("DemographicParity", 1),
+    "true_positive_rate_parity": ("TruePositiveRateParity", 1),
+    "false_positive_rate_parity": ("FalsePositiveRateParity", 1),
+    "equalized_odds": ("EqualizedOdds", 2),
+    "error_rate_parity": ("ErrorRateParity", 1),
+}
+# The linear programme inside keeps a constraint to rounding; what lies farther off is not kept.
+SLACK = 1e-3
 
-DECISIONS = (None, "score", "mixed")
 
+@dataclass(eq=False, repr=False)
+class ReductionModel(TwoClassModel):
+    """What exponentiated gradient and grid search have in common.
 
-class ExponentiatedGradientModel(ReductionModel):
-    """A weighted set of models that together keep a constraint, by fairlearn's ``ExponentiatedGradient``.
+    The estimator is a classifier whose ``fit`` takes ``sample_weight``, or a Pipeline that ends with one.
 
     Args:
-        estimator: A classifier whose ``fit`` takes ``sample_weight``, or a Pipeline that ends with one.
-        sensitive_column: Name of the sensitive column.
-        cuts: Cut points of a continuous sensitive column.
         constraint: Which rate is to be equal, see ``CONSTRAINTS``.
         tolerance: How far a group's rate may lie from that of all rows; two groups lie up to twice as far apart.
         ratio: Least ratio between a group's rate and that of all rows; None: the constraint is a difference.
         strata_column: Column of ``X`` within whose values the constraint applies (conditional parity); by default all.
+
+    Attributes:
+        preparation_: The steps before the model, fitted; None without any.
+        models_: The fitted models that are used.
+        weights_: Weight of each, shape (models,); they add up to 1.
+        decision_: ``score``, ``mixed``, or ``single`` where one model is left.
+        violation_: Largest distance, over groups, of a group's rate from that of all rows, as decided here on the
+            training rows (``mixed``: expected). Under a ratio: what is missing to it.
+    """
+
+    method: ClassVar[str]
+
+    constraint: Annotated[str, one_of(CONSTRAINTS)] = "demographic_parity"
+    tolerance: Annotated[float, Field(ge=0, lt=1)] = 0.01
+    ratio: Annotated[float, Field(gt=0, le=1)] | None = None
+    strata_column: Column | None = None
+
+    def _learn(self, rows: TrainingRows) -> None:
+        outcomes, inputs = self._encode(rows.target), rows.inputs
+        if self.constraint != "demographic_parity":
+            count_cells(rows.codes, outcomes, rows.names, f"The constraint {self.constraint}")
+        self.preparation_, model, weights_as = split_estimator(self.estimator, self.method)
+        if self.preparation_ is not None:
+            inputs = self.preparation_.fit_transform(inputs, outcomes)
+        found = self._reduce(Oracle(model, inputs, weights_as), outcomes, self._list_features(rows.X, rows.codes))
+        models, weights = found
+        used = weights > NO_WEIGHT
+        self.models_ = collect_models(
+            [one for one, is_used in zip(models, used, strict=True) if is_used], inputs, outcomes
+        )
+        self.weights_ = weights[used] / weights[used].sum()
+        self._settle_decision(inputs)
+
+    def predict(self, X: Any) -> Any:
+        """Decide without chance; classes, shape (rows,)."""
+        raw = self._read_inputs(X)
+        inputs = self._prepare(raw)
+        mixed = self.decision_ == "mixed"
+        favourable = number_rows(raw) < self._share(inputs) if mixed else self._decide(inputs)
+        return self.classes_[favourable.astype(int)]
+
+    @available_if(base_has("predict_proba"))  # type: ignore[untyped-decorator]
+    def predict_proba(self, X: Any) -> Any:
+        """Return the weighted average of the models' probabilities of each class, shape (rows, 2)."""
+        scores = self._score(self._prepare(self._read_inputs(X)))
+        return np.column_stack([1 - scores, scores])
+
+    def favourable_shares(self, X: Any) -> Scores:
+        """Return the weight of the models that decide favourably, shape (rows,): the source's chance of that."""
+        return self._share(self._prepare(self._read_inputs(X)))
+
+    def _reduce(self, oracle: Oracle, outcomes: Codes, features: dict[str, Any]) -> tuple[list[Any], Scores]:
+        """Return fitted oracles and the weight of each; set ``_moment``, the constraint on the training rows."""
+        raise NotImplementedError
+
+    def _settle_decision(self, inputs: Any) -> None:
+        raise NotImplementedError
+
+    def _prepare(self, raw: Any) -> Any:
+        return raw if self.preparation_ is None else self.preparation_.transform(raw)
+
+    def _share(self, inputs: Any) -> Scores:
+        votes = [np.asarray(one.predict(inputs), dtype=float) for one in self.models_]
+        return settle_shares(np.clip(np.dot(self.weights_, votes), 0.0, 1.0))
+
+    def _score(self, inputs: Any) -> Scores:
+        scores = [read_scores(one, inputs) for one in self.models_]
+        return np.asarray(np.dot(self.weights_, scores))
+
+    def _decide(self, inputs: Any) -> npt.NDArray[np.bool_]:
+        if self.decision_ == "score":
+            return np.asarray(self._score(inputs) > 0.5)  # noqa: PLR2004 - one half
+        return np.asarray(self._share(inputs) > 0.5)  # noqa: PLR2004 - one half
+
+    def _list_features(self, X: Any, codes: Codes) -> dict[str, Any]:
+        if self.strata_column is None:
+            return {"sensitive_features": codes}
+        strata = learn_groups(take_column(X, self.strata_column), self.strata_column)
+        return {"sensitive_features": codes, "control_features": strata.codes}
+
+    def _make_constraint(self, outcomes: Codes) -> Any:
+        """Return fairlearn's constraint; where rows are to be balanced, with errors that cost as if they were.
+
+        The rates of the constraint are those of the rows as they are, which is what new rows will be.
+        """
+        from fairlearn import reductions
+
+        build = getattr(reductions, CONSTRAINTS[self.constraint][0])
+        if self.ratio is None:
+            moment = build(difference_bound=self.tolerance)
+        else:
+            moment = build(ratio_bound=self.ratio, ratio_bound_slack=self.tolerance)
+        if isinstance(self.estimator, BalancedEstimator):
+            against, favourable = len(outcomes) / 2 / np.bincount(outcomes)
+            costs = {"fp": float(against), "fn": float(favourable)}
+            moment.default_objective = lambda: reductions.ErrorRate(costs=costs)
+        return moment
+
+    def _refuse_constraint(self, violation: float, remedy: str) -> MitigationError:
+        return MitigationError(
+            f"The constraint {self.constraint} is not kept on the training rows, so that there is no model.",
+            where=f"method {self.method}",
+            how_many=f"rates lie up to {violation:.3g} from that of all rows; {self.tolerance:.3g} is allowed"
+            + ("" if self.ratio is None else f" beside a ratio of {self.ratio:.3g}"),
+            remedy=remedy,
+        )
+
+    def _refuse_constant(self) -> MitigationError:
+        return MitigationError(
+            f"Under the constraint {self.constraint} every row would be decided alike, so that there is no model.",
+            where=f"method {self.method}",
+            remedy="raise 'tolerance', or take a model with more to tell rows apart by",
+        )
+
+
+@dataclass(eq=False, repr=False)
+class ExponentiatedGradientModel(ReductionModel):
+    """A weighted set of models that together keep a constraint, by fairlearn's ``ExponentiatedGradient``.
+
+    Args:
         decision: ``score``, ``mixed``, or by what the training rows allow.
         max_iter: Iterations at most; each fits the model two to ten times.
         largest_gap: Duality gap that counts as converged: the error is at most twice this above the best there is.
@@ -55,27 +185,9 @@ class ExponentiatedGradientModel(ReductionModel):
 
     method = "exponentiated_gradient"
 
-    def __init__(  # noqa: PLR0913, PLR0917 - scikit-learn takes every parameter as an argument of its own
-        self,
-        estimator: Any = None,
-        sensitive_column: Column | None = None,
-        cuts: Sequence[float] | None = None,
-        constraint: str = "demographic_parity",
-        tolerance: float = 0.01,
-        ratio: float | None = None,
-        strata_column: Column | None = None,
-        decision: Literal["score", "mixed"] | None = None,
-        max_iter: int = 20,
-        largest_gap: float = 0.02,
-    ) -> None:
-        super().__init__(estimator, sensitive_column, cuts)
-        self.constraint = constraint
-        self.tolerance = tolerance
-        self.ratio = ratio
-        self.strata_column = strata_column
-        self.decision = decision
-        self.max_iter = max_iter
-        self.largest_gap = largest_gap
+    decision: Literal["score", "mixed"] | None = None
+    max_iter: Count = 20
+    largest_gap: Annotated[float, Field(gt=0)] = 0.02
 
     def _reduce(self, oracle: Oracle, outcomes: Codes, features: dict[str, Any]) -> tuple[list[Any], Scores]:
         from fairlearn.reductions import ExponentiatedGradient
@@ -124,14 +236,8 @@ class ExponentiatedGradientModel(ReductionModel):
         elif self.decision == "score":
             raise self._refuse_constraint(violation, "set 'decision' to 'mixed', or raise 'tolerance'")
 
-    def _check_parameters(self) -> None:
-        super()._check_parameters()
-        if self.decision not in DECISIONS:
-            raise self._refuse("decision", self.decision, f"choose one of: {', '.join(map(str, DECISIONS))}")
-        if self.max_iter < 1:
-            raise self._refuse("max_iter", self.max_iter, "set 1 or more")
 
-
+@dataclass(eq=False, repr=False)
 class GridSearchModel(ReductionModel):
     """The best of a grid of models that keeps a constraint, by fairlearn's ``GridSearch``.
 
@@ -139,13 +245,6 @@ class GridSearchModel(ReductionModel):
     here it is the one of smallest error among those that do.
 
     Args:
-        estimator: A classifier whose ``fit`` takes ``sample_weight``, or a Pipeline that ends with one.
-        sensitive_column: Name of the sensitive column.
-        cuts: Cut points of a continuous sensitive column.
-        constraint: Which rate is to be equal, see ``CONSTRAINTS``.
-        tolerance: How far a group's rate may lie from that of all rows; two groups lie up to twice as far apart.
-        ratio: Least ratio between a group's rate and that of all rows; None: the constraint is a difference.
-        strata_column: Column of ``X`` within whose values the constraint applies (conditional parity); by default all.
         grid_size: How many models; at least two per direction, of which there is one for each further group and,
             under equalized odds, two.
         grid_limit: Largest weight of the constraint against the error.
@@ -153,25 +252,9 @@ class GridSearchModel(ReductionModel):
 
     method = "grid_search"
 
-    def __init__(  # noqa: PLR0913, PLR0917 - scikit-learn takes every parameter as an argument of its own
-        self,
-        estimator: Any = None,
-        sensitive_column: Column | None = None,
-        cuts: Sequence[float] | None = None,
-        constraint: str = "demographic_parity",
-        tolerance: float = 0.02,
-        ratio: float | None = None,
-        strata_column: Column | None = None,
-        grid_size: int = 21,
-        grid_limit: float = 2.0,
-    ) -> None:
-        super().__init__(estimator, sensitive_column, cuts)
-        self.constraint = constraint
-        self.tolerance = tolerance
-        self.ratio = ratio
-        self.strata_column = strata_column
-        self.grid_size = grid_size
-        self.grid_limit = grid_limit
+    tolerance: Annotated[float, Field(ge=0, lt=1)] = 0.02
+    grid_size: Count = 21
+    grid_limit: Annotated[float, Field(gt=0)] = 2.0
 
     def _reduce(self, oracle: Oracle, outcomes: Codes, features: dict[str, Any]) -> tuple[list[Any], Scores]:
         from fairlearn.reductions import GridSearch
@@ -208,3 +291,8 @@ class GridSearchModel(ReductionModel):
                 how_many=f"{self.grid_size} models for {directions} directions ({len(self.groups_)} groups)",
                 remedy=f"set 'grid_size' to {2**directions} or more, or choose exponentiated_gradient",
             )
+
+
+def find_violation(moment: Any, shares: Scores) -> float:
+    """Return the largest violation of a constraint by favourable shares of the training rows."""
+    return float(moment.gamma(lambda _: shares).max())

@@ -27,18 +27,36 @@ class MitigationError(RaiError, ValueError):
         return " ".join(part for part in (self.what, found and f"{found}.", f"To mend it: {self.remedy}.") if part)
 
 
+class UnknownGroupError(MitigationError):
+    """Rows to predict belong to groups that a mitigation was not fitted for.
+
+    Attributes:
+        column: The sensitive column.
+        groups: The groups it does not know.
+        rows: How many rows are theirs.
+    """
+
+    def __init__(self, column: str, groups: Sequence[str], rows: int, of: int, known: Sequence[str]) -> None:
+        super().__init__(
+            "The mitigation was not fitted for some of the groups in these rows.",
+            where=f"column {column!r}",
+            how_many=f"{rows} of {of} rows",
+            example=f"unknown: {', '.join(groups[:5])}; known: {', '.join(known)}",
+            remedy="train on data with these groups, correct the values, or decide on these rows without this model",
+        )
+        self.column, self.groups, self.rows = column, tuple(groups), rows
+
+
 @dataclass(frozen=True)
 class LearntGroups:
     """Groups of the training rows and what is needed to find them again.
 
     Attributes:
-        column: Name of the sensitive column.
         names: Groups that had rows, shape (G,).
         cuts: Cut points if the column is continuous, in its own unit; None where each value is a group.
         codes: Position of each training row's group in ``names``, shape (rows,).
     """
 
-    column: str
     names: tuple[str, ...]
     cuts: tuple[float, ...] | None
     codes: Codes
@@ -76,7 +94,7 @@ def learn_groups(values: Any, column: Column, cuts: Sequence[float] | None = Non
             how_many=f"{len(series)} rows, all {grouping.groups[0]!r}",
             remedy="give training data with at least two groups, other cut points, or another sensitive column",
         )
-    return LearntGroups(str(column), grouping.groups, points, grouping.codes.astype(np.intp))
+    return LearntGroups(grouping.groups, points, grouping.codes.astype(np.intp))
 
 
 def find_groups(values: Any, column: Column, names: Sequence[str], cuts: Sequence[float] | None) -> Codes:
@@ -92,7 +110,7 @@ def find_groups(values: Any, column: Column, names: Sequence[str], cuts: Sequenc
         Position of each row's group in ``names``, shape (rows,).
 
     Raises:
-        MitigationError: Rows belong to a group that was not in the training data.
+        UnknownGroupError: Rows belong to a group that was not in the training data.
     """
     series = _as_series(values, column)
     points = tuple(cuts) if cuts else None
@@ -102,13 +120,7 @@ def find_groups(values: Any, column: Column, names: Sequence[str], cuts: Sequenc
     codes: Codes = lookup[grouping.codes]
     if (codes < 0).any():
         unknown = [name for name in grouping.groups if name not in position]
-        raise MitigationError(
-            "The mitigation was not fitted for some of the groups in these rows.",
-            where=f"column {str(column)!r}",
-            how_many=f"{int((codes < 0).sum())} of {len(codes)} rows",
-            example=f"unknown: {', '.join(unknown[:5])}; known: {', '.join(names)}",
-            remedy="train on data with these groups, correct the values, or decide on these rows without this model",
-        )
+        raise UnknownGroupError(str(column), unknown, int((codes < 0).sum()), len(codes), names)
     return codes
 
 
@@ -131,7 +143,7 @@ def drop_column(X: Any, column: Column | None) -> Any:
     return np.delete(_as_table(X), int(column or 0), axis=1)
 
 
-def require_both_classes(codes: Codes, outcomes: Codes, names: Sequence[str], where: str) -> npt.NDArray[np.int64]:
+def count_cells(codes: Codes, outcomes: Codes, names: Sequence[str], where: str) -> npt.NDArray[np.int64]:
     """Return the rows per group and class, shape (G, K); refuse a group that lacks a class.
 
     Args:
@@ -139,12 +151,6 @@ def require_both_classes(codes: Codes, outcomes: Codes, names: Sequence[str], wh
         outcomes: Class (or bin of the target) of each row as 0..K-1, shape (rows,).
         names: Names of the groups.
         where: The method, for the message.
-
-    Returns:
-        The counts.
-
-    Raises:
-        MitigationError: A group has no row of some class.
     """
     classes = int(outcomes.max()) + 1
     cells = np.bincount(codes * classes + outcomes, minlength=len(names) * classes).reshape(len(names), classes)

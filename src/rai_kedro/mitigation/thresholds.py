@@ -6,23 +6,23 @@ optimisation is fairlearn's ``ThresholdOptimizer``. Its rules toss a coin betwee
 ``single``: one threshold per group, the one whose rate on the training rows is closest to that of fairlearn's rule.
 Of two people in a group the one with the higher score is never refused for the lower. Not for equalized odds, which
 one threshold per group cannot give.
-``mixed``: fairlearn's rule, where the coin is the row's own number (`rai_kedro.mitigation.rownumbers`), made of what
-the wrapped model sees of it. Holds over many rows; two rows close to each other may be decided differently.
+``mixed``: fairlearn's rule, where the coin is the row's own number (see ``number_rows``), made of what the wrapped
+model sees of it. Holds over many rows; two rows close to each other may be decided differently.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Literal, Self
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 from sklearn.base import BaseEstimator, clone
 
-from rai_kedro.mitigation.rownumbers import number_rows
-from rai_kedro.mitigation.scoring import Scores, read_scores, score_rows
-from rai_kedro.mitigation.sensitive import Codes, Column, MitigationError, require_both_classes
-from rai_kedro.mitigation.wrapping import TwoClassModel, encode_classes
+from rai_kedro.mitigation.scoring import Scores, number_rows, read_scores, score_rows, settle_shares
+from rai_kedro.mitigation.sensitive import Codes, count_cells
+from rai_kedro.mitigation.wrapping import Folds, TrainingRows, TwoClassModel, one_of
 
 # Which rows a constraint's rate is taken over: all, or those of one outcome.
 CONSTRAINTS: dict[str, int | None] = {
@@ -37,16 +37,14 @@ CONSTRAINTS: dict[str, int | None] = {
 OBJECTIVES = ("accuracy_score", "balanced_accuracy_score", "selection_rate", "true_positive_rate", "true_negative_rate")
 
 
+@dataclass(eq=False, repr=False)
 class ThresholdOptimisation(TwoClassModel):
-    """A classifier whose thresholds by group meet a constraint at the best value of an objective.
+    """A classifier with scores whose thresholds by group meet a constraint at the best value of an objective.
 
     ``predict_proba`` gives the scores of the wrapped classifier, unchanged; ``predict`` decides on them by group, so
     that it is not the same as a score above one half.
 
     Args:
-        estimator: A classifier with ``predict_proba``; in ``sklearn.frozen.FrozenEstimator`` it is used as fitted.
-        sensitive_column: Name of the sensitive column; ``X`` has to hold it.
-        cuts: Cut points of a continuous sensitive column.
         constraint: Which rate is to be equal, by fairlearn's name, see ``CONSTRAINTS``.
         objective: What is best, by fairlearn's name, see ``OBJECTIVES``.
         decision: ``single`` or ``mixed``; by default single, and mixed for equalized odds.
@@ -62,61 +60,22 @@ class ThresholdOptimisation(TwoClassModel):
 
     needs_sensitive = True
 
-    def __init__(  # noqa: PLR0913, PLR0917 - scikit-learn takes every parameter as an argument of its own
-        self,
-        estimator: Any = None,
-        sensitive_column: Column | None = None,
-        cuts: Sequence[float] | None = None,
-        constraint: str = "demographic_parity",
-        objective: str = "accuracy_score",
-        decision: Literal["single", "mixed"] | None = None,
-        tolerance: float | None = None,
-        folds: int = 5,
-    ) -> None:
-        super().__init__(estimator, sensitive_column, cuts)
-        self.constraint = constraint
-        self.objective = objective
-        self.decision = decision
-        self.tolerance = tolerance
-        self.folds = folds
+    constraint: Annotated[str, one_of(CONSTRAINTS)] = "demographic_parity"
+    objective: Annotated[str, one_of(OBJECTIVES)] = "accuracy_score"
+    decision: Literal["single", "mixed"] | None = None
+    tolerance: Annotated[float, Field(ge=0, le=1)] | None = None
+    folds: Folds = 5
 
-    def fit(self, X: Any, y: Any, sensitive: Any = None) -> Self:
-        """Fit the classifier and the rules.
-
-        Args:
-            X: Features with the sensitive column, shape (rows, columns).
-            y: Class, shape (rows,); the larger of the two is the favourable one.
-            sensitive: Not used: prediction reads the column from ``X``, and so does training.
-
-        Returns:
-            Itself.
-
-        Raises:
-            MitigationError: A parameter does not serve, or a group lacks an outcome.
-        """
-        self._check_parameters()
-        X, target, groups = self._check_training(X, y, sensitive)
-        inputs = self._without_sensitive(X)
-        outcomes, self.classes_ = encode_classes(target, binary=True)
-        require_both_classes(groups.codes, outcomes, groups.names, "Threshold optimisation")
-        scores = score_rows(self.estimator, inputs, outcomes, self.folds)
-        self._learn_rules(scores, outcomes, groups.codes)
-        self.rates_ = _rate(self._find_shares(scores, groups.codes), outcomes, groups.codes)
-        self.estimator_ = clone(self.estimator).fit(inputs, target)
-        return self
+    def _learn(self, rows: TrainingRows) -> None:
+        outcomes = self._encode(rows.target)
+        count_cells(rows.codes, outcomes, rows.names, "Threshold optimisation")
+        scores = score_rows(self.estimator, rows.inputs, outcomes, self.folds)
+        self._learn_rules(scores, outcomes, rows.codes)
+        self.rates_ = _rate(self._find_shares(scores, rows.codes), outcomes, rows.codes)
+        self.estimator_ = clone(self.estimator).fit(rows.inputs, rows.target)
 
     def predict(self, X: Any) -> Any:
-        """Decide by group, without chance: a row is always decided in the same way.
-
-        Args:
-            X: Features with the sensitive column, shape (rows, columns).
-
-        Returns:
-            Classes, shape (rows,).
-
-        Raises:
-            MitigationError: Rows belong to a group that was not in the training data.
-        """
+        """Decide by group, without chance; classes, shape (rows,)."""
         inputs = self._read_inputs(X)
         shares = self._find_shares(read_scores(self.estimator_, inputs), self._find_groups(X))
         # A number below 1 leaves a row favourable for certain so, and one that is not below 0 unfavourable.
@@ -130,9 +89,7 @@ class ThresholdOptimisation(TwoClassModel):
     def _find_shares(self, scores: Scores, codes: Codes) -> Scores:
         by_score = ((scores[:, None] > self.thresholds_[codes]) * self.shares_[codes]).sum(axis=1)
         ignored, constant = self.constants_[codes].T
-        shares: Scores = ignored * constant + (1 - ignored) * by_score
-        # Weights that add up to one but for rounding are certainty.
-        return np.where(np.abs(shares - np.rint(shares)) < 1e-12, np.rint(shares), shares)  # noqa: PLR2004
+        return settle_shares(ignored * constant + (1 - ignored) * by_score)
 
     def _learn_rules(self, scores: Scores, outcomes: Codes, codes: Codes) -> None:
         from fairlearn.postprocessing import ThresholdOptimizer
@@ -169,22 +126,16 @@ class ThresholdOptimisation(TwoClassModel):
         self.shares_ = np.tile([1.0, 0.0], (len(self.thresholds_), 1))
         self.constants_ = np.zeros_like(self.shares_)
 
-    def _check_parameters(self) -> None:
-        for name, value, known in (
-            ("constraint", self.constraint, tuple(CONSTRAINTS)),
-            ("objective", self.objective, OBJECTIVES),
-            ("decision", self.decision, (None, "single", "mixed")),
-        ):
-            if value not in known:
-                raise _refuse(name, value, f"choose one of: {', '.join(map(str, known))}")
+    def _check_together(self) -> None:
         if self.constraint != "equalized_odds":
             return
         if self.decision == "single":
-            raise _refuse("decision", "single", "equalized odds needs two thresholds per group: set 'mixed'")
+            raise self._refuse("decision", "equalized odds needs two thresholds per group", "set 'mixed'")
         if self.tolerance is not None:
-            raise _refuse("tolerance", self.tolerance, "fairlearn cannot relax equalized odds: leave it out")
+            raise self._refuse("tolerance", "fairlearn cannot relax equalized odds", "leave 'tolerance' out")
         if self.objective not in OBJECTIVES[:2]:
-            raise _refuse("objective", self.objective, f"equalized odds serves {' and '.join(OBJECTIVES[:2])} only")
+            known = " and ".join(OBJECTIVES[:2])
+            raise self._refuse("objective", f"equalized odds serves {known} only", "choose one of these")
 
 
 class _GivenScores(BaseEstimator):  # type: ignore[misc]
@@ -226,9 +177,3 @@ def _rate(shares: Scores, outcomes: Codes, codes: Codes) -> npt.NDArray[np.float
         mine = codes == group
         rates[group] = [*(shares[mine & (outcomes == y)].mean() for y in (0, 1)), shares[mine].mean()]
     return rates
-
-
-def _refuse(name: str, value: Any, remedy: str) -> MitigationError:
-    return MitigationError(
-        f"Threshold optimisation cannot use {value!r} here.", where=f"parameter {name}", remedy=remedy
-    )

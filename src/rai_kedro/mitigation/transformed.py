@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Self, cast
 
 import numpy as np
@@ -23,13 +24,14 @@ from rai_kedro.mitigation.sensitive import (
     learn_groups,
     take_column,
 )
-from rai_kedro.mitigation.wrapping import MitigatedModel
+from rai_kedro.mitigation.wrapping import MitigatedModel, Parameters, TrainingRows
 
 Matrix = npt.NDArray[np.float64]
 Vector = npt.NDArray[np.float64]
 
 
-class SensitiveTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+@dataclass(eq=False, repr=False)
+class SensitiveTransformer(Parameters, TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """A transformer of numeric columns that reads the sensitive column from ``X`` and leaves it out of its output.
 
     Data frame in, data frame out, with the same names; array in, array out. Columns that are not numeric, or not
@@ -41,15 +43,9 @@ class SensitiveTransformer(TransformerMixin, BaseEstimator):  # type: ignore[mis
         columns: Columns to transform; by default all numeric ones that are not true/false.
     """
 
-    def __init__(
-        self,
-        sensitive_column: Column | None = None,
-        cuts: Sequence[float] | None = None,
-        columns: Sequence[Column] | None = None,
-    ) -> None:
-        self.sensitive_column = sensitive_column
-        self.cuts = cuts
-        self.columns = columns
+    sensitive_column: Column | None = None
+    cuts: Sequence[float] | None = None
+    columns: Sequence[Column] | None = None
 
     def __sklearn_tags__(self) -> Tags:
         """Missing values are allowed."""
@@ -58,18 +54,12 @@ class SensitiveTransformer(TransformerMixin, BaseEstimator):  # type: ignore[mis
         return tags
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Learn the transformation.
-
-        Args:
-            X: Features with the sensitive column, shape (rows, columns).
-            y: Not used.
-
-        Returns:
-            Itself.
+        """Learn the transformation of ``X``, features with the sensitive column, shape (rows, columns).
 
         Raises:
-            MitigationError: The sensitive column, or a column to transform, does not serve.
+            MitigationError: A parameter, the sensitive column, or a column to transform does not serve.
         """
+        self.check_parameters()
         X = self._check(X, reset=True)
         groups = learn_groups(self._read_sensitive(X), str(self.sensitive_column), self.cuts)
         self.groups_ = list(groups.names)
@@ -80,16 +70,10 @@ class SensitiveTransformer(TransformerMixin, BaseEstimator):  # type: ignore[mis
         return self
 
     def transform(self, X: Any) -> Any:
-        """Transform rows, new or known.
-
-        Args:
-            X: Features with the sensitive column, shape (rows, columns).
-
-        Returns:
-            The features without the sensitive column, shape (rows, columns - 1).
+        """Transform rows; return the features without the sensitive column, shape (rows, columns - 1).
 
         Raises:
-            MitigationError: Rows belong to a group that was not in the training data.
+            UnknownGroupError: Rows belong to a group that was not in the training data.
         """
         check_is_fitted(self)
         X = self._check(X, reset=False)
@@ -168,13 +152,7 @@ class SensitiveTransformer(TransformerMixin, BaseEstimator):  # type: ignore[mis
 
 
 class TransformedModel(MitigatedModel):
-    """An estimator that sees its features only after a mitigating transformer has changed them.
-
-    Args:
-        estimator: The estimator.
-        sensitive_column: Name of the sensitive column; ``X`` has to hold it.
-        cuts: Cut points of a continuous sensitive column.
-    """
+    """An estimator that sees its features only after a mitigating transformer has changed them."""
 
     needs_sensitive = True
 
@@ -182,29 +160,17 @@ class TransformedModel(MitigatedModel):
         """Return the transformer, unfitted and without its sensitive column; each method has its own."""
         raise NotImplementedError
 
-    def fit(self, X: Any, y: Any, sensitive: Any = None) -> Self:
-        """Fit the transformer, and the estimator on what comes out of it.
-
-        Args:
-            X: Features with the sensitive column, shape (rows, columns).
-            y: Target, shape (rows,).
-            sensitive: Not used: prediction reads the column from ``X``, and so does training.
-
-        Returns:
-            Itself.
-
-        Raises:
-            MitigationError: The sensitive column does not serve, or a group has too few rows.
-        """
-        X, target, _ = self._check_training(X, y, sensitive)
+    def _learn(self, rows: TrainingRows) -> None:
         self.transformer_ = self._make_transformer().set_params(sensitive_column=self.sensitive_column, cuts=self.cuts)
-        self.estimator_ = clone(self.estimator).fit(self.transformer_.fit_transform(X), target)
+        self.estimator_ = clone(self.estimator).fit(self.transformer_.fit_transform(rows.X), rows.target)
         self._adopt_classes()
-        return self
+
+    def _without_sensitive(self, X: Any) -> Any:
+        return X  # the transformer leaves the column out
 
     def _read_inputs(self, X: Any) -> Any:
-        X = self._check_inputs(X)
-        return self.transformer_.transform(X)
+        inputs = self._check_inputs(X)
+        return self.transformer_.transform(inputs)
 
 
 def read_column(rest: Any, position: int) -> Vector:

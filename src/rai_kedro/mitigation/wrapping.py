@@ -1,13 +1,20 @@
-"""What all mitigated models have in common: reading the groups, and handing the rest to the wrapped estimator."""
+"""What all mitigated models have in common: parameters checked, groups read, the rest left to the wrapped estimator.
+
+A method is a dataclass: its fields are its parameters, with their ranges in the types, and ``_learn`` is its fit.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Self
+import dataclasses
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Any, ClassVar, Self, cast, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, is_regressor
 from sklearn.utils import Tags, assert_all_finite, check_consistent_length, get_tags
 from sklearn.utils.metaestimators import available_if
@@ -25,6 +32,60 @@ from rai_kedro.mitigation.sensitive import (
     take_column,
 )
 
+Share = Annotated[float, Field(ge=0, le=1)]
+Folds = Annotated[int, Field(ge=2)]
+Count = Annotated[int, Field(ge=1)]
+
+
+def one_of(names: Iterable[str]) -> AfterValidator:
+    """Return a check, for a parameter's type, that a text is one of these."""
+    known = tuple(names)
+
+    def check(value: str) -> str:
+        if value not in known:
+            raise ValueError(f"there are: {', '.join(known)}")
+        return value
+
+    return AfterValidator(check)
+
+
+class Parameters:
+    """Parameters of an estimator, checked against the types of its dataclass fields."""
+
+    def check_parameters(self) -> None:
+        """Refuse parameters that do not serve; ``fit`` asks this first, and so does whoever reads a configuration.
+
+        Raises:
+            MitigationError: It names the parameter.
+        """
+        for name, kind in _read_types(cast("Any", type(self))).items():
+            value = getattr(self, name)
+            plain = value.tolist() if isinstance(value, np.generic | np.ndarray) else value
+            try:
+                kind.validate_python(plain)
+            except ValidationError as error:
+                raise self._refuse(name, error.errors()[0]["msg"]) from None
+        self._check_together()
+
+    def _check_together(self) -> None:
+        """Refuse parameters that serve alone and not together; a method with such ones overrides this."""
+
+    def _refuse(self, name: str, why: str, remedy: str = "") -> MitigationError:
+        return MitigationError(
+            f"{type(self).__name__} cannot use {getattr(self, name)!r} here.",
+            where=f"parameter {name}",
+            example=why,
+            remedy=remedy or f"give '{name}' a value of that kind, or leave it out to get its default",
+        )
+
+
+@cache
+def _read_types(kind: Any) -> dict[str, TypeAdapter[Any]]:
+    """Return a strict check of each parameter: a text is no number."""
+    hints, strict = get_type_hints(kind, include_extras=True), ConfigDict(strict=True)
+    names = [one.name for one in dataclasses.fields(kind) if one.name not in {"estimator", "sensitive_column"}]
+    return {name: TypeAdapter(hints[name], config=strict) for name in names}
+
 
 def base_has(name: str) -> Callable[[Any], bool]:
     """Return a check, for ``available_if``, that the wrapped estimator has a method."""
@@ -36,7 +97,19 @@ def base_has(name: str) -> Callable[[Any], bool]:
     return check
 
 
-class MitigatedModel(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
+@dataclass(frozen=True, eq=False)
+class TrainingRows:
+    """Checked training rows: features ``X`` as given, ``inputs`` as the estimator gets them, target and groups."""
+
+    X: Any
+    inputs: Any
+    target: npt.NDArray[Any]
+    names: tuple[str, ...]
+    codes: Codes
+
+
+@dataclass(eq=False, repr=False)
+class MitigatedModel(Parameters, MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
     """An estimator and the mitigation around it.
 
     Args:
@@ -55,12 +128,9 @@ class MitigatedModel(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
 
     needs_sensitive: ClassVar[bool] = False
 
-    def __init__(
-        self, estimator: Any = None, sensitive_column: Column | None = None, cuts: Sequence[float] | None = None
-    ) -> None:
-        self.estimator = estimator
-        self.sensitive_column = sensitive_column
-        self.cuts = cuts
+    estimator: Any = None
+    sensitive_column: Column | None = None
+    cuts: Sequence[float] | None = None
 
     def __sklearn_tags__(self) -> Tags:
         """Say what the wrapped estimator says of itself."""
@@ -75,26 +145,34 @@ class MitigatedModel(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         return tags
 
     def fit(self, X: Any, y: Any, sensitive: Any = None) -> Self:
-        """Fit the mitigation and the estimator; each method has its own.
+        """Fit the mitigation and the estimator.
 
         Args:
-            X: Features, shape (rows, columns).
-            y: Target, shape (rows,).
-            sensitive: Sensitive column, shape (rows,); by default taken from ``X``.
+            X: Features, shape (rows, columns), with the sensitive column where the method needs it for prediction.
+            y: Target, shape (rows,); the larger of two classes is the favourable one.
+            sensitive: Sensitive column, shape (rows,). By default, and for a method that reads it at prediction, it is
+                taken from ``X``.
 
         Returns:
             Itself.
+
+        Raises:
+            MitigationError: A parameter, the estimator, the target or a group does not serve, or the method finds no
+                model; it names which.
         """
+        self.check_parameters()
+        self._learn(self._check_training(X, y, sensitive))
+        return self
+
+    def _learn(self, rows: TrainingRows) -> None:
+        """Fit the mitigation and the estimator on checked rows."""
         raise NotImplementedError
 
     def predict(self, X: Any) -> Any:
-        """Predict with the fitted estimator.
+        """Predict with the fitted estimator, shape (rows,); a row is always decided in the same way.
 
-        Args:
-            X: Features, shape (rows, columns).
-
-        Returns:
-            Predictions, shape (rows,).
+        Raises:
+            UnknownGroupError: A method that reads the sensitive column meets a group that it was not fitted for.
         """
         inputs = self._read_inputs(X)
         return self.estimator_.predict(inputs)
@@ -106,21 +184,12 @@ class MitigatedModel(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         return self.estimator_.predict_proba(inputs)
 
     def score(self, X: Any, y: Any) -> float:
-        """Return the accuracy of a classifier, or the coefficient of determination of a regressor.
-
-        Args:
-            X: Features, shape (rows, columns).
-            y: Target, shape (rows,).
-
-        Returns:
-            The score; 1 is best.
-        """
+        """Return the accuracy of a classifier, or the coefficient of determination of a regressor."""
         from sklearn.metrics import accuracy_score, r2_score
 
         return float((r2_score if is_regressor(self) else accuracy_score)(y, self.predict(X)))
 
-    def _check_training(self, X: Any, y: Any, sensitive: Any) -> tuple[Any, npt.NDArray[Any], LearntGroups]:
-        """Return the features, the target and the groups, checked."""
+    def _check_training(self, X: Any, y: Any, sensitive: Any) -> TrainingRows:
         if self.estimator is None:
             raise MitigationError(
                 f"{type(self).__name__} has no estimator to mitigate.", remedy="give one as 'estimator'"
@@ -133,7 +202,8 @@ class MitigatedModel(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         target = column_or_1d(y, warn=True)
         assert_all_finite(target, input_name="y")
         check_consistent_length(X, target)
-        return X, target, self._learn_groups(X, sensitive)
+        groups = self._learn_groups(X, sensitive)
+        return TrainingRows(X, self._without_sensitive(X), target, groups.names, groups.codes)
 
     def _learn_groups(self, X: Any, sensitive: Any) -> LearntGroups:
         if sensitive is None or self.needs_sensitive:
@@ -190,6 +260,11 @@ class TwoClassModel(MitigatedModel):
             tags.classifier_tags.multi_class = False
             tags.classifier_tags.multi_label = False
         return tags
+
+    def _encode(self, target: npt.NDArray[Any]) -> Codes:
+        """Return outcomes as 0 and 1, 1 the favourable one, and keep the classes."""
+        outcomes, self.classes_ = encode_classes(target, binary=True)
+        return outcomes
 
 
 def encode_classes(target: npt.NDArray[Any], *, binary: bool) -> tuple[Codes, npt.NDArray[Any]]:

@@ -52,13 +52,30 @@ class MappedMethod(_Frozen):
     """One mitigation method; the keys are explained in the YAML."""
 
     stage: Stage
-    provided: bool
+    builder: str | None
+    fixed: dict[str, Any] = {}
+    stores: tuple[str, ...] = ()
     does: Text
     source: Text
     needs_at_prediction: tuple[Need, ...]
     tasks: Annotated[tuple[Task, ...], Field(min_length=1)]
     needs_of_model: tuple[ModelNeed, ...]
     serves: Annotated[tuple[Service, ...], Field(min_length=1)]
+
+    @property
+    def provided(self) -> bool:
+        """Whether this project has the method."""
+        return self.builder is not None
+
+    @property
+    def needs_sensitive(self) -> bool:
+        """Whether every prediction needs the sensitive column."""
+        return "sensitive" in self.needs_at_prediction
+
+    @property
+    def constraints(self) -> dict[str, str | None]:
+        """The metrics it serves, each with the constraint to ask for; None if there is nothing to choose."""
+        return {service.metric: service.constraint for service in self.serves}
 
 
 class MethodMapping(_Frozen):

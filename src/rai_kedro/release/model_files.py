@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from rai_kedro.errors import RaiError
+from rai_kedro.mitigation.methods import list_storable_types
 from rai_kedro.release.store import silence_mlflow
 
 if TYPE_CHECKING:
@@ -30,23 +31,12 @@ _WRITTEN_BY_READERS: Final = frozenset({"registered_model_meta"})
 # Reviewed: rebuilt from a file, these types hold arrays, numbers and other trusted objects, nothing else.
 # The two tree types hold node indices that scikit-learn follows unchecked, so that a forged file could
 # crash a prediction; against that stands the digest of the approved files, compared before every load.
-# Types of the mitigation room are estimators whose state is numbers, texts, arrays and estimators.
+# Types of mitigations are registered with each method, see ``list_storable_types``.
 # ``partial`` only ever wraps a function that is itself trusted.
 TRUSTED_TYPES: Final = (
     "functools.partial",
     "numpy.dtype",
-    "rai_kedro.mitigation.alignment.GroupAlignment",
-    "rai_kedro.mitigation.calibration.GroupCalibration",
-    "rai_kedro.mitigation.correlation.CorrelationRemovalModel",
-    "rai_kedro.mitigation.correlation.GroupCorrelationRemover",
-    "rai_kedro.mitigation.disparate_impact.DisparateImpactModel",
-    "rai_kedro.mitigation.disparate_impact.DisparateImpactRemover",
-    "rai_kedro.mitigation.group_loss.BoundedGroupLossModel",
-    "rai_kedro.mitigation.reductions.ExponentiatedGradientModel",
-    "rai_kedro.mitigation.reductions.GridSearchModel",
-    "rai_kedro.mitigation.resampling.Resampling",
-    "rai_kedro.mitigation.reweighing.Reweighing",
-    "rai_kedro.mitigation.thresholds.ThresholdOptimisation",
+    *list_storable_types(),
     "rai_kedro.modelling.balanced.BalancedEstimator",
     "rai_kedro.modelling.steps.ChainedImputer",
     "rai_kedro.modelling.steps.DateToDays",

@@ -138,13 +138,13 @@ def fit_method(
     """
     definition, (task, metric) = find_method(method), aim
     chosen = _fill_in(method, metric, parameters, setting)
-    needs = definition.needs_sensitive_at_prediction
+    needs = definition.needs_sensitive
     attempt = Attempt(name, method, definition.stage, "method", chosen, needs, True, "fitted")
     refusal = applicable(method, task, setting.estimator, permitted=setting.permitted)
     if refusal is not None:
         return replace(attempt, may_be_used=False, status="refused", reason=refusal.tell())
     model = build_mitigated(method, setting.estimator, chosen, setting.column, permitted=setting.permitted)
-    aside = "" if metric in definition.serves else f"{method} does not aim at {metric}"
+    aside = "" if metric in definition.constraints else f"{method} does not aim at {metric}"
     return _fit(replace(attempt, reason=aside), model, setting)
 
 
@@ -219,7 +219,7 @@ def _fill_in(method: str, metric: str, parameters: Mapping[str, Any], setting: F
             example=f"cut points {list(parameters['cuts'] or ())} here, {list(setting.cuts or ())} in the assessment",
             remedy=f"leave them out here; 'fairness.groupings' has the cut points of {setting.column!r} for both",
         )
-    serving = METHODS[method].serves.get(metric)
+    serving = METHODS[method].constraints.get(metric)
     filled: dict[str, Any] = {} if serving is None else {"constraint": serving}
     if setting.cuts is not None:
         filled["cuts"] = list(setting.cuts)
@@ -228,8 +228,8 @@ def _fill_in(method: str, metric: str, parameters: Mapping[str, Any], setting: F
 
 def _find_post_processing(metric: str) -> tuple[str, str | None, str]:
     for method in ("threshold_optimisation", "group_calibration"):
-        if metric in METHODS[method].serves:
-            return method, METHODS[method].serves[metric], ""
+        if metric in METHODS[method].constraints:
+            return method, METHODS[method].constraints[metric], ""
     return "threshold_optimisation", "equalized_odds", f"no post-processing aims at {metric}; equalized odds instead"
 
 

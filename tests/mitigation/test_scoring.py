@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy.stats import kstest
 
-from rai_kedro.mitigation.rownumbers import number_rows, renumber
+from rai_kedro.mitigation.scoring import number_rows, renumber
 
 
 def test_a_row_has_its_number_alone_in_a_batch_and_under_another_type():
