@@ -172,7 +172,7 @@ def small_group() -> Headline:
     rate = selection_rate(GroupCounts(groups, counts))
     found = compare_rates("statistical_parity", [rate], Setting(grouping, LEVEL), {})
     (verdict,) = Gate(tolerances=[{"metric": "statistical_parity", "limit": TOLERANCE}]).judge(found[:1]).verdicts
-    named = [(figure.group, figure.rows) for figure in found[0].groups if figure.rows == rows[-1]]
+    named = [(figure.group, figure.n) for figure in found[0].groups if figure.n == rows[-1]]
     text = f"{', '.join(name for name, _ in named) or 'not'} named, {verdict.outcome}"
     return Headline(
         "a group of 8 rows beside 2 x 500", "dropped unnamed, pass", text, bool(named) and verdict.outcome != "pass"

@@ -15,7 +15,7 @@ from rai_kedro.words import (
 
 
 def make_estimate(value: float | None, lower: float | None = None, upper: float | None = None) -> Estimate:
-    return Estimate("MAE", "test", value, lower, upper, 0.95, "", "")
+    return Estimate(value=value, lower=lower, upper=upper, level=0.95)
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def test_missing_group_values_are_compared_as_a_group() -> None:
     one = _only(frame, "statistical_parity")
     assert one.pair is not None
     assert one.pair[1] == "missing"
-    assert [(figure.group, figure.rows) for figure in one.groups][2] == ("missing", 100)
+    assert [(figure.group, figure.n) for figure in one.groups][2] == ("missing", 100)
     assert one.left_out == {}
     assert _only(frame, "statistical_parity", missing="leave_out").left_out == {"missing group": 100}
 
@@ -96,7 +96,7 @@ def test_rows_without_label_or_prediction_are_counted() -> None:
     frame.loc[5:14, "p"] = np.nan
     one = _only(frame, "statistical_parity")
     assert one.left_out == {"missing label": 10, "withheld or missing prediction": 5}
-    assert sum(figure.rows for figure in one.groups) == 585
+    assert sum(figure.n for figure in one.groups) == 585
 
 
 def test_an_absent_declared_group_is_not_assessed() -> None:
@@ -119,8 +119,8 @@ def test_a_group_without_positives_is_named_and_not_assessed() -> None:
     one = _only(frame, "equal_opportunity")
     assert one.not_assessed == ("2: no rows with a favourable label",)
     assert [figure.group for figure in one.groups] == ["0", "1", "2"]
-    assert (one.groups[2].value, one.groups[2].rows) == (None, 0)
-    assert one.groups[2].reason == "no rows with a favourable label"
+    assert (one.groups[2].value, one.groups[2].n) == (None, 0)
+    assert one.groups[2].note == "no rows with a favourable label"
     assert one.value is not None
     assert _only(frame, "statistical_parity").not_assessed == ()
 
@@ -128,20 +128,20 @@ def test_a_group_without_positives_is_named_and_not_assessed() -> None:
 def test_a_group_of_one_row_is_shown_with_what_can_be_said() -> None:
     frame = pd.concat([_frame(2), pd.DataFrame({"g": [9], "y": [1], "s": [0.9], "p": [1]})], ignore_index=True)
     one = _only(frame, "statistical_parity")
-    assert (one.groups[2].group, one.groups[2].rows, one.groups[2].value) == ("9", 1, 1.0)
+    assert (one.groups[2].group, one.groups[2].n, one.groups[2].value) == ("9", 1, 1.0)
     assert one.lower is not None
     assert one.upper is not None
     assert one.upper - one.lower > 0.4
     assert _only(frame, "predictive_equality").not_assessed == ("9: no rows with an unfavourable label",)
     balance = _only(frame, "balance_positive_class")
     assert balance.groups[2].lower is None
-    assert "spread is unknown" in balance.groups[2].reason
+    assert "spread is unknown" in balance.groups[2].note
     assert balance.upper is None
-    assert balance.reason
+    assert balance.note
     spec = FairnessSpec(groupings=(GroupingSpec(columns="g"),), metrics=REGRESSION)
     for disparity in assess_regression(frame.y, frame.s, frame, spec):
         assert "9" in {figure.group for figure in disparity.groups}, disparity.metric
-        assert disparity.reason, disparity.metric
+        assert disparity.note, disparity.metric
 
 
 @pytest.mark.parametrize("values", [["a"] * 60, [None] * 60], ids=["constant", "all missing"])
@@ -196,10 +196,10 @@ def test_default_figures_state_the_rows_behind_each_rate() -> None:
     assert len(by_name) == 6
     part = frame[frame.g == 0]
     false_negative = by_name["false negative rate", "0"]
-    assert false_negative.rows == int(part.y.sum())
+    assert false_negative.n == int(part.y.sum())
     assert false_negative.value == pytest.approx(float((part.p[part.y == 1] == 0).mean()))
-    assert by_name["false positive rate", "0"].rows == int((part.y == 0).sum())
-    assert by_name["selection rate", "0"].rows == len(part)
+    assert by_name["false positive rate", "0"].n == int((part.y == 0).sum())
+    assert by_name["selection rate", "0"].n == len(part)
     (table,) = examine_regression(
         frame.y, frame.s, frame, spec.model_copy(update={"metrics": ("mean_prediction",)})
     ).tables

@@ -107,7 +107,7 @@ def test_a_sample_is_drawn_by_seed_and_the_rest_is_counted() -> None:
     first, again = (assess_consistency(values, frame, spec, level=0.95) for _ in range(2))
     assert first == again
     assert first[0].left_out == {MISSING_FEATURE: 10, NOT_DRAWN: 790}
-    assert first[0].groups[0].rows == 200
+    assert first[0].groups[0].n == 200
     assert assess_consistency(values, frame, _spec(max_rows=200, seed=1), level=0.95) != first
 
 

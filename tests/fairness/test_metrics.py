@@ -52,7 +52,7 @@ def test_documented_figures_of_metric_frame() -> None:
     assert _values(found, "ratio") == pytest.approx(
         {"statistical_parity": 2 / 3, "equalized_odds": 0.0, "equal_opportunity": 2 / 3, "predictive_equality": 0.0}
     )
-    selection = {figure.group: (figure.value, figure.rows) for figure in found["statistical_parity", "ratio"].groups}
+    selection = {figure.group: (figure.value, figure.n) for figure in found["statistical_parity", "ratio"].groups}
     assert selection == {"a": (0.75, 4), "b": (0.5, 6), "c": (0.5, 8)}
 
 
@@ -154,7 +154,7 @@ def test_definitions_of_verma_and_rubin_on_a_table_worked_out_by_hand() -> None:
     assert found["equalized_odds", "ratio"].value == pytest.approx(0.2 / 0.25)
     assert found["conditional_use_accuracy_equality", "difference"].value == pytest.approx(0.15)
     assert found["conditional_use_accuracy_equality", "ratio"].value == pytest.approx(0.6 / 0.75)
-    assert [figure.rows for figure in found["predictive_parity", "ratio"].groups] == [40, 20]
+    assert [figure.n for figure in found["predictive_parity", "ratio"].groups] == [40, 20]
 
 
 def test_conditional_parity_explains_a_gap_between_departments() -> None:

@@ -11,7 +11,7 @@ from rai_kedro.fairness.assessment import FairnessSpec, assess_classification
 from rai_kedro.fairness.estimates import Disparity
 from rai_kedro.fairness.measures.comparison import Comparison, worst
 from rai_kedro.fairness.verdicts import judge
-from rai_kedro.intervals.intervals import Interval
+from rai_kedro.intervals.estimate import make_interval
 
 Cell = tuple[str, str, int, int, float, int]
 """Group, stratum, label, decision, score, rows."""
@@ -77,10 +77,10 @@ def test_ratio_of_a_part_without_events_is_unknown(metric: str, cells: list[Cell
 
 
 def test_part_without_a_value_leaves_the_end_of_a_difference_open() -> None:
-    known = Comparison(0.02, ("a", "b"), Interval(0.0, 0.05, "known"))
-    unknown = Comparison(None, None, Interval(None, None, "none", "cannot be compared"))
+    known = Comparison(0.02, ("a", "b"), make_interval(0.0, 0.05, "known"))
+    unknown = Comparison(None, None, make_interval(None, None, "none", "cannot be compared"))
     found = worst([known, unknown], "difference", 0.95)
-    assert (found.value, found.interval.upper, found.interval.reason) == (0.02, None, "cannot be compared")
+    assert (found.value, found.interval.upper, found.interval.note) == (0.02, None, "cannot be compared")
 
 
 def _gap_beside(small: str) -> list[Cell]:
@@ -117,7 +117,7 @@ def test_groups_that_share_no_stratum_are_named() -> None:
     )
     assert found.left_out == {"stratum in which only one group has rows": 100}
     assert judge(found, 0.1).outcome == "not_assessed"
-    assert [figure.rows for figure in found.groups] == [4000, 8000, 4000, 0]
+    assert [figure.n for figure in found.groups] == [4000, 8000, 4000, 0]
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def _key(disparity: Any) -> str:
 
 
 def _groups(figures: Any) -> Any:
-    return {f"{one['group']}, {one['rate']}": [*_span(one), one["rows"]] for one in figures}
+    return {f"{one['group']}, {one['rate']}": [*_span(one), one["n"]] for one in figures}
 
 
 def _assessment(found: Any) -> Any:

@@ -4,8 +4,8 @@ from scipy import stats
 
 from rai_kedro.intervals import critical, means, proportions
 from rai_kedro.intervals.distances import DRAWS, draw_error_areas
+from rai_kedro.intervals.estimate import make_interval
 from rai_kedro.intervals.intervals import (
-    Interval,
     IntervalError,
     combine_worst,
     distribution_distances,
@@ -87,7 +87,7 @@ class TestProportions:
     def test_a_group_without_rows_may_be_anything(self):
         with_empty = largest_difference_of_proportions([30, 60, 0], [100, 100, 0], 0.95)
         without = largest_difference_of_proportions([30, 60], [100, 100], 0.95)
-        assert "1 of 3 groups" in with_empty.reason
+        assert "1 of 3 groups" in with_empty.note
         assert with_empty.upper >= 0.69
         assert 0 < with_empty.lower <= without.lower
 
@@ -100,7 +100,7 @@ class TestProportions:
     def test_one_group_has_nothing_to_be_compared_with(self, function):
         found = function([3], [10], 0.95)
         assert (found.lower, found.upper) == (None, None)
-        assert "fewer than two groups" in found.reason
+        assert "fewer than two groups" in found.note
 
     def test_more_events_than_rows_is_an_error(self):
         with pytest.raises(IntervalError, match="More events than rows"):
@@ -136,7 +136,7 @@ class TestRatios:
     def test_no_events_at_all_says_nothing(self):
         found = smallest_ratio_of_proportions([0, 0], [100, 100], 0.95)
         assert (found.lower, found.upper) == (0, 1)
-        assert "no event in any group" in found.reason
+        assert "no event in any group" in found.note
 
     def test_means_agree_with_fieller(self):
         """Fieller (1954) for independent normal means solves a quadratic; the hybrid is the same for t limits."""
@@ -178,7 +178,7 @@ class TestMeans:
         found = largest_difference_of_means([50, 60, 1], [1.0, 2.0, 9.0], [1.0, 1.0, np.nan], 0.95)
         assert found.upper is None
         assert found.lower > 0.4
-        assert "1 of 3 groups" in found.reason
+        assert "1 of 3 groups" in found.note
 
     def test_equal_values_in_three_rows_do_not_count_as_no_spread(self):
         found = largest_difference_of_means([3, 500], [1.0, 1.0], [0.0, 4.0], 0.95)
@@ -198,7 +198,7 @@ class TestMeans:
 
     def test_estimates_without_freedom_are_open_and_others_are_not(self):
         found = largest_difference_of_estimates([1.0, np.nan], [0.1, np.nan], [10, 0], 0.95)
-        assert found == Interval(0.0, None, found.method, found.reason)
+        assert found == make_interval(0.0, None, found.how, found.note)
 
     @pytest.mark.parametrize("scale", ["plain", "log"])
     def test_both_scales_agree_where_errors_are_small(self, scale):
@@ -318,16 +318,16 @@ class TestDistances:
 
 class TestSeveralParts:
     def test_worst_of_two_differences(self):
-        found = combine_worst([Interval(0.0, 0.1, "a"), Interval(0.05, 0.08, "a")], 0.95)
+        found = combine_worst([make_interval(0.0, 0.1, "a"), make_interval(0.05, 0.08, "a")], 0.95)
         assert (found.lower, found.upper) == (0.05, 0.1)
 
     def test_worst_of_two_ratios(self):
-        found = combine_worst([Interval(0.7, 1.0, "a"), Interval(0.6, 0.9, "a")], 0.95, kind="ratio")
+        found = combine_worst([make_interval(0.7, 1.0, "a"), make_interval(0.6, 0.9, "a")], 0.95, kind="ratio")
         assert (found.lower, found.upper) == (0.6, 0.9)
 
     def test_an_open_part_leaves_the_harmful_end_open(self):
-        found = combine_worst([Interval(None, None, "a", "no positives"), Interval(0.05, 0.08, "a")], 0.95)
-        assert (found.lower, found.upper, found.reason) == (0.05, None, "no positives")
+        found = combine_worst([make_interval(None, None, "a", "no positives"), make_interval(0.05, 0.08, "a")], 0.95)
+        assert (found.lower, found.upper, found.note) == (0.05, None, "no positives")
 
     def test_parts_share_the_level(self):
         assert part_level(0.95, 2) == pytest.approx(0.975)
@@ -349,7 +349,7 @@ class TestStrata:
 
     def test_strata_without_every_group_are_counted(self):
         found = stratified_difference_of_proportions([[5, 6], [1, 0]], [[50, 50], [4, 0]], 0.95)
-        assert "4 of 104 rows" in found.reason
+        assert "4 of 104 rows" in found.note
 
     def test_each_pair_is_standardised_to_its_own_strata(self):
         events, rows = np.array([[10, 30, 5], [40, 20, 0]]), np.array([[50, 50, 10], [50, 40, 0]])

@@ -280,13 +280,23 @@ def test_rows_of_different_length_or_without_label_are_refused():
 BY = Comparator("statistical_parity", "difference", "race", "accuracy", 0.02)
 
 
+def make_disparity(value, lower, upper, **changes):
+    named = {"metric": "statistical_parity", "column": "race", "kind": "difference", "level": 0.95}
+    return Disparity(value=value, lower=lower, upper=upper, **named, **changes)
+
+
+def ends(model):
+    found = model.find_disparity(BY)
+    return found.value, found.lower, found.upper
+
+
 def make_model(name, accuracy, gap, gain=None, **changes):
     """A model whose gap is (value, lower, upper) and whose gain likewise."""
-    disparity = Disparity("statistical_parity", "race", "difference", *gap, 0.95, (), None, "", "")
+    disparity = make_disparity(*gap)
     gains = () if gain is None else (Gain("accuracy", *gain, 0.95, ""),)
     figure = PerformanceFigure("accuracy", accuracy, None, None, None)
     model = ComparedModel(name, name, "", "method", {}, False, True, "fitted", "", (figure,), gains)
-    return replace(model, assessment=Assessment((disparity,), ()), **changes)
+    return replace(model, assessment=Assessment(disparities=(disparity,)), **changes)
 
 
 PLAIN = make_model("unmitigated", 0.90, (0.10, 0.07, 0.13))
@@ -330,8 +340,8 @@ def test_a_ratio_is_vouched_for_by_its_lower_end():
 
     def as_ratio(model, lower):
         (gap,) = model.assessment.disparities
-        ratio = replace(gap, kind="ratio", value=0.9, lower=lower, upper=1.0)
-        return replace(model, assessment=Assessment((ratio,), ()))
+        ratio = gap.model_copy(update={"kind": "ratio", "value": 0.9, "lower": lower, "upper": 1.0})
+        return replace(model, assessment=Assessment(disparities=(ratio,)))
 
     assert choose_model([as_ratio(PLAIN, 0.5), as_ratio(FAIRER, 0.8)], by).name == "fairer"
     assert choose_model([as_ratio(PLAIN, 0.8), as_ratio(FAIRER, 0.5)], by).name == "unmitigated"
@@ -361,15 +371,13 @@ def test_the_frontier_holds_what_no_other_beats():
 
 
 def test_a_model_that_leaves_a_group_without_a_figure_is_not_chosen():
-    gap = Disparity(
-        "statistical_parity", "race", "difference", 0.01, 0.0, 0.03, 0.95, (), None, "", "", ("C: no rows",)
-    )
-    dropping = replace(FAIRER, name="dropping", assessment=Assessment((gap,), ()))
+    gap = make_disparity(0.01, 0.0, 0.03, not_assessed=("C: no rows",))
+    dropping = replace(FAIRER, name="dropping", assessment=Assessment(disparities=(gap,)))
     assert choose_model([PLAIN, FAIRER, dropping], BY).name == "fairer"
 
     # Where the rows lack the group for every model, nothing is held against a single one.
     lacking = [
-        replace(one, assessment=Assessment((replace(one.find_disparity(BY), not_assessed=("C: no rows",)),), ()))
+        replace(one, assessment=Assessment(disparities=(make_disparity(*ends(one), not_assessed=("C: no rows",)),)))
         for one in (PLAIN, FAIRER)
     ]
     assert choose_model([*lacking, dropping], BY).name == "dropping"

@@ -156,7 +156,7 @@ def test_the_groups_assessed_are_those_that_the_methods_know(make_catalog: Calla
     table = next(one for one in found["fairness_assessment"]["tables"] if one["column"] == "LSTAT")
     assert table["rule"] == f"LSTAT cut at {median:g}, the median of the training rows"
     mean = next(one for one in table["figures"] if one["rate"] == "mean prediction")
-    assert (mean["group"], mean["rows"]) == (f"at or below {median:g}", below)
+    assert (mean["group"], mean["n"]) == (f"at or below {median:g}", below)
 
 
 def test_levels_are_divided_among_the_models() -> None:

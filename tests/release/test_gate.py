@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 from collections.abc import Callable
@@ -288,10 +287,12 @@ class TestLimitsOnRecord:
             "of 2 verdicts: 2 pass (level 95 %; mean_absolute_error difference of LSTAT at most 9, "
             "mean_signed_error difference of LSTAT at most 9)"
         )
-        three = GateDecision("pass", (several.verdicts * 2)[:3])
+        three = GateDecision(outcome="pass", verdicts=(several.verdicts * 2)[:3])
         assert describe_limits(three).endswith("mean_signed_error difference of LSTAT at most 9 and 1 more")
-        ratio = dataclasses.replace(several.verdicts[0].disparity, kind="ratio", level=0.51)
-        floor = GateDecision("pass", (dataclasses.replace(several.verdicts[0], disparity=ratio, tolerance=0.8),))
+        ratio = several.verdicts[0].disparity.model_copy(update={"kind": "ratio", "level": 0.51})
+        floor = GateDecision(
+            outcome="pass", verdicts=(several.verdicts[0].model_copy(update={"disparity": ratio, "tolerance": 0.8}),)
+        )
         assert describe_limits(floor) == "level 51 %; mean_absolute_error ratio of LSTAT at least 0.8"
         assert not describe_limits(GateDecision.could_not_be_evaluated("nothing measured"))
 

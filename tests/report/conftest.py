@@ -9,16 +9,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from pydantic import BaseModel
 
 from rai_kedro.fairness.assessment import FairnessSpec, examine_classification
 from rai_kedro.fairness.grouping import GroupingSpec
 from rai_kedro.fairness.verdicts import Gate, Tolerance
+from rai_kedro.performance.figure import Figure
 from rai_kedro.questionnaire.selection import Finding, Step
 from rai_kedro.report.card_mitigation import read_comparison
 from rai_kedro.report.model_card import (
     CarbonFigure,
     CardParts,
-    Estimate,
     Estimator,
     FairnessRecord,
     Identity,
@@ -29,6 +30,11 @@ from rai_kedro.report.model_card import (
     Uses,
     build_model_card,
 )
+
+
+def replace(one: Any, **changes: Any) -> Any:
+    """A copy with other fields, of a dataclass or of a pydantic model."""
+    return one.model_copy(update=changes) if isinstance(one, BaseModel) else dataclasses.replace(one, **changes)
 
 
 def make_row(column: str, **changes: Any) -> dict[str, Any]:
@@ -163,8 +169,19 @@ def parts(register: list[dict[str, Any]]) -> CardParts:
         data=TrainingData(("housing.feature_store",), "2024-01", 339, 167, "sha256:ab12", "4f2c9d1"),
         register=register,
         performance=[
-            Estimate("MAE", "train", 3.7, 3.3, 4.2, 0.95, "1000 USD", "bootstrap"),
-            Estimate("MAE", "test", 3.3278, 2.9012, 3.7811, 0.95, "1000 USD", "bootstrap"),
+            Figure(
+                name="MAE", split="train", value=3.7, lower=3.3, upper=4.2, level=0.95, unit="1000 USD", how="bootstrap"
+            ),
+            Figure(
+                name="MAE",
+                split="test",
+                value=3.3278,
+                lower=2.9012,
+                upper=3.7811,
+                level=0.95,
+                unit="1000 USD",
+                how="bootstrap",
+            ),
         ],
         fairness=make_fairness(),
         questionnaire=QuestionnaireRecord(metrics=("statistical_parity", "equal_opportunity")),
@@ -187,8 +204,8 @@ def hostile_card(parts: CardParts, register: list[dict[str, Any]]) -> ModelCard:
     run = "document.title='owned'"
     attack = f'<script>{run}</script><img src=x onerror="{run}"> | [a](javascript:b)'
     hostile = [{**row, "description": attack, "risk": attack} for row in register]
-    identity = dataclasses.replace(parts.identity, model_name='"><script>1</script>', purpose=attack)
-    estimate = dataclasses.replace(parts.performance[1], note=attack, method=attack)
+    identity = replace(parts.identity, model_name='"><script>1</script>', purpose=attack)
+    estimate = replace(parts.performance[1], note=attack, how=attack)
     answer = Step(question=attack, answer=attack, asked=attack, means=attack)
     asked = QuestionnaireRecord(path=(answer,), findings=(Finding("metric_added", attack),), notes=(attack,))
     refused = {"status": "refused", "reason": attack}
@@ -200,7 +217,7 @@ def hostile_card(parts: CardParts, register: list[dict[str, Any]]) -> ModelCard:
         "questionnaire": asked,
         "mitigation": read_comparison(make_comparison(chosen="unmitigated", **refused) | {"reason": attack}),
     }
-    return build_model_card(dataclasses.replace(parts, **changes, limits=[attack]))
+    return build_model_card(replace(parts, **changes, limits=[attack]))
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 import re
 import subprocess
 from pathlib import Path
@@ -8,12 +7,12 @@ from typing import Any
 
 from rai_kedro.fairness.verdicts import GateDecision
 from rai_kedro.hooks.run_tags import _commit
+from rai_kedro.performance.figure import Figure
 from rai_kedro.questionnaire.selection import Finding
 from rai_kedro.release.versions import GIT_COMMIT_TAG
 from rai_kedro.report.attention import AttentionThresholds, list_attention
 from rai_kedro.report.card_contents import (
     CarbonFigure,
-    Estimate,
     Lanes,
     ModelCard,
     Uses,
@@ -21,15 +20,15 @@ from rai_kedro.report.card_contents import (
 from rai_kedro.report.card_mitigation import read_comparison
 from rai_kedro.report.model_card import CardParts, build_model_card, summarise
 
-from .conftest import make_comparison, make_fairness, make_row
+from .conftest import make_comparison, make_fairness, make_row, replace
 
 
 def texts_about(card: ModelCard, topic: str) -> list[str]:
     return [point.text for point in list_attention(card) if point.topic == topic]
 
 
-def replace_performance(card: ModelCard, *estimates: Estimate) -> ModelCard:
-    return dataclasses.replace(card, performance=estimates)
+def replace_performance(card: ModelCard, *estimates: Figure) -> ModelCard:
+    return replace(card, performance=estimates)
 
 
 def test_flagged_model_column_is_named_with_its_justification(card: ModelCard) -> None:
@@ -39,38 +38,38 @@ def test_flagged_model_column_is_named_with_its_justification(card: ModelCard) -
 
 
 def test_flagged_model_column_without_justification_is_said(card: ModelCard) -> None:
-    columns = tuple(dataclasses.replace(column, justification=None) for column in card.columns)
-    (text,) = texts_about(dataclasses.replace(card, columns=columns), "Flagged column in the model")
+    columns = tuple(replace(column, justification=None) for column in card.columns)
+    (text,) = texts_about(replace(card, columns=columns), "Flagged column in the model")
     assert "no justification is recorded" in text
 
 
 def test_flagged_label_is_called_a_label(card: ModelCard) -> None:
-    label = dataclasses.replace(card.columns[-1], is_risky=True)
-    (text,) = texts_about(dataclasses.replace(card, columns=(label,)), "Flagged column in the model")
+    label = replace(card.columns[-1], is_risky=True)
+    (text,) = texts_about(replace(card, columns=(label,)), "Flagged column in the model")
     assert text.startswith("MEDV is flagged risky and is what the model learns to predict")
 
 
 def test_figures_without_interval_or_not_defined_are_listed(card: ModelCard) -> None:
-    bare = Estimate("MAE", "test", 3.3, None, None, None, "", "m")
-    undefined = Estimate("MAPE", "test", None, None, None, None, "", "m", note="not defined: a label is 0")
+    bare = Figure(name="MAE", split="test", value=3.3, how="m")
+    undefined = Figure(name="MAPE", split="test", how="m", note="not defined: a label is 0")
     changed = replace_performance(card, bare, undefined)
     assert texts_about(changed, "No interval") == ["MAE on test: its uncertainty was not measured."]
     assert texts_about(changed, "Figure not complete") == ["MAPE on test: not defined: a label is 0."]
 
 
 def test_code_without_version_control_is_said(card: ModelCard) -> None:
-    data = dataclasses.replace(card.data, git_commit=None)
-    assert "not under version control" in texts_about(dataclasses.replace(card, data=data), "Origin")[0]
+    data = replace(card.data, git_commit=None)
+    assert "not under version control" in texts_about(replace(card, data=data), "Origin")[0]
 
 
 def test_audit_column_without_a_figure_is_said(card: ModelCard) -> None:
     lanes = Lanes(card.lanes.model, ("B", "LSTAT"), ())
-    (text,) = texts_about(dataclasses.replace(card, lanes=lanes), "Not audited")
+    (text,) = texts_about(replace(card, lanes=lanes), "Not audited")
     assert text == "LSTAT is in the audit lane and in no grouping: nothing was measured for it."
 
 
 def test_gate_that_does_not_pass_comes_first_and_then_each_verdict(card: ModelCard) -> None:
-    failing = dataclasses.replace(card, fairness=make_fairness(limit=0.05))
+    failing = replace(card, fairness=make_fairness(limit=0.05))
     points = list_attention(failing)
     assert [point.topic for point in points[:2]] == ["Fairness gate", "Fairness limit exceeded"]
     assert points[0].text == "The fairness gate says fail. Of 1 judged disparity: 1 fail."
@@ -80,21 +79,21 @@ def test_gate_that_does_not_pass_comes_first_and_then_each_verdict(card: ModelCa
 
 
 def test_lack_of_evidence_says_what_would_settle_it(card: ModelCard) -> None:
-    unsure = dataclasses.replace(card, fairness=make_fairness(limit=0.25))
+    unsure = replace(card, fairness=make_fairness(limit=0.25))
     (text,) = texts_about(unsure, "Fairness evidence insufficient")
     assert re.search(r"To settle it: about [\d,]+ further rows behind these figures\.$", text)
 
 
 def test_group_that_is_declared_and_absent_is_listed(card: ModelCard) -> None:
     record = make_fairness(declared=("low", "third"))
-    changed = dataclasses.replace(card, fairness=record)
+    changed = replace(card, fairness=record)
     assert texts_about(changed, "Group not assessed") == ["B, third: declared, but has no rows."]
     assert texts_about(changed, "Fairness not assessed")[0].endswith("To settle it: third: declared, but has no rows.")
 
 
 def test_gate_that_could_not_be_evaluated_is_listed_with_every_problem(card: ModelCard) -> None:
-    gate = GateDecision("could_not_be_evaluated", problems=("no tolerance is set", "no interval"))
-    changed = dataclasses.replace(card, fairness=dataclasses.replace(make_fairness(), gate=gate))
+    gate = GateDecision(outcome="could_not_be_evaluated", problems=("no tolerance is set", "no interval"))
+    changed = replace(card, fairness=replace(make_fairness(), gate=gate))
     assert texts_about(changed, "Fairness gate") == [
         "The fairness gate could not be evaluated, and so stays closed: no tolerance is set."
     ]
@@ -103,7 +102,7 @@ def test_gate_that_could_not_be_evaluated_is_listed_with_every_problem(card: Mod
 
 def test_small_group_is_named_with_its_smallest_denominator(card: ModelCard) -> None:
     assert not texts_about(card, "Small group")
-    small = dataclasses.replace(card, fairness=make_fairness(groups=("low", "high", "few")))
+    small = replace(card, fairness=make_fairness(groups=("low", "high", "few")))
     assert texts_about(small, "Small group") == [
         "B: fewer than 30 rows behind a figure of few (false positive rate of 4)."
     ]
@@ -116,8 +115,8 @@ def test_metrics_that_contradict_the_answers_are_listed_and_remarks_are_not(card
         Finding("metric_added", "'calibration' is measured, though the answers lead elsewhere", "calibration"),
         Finding("question_changed", "it was worded differently", contradicts=False),
     )
-    asked = dataclasses.replace(card.questionnaire, findings=findings)
-    assert texts_about(dataclasses.replace(card, questionnaire=asked), "Metrics contradict the answers") == [
+    asked = replace(card.questionnaire, findings=findings)
+    assert texts_about(replace(card, questionnaire=asked), "Metrics contradict the answers") == [
         "'calibration' is measured, though the answers lead elsewhere."
     ]
 
@@ -125,8 +124,8 @@ def test_metrics_that_contradict_the_answers_are_listed_and_remarks_are_not(card
 def test_refused_mitigation_and_sensitive_column_at_prediction_are_listed(card: ModelCard) -> None:
     plain = read_comparison(make_comparison())
     needy = read_comparison(make_comparison(needs_sensitive=True))
-    assert texts_about(dataclasses.replace(card, mitigation=plain), "Sensitive column at prediction") == []
-    changed = dataclasses.replace(card, mitigation=needy)
+    assert texts_about(replace(card, mitigation=plain), "Sensitive column at prediction") == []
+    changed = replace(card, mitigation=needy)
     assert texts_about(changed, "Sensitive column at prediction") == [
         "The registered model needs race of every row that it predicts."
     ]
@@ -143,8 +142,7 @@ def test_uncommitted_changes_are_said_in_the_words_of_the_tag(card: ModelCard, t
     (tmp_path / "changed").touch()
     changed = _commit(str(tmp_path))[GIT_COMMIT_TAG]
     texts = [
-        texts_about(dataclasses.replace(card, data=dataclasses.replace(card.data, git_commit=commit)), "Origin")
-        for commit in (clean, changed)
+        texts_about(replace(card, data=replace(card.data, git_commit=commit)), "Origin") for commit in (clean, changed)
     ]
     assert texts == [
         [],
@@ -155,7 +153,7 @@ def test_uncommitted_changes_are_said_in_the_words_of_the_tag(card: ModelCard, t
 def test_low_level_is_listed(card: ModelCard) -> None:
     assert card.fairness is not None
     assert not texts_about(card, "Low confidence level")
-    low = dataclasses.replace(card, fairness=dataclasses.replace(card.fairness, level=0.8))
+    low = replace(card, fairness=replace(card.fairness, level=0.8))
     assert texts_about(low, "Low confidence level") == [
         "The fairness intervals were asked for at a level of 80 %, below 95 %: a pass says less."
     ]
@@ -166,19 +164,19 @@ def test_grouping_that_nobody_judges_is_named_where_it_lies_apart(card: ModelCar
     assert record is not None
     # By B there is a verdict; without one, its ratio 0.67 [0.57, 0.76] is vouched to be below four fifths.
     assert not texts_about(card, "Measured, not judged")
-    unjudged = dataclasses.replace(record, gate=dataclasses.replace(record.gate, verdicts=()))
-    (text,) = texts_about(dataclasses.replace(card, fairness=unjudged), "Measured, not judged")
+    unjudged = replace(record, gate=replace(record.gate, verdicts=()))
+    (text,) = texts_about(replace(card, fairness=unjudged), "Measured, not judged")
     assert re.fullmatch(r"B, \S+ \S+, ratio 0\.\d+ \[0\.\d+, 0\.7\d+\]: no tolerance is set for this grouping\.", text)
-    near = tuple(dataclasses.replace(one, upper=0.81) for one in record.assessment.disparities)
-    found = dataclasses.replace(unjudged, assessment=dataclasses.replace(record.assessment, disparities=near))
-    assert not texts_about(dataclasses.replace(card, fairness=found), "Measured, not judged")
+    near = tuple(replace(one, upper=0.81) for one in record.assessment.disparities)
+    found = replace(unjudged, assessment=replace(record.assessment, disparities=near))
+    assert not texts_about(replace(card, fairness=found), "Measured, not judged")
 
 
 def test_column_that_only_the_mitigation_reads_is_told_alike_everywhere(
     parts: CardParts, register: list[dict[str, Any]]
 ) -> None:
     sensitive = make_row("race", use="mitigation", is_risky=True, is_demographic=True, risk="race")
-    card = build_model_card(dataclasses.replace(parts, register=[*register, sensitive]))
+    card = build_model_card(replace(parts, register=[*register, sensitive]))
     told = [text for text in texts_about(card, "Flagged column in the model") if text.startswith("race")]
     assert told == [
         "race is flagged risky and demographic and is read by the mitigation for every prediction, by the estimator "
@@ -190,8 +188,8 @@ def test_column_that_only_the_mitigation_reads_is_told_alike_everywhere(
 
 
 def test_wide_interval_is_listed_and_a_narrow_one_is_not(card: ModelCard) -> None:
-    wide = Estimate("R2", "test", 0.6, 0.4, 0.8, 0.95, "", "m")
-    narrow = Estimate("MAE", "test", 3.3, 2.9, 3.8, 0.95, "", "m")
+    wide = Figure(name="R2", split="test", value=0.6, lower=0.4, upper=0.8, level=0.95, how="m")
+    narrow = Figure(name="MAE", split="test", value=3.3, lower=2.9, upper=3.8, level=0.95, how="m")
     assert texts_about(replace_performance(card, wide, narrow), "Wide interval") == [
         "R2 on test: 0.600 [0.400, 0.800], wider than 50 % of the figure."
     ]
@@ -200,21 +198,21 @@ def test_wide_interval_is_listed_and_a_narrow_one_is_not(card: ModelCard) -> Non
 def test_train_and_test_are_listed_only_when_intervals_do_not_overlap(card: ModelCard) -> None:
     assert not texts_about(card, "Train and test differ")
     train, test = card.performance
-    apart = dataclasses.replace(train, value=1.0, lower=0.9, upper=1.1)
+    apart = replace(train, value=1.0, lower=0.9, upper=1.1)
     assert texts_about(replace_performance(card, apart, test), "Train and test differ") == [
         "MAE: train 1.00 [0.90, 1.10], test 3.33 [2.90, 3.78]: no overlap."
     ]
 
 
 def test_what_was_not_measured_or_stated_is_listed(card: ModelCard) -> None:
-    bare = dataclasses.replace(
+    bare = replace(
         card,
         performance=(),
         fairness=None,
         carbon=(CarbonFigure("training", reason="switched off"),),
         limits=(),
         uses=Uses((), ()),
-        data=dataclasses.replace(card.data, git_commit="4f2c with uncommitted changes"),
+        data=replace(card.data, git_commit="4f2c with uncommitted changes"),
     )
     topics = [point.topic for point in list_attention(bare)]
     expected = {
@@ -237,6 +235,6 @@ def test_points_lead_to_sections_that_the_page_has(card: ModelCard) -> None:
 
 
 def test_no_point_says_more_than_the_gate(card: ModelCard) -> None:
-    card = dataclasses.replace(card, fairness=make_fairness(limit=0.05))
+    card = replace(card, fairness=make_fairness(limit=0.05))
     words = " ".join(point.text for point in list_attention(card)).lower().split()
     assert not {"fair", "unfair", "biased", "unbiased", "safe", "acceptable"} & set(words)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
+from pydantic import ValidationError
 
-from rai_kedro.intervals.estimate import EstimateError, Span
+from rai_kedro.intervals.estimate import Estimate
 from rai_kedro.questionnaire.mapping import ModelAtHand, recommend
 from rai_kedro.questionnaire.selection import Finding, follow, load_tree
-from rai_kedro.report.card_mitigation import MitigationRecord, read_comparison
+from rai_kedro.report.card_mitigation import MitigationRecord, make_estimate, read_comparison
 from rai_kedro.report.model_card import ModelCard, QuestionnaireRecord, render_html, render_markdown
 from rai_kedro.words import format_gain
 
-from .conftest import make_comparison
+from .conftest import make_comparison, replace
 
 
 def test_before_and_after_stand_side_by_side(mitigation: MitigationRecord) -> None:
@@ -21,7 +20,12 @@ def test_before_and_after_stand_side_by_side(mitigation: MitigationRecord) -> No
         ("accuracy", 0.88, 0.876)
     ]
     assert [(p.name, p.kind, p.before, p.after) for p in mitigation.disparities] == [
-        ("statistical_parity", "difference", Span(0.09, 0.09 - 0.02, 0.09 + 0.02), Span(0.03, 0.03 - 0.02, 0.05))
+        (
+            "statistical_parity",
+            "difference",
+            make_estimate(0.09, 0.09 - 0.02, 0.09 + 0.02),
+            make_estimate(0.03, 0.03 - 0.02, 0.05),
+        )
     ]
     assert mitigation.is_mitigated
 
@@ -60,25 +64,25 @@ def test_nothing_compared_gives_no_record_and_the_card_says_why(card: ModelCard)
 def test_figures_that_are_not_finite_are_refused() -> None:
     comparison = make_comparison()
     comparison["models"][0]["performance"][0]["value"] = float("inf")
-    with pytest.raises(EstimateError, match="not finite"):
+    with pytest.raises(ValidationError, match="finite number"):
         read_comparison(comparison)
 
 
 @pytest.mark.parametrize(
     ("gain", "text"),
     [
-        (Span(-0.004, -0.012, 0.004), "-0.004 [-0.012, +0.004]"),
-        (Span(0.0004), "+0.000"),
-        (Span(-12.34, -15.0, -9.9), "-12.3 [-15, -9.9]"),
-        (Span(None), "–"),  # noqa: RUF001
+        (make_estimate(-0.004, -0.012, 0.004), "-0.004 [-0.012, +0.004]"),
+        (make_estimate(0.0004), "+0.000"),
+        (make_estimate(-12.34, -15.0, -9.9), "-12.3 [-15, -9.9]"),
+        (make_estimate(None), "–"),  # noqa: RUF001
     ],
 )
-def test_gain_has_its_sign(gain: Span, text: str) -> None:
+def test_gain_has_its_sign(gain: Estimate, text: str) -> None:
     assert format_gain(gain) == text
 
 
 def test_card_shows_choice_reason_and_what_was_refused(card: ModelCard, mitigation: MitigationRecord) -> None:
-    shown = dataclasses.replace(card, mitigation=mitigation)
+    shown = replace(card, mitigation=mitigation)
     for text in (render_html(shown, {}), render_markdown(shown)):
         for part in ("It is vouched to be nearer.", "Not permitted. Do this.", "-0.004 [-0.012, +0.004]", "0.150"):
             assert part in text
@@ -88,15 +92,15 @@ def test_card_shows_choice_reason_and_what_was_refused(card: ModelCard, mitigati
 def test_an_alternative_that_is_chosen_is_not_called_mitigated(card: ModelCard) -> None:
     comparison = make_comparison()
     comparison["models"][1] |= {"method": "", "parameters": {}, "stage": ""}
-    shown = dataclasses.replace(card, mitigation=read_comparison(comparison))
+    shown = replace(card, mitigation=read_comparison(comparison))
     assert "The registered model is not mitigated." in render_html(shown, {})
     assert "chosen in the comparison as reweighing" in render_html(shown, {})
 
 
 def test_two_intervals_of_one_figure_refer_to_each_other(card: ModelCard, mitigation: MitigationRecord) -> None:
-    one_level = dataclasses.replace(card, mitigation=mitigation)
+    one_level = replace(card, mitigation=mitigation)
     assert "each model stands by itself" not in render_html(one_level, {})
-    two_levels = dataclasses.replace(card, mitigation=dataclasses.replace(mitigation, level=0.9))
+    two_levels = replace(card, mitigation=replace(mitigation, level=0.9))
     for text in (render_html(two_levels, {}), render_markdown(two_levels)):
         assert "with an interval of level 95 %, here of 90 %" in text
 
@@ -114,7 +118,7 @@ def test_card_shows_the_path_of_answers_the_methods_and_contradictions(card: Mod
         findings=(Finding("metric_added", "'calibration' is measured, though nobody chose it", "calibration"),),
         methods=tuple(recommend(outcome.metrics, ModelAtHand("classification", True, True))),
     )
-    shown = dataclasses.replace(card, questionnaire=asked)
+    shown = replace(card, questionnaire=asked)
     for text in (render_html(shown, {}), render_markdown(shown)):
         assert outcome.path[-1].asked[:30] in text
         assert "calibration" in text

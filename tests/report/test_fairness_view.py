@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import get_args
 
 import pytest
@@ -23,16 +22,29 @@ from rai_kedro.report.fairness_view import (
 from rai_kedro.report.metric_words import COMPARED, KINDS, OUTCOMES, VERDICTS, find_unit
 from rai_kedro.report.model_card import ModelCard, render_html, render_markdown
 
-from .conftest import make_fairness
+from .conftest import make_fairness, replace
 
 
 def make_disparity(lower: float | None, upper: float | None, **changes: object) -> Disparity:
-    figures = (GroupFigure("a", 100, 0.4, 0.3, 0.5), GroupFigure("b", 100, 0.5, 0.4, 0.6))
+    figures = (
+        GroupFigure(group="a", n=100, value=0.4, lower=0.3, upper=0.5),
+        GroupFigure(group="b", n=100, value=0.5, lower=0.4, upper=0.6),
+    )
     value = None if lower is None or upper is None else (lower + upper) / 2
     disparity = Disparity(
-        "statistical_parity", "sex", "difference", value, lower, upper, 0.95, figures, ("a", "b"), "a rule", "a method"
+        metric="statistical_parity",
+        column="sex",
+        kind="difference",
+        value=value,
+        lower=lower,
+        upper=upper,
+        level=0.95,
+        groups=figures,
+        pair=("a", "b"),
+        rule="a rule",
+        how="a method",
     )
-    return dataclasses.replace(disparity, **changes)
+    return disparity.model_copy(update=changes)
 
 
 def test_every_metric_kind_and_verdict_has_its_words() -> None:
@@ -62,7 +74,7 @@ def test_gate_in_a_sentence_for_every_outcome() -> None:
     verdicts = {name: judge(make_disparity(*span), 0.1) for name, span in spans.items()}
 
     def say(outcome: GateOutcome, *names: str) -> str:
-        return describe_gate(GateDecision(outcome, tuple(verdicts[name] for name in names)))
+        return describe_gate(GateDecision(outcome=outcome, verdicts=tuple(verdicts[name] for name in names)))
 
     assert say("pass", "pass") == (
         "The fairness gate says pass: of 1 judged disparity, each has its whole interval within the tolerance."
@@ -82,8 +94,8 @@ def test_gravest_verdict_stands_first_with_its_limit_and_what_would_settle_it() 
     judged = [judge(make_disparity(*span, column=f"c{at}"), 0.1) for at, span in enumerate(spans)]
     absent = make_disparity(0.0, 0.05, not_assessed=("third: declared, but has no rows",))
     ratio = judge(make_disparity(0.6, 0.7, kind="ratio"), 0.8)
-    gate = GateDecision("fail", (*judged, judge(absent, 0.1), ratio))
-    lines = list_verdicts(dataclasses.replace(make_fairness(), gate=gate))
+    gate = GateDecision(outcome="fail", verdicts=(*judged, judge(absent, 0.1), ratio))
+    lines = list_verdicts(replace(make_fairness(), gate=gate))
 
     assert [line.verdict for line in lines] == ["fail", "fail", "not assessed", "insufficient evidence", "pass"]
     assert [line.limit for line in lines[:2]] == ["at most 0.1", "at least 0.8"]
@@ -92,8 +104,8 @@ def test_gravest_verdict_stands_first_with_its_limit_and_what_would_settle_it() 
 
 
 def test_interval_with_an_open_end_is_settled_by_no_number_of_rows() -> None:
-    gate = GateDecision("insufficient_evidence", (judge(make_disparity(0.05, None), 0.1),))
-    (line,) = list_verdicts(dataclasses.replace(make_fairness(), gate=gate))
+    gate = GateDecision(outcome="insufficient_evidence", verdicts=(judge(make_disparity(0.05, None), 0.1),))
+    (line,) = list_verdicts(replace(make_fairness(), gate=gate))
     assert line.settled_by.startswith("no feasible number of rows")
 
 
@@ -102,7 +114,7 @@ def test_grouping_shows_every_group_with_the_rows_behind_each_rate() -> None:
 
     assert view.rates == ("selection rate", "false positive rate", "false negative rate")
     assert [(line.group, line.is_small) for line in view.groups] == [("few", True), ("high", False), ("low", False)]
-    assert [figure.rows for figure in view.groups[0].figures if figure] == [8, 4, 4]
+    assert [figure.n for figure in view.groups[0].figures if figure] == [8, 4, 4]
     assert view.left_out == ("10 rows: missing label",)
     verdicts = {(metric.metric, line.kind): line.verdict for metric in view.metrics for line in metric.lines}
     assert verdicts["statistical parity", "ratio"] == "not judged: no tolerance is set"
@@ -111,9 +123,9 @@ def test_grouping_shows_every_group_with_the_rows_behind_each_rate() -> None:
 
 def test_disparity_of_individuals_is_shown_without_groups() -> None:
     record = make_fairness()
-    alone = make_disparity(0.1, 0.2, metric="consistency", column="age, rooms", pair=None, reason="of all rows")
-    assessment = dataclasses.replace(record.assessment, disparities=(*record.assessment.disparities, alone))
-    view = list_groupings(dataclasses.replace(record, assessment=assessment))[-1]
+    alone = make_disparity(0.1, 0.2, metric="consistency", column="age, rooms", pair=None, note="of all rows")
+    assessment = replace(record.assessment, disparities=(*record.assessment.disparities, alone))
+    view = list_groupings(replace(record, assessment=assessment))[-1]
 
     assert (view.column, view.groups, view.rule) == ("age, rooms", (), "a rule")
     assert view.metrics[0].lines[0].apart == "of all rows"
@@ -122,9 +134,9 @@ def test_disparity_of_individuals_is_shown_without_groups() -> None:
 def test_rows_left_out_of_one_metric_only_are_told_apart() -> None:
     record = make_fairness()
     first, *others = record.assessment.disparities
-    changed = dataclasses.replace(first, left_out={"missing label": 10, "missing score": 3}, not_assessed=("x: why",))
-    assessment = dataclasses.replace(record.assessment, disparities=(changed, *others))
-    (view,) = list_groupings(dataclasses.replace(record, assessment=assessment))
+    changed = replace(first, left_out={"missing label": 10, "missing score": 3}, not_assessed=("x: why",))
+    assessment = replace(record.assessment, disparities=(changed, *others))
+    (view,) = list_groupings(replace(record, assessment=assessment))
 
     assert view.left_out == ("10 rows: missing label", "statistical parity: 3 rows: missing score")
     assert view.not_assessed == ("statistical parity: x: why",)
@@ -133,15 +145,17 @@ def test_rows_left_out_of_one_metric_only_are_told_apart() -> None:
 def test_level_says_why_it_is_higher_than_configured() -> None:
     record = make_fairness()
     assert describe_level(record) == "Level 95 %, of all pairs of groups of a metric and grouping at once."
-    raised = tuple(dataclasses.replace(one, level=0.99) for one in record.assessment.disparities)
-    assessment = dataclasses.replace(record.assessment, disparities=raised)
-    text = describe_level(dataclasses.replace(record, assessment=assessment))
+    raised = tuple(replace(one, level=0.99) for one in record.assessment.disparities)
+    assessment = replace(record.assessment, disparities=raised)
+    text = describe_level(replace(record, assessment=assessment))
     assert "higher than the configured 95 %, since the model was chosen among 5" in text
 
 
 def test_what_no_tolerance_judges_is_counted() -> None:
-    assert describe_open(GateDecision("pass")) == ""
-    assert describe_open(GateDecision("pass", without_tolerance=("a",))).startswith("1 further disparity was measured")
+    assert describe_open(GateDecision(outcome="pass")) == ""
+    assert describe_open(GateDecision(outcome="pass", without_tolerance=("a",))).startswith(
+        "1 further disparity was measured"
+    )
     assert describe_open(make_fairness().gate).startswith("3 further disparities were measured")
 
 
@@ -153,7 +167,7 @@ def test_metrics_are_explained_with_formula_and_source() -> None:
 
 def test_small_group_is_found_at_the_threshold_only() -> None:
     record = make_fairness(groups=("low", "high", "few"))
-    assert [(column, figure.group, figure.rows) for column, figure in list_small_groups(record, 5)] == [("B", "few", 4)]
+    assert [(column, figure.group, figure.n) for column, figure in list_small_groups(record, 5)] == [("B", "few", 4)]
     assert list_small_groups(record, 4) == ()
 
 
@@ -161,7 +175,7 @@ def test_small_group_is_found_at_the_threshold_only() -> None:
 def test_page_and_markdown_say_the_verdict_in_words(card: ModelCard, limit: float) -> None:
     record: FairnessRecord = make_fairness(limit=limit)
     word = VERDICTS[record.gate.verdicts[0].outcome]
-    changed = dataclasses.replace(card, fairness=record)
+    changed = replace(card, fairness=record)
 
     assert f'">{word}</span>' in render_html(changed, {})
     assert f"\n| {word} | statistical parity |" in render_markdown(changed)

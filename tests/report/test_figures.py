@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 import json
 
 import numpy as np
@@ -10,6 +9,8 @@ from rai_kedro.fairness.assessment import Assessment
 from rai_kedro.report.figures import MAX_POINTS, draw_predictions, draw_residuals
 from rai_kedro.report.group_figure import draw_groups
 from rai_kedro.report.model_card import ModelCard
+
+from .conftest import replace
 
 Predictions = tuple[np.ndarray, np.ndarray, np.ndarray]
 
@@ -54,7 +55,7 @@ def test_group_intervals_reach_from_lower_to_upper_with_the_rows_behind_each_rat
     assert selection.error_x.array[at] == pytest.approx(low.upper - low.value)
     assert selection.error_x.arrayminus[at] == pytest.approx(low.value - low.lower)
     # Ten rows of the group lack a label; the rows of a false positive rate are the negatives only.
-    assert (selection.text[at], false_positives.text[at]) == (f"n = {low.rows}", "n = 195")
+    assert (selection.text[at], false_positives.text[at]) == (f"n = {low.n}", "n = 195")
 
 
 def test_each_rate_has_its_own_panel_with_its_unit(card: ModelCard) -> None:
@@ -67,15 +68,15 @@ def test_each_rate_has_its_own_panel_with_its_unit(card: ModelCard) -> None:
 def test_group_without_a_figure_keeps_its_line(card: ModelCard) -> None:
     assessment = card.fairness.assessment
     table = assessment.tables[0]
-    unknown = tuple(dataclasses.replace(f, value=None, lower=None, upper=None) for f in table.figures[:1])
-    changed = dataclasses.replace(table, figures=unknown + table.figures[1:])
-    figure = draw_groups(dataclasses.replace(assessment, tables=(changed,)))
+    unknown = tuple(replace(f, value=None, lower=None, upper=None) for f in table.figures[:1])
+    changed = replace(table, figures=unknown + table.figures[1:])
+    figure = draw_groups(replace(assessment, tables=(changed,)))
     assert figure.data[0].x[0] is None
     assert len(figure.layout.yaxis.categoryarray) == 2
 
 
 def test_without_groupings_the_figure_says_so() -> None:
-    assert draw_groups(Assessment((), ())).layout.title.text == "No grouping is assessed"
+    assert draw_groups(Assessment()).layout.title.text == "No grouping is assessed"
 
 
 def test_names_from_the_data_are_escaped(hostile_card: ModelCard, predictions: Predictions) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,7 @@ from rai_kedro.report.card_mitigation import describe_mitigation, read_compariso
 from rai_kedro.report.fitted_model import describe_fitted
 from rai_kedro.report.model_card import ModelCard, card_from_json, render_html, render_json, render_markdown
 
-from .conftest import make_comparison
+from .conftest import make_comparison, replace
 
 LOGISTIC = "sklearn.linear_model.LogisticRegression"
 
@@ -73,7 +72,7 @@ def test_an_ensemble_is_not_taken_for_one_of_its_trees(rows: tuple[Any, Any]) ->
 def test_the_card_names_the_registered_model_in_summary_and_sections(card: ModelCard, rows: tuple[Any, Any]) -> None:
     model = ThresholdOptimisation(LogisticRegression(C=0.25), "race", constraint="equalized_odds").fit(*rows)
     compared = read_comparison(make_comparison())
-    shown = dataclasses.replace(card, estimator=describe_fitted(model), mitigation=compared)
+    shown = replace(card, estimator=describe_fitted(model), mitigation=compared)
     for text in (render_html(shown, {}), render_markdown(shown)):
         assert "is a LogisticRegression inside ThresholdOptimisation (mitigation: reweighing, constraint=" in text
         assert "constraint=equalized_odds" in text

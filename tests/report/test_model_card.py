@@ -1,19 +1,18 @@
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 from importlib import metadata
 from itertools import pairwise
 
 import pytest
+from pydantic import ValidationError
 
-from rai_kedro.intervals.estimate import EstimateError
+from rai_kedro.performance.figure import Figure
 from rai_kedro.report.model_card import (
     CANDIDATE_STATUS,
     CarbonFigure,
     CardParts,
-    Estimate,
     Identity,
     MitigationRecord,
     ModelCard,
@@ -27,7 +26,7 @@ from rai_kedro.report.model_card import (
 )
 from rai_kedro.report.rows import ReportRowError
 
-from .conftest import make_fairness
+from .conftest import make_fairness, replace
 
 
 def count_cells(line: str) -> int:
@@ -45,7 +44,7 @@ class TestBuilding:
     def test_column_that_a_mitigation_may_read_is_audited_unless_predictions_need_it(self, parts: CardParts) -> None:
         row = parts.register[2] | {"column": "race", "use": "mitigation"}
         free, needed = (
-            build_model_card(dataclasses.replace(parts, register=[*parts.register, row | {"model_uses": uses}])).lanes
+            build_model_card(replace(parts, register=[*parts.register, row | {"model_uses": uses}])).lanes
             for uses in (False, True)
         )
         assert free.audit == ("B", "race")
@@ -53,9 +52,9 @@ class TestBuilding:
         assert "race" not in needed.model
 
     def test_limit_of_the_intervals_is_added_when_there_are_intervals(self, parts: CardParts) -> None:
-        bare = [dataclasses.replace(e, lower=None, upper=None) for e in parts.performance]
+        bare = [replace(e, lower=None, upper=None) for e in parts.performance]
         assert len(build_model_card(parts).limits) == 2
-        assert len(build_model_card(dataclasses.replace(parts, performance=bare)).limits) == 1
+        assert len(build_model_card(replace(parts, performance=bare)).limits) == 1
 
     def test_versions_are_those_installed(self) -> None:
         versions = collect_versions(["numpy", "scikit-learn"])
@@ -69,7 +68,7 @@ class TestBuilding:
     def test_register_row_without_owner_is_refused(self, parts: CardParts) -> None:
         row = {key: value for key, value in parts.register[0].items() if key != "owner"}
         with pytest.raises(ReportRowError, match=r"(?s)row 0 \(housing.feature_store.RM\), owner"):
-            build_model_card(dataclasses.replace(parts, register=[row]))
+            build_model_card(replace(parts, register=[row]))
 
     @pytest.mark.parametrize("moment", ["yesterday", "2024-05-01T12:00:00"])
     def test_moment_without_zone_is_refused(self, moment: str) -> None:
@@ -77,8 +76,8 @@ class TestBuilding:
             Identity("housing", "housing", "1", "r", moment, "p", "o")
 
     def test_numbers_that_are_not_finite_are_refused(self) -> None:
-        with pytest.raises(EstimateError, match="not finite"):
-            Estimate("R2", "test", float("nan"), None, None, None, "", "m")
+        with pytest.raises(ValidationError, match="finite number"):
+            Figure(name="R2", split="test", value=float("nan"))
 
     def test_carbon_that_is_missing_needs_a_reason(self) -> None:
         with pytest.raises(ModelCardError, match="without a reason"):
@@ -105,7 +104,7 @@ class TestJson:
     def test_what_to_look_at_is_in_it(self, card: ModelCard) -> None:
         topics = [point["topic"] for point in json.loads(render_json(card))["look_at_first"]]
         assert topics == ["Flagged column in the model"]
-        failing = dataclasses.replace(card, fairness=make_fairness(limit=0.05))
+        failing = replace(card, fairness=make_fairness(limit=0.05))
         first = json.loads(render_json(failing))["look_at_first"][0]
         assert first["topic"] == "Fairness gate"
         assert "says fail" in first["text"]
@@ -164,7 +163,7 @@ class TestMarkdown:
                 assert count_cells(line) == count_cells(following), (line, following)
 
     def test_empty_sections_say_so(self, card: ModelCard) -> None:
-        bare = dataclasses.replace(card, performance=(), fairness=None, carbon=(), limits=())
+        bare = replace(card, performance=(), fairness=None, carbon=(), limits=())
         text = render_markdown(bare)
         assert text.count("Not measured.") == 3
         assert "Not stated." in text
@@ -183,18 +182,18 @@ class TestHtml:
         assert "flagged among them: CRIM" in text
 
     def test_carbon_that_was_not_measured_says_why(self, card: ModelCard) -> None:
-        bare = dataclasses.replace(card, carbon=(CarbonFigure("training", reason="no tracker"),))
+        bare = replace(card, carbon=(CarbonFigure("training", reason="no tracker"),))
         assert "not measured</span>: no tracker" in render_html(bare, {})
 
     def test_empty_sections_say_so(self, card: ModelCard) -> None:
-        bare = dataclasses.replace(card, performance=(), fairness=None, carbon=(), limits=())
+        bare = replace(card, performance=(), fairness=None, carbon=(), limits=())
         text = render_html(bare, {})
         assert text.count("Not measured.") == 3
         assert "Not stated." in text
 
 
 def test_every_part_of_a_card_refuses_what_it_does_not_know(card: ModelCard, mitigation: MitigationRecord) -> None:
-    card = dataclasses.replace(card, mitigation=mitigation)
+    card = replace(card, mitigation=mitigation)
 
     def add_unknown(value: object) -> int:
         """Add an unknown key to every object with fixed fields; return how many were refused."""

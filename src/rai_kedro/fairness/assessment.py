@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -30,6 +29,7 @@ from rai_kedro.fairness.measures.scores import check_scores, count_scores
 from rai_kedro.fairness.measures.stratified import assess_standardised, assess_worst_stratum
 from rai_kedro.fairness.metrics import METRICS
 from rai_kedro.fairness.request import FairnessSpec, MetricError, check_columns, check_request, check_rows
+from rai_kedro.typed import Typed
 
 __all__ = [
     "Assessment",
@@ -47,8 +47,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
-class GroupTable:
+class GroupTable(Typed):
     """The figures of each group that are shown whatever metric was asked for.
 
     Attributes:
@@ -69,35 +68,11 @@ class GroupTable:
     not_assessed: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Assessment:
+class Assessment(Typed):
     """Everything found: what was asked for, and the figures of each group."""
 
-    disparities: tuple[Disparity, ...]
-    tables: tuple[GroupTable, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values that JSON can hold."""
-        tables = [
-            asdict(table) | {"figures": [asdict(f) for f in table.figures], "not_assessed": list(table.not_assessed)}
-            for table in self.tables
-        ]
-        return {"disparities": [disparity.to_dict() for disparity in self.disparities], "tables": tables}
-
-    @classmethod
-    def from_dict(cls, plain: Mapping[str, Any]) -> Assessment:
-        """Rebuild an assessment from :meth:`to_dict`."""
-        tables = (
-            GroupTable(
-                **{
-                    **table,
-                    "figures": tuple(GroupFigure(**figure) for figure in table["figures"]),
-                    "not_assessed": tuple(table["not_assessed"]),
-                }
-            )
-            for table in plain["tables"]
-        )
-        return cls(tuple(Disparity.from_dict(one) for one in plain["disparities"]), tuple(tables))
+    disparities: tuple[Disparity, ...] = ()
+    tables: tuple[GroupTable, ...] = ()
 
 
 def assess_classification(
@@ -149,7 +124,7 @@ def examine_classification(y: Any, prediction: Any, score: Any, audit: pd.DataFr
     if spec.similarity is not None:
         values = np.where(decision < 0, np.nan, decision)
         disparities += _assess_individuals(values, values if scores is None else scores, audit, spec)
-    return Assessment(tuple(disparities), tuple(tables))
+    return Assessment(disparities=tuple(disparities), tables=tuple(tables))
 
 
 def examine_regression(y: Any, prediction: Any, audit: pd.DataFrame, spec: FairnessSpec) -> Assessment:
@@ -184,7 +159,7 @@ def examine_regression(y: Any, prediction: Any, audit: pd.DataFrame, spec: Fairn
             counts = count_distribution(predicted, grouping, bounds=spec.prediction_range)
             disparities += assess_distribution(counts, _setting(grouping, spec))
     disparities += _assess_individuals(predicted, predicted, audit, spec)
-    return Assessment(tuple(disparities), tuple(tables))
+    return Assessment(disparities=tuple(disparities), tables=tuple(tables))
 
 
 def compare_counts(counts: GroupCounts, grouping: Grouping, spec: FairnessSpec) -> list[Disparity]:
@@ -225,7 +200,14 @@ def tabulate_moments(moments: GroupMoments, grouping: Grouping, *, level: float)
 def _tabulate(shown: Iterable[rates.Rate], grouping: Grouping, left_out: dict[str, int], level: float) -> GroupTable:
     figures = tuple(figure for rate in shown for figure in describe(rate, level))
     absent = tuple(f"{group}: {NO_ROWS}" for group in grouping.absent)
-    return GroupTable(grouping.column, grouping.rule, grouping.reference, figures, dict(left_out), absent)
+    return GroupTable(
+        column=grouping.column,
+        rule=grouping.rule,
+        reference=grouping.reference,
+        figures=figures,
+        left_out=dict(left_out),
+        not_assessed=absent,
+    )
 
 
 def _assess_scores(outcome: Binary, scores: Figures | None, grouping: Grouping, spec: FairnessSpec) -> list[Disparity]:

@@ -9,13 +9,13 @@ passes over it.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from rai_kedro.fairness.estimates import Disparity, DisparityKind
+from rai_kedro.typed import Typed
 
 VerdictOutcome: TypeAlias = Literal["pass", "fail", "insufficient_evidence", "not_assessed"]
 GateOutcome: TypeAlias = Literal["pass", "fail", "insufficient_evidence", "could_not_be_evaluated"]
@@ -32,7 +32,7 @@ MOST_TIMES = 100
 _CLOSE = 1e-9
 
 
-class Tolerance(BaseModel):
+class Tolerance(Typed):
     """How far groups may lie apart on one metric.
 
     Attributes:
@@ -43,11 +43,9 @@ class Tolerance(BaseModel):
             not.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     metric: str
     kind: DisparityKind = "difference"
-    limit: float = Field(ge=0, allow_inf_nan=False)
+    limit: float = Field(ge=0)
     column: str | None = None
 
     @model_validator(mode="after")
@@ -62,13 +60,12 @@ class Tolerance(BaseModel):
         return same and self.column in (None, disparity.column)
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(Typed):
     """What the evidence allows to say of one disparity.
 
     Attributes:
         outcome: The verdict.
-        tolerance: The limit it was held against.
+        tolerance: The limit it was judged by.
         disparity: What was judged, with its interval and all its groups.
         rows_needed: Further rows that would settle it in about half of all cases, at the present figures and mix of
             groups; None where the verdict is settled or no feasible number of rows would settle it.
@@ -78,21 +75,11 @@ class Verdict:
     outcome: VerdictOutcome
     tolerance: float
     disparity: Disparity
-    rows_needed: int | None
-    reason: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values that JSON can hold."""
-        return {**vars(self), "disparity": self.disparity.to_dict()}
-
-    @classmethod
-    def from_dict(cls, plain: Mapping[str, Any]) -> Verdict:
-        """Rebuild a verdict from :meth:`to_dict`."""
-        return cls(**{**plain, "disparity": Disparity.from_dict(plain["disparity"])})
+    rows_needed: int | None = None
+    reason: str = ""
 
 
-@dataclass(frozen=True)
-class GateDecision:
+class GateDecision(Typed):
     """The one answer of the gate.
 
     Attributes:
@@ -100,55 +87,34 @@ class GateDecision:
         verdicts: One per disparity that has a tolerance.
         problems: What could not be evaluated, and why; empty otherwise.
         without_tolerance: Disparities reported but not judged, since no tolerance is set for them.
+        exit_code: 0 for pass, 1 for fail, 2 for insufficient evidence, 3 for could not be evaluated.
     """
 
     outcome: GateOutcome
     verdicts: tuple[Verdict, ...] = ()
     problems: tuple[str, ...] = ()
     without_tolerance: tuple[str, ...] = ()
+    exit_code: int = Field(default_factory=lambda given: EXIT_CODES[given["outcome"]])
 
-    @property
-    def exit_code(self) -> int:
-        """Return 0 for pass, 1 for fail, 2 for insufficient evidence, 3 for could not be evaluated."""
-        return EXIT_CODES[self.outcome]
+    @model_validator(mode="after")
+    def _exit_code_follows_from_the_outcome(self) -> GateDecision:
+        if self.exit_code != EXIT_CODES[self.outcome]:
+            raise ValueError(f"the exit code of {self.outcome} is {EXIT_CODES[self.outcome]}, not {self.exit_code}")
+        return self
 
     @classmethod
     def could_not_be_evaluated(cls, problem: str) -> GateDecision:
         """Return the decision for a route on which nothing could be measured: the gate stays closed."""
-        return cls("could_not_be_evaluated", problems=(problem,))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values that JSON can hold, the exit code with them."""
-        return {
-            "outcome": self.outcome,
-            "exit_code": self.exit_code,
-            "verdicts": [verdict.to_dict() for verdict in self.verdicts],
-            "problems": list(self.problems),
-            "without_tolerance": list(self.without_tolerance),
-        }
-
-    @classmethod
-    def from_dict(cls, plain: Mapping[str, Any]) -> GateDecision:
-        """Rebuild a decision from :meth:`to_dict`; an outcome that is not known stays closed with a ``KeyError``."""
-        decision = cls(
-            plain["outcome"],
-            tuple(Verdict.from_dict(verdict) for verdict in plain["verdicts"]),
-            tuple(plain["problems"]),
-            tuple(plain["without_tolerance"]),
-        )
-        EXIT_CODES[decision.outcome]
-        return decision
+        return cls(outcome="could_not_be_evaluated", problems=(problem,))
 
 
-class Gate(BaseModel):
+class Gate(Typed):
     """The gate that a run, the command line, CI and promotion all ask.
 
     Attributes:
         tolerances: What is tolerated, by metric, kind and grouping.
         level: Least confidence level of an interval that the gate accepts.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     tolerances: tuple[Tolerance, ...]
     level: float = Field(default=0.95, gt=0, lt=1)
@@ -182,7 +148,12 @@ class Gate(BaseModel):
             problems += self._problems(disparity)
             verdicts.append(judge(disparity, tolerance.limit))
         outcome = _worst([verdict.outcome for verdict in verdicts], bool(problems))
-        return GateDecision(outcome, tuple(verdicts), tuple(problems), tuple(open_ones))
+        return GateDecision(
+            outcome=outcome,
+            verdicts=tuple(verdicts),
+            problems=tuple(problems),
+            without_tolerance=tuple(open_ones),
+        )
 
     def tolerance_for(self, disparity: Disparity) -> Tolerance | None:
         """Return the tolerance that applies, the one that names the column first, or None."""
@@ -196,7 +167,7 @@ class Gate(BaseModel):
         if not _is_interval(disparity.lower, disparity.upper):
             found.append(f"{disparity.lower} to {disparity.upper} is not an interval")
         elif disparity.lower is None and disparity.upper is None:
-            why = [disparity.reason or "nothing could be compared", *disparity.not_assessed]
+            why = [disparity.note or "nothing could be compared", *disparity.not_assessed]
             found.append(f"no interval: {'; '.join(why)}")
         return [f"{_name(disparity)}: {problem}" for problem in found]
 
@@ -218,24 +189,26 @@ def judge(disparity: Disparity, limit: float) -> Verdict:
         can only grow with another group), ``not_assessed`` otherwise. An open end never lets anything pass.
     """
     low, high = disparity.lower, disparity.upper
-    inside, outside = high, low
-    if disparity.kind == "ratio":
-        inside, outside = low, high
-    extent = f"{_shown(low)} to {_shown(high)}"
+    inside, outside = (low, high) if disparity.kind == "ratio" else (high, low)
+    extent, needed = f"{_shown(low)} to {_shown(high)}", None
+    outcome: VerdictOutcome
     if not _is_interval(low, high) or (low is None and high is None):
-        return Verdict("not_assessed", limit, disparity, None, disparity.reason or "no interval could be made")
-    if outside is not None and _beyond(outside, limit, disparity.kind):
-        return Verdict("fail", limit, disparity, None, f"the whole interval {extent} lies outside {limit:g}")
-    if disparity.not_assessed:
-        absent = "; ".join(disparity.not_assessed)
-        return Verdict("not_assessed", limit, disparity, None, f"{extent} among those present; not assessed: {absent}")
-    if inside is not None and not _beyond(inside, limit, disparity.kind):
-        return Verdict("pass", limit, disparity, None, f"the whole interval {extent} lies within {limit:g}")
-    needed = rows_to_settle(disparity, limit)
-    hint = f"; about {needed:,} further rows like these would settle it in about half of all cases" if needed else ""
-    if needed is None and None not in (disparity.value, low, high):
-        hint = "; no feasible number of rows like these would settle it"
-    return Verdict("insufficient_evidence", limit, disparity, needed, f"the interval {extent} spans {limit:g}{hint}")
+        outcome, reason = "not_assessed", disparity.note or "no interval could be made"
+    elif outside is not None and _beyond(outside, limit, disparity.kind):
+        outcome, reason = "fail", f"the whole interval {extent} lies outside {limit:g}"
+    elif disparity.not_assessed:
+        outcome = "not_assessed"
+        reason = f"{extent} among those present; not assessed: {'; '.join(disparity.not_assessed)}"
+    elif inside is not None and not _beyond(inside, limit, disparity.kind):
+        outcome, reason = "pass", f"the whole interval {extent} lies within {limit:g}"
+    else:
+        needed = rows_to_settle(disparity, limit)
+        outcome, reason = "insufficient_evidence", f"the interval {extent} spans {limit:g}"
+        if needed:
+            reason += f"; about {needed:,} further rows like these would settle it in about half of all cases"
+        elif None not in (disparity.value, low, high):
+            reason += "; no feasible number of rows like these would settle it"
+    return Verdict(outcome=outcome, tolerance=limit, disparity=disparity, rows_needed=needed, reason=reason)
 
 
 def rows_to_settle(disparity: Disparity, limit: float) -> int | None:
@@ -255,7 +228,7 @@ def rows_to_settle(disparity: Disparity, limit: float) -> int | None:
         Further rows, over all groups; None where the value is unknown or lies on the tolerance, an end is open, or
         more than a million or a hundred times the rows at hand would be needed.
     """
-    rows = sum(figure.rows for figure in disparity.groups)
+    rows = sum(figure.n or 0 for figure in disparity.groups)
     value, low, high = disparity.value, disparity.lower, disparity.upper
     if value is None or low is None or high is None or not rows:
         return None

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from rai_kedro.errors import RaiError
+from rai_kedro.intervals.estimate import Estimate, make_interval
 
 Floats: TypeAlias = NDArray[np.float64]
 COMPARABLE = 2
@@ -32,28 +33,6 @@ FEWER_THAN_TWO = "fewer than two groups to compare"
 
 class IntervalError(RaiError):
     """Numbers from which no interval can be made: wrong shape, negative counts, a level outside (0, 1)."""
-
-
-@dataclass(frozen=True)
-class Interval:
-    """An interval at a stated level; an end that the data cannot bound is None, and ``reason`` says why.
-
-    Attributes:
-        lower: Lower end, in the unit of the figure.
-        upper: Upper end.
-        method: How it was made, in words.
-        reason: Why an end is missing or as wide as can be; empty otherwise.
-    """
-
-    lower: float | None
-    upper: float | None
-    method: str
-    reason: str = ""
-
-    @property
-    def width(self) -> float | None:
-        """Return upper minus lower, or None where an end is missing."""
-        return None if self.lower is None or self.upper is None else self.upper - self.lower
 
 
 @dataclass(frozen=True)
@@ -223,8 +202,8 @@ def part_level(level: float, parts: int) -> float:
 
 
 def combine_worst(
-    intervals: Sequence[Interval], level: float, *, kind: Literal["difference", "ratio"] = "difference"
-) -> Interval:
+    intervals: Sequence[Estimate], level: float, *, kind: Literal["difference", "ratio"] = "difference"
+) -> Estimate:
     """Combine the parts of a metric that is the worse of several, for example equalized odds.
 
     Args:
@@ -238,15 +217,15 @@ def combine_worst(
     """
     check_level(level)
     if not intervals:
-        return Interval(None, None, "", "no part to combine")
+        return make_interval(None, None, "", "no part to combine")
     lowers = [part.lower for part in intervals if part.lower is not None]
     uppers = [part.upper for part in intervals if part.upper is not None]
-    reason = "; ".join(dict.fromkeys(part.reason for part in intervals if part.reason))
+    reason = "; ".join(dict.fromkeys(part.note for part in intervals if part.note))
     method = f"worst of {len(intervals)} parts, each at level {part_level(level, len(intervals)):.4g} (Bonferroni): "
-    method += "; ".join(dict.fromkeys(part.method for part in intervals))
+    method += "; ".join(dict.fromkeys(part.how for part in intervals))
     complete_lower, complete_upper = len(lowers) == len(intervals), len(uppers) == len(intervals)
     if kind == "ratio":
         lower, upper = min(lowers) if complete_lower else None, min(uppers, default=None)
     else:
         lower, upper = max(lowers, default=None), max(uppers) if complete_upper else None
-    return Interval(lower, upper, method, reason)
+    return make_interval(lower, upper, method, reason)

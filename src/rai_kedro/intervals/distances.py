@@ -27,13 +27,13 @@ from rai_kedro.intervals.critical import (
     COMPARABLE,
     FEWER_THAN_TWO,
     Floats,
-    Interval,
     IntervalError,
     check_counts,
     check_level,
     largest,
     pair_mask,
 )
+from rai_kedro.intervals.estimate import Estimate, make_interval
 
 KOLMOGOROV_SMIRNOV = (
     "largest Kolmogorov-Smirnov distance over pairs of groups; Dvoretzky-Kiefer-Wolfowitz bands with Massart's (1990) "
@@ -54,7 +54,7 @@ Distance = Literal["kolmogorov_smirnov", "wasserstein"]
 
 def largest_distribution_distance(
     bin_counts: Any, edges: Any, level: float, *, distance: Distance, reference: int | None = None
-) -> Interval:
+) -> Estimate:
     """Return an interval of the largest distance between the distributions of any two groups.
 
     Args:
@@ -74,13 +74,13 @@ def largest_distribution_distance(
     method = KOLMOGOROV_SMIRNOV if distance == "kolmogorov_smirnov" else WASSERSTEIN
     check_level(level)
     if len(counts) < COMPARABLE:
-        return Interval(None, None, method, FEWER_THAN_TWO)
+        return make_interval(None, None, method, FEWER_THAN_TWO)
     mask = pair_mask(len(counts), reference)
     bounds = _smirnov if distance == "kolmogorov_smirnov" else _wasserstein
     lower, upper = bounds(counts, grid, level, mask)
     few = int((counts.sum(axis=1) < _LEAST_ROWS).sum())
     reason = f"{few} of {len(counts)} groups have fewer than two rows: theirs may be anything" if few else ""
-    return Interval(lower, upper, method, reason)
+    return make_interval(lower, upper, method, reason)
 
 
 def distribution_distances(bin_counts: Any, edges: Any, *, distance: Distance) -> Floats:

@@ -29,7 +29,6 @@ from rai_kedro.intervals.critical import (
     FEWER_THAN_TWO,
     Critical,
     Floats,
-    Interval,
     IntervalError,
     check_counts,
     check_level,
@@ -38,6 +37,7 @@ from rai_kedro.intervals.critical import (
     largest,
     pair_mask,
 )
+from rai_kedro.intervals.estimate import Estimate, make_interval
 
 ERROR_SIZE = "Student's t on the log scale, upper limits with a relative spread of at least that of all groups pooled"
 EXTREME = "lower limit at Tukey's critical value over all pairs, upper limit at each pair's own (intersection-union)"
@@ -50,7 +50,7 @@ _TANGENT_FROM = 1.0
 _BORROWED_ROWS = 5
 
 
-def error_size_intervals(rows: Any, means: Any, variances: Any, level: float, *, root: bool = False) -> list[Interval]:
+def error_size_intervals(rows: Any, means: Any, variances: Any, level: float, *, root: bool = False) -> list[Estimate]:
     """Return each group's own interval of the size of its errors (two-sided, not simultaneous).
 
     Args:
@@ -70,16 +70,16 @@ def error_size_intervals(rows: Any, means: Any, variances: Any, level: float, *,
     value = np.sqrt(means) if root else means
     below, above = _log_arms(rows, means, variances, (1 - check_level(level)) / 2, root=root)
     return [
-        Interval(float(low), float(high), ERROR_SIZE)
+        make_interval(float(low), float(high), ERROR_SIZE)
         if n >= _LEAST_ROWS
-        else Interval(None, None, ERROR_SIZE, f"{int(n)} rows: the spread is unknown")
+        else make_interval(None, None, ERROR_SIZE, f"{int(n)} rows: the spread is unknown")
         for n, low, high in zip(rows, value * np.exp(-below), value * np.exp(above), strict=True)
     ]
 
 
 def largest_difference_of_error_sizes(  # noqa: PLR0913 - the moments of the groups and how to read them
     rows: Any, means: Any, variances: Any, level: float, *, root: bool = False, reference: int | None = None
-) -> Interval:
+) -> Estimate:
     """Return an interval of the largest difference between the error sizes of any two groups.
 
     Args:
@@ -98,15 +98,15 @@ def largest_difference_of_error_sizes(  # noqa: PLR0913 - the moments of the gro
     """
     rows, means, variances = _checked(rows, means, variances)
     if rows.size < COMPARABLE:
-        return Interval(None, None, DIFFERENCE, FEWER_THAN_TWO)
+        return make_interval(None, None, DIFFERENCE, FEWER_THAN_TWO)
     tails = critical(rows.size, check_level(level), reference)
     lower, upper = difference_bounds(rows, means, variances, tails, root=root, mask=pair_mask(rows.size, reference))
-    return Interval(float(lower), float(upper) if np.isfinite(upper) else None, DIFFERENCE, _too_few(rows))
+    return make_interval(float(lower), float(upper) if np.isfinite(upper) else None, DIFFERENCE, _too_few(rows))
 
 
 def smallest_ratio_of_error_sizes(  # noqa: PLR0913 - as above
     rows: Any, means: Any, variances: Any, level: float, *, root: bool = False, reference: int | None = None
-) -> Interval:
+) -> Estimate:
     """Return an interval of the smallest ratio between the error sizes of any two groups; arguments as above.
 
     Returns:
@@ -114,9 +114,9 @@ def smallest_ratio_of_error_sizes(  # noqa: PLR0913 - as above
     """
     rows, means, variances = _checked(rows, means, variances)
     if rows.size < COMPARABLE:
-        return Interval(None, None, RATIO, FEWER_THAN_TWO)
+        return make_interval(None, None, RATIO, FEWER_THAN_TWO)
     if (means[rows > 0] <= 0).any():
-        return Interval(None, None, RATIO, "a group has no error at all: the ratio has no meaning")
+        return make_interval(None, None, RATIO, "a group has no error at all: the ratio has no meaning")
     tails, mask = critical(rows.size, check_level(level), reference), pair_mask(rows.size, reference)
     logs = np.log(np.where(rows > 0, means, 1.0)) * (0.5 if root else 1.0)
     known = rows >= _LEAST_ROWS
@@ -126,7 +126,7 @@ def smallest_ratio_of_error_sizes(  # noqa: PLR0913 - as above
         arms = _log_arms(rows, means, variances, tail, root=root)
         sides.append(np.where(both, hybrid_difference(logs, *arms, sign=sign), sign * np.inf))
     lower, upper = largest(sides[0], sides[1], mask)
-    return Interval(float(np.exp(-upper)), float(np.exp(-lower)), RATIO, _too_few(rows))
+    return make_interval(float(np.exp(-upper)), float(np.exp(-lower)), RATIO, _too_few(rows))
 
 
 def difference_bounds(  # noqa: PLR0913 - as above

@@ -3,21 +3,48 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
-
-from pydantic import ConfigDict
 
 from rai_kedro.errors import RaiError
+from rai_kedro.typed import Typed
 
 
 class EstimateError(RaiError):
     """A figure that is neither a finite number nor None."""
 
 
-class _Part:
-    __pydantic_config__ = ConfigDict(extra="forbid")
+class Estimate(Typed):
+    """One measured figure and its interval; what is not known is None, and ``note`` says why.
+
+    What else a figure carries (its name, its group, its metric) is added by the classes that inherit from it.
+
+    Attributes:
+        value: The figure.
+        lower: Lower end of its interval, in the unit of the figure.
+        upper: Upper end.
+        level: Confidence level of the interval, e.g. 0.95.
+        n: Rows behind the figure: its denominator.
+        how: How figure and interval were made, in words.
+        note: Why value or interval is missing, or what else a reader must know; usually empty.
+    """
+
+    value: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+    level: float | None = None
+    n: int | None = None
+    how: str = ""
+    note: str = ""
+
+    @property
+    def width(self) -> float | None:
+        """Return upper minus lower, or None where an end is missing."""
+        return None if self.lower is None or self.upper is None else self.upper - self.lower
+
+
+def make_interval(lower: float | None, upper: float | None, how: str, note: str = "") -> Estimate:
+    """Return an interval without its figure; an end that is not finite is none."""
+    low, high = (None if end is None or not math.isfinite(end) else float(end) for end in (lower, upper))
+    return Estimate(lower=low, upper=high, how=how, note=note)
 
 
 def refuse_non_finite(owner: str, **numbers: float | None) -> None:
@@ -38,52 +65,3 @@ def refuse_non_finite(owner: str, **numbers: float | None) -> None:
                 example=str(number),
                 remedy="give None where a figure is not defined, and say why in its note",
             )
-
-
-@dataclass(frozen=True)
-class Span(_Part):
-    """A figure and its interval without anything else; an end is None where it is not known."""
-
-    value: float | None
-    lower: float | None = None
-    upper: float | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse NaN and infinity."""
-        refuse_non_finite("A figure", value=self.value, lower=self.lower, upper=self.upper)
-
-    @classmethod
-    def read(cls, plain: Mapping[str, Any] | None) -> Span | None:
-        """Read the keys ``value``, ``lower`` and ``upper``; None of nothing."""
-        return None if plain is None else cls(plain["value"], plain["lower"], plain["upper"])
-
-
-@dataclass(frozen=True)
-class Estimate(_Part):
-    """One measured figure and how certain it is.
-
-    Attributes:
-        name: Name of the metric, e.g. ``"MAE"``.
-        split: Rows it was measured on, e.g. ``"test"``.
-        value: The figure; ``None`` where it is not defined (``note`` says why).
-        lower: Lower end of the interval, or ``None``.
-        upper: Upper end of the interval, or ``None``.
-        level: Confidence level of the interval, e.g. 0.95, or ``None`` without an interval.
-        unit: Unit of the figure; empty for a pure number.
-        method: How figure and interval were made, in words.
-        note: What the reader must know about this figure; usually empty.
-    """
-
-    name: str
-    split: str
-    value: float | None
-    lower: float | None
-    upper: float | None
-    level: float | None
-    unit: str
-    method: str
-    note: str = ""
-
-    def __post_init__(self) -> None:
-        """Refuse NaN and infinity."""
-        refuse_non_finite(f"Estimate {self.name}", value=self.value, lower=self.lower, upper=self.upper)

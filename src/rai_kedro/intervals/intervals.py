@@ -13,7 +13,7 @@ bound is None, with a reason; a number that is not finite is never returned.
 Functions over pairs take ``reference``: the position of a group that all others are held against, None for every pair.
 """
 
-from rai_kedro.intervals.critical import Interval, IntervalError, combine_worst, part_level
+from rai_kedro.intervals.critical import IntervalError, combine_worst, part_level
 from rai_kedro.intervals.distances import distribution_distances, largest_distribution_distance
 from rai_kedro.intervals.error_sizes import (
     error_size_intervals,
@@ -36,7 +36,6 @@ from rai_kedro.intervals.proportions import (
 )
 
 __all__ = [
-    "Interval",
     "IntervalError",
     "combine_worst",
     "distribution_distances",

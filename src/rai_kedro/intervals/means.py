@@ -15,7 +15,6 @@ from rai_kedro.intervals.critical import (
     COMPARABLE,
     FEWER_THAN_TWO,
     Floats,
-    Interval,
     IntervalError,
     check_counts,
     check_level,
@@ -26,6 +25,7 @@ from rai_kedro.intervals.critical import (
     pair_mask,
     smallest,
 )
+from rai_kedro.intervals.estimate import Estimate, make_interval
 
 EXTREME = "lower limit at Tukey's critical value over all pairs, upper limit at each pair's own (intersection-union)"
 STUDENT = "Student's t"
@@ -41,7 +41,7 @@ _BORROWED_ROWS = 50
 Scale = Literal["plain", "log"]
 
 
-def mean_intervals(rows: Any, means: Any, variances: Any, level: float) -> list[Interval]:
+def mean_intervals(rows: Any, means: Any, variances: Any, level: float) -> list[Estimate]:
     """Return each group's own interval of its mean (two-sided, not simultaneous).
 
     Args:
@@ -59,16 +59,16 @@ def mean_intervals(rows: Any, means: Any, variances: Any, level: float) -> list[
     rows, means, errors, freedom = _moments(rows, means, variances)
     half = _quantile(freedom, (1 - check_level(level)) / 2) * errors
     return [
-        Interval(float(m - h), float(m + h), STUDENT)
+        make_interval(float(m - h), float(m + h), STUDENT)
         if n >= _LEAST_ROWS
-        else Interval(None, None, STUDENT, f"{int(n)} rows: the spread is unknown")
+        else make_interval(None, None, STUDENT, f"{int(n)} rows: the spread is unknown")
         for n, m, h in zip(rows, means, half, strict=True)
     ]
 
 
 def largest_difference_of_means(
     rows: Any, means: Any, variances: Any, level: float, *, reference: int | None = None
-) -> Interval:
+) -> Estimate:
     """Return an interval of the largest difference between the means of any two groups.
 
     Args:
@@ -86,14 +86,14 @@ def largest_difference_of_means(
     """
     rows, means, errors, freedom = _moments(rows, means, variances)
     if rows.size < COMPARABLE:
-        return Interval(None, None, WELCH, FEWER_THAN_TWO)
+        return make_interval(None, None, WELCH, FEWER_THAN_TWO)
     lower, upper = welch_bounds(means, errors, freedom, check_level(level), reference)
     return _interval(lower, upper, WELCH, freedom)
 
 
 def smallest_ratio_of_means(
     rows: Any, means: Any, variances: Any, level: float, *, reference: int | None = None
-) -> Interval:
+) -> Estimate:
     """Return an interval of the smallest ratio between the means of any two groups; arguments as for the difference.
 
     Returns:
@@ -101,11 +101,11 @@ def smallest_ratio_of_means(
     """
     rows, means, errors, freedom = _moments(rows, means, variances)
     if rows.size < COMPARABLE:
-        return Interval(None, None, FIELLER, FEWER_THAN_TWO)
+        return make_interval(None, None, FIELLER, FEWER_THAN_TWO)
     if (means[rows > 0] <= 0).any():
-        return Interval(None, None, FIELLER, "a mean is not positive: a ratio of means has no meaning")
+        return make_interval(None, None, FIELLER, "a mean is not positive: a ratio of means has no meaning")
     low, high = ratio_bounds(means, errors, freedom, check_level(level), reference)
-    return Interval(float(low), float(high), FIELLER, _too_few(freedom))
+    return make_interval(float(low), float(high), FIELLER, _too_few(freedom))
 
 
 def steadied_variances(freedom: Floats, variances: Floats) -> Floats:
@@ -140,7 +140,7 @@ def largest_difference_of_estimates(  # noqa: PLR0913 - one set of numbers and h
     *,
     scale: Scale = "plain",
     reference: int | None = None,
-) -> Interval:
+) -> Estimate:
     """Return an interval of the largest difference between estimates of independent groups.
 
     Args:
@@ -160,7 +160,7 @@ def largest_difference_of_estimates(  # noqa: PLR0913 - one set of numbers and h
     """
     values, errors, freedom = _estimates(values, standard_errors, freedom)
     if values.size < COMPARABLE:
-        return Interval(None, None, WELCH if scale == "plain" else LOGS, FEWER_THAN_TWO)
+        return make_interval(None, None, WELCH if scale == "plain" else LOGS, FEWER_THAN_TWO)
     if scale == "plain":
         lower, upper = welch_bounds(values, errors, freedom, check_level(level), reference)
         return _interval(lower, upper, WELCH, freedom)
@@ -170,7 +170,7 @@ def largest_difference_of_estimates(  # noqa: PLR0913 - one set of numbers and h
 
 def smallest_ratio_of_estimates(
     values: Any, standard_errors: Any, freedom: Any, level: float, *, reference: int | None = None
-) -> Interval:
+) -> Estimate:
     """Return an interval of the smallest ratio between positive estimates of independent groups, on the log scale.
 
     Arguments as for :func:`largest_difference_of_estimates`.
@@ -180,11 +180,11 @@ def smallest_ratio_of_estimates(
     """
     values, errors, freedom = _estimates(values, standard_errors, freedom)
     if values.size < COMPARABLE:
-        return Interval(None, None, LOG_RATIO, FEWER_THAN_TWO)
+        return make_interval(None, None, LOG_RATIO, FEWER_THAN_TWO)
     if (values <= 0).any():
-        return Interval(None, None, LOG_RATIO, "an estimate is not positive: the ratio has no meaning")
+        return make_interval(None, None, LOG_RATIO, "an estimate is not positive: the ratio has no meaning")
     lower, upper = welch_bounds(np.log(values), errors / values, freedom, check_level(level), reference)
-    return Interval(float(np.exp(-upper)), float(np.exp(-lower)), LOG_RATIO, _too_few(freedom))
+    return make_interval(float(np.exp(-upper)), float(np.exp(-lower)), LOG_RATIO, _too_few(freedom))
 
 
 def welch_bounds(
@@ -285,6 +285,6 @@ def _too_few(freedom: Floats) -> str:
     return f"{few} of {freedom.size} groups have too few rows for a spread: theirs may be anything" if few else ""
 
 
-def _interval(lower: Floats, upper: Floats, method: str, freedom: Floats) -> Interval:
+def _interval(lower: Floats, upper: Floats, method: str, freedom: Floats) -> Estimate:
     end = float(upper) if np.isfinite(upper) else None
-    return Interval(float(lower), end, method, _too_few(freedom))
+    return make_interval(float(lower), end, method, _too_few(freedom))

@@ -14,7 +14,6 @@ from rai_kedro.intervals.critical import (
     FEWER_THAN_TWO,
     Critical,
     Floats,
-    Interval,
     IntervalError,
     check_counts,
     check_level,
@@ -26,11 +25,13 @@ from rai_kedro.intervals.critical import (
     pair_mask,
     smallest,
 )
+from rai_kedro.intervals.estimate import Estimate, make_interval
 from rai_kedro.intervals.proportion_limits import LIMITS, proportion_limits
 
 EXTREME = "lower limit at Tukey's critical value over all pairs, upper limit at each pair's own (intersection-union)"
 DIFFERENCE = f"largest difference over pairs of groups, hybrid (Newcombe 1998, method 10) of {LIMITS}; {EXTREME}"
 RATIO = f"smallest ratio over pairs of groups, hybrid (Donner and Zou 2012) of {LIMITS}; {EXTREME}, exchanged"
+STRATIFIED_LIMITS = f"stratified hybrid interval (Yan and Su 2010; Zou and Donner 2008) of {LIMITS}"
 STRATIFIED = (
     "largest difference of rates, each pair standardised to the strata in which both have rows; stratified hybrid "
     f"interval (Yan and Su 2010; Zou and Donner 2008) of {LIMITS}; {EXTREME}"
@@ -74,7 +75,7 @@ def ratio_bounds(events: Floats, rows: Floats, level: float, reference: int | No
     return smallest(np.where(unknown, 0.0, lower_pairs), np.where(unknown, np.inf, upper_pairs), mask)
 
 
-def proportion_intervals(events: Any, rows: Any, level: float) -> list[Interval]:
+def proportion_intervals(events: Any, rows: Any, level: float) -> list[Estimate]:
     """Return each group's own interval (two-sided, not simultaneous).
 
     Args:
@@ -91,14 +92,14 @@ def proportion_intervals(events: Any, rows: Any, level: float) -> list[Interval]
     events, rows = _checked(events, rows)
     low, high = proportion_limits(events, rows, (1 - check_level(level)) / 2)
     return [
-        Interval(float(a), float(b), LIMITS, "" if n > 0 else "no rows behind this rate: it may be anything")
+        make_interval(float(a), float(b), LIMITS, "" if n > 0 else "no rows behind this rate: it may be anything")
         for a, b, n in zip(low, high, rows, strict=True)
     ]
 
 
 def largest_difference_of_proportions(
     events: Any, rows: Any, level: float, *, reference: int | None = None
-) -> Interval:
+) -> Estimate:
     """Return an interval of the largest difference between the rates of any two groups.
 
     Args:
@@ -115,12 +116,12 @@ def largest_difference_of_proportions(
     """
     events, rows = _checked(events, rows)
     if events.size < COMPARABLE:
-        return Interval(None, None, DIFFERENCE, FEWER_THAN_TWO)
+        return make_interval(None, None, DIFFERENCE, FEWER_THAN_TWO)
     lower, upper = difference_bounds(events, rows, check_level(level), reference)
-    return Interval(float(lower), float(upper), DIFFERENCE, _unknown(rows))
+    return make_interval(float(lower), float(upper), DIFFERENCE, _unknown(rows))
 
 
-def smallest_ratio_of_proportions(events: Any, rows: Any, level: float, *, reference: int | None = None) -> Interval:
+def smallest_ratio_of_proportions(events: Any, rows: Any, level: float, *, reference: int | None = None) -> Estimate:
     """Return an interval of the smallest ratio between the rates of any two groups.
 
     Args:
@@ -137,10 +138,10 @@ def smallest_ratio_of_proportions(events: Any, rows: Any, level: float, *, refer
     """
     events, rows = _checked(events, rows)
     if events.size < COMPARABLE:
-        return Interval(None, None, RATIO, FEWER_THAN_TWO)
+        return make_interval(None, None, RATIO, FEWER_THAN_TWO)
     lower, upper = ratio_bounds(events, rows, check_level(level), reference)
     reason = _unknown(rows) or ("" if events.any() else "no event in any group: the ratio may be anything")
-    return Interval(float(lower), float(upper), RATIO, reason)
+    return make_interval(float(lower), float(upper), RATIO, reason)
 
 
 def standardised_rates(events: Any, rows: Any) -> tuple[Floats, Floats]:
@@ -227,7 +228,7 @@ def standardised_bounds(
 
 def stratified_difference_of_proportions(
     events: Any, rows: Any, level: float, *, reference: int | None = None
-) -> Interval:
+) -> Estimate:
     """Return an interval of the largest difference between rates standardised over strata.
 
     Args:
@@ -245,13 +246,13 @@ def stratified_difference_of_proportions(
     """
     events, rows = _checked(events, rows)
     if events.shape[1] < COMPARABLE:
-        return Interval(None, None, STRATIFIED, FEWER_THAN_TWO)
+        return make_interval(None, None, STRATIFIED, FEWER_THAN_TWO)
     if not shared_pairs(rows, check_level(level), reference)[1].any():
-        return Interval(None, None, STRATIFIED, "no stratum holds rows of two groups to compare")
+        return make_interval(None, None, STRATIFIED, "no stratum holds rows of two groups to compare")
     lower, upper = standardised_bounds(events, rows, level, reference)
     outside = int(rows[(rows > 0).sum(axis=1) < COMPARABLE].sum())
     reason = f"{outside} of {int(rows.sum())} rows lie in strata of one group only" if outside else ""
-    return Interval(float(lower), float(upper), STRATIFIED, reason)
+    return make_interval(float(lower), float(upper), STRATIFIED, reason)
 
 
 def _shared_weights(rows: Floats) -> Floats:

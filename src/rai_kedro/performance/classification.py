@@ -17,14 +17,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import optimize, stats
 
 from rai_kedro.errors import RaiError
-from rai_kedro.intervals.estimate import Estimate
 from rai_kedro.intervals.intervals import proportion_intervals
+from rai_kedro.performance.figure import Figure
 from rai_kedro.performance.regression import limit_errors
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class ClassificationError(RaiError):
 
 def measure_classification(
     y_true: ArrayLike, decision: ArrayLike, score: ArrayLike, *, split: str, level: float = 0.95
-) -> list[Estimate]:
+) -> list[Figure]:
     """Measure accuracy, sensitivity, specificity, precision, AUC and Brier score.
 
     Args:
@@ -89,21 +89,28 @@ def _check(truth: Floats, chosen: Floats, scores: Floats) -> None:
         )
 
 
-def _share(name: str, hit: NDArray[np.bool_], formula: str, where: tuple[str, float]) -> Estimate:
+def _share(name: str, hit: NDArray[np.bool_], formula: str, where: tuple[str, float]) -> Figure:
     split, level = where
     if not hit.size:
-        return Estimate(name, split, None, None, None, level, "", formula, note="no such row")
+        return Figure(name=name, split=split, level=level, n=0, how=formula, note="no such row")
     (interval,) = proportion_intervals([hit.sum()], [hit.size], level)
-    method = f"{formula}; {interval.method}, n={hit.size}"
-    return Estimate(name, split, float(hit.mean()), interval.lower, interval.upper, level, "", method)
+    how = f"{formula}; {interval.how}, n={hit.size}"
+    ends: dict[str, Any] = {"lower": interval.lower, "upper": interval.upper, "level": level}
+    return Figure(name=name, split=split, value=float(hit.mean()), n=hit.size, how=how, **ends)
 
 
-def _auc(truth: Floats, scores: Floats, split: str, level: float) -> Estimate:
+def _auc(truth: Floats, scores: Floats, split: str, level: float) -> Figure:
     positive, negative = scores[truth == 1], scores[truth == 0]
     rows, rarer = f"{positive.size} positive and {negative.size} negative rows", min(positive.size, negative.size)
-    method = f"area under the ROC curve; {_DELONG}, {rows}"
+
+    def make(ends: tuple[float | None, ...], how: str, note: str = "") -> Figure:
+        value, low, high = ends
+        told = f"area under the ROC curve; {how}, {rows}"
+        limits: dict[str, Any] = {"value": value, "lower": low, "upper": high, "level": level}
+        return Figure(name="AUC", split=split, n=scores.size, how=told, note=note, **limits)
+
     if rarer <= 1:
-        return Estimate("AUC", split, None, None, None, level, "", method, note="fewer than two rows of a class")
+        return make((None, None, None), _DELONG, "fewer than two rows of a class")
     ranks, own, other = (stats.rankdata(part) for part in (np.concatenate([positive, negative]), positive, negative))
     above = (ranks[: positive.size] - own) / negative.size
     below = 1 - (ranks[positive.size :] - other) / positive.size
@@ -112,15 +119,13 @@ def _auc(truth: Floats, scores: Floats, split: str, level: float) -> Estimate:
     if not 0 < auc < 1:
         reach = float(((1 - level) / 2) ** (1 / rarer))  # all pairs in order: Clopper and Pearson's lower limit
         low, high = (reach, 1.0) if auc else (0.0, 1 - reach)
-        method = f"area under the ROC curve; {_PAIRS}, {rows}"
-        return Estimate("AUC", split, auc, low, high, level, "", method, note="the scores separate the classes fully")
+        return make((auc, low, high), _PAIRS, "the scores separate the classes fully")
     centre, half = np.log(auc / (1 - auc)), stats.norm.ppf(0.5 + level / 2) * error / (auc * (1 - auc))
     low, high = (float(1 / (1 + np.exp(-end))) for end in (centre - half, centre + half))
     if rarer >= _FEW_ROWS:
-        return Estimate("AUC", split, auc, low, high, level, "", method)
+        return make((auc, low, high), _DELONG)
     least, most = _limit_auc(auc, positive.size, negative.size, level)
-    method, note = f"area under the ROC curve; {_WIDER}, {rows}", f"only {rarer} rows of the rarer class"
-    return Estimate("AUC", split, auc, min(low, least), max(high, most), level, "", method, note=note)
+    return make((auc, min(low, least), max(high, most)), _WIDER, f"only {rarer} rows of the rarer class")
 
 
 def _limit_auc(auc: float, positives: int, negatives: int, level: float) -> tuple[float, float]:
@@ -134,15 +139,16 @@ def _limit_auc(auc: float, positives: int, negatives: int, level: float) -> tupl
     return float(optimize.brentq(beyond, 0.0, auc)), float(optimize.brentq(beyond, auc, 1.0))
 
 
-def _brier(truth: Floats, scores: Floats, split: str, level: float) -> Estimate:
+def _brier(truth: Floats, scores: Floats, split: str, level: float) -> Figure:
     errors = (scores - truth) ** 2
-    method = f"mean squared difference of score and label; log scale with a raised spread, n={errors.size}"
-    if errors.size <= 1:
-        return Estimate("Brier score", split, float(errors.mean()), None, None, level, "", method, note="one row")
+    how = f"mean squared difference of score and label; log scale with a raised spread, n={errors.size}"
+    told: dict[str, Any] = {"name": "Brier score", "split": split, "level": level, "n": errors.size, "how": how}
     mean = float(errors.mean())
+    if errors.size <= 1:
+        return Figure(value=mean, note="one row", **told)
     relative = errors / mean - 1 if mean > 0 else np.zeros_like(errors)
     _, low, high = limit_errors(np.array([mean]), relative[np.newaxis, :], level)[:, 0]
-    return Estimate("Brier score", split, mean, float(low), min(1.0, float(high)), level, "", method)
+    return Figure(value=mean, lower=float(low), upper=min(1.0, float(high)), **told)
 
 
 def iterate_roc(truth: Floats, scores: Floats) -> Iterator[tuple[float, float]]:

@@ -41,14 +41,14 @@ the rows a model was fitted on it describes the fit, not what to expect of new r
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import stdtrit
 
 from rai_kedro.errors import RaiError
-from rai_kedro.intervals.estimate import Estimate
+from rai_kedro.performance.figure import Figure
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -76,9 +76,6 @@ class _Metric:
     unit: str
     formula: str
 
-    def name_on(self, blank: Estimate) -> Estimate:
-        return replace(blank, name=self.name, unit=self.unit, method=f"{self.formula}; {blank.method}")
-
 
 _METRICS = (
     _Metric("R2", "", "1 - sum of squared errors / sum of squares about the mean label"),
@@ -93,7 +90,7 @@ def measure_performance(
     y_pred: ArrayLike,
     *,
     level: float = 0.95,
-) -> list[Estimate]:
+) -> list[Figure]:
     """Measure R2, MAE, MAPE and RMSE with intervals on the log scale.
 
     Args:
@@ -118,13 +115,10 @@ def measure_performance(
             example=f"level={level}",
             remedy="choose a level between 0 and 1, e.g. 0.95",
         )
-    method = f"delta method on the log scale with a raised spread, n={len(truth)}, model held fixed"
-    blank = Estimate("", "", None, None, None, level, "", method)
     figures = measure_rows(truth[np.newaxis, :], prediction[np.newaxis, :], level)
-    notes = _explain_undefined(truth)
     return [
-        _estimate(metric.name_on(blank), figures[metric.name][:, 0], note)
-        for metric, note in zip(_METRICS, notes, strict=True)
+        _make_figure(metric, figures[metric.name][:, 0], (len(truth), level, note))
+        for metric, note in zip(_METRICS, _explain_undefined(truth), strict=True)
     ]
 
 
@@ -184,7 +178,7 @@ def limit_errors(value: Floats, contributions: Floats, level: float) -> Floats:
     return np.where(value == 0, 0.0, limits)
 
 
-def label_estimates(estimates: Iterable[Estimate], *, split: str, unit: str) -> list[Estimate]:
+def label_estimates(estimates: Iterable[Figure], *, split: str, unit: str) -> list[Figure]:
     """Name the rows the estimates were measured on and the unit of the label.
 
     Args:
@@ -195,7 +189,7 @@ def label_estimates(estimates: Iterable[Estimate], *, split: str, unit: str) -> 
     Returns:
         The same estimates with split and unit filled in.
     """
-    return [replace(e, split=split, unit=unit if e.unit == LABEL_UNIT else e.unit) for e in estimates]
+    return [e.model_copy(update={"split": split, "unit": unit if e.unit == LABEL_UNIT else e.unit}) for e in estimates]
 
 
 def _check_pairs(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[Floats, Floats]:
@@ -226,9 +220,12 @@ def _explain_undefined(truth: Floats) -> tuple[str, str, str, str]:
     return r2 if constant else "", "", mape if zeros else "", ""
 
 
-def _estimate(blank: Estimate, figures: Floats, note: str) -> Estimate:
-    """Fill one estimate from its value and limits."""
+def _make_figure(metric: _Metric, figures: Floats, told: tuple[int, float, str]) -> Figure:
+    """Make one figure from its value and limits; of one that is not defined, a note is all there is."""
+    n, level, note = told
+    how = f"{metric.formula}; delta method on the log scale with a raised spread, n={n}, model held fixed"
     if note:
-        return replace(blank, level=None, note=note)
+        return Figure(name=metric.name, unit=metric.unit, n=n, how=how, note=note)
     value, lower, upper = (float(figure) for figure in figures)
-    return replace(blank, value=value, lower=lower, upper=upper)
+    ends: dict[str, Any] = {"value": value, "lower": lower, "upper": upper, "level": level}
+    return Figure(name=metric.name, unit=metric.unit, n=n, how=how, **ends)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from rai_kedro.fairness.estimates import Disparity
 from rai_kedro.fairness.grouping import JOIN
 from rai_kedro.fairness.verdicts import VerdictOutcome
-from rai_kedro.report.card_contents import CardColumn, Estimate, ModelCard
+from rai_kedro.performance.figure import Figure
+from rai_kedro.report.card_contents import CardColumn, ModelCard
 from rai_kedro.report.fairness_view import (
     SMALL_GROUP,
     VerdictLine,
@@ -146,7 +147,7 @@ def _list_not_assessed(card: ModelCard, limits: AttentionThresholds) -> Iterator
         yield AttentionPoint("Not audited", text, "fairness")
     small: dict[str, list[str]] = {}
     for column, figure in list_small_groups(card.fairness, limits.small_group):
-        small.setdefault(column, []).append(f"{figure.group} ({figure.rate} of {figure.rows})")
+        small.setdefault(column, []).append(f"{figure.group} ({figure.rate} of {figure.n})")
     for column, groups in small.items():
         text = f"{column}: fewer than {limits.small_group} rows behind a figure of {', '.join(groups)}."
         yield AttentionPoint("Small group", text, "fairness")
@@ -217,7 +218,7 @@ def _list_split_differences(card: ModelCard) -> Iterator[AttentionPoint]:
             yield AttentionPoint("Train and test differ", text, "performance")
 
 
-def _are_apart(one: Estimate, other: Estimate) -> bool:
+def _are_apart(one: Figure, other: Figure) -> bool:
     if one.lower is None or one.upper is None or other.lower is None or other.upper is None:
         return False
     return one.upper < other.lower or other.upper < one.lower

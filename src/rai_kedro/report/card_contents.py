@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
-from rai_kedro.intervals.estimate import Estimate, Span, refuse_non_finite
+from rai_kedro.intervals.estimate import refuse_non_finite
+from rai_kedro.performance.figure import Figure as PerformanceFigure
 from rai_kedro.report.card_base import CardPart, ModelCardError
 from rai_kedro.report.card_fairness import FairnessRecord, QuestionnaireRecord
 from rai_kedro.report.card_mitigation import MitigationRecord
@@ -22,7 +23,6 @@ __all__ = [
     "CarbonFigure",
     "CardColumn",
     "CardWithFigures",
-    "Estimate",
     "Estimator",
     "FairnessRecord",
     "Identity",
@@ -32,7 +32,6 @@ __all__ = [
     "ModelCard",
     "ModelCardError",
     "QuestionnaireRecord",
-    "Span",
     "TrainingData",
     "Uses",
     "Wrapper",
@@ -261,7 +260,7 @@ class ModelCard(CardPart):
     data: TrainingData
     columns: tuple[CardColumn, ...]
     lanes: Lanes
-    performance: tuple[Estimate, ...]
+    performance: tuple[PerformanceFigure, ...]
     fairness: FairnessRecord | None
     questionnaire: QuestionnaireRecord
     mitigation: MitigationRecord | None

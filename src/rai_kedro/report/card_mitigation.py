@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from rai_kedro.intervals.estimate import Span
+from rai_kedro.intervals.estimate import Estimate
 from rai_kedro.report.card_base import CardPart
 from rai_kedro.words import write_parameters
 
@@ -41,7 +41,7 @@ class NamedSpan(CardPart):
     """A figure with its name and interval."""
 
     name: str
-    span: Span
+    span: Estimate
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,8 @@ class ComparedModel(CardPart):
     needs_sensitive: bool
     may_be_used: bool
     on_frontier: bool
-    performance: Span | None
-    disparity: Span | None
+    performance: Estimate | None
+    disparity: Estimate | None
     gains: tuple[NamedSpan, ...] = ()
     method: str = ""
     parameters: Mapping[str, JsonValue] = field(default_factory=dict)
@@ -95,8 +95,8 @@ class BeforeAfter(CardPart):
 
     name: str
     kind: str
-    before: Span | None
-    after: Span | None
+    before: Estimate | None
+    after: Estimate | None
 
 
 @dataclass(frozen=True)
@@ -116,8 +116,8 @@ class GroupBeforeAfter(CardPart):
     rows: int
     observed: float | None
     needed: float | None
-    before: Span
-    after: Span | None
+    before: Estimate
+    after: Estimate | None
 
 
 @dataclass(frozen=True)
@@ -214,6 +214,16 @@ def read_comparison(comparison: Plain) -> MitigationRecord | None:
     )
 
 
+def make_estimate(value: float | None, lower: float | None = None, upper: float | None = None) -> Estimate:
+    """Return a figure and its interval without anything else."""
+    return Estimate(value=value, lower=lower, upper=upper)
+
+
+def read_estimate(plain: Plain | None) -> Estimate | None:
+    """Read the keys ``value``, ``lower`` and ``upper``; None of nothing."""
+    return None if plain is None else make_estimate(plain["value"], plain["lower"], plain["upper"])
+
+
 def index_disparities(assessment: Plain | None, column: str) -> dict[tuple[str, str], Plain]:
     """Return the disparities of one grouping by metric and kind; nothing of no assessment."""
     disparities = [] if assessment is None else assessment["disparities"]
@@ -225,7 +235,9 @@ def _index_performance(model: Plain) -> dict[tuple[str, str], Plain]:
 
 
 def _read_model(model: Plain, by: ComparedBy) -> ComparedModel:
-    gains = [NamedSpan(gain["name"], Span(gain["value"], gain["lower"], gain["upper"])) for gain in model["gains"]]
+    gains = [
+        NamedSpan(gain["name"], make_estimate(gain["value"], gain["lower"], gain["upper"])) for gain in model["gains"]
+    ]
     return ComparedModel(
         name=model["name"],
         stage=model["stage"],
@@ -234,8 +246,8 @@ def _read_model(model: Plain, by: ComparedBy) -> ComparedModel:
         needs_sensitive=bool(model["needs_sensitive"]),
         may_be_used=bool(model["may_be_used"]),
         on_frontier=bool(model["on_frontier"]),
-        performance=Span.read(_index_performance(model).get((by.performance, ""))),
-        disparity=Span.read(index_disparities(model["assessment"], by.column).get((by.metric, by.kind))),
+        performance=read_estimate(_index_performance(model).get((by.performance, ""))),
+        disparity=read_estimate(index_disparities(model["assessment"], by.column).get((by.metric, by.kind))),
         gains=tuple(gains),
         method=model.get("method", ""),
         parameters=model.get("parameters", {}),
@@ -246,7 +258,7 @@ def _pair(found: Sequence[Mapping[tuple[str, str], Plain]]) -> tuple[BeforeAfter
     """Put the figures of the unmitigated and, where there is one, of the chosen model beside each other."""
     after = found[1] if len(found) > 1 else {}
     return tuple(
-        BeforeAfter(name, kind, Span.read(figure), Span.read(after.get((name, kind))))
+        BeforeAfter(name, kind, read_estimate(figure), read_estimate(after.get((name, kind))))
         for (name, kind), figure in found[0].items()
     )
 
@@ -272,5 +284,5 @@ def _share(of_rows: float | None, rows: int, task: str) -> float | None:
     return of_rows if of_rows is None or task == "regression" else of_rows / rows if rows else None
 
 
-def _read_share(outcome: Plain) -> Span:
-    return Span(outcome["share"], outcome["lower"], outcome["upper"])
+def _read_share(outcome: Plain) -> Estimate:
+    return make_estimate(outcome["share"], outcome["lower"], outcome["upper"])

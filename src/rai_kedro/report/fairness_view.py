@@ -177,7 +177,7 @@ def list_small_groups(record: FairnessRecord, least: int = SMALL_GROUP) -> tuple
     for table in record.assessment.tables:
         for figure in table.figures:
             kept = found.get((table.column, figure.group))
-            if figure.rows < least and (kept is None or figure.rows < kept.rows):
+            if (figure.n or 0) < least and (kept is None or (figure.n or 0) < (kept.n or 0)):
                 found[table.column, figure.group] = figure
     return tuple((column, figure) for (column, _), figure in found.items())
 
@@ -239,7 +239,7 @@ def _is_of(verdict: Verdict, column: str) -> bool:
 
 
 def _describe_disparity(disparity: Disparity, verdict: Verdict | None, unit: str) -> DisparityLine:
-    apart = disparity.reason if disparity.pair is None else "lower: {}; higher: {}".format(*disparity.pair)
+    apart = disparity.note if disparity.pair is None else "lower: {}; higher: {}".format(*disparity.pair)
     return DisparityLine(
         disparity=disparity,
         kind=name_kind(disparity.kind),
@@ -254,7 +254,7 @@ def _list_groups(table: GroupTable, rates: Sequence[str]) -> Iterable[GroupLine]
     figures = {(figure.group, figure.rate): figure for figure in table.figures}
     for group in dict.fromkeys(figure.group for figure in table.figures):
         of_group = tuple(figures.get((group, rate)) for rate in rates)
-        rows = [figure.rows for figure in of_group if figure is not None]
+        rows = [figure.n or 0 for figure in of_group if figure is not None]
         is_small = min(rows, default=0) < SMALL_GROUP
         yield GroupLine(group, is_small, of_group)
 

@@ -61,7 +61,7 @@ def _draw_rate(assessment: Assessment, rate: str) -> Any:
         error_x=_draw_intervals(figures),
         mode="markers+text",
         marker={"color": BLUE, "size": 9},
-        text=[f"n = {one.rows:,}" for one in figures],
+        text=[f"n = {one.n:,}" for one in figures],
         textposition="top center",
         textfont={"size": 10},
         cliponaxis=False,

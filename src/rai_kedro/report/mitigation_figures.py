@@ -10,8 +10,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from rai_kedro.intervals.estimate import Span
-from rai_kedro.report.card_mitigation import find_before_and_after
+from rai_kedro.report.card_mitigation import find_before_and_after, make_estimate
 from rai_kedro.report.figures import BLUE, GREY, ORANGE, draw_nothing, place, start_figure, style
 from rai_kedro.report.metric_words import name_kind, name_metric
 from rai_kedro.words import format_interval
@@ -300,7 +299,7 @@ def _span(figure: Plain) -> tuple[Any, Any, Any]:
 
 
 def _write(span: Sequence[Any]) -> str:
-    return format_interval(Span(*span))
+    return format_interval(make_estimate(*span))
 
 
 def _when(models: Sequence[Plain], comma: str = "") -> str:

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rai_kedro.intervals.estimate import Span
-from rai_kedro.report.card_mitigation import find_before_and_after, index_disparities
+from rai_kedro.report.card_mitigation import find_before_and_after, index_disparities, make_estimate, read_estimate
 from rai_kedro.report.figures import draw_nothing
 from rai_kedro.report.metric_words import name_metric
 from rai_kedro.report.mitigation_figures import (
@@ -155,11 +154,11 @@ def _describe(model: Plain, comparison: Plain) -> ModelRow:
 
 
 def _write(figure: Plain | None) -> str:
-    return format_span(Span.read(figure))
+    return format_span(read_estimate(figure))
 
 
 def _write_gain(gain: Plain, *, named: bool) -> str:
-    text = format_gain(Span(gain["value"], gain["lower"], gain["upper"]))
+    text = format_gain(make_estimate(gain["value"], gain["lower"], gain["upper"]))
     return f"{gain['name']} {text}" if named else text
 
 

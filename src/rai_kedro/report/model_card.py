@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from rai_kedro.performance.figure import Figure as PerformanceFigure
 from rai_kedro.report.attention import list_attention
 from rai_kedro.report.card_contents import (
     CANDIDATE_STATUS,
     CarbonFigure,
     CardColumn,
-    Estimate,
     Estimator,
     FairnessRecord,
     Identity,
@@ -45,7 +45,6 @@ __all__ = [
     "CarbonFigure",
     "CardColumn",
     "CardParts",
-    "Estimate",
     "Estimator",
     "FairnessRecord",
     "Identity",
@@ -99,7 +98,7 @@ class CardParts:
     uses: Uses
     data: TrainingData
     register: Sequence[Mapping[str, Any]]
-    performance: Sequence[Estimate]
+    performance: Sequence[PerformanceFigure]
     fairness: FairnessRecord | None
     questionnaire: QuestionnaireRecord
     mitigation: MitigationRecord | None
@@ -313,9 +312,9 @@ def _explain_levels(card: ModelCard) -> str:
     )
 
 
-def _tabulate(estimates: Sequence[Estimate]) -> list[tuple[str, str, dict[str, Estimate]]]:
+def _tabulate(estimates: Sequence[PerformanceFigure]) -> list[tuple[str, str, dict[str, PerformanceFigure]]]:
     """Return one line per metric: name, unit, estimate by split."""
-    lines: dict[tuple[str, str], dict[str, Estimate]] = {}
+    lines: dict[tuple[str, str], dict[str, PerformanceFigure]] = {}
     for estimate in estimates:
         lines.setdefault((estimate.name, estimate.unit), {})[estimate.split] = estimate
     return [(name, unit, by_split) for (name, unit), by_split in lines.items()]

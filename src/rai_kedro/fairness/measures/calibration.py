@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from rai_kedro.fairness.measures.counts import Counts, Figures
 from rai_kedro.fairness.measures.disparities import KINDS, Beside, Setting, report
 from rai_kedro.fairness.measures.scores import ScoreCounts
 from rai_kedro.intervals import intervals
-from rai_kedro.intervals.intervals import Interval
+from rai_kedro.intervals.estimate import Estimate, make_interval
 
 UNDEFINED = "no rows with a label and a score"
 
@@ -28,7 +28,7 @@ class _Cells:
     events: Counts
     scores: Figures
 
-    def intervals(self, level: float) -> list[Interval]:
+    def intervals(self, level: float) -> list[Estimate]:
         return intervals.proportion_intervals(self.events, self.rows, level) if len(self.rows) else []
 
 
@@ -47,7 +47,9 @@ def assess_well_calibration(sums: ScoreCounts, setting: Setting) -> list[Dispari
     cells = _find_cells(sums)
     shares = cells.events / np.maximum(cells.rows, 1)
     figures = tuple(
-        GroupFigure(group, int(n), float(p - s), _minus(i.lower, s), _minus(i.upper, s), name, i.reason)
+        GroupFigure.make(
+            group, name, int(n), float(p - s), make_interval(_minus(i.lower, s), _minus(i.upper, s), i.how, i.note)
+        )
         for group, name, n, p, s, i in zip(
             cells.groups, cells.names, cells.rows, shares, cells.scores, cells.intervals(setting.level), strict=True
         )
@@ -57,7 +59,7 @@ def assess_well_calibration(sums: ScoreCounts, setting: Setting) -> list[Dispari
     made = []
     for kind in KINDS:
         parts = [_deviate(p, s, i, kind) for p, s, i in zip(shares, cells.scores, together, strict=True)]
-        nothing = Comparison(None, None, Interval(None, None, "none", UNDEFINED))
+        nothing = Comparison(None, None, make_interval(None, None, "none", UNDEFINED))
         outcome = worst(parts or [nothing], kind, setting.level)
         made.append(report("well_calibration", kind, outcome, Beside(figures, missing, sums.left_out), setting))
     return made
@@ -78,15 +80,19 @@ def _find_cells(sums: ScoreCounts) -> _Cells:
     )
 
 
-def _deviate(share: float, score: float, interval: Interval, kind: Kind) -> Comparison:
+def _deviate(share: float, score: float, interval: Estimate, kind: Kind) -> Comparison:
     """Hold a share, known to lie in an interval, against the mean score."""
     ends: Any = (interval.lower, interval.upper)
     covered = ends[0] <= score <= ends[1]
     if kind == "difference":
         near, far = sorted(abs(end - score) for end in ends)
-        return Comparison(abs(float(share - score)), None, replace(interval, lower=0.0 if covered else near, upper=far))
+        return Comparison(
+            abs(float(share - score)),
+            None,
+            interval.model_copy(update={"lower": near * (not covered), "upper": far}),
+        )
     far, near = sorted(_smaller_ratio(end, score) for end in ends)
-    found = replace(interval, lower=far, upper=1.0 if covered else near)
+    found = interval.model_copy(update={"lower": far, "upper": 1.0 if covered else near})
     return Comparison(_smaller_ratio(float(share), score), None, found)
 
 

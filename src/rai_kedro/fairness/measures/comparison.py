@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -20,7 +20,7 @@ from rai_kedro.intervals.critical import (
     pair_mask,
     smallest,
 )
-from rai_kedro.intervals.intervals import Interval
+from rai_kedro.intervals.estimate import Estimate, make_interval
 from rai_kedro.intervals.proportion_limits import proportion_limits
 
 Kind: TypeAlias = Literal["difference", "ratio"]
@@ -36,7 +36,7 @@ class Comparison:
 
     value: float | None
     pair: tuple[str, str] | None
-    interval: Interval
+    interval: Estimate
 
 
 def describe(rate: Rate, level: float) -> tuple[GroupFigure, ...]:
@@ -53,10 +53,9 @@ def describe(rate: Rate, level: float) -> tuple[GroupFigure, ...]:
     found = dict(zip(known.tolist(), _own_intervals(rate.at(known), level), strict=True)) if len(known) else {}
     figures = []
     for at, group in enumerate(rate.groups):
-        interval = found.get(at, Interval(None, None, "none", rate.undefined))
+        interval = found.get(at, make_interval(None, None, "none", rate.undefined))
         value = float(rate.values[at]) if at in found else None
-        ends = (interval.lower, interval.upper)
-        figures.append(GroupFigure(group, int(rate.rows[at]), value, *ends, rate.name, interval.reason))
+        figures.append(GroupFigure.make(group, rate.name, int(rate.rows[at]), value, interval))
     return tuple(figures)
 
 
@@ -74,12 +73,12 @@ def compare(rate: Rate, kind: Kind, level: float, *, reference: str | None = Non
     """
     rate = rate.at(rate.known())
     if len(rate.groups) < 2 or (reference is not None and reference not in rate.groups):  # noqa: PLR2004
-        return Comparison(None, None, Interval(None, None, "none", FEWER_THAN_TWO))
+        return Comparison(None, None, make_interval(None, None, "none", FEWER_THAN_TWO))
     at = None if reference is None else rate.groups.index(reference)
     low, high = find_pair(rate.values, kind, at)
     value = divide(rate.values[low], rate.values[high]) if kind == "ratio" else rate.values[high] - rate.values[low]
     if value is None:
-        return Comparison(None, None, Interval(None, None, "none", NO_RATIO))
+        return Comparison(None, None, make_interval(None, None, "none", NO_RATIO))
     pair = (rate.groups[low], rate.groups[high])
     return Comparison(float(value), pair, _interval(rate, kind, level, at))
 
@@ -108,11 +107,11 @@ def worst(parts: Sequence[Comparison], kind: Kind, level: float) -> Comparison:
     return Comparison(decisive.value, decisive.pair, interval)
 
 
-def _open(part: Comparison, kind: Kind) -> Interval:
+def _open(part: Comparison, kind: Kind) -> Estimate:
     """Return the interval of a part; of one without a value, all that it may be."""
     if part.value is not None or kind == "difference":
         return part.interval
-    return replace(part.interval, lower=0.0, upper=1.0)
+    return part.interval.model_copy(update={"lower": 0.0, "upper": 1.0})
 
 
 def find_pair(values: Figures, kind: Kind, reference: int | None) -> tuple[int, int]:
@@ -144,7 +143,7 @@ def divide(low: float, high: float) -> float | None:
     return None if low < 0 or high <= 0 else float(low / high)
 
 
-def _own_intervals(rate: Rate, level: float) -> list[Interval]:
+def _own_intervals(rate: Rate, level: float) -> list[Estimate]:
     if rate.family == "mean":
         return intervals.mean_intervals(rate.rows, rate.values, rate.measured, level)
     if rate.family == "error_size":
@@ -153,11 +152,11 @@ def _own_intervals(rate: Rate, level: float) -> list[Interval]:
         return intervals.error_size_intervals(rate.rows, rate.values**2, rate.measured, level, root=True)
     found = intervals.proportion_intervals(rate.measured, rate.rows, level)
     if rate.family == "odds":
-        return [Interval(_odds(i.lower), _odds(i.upper), f"odds of: {i.method}", i.reason) for i in found]
+        return [make_interval(_odds(i.lower), _odds(i.upper), f"odds of: {i.how}", i.note) for i in found]
     return found
 
 
-def _interval(rate: Rate, kind: Kind, level: float, reference: int | None) -> Interval:
+def _interval(rate: Rate, kind: Kind, level: float, reference: int | None) -> Estimate:
     rows, values, measured = rate.rows, rate.values, rate.measured
     is_difference = kind == "difference"
     if rate.family == "odds":
@@ -177,7 +176,7 @@ def _interval(rate: Rate, kind: Kind, level: float, reference: int | None) -> In
     return of_shares(measured, rows, level, reference=reference)
 
 
-def _interval_of_odds(rate: Rate, kind: Kind, level: float, reference: int | None) -> Interval:
+def _interval_of_odds(rate: Rate, kind: Kind, level: float, reference: int | None) -> Estimate:
     tails, mask = critical(len(rate.groups), level, reference), pair_mask(len(rate.groups), reference)
     ends = {}
     for tail in (tails.lower, tails.upper):
@@ -191,7 +190,7 @@ def _interval_of_odds(rate: Rate, kind: Kind, level: float, reference: int | Non
         found = largest(lower, upper, mask)
     else:
         found = smallest(hybrid_ratio(odds, *of_one, sign=-1), hybrid_ratio(odds, *of_all, sign=1), mask)
-    return Interval(float(found[0]), float(found[1]), ODDS)
+    return make_interval(float(found[0]), float(found[1]), ODDS)
 
 
 def _odds(share: float | None) -> float | None:

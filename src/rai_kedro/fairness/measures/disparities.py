@@ -93,7 +93,7 @@ def compare_rates(
         if kind in METRICS[metric].kinds:
             parts = [compare(rate, kind, level, reference=setting.reference) for rate in rates]
             unknown = [
-                f"{rate.name}: {part.interval.reason}"
+                f"{rate.name}: {part.interval.note}"
                 for rate, part in zip(rates, parts, strict=True)
                 if part.value is None and len(parts) > 1
             ]
@@ -121,7 +121,7 @@ def report(metric: str, kind: DisparityKind, outcome: Comparison, beside: Beside
         only = f"only the group {grouping.groups[0]!r} has rows" if grouping.groups else "no group has rows"
         not_assessed.append(f"{grouping.column}: {only}")
     elif outcome.value is None and not not_assessed:
-        not_assessed.append(f"{grouping.column}: {outcome.interval.reason}")
+        not_assessed.append(f"{grouping.column}: {outcome.interval.note}")
     return Disparity(
         metric=metric,
         column=grouping.column,
@@ -133,11 +133,12 @@ def report(metric: str, kind: DisparityKind, outcome: Comparison, beside: Beside
         groups=beside.figures,
         pair=outcome.pair,
         rule=grouping.rule,
-        method=outcome.interval.method,
+        n=sum(figure.n or 0 for figure in beside.figures),
+        how=outcome.interval.how,
         not_assessed=tuple(dict.fromkeys(not_assessed)),
         left_out=dict(beside.left_out),
         reference=setting.reference,
-        reason=outcome.interval.reason,
+        note=outcome.interval.note,
     )
 
 

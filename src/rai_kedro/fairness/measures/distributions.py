@@ -22,7 +22,7 @@ from rai_kedro.fairness.measures.counts import (
 from rai_kedro.fairness.measures.disparities import Beside, Setting, report
 from rai_kedro.intervals import intervals
 from rai_kedro.intervals.distances import Distance, distribution_distances
-from rai_kedro.intervals.intervals import Interval
+from rai_kedro.intervals.estimate import make_interval
 
 BINS = 256
 METRIC = "prediction_distribution"
@@ -109,7 +109,7 @@ def _compare(counts: DistributionCounts, distance: Distance, setting: Setting) -
     groups = [counts.groups[at] for at in present]
     reference = setting.reference
     if len(groups) < 2 or (reference is not None and reference not in groups):  # noqa: PLR2004
-        return Comparison(None, None, Interval(None, None, "none", FEWER_THAN_TWO))
+        return Comparison(None, None, make_interval(None, None, "none", FEWER_THAN_TWO))
     rows = counts.counts[present]
     apart = distribution_distances(rows, counts.edges, distance=distance)
     at = None if reference is None else groups.index(reference)
@@ -128,9 +128,9 @@ def _describe(counts: DistributionCounts, distance: Distance, level: float) -> t
     for group, own in zip(counts.groups, counts.counts, strict=True):
         two = np.array([own, total - own])
         if not own.sum() or own.sum() == total.sum():
-            figures.append(GroupFigure(group, int(own.sum()), None, None, None, name, FEWER_THAN_TWO))
+            figures.append(GroupFigure(group=group, rate=name, n=int(own.sum()), note=FEWER_THAN_TWO))
             continue
         value = float(distribution_distances(two, counts.edges, distance=distance)[0, 1])
         found = intervals.largest_distribution_distance(two, counts.edges, level, distance=distance)
-        figures.append(GroupFigure(group, int(own.sum()), value, found.lower, found.upper, name, found.reason))
+        figures.append(GroupFigure.make(group, name, int(own.sum()), value, found))
     return tuple(figures)

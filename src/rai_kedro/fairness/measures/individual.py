@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from rai_kedro.errors import RaiError
 from rai_kedro.fairness.estimates import Disparity, DisparityKind, GroupFigure
 from rai_kedro.fairness.measures.counts import Figures
+from rai_kedro.intervals.estimate import make_interval
 
 ALL = "all rows"
 MISSING_FEATURE = "missing value in a similarity column"
@@ -240,13 +241,14 @@ def _report(
             lower=lower,
             upper=upper,
             level=level,
-            groups=(GroupFigure(ALL, len(rows.positions), figure, lower, upper, name, why),),
+            groups=(GroupFigure.make(ALL, name, len(rows.positions), figure, make_interval(lower, upper, "", why)),),
             pair=None,
             rule=rule,
-            method="none" if share is None else method,
+            n=len(rows.positions),
+            how="none" if share is None else method,
             not_assessed=(f"{ALL}: {why}",) if why else (),
             left_out=rows.left_out,
-            reason=why,
+            note=why,
         )
         for kind, figure, lower, upper in figures
     ]

@@ -23,7 +23,8 @@ from rai_kedro.fairness.measures.disparities import (
 from rai_kedro.fairness.measures.rates import selection_rate
 from rai_kedro.intervals import intervals
 from rai_kedro.intervals.critical import pair_mask, ratio_of_pairs, smallest
-from rai_kedro.intervals.intervals import Interval
+from rai_kedro.intervals.estimate import Estimate, make_interval
+from rai_kedro.intervals.proportions import STRATIFIED_LIMITS as LIMITS
 from rai_kedro.intervals.proportions import shared_pairs, standardised_limits
 
 METRIC = "conditional_statistical_parity"
@@ -70,9 +71,9 @@ def assess_standardised(counts: StratumCounts, setting: Setting) -> list[Dispari
     alone = int(table.rows[(table.rows > 0).sum(axis=1) == 1].sum())
     left_out = counts.left_out | ({ALONE: alone} if alone else {})
     if not table.mask.any():
-        figures = tuple(GroupFigure(group, 0, None, None, None, NAME, NO_STRATUM) for group in counts.groups)
+        figures = tuple(GroupFigure(group=group, rate=NAME, n=0, note=NO_STRATUM) for group in counts.groups)
         missing = [f"{group}: {NO_STRATUM}" for group in counts.groups]
-        nothing = Comparison(None, None, Interval(None, None, "none", NO_STRATUM))
+        nothing = Comparison(None, None, make_interval(None, None, "none", NO_STRATUM))
         return [report(METRIC, kind, nothing, Beside(figures, missing, left_out), setting) for kind in KINDS]
     beside = Beside(table.describe(), table.never_compared(), left_out)
     return [report(METRIC, kind, table.compare(kind), beside, setting) for kind in KINDS]
@@ -118,10 +119,10 @@ class _Table:
         for at, group in enumerate(self.setting.grouping.groups):
             rows = int(self.rows[shared, at].sum())
             if not rows:
-                figures.append(GroupFigure(group, 0, None, None, None, NAME, UNCOMPARED))
+                figures.append(GroupFigure(group=group, rate=NAME, n=0, note=UNCOMPARED))
                 continue
             value, *ends = (float(part[at, at]) for part in (self.values, low, high))
-            figures.append(GroupFigure(group, rows, value, ends[0], ends[1], NAME))
+            figures.append(GroupFigure.make(group, NAME, rows, value, make_interval(ends[0], ends[1], LIMITS)))
         return tuple(figures)
 
     def never_compared(self) -> list[str]:
@@ -146,16 +147,16 @@ class _Table:
         ratios = np.divide(lower, higher, out=np.full_like(lower, np.inf), where=self.mask & (higher > 0))
         low, high = np.unravel_index(int(ratios.argmin()), ratios.shape)
         if np.isinf(ratios[low, high]):
-            return Comparison(None, None, Interval(None, None, "none", "no group has a favourable prediction"))
+            return Comparison(None, None, make_interval(None, None, "none", "no group has a favourable prediction"))
         return Comparison(float(ratios[low, high]), self._name(low, high), self._ratio_interval())
 
     def _name(self, low: np.intp, high: np.intp) -> tuple[str, str]:
         groups = self.setting.grouping.groups
         return groups[low], groups[high]
 
-    def _ratio_interval(self) -> Interval:
+    def _ratio_interval(self) -> Estimate:
         tails, mask = shared_pairs(self.rows, self.setting.level, self.reference)
         upper = ratio_of_pairs(self.values, *self.limits(tails.lower), sign=1)
         lower = ratio_of_pairs(self.values, *self.limits(tails.upper), sign=-1)
         found = smallest(lower, upper, mask)
-        return Interval(float(found[0]), float(found[1]), RATIO)
+        return make_interval(float(found[0]), float(found[1]), RATIO)

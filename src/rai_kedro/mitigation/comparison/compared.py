@@ -30,7 +30,7 @@ class PerformanceFigure:
         upper: Upper end of its interval, or None.
         level: Confidence level, or None without an interval.
         unit: Unit; empty for a pure number.
-        method: How figure and interval were made.
+        how: How figure and interval were made.
         note: What the reader has to know.
     """
 
@@ -40,7 +40,7 @@ class PerformanceFigure:
     upper: float | None
     level: float | None
     unit: str = ""
-    method: str = ""
+    how: str = ""
     note: str = ""
 
     @classmethod

@@ -88,4 +88,4 @@ def _assess_need(
         audit,
         spec.model_copy(update={"metrics": ("mean_signed_error",)}),
     )
-    return Assessment(found.disparities + off.disparities, found.tables + off.tables)
+    return Assessment(disparities=found.disparities + off.disparities, tables=found.tables + off.tables)

@@ -10,6 +10,7 @@ from rai_kedro.fairness.verdicts import GateDecision
 from rai_kedro.hooks.carbon import NOT_MEASURED
 from rai_kedro.mitigation.model_at_hand import describe_model
 from rai_kedro.modelling.estimator import build_estimator
+from rai_kedro.performance.figure import Figure
 from rai_kedro.pipelines.training.nodes import Measured
 from rai_kedro.pipelines.training.parameters import FairnessParameters
 from rai_kedro.pipelines.training.settings import Settings
@@ -17,7 +18,6 @@ from rai_kedro.questionnaire.mapping import recommend
 from rai_kedro.questionnaire.selection import AnswersError, Outcome, check_consistency, follow, load_tree
 from rai_kedro.report.card_contents import (
     CarbonFigure,
-    Estimate,
     FairnessRecord,
     Identity,
     ModelCard,
@@ -84,7 +84,7 @@ def compose_card(
                 git_commit=version.git_commit,
             ),
             register=[row.to_dict() for row in register],
-            performance=[Estimate(**estimate) for estimate in measured.performance],
+            performance=[Figure.from_dict(estimate) for estimate in measured.performance],
             fairness=FairnessRecord(
                 assessment=Assessment.from_dict(measured.fairness_assessment),
                 gate=GateDecision.from_dict(measured.fairness_gate),

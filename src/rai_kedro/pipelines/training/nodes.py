@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -116,7 +116,7 @@ def assess_performance(
             continue
         measured = measure_performance(target, predicted["prediction"], level=level)
         estimates += label_estimates(measured, split=name, unit=training.unit)
-    return [asdict(estimate) for estimate in estimates]
+    return [estimate.to_dict() for estimate in estimates]
 
 
 def assess_fairness(
