@@ -125,6 +125,18 @@ def reset(use_case: str, env: str | None) -> None:
 @rai.command()
 @use_case_option
 @env_option
+@click.option("--month", required=True, help="The month, YYYY-MM.")
+@click.option("--reason", default="", help="Why; kept as evidence.")
+def rescore(use_case: str, env: str | None, month: str, reason: str) -> None:
+    """Score a month again whose data changed, with the version in production, and record it."""
+    from rai_kedro.commands.rescore import score_again
+
+    _with_short_errors(score_again)(use_case, env, month, reason)
+
+
+@rai.command()
+@use_case_option
+@env_option
 @click.option("--answers", type=click.Path(), default=None, help="File of answers instead of questions.")
 @click.option("--yes", is_flag=True, help="Write without asking for confirmation.")
 def questionnaire(use_case: str, env: str | None, answers: str | None, yes: bool) -> None:

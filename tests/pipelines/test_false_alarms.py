@@ -19,6 +19,8 @@ from rai_kedro.frames import Store
 from rai_kedro.mitigation.comparison import Uncompared
 from rai_kedro.monitoring import DriftParameters, check_samples, detect_drift, plan_tests
 from rai_kedro.pipelines.monitoring import nodes as monitoring
+from rai_kedro.pipelines.monitoring.plan import MonitoringParameters
+from rai_kedro.pipelines.monitoring.reading import MonthReader
 from rai_kedro.pipelines.simulation.nodes import simulate_stores
 from rai_kedro.pipelines.training import nodes as training
 from rai_kedro.pipelines.training.parameters import (
@@ -55,9 +57,11 @@ class World:
     def months(self) -> Iterator[tuple[str, pd.DataFrame]]:
         """Score month by month, and join the predictions to both lanes as monitoring does."""
         governed = self.contract.datasets["feature_store"]
-        names = tuple(key.removeprefix("month=") for key in self.features)
-        scored = monitoring.score_months(names, self.features, self.labels, self.production, self.contract)
-        for month, saved in zip(names, scored, strict=True):
+        reader = MonthReader(self.features, self.labels, self.contract)
+        parameters = MonitoringParameters(drift=self.drift)
+        scored = monitoring.score_months(tuple(reader.months), reader, self.production, self.contract, parameters)
+        for month, (saved, problems) in zip(reader.months, scored, strict=False):
+            assert not problems
             [predictions] = saved.values()
             features = self.features[f"month={month}"]()
             yield month, monitoring.join_predictions(features, predictions, governed)

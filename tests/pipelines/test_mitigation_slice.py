@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import date
 from pathlib import Path
@@ -14,6 +15,7 @@ from kedro.pipeline import Pipeline, node
 from kedro.runner import SequentialRunner
 from pydantic import ValidationError
 
+from rai_kedro.contract.columns import Contract
 from rai_kedro.contract.lanes import LaneError
 from rai_kedro.contract.reading import read_contract
 from rai_kedro.datasets.month_store import MonthStore
@@ -21,6 +23,8 @@ from rai_kedro.mitigation.comparison import Comparison, Uncompared
 from rai_kedro.mitigation.sensitive import MitigationError
 from rai_kedro.pipeline_registry import register_pipelines
 from rai_kedro.pipelines.monitoring.nodes import score_months
+from rai_kedro.pipelines.monitoring.plan import MonitoringParameters, Problem
+from rai_kedro.pipelines.monitoring.reading import MonthReader
 from rai_kedro.pipelines.training.parameters import FairnessParameters, TrainingParameters
 from rai_kedro.release.production import ProductionModel
 
@@ -30,6 +34,15 @@ NEEDS_LSTAT = {"methods": [{"method": "correlation_removal"}], "chosen": "correl
 def permitted(until: str = "2026-12-31") -> dict[str, dict[str, Any]]:
     justification = {"by": "data officer", "reason": "lower errors where incomes are low", "until": until}
     return {"LSTAT": {"use": "mitigation", "justification": justification}}
+
+
+def score(
+    stores: tuple[Mapping[str, Any], Mapping[str, Any]], production: ProductionModel, contract: Contract
+) -> tuple[dict[str, pd.DataFrame], list[Problem]]:
+    """Score every month; what was saved, and what was passed over."""
+    reader, parameters = MonthReader(*stores, contract), MonitoringParameters(drift={})
+    chunks = list(score_months(tuple(reader.months), reader, production, contract, parameters))
+    return {key: frame for saved, _ in chunks for key, frame in saved.items()}, chunks[-1][1]
 
 
 def scoring(model: Any) -> ProductionModel:
@@ -91,8 +104,9 @@ def test_the_permitted_mitigation_travels_with_the_model(
     stores = january["feature_store"].load(), january["label_store"].load()
     production = scoring(model)
     today = read_contract(path, as_of=date(2026, 6, 1))
-    scored = next(iter(score_months(("2024-01",), *stores, production, today)))
+    scored, problems = score(stores, production, today)
 
+    assert not problems
     frame = next(iter(scored.values()))
     assert frame["prediction"].loc[inputs.features_test.index].tolist() == pytest.approx(
         found["predictions"]["test"]["prediction"].tolist()
@@ -100,8 +114,10 @@ def test_the_permitted_mitigation_travels_with_the_model(
     assert "LSTAT" not in frame
 
     expired = read_contract(path, as_of=date(2027, 1, 1))
-    with pytest.raises(LaneError, match=r"(?s)needs 'LSTAT' for every prediction.*ended on 2026-12-31"):
-        next(iter(score_months(("2024-01",), *stores, production, expired)))
+    scored, [problem] = score(stores, production, expired)
+    assert scored == {}
+    assert isinstance(problem.error, LaneError)
+    assert re.search(r"(?s)needs 'LSTAT' for every prediction.*ended on 2026-12-31", str(problem.error))
 
 
 def test_use_mitigation_without_justification_permits_nothing(
@@ -205,14 +221,15 @@ def test_the_last_month_is_not_before_the_first(parameters: dict[str, Any]) -> N
     assert months.period == "2023-11 to 2024-02"
 
 
-def test_a_month_with_a_group_the_mitigation_has_not_met_stops_before_any_is_written(
+def test_a_month_with_a_group_the_mitigation_has_not_met_is_passed_over(
     make_catalog: Callable[..., DataCatalog], write_contract: Callable[..., Path], january: Mapping[str, MonthStore]
 ) -> None:
     path = write_contract(permitted())
     model = run(make_catalog(path, mitigation=NEEDS_LSTAT), "model")["model"]
     first = january["feature_store"].load()["month=2024-01"]()
     odd = first.assign(month="2024-02", LSTAT=first["LSTAT"].mask(first.index == 3))
-    features = {"month=2024-01": first.copy, "month=2024-02": odd.copy}
+    last = first.assign(month="2024-03")
+    features = {"month=2024-01": first.copy, "month=2024-02": odd.copy, "month=2024-03": last.copy}
     production = scoring(model)
     contract = read_contract(path, as_of=date(2026, 6, 1))
     nullable = contract.datasets["feature_store"].columns["LSTAT"].model_copy(update={"nullable": True})
@@ -220,8 +237,12 @@ def test_a_month_with_a_group_the_mitigation_has_not_met_stops_before_any_is_wri
     store = store.model_copy(update={"columns": {**store.columns, "LSTAT": nullable}})
     contract = contract.model_copy(update={"datasets": {**contract.datasets, "feature_store": store}})
 
-    with pytest.raises(MitigationError, match=r"(?s)not fitted for some of the groups.*month 2024-02, version 1"):
-        next(iter(score_months(("2024-01", "2024-02"), features, {}, production, contract)))
+    scored, [problem] = score((features, {}), production, contract)
+
+    assert list(scored) == ["month=2024-01/model_version=1", "month=2024-03/model_version=1"]
+    assert (problem.month, problem.missing) == ("2024-02", "not scored")
+    assert isinstance(problem.error, MitigationError)
+    assert re.search(r"(?s)not fitted for some of the groups.*month 2024-02, version 1", str(problem.error))
 
 
 def test_categories_that_the_contract_allows_have_to_be_among_the_groups() -> None:

@@ -33,7 +33,8 @@ def read_status(use_case: str, env: str | None) -> dict[str, Any]:
         scored = {
             key.split("/")[0].removeprefix("month="): key for key in catalog.load(f"{use_case}.prediction_history")
         }
-        timeline = f"{use_case}.drift_timeline"
+        name = f"{use_case}.drift_timeline"
+        timeline = catalog.load(name) if scored and catalog.exists(name) else {"months": [], "gaps": []}
         return {
             "use_case": use_case,
             "versions": [
@@ -42,7 +43,8 @@ def read_status(use_case: str, env: str | None) -> dict[str, Any]:
             ],
             "months": months,
             "pending_months": [month for month in months if month not in scored],
-            "drift": catalog.load(timeline)["months"] if scored and catalog.exists(timeline) else [],
+            "drift": timeline["months"],
+            "gaps": timeline["gaps"],
         }
 
 
@@ -53,6 +55,7 @@ def _lines(status: dict[str, Any]) -> list[str]:
     lines += ["", f"months: {len(status['months'])} in the store, {len(pending)} not yet scored"]
     lines += [f"  pending: {', '.join(pending)}"] if pending else []
     lines += ["", "drift:"] + ([_drift_line(month) for month in status["drift"]] or ["  no month tested yet"])
+    lines += [f"  {describe_gap(gap)}" for gap in status["gaps"]]
     return lines
 
 
@@ -63,9 +66,18 @@ def describe_drift(month: dict[str, Any]) -> str:
         month: A month of the drift timeline.
 
     Returns:
-        The verdict, with the columns that drifted.
+        The verdict, with the columns that drifted, and what a reader has to know of the month.
     """
-    return f"DRIFT in {', '.join(month['drifted_columns'])}" if month["verdict"] else "no drift found"
+    verdict = f"DRIFT in {', '.join(month['drifted_columns'])}" if month["verdict"] else "no drift found"
+    remarks = ["used in training"] if month["used_in_training"] else []
+    remarks += [f"STALE: {month['stale']}"] if month["stale"] else []
+    remarks += [f"labels {month['labels']}"] if month["labels"] not in ("unchanged", "none yet") else []
+    return "; ".join([verdict, *remarks])
+
+
+def describe_gap(gap: dict[str, Any]) -> str:
+    """Say what a month lacks that the last monitoring passed over."""
+    return f"{gap['month']}  {gap['missing'].upper()}: {gap['reason']}"
 
 
 def _version_lines(version: dict[str, Any]) -> list[str]:

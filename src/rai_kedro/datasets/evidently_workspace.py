@@ -8,10 +8,18 @@ from typing import Any
 
 from kedro.io import AbstractDataset
 
-from rai_kedro.monitoring import MonthDrift, publish_month, rebuild_dashboard, remove_project, save_html
+from rai_kedro.monitoring import (
+    MonthDrift,
+    find_published,
+    publish_month,
+    rebuild_dashboard,
+    remove_project,
+    save_html,
+    withdraw_month,
+)
 
 
-class EvidentlyWorkspaceDataset(AbstractDataset[Sequence[MonthDrift], Path]):
+class EvidentlyWorkspaceDataset(AbstractDataset[Sequence[MonthDrift], list[str]]):
     """Publishes months into a local Evidently workspace and keeps the dashboard of the model up to date.
 
     Saving a month again replaces it. Each month is also written as a self-contained HTML page.
@@ -42,15 +50,17 @@ class EvidentlyWorkspaceDataset(AbstractDataset[Sequence[MonthDrift], Path]):
         self._project = project
         self.metadata = metadata
 
-    def load(self) -> Path:
-        """Return the workspace folder, for ``evidently ui --workspace``."""
-        return self._filepath
+    def load(self) -> list[str]:
+        """Return the keys of the months that are there, run and page, as ``month=2024-05/model_version=3``."""
+        pages = [tuple(page.stem.split("_version_", 1)) for page in sorted(self._html_folder.glob("*_version_*.html"))]
+        published = find_published(self._filepath, self._project, [(month, version) for month, version in pages])
+        return [f"month={month}/model_version={version}" for month, version in published]
 
     def save(self, data: Sequence[MonthDrift]) -> None:
         """Publish months, then rebuild the dashboard from the last of them; nothing happens for no months."""
         for drift in data:
             run = publish_month(self._filepath, self._project, drift)
-            save_html(run, self._html_folder / f"{drift.month}_version_{drift.model_version}.html")
+            save_html(run, self._page(drift.month, drift.model_version))
         if data:
             rebuild_dashboard(self._filepath, self._project, data[-1])
 
@@ -59,6 +69,14 @@ class EvidentlyWorkspaceDataset(AbstractDataset[Sequence[MonthDrift], Path]):
         remove_project(self._filepath, self._project)
         for page in self._html_folder.glob("*_version_*.html"):
             page.unlink()
+
+    def withdraw(self, month: str, model_version: str) -> None:
+        """Remove one month, before it is scored again."""
+        self._page(month, model_version).unlink(missing_ok=True)
+        withdraw_month(self._filepath, self._project, month, model_version)
+
+    def _page(self, month: str, model_version: str) -> Path:
+        return self._html_folder / f"{month}_version_{model_version}.html"
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath), "project": self._project}

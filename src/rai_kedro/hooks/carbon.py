@@ -66,7 +66,7 @@ class CarbonHook:
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
         """Close the task of a month when its predictions are saved, and start that of the next."""
-        if _INFERENCE not in node.tags or not isinstance(data, dict) or self._catalog is None:
+        if _INFERENCE not in node.tags or not dataset_name.endswith("prediction_store") or self._catalog is None:
             return
         record = self._stop()
         if record and data:

@@ -79,9 +79,13 @@ def _describe_timeline(use_case: str, catalog: DataCatalog, name: str) -> list[s
         )
         for index, month in enumerate(timeline["months"])
     ]
+    rates = [f"{month['family_wise_rate']:g}" for month in timeline["months"][-1:]]
+    stale = [month["month"] for month in timeline["months"] if month["stale"]]
+    again = f"kedro rai rescore --use-case {use_case} --month {stale[0]}" if stale else ""
     return [
         *rows,
-        _row("", f"false-alarm rate of a month: {timeline['months'][-1]['family_wise_rate']:g}", "monitoring.drift"),
+        *([_row("stale", ", ".join(stale), again)] if stale else []),
+        *(_row("", f"false-alarm rate of a month: {rate}", "monitoring.drift") for rate in rates),
         _row("", "timeline and monthly reports", _path(catalog, f"{use_case}.evidently_workspace")),
     ]
 

@@ -8,6 +8,7 @@ from .results import Kind as Kind
 from .results import MonthDrift as MonthDrift
 from .results import drift_frame as drift_frame
 from .results import from_frame as from_frame
+from .staleness import UNREADABLE as UNREADABLE
 from .staleness import MonthDigests as MonthDigests
 from .staleness import content_digest as content_digest
 from .staleness import find_staleness as find_staleness

@@ -9,6 +9,8 @@ import pandas as pd
 from rai_kedro.monitoring.results import MonthDrift
 from rai_kedro.typed import Typed
 
+UNREADABLE = "unreadable"
+"""Stands for the digest of labels that could not be read."""
 _LARGEST_EXACT = 2**53
 
 
@@ -17,7 +19,7 @@ class MonthDigests(Typed):
 
     Attributes:
         features: Digest of its features, see :func:`content_digest`; empty if the store has none.
-        labels: Digest of its labels; empty if there are none.
+        labels: Digest of its labels; empty if there are none, ``unreadable`` if there are and cannot be read.
         unreadable: Why the features could not be read; empty if they could.
     """
 
@@ -50,7 +52,7 @@ def find_staleness(drift: MonthDrift, digests: MonthDigests | None) -> str:
     if digests is None or digests.features == drift.features_digest:
         return ""
     if digests.unreadable:
-        return f"its features can no longer be read: {digests.unreadable}"
+        return f"it can no longer be read: {digests.unreadable}"
     return "its features changed after it was scored" if digests.features else "the feature store no longer has it"
 
 
@@ -58,6 +60,8 @@ def compare_labels(drift: MonthDrift, digests: MonthDigests | None) -> str:
     """Say what became of a month's labels since it was tested: news of its own, no staleness of the score."""
     if digests is None or digests.labels == drift.labels_digest:
         return "unchanged" if drift.labels_digest else "none yet"
+    if digests.labels == UNREADABLE:
+        return "can no longer be read"
     if not drift.labels_digest:
         return "arrived since"
     return "changed since" if digests.labels else "gone since"

@@ -1,143 +1,147 @@
-"""Adapters of the monitoring stage."""
+"""Adapters of the monitoring stage. A month that cannot be scored or tested is named, passed over and tried again."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from functools import cache
+from typing import Any, Protocol
 
 import pandas as pd
 
 from rai_kedro.contract.columns import NUMERIC_TYPES, Contract, DatasetContract
 from rai_kedro.contract.lanes import Lanes, add_sensitive, split_lanes
-from rai_kedro.contract.pairing import load_month, refuse_orphans
 from rai_kedro.errors import RaiError
 from rai_kedro.frames import Store
 from rai_kedro.modelling.prediction import predict_rows, sensitive_input
 from rai_kedro.monitoring import Kind, MonthDrift, build_timeline, detect_drift, draw_timeline, drift_frame, from_frame
 from rai_kedro.months import month_number
-from rai_kedro.pipelines.monitoring.parameters import MonitoringParameters
-from rai_kedro.pipelines.monitoring.plan import ScoredMonth, plan_scoring, plan_testing
+from rai_kedro.pipelines.monitoring.plan import (
+    MonitoringParameters,
+    Problem,
+    ScoredMonth,
+    plan_scoring,
+    plan_testing,
+    summarise_problems,
+)
+from rai_kedro.pipelines.monitoring.reading import MonthReader
 from rai_kedro.release.production import ProductionModel
-
-References = Callable[[str], pd.DataFrame]
 
 _PREDICTED = ("prediction", "score")
 _log = logging.getLogger(__name__)
 
 
+class References(Protocol):
+    """Reference data of any approved version, verified when asked for, and the months it was trained on."""
+
+    def __call__(self, version: str) -> pd.DataFrame:
+        """Return the reference data."""
+
+    def months_trained_on(self, version: str) -> tuple[str, ...]:
+        """Return the months."""
+
+
 def select_months(
-    feature_store: Store,
-    label_store: Store,
-    prediction_history: Store,
-    contract: Contract,
-    parameters: MonitoringParameters,
-) -> tuple[str, ...]:
-    """List the months still to be scored, after a look at each: one bad month stops the run before any is written."""
-    months = plan_scoring(feature_store, label_store, prediction_history, only_next=parameters.months == "next")
-    for month in months:
-        _load_paired(feature_store, label_store, contract, month)
+    feature_store: Store, label_store: Store, prediction_history: Store, contract: Contract
+) -> tuple[MonthReader, tuple[str, ...]]:
+    """List the months still to be scored, and open the stores for all nodes of the run."""
+    months = plan_scoring(feature_store, label_store, prediction_history)
     _log.info("months to score: %s", ", ".join(months) or "none, all are done")
-    return months
+    return MonthReader(feature_store, label_store, contract), months
 
 
 def score_months(
     months: tuple[str, ...],
-    feature_store: Store,
-    label_store: Store,
+    reader: MonthReader,
     production: ProductionModel,
     contract: Contract,
-) -> Iterator[dict[str, pd.DataFrame]]:
-    """Predict month by month with the production model only; each month is saved before the next is read.
-
-    A mitigation that goes by group cannot answer for a group it has not met: then no month is written.
-    """
-    if sensitive_input(production.model) is not None:
-        for month in months:
-            frame = _load_paired(feature_store, label_store, contract, month)
-            _try_month(_split(frame, contract, production, month), production, month)
+    parameters: MonitoringParameters,
+) -> Iterator[tuple[dict[str, pd.DataFrame], list[Problem]]]:
+    """Predict month by month with the production model only; each month is saved before the next is read."""
+    problems: list[Problem] = []
     for month in months:
-        frame = _load_paired(feature_store, label_store, contract, month)
-        lanes = _split(frame, contract, production, month)
         scored = ScoredMonth(month, production.version)
-        predictions = lanes.identifiers.assign(model_version=scored.model_version, run_id=production.run_id).join(
-            predict_rows(production.model, lanes.model)
-        )
+        try:
+            predictions = _score(reader, month, production, contract)
+        except Exception as error:  # one bad month must not end all others
+            problems.append(_pass_over(month, "not scored", error))
+            yield {}, list(problems)
+            continue
         _log.info("  %s scored by version %s: %d rows", month, scored.model_version, len(predictions))
-        yield {scored.key: predictions}
+        yield {scored.key: predictions}, list(problems)
+        if parameters.months == "next":
+            return
+    yield {}, problems
 
 
 def watch_drift(
     prediction_store: Store,
     drift_history: Store,
-    feature_store: Store,
+    published: Sequence[str],
+    reader: MonthReader,
     references: References,
     contract: Contract,
     parameters: MonitoringParameters,
-) -> Iterator[tuple[list[MonthDrift], dict[str, pd.DataFrame]]]:
+) -> Iterator[tuple[list[MonthDrift], dict[str, pd.DataFrame], list[Problem]]]:
     """Test every scored month against the reference of the version that scored it, in production still or not.
 
-    The report is published before the result is stored: a month whose result is there has been published.
+    The report is published before the result is stored. What is stored and no longer published, because a reset was
+    cut off or the workspace deleted, is published again from the result.
     """
-    nothing_waiting = True
-    governed = contract.datasets["feature_store"]
+    problems: list[Problem] = []
+    for key in sorted(set(drift_history) & set(prediction_store) - set(published)):
+        _log.info("  %s published again", key)
+        yield [from_frame(drift_history[key]())], {}, []
+    reference_of = cache(references)
     for scored in plan_testing(prediction_store, drift_history):
-        reference, predictions = references(scored.model_version), prediction_store[scored.key]()
-        drift = detect_drift(
-            reference,
-            join_predictions(load_month(feature_store, governed, scored.month), predictions, governed),
-            kinds=kinds_of(reference, governed),
-            false_alarm_rate=parameters.drift.family_wise_rate,
-            min_rows=parameters.drift.min_rows,
-            month=scored.month,
-            model_version=scored.model_version,
-        ).model_copy(update={"run_id": str(predictions["run_id"].iloc[0])})
+        try:
+            reference = reference_of(scored.model_version)
+            drift = _test(scored, prediction_store[scored.key](), reader, reference, contract, parameters)
+        except Exception as error:  # one bad month must not end all others
+            problems.append(_pass_over(scored.month, "not tested", error))
+            continue
+        used = scored.month in references.months_trained_on(scored.model_version)
+        drift = drift.model_copy(update={"used_in_training": used})
         found = f"drift in {', '.join(drift.drifted_columns)}" if drift.verdict else "no drift found"
         _log.info("  %s tested: %s", scored.month, found)
-        nothing_waiting = False
-        yield [drift], {scored.key: drift_frame(drift)}
-    if nothing_waiting:
-        # Kedro looks at the first item of a generator with several outputs, so there must be one.
-        yield [], {}
+        yield [drift], {scored.key: drift_frame(drift)}, list(problems)
+    # Kedro looks at the first item of a generator with several outputs, so there must be one.
+    yield [], {}, problems
 
 
 def summarise_months(
-    drift_store: Store, feature_store: Store, inference_carbon: dict[str, Any], contract: Contract
+    drift_store: Store,
+    reader: MonthReader,
+    months: tuple[str, ...],
+    inference_carbon: dict[str, Any],
+    scoring_problems: list[Problem],
+    testing_problems: list[Problem],
+    contract: Contract,
 ) -> tuple[dict[str, Any], Any, str, dict[str, Any]]:
     """Put all months so far into a timeline, a figure, a page and MLflow metrics, whose step is the month's number."""
     from rai_kedro.report.drift_page import render_drift_page
 
-    timeline = build_timeline([from_frame(load()) for load in drift_store.values()])
-    first = min(feature_store).removeprefix("month=")
-    metrics: dict[str, Any] = {}
+    records = [from_frame(load()) for load in drift_store.values()]
+    timeline = build_timeline(
+        records,
+        digests={record.month: reader.digests(record.month) for record in records},
+        gaps=[problem.gap for problem in [*scoring_problems, *testing_problems]],
+    )
     for month in timeline["months"]:
-        carbon = inference_carbon.get(ScoredMonth(month["month"], month["model_version"]).key, {})
-        figures = {f"drift.{name}": month[name] for name in ("share", "count", "verdict")}
-        figures |= {f"carbon.{name}": carbon[name] for name in ("energy_kwh", "emissions_g") if name in carbon}
-        for name, value in figures.items():
-            entry = {"value": float(value), "step": month_number(month["month"], first)}
-            metrics.setdefault(name, []).append(entry)
+        if month["stale"]:
+            _log.warning("  %s is stale: %s", month["month"], month["stale"])
     figure = draw_timeline(timeline)
+    metrics = _collect_metrics(timeline, min(reader.months), inference_carbon, months)
     return timeline, figure, render_drift_page(timeline, figure, use_case=contract.use_case), metrics
 
 
-def _try_month(lanes: Lanes, production: ProductionModel, month: str) -> None:
-    """Predict a month for nothing but the error, which then says the month and the version."""
-    try:
-        predict_rows(production.model, lanes.model)
-    except RaiError as error:
-        error.where = f"month {month}, version {production.version}, {error.where}"
-        raise
-
-
-def _load_paired(feature_store: Store, label_store: Store, contract: Contract, month: str) -> pd.DataFrame:
-    """Load the features of a month, and refuse labels that belong to none of its rows."""
-    frame = load_month(feature_store, contract.datasets["feature_store"], month)
-    if f"month={month}" in label_store:
-        labels = load_month(label_store, contract.datasets["label_store"], month)
-        refuse_orphans(frame, labels, contract, month)
-    return frame
+def report_problems(
+    scoring_problems: list[Problem], testing_problems: list[Problem], _timeline: dict[str, Any]
+) -> None:
+    """End the run as failed when a month was passed over, after all else was done and is in the timeline."""
+    if problems := [*scoring_problems, *testing_problems]:
+        raise summarise_problems(problems)
 
 
 def kinds_of(reference: pd.DataFrame, governed: DatasetContract) -> dict[str, Kind]:
@@ -160,6 +164,70 @@ def join_predictions(features: pd.DataFrame, predictions: pd.DataFrame, governed
     key = list(governed.key)
     predicted = [name for name in _PREDICTED if name in predictions]
     return features.merge(predictions[[*key, *predicted]], on=key, how="inner", validate="one_to_one")
+
+
+def _score(reader: MonthReader, month: str, production: ProductionModel, contract: Contract) -> pd.DataFrame:
+    """Predict a month; with the predictions goes what the features were."""
+    lanes = _split(reader.read(month), contract, production, month)
+    try:
+        predicted = predict_rows(production.model, lanes.model)
+    except RaiError as error:
+        error.where = f"month {month}, version {production.version}, {error.where}"
+        raise
+    return lanes.identifiers.assign(
+        model_version=production.version, run_id=production.run_id, features_digest=reader.digests(month).features
+    ).join(predicted)
+
+
+def _test(
+    scored: ScoredMonth,
+    predictions: pd.DataFrame,
+    reader: MonthReader,
+    reference: pd.DataFrame,
+    contract: Contract,
+    parameters: MonitoringParameters,
+) -> MonthDrift:
+    governed = contract.datasets["feature_store"]
+    features, digests = reader.read(scored.month), reader.digests(scored.month)
+    if digests.features != predictions["features_digest"].iloc[0]:
+        raise RaiError(
+            "The features of the month changed after it was scored, so its predictions are of other rows.",
+            where=f"feature store, {scored.month}",
+            remedy=f"score it again: kedro rai rescore --use-case {contract.use_case} --month {scored.month}",
+        )
+    drift = detect_drift(
+        reference,
+        join_predictions(features, predictions, governed),
+        kinds=kinds_of(reference, governed),
+        false_alarm_rate=parameters.drift.family_wise_rate,
+        min_rows=parameters.drift.min_rows,
+        month=scored.month,
+        model_version=scored.model_version,
+    )
+    known = {"features_digest": digests.features, "labels_digest": digests.labels}
+    return drift.model_copy(update={"run_id": str(predictions["run_id"].iloc[0]), **known})
+
+
+def _pass_over(month: str, missing: str, error: Exception) -> Problem:
+    problem = Problem.of(month, missing, error)
+    _log.warning("  %s %s: %s", month, missing, problem.error.what)
+    return problem
+
+
+def _collect_metrics(
+    timeline: dict[str, Any], first: str, inference_carbon: dict[str, Any], scored_now: tuple[str, ...]
+) -> dict[str, Any]:
+    """Gather the figures of each month; carbon only of those that this run scored, or it would count twice."""
+    metrics: dict[str, Any] = {}
+    for month in timeline["months"]:
+        figures = {f"drift.{name}": month[name] for name in ("share", "count", "verdict")}
+        if month["month"] in scored_now:
+            carbon = inference_carbon.get(ScoredMonth(month["month"], month["model_version"]).key, {})
+            figures |= {f"carbon.{name}": carbon[name] for name in ("energy_kwh", "emissions_g") if name in carbon}
+        for name, value in figures.items():
+            entry = {"value": float(value), "step": month_number(month["month"], first)}
+            metrics.setdefault(name, []).append(entry)
+    return metrics
 
 
 def _split(frame: pd.DataFrame, contract: Contract, production: ProductionModel, month: str) -> Lanes:

@@ -4,7 +4,13 @@ from collections.abc import Container
 
 from kedro.pipeline import Pipeline, node
 
-from rai_kedro.pipelines.monitoring.nodes import score_months, select_months, summarise_months, watch_drift
+from rai_kedro.pipelines.monitoring.nodes import (
+    report_problems,
+    score_months,
+    select_months,
+    summarise_months,
+    watch_drift,
+)
 
 
 def create_pipeline(_entries: Container[str] = ()) -> Pipeline:
@@ -16,14 +22,14 @@ def create_pipeline(_entries: Container[str] = ()) -> Pipeline:
         [
             node(
                 select_months,
-                inputs=["feature_store", "label_store", "prediction_history", "contract", "params:monitoring"],
-                outputs="months_to_score",
+                inputs=["feature_store", "label_store", "prediction_history", "contract"],
+                outputs=["month_reader", "months_to_score"],
                 name="select_months",
             ),
             node(
                 score_months,
-                inputs=["months_to_score", "feature_store", "label_store", "production_model", "contract"],
-                outputs="prediction_store",
+                inputs=["months_to_score", "month_reader", "production_model", "contract", "params:monitoring"],
+                outputs=["prediction_store", "scoring_problems"],
                 name="score_months",
                 tags=["carbon.inference"],
             ),
@@ -32,20 +38,35 @@ def create_pipeline(_entries: Container[str] = ()) -> Pipeline:
                 inputs=[
                     "prediction_store",
                     "drift_history",
-                    "feature_store",
+                    "evidently_history",
+                    "month_reader",
                     "references",
                     "contract",
                     "params:monitoring",
                 ],
-                # In this order: a month counts as tested when its result is stored, so that comes last.
-                outputs=["evidently_workspace", "drift_store"],
+                # In this order: a month counts as tested when its result is stored, so that comes after its report.
+                outputs=["evidently_workspace", "drift_store", "testing_problems"],
                 name="watch_drift",
             ),
             node(
                 summarise_months,
-                inputs=["drift_store", "feature_store", "inference_carbon", "contract"],
+                inputs=[
+                    "drift_store",
+                    "month_reader",
+                    "months_to_score",
+                    "inference_carbon",
+                    "scoring_problems",
+                    "testing_problems",
+                    "contract",
+                ],
                 outputs=["drift_timeline", "drift_figure", "drift_page", "monitoring_metrics"],
                 name="summarise_months",
+            ),
+            node(
+                report_problems,
+                inputs=["scoring_problems", "testing_problems", "drift_timeline"],
+                outputs=None,
+                name="report_problems",
             ),
         ]
     )
