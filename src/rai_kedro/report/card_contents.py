@@ -181,6 +181,12 @@ class CardColumn(CardPart):
         """Whether it is what the model learns to predict: the column of the label store that is used."""
         return self.model_uses and self.dataset.rpartition(".")[2] == "label_store"
 
+    @property
+    def place(self) -> str:
+        """Say whether and as what it is in the model."""
+        by_mitigation = "its mitigation" if self.use == "mitigation" else "yes"
+        return "as label" if self.is_label else by_mitigation if self.model_uses else "no"
+
 
 @dataclass(frozen=True)
 class Lanes(CardPart):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from rai_kedro.fairness.assessment import GroupTable
 from rai_kedro.fairness.estimates import Disparity, GroupFigure
@@ -88,6 +89,7 @@ class GroupingView:
         rates: Names of the rates that every group has.
         groups: One line per group, small ones too.
         reference: The group that others are held against; empty where every pair is compared.
+        headings: Of the table of groups: the group, and each rate with its unit.
         metrics: One entry per metric, with a line per kind.
         left_out: Rows left out, with the reason.
         not_assessed: What could not be compared, with the reason.
@@ -98,6 +100,7 @@ class GroupingView:
     rates: tuple[str, ...]
     groups: tuple[GroupLine, ...]
     reference: str
+    headings: tuple[Any, ...]
     metrics: tuple[MetricLines, ...]
     left_out: tuple[str, ...]
     not_assessed: tuple[str, ...]
@@ -221,6 +224,7 @@ def _view(column: str, table: GroupTable | None, record: FairnessRecord) -> Grou
         rates=rates,
         groups=tuple(_list_groups(table, rates)) if table else (),
         reference=next((one.reference for one in disparities if one.reference), "") or "",
+        headings=("Group", *((rate, "figure", record.unit) for rate in rates)),
         metrics=tuple(
             MetricLines(
                 name_metric(metric),

@@ -32,7 +32,6 @@ from rai_kedro.report.card_contents import (
 )
 from rai_kedro.report.card_mitigation import describe_mitigation
 from rai_kedro.report.fairness_view import describe_gate, view_fairness
-from rai_kedro.report.metric_words import name_kind, name_metric
 from rai_kedro.report.page import render_markdown_page, render_page
 from rai_kedro.report.rows import RegisterRow, read_register
 from rai_kedro.words import format_interval, format_share
@@ -64,6 +63,19 @@ __all__ = [
     "render_markdown",
 ]
 
+# Each has its template in templates/sections, which is written once for HTML and Markdown with the macros of
+# html_parts.j2 and markdown_parts.j2. A new section is one line here and its template.
+SECTIONS = {
+    "use": "Use",
+    "columns": "Columns and flags",
+    "performance": "Performance",
+    "fairness": "Fairness",
+    "questionnaire": "Why these metrics",
+    "mitigation": "Mitigation",
+    "carbon": "Carbon",
+    "limits": "Limits",
+    "data": "Data and origin",
+}
 _FORMAT = "rai_kedro.model_card/2"
 _SAMPLING_LIMIT = (
     "The intervals describe the sampling of the rows measured on, with the model held fixed. They do not "
@@ -292,10 +304,13 @@ def _contents(card: ModelCard) -> dict[str, object]:
         "splits": splits,
         "levels": sorted({format_share(estimate.level) for estimate in card.performance if estimate.level}),
         "performance": _tabulate(card.performance),
+        "performance_headings": ["Metric", *([split, "figure"] for split in splits), "Unit"],
+        "mitigation": card.mitigation,
+        "why_unmitigated": card.why_unmitigated,
+        "estimator": card.estimator.name,
         "fairness": None if card.fairness is None else view_fairness(card.fairness),
         "other_level": _explain_levels(card),
-        "name_metric": name_metric,
-        "name_kind": name_kind,
+        "sections": SECTIONS,
     }
 
 

@@ -13,8 +13,9 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
+from rai_kedro.report.metric_words import name_kind, name_metric
 from rai_kedro.words import (
     begin_sentence,
     describe_validity,
@@ -40,7 +41,12 @@ _FILTERS = {
     "moment": format_moment,
     "validity": describe_validity,
     "parameters": write_parameters,
+    "metric_name": name_metric,
+    "kind_name": name_kind,
+    "plain_name": lambda name: name.replace("_", " "),
+    "stage": lambda stage: _STAGES.get(stage, "not at all"),
 }
+_STAGES = {"pre": "before training", "in": "during training", "post": "after training"}
 # What acts as markup inside a line or cell; an interval's brackets and a column's underscore do not.
 _MARKDOWN_MARKUP = re.compile(r"([\\`*|~]|\](?=[(\[:])|(?<!\w)_|_(?!\w))")
 
@@ -93,7 +99,8 @@ def render_markdown_page(template: str, **contents: object) -> str:
     Returns:
         The whole Markdown text.
     """
-    return _environment("markdown").get_template(template).render(contents)
+    text = _environment("markdown").get_template(template).render(contents)
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
 @cache
@@ -106,8 +113,13 @@ def _environment(language: str) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(_FILTERS)
+    environment.filters.update(_FILTERS, one_line=_join_lines)
     return environment
+
+
+def _join_lines(text: str | Markup) -> Markup:
+    """Put what a Markdown line is made of onto one line, trimmed."""
+    return Markup(" ").join(escape(text).split())
 
 
 def _escape_markdown(value: Any) -> Any:

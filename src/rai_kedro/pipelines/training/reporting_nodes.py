@@ -51,8 +51,7 @@ def write_mitigation_page(mitigation_comparison: dict[str, Any], figures: Mappin
     """Show the comparison to people: the recipe's five figures, the trade-off, and all models."""
     from rai_kedro.report.mitigation_report import render_mitigation_page
 
-    target, use_case = settings.training.target, settings.contract.use_case
-    return render_mitigation_page(mitigation_comparison, figures, use_case=use_case, favourable=target)
+    return render_mitigation_page(mitigation_comparison, figures, use_case=settings.contract.use_case)
 
 
 def write_card(
