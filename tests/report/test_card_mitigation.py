@@ -107,7 +107,7 @@ def test_two_intervals_of_one_figure_refer_to_each_other(card: ModelCard, mitiga
 
 def test_card_says_that_nobody_answered(card: ModelCard) -> None:
     assert "Nobody answered the questionnaire" in render_html(card, {})
-    assert "Nobody answered the questionnaire." in render_markdown(card)
+    assert "Nobody answered the questionnaire" in render_markdown(card)
 
 
 def test_card_shows_the_path_of_answers_the_methods_and_contradictions(card: ModelCard) -> None:

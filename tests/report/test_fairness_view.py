@@ -178,7 +178,7 @@ def test_page_and_markdown_say_the_verdict_in_words(card: ModelCard, limit: floa
     changed = replace(card, fairness=record)
 
     assert f'">{word}</span>' in render_html(changed, {})
-    assert f"\n| {word} | statistical parity |" in render_markdown(changed)
+    assert f"\n| {word} | statistical parity (share of rows decided favourably) |" in render_markdown(changed)
     for text in (render_html(changed, {}), render_markdown(changed)):
         assert describe_gate(record.gate) in text
         assert "10 rows: missing label" in text

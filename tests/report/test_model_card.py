@@ -142,7 +142,7 @@ class TestMarkdown:
         parity = card.fairness.gate.verdicts[0].disparity
         assert parity.value == pytest.approx(0.2, abs=0.02)
         assert (
-            f"| pass | statistical parity | share of rows decided favourably | B | difference | {parity.value:.3f} ["
+            f"| pass | statistical parity (share of rows decided favourably) | B | difference | {parity.value:.3f} ["
             in text
         )
         assert "| low | " in text

@@ -13,7 +13,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from rai_kedro.report.metric_words import name_kind, name_metric
 from rai_kedro.words import (
@@ -31,6 +31,7 @@ from rai_kedro.words import (
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
+_STAGES = {"pre": "before training", "in": "during training", "post": "after training"}
 _FILTERS = {
     "number": format_number,
     "interval": format_interval,
@@ -46,7 +47,7 @@ _FILTERS = {
     "plain_name": lambda name: name.replace("_", " "),
     "stage": lambda stage: _STAGES.get(stage, "not at all"),
 }
-_STAGES = {"pre": "before training", "in": "during training", "post": "after training"}
+
 # What acts as markup inside a line or cell; an interval's brackets and a column's underscore do not.
 _MARKDOWN_MARKUP = re.compile(r"([\\`*|~]|\](?=[(\[:])|(?<!\w)_|_(?!\w))")
 
@@ -118,8 +119,8 @@ def _environment(language: str) -> Environment:
 
 
 def _join_lines(text: str | Markup) -> Markup:
-    """Put what a Markdown line is made of onto one line, trimmed."""
-    return Markup(" ").join(escape(text).split())
+    """Put what a Markdown line is made of onto one line, trimmed; a text that is not yet Markdown is made so."""
+    return Markup(" ").join(_escape_markdown(text).split())
 
 
 def _escape_markdown(value: Any) -> Any:
