@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any, Protocol
@@ -146,3 +147,38 @@ def describe_validity(until: str | None, today: date) -> str:
     if days < 0:
         return f"EXPIRED on {until}"
     return f"until {until} ({days} {'day' if days == 1 else 'days'} left)"
+
+
+# Letters by their category that nobody sees, and marks that leave no trace; Unicode calls none of them invisible.
+_UNSEEN = {0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x3164, 0xFFA0, *range(0x180B, 0x1810), *range(0xFE00, 0xFE10)}
+
+
+def make_visible(text: str) -> str:
+    r"""Write out what a terminal or page would obey or hide instead of showing it.
+
+    Control characters and escape codes can fake lines, bidirectional marks can turn words round, and zero-width
+    characters can hide in a name.
+
+    Args:
+        text: Anything that came from outside.
+
+    Returns:
+        The text in one line, such characters as Python writes them: ``"\x1b[2J"``.
+    """
+    return "".join(
+        character.encode("unicode_escape").decode("ascii") if _is_hidden(character) else character for character in text
+    )
+
+
+def find_hidden(text: str) -> str | None:
+    """Return the first character that is not shown as itself, written out; None if there is none."""
+    return next((make_visible(character) for character in text if _is_hidden(character)), None)
+
+
+def has_letters(text: str) -> bool:
+    """Say whether there is a letter in the text that a reader sees."""
+    return any(unicodedata.category(one).startswith("L") and not _is_hidden(one) for one in text)
+
+
+def _is_hidden(character: str) -> bool:
+    return unicodedata.category(character) in {"Cc", "Cf", "Cs", "Zl", "Zp"} or ord(character) in _UNSEEN

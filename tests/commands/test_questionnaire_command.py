@@ -23,7 +23,7 @@ from kedro.framework.project import configure_project
 from rai_kedro.commands.errors import explain
 from rai_kedro.commands.questionnaire import run_questionnaire
 from rai_kedro.questionnaire.selection import check_consistency
-from rai_kedro.release.record import read
+from rai_kedro.release.record import read_evidence
 from rai_kedro.settings import CONFIG_LOADER_ARGS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -90,7 +90,7 @@ def load(project: Path, env: str | None = None) -> dict[str, Any]:
 
 
 def evidence(project: Path) -> list[Any]:
-    return read(project / "data" / "08_reporting" / "evidence" / "hospital.jsonl")
+    return read_evidence(project / "data" / "08_reporting" / "evidence" / "hospital.jsonl")
 
 
 def run(*arguments: Any, typed: str = "", **options: Any) -> Result:

@@ -17,9 +17,9 @@ from sklearn.linear_model import LinearRegression
 from sklearn.neighbors import KNeighborsRegressor
 
 from rai_kedro.datasets.candidate_model import CandidateModelDataset, ModelDatasetError
-from rai_kedro.release.candidate import Candidate, NoRunError
-from rai_kedro.release.model_files import UntrustedModelError
-from rai_kedro.release.versions import UnknownModelError, find_aliases
+from rai_kedro.release.candidate import Candidate
+from rai_kedro.release.model_files import ModelRefusedError
+from rai_kedro.release.versions import ReleaseError, find_aliases
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -91,14 +91,14 @@ def test_nothing_trained_yet_is_a_readable_error(dataset: CandidateModelDataset)
     with pytest.raises(ModelDatasetError, match="kedro run --pipeline") as caught:
         dataset.load()
     assert str(caught.value).startswith("No version of model")
-    assert isinstance(caught.value.__cause__, UnknownModelError)
+    assert isinstance(caught.value.__cause__, ReleaseError)
 
 
 def test_registry_errors_reach_the_user_without_kedros_wrapping(dataset: CandidateModelDataset) -> None:
     with mlflow.start_run(), pytest.raises(DatasetError) as caught:
         dataset.save(make_candidate(KNeighborsRegressor(algorithm="kd_tree")))
     assert str(caught.value).startswith("The model contains types that are not on the reviewed list")
-    assert isinstance(caught.value.__cause__, UntrustedModelError)
+    assert isinstance(caught.value.__cause__, ModelRefusedError)
     assert str(caught.value) == str(caught.value.__cause__)
 
 
@@ -106,7 +106,7 @@ def test_without_a_run_nothing_is_saved(dataset: CandidateModelDataset, monkeypa
     monkeypatch.delenv("MLFLOW_RUN_ID", raising=False)
     with pytest.raises(DatasetError, match="No MLflow run is open") as caught:
         dataset.save(make_candidate())
-    assert isinstance(caught.value.__cause__, NoRunError)
+    assert isinstance(caught.value.__cause__, ReleaseError)
 
 
 def test_goes_to_a_worker_process_and_back(dataset: CandidateModelDataset) -> None:

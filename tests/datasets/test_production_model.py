@@ -23,8 +23,9 @@ from rai_kedro.datasets.production_model import ProductionModelDataset, Referenc
 from rai_kedro.errors import RaiError
 from rai_kedro.release.candidate import Candidate, register_candidate
 from rai_kedro.release.card import attach_card
-from rai_kedro.release.production import ApprovalMissingError, NoProductionVersionError, ProductionModel
+from rai_kedro.release.production import ProductionModel
 from rai_kedro.release.review import ReviewRequest, approve
+from rai_kedro.release.versions import NotApprovedError
 
 FEATURES = ["RM", "AGE"]
 
@@ -124,7 +125,7 @@ def test_missing_approval_is_readable_and_names_the_command(
     assert str(caught.value).startswith(f"No version of {name} is in production")
     assert f"kedro rai approve --use-case {name} --version 1 " in str(caught.value)
     assert "Failed while loading" not in str(caught.value)
-    assert isinstance(caught.value.__cause__, NoProductionVersionError)
+    assert isinstance(caught.value.__cause__, NotApprovedError)
 
 
 def test_nothing_can_be_saved(dataset: ProductionModelDataset) -> None:
@@ -165,7 +166,7 @@ def test_no_runner_skips_the_check(
     assert not scores.exists()
     if runner is not ParallelRunner:  # a worker process sends the exception without its causes
         assert isinstance(caught.value.__cause__, RaiError)
-        assert isinstance(caught.value.__cause__.__cause__, ApprovalMissingError)
+        assert isinstance(caught.value.__cause__.__cause__, NotApprovedError)
     give_approval(dataset)
     runner().run(steps, catalog, hook_manager=_create_hook_manager())
     assert scores.exists()
@@ -185,7 +186,7 @@ def test_references_are_looked_up_by_version_and_go_to_a_worker_process(
     find = ForkingPickler.loads(ForkingPickler.dumps(references.load()))
     pd.testing.assert_frame_equal(find("1"), expected)
     train()
-    with pytest.raises(ApprovalMissingError, match=r"Version 3 .* has no approval on record"):
+    with pytest.raises(NotApprovedError, match=r"Version 3 .* has no approval on record"):
         find("3")
 
 

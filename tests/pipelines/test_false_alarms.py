@@ -97,7 +97,17 @@ def train(features: Store, labels: Store, contract: Contract, parameters: dict[s
     gate, compared = {"outcome": "pass"}, Uncompared("drift is tested here")
     measured = training.Measured([], {}, gate, {}, fingerprint, compared, split)
     candidate = training.assemble_candidate(model, audit_test, predictions, measured, settings)
-    review = Review("housing", "1", "run", "approved", "R. Viewer", "read", "2026-01-01", "", "")
+    review = Review(
+        use_case="housing",
+        version="1",
+        run_id="run",
+        decision="approved",
+        reviewer="R. Viewer",
+        statement="read",
+        reviewed_at="2026-01-01",
+        model_digest="",
+        companion_digest="",
+    )
     return ProductionModel(model, "1", "run", candidate.reference, candidate.contract, review)
 
 

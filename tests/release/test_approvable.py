@@ -20,11 +20,10 @@ from sklearn.linear_model import LinearRegression
 from sklearn.neighbors import KNeighborsRegressor
 
 from rai_kedro.mitigation.alignment import GroupAlignment
-from rai_kedro.release.card_pages import CardPageChangedError
-from rai_kedro.release.examination import ModelUnusableError
-from rai_kedro.release.model_files import ModelFormatError, UntrustedModelError, digest_files
+from rai_kedro.release.model_files import ModelRefusedError, digest_files
 from rai_kedro.release.review import ReviewRequest, approve
-from rai_kedro.release.verification import verify_record
+from rai_kedro.release.verification import verify
+from rai_kedro.release.versions import ChangedError
 
 Ask = Callable[..., ReviewRequest]
 Register = Callable[..., Any]
@@ -41,13 +40,13 @@ class TestUsable:
         file.write_bytes(sio.dumps(KNeighborsRegressor(algorithm="kd_tree").fit([[0.0], [1.0]], [0, 1])))
         digest = digest_files(file.parent)
         client.set_model_version_tag(use_case, "1", "rai.model_digest", digest)
-        with pytest.raises(UntrustedModelError, match="KDTree") as caught:
+        with pytest.raises(ModelRefusedError, match="KDTree") as caught:
             approve(client, ask(), evidence_path)
         assert f"registered model {use_case}, version 1" in str(caught.value)
         assert tempfile.gettempdir() not in str(caught.value)
         file.write_bytes(b"no zip")
         client.set_model_version_tag(use_case, "1", "rai.model_digest", digest_files(file.parent))
-        with pytest.raises(ModelFormatError) as damaged:
+        with pytest.raises(ModelRefusedError) as damaged:
             approve(client, ask(), evidence_path)
         assert tempfile.gettempdir() not in str(damaged.value)
         assert not evidence_path.exists()
@@ -65,11 +64,11 @@ class TestUsable:
         }
         for number, (until, found) in enumerate(held.values(), start=1):
             register(changes={**example, "contract": make_contract(until)})
-            with pytest.raises(ModelUnusableError, match=r"needs 'LSTAT' for every prediction") as caught:
+            with pytest.raises(ModelRefusedError, match=r"needs 'LSTAT' for every prediction") as caught:
                 approve(client, ask(str(number)), evidence_path)
             assert caught.value.example == found
         register(changes={**example, "contract": {"datasets": {}}})
-        with pytest.raises(ModelUnusableError, match="contract cannot be read"):
+        with pytest.raises(ModelRefusedError, match="contract cannot be read"):
             approve(client, ask("3"), evidence_path)
         assert not evidence_path.exists()
         register(changes={**example, "contract": make_contract(today)})
@@ -91,7 +90,7 @@ class TestPages:
         )
         for text in (whole.replace("It fails", "It passes"), smuggled, "no status line", None):
             page.unlink() if text is None else page.write_text(text)
-            with pytest.raises(CardPageChangedError, match=rf"model_card_v1\.{ending}") as caught:
+            with pytest.raises(ChangedError, match=rf"model_card_v1\.{ending}") as caught:
                 approve(client, ask(), evidence_path)
             assert len(str(caught.value).splitlines()) <= 5
         assert not evidence_path.exists()
@@ -99,9 +98,9 @@ class TestPages:
         page.write_text(whole)
         approve(client, ask(), evidence_path)
         assert "approved by Ada" in page.read_text()
-        assert verify_record(client, use_case, evidence_path).findings == ()
+        assert verify(evidence_path, use_case=use_case, client=client).findings == ()
         page.write_text(page.read_text().replace("It fails", "It passes"))
-        (finding,) = verify_record(client, use_case, evidence_path).findings
+        (finding,) = verify(evidence_path, use_case=use_case, client=client).findings
         assert finding == f"version 1: {page.name}, the model card that people read, was changed beyond its status line"
 
     def test_page_that_a_kill_left_half_written_is_put_right_by_approving_again(
@@ -110,9 +109,9 @@ class TestPages:
         page = stored_file(client, register(), "model_card/model_card_v1.html")
         approve(client, ask(), evidence_path)
         page.write_text(page.read_text()[:30])
-        assert verify_record(client, use_case, evidence_path).findings
+        assert verify(evidence_path, use_case=use_case, client=client).findings
         assert not approve(client, ask(), evidence_path).recorded
-        assert verify_record(client, use_case, evidence_path).findings == ()
+        assert verify(evidence_path, use_case=use_case, client=client).findings == ()
 
     def test_card_from_before_pages_were_digested_is_not_approved(
         self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
@@ -123,7 +122,7 @@ class TestPages:
         )
         digest = hashlib.sha256(card.read_bytes()).hexdigest()
         client.set_model_version_tag(use_case, "1", "rai.card_digest", digest)
-        with pytest.raises(CardPageChangedError, match="holds no digests of its pages"):
+        with pytest.raises(ChangedError, match="holds no digests of its pages"):
             approve(client, ask(), evidence_path)
 
 

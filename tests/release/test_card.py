@@ -13,7 +13,8 @@ from mlflow import MlflowClient
 
 from rai_kedro.datasets.candidate_model import ModelDatasetError
 from rai_kedro.datasets.model_card import ModelCardDataset
-from rai_kedro.release.card import CardExistsError, attach_card
+from rai_kedro.release.card import attach_card
+from rai_kedro.release.versions import ReleaseError
 
 
 def test_second_card_is_refused_and_the_first_stays(
@@ -22,7 +23,7 @@ def test_second_card_is_refused_and_the_first_stays(
     version = register()
     artifact = f"runs:/{version.run_id}/model_card/model_card_v1.json"
     before = Path(mlflow.artifacts.download_artifacts(artifact)).read_text()
-    with pytest.raises(CardExistsError, match=r"written once[\s\S]*train a new version"):
+    with pytest.raises(ReleaseError, match=r"written once[\s\S]*train a new version"):
         write_card(version, text="{}")
     assert Path(mlflow.artifacts.download_artifacts(artifact)).read_text() == before
 

@@ -60,8 +60,7 @@ from rai_kedro.modelling.preparation import PreparationParameters, build_model, 
 from rai_kedro.release.model_files import (
     MODEL_FILE,
     TRUSTED_TYPES,
-    ModelFormatError,
-    UntrustedModelError,
+    ModelRefusedError,
     digest_files,
     digest_model,
     load_trusted_sklearn,
@@ -244,9 +243,9 @@ class TestRefusal:
         self, frame: pd.DataFrame, target: pd.Series, tmp_path: Path
     ) -> None:
         model = KNeighborsRegressor().fit(frame[["a", "b"]], target)
-        with pytest.raises(UntrustedModelError, match=r"sklearn\.neighbors\._kd_tree\.KDTree"):
+        with pytest.raises(ModelRefusedError, match=r"sklearn\.neighbors\._kd_tree\.KDTree"):
             load_trusted_sklearn(store(model, tmp_path))
-        with pytest.raises(UntrustedModelError, match="not on the reviewed list"):
+        with pytest.raises(ModelRefusedError, match="not on the reviewed list"):
             require_storable(model)
 
     def test_list_in_the_models_own_file_is_not_believed(
@@ -264,7 +263,7 @@ class TestRefusal:
         said = yaml.safe_load((tmp_path / "model" / "MLmodel").read_text())["flavors"]["sklearn"]
         assert said["skops_trusted_types"] == types
         assert mlflow.sklearn.load_model(str(tmp_path / "model")).predict(frame[["a", "b"]]).shape == (150,)
-        with pytest.raises(UntrustedModelError):
+        with pytest.raises(ModelRefusedError):
             load_trusted_sklearn(tmp_path / "model")
 
     def test_pickle_is_never_opened(self, tmp_path: Path) -> None:
@@ -275,22 +274,22 @@ class TestRefusal:
         folder = tmp_path / "model"
         folder.mkdir()
         (folder / "model.pkl").write_bytes(pickle.dumps(Trap()))
-        with pytest.raises(ModelFormatError, match=r"found: model\.pkl"):
+        with pytest.raises(ModelRefusedError, match=r"found: model\.pkl"):
             load_trusted_sklearn(folder)
         (folder / "model.pkl").rename(folder / MODEL_FILE)
-        with pytest.raises(ModelFormatError, match="cannot be read"):
+        with pytest.raises(ModelRefusedError, match="cannot be read"):
             load_trusted_sklearn(folder)
         assert not (tmp_path / "was-opened").exists()
 
     def test_damaged_file_is_a_clear_error(self, frame: pd.DataFrame, target: pd.Series, tmp_path: Path) -> None:
         file = store(LinearRegression().fit(frame[["a"]], target), tmp_path) / MODEL_FILE
         file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
-        with pytest.raises(ModelFormatError, match="cannot be read"):
+        with pytest.raises(ModelRefusedError, match="cannot be read"):
             load_trusted_sklearn(tmp_path)
 
     def test_local_function_cannot_be_stored(self, frame: pd.DataFrame, target: pd.Series) -> None:
         model = make_pipeline(FunctionTransformer(lambda values: values * 2), LinearRegression())
-        with pytest.raises((ModelFormatError, UntrustedModelError), match="do next"):
+        with pytest.raises((ModelRefusedError, ModelRefusedError), match="do next"):
             require_storable(model.fit(frame[["a"]], target))
 
     def test_mlflows_switch_against_pickle_does_not_stop_safe_loading(

@@ -15,20 +15,11 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import LinearRegression
 
 from rai_kedro.release import examination
-from rai_kedro.release.examination import ModelChangedError
-from rai_kedro.release.model_files import ModelFormatError, ReleaseIncompleteError, digest_model
-from rai_kedro.release.production import (
-    ApprovalMissingError,
-    EvidenceMissingError,
-    NoProductionVersionError,
-    approved_version,
-    load_production,
-    load_reference,
-)
-from rai_kedro.release.record import EvidenceBrokenError, append, read
+from rai_kedro.release.model_files import ModelRefusedError, digest_model
+from rai_kedro.release.production import approved_version, load_production, load_reference
+from rai_kedro.release.record import EvidenceError, append_evidence, read_evidence
 from rai_kedro.release.review import ReviewRequest, approve, reject
-from rai_kedro.release.verification import RecordContradictedError
-from rai_kedro.release.versions import RegisteredVersion, UnknownModelError, UnknownVersionError
+from rai_kedro.release.versions import ChangedError, IncompleteError, NotApprovedError, RegisteredVersion, ReleaseError
 
 Ask = Callable[..., ReviewRequest]
 Register = Callable[..., Any]
@@ -48,7 +39,7 @@ class TestApprovedVersion:
     def test_untrained_use_case_says_how_to_train(
         self, client: MlflowClient, use_case: str, evidence_path: Path
     ) -> None:
-        with pytest.raises(UnknownModelError, match=f"kedro run --pipelines {use_case}"):
+        with pytest.raises(ReleaseError, match=f"kedro run --pipelines {use_case}"):
             approved_version(client, use_case, evidence_path)
 
     def test_without_approval_the_command_is_given_with_the_candidates_number(
@@ -57,7 +48,7 @@ class TestApprovedVersion:
         register(0)
         register(1)
         command = f"kedro rai approve --use-case {use_case} --version 2 --reviewer NAME --statement TEXT"
-        with pytest.raises(NoProductionVersionError, match=command) as caught:
+        with pytest.raises(NotApprovedError, match=command) as caught:
             approved_version(client, use_case, evidence_path)
         assert f"kedro rai status --use-case {use_case}" in str(caught.value)
 
@@ -67,10 +58,10 @@ class TestApprovedVersion:
         register(0)
         register(1)
         reject(client, ask("2"), evidence_path)
-        with pytest.raises(NoProductionVersionError, match="--version 1 "):
+        with pytest.raises(NotApprovedError, match="--version 1 "):
             approved_version(client, use_case, evidence_path)
         reject(client, ask("1"), evidence_path)
-        with pytest.raises(NoProductionVersionError, match="every version was rejected"):
+        with pytest.raises(NotApprovedError, match="every version was rejected"):
             approved_version(client, use_case, evidence_path)
 
     def test_alias_moved_by_hand_is_not_enough(
@@ -78,7 +69,7 @@ class TestApprovedVersion:
     ) -> None:
         register()
         client.set_registered_model_alias(use_case, "production", "1")
-        with pytest.raises(ApprovalMissingError, match=r"it has no tag rai\.review"):
+        with pytest.raises(NotApprovedError, match=r"it has no tag rai\.review"):
             approved_version(client, use_case, evidence_path)
 
     def test_alias_and_tags_set_by_hand_are_not_enough(
@@ -88,10 +79,10 @@ class TestApprovedVersion:
         register(1)
         client.set_registered_model_alias(use_case, "production", "2")
         client.set_model_version_tag(use_case, "2", "rai.review", "approved")
-        with pytest.raises(EvidenceMissingError, match="there is no evidence record"):
+        with pytest.raises(EvidenceError, match="there is no evidence record"):
             approved_version(client, use_case, evidence_path)
         reject(client, ask("1"), evidence_path)
-        with pytest.raises(ApprovalMissingError, match="no approval that stands"):
+        with pytest.raises(NotApprovedError, match="no approval that stands"):
             approved_version(client, use_case, evidence_path)
 
     def test_alias_moved_back_by_hand_to_a_version_approved_earlier_is_seen(
@@ -102,7 +93,7 @@ class TestApprovedVersion:
         approve(client, ask("1"), evidence_path)
         approve(client, ask("2"), evidence_path)
         client.set_registered_model_alias(use_case, "production", "1")
-        with pytest.raises(ApprovalMissingError, match="the last approval on record is of version 2"):
+        with pytest.raises(NotApprovedError, match="the last approval on record is of version 2"):
             approved_version(client, use_case, evidence_path)
 
     def test_rejected_version_put_back_by_hand_is_refused(
@@ -112,10 +103,10 @@ class TestApprovedVersion:
         approve(client, ask(), evidence_path)
         reject(client, ask(), evidence_path)
         client.set_registered_model_alias(use_case, "production", "1")
-        with pytest.raises(ApprovalMissingError, match="is 'rejected'"):
+        with pytest.raises(NotApprovedError, match="is 'rejected'"):
             approved_version(client, use_case, evidence_path)
         client.set_model_version_tag(use_case, "1", "rai.review", "approved")
-        with pytest.raises(ApprovalMissingError, match="no approval that stands"):
+        with pytest.raises(NotApprovedError, match="no approval that stands"):
             approved_version(client, use_case, evidence_path)
 
     def test_record_of_another_database_does_not_count(
@@ -127,7 +118,7 @@ class TestApprovedVersion:
         register(1)
         client.set_registered_model_alias(use_case, "production", "1")
         client.set_model_version_tag(use_case, "1", "rai.review", "approved")
-        with pytest.raises(ApprovalMissingError, match="the last approval on record is of version 1, run "):
+        with pytest.raises(NotApprovedError, match="the last approval on record is of version 1, run "):
             approved_version(client, use_case, evidence_path)
         assert approve(client, ask(), evidence_path).recorded
         assert approved_version(client, use_case, evidence_path).version == "1"
@@ -138,7 +129,7 @@ class TestApprovedVersion:
         register()
         approve(client, ask(), evidence_path)
         evidence_path.unlink()
-        with pytest.raises(EvidenceMissingError, match="restore the file"):
+        with pytest.raises(EvidenceError, match="restore the file"):
             approved_version(client, use_case, evidence_path)
 
     def test_broken_record_is_an_error(
@@ -147,7 +138,7 @@ class TestApprovedVersion:
         register()
         approve(client, ask(), evidence_path)
         evidence_path.write_text(evidence_path.read_text().replace("Ada Reviewer", "Eve Reviewer"))
-        with pytest.raises(EvidenceBrokenError, match="line 1: its content does not match its hash"):
+        with pytest.raises(EvidenceError, match="line 1: its content does not match its hash"):
             approved_version(client, use_case, evidence_path)
 
     def test_model_changed_after_approval_is_refused(
@@ -157,7 +148,7 @@ class TestApprovedVersion:
         source = approve_and_find_source(client, ask, evidence_path)
         with (source / "model.skops").open("ab") as file:
             file.write(b"x")
-        with pytest.raises(ModelChangedError, match=r"model files of version 1 .* changed after the approval"):
+        with pytest.raises(ChangedError, match=r"model files of version 1 .* changed after the approval"):
             approved_version(client, use_case, evidence_path)
 
     def test_contract_changed_after_approval_is_refused(
@@ -167,7 +158,7 @@ class TestApprovedVersion:
         approve(client, ask(), evidence_path)
         run = Path(mlflow.artifacts.download_artifacts(run_id=version.run_id))
         (run / "contract.json").write_text('{"columns": {"LSTAT": {"use": "model"}}}')
-        with pytest.raises(ModelChangedError, match="reference data or contract"):
+        with pytest.raises(ChangedError, match="reference data or contract"):
             approved_version(client, use_case, evidence_path)
 
     def test_deleted_model_files_are_a_clear_error(
@@ -176,7 +167,7 @@ class TestApprovedVersion:
         register()
         source = approve_and_find_source(client, ask, evidence_path)
         source.rename(source.parent / "gone")
-        with pytest.raises((ReleaseIncompleteError, ModelChangedError)):
+        with pytest.raises((IncompleteError, ChangedError)):
             approved_version(client, use_case, evidence_path)
 
 
@@ -237,14 +228,14 @@ class TestLoadProduction:
         }
         client.create_model_version(use_case, info.model_uri, run_id=first.run_id, tags=noted)
         write_card(RegisteredVersion(use_case, "2", first.run_id, info.model_uri))
-        with pytest.raises(ModelFormatError, match=rf"pickle[\s\S]*registered model {use_case}, version 2"):
+        with pytest.raises(ModelRefusedError, match=rf"pickle[\s\S]*registered model {use_case}, version 2"):
             approve(client, ask("2"), evidence_path)
         assert not evidence_path.exists()
         # An approval from before approving loaded the model.
         with monkeypatch.context() as earlier:
             earlier.setattr(examination, "_require_usable", lambda *_: None)
             approve(client, ask("2"), evidence_path)
-        with pytest.raises(ModelFormatError, match="pickle"):
+        with pytest.raises(ModelRefusedError, match="pickle"):
             load_production(client, use_case, evidence_path)
 
 
@@ -256,7 +247,7 @@ class TestCard:
         assert approve(client, ask(), evidence_path).review.card_digest
         run = Path(mlflow.artifacts.download_artifacts(run_id=version.run_id))
         (run / "model_card" / "model_card_v1.json").write_text('{"purpose": "another"}')
-        with pytest.raises(ModelChangedError, match=r"model card of version 1 .* changed after the approval"):
+        with pytest.raises(ChangedError, match=r"model card of version 1 .* changed after the approval"):
             approved_version(client, use_case, evidence_path)
 
 
@@ -269,7 +260,7 @@ class TestContradiction:
         approve(client, ask(), evidence_path)
         true = client.get_model_version(use_case, "1").tags[tag]
         client.set_model_version_tag(use_case, "1", tag, "forged")
-        with pytest.raises(RecordContradictedError, match=f"{tag} is 'forged' on the version and '{true}' on record"):
+        with pytest.raises(EvidenceError, match=f"{tag} is 'forged' on the version and '{true}' on record"):
             approved_version(client, use_case, evidence_path)
         approve(client, ask(), evidence_path)
         assert approved_version(client, use_case, evidence_path).version == "1"
@@ -279,10 +270,10 @@ class TestContradiction:
     ) -> None:
         register()
         approve(client, ask(), evidence_path)
-        entry = read(evidence_path)[0]
+        entry = read_evidence(evidence_path)[0]
         evidence_path.unlink()
-        append(evidence_path, entry.kind, {**entry.body, "model_digest": "0" * 64}, entry.recorded_at)
-        with pytest.raises(RecordContradictedError, match=r"rai\.evidence"):
+        append_evidence(evidence_path, entry.kind, {**entry.body, "model_digest": "0" * 64}, entry.recorded_at)
+        with pytest.raises(EvidenceError, match=r"rai\.evidence"):
             approved_version(client, use_case, evidence_path)
 
 
@@ -305,14 +296,14 @@ class TestLoadReference:
     ) -> None:
         for seed in range(3):
             register(seed)
-        with pytest.raises(EvidenceMissingError, match=r"Version 2 .* scored months"):
+        with pytest.raises(EvidenceError, match=r"Version 2 .* scored months"):
             load_reference(client, use_case, "2", evidence_path)
         approve(client, ask("1"), evidence_path)
         reject(client, ask("3"), evidence_path)
         for version in ("2", "3"):
-            with pytest.raises(ApprovalMissingError, match=f"Version {version} .* has no approval on record"):
+            with pytest.raises(NotApprovedError, match=f"Version {version} .* has no approval on record"):
                 load_reference(client, use_case, version, evidence_path)
-        with pytest.raises(UnknownVersionError, match="no version 7"):
+        with pytest.raises(ReleaseError, match="no version 7"):
             load_reference(client, use_case, "7", evidence_path)
 
     def test_changed_reference_is_refused(
@@ -325,17 +316,17 @@ class TestLoadReference:
         run = Path(mlflow.artifacts.download_artifacts(run_id=version.run_id))
         other = load_reference(client, use_case, "2", evidence_path)
         other.to_parquet(run / "reference" / "reference.parquet")
-        with pytest.raises(ModelChangedError, match="reference data or contract of version 1"):
+        with pytest.raises(ChangedError, match="reference data or contract of version 1"):
             load_reference(client, use_case, "1", evidence_path)
 
-    def test_moved_project_is_named_as_the_likely_cause(
+    def test_missing_artifacts_of_a_project_copied_in_part_are_named(
         self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
     ) -> None:
         version = register()
         approve(client, ask(), evidence_path)
         run = Path(mlflow.artifacts.download_artifacts(run_id=version.run_id))
         run.rename(run.with_name("elsewhere"))
-        with pytest.raises(ReleaseIncompleteError, match="project folder was moved") as caught:
+        with pytest.raises(IncompleteError, match="copied as a whole, `mlruns` and the database included") as caught:
             load_reference(client, use_case, "1", evidence_path)
         run.with_name("elsewhere").rename(run)
         assert str(run) in str(caught.value.where)

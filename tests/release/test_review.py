@@ -11,19 +11,10 @@ import mlflow
 import pytest
 from mlflow import MlflowClient
 
-from rai_kedro.release.card import CardMissingError
-from rai_kedro.release.examination import ModelChangedError, TrainingIncompleteError
-from rai_kedro.release.model_files import ReleaseIncompleteError
-from rai_kedro.release.production import ApprovalMissingError, approved_version
-from rai_kedro.release.record import EvidenceBrokenError, EvidenceWriteError, append, read
-from rai_kedro.release.review import (
-    RejectedVersionError,
-    ReviewIncompleteError,
-    ReviewRequest,
-    approve,
-    reject,
-)
-from rai_kedro.release.versions import UnknownModelError, UnknownVersionError, find_aliases
+from rai_kedro.release.production import approved_version
+from rai_kedro.release.record import EvidenceError, append_evidence, read_evidence
+from rai_kedro.release.review import ReviewRequest, approve, reject
+from rai_kedro.release.versions import ChangedError, IncompleteError, NotApprovedError, ReleaseError, find_aliases
 
 Ask = Callable[..., ReviewRequest]
 Register = Callable[..., Any]
@@ -68,7 +59,7 @@ class TestApprove:
     ) -> None:
         version = register()
         outcome = approve(client, ask(), evidence_path)
-        (entry,) = read(evidence_path)
+        (entry,) = read_evidence(evidence_path)
         tags = client.get_model_version(use_case, "1").tags
         assert outcome.recorded
         assert (entry.kind, entry.body["reviewer"], entry.body["run_id"]) == (
@@ -102,7 +93,7 @@ class TestApprove:
         outcome = approve(client, ask(demo=True), evidence_path)
         assert "demo, not a person's review" in outcome.message
         assert client.get_model_version(use_case, "1").tags["rai.demo"] == "true"
-        assert read(evidence_path)[0].body["demo"] is True
+        assert read_evidence(evidence_path)[0].body["demo"] is True
 
     def test_approving_again_records_nothing_new(
         self, client: MlflowClient, register: Register, ask: Ask, evidence_path: Path
@@ -113,7 +104,7 @@ class TestApprove:
         assert not second.recorded
         assert second.review == first.review
         assert "already approved by Ada Reviewer" in second.message
-        assert len(read(evidence_path)) == 1
+        assert len(read_evidence(evidence_path)) == 1
 
     def test_going_back_to_an_older_version_is_a_decision_of_its_own(
         self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
@@ -122,7 +113,7 @@ class TestApprove:
         register(1)
         for version in ("1", "2", "1"):
             assert approve(client, ask(version), evidence_path).recorded
-        assert [entry.body["version"] for entry in read(evidence_path)] == ["1", "2", "1"]
+        assert [entry.body["version"] for entry in read_evidence(evidence_path)] == ["1", "2", "1"]
         assert approved_version(client, use_case, evidence_path).version == "1"
 
     @pytest.mark.parametrize("empty", [{"reviewer": " "}, {"statement": "\n"}, {"reviewer": "", "statement": ""}])
@@ -136,7 +127,7 @@ class TestApprove:
     ) -> None:
         register()
         for decide in (approve, reject):
-            with pytest.raises(ReviewIncompleteError, match=f"needs a {' and a '.join(empty)}"):
+            with pytest.raises(ReleaseError, match=f"needs a {' and a '.join(empty)}"):
                 decide(client, ask(**empty), evidence_path)
         assert not evidence_path.exists()
         assert find_aliases(client, ask().use_case) == {"candidate": "1"}
@@ -147,13 +138,13 @@ class TestApprove:
         register(0)
         register(1)
         for version in ("7", "one"):
-            with pytest.raises(UnknownVersionError, match="existing versions: 1, 2"):
+            with pytest.raises(ReleaseError, match="existing versions: 1, 2"):
                 approve(client, ask(version), evidence_path)
 
     def test_untrained_use_case_says_how_to_train(
         self, client: MlflowClient, ask: Ask, use_case: str, evidence_path: Path
     ) -> None:
-        with pytest.raises(UnknownModelError, match=f"kedro run --pipelines {use_case}"):
+        with pytest.raises(ReleaseError, match=f"kedro run --pipelines {use_case}"):
             approve(client, ask(), evidence_path)
 
     def test_rejected_version_cannot_be_approved_even_if_its_tags_were_removed(
@@ -162,7 +153,7 @@ class TestApprove:
         register()
         reject(client, ask(statement="gap too large"), evidence_path)
         client.delete_model_version_tag(use_case, "1", "rai.review")
-        with pytest.raises(RejectedVersionError, match=r"gap too large[\s\S]*train a new version"):
+        with pytest.raises(ReleaseError, match=r"gap too large[\s\S]*train a new version"):
             approve(client, ask(), evidence_path)
 
     def test_rejected_tag_counts_even_if_the_record_was_cut_off(
@@ -171,7 +162,7 @@ class TestApprove:
         register()
         reject(client, ask(), evidence_path)
         evidence_path.write_bytes(b"")
-        with pytest.raises(RejectedVersionError):
+        with pytest.raises(ReleaseError):
             approve(client, ask(), evidence_path)
 
     @pytest.mark.parametrize("file", ["model.skops", "contract.json", "reference/reference.parquet"])
@@ -180,7 +171,7 @@ class TestApprove:
     ) -> None:
         path = stored_file(client, register(), file)
         path.write_bytes(path.read_bytes() + b" ")
-        with pytest.raises(ModelChangedError, match="are not those that training stored"):
+        with pytest.raises(ChangedError, match="are not those that training stored"):
             approve(client, ask(), evidence_path)
         assert not evidence_path.exists()
 
@@ -190,7 +181,7 @@ class TestApprove:
     ) -> None:
         register()
         client.delete_model_version_tag(use_case, "1", tag)
-        with pytest.raises(ModelChangedError, match=rf"cannot be compared[\s\S]*{tag}: not on the version"):
+        with pytest.raises(ChangedError, match=rf"cannot be compared[\s\S]*{tag}: not on the version"):
             approve(client, ask(), evidence_path)
         assert not evidence_path.exists()
 
@@ -206,7 +197,7 @@ class TestApprove:
         self, client: MlflowClient, register: Register, ask: Ask, evidence_path: Path, metrics: Any, missing: str
     ) -> None:
         register(metrics=metrics)
-        with pytest.raises(TrainingIncompleteError, match=rf"only in part: its run has {missing}[\s\S]*whole stage"):
+        with pytest.raises(IncompleteError, match=rf"only in part: its run has {missing}[\s\S]*whole stage"):
             approve(client, ask(), evidence_path)
         assert not evidence_path.exists()
 
@@ -214,10 +205,10 @@ class TestApprove:
         self, client: MlflowClient, register: Register, ask: Ask, evidence_path: Path
     ) -> None:
         register(card=False)
-        with pytest.raises(CardMissingError, match=r"has no model card[\s\S]*no tag rai\.card"):
+        with pytest.raises(IncompleteError, match=r"has no model card[\s\S]*no tag rai\.card"):
             approve(client, ask(), evidence_path)
         stored_file(client, register(), "model_card/model_card_v2.json").unlink()
-        with pytest.raises(CardMissingError, match=r"no artifact model_card/model_card_v2\.json"):
+        with pytest.raises(IncompleteError, match=r"no artifact model_card/model_card_v2\.json"):
             approve(client, ask("2"), evidence_path)
         assert not evidence_path.exists()
 
@@ -225,7 +216,7 @@ class TestApprove:
         self, client: MlflowClient, register: Register, ask: Ask, evidence_path: Path
     ) -> None:
         stored_file(client, register(), "model_card/model_card_v1.json").write_text("{}")
-        with pytest.raises(ModelChangedError, match="model card of version 1 are not"):
+        with pytest.raises(ChangedError, match="model card of version 1 are not"):
             approve(client, ask(), evidence_path)
 
     @pytest.mark.parametrize("file", ["contract.json", "reference/reference.parquet"])
@@ -233,17 +224,17 @@ class TestApprove:
         self, client: MlflowClient, register: Register, ask: Ask, evidence_path: Path, file: str
     ) -> None:
         stored_file(client, register(), file).unlink()
-        with pytest.raises(ReleaseIncompleteError, match="must travel with it"):
+        with pytest.raises(IncompleteError, match="must travel with it"):
             approve(client, ask(), evidence_path)
 
     def test_broken_record_takes_no_decision(
         self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
     ) -> None:
         register()
-        append(evidence_path, "note", {"a": 1}, "2024-05-01")
+        append_evidence(evidence_path, "note", {"a": 1}, "2024-05-01")
         evidence_path.write_text(evidence_path.read_text().replace('"a":1', '"a":2'))
         for decide in (approve, reject):
-            with pytest.raises(EvidenceBrokenError, match="line 1"):
+            with pytest.raises(EvidenceError, match="line 1"):
                 decide(client, ask(), evidence_path)
         assert "rai.review" not in client.get_model_version(use_case, "1").tags
 
@@ -252,7 +243,7 @@ class TestApprove:
     ) -> None:
         register()
         (tmp_path / "file").touch()
-        with pytest.raises(EvidenceWriteError, match="nothing was recorded"):
+        with pytest.raises(EvidenceError, match="nothing was recorded"):
             approve(client, ask(), tmp_path / "file" / "housing.jsonl")
         assert find_aliases(client, use_case) == {"candidate": "1"}
 
@@ -273,7 +264,7 @@ class TestReject:
         assert outcome.message == f"Version 1 of {use_case} is rejected."
         assert client.get_model_version(use_case, "1").tags["rai.review"] == "rejected"
         assert "production" not in find_aliases(client, use_case)
-        assert [entry.kind for entry in read(evidence_path)] == ["reject"]
+        assert [entry.kind for entry in read_evidence(evidence_path)] == ["reject"]
 
     def test_version_in_production_is_taken_out(
         self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
@@ -301,7 +292,7 @@ class TestReject:
         again = reject(client, ask(reviewer="Somebody Else"), evidence_path)
         assert not again.recorded
         assert "already rejected by Ada Reviewer" in again.message
-        assert len(read(evidence_path)) == 1
+        assert len(read_evidence(evidence_path)) == 1
 
     def test_version_without_files_can_be_rejected(
         self, client: MlflowClient, register: Register, ask: Ask, evidence_path: Path
@@ -322,11 +313,11 @@ class TestKill:
         approve(client, ask("1"), evidence_path)
         with pytest.raises(Killed):
             approve(DyingClient(writes), ask("2"), evidence_path)
-        with pytest.raises(ApprovalMissingError, match="the last approval on record is of version 2"):
+        with pytest.raises(NotApprovedError, match="the last approval on record is of version 2"):
             approved_version(client, use_case, evidence_path)
         outcome = approve(client, ask("2"), evidence_path)
         assert not outcome.recorded
-        assert len(read(evidence_path)) == 2
+        assert len(read_evidence(evidence_path)) == 2
         assert approved_version(client, use_case, evidence_path).version == "2"
 
     # Eight tags, the alias, two pages of the card.
@@ -339,10 +330,10 @@ class TestKill:
         approve(client, ask(), evidence_path)
         with pytest.raises(Killed):
             reject(DyingClient(writes), ask(), evidence_path)
-        with pytest.raises(ApprovalMissingError):
+        with pytest.raises(NotApprovedError):
             approved_version(client, use_case, evidence_path)
         reject(client, ask(), evidence_path)
-        assert len(read(evidence_path)) == 2
+        assert len(read_evidence(evidence_path)) == 2
         assert find_aliases(client, use_case) == {"candidate": "1"}
 
 
@@ -353,3 +344,40 @@ def stored_file(client: MlflowClient, version: Any, name: str) -> Path:
     else:
         uri = client.get_run(version.run_id).info.artifact_uri
     return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri)) / name
+
+
+@pytest.mark.parametrize(
+    ("changes", "shown"),
+    [
+        ({"reviewer": "Ada\x1b[2K\rEve"}, r"\\x1b"),
+        ({"reviewer": "Ada\nversion 2  approved by Eve"}, r"\\n"),
+        ({"reviewer": "Ada\u202eevE"}, r"\\u202e"),
+        ({"reviewer": "A\u200bda"}, r"\\u200b"),
+        ({"statement": "read\x07"}, r"\\x07"),
+        ({"statement": "read \u2066not\u2069"}, r"\\u2066"),
+    ],
+)
+def test_characters_that_are_not_shown_as_themselves_are_refused(
+    client: MlflowClient, ask: Callable[..., ReviewRequest], evidence_path: Path, changes: dict[str, str], shown: str
+) -> None:
+    with pytest.raises(ReleaseError, match=rf"not shown as itself[\s\S]*{shown}"):
+        approve(client, ask(**changes), evidence_path)
+    with pytest.raises(ReleaseError, match="not shown as itself"):
+        reject(client, ask(**changes), evidence_path)
+    assert not evidence_path.exists()
+
+
+@pytest.mark.parametrize("name", ["", " ", "...", "\u3164\u3164", "42"])
+def test_a_name_needs_visible_letters(
+    client: MlflowClient, ask: Callable[..., ReviewRequest], evidence_path: Path, name: str
+) -> None:
+    with pytest.raises(ReleaseError, match="A decision needs a reviewer"):
+        approve(client, ask(reviewer=name), evidence_path)
+
+
+def test_names_of_any_script_and_statements_of_several_lines_are_kept(
+    client: MlflowClient, register: Callable[..., Any], ask: Callable[..., ReviewRequest], evidence_path: Path
+) -> None:
+    register()
+    review = approve(client, ask(reviewer="Żaneta 李", statement="figures\nand card read"), evidence_path).review
+    assert (review.reviewer, review.statement) == ("Żaneta 李", "figures and card read")

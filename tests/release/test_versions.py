@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -13,10 +12,10 @@ import pytest
 from mlflow import MlflowClient
 from sklearn.neighbors import KNeighborsRegressor
 
-from rai_kedro.release.candidate import NoRunError, register_candidate
-from rai_kedro.release.model_files import UntrustedModelError
+from rai_kedro.release.candidate import register_candidate
+from rai_kedro.release.model_files import ModelRefusedError
 from rai_kedro.release.review import ReviewRequest, approve
-from rai_kedro.release.versions import find_aliases, find_reviewable, list_versions, search_versions
+from rai_kedro.release.versions import ReleaseError, find_aliases, find_reviewable, list_versions, search_versions
 
 Register = Callable[..., Any]
 
@@ -71,7 +70,7 @@ class TestRegisterCandidate:
     def test_unstorable_model_leaves_no_version_and_no_logged_model(
         self, client: MlflowClient, register: Register, use_case: str
     ) -> None:
-        with pytest.raises(UntrustedModelError, match="KDTree"):
+        with pytest.raises(ModelRefusedError, match="KDTree"):
             register(0, KNeighborsRegressor(algorithm="kd_tree"))
         assert search_versions(client, use_case) == []
         experiment = mlflow.get_experiment_by_name("registry").experiment_id
@@ -84,7 +83,7 @@ class TestRegisterCandidate:
     ) -> None:
         monkeypatch.delenv("MLFLOW_RUN_ID", raising=False)
         candidate = register.__globals__["make_candidate"]()  # type: ignore[attr-defined]
-        with pytest.raises(NoRunError, match="kedro run"):
+        with pytest.raises(ReleaseError, match="kedro run"):
             register_candidate(candidate, use_case)
         assert search_versions(client, use_case) == []
 
@@ -132,7 +131,7 @@ class TestListVersions:
         assert (approved.reviewer, approved.demo) == ("Ada Reviewer", True)
         assert approved.card == "data/08_reporting/housing/card.html"
         assert approved.created_at.endswith("+00:00")
-        assert dataclasses.asdict(approved)["model_digest"] == approved.model_digest
+        assert approved.to_dict()["model_digest"] == approved.model_digest
 
     def test_both_aliases_on_one_version(
         self,

@@ -10,8 +10,7 @@ from rai_kedro.commands.project import open_catalog, require_use_case, run_pipel
 from rai_kedro.commands.review import record_decision
 
 if TYPE_CHECKING:
-    from rai_kedro.release.review import ReviewRequest
-    from rai_kedro.release.versions import RegisteredVersion
+    from rai_kedro.release import RegisteredVersion, ReviewRequest
 
 _log = logging.getLogger(__name__)
 _REVIEWER = "demo reviewer (no person)"
@@ -46,9 +45,7 @@ def request_approval(candidate: RegisteredVersion) -> ReviewRequest:
     """
     from mlflow import MlflowClient
 
-    from rai_kedro.release.decisions import PASSED
-    from rai_kedro.release.gate import judge_gate
-    from rai_kedro.release.review import ReviewRequest
+    from rai_kedro.release import PASSED, ReviewRequest, judge_gate
 
     client = MlflowClient()
     outcome = judge_gate(client, client.get_model_version(candidate.name, candidate.version)).decision.outcome

@@ -181,15 +181,15 @@ def parameter_values(outcome: Outcome) -> dict[str, Any]:
 def _write(path: Path, text: str, result: QuestionnaireResult, project: Path, env: str | None) -> None:
     """Write the parameters and the record of it; first it is made sure that the record can be added to."""
     from rai_kedro.files import write_text
-    from rai_kedro.release.record import append, read
+    from rai_kedro.release.record import append_evidence, read_evidence
 
     evidence = _find_evidence(project, result.use_case, env)
-    read(evidence)
+    read_evidence(evidence)
     mode = path.stat().st_mode if path.exists() else None
     write_text(path, text)
     if mode is not None:
         path.chmod(mode)
-    append(evidence, EVIDENCE_KIND, result.to_dict(), datetime.now(UTC).isoformat())
+    append_evidence(evidence, EVIDENCE_KIND, result.to_dict(), datetime.now(UTC).isoformat())
 
 
 def _find_evidence(project: Path, use_case: str, env: str | None) -> Path:

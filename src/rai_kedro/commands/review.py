@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rai_kedro.commands.project import open_catalog
+from rai_kedro.commands.project import lock_path, open_catalog
 from rai_kedro.errors import RaiError
+from rai_kedro.files import locked
 
 if TYPE_CHECKING:
     from kedro.io import DataCatalog
 
-    from rai_kedro.release.review import ReviewRequest
-    from rai_kedro.release.verification import RecordReport
+    from rai_kedro.release import ReviewRequest
 
-
-class RecordUnsoundError(RaiError):
-    """The evidence record is broken or missing, or MLflow says something else."""
+# Two decisions at the same moment follow each other; a monitoring under way is named instead of waited for.
+_LOCK_WAIT_S = 20.0
 
 
 def decide(
@@ -32,7 +31,7 @@ def decide(
     accept_risk: str | None = None,
 ) -> None:
     """Record a person's decision on a version, and say what it led to."""
-    from rai_kedro.release.review import ReviewRequest
+    from rai_kedro.release import ReviewRequest
 
     request = ReviewRequest(use_case, version, reviewer, statement, datetime.now(UTC), accept_risk=accept_risk)
     with open_catalog(use_case, env) as catalog:
@@ -40,19 +39,14 @@ def decide(
 
 
 def record_decision(catalog: DataCatalog, decision: str, request: ReviewRequest) -> None:
-    """Record a decision with an open catalogue.
-
-    Args:
-        catalog: The project's catalogue.
-        decision: ``approve`` or ``reject``.
-        request: Who decides on which version, and why.
-    """
+    """Record a decision (``approve`` or ``reject``) with an open catalogue, alone with the use case."""
     from mlflow import MlflowClient
 
-    from rai_kedro.release import review
+    from rai_kedro.release import approve, reject
 
-    act = review.approve if decision == "approve" else review.reject
-    outcome = act(MlflowClient(), request, evidence_path(catalog, request.use_case))
+    act = approve if decision == "approve" else reject
+    with locked(lock_path(catalog, request.use_case), wait=_LOCK_WAIT_S):
+        outcome = act(MlflowClient(), request, evidence_path(catalog, request.use_case))
     click.echo(outcome.message)
 
 
@@ -66,43 +60,22 @@ def verify_evidence(use_case: str, env: str | None) -> None:
     """Check the evidence record against its own chain and against MLflow, and list its decisions.
 
     Raises:
-        RecordUnsoundError: The record is broken, is missing while versions are reviewed, or contradicts MLflow.
+        RaiError: The record is broken, is missing while versions are reviewed, or contradicts MLflow.
     """
     from mlflow import MlflowClient
 
-    from rai_kedro.release.verification import verify_record
+    from rai_kedro.release import verify
 
     with open_catalog(use_case, env) as catalog:
         path = evidence_path(catalog, use_case)
-        report = verify_record(MlflowClient(), use_case, path)
-    _show(report)
-    if report.findings:
-        raise RecordUnsoundError(
+        found = verify(path, use_case=use_case, client=MlflowClient())
+    click.echo("\n".join(found.describe()))
+    if found.findings:
+        raise RaiError(
             "The evidence record cannot be relied on.",
             where=str(path),
-            how_many=f"{len(report.findings)} finding(s)",
-            example=report.findings[0],
-            remedy="find out who changed record, tags, card or gate, and restore them from a backup; if the record is "
-            "right, giving the same decision again sets the tags from it",
+            how_many=f"{len(found.findings)} finding(s)",
+            example=found.findings[0],
+            remedy="find out who changed record, tags, card, gate or database, and restore them from a backup; if the "
+            "record is right, giving the same decision again sets the tags from it",
         )
-
-
-def _show(report: RecordReport) -> None:
-    from rai_kedro.release.decisions import describe_gate
-
-    chain = report.chain
-    state = "the chain is whole" if chain.ok else f"{chain.reason}"
-    click.echo(f"{chain.path}: {chain.entries} entries, {state}.")
-    for review in report.decisions:
-        label = " (demo)" if review.demo else ""
-        click.echo(f"version {review.version}  {review.decision} by {review.reviewer}{label} at {review.reviewed_at}")
-        click.echo(f"    the {describe_gate(review.fairness_gate, review.accepted_risk)}")
-        if review.gate_summary:
-            click.echo(f"    judged: {review.gate_summary}")
-    for finding in report.findings:
-        click.echo(f"NOT SOUND: {finding}")
-    if chain.torn_tail:
-        click.echo("It ends in an unfinished line, which never was an entry; the next decision sets it aside.")
-    if chain.entries:
-        click.echo(f"newest hash: {chain.head}")
-        click.echo("Keep that hash elsewhere: a removed end of the record is only seen by comparing with it.")

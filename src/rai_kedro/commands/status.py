@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from typing import Any
 
 import click
 
 from rai_kedro.commands.project import open_catalog
+from rai_kedro.words import make_visible
 
 # training.<split>.<metric>; its interval ends stand one level deeper.
 _FIGURE_DEPTH = 2
@@ -38,7 +38,7 @@ def read_status(use_case: str, env: str | None) -> dict[str, Any]:
         return {
             "use_case": use_case,
             "versions": [
-                {**asdict(version), "gate_summary": read_gate(client, version.run_id).summary}
+                {**version.to_dict(), "gate_summary": read_gate(client, version.run_id).summary}
                 for version in list_versions(client, use_case)
             ],
             "months": months,
@@ -81,7 +81,7 @@ def describe_gap(gap: dict[str, Any]) -> str:
 
 
 def _version_lines(version: dict[str, Any]) -> list[str]:
-    from rai_kedro.release.decisions import describe_gate
+    from rai_kedro.release import describe_gate
 
     review = version["review"] or "not reviewed"
     by = f" by {version['reviewer']} at {version['reviewed_at']}" if version["reviewer"] else ""
@@ -90,7 +90,7 @@ def _version_lines(version: dict[str, Any]) -> list[str]:
     figures = ", ".join(
         f"{n.removeprefix('training.test.')} {v:.4g}" for n, v in sorted(shown.items()) if n.count(".") == _FIGURE_DEPTH
     )
-    return [
+    lines = [
         f"  {version['version']}{aliases}  {review}{by}",
         *([f"      statement: {version['statement']}"] if version["statement"] else []),
         f"      {describe_gate(version['fairness_gate'], version['accepted_risk'])}",
@@ -98,6 +98,7 @@ def _version_lines(version: dict[str, Any]) -> list[str]:
         *([f"      on test rows: {figures}"] if figures else []),
         *([f"      card: {version['card']}"] if version["card"] else []),
     ]
+    return [make_visible(line) for line in lines]
 
 
 def _drift_line(month: dict[str, Any]) -> str:

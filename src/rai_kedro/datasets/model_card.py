@@ -10,7 +10,7 @@ from kedro.io import AbstractDataset, DatasetError
 from rai_kedro.datasets.candidate_model import ModelDatasetError
 from rai_kedro.errors import RaiError
 from rai_kedro.files import write_text
-from rai_kedro.release.card import attach_card, require_no_card, require_undecided
+from rai_kedro.release.card import attach_card, require_no_card
 from rai_kedro.report.card_contents import CardWithFigures
 
 if TYPE_CHECKING:
@@ -52,8 +52,7 @@ class ModelCardDataset(AbstractDataset[CardWithFigures, str]):
         from rai_kedro.report.model_card import render_html, render_json, render_markdown
 
         try:
-            require_no_card(self._registered_model_name, data.card.identity.version)
-            require_undecided(self._filepath / f"model_card_v{data.card.identity.version}.md")
+            require_no_card(self._registered_model_name, data.card.identity.version, self._filepath)
         except RaiError as error:
             raise ModelDatasetError.of(error) from error
         stem = f"model_card_v{data.card.identity.version}"

@@ -47,8 +47,7 @@ def _describe_candidate(use_case: str, catalog: DataCatalog, name: str) -> list[
     from mlflow import MlflowClient
 
     from rai_kedro.release.decisions import PASSED, approve_command
-    from rai_kedro.release.gate import judge_gate
-    from rai_kedro.release.judgement import count_verdicts, in_words
+    from rai_kedro.release.gate import count_verdicts, in_words, judge_gate
 
     version = catalog.load(name)
     client = MlflowClient()

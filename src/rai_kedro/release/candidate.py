@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,17 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from rai_kedro.errors import RaiError
 from rai_kedro.release.gate import digest_gate
 from rai_kedro.release.model_files import (
     CONTRACT_FILE,
     REFERENCE_FILE,
     TRUSTED_TYPES,
-    ReleaseFiles,
-    fetch_release,
+    release_files,
     require_storable,
 )
-from rai_kedro.release.store import silence_mlflow
 from rai_kedro.release.versions import (
     CANDIDATE,
     COMPANION_DIGEST_TAG,
@@ -31,6 +29,7 @@ from rai_kedro.release.versions import (
     MODEL_DIGEST_TAG,
     USE_CASE_TAG,
     RegisteredVersion,
+    ReleaseError,
     registered_version,
 )
 
@@ -38,10 +37,6 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.data.pandas_dataset import PandasDataset
     from mlflow.models.model import ModelInfo
-
-
-class NoRunError(RaiError):
-    """No MLflow run is open that a model could be logged to."""
 
 
 @dataclass(frozen=True)
@@ -87,23 +82,26 @@ def register_candidate(candidate: Candidate, name: str) -> RegisteredVersion:
         The new version.
 
     Raises:
-        NoRunError: No MLflow run is open.
-        ModelFormatError: The estimator cannot be stored as skops.
-        UntrustedModelError: The estimator contains types that would not be loaded again.
+        ReleaseError: No MLflow run is open.
+        ModelRefusedError: The estimator cannot be stored as skops, or would not be loaded again.
     """
     from mlflow import MlflowClient
 
-    silence_mlflow()
     require_storable(candidate.estimator)
     client = MlflowClient()
     with _open_run() as run_id:
         model = _log_model(candidate)
         _log_companions(client, run_id, candidate, name)
     location = client.get_logged_model(model.model_id).artifact_location
-    with tempfile.TemporaryDirectory(prefix="rai-candidate-") as folder:
-        files = fetch_release(client, location, run_id, Path(folder))
-    # What the gate decided before this model was registered; without it the version cannot pass the gate later.
-    tags = _tags(candidate, name, files) | {GATE_DIGEST_TAG: digest_gate(client, run_id)}
+    with release_files(client, location, run_id) as files:
+        tags = {
+            **candidate.tags,
+            USE_CASE_TAG: name,
+            MODEL_DIGEST_TAG: files.model_digest,
+            COMPANION_DIGEST_TAG: files.companion_digest,
+            # What the gate decided before this model was registered; without it no version passes the gate later.
+            GATE_DIGEST_TAG: digest_gate(client, run_id),
+        }
     return _register(client, RegisteredVersion(name, "", run_id, model.model_uri), tags)
 
 
@@ -124,7 +122,7 @@ def _open_run() -> Iterator[str]:
         with mlflow.start_run(run_id=run_id):
             yield run_id
     else:
-        raise NoRunError(
+        raise ReleaseError(
             "No MLflow run is open, so the model cannot be logged.",
             where=f"MLflow at {mlflow.get_tracking_uri()}",
             remedy="run the pipeline with `kedro run` (kedro-mlflow opens the run), "
@@ -136,6 +134,9 @@ def _log_model(candidate: Candidate) -> ModelInfo:
     import mlflow.sklearn
     from mlflow.models import infer_signature
 
+    # The hint tells the reader to declare integer columns as floats in case they have missing values; here the column
+    # contract says what may be missing. A lasting filter, since `catch_warnings` is not safe with threads.
+    warnings.filterwarnings("ignore", message="Hint: Inferred schema contains integer column", category=UserWarning)
     info: ModelInfo = mlflow.sklearn.log_model(
         candidate.estimator,
         name="model",
@@ -170,15 +171,6 @@ def _describe_data(candidate: Candidate, name: str) -> PandasDataset:
     local = sources.LocalArtifactDatasetSource  # type: ignore[attr-defined] # MLflow makes it at run time
     source = resolve_dataset_source(candidate.source) if is_uri else local(uri=candidate.source)
     return from_pandas(candidate.training_frame, source=source, name=f"{name}-training", targets=candidate.target)
-
-
-def _tags(candidate: Candidate, name: str, files: ReleaseFiles) -> dict[str, str]:
-    return {
-        **candidate.tags,
-        USE_CASE_TAG: name,
-        MODEL_DIGEST_TAG: files.model_digest,
-        COMPANION_DIGEST_TAG: files.companion_digest,
-    }
 
 
 def _register(client: MlflowClient, draft: RegisteredVersion, tags: dict[str, str]) -> RegisteredVersion:

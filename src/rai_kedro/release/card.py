@@ -1,80 +1,81 @@
-"""The model card of a version: written once, attached to its run, and digested for the review."""
+"""The model card of a version: written once, attached to its run, and digested for the review.
+
+What is approved is the card's JSON, and with it the pages for people: it holds their digests. A decision is shown in
+one line of each page, so a page is digested without what stands in that line. The line may hold text only: markup in
+it would be a place for a whole other page.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import shutil
-import tempfile
-from collections.abc import Sequence
+import html
+import json
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from rai_kedro.errors import RaiError
-from rai_kedro.files import project_folder
-from rai_kedro.release.card_pages import (
-    CARD_FOLDER,
-    STATUS_LINES,
-    bind_pages,
-    card_file,
-    fetch_page,
-    is_page,
-    mark_page,
-    read_page_digests,
+from rai_kedro.files import project_folder, write_text
+from rai_kedro.release.store import read_artifact
+from rai_kedro.release.versions import (
+    APPROVED,
+    CARD_DIGEST_TAG,
+    CARD_TAG,
+    REJECTED,
+    ChangedError,
+    IncompleteError,
+    ReleaseError,
+    find_version,
 )
-from rai_kedro.release.store import silence_mlflow
-from rai_kedro.release.versions import APPROVED, CARD_DIGEST_TAG, CARD_TAG, REJECTED, find_version
+from rai_kedro.words import make_visible
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
+CARD_FOLDER: Final = "model_card"
+# The one line of each page that says where the version stands; see the templates of the reports.
+STATUS_LINES: Final = {
+    "html": re.compile(r'(?<=<p class="status">)[^<]*(?=</p>)'),
+    "md": re.compile(r"(?<=^\*\*Status: ).*(?=\*\*$)", re.MULTILINE),
+}
+_PAGES: Final = "pages"
 _REVIEW_MARK: Final = "\n\nReview: "
 
 
-class CardExistsError(RaiError):
-    """The version has its card already."""
+def card_file(version: str, ending: str = "json") -> str:
+    """Return the name of one of a card's files."""
+    return f"model_card_v{version}.{ending}"
 
 
-class CardMissingError(RaiError):
-    """The version has no card that a person could have read."""
-
-
-def require_no_card(name: str, version: str) -> None:
+def require_no_card(name: str, version: str, folder: Path | None = None) -> None:
     """Refuse a second card: what is reviewed must stay what was read.
 
     Args:
         name: Registered model.
         version: Version number.
+        folder: Where cards lie on disk. One on which somebody has decided is not written over, even where MLflow has
+            forgotten its version.
 
     Raises:
-        CardExistsError: The version has a card.
+        ReleaseError: There is such a card.
     """
     from mlflow import MlflowClient
 
     tags = find_version(MlflowClient(), name, version).tags
     if CARD_TAG in tags:
-        raise CardExistsError(
+        raise ReleaseError(
             f"Version {version} of {name} has its model card already; a card is written once.",
             where=f"registered model {name}, tag {CARD_TAG}: {tags[CARD_TAG]}",
             remedy=f"train a new version with `kedro run --pipelines {name}`: it gets a card of its own",
         )
-
-
-def require_undecided(page: Path) -> None:
-    """Refuse to write over a card on disk on which somebody has decided; MLflow may have forgotten its version.
-
-    Args:
-        page: The card's Markdown, which may not be there.
-
-    Raises:
-        CardExistsError: Its status line shows an approval or a rejection.
-    """
-    line = STATUS_LINES["md"].search(page.read_text(encoding="utf-8")) if page.is_file() else None
+    page = folder / card_file(version, "md") if folder else None
+    line = STATUS_LINES["md"].search(page.read_text(encoding="utf-8")) if page and page.is_file() else None
     if line and line.group().startswith((APPROVED, REJECTED)):
-        raise CardExistsError(
+        raise ReleaseError(
             "There is a model card of another version with this number, and a decision was made on it.",
             where=str(page),
-            example=line.group(),
+            example=make_visible(line.group()),
             remedy="restore MLflow's database, in which that version is registered; or move the cards of this folder "
             "aside (keep them) if it is gone for good, and train again",
         )
@@ -94,7 +95,7 @@ def attach_card(name: str, version: str, run_id: str, title: str, files: Sequenc
             digests of the others are written.
 
     Raises:
-        CardExistsError: The version has a card.
+        ReleaseError: The version has a card.
         ValueError: The JSON form is not among the files, or a page has no line for its status.
     """
     from mlflow import MlflowClient
@@ -103,7 +104,7 @@ def attach_card(name: str, version: str, run_id: str, title: str, files: Sequenc
     if record is None:
         raise ValueError(f"a card's files must contain {card_file(version)}")
     require_no_card(name, version)
-    bind_pages(record, [file for file in files if file != record])
+    _bind_pages(record, [file for file in files if file != record])
     client = MlflowClient()
     # Relative to the project, so that a moved or copied project still finds its cards.
     project = project_folder()
@@ -114,36 +115,29 @@ def attach_card(name: str, version: str, run_id: str, title: str, files: Sequenc
         f"{title}\n\nModel card: artifact `{CARD_FOLDER}/{files[0].name}` of run `{run_id}`, and the file `{page}`."
     )
     client.update_model_version(name, version, description=description)
-    client.set_model_version_tag(name, version, CARD_DIGEST_TAG, _digest(record))
+    client.set_model_version_tag(name, version, CARD_DIGEST_TAG, hashlib.sha256(record.read_bytes()).hexdigest())
     client.set_model_version_tag(name, version, CARD_TAG, page)
 
 
 def digest_card(client: MlflowClient, name: str, version: str, run_id: str) -> str:
-    """Return the digest of the card that is attached to a version.
-
-    Args:
-        client: MLflow client.
-        name: Registered model.
-        version: Version number.
-        run_id: Run that trained it.
-
-    Returns:
-        SHA-256 (hex) of the artifact ``model_card/model_card_v<version>.json``.
+    """Return the SHA-256 (hex) of the JSON of the card that is attached to a version.
 
     Raises:
-        CardMissingError: Tag or artifact is not there.
+        IncompleteError: Tag or artifact is not there.
     """
-    from mlflow.exceptions import MlflowException
-
-    silence_mlflow()
-    if CARD_TAG not in find_version(client, name, version).tags:
-        raise _card_missing(name, version, run_id, f"it has no tag {CARD_TAG}")
     artifact = f"{CARD_FOLDER}/{card_file(version)}"
-    with tempfile.TemporaryDirectory(prefix="rai-card-") as folder:
-        try:
-            return _digest(Path(client.download_artifacts(run_id, artifact, folder)))
-        except (MlflowException, OSError) as error:
-            raise _card_missing(name, version, run_id, f"its run has no artifact {artifact}") from error
+    content, found = None, f"it has no tag {CARD_TAG}"
+    if CARD_TAG in find_version(client, name, version).tags:
+        content, found = read_artifact(client, run_id, artifact), f"its run has no artifact {artifact}"
+    if content is None:
+        raise IncompleteError(
+            f"Version {version} of {name} has no model card, so nobody can have read it.",
+            where=f"registered model {name}, run {run_id}",
+            example=found,
+            remedy=f"restore the run's artifacts; or train a new version with `kedro run --pipelines {name}`, "
+            "the whole stage, and have that one reviewed",
+        )
+    return hashlib.sha256(content).hexdigest()
 
 
 def mark_card(client: MlflowClient, version: ModelVersion, status: str) -> str:
@@ -162,50 +156,134 @@ def mark_card(client: MlflowClient, version: ModelVersion, status: str) -> str:
     """
     from mlflow.exceptions import MlflowException
 
-    silence_mlflow()
-    number, unmarked = str(version.version), []
+    number, run_id, unmarked = str(version.version), version.run_id or "", []
     description = (version.description or "").partition(_REVIEW_MARK)[0]
-    client.update_model_version(version.name, number, description=f"{description}{_REVIEW_MARK}{status}")
+    client.update_model_version(version.name, number, description=f"{description}{_REVIEW_MARK}{_escape(status, 'md')}")
     digests = read_page_digests(client, version) or {}
-    for name in [card_file(number, ending) for ending in STATUS_LINES]:
+    for ending in STATUS_LINES:
+        name = card_file(number, ending)
+        local = project_folder() / Path(version.tags.get(CARD_TAG, "")).with_name(name)
         try:
-            local = project_folder() / Path(version.tags.get(CARD_TAG, "")).with_name(name)
-            with tempfile.TemporaryDirectory(prefix="rai-card-") as folder:
-                page = _find_whole_page(client, version, local, digests.get(name), Path(folder))
-                mark_page(page, status)
-                client.log_artifact(version.run_id or "", str(page), artifact_path=CARD_FOLDER)
+            page = _find_whole_page(client, run_id, local, digests.get(name))
+            client.log_text(run_id, mark_page(page, ending, status), f"{CARD_FOLDER}/{name}")
             if local.is_file():
-                mark_page(local, status)
+                write_text(local, mark_page(local.read_text(encoding="utf-8"), ending, status))
         except (MlflowException, OSError, ValueError):
             unmarked.append(name)
     return f"\nThe decision could not be shown in {' and '.join(unmarked)}; it is on record." if unmarked else ""
 
 
-def _find_whole_page(
-    client: MlflowClient, version: ModelVersion, local: Path, digest: str | None, folder: Path
-) -> Path:
-    """Return a copy of the page in MLflow; of the one on disk where a mark that was cut off left only that whole."""
-    page = fetch_page(client, version, local.name, folder)
-    if (page is None or not is_page(page, digest)) and is_page(local, digest):
-        return Path(shutil.copy(local, folder / local.name))
+def digest_page(text: str, ending: str) -> str:
+    """Return the SHA-256 (hex) of a page without what its status line says; ValueError if it has no such line."""
+    return hashlib.sha256(_replace_status(text, ending, "").encode()).hexdigest()
+
+
+def mark_page(text: str, ending: str, status: str) -> str:
+    """Return a page with a status in its line; ValueError if the page has none."""
+    return _replace_status(text, ending, _escape(status, ending))
+
+
+def find_changed_page(client: MlflowClient, version: ModelVersion) -> str | None:
+    """Compare the pages in MLflow with the digests in the card's JSON.
+
+    Args:
+        client: MLflow client.
+        version: The version as MLflow gives it; its card's JSON is compared with the approved one elsewhere.
+
+    Returns:
+        What is wrong with the first page that is not as it was written, in one sentence; None if all are.
+    """
+    digests = read_page_digests(client, version)
+    if digests is None:
+        return "the model card holds no digests of its pages"
+    for name, digest in digests.items():
+        page = _fetch_page(client, version.run_id or "", name)
+        if page is None:
+            return f"{name}, the model card that people read, is gone"
+        if not _is_page(page, name, digest):
+            return f"{name}, the model card that people read, was changed beyond its status line"
+    return None
+
+
+def require_same_pages(client: MlflowClient, version: ModelVersion) -> None:
+    """Refuse a version whose card reads otherwise than it was written.
+
+    Raises:
+        ChangedError: A page differs or is gone, or its digest was never noted.
+    """
+    trouble = find_changed_page(client, version)
+    if trouble:
+        raise ChangedError(
+            f"Version {version.version} of {version.name} cannot be approved on what its model card shows.",
+            where=f"registered model {version.name}, run {version.run_id}, artifacts {CARD_FOLDER}",
+            example=trouble,
+            remedy="find out who changed it and restore it (training keeps a copy beside the other reports); "
+            f"or train a new version with `kedro run --pipelines {version.name}` and have that one reviewed",
+        )
+
+
+def read_page_digests(client: MlflowClient, version: ModelVersion) -> dict[str, str] | None:
+    """Return the SHA-256 of each page by name, as the card's JSON has them; None if it has none that can be read."""
+    content = read_card(client, version)
+    pages = content.get(_PAGES) if isinstance(content, dict) else None
+    return pages if isinstance(pages, dict) else None
+
+
+def read_card(client: MlflowClient, version: ModelVersion) -> Any:
+    """Return the card's JSON as MLflow holds it; None if it is not there or cannot be read."""
+    content = read_artifact(client, version.run_id or "", f"{CARD_FOLDER}/{card_file(str(version.version))}")
+    try:
+        return None if content is None else json.loads(content)
+    except ValueError:
+        return None
+
+
+def _bind_pages(record: Path, pages: Iterable[Path]) -> None:
+    """Write the digests of a card's pages into its JSON, so that who approves the JSON approves the pages."""
+    content = json.loads(record.read_text(encoding="utf-8"))
+    if not isinstance(content, dict):
+        raise ValueError(f"{record.name} holds no JSON object")
+    content[_PAGES] = {page.name: digest_page(page.read_text(encoding="utf-8"), _ending(page.name)) for page in pages}
+    write_text(record, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _find_whole_page(client: MlflowClient, run_id: str, local: Path, digest: str | None) -> str:
+    """Return the page in MLflow; the one on disk where a mark that was cut off left only that whole."""
+    page = _fetch_page(client, run_id, local.name)
+    if (page is None or not _is_page(page, local.name, digest)) and local.is_file():
+        kept = local.read_text(encoding="utf-8")
+        if _is_page(kept, local.name, digest):
+            return kept
     if page is None:
         raise FileNotFoundError(local.name)
     return page
 
 
-def _digest(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+def _fetch_page(client: MlflowClient, run_id: str, name: str) -> str | None:
+    content = read_artifact(client, run_id, f"{CARD_FOLDER}/{name}")
+    return None if content is None else content.decode("utf-8", errors="replace")
 
 
-def _record_name(version: str) -> str:
-    return f"model_card_v{version}.json"
+def _is_page(text: str, name: str, digest: str | None) -> bool:
+    try:
+        return digest_page(text, _ending(name)) == digest
+    except ValueError:
+        return False
 
 
-def _card_missing(name: str, version: str, run_id: str, found: str) -> CardMissingError:
-    return CardMissingError(
-        f"Version {version} of {name} has no model card, so nobody can have read it.",
-        where=f"registered model {name}, run {run_id}",
-        example=found,
-        remedy=f"restore the run's artifacts; or train a new version with `kedro run --pipelines {name}`, "
-        "the whole stage, and have that one reviewed",
-    )
+def _ending(name: str) -> str:
+    return name.rpartition(".")[2]
+
+
+def _escape(status: str, ending: str) -> str:
+    words = make_visible(" ".join(status.split()))
+    return html.escape(words) if ending == "html" else re.sub(r"([\\`*_\[\]<>#|])", r"\\\1", words)
+
+
+def _replace_status(text: str, ending: str, shown: str) -> str:
+    line, count = STATUS_LINES.get(ending), 0
+    if line is not None:
+        text, count = line.subn(lambda _: shown, text, count=1)
+    if not count:
+        raise ValueError(f"a page .{ending} has no status line")
+    return text

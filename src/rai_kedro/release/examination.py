@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rai_kedro.contract.columns import Contract
 from rai_kedro.contract.lanes import permits_mitigation
-from rai_kedro.errors import RaiError
 from rai_kedro.modelling.prediction import sensitive_input
 from rai_kedro.release.card import digest_card
-from rai_kedro.release.model_files import ReleaseFiles, fetch_release, load_trusted_sklearn
-from rai_kedro.release.versions import CARD_DIGEST_TAG, COMPANION_DIGEST_TAG, GATE_DIGEST_TAG, MODEL_DIGEST_TAG
+from rai_kedro.release.model_files import ModelRefusedError, ReleaseFiles, load_trusted_sklearn, release_files
+from rai_kedro.release.versions import (
+    CARD_DIGEST_TAG,
+    COMPANION_DIGEST_TAG,
+    GATE_DIGEST_TAG,
+    MODEL_DIGEST_TAG,
+    ChangedError,
+    IncompleteError,
+)
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -22,18 +27,6 @@ if TYPE_CHECKING:
 
 PERFORMANCE: Final = "training.test."
 FAIRNESS: Final = "training.fairness."
-
-
-class ModelChangedError(RaiError):
-    """The files are not those that were trained or approved."""
-
-
-class TrainingIncompleteError(RaiError):
-    """The version's run did not measure what a reviewer must see."""
-
-
-class ModelUnusableError(RaiError):
-    """The model may score nothing: its mitigation needs a column that its contract does not permit."""
 
 
 class Digests(NamedTuple):
@@ -76,18 +69,13 @@ def examine(client: MlflowClient, version: ModelVersion) -> Digests:
         The digests of its files, all compared with those that training noted.
 
     Raises:
-        ReleaseIncompleteError: Some of its files are missing.
-        TrainingIncompleteError: Its run lacks figures.
-        CardMissingError: It has no model card.
-        ModelChangedError: Its files are not those that were trained, or training noted no digest of them.
-        ModelFormatError: The model is not stored as skops, or cannot be read.
-        UntrustedModelError: The model contains types outside the reviewed list.
-        ModelUnusableError: Its mitigation needs a column that its contract does not permit today.
+        IncompleteError: Some of its files, its figures or its card are missing.
+        ChangedError: Its files are not those that were trained, or training noted no digest of them.
+        ModelRefusedError: The model cannot be loaded, or needs a column that its contract does not permit today.
     """
     number, run_id = str(version.version), version.run_id or ""
-    with tempfile.TemporaryDirectory(prefix="rai-examine-") as folder:
-        uri = client.get_model_version_download_uri(version.name, number)
-        files = fetch_release(client, uri, run_id, Path(folder))
+    uri = client.get_model_version_download_uri(version.name, number)
+    with release_files(client, uri, run_id) as files:
         _require_same(version, MODEL_DIGEST_TAG, files.model_digest, "model files")
         _require_same(version, COMPANION_DIGEST_TAG, files.companion_digest, "reference data or contract")
         _require_usable(version, files)
@@ -103,7 +91,7 @@ def _require_same(version: ModelVersion, tag: str, digest: str, noun: str) -> No
         return
     known = f"{trained[:12]}… at training" if trained else "not on the version, so nothing can be compared"
     problem = "are not those that training stored" if trained else "cannot be compared with those of its training"
-    raise ModelChangedError(
+    raise ChangedError(
         f"The {noun} of version {version.version} {problem}.",
         where=f"registered model {version.name}, run {version.run_id}",
         example=f"{tag}: {known}; {digest[:12]}… now",
@@ -129,8 +117,8 @@ def _require_usable(version: ModelVersion, files: ReleaseFiles) -> None:
         raise _unusable(version, where, column, ended if until else "it has no justification in the version's contract")
 
 
-def _unusable(version: ModelVersion, where: str, column: str, found: str) -> ModelUnusableError:
-    return ModelUnusableError(
+def _unusable(version: ModelVersion, where: str, column: str, found: str) -> ModelRefusedError:
+    return ModelRefusedError(
         f"Version {version.version} of {version.name} cannot score: its mitigation needs '{column}' for every "
         "prediction, which its contract does not permit.",
         where=where,
@@ -147,7 +135,7 @@ def _require_measured(client: MlflowClient, version: ModelVersion, files: Releas
         needed[FAIRNESS] = "fairness"
     missing = [noun for prefix, noun in needed.items() if not any(name.startswith(prefix) for name in metrics)]
     if missing:
-        raise TrainingIncompleteError(
+        raise IncompleteError(
             f"Version {version.version} of {version.name} was trained only in part: "
             f"its run has no {' and no '.join(missing)} metrics.",
             where=f"MLflow run {version.run_id}",

@@ -10,25 +10,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from rai_kedro.errors import RaiError
-from rai_kedro.fairness.verdicts import GateDecision
-from rai_kedro.release.card_pages import read_card
+from rai_kedro.fairness.estimates import Disparity
+from rai_kedro.fairness.verdicts import Gate, GateDecision, Tolerance, Verdict
+from rai_kedro.release.card import read_card
 from rai_kedro.release.decisions import PASSED, Review, approve_command, describe_gate, is_covered, review_advice
-from rai_kedro.release.judgement import (
-    count_verdicts,
-    describe_limits,
-    find_difference,
-    in_words,
-    judge_stored,
-    pick_example,
-)
-from rai_kedro.release.store import silence_mlflow
-from rai_kedro.release.versions import GATE_DIGEST_TAG, GATE_TAG
+from rai_kedro.release.store import read_artifact
+from rai_kedro.release.versions import GATE_DIGEST_TAG, GATE_TAG, ChangedError, ReleaseError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -36,18 +28,9 @@ if TYPE_CHECKING:
 
 GATE_FILE: Final = "reports/fairness_gate.json"
 ASSESSMENT_FILE: Final = "reports/fairness_assessment.json"
-
-
-class RiskNotAcceptedError(RaiError):
-    """The fairness gate does not pass, and nobody accepted that risk."""
-
-
-class NoRiskToAcceptError(RaiError):
-    """A risk was to be accepted, but the fairness gate passes."""
-
-
-class GateContradictedError(RaiError):
-    """The approval does not cover what the fairness gate said of the version."""
+_LIMITS_SHOWN: Final = 2
+# A file that somebody edited can have any shape.
+_UNREADABLE: Final = (KeyError, TypeError, ValueError, IndexError, AttributeError)
 
 
 @dataclass(frozen=True)
@@ -83,7 +66,7 @@ def judge_gate(client: MlflowClient, version: ModelVersion) -> StoredGate:
         The decision and the digest of its file; trouble of any kind is a decision that could not be evaluated.
     """
     run_id = version.run_id or ""
-    content, assessment = _fetch(client, run_id, GATE_FILE), _fetch(client, run_id, ASSESSMENT_FILE)
+    content, assessment = read_artifact(client, run_id, GATE_FILE), read_artifact(client, run_id, ASSESSMENT_FILE)
     if content is None:
         return StoredGate(GateDecision.could_not_be_evaluated(f"its run has no readable {GATE_FILE}"))
     digest = _digest(content)
@@ -109,12 +92,12 @@ def read_gate(client: MlflowClient, run_id: str) -> StoredGate:
     Returns:
         Decision and digest, to be compared with those of an approval.
     """
-    content = _fetch(client, run_id, GATE_FILE)
+    content = read_artifact(client, run_id, GATE_FILE)
     if content is None:
         return StoredGate(GateDecision.could_not_be_evaluated(f"its run has no readable {GATE_FILE}"))
     try:
         return StoredGate(GateDecision.from_dict(_parse(content)), _digest(content))
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError):
+    except _UNREADABLE:
         return StoredGate(GateDecision.could_not_be_evaluated("the stored decision cannot be read"), _digest(content))
 
 
@@ -171,12 +154,12 @@ def require_open(version: ModelVersion, gate: StoredGate, accept_risk: str | Non
         accept_risk: Why the risk is accepted, or None.
 
     Raises:
-        RiskNotAcceptedError: The gate does not pass and no risk is accepted.
-        NoRiskToAcceptError: The gate passes and a risk is accepted.
+        ReleaseError: The gate does not pass and no risk is accepted.
+        ReleaseError: The gate passes and a risk is accepted.
     """
     passed = gate.decision.outcome == PASSED
     if passed and accept_risk is not None:
-        raise NoRiskToAcceptError(
+        raise ReleaseError(
             f"The fairness gate of version {version.version} of {version.name} passes: there is no risk to accept.",
             where=f"run {version.run_id}, {GATE_FILE}",
             remedy="leave --accept-risk out; what else should be on record belongs into --statement",
@@ -194,17 +177,151 @@ def require_covered(client: MlflowClient, version: ModelVersion, review: Review)
         review: Its approval.
 
     Raises:
-        GateContradictedError: The decision changed or is gone since, or the approval does not cover it.
+        ChangedError: The decision changed or is gone since, or the approval does not cover it.
     """
     stored = read_gate(client, review.run_id)
     trouble = find_gate_trouble(review, stored) or find_card_trouble(client, version, review, stored)
     if trouble:
-        raise GateContradictedError(
+        raise ChangedError(
             f"Version {review.version} of {review.use_case} may not be used: {trouble}.",
             where=f"run {review.run_id}, {GATE_FILE}; approved on {review.reviewed_at}",
             example=f"on record: {describe_gate(review.fairness_gate, review.accepted_risk)}; {review.gate_summary}",
             remedy="find out who changed it and restore it from a backup; or review again: " + review_advice(version),
         )
+
+
+class _DecisionUnsoundError(ValueError):
+    """Why a stored decision is not one that the gate can be said to have made."""
+
+
+def judge_stored(decision: Mapping[str, Any], assessment: Mapping[str, Any]) -> GateDecision:
+    """Return a stored decision if the gate says the same of the stored intervals today.
+
+    Args:
+        decision: ``GateDecision.to_dict()`` as training stored it.
+        assessment: ``Assessment.to_dict()`` as training stored it.
+
+    Returns:
+        The decision; or that it could not be evaluated, and why.
+    """
+    try:
+        stored = GateDecision.from_dict(decision)
+        _require_same_judgement(stored, [Disparity.from_dict(one) for one in assessment["disparities"]])
+    except _DecisionUnsoundError as error:
+        return GateDecision.could_not_be_evaluated(str(error))
+    except _UNREADABLE as error:
+        problem = f"the stored decision cannot be read: {type(error).__name__}: {error}"
+        return GateDecision.could_not_be_evaluated(" ".join(problem.split())[:300])
+    return stored
+
+
+def describe_verdict(verdict: Verdict) -> str:
+    """Say in one line what was judged and why it was judged so."""
+    disparity = verdict.disparity
+    return f"{disparity.metric} ({disparity.kind}) of {disparity.column}: {verdict.reason}"
+
+
+def count_verdicts(decision: GateDecision) -> str:
+    """Say how many verdicts there are of each outcome, or how many problems."""
+    if decision.problems:
+        return f"{len(decision.problems)} problem{'s' if len(decision.problems) > 1 else ''}"
+    if not decision.verdicts:
+        return "no verdict"
+    counted = Counter(verdict.outcome for verdict in decision.verdicts)
+    named = ", ".join(f"{count} {in_words(outcome)}" for outcome, count in counted.items())
+    return f"of {len(decision.verdicts)} verdicts: {named}" if len(decision.verdicts) > 1 else f"1 verdict: {named}"
+
+
+def describe_limits(decision: GateDecision) -> str:
+    """Say at which level which limits were judged, since whoever sets them wide opens the gate.
+
+    Args:
+        decision: Any decision.
+
+    Returns:
+        E.g. ``"level 95 %; statistical_parity difference of origin at most 0.1"``, two limits at most; empty without a
+        verdict.
+    """
+    if not decision.verdicts:
+        return ""
+    limits = [
+        f"{of.metric} {of.kind} of {of.column} at {'least' if of.kind == 'ratio' else 'most'} {verdict.tolerance:g}"
+        for verdict in decision.verdicts
+        for of in (verdict.disparity,)
+    ]
+    shown, more = limits[:_LIMITS_SHOWN], len(limits) - _LIMITS_SHOWN
+    level = 100 * min(verdict.disparity.level for verdict in decision.verdicts)
+    return f"level {level:.4g} %; {', '.join(shown)}" + (f" and {more} more" if more > 0 else "")
+
+
+def find_difference(shown: GateDecision, stored: GateDecision) -> str | None:
+    """Say how the decision that a model card shows differs from the stored one.
+
+    Args:
+        shown: What the card says.
+        stored: What the gate's own file says.
+
+    Returns:
+        The difference in one sentence; None if there is none.
+    """
+    if shown.outcome != stored.outcome:
+        return f"the model card says {in_words(shown.outcome)}, the stored decision says {in_words(stored.outcome)}"
+    if len(shown.verdicts) != len(stored.verdicts):
+        return f"the model card shows {count_verdicts(shown)}; the stored decision has {count_verdicts(stored)}"
+    if _by_disparity(shown) != _by_disparity(stored):
+        return "the verdicts on the model card are not those of the stored decision"
+    return None
+
+
+def pick_example(decision: GateDecision) -> str | None:
+    """Return the worst there is to say: a problem, a failed verdict, or one that is open; None if all pass."""
+    if decision.problems:
+        return decision.problems[0]
+    for outcome in ("fail", "insufficient_evidence", "not_assessed"):
+        for verdict in decision.verdicts:
+            if verdict.outcome == outcome:
+                return describe_verdict(verdict)
+    return None
+
+
+def in_words(outcome: str) -> str:
+    """Return an outcome as people write it."""
+    return outcome.replace("_", " ")
+
+
+def _require_same_judgement(stored: GateDecision, disparities: list[Disparity]) -> None:
+    if stored.problems or not stored.verdicts:
+        # Nothing to judge anew: whoever could not evaluate may not say anything else.
+        if stored.outcome != "could_not_be_evaluated":
+            raise _DecisionUnsoundError(f"it says {in_words(stored.outcome)} and names no verdict, or problems")
+        return
+    tolerances = tuple(
+        Tolerance(metric=of.metric, kind=of.kind, limit=verdict.tolerance, column=of.column)
+        for verdict in stored.verdicts
+        for of in (verdict.disparity,)
+    )
+    level = min(verdict.disparity.level for verdict in stored.verdicts)
+    now = Gate(tolerances=tolerances, level=level).judge(disparities)
+    if now.outcome != stored.outcome:
+        raise _DecisionUnsoundError(
+            f"it says {in_words(stored.outcome)}, but judged anew its intervals say {in_words(now.outcome)}"
+        )
+    if _by_disparity(now) != _by_disparity(stored) or sorted(now.without_tolerance) != sorted(stored.without_tolerance):
+        raise _DecisionUnsoundError("its verdicts are not on the intervals that were measured")
+
+
+def _by_disparity(decision: GateDecision) -> dict[tuple[Any, ...], tuple[Any, ...]]:
+    """Key each verdict; with what decides it, and without wording, which a later version may change."""
+    return {
+        (one.disparity.metric, one.disparity.kind, one.disparity.column): (
+            one.outcome,
+            one.tolerance,
+            one.disparity.lower,
+            one.disparity.upper,
+            one.disparity.level,
+        )
+        for one in decision.verdicts
+    }
 
 
 def _find_contradicting_tag(version: ModelVersion, decision: GateDecision, digest: str) -> str | None:
@@ -228,11 +345,11 @@ def _find_contradicting_card(client: MlflowClient, version: ModelVersion, decisi
     try:
         shown = GateDecision.from_dict(card["card"]["fairness"]["gate"])
         return find_difference(shown, decision)
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError):
+    except _UNREADABLE:
         return f"{GATE_FILE} says {in_words(decision.outcome)}, the model card says nothing readable of the gate"
 
 
-def _risk_not_accepted(version: ModelVersion, decision: GateDecision) -> RiskNotAcceptedError:
+def _risk_not_accepted(version: ModelVersion, decision: GateDecision) -> ReleaseError:
     command = approve_command(version.name, str(version.version), passed=False)
     needed = [verdict.rows_needed for verdict in decision.verdicts if verdict.rows_needed]
     rows = f"train on about {max(needed):,} further rows like these, or " if needed else "train on more rows, or "
@@ -241,7 +358,7 @@ def _risk_not_accepted(version: ModelVersion, decision: GateDecision) -> RiskNot
         "fail": f"mitigate (parameters 'mitigation') and {train}",
         "insufficient_evidence": f"{rows}mitigate (parameters 'mitigation'), and {train}",
     }.get(decision.outcome, f"mend what is named (or find out who changed it) and {train}")
-    return RiskNotAcceptedError(
+    return ReleaseError(
         f"The fairness gate of version {version.version} of {version.name} says {in_words(decision.outcome)}, "
         "and nobody accepted that risk.",
         where=f"run {version.run_id}, {GATE_FILE}",
@@ -249,17 +366,6 @@ def _risk_not_accepted(version: ModelVersion, decision: GateDecision) -> RiskNot
         example=pick_example(decision),
         remedy=f"{first}; or answer for it, on record: `{command}`",
     )
-
-
-def _fetch(client: MlflowClient, run_id: str, artifact: str) -> bytes | None:
-    from mlflow.exceptions import MlflowException
-
-    silence_mlflow()
-    with tempfile.TemporaryDirectory(prefix="rai-gate-") as folder:
-        try:
-            return Path(client.download_artifacts(run_id, artifact, folder)).read_bytes()
-        except (MlflowException, OSError):
-            return None
 
 
 def _parse(content: bytes) -> Any:

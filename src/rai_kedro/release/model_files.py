@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from rai_kedro.errors import RaiError
 from rai_kedro.mitigation.methods import list_storable_types
-from rai_kedro.release.store import silence_mlflow
+from rai_kedro.release.versions import IncompleteError, ReleaseError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -55,16 +56,8 @@ TRUSTED_TYPES: Final = (
 )
 
 
-class ModelFormatError(RaiError):
-    """The stored model is in a format that is not loaded here, or cannot be read."""
-
-
-class UntrustedModelError(RaiError):
-    """The model contains types outside the reviewed list."""
-
-
-class ReleaseIncompleteError(RaiError):
-    """The model version lacks files that must travel with it."""
+class ModelRefusedError(ReleaseError):
+    """The model is in another format than skops, holds types outside the reviewed list, or may score nothing."""
 
 
 @dataclass(frozen=True)
@@ -121,8 +114,9 @@ def digest_model(location: str | Path, tracking_uri: str | None = None) -> str:
         return digest_files(_download(str(location), Path(folder), tracking_uri))
 
 
-def fetch_release(client: MlflowClient, model_uri: str, run_id: str, destination: Path) -> ReleaseFiles:
-    """Copy a version's model, reference data and contract to a folder of the caller's and digest the copy.
+@contextmanager
+def release_files(client: MlflowClient, model_uri: str, run_id: str) -> Iterator[ReleaseFiles]:
+    """Lend a private copy of a version's model, reference data and contract, with its digests.
 
     What is digested is what the caller then loads; nobody can swap the files in between.
 
@@ -130,39 +124,31 @@ def fetch_release(client: MlflowClient, model_uri: str, run_id: str, destination
         client: MLflow client.
         model_uri: Where the model's files are, as ``client.get_model_version_download_uri`` says it.
         run_id: The run that trained the model and holds reference and contract.
-        destination: An empty folder.
 
-    Returns:
-        The copies and their digests.
+    Yields:
+        The copies and their digests, gone at the end of the block.
 
     Raises:
-        ReleaseIncompleteError: Model, reference data or contract is not there.
+        IncompleteError: Model, reference data or contract is not there.
     """
     from mlflow.exceptions import MlflowException
 
-    silence_mlflow()
-    companions = destination / "companions"
-    companions.mkdir(parents=True)
-    try:
-        model = _download(model_uri, destination / "model", client.tracking_uri)
-        for name in (CONTRACT_FILE, REFERENCE_FILE):
-            _download_companion(client, run_id, name, companions)
-    except (MlflowException, OSError) as error:
-        raise ReleaseIncompleteError(
-            f"The model version lacks files that must travel with it: its model, {CONTRACT_FILE} and {REFERENCE_FILE}.",
-            where=f"MLflow run {run_id}; expected in {model_uri} and {_artifact_folder(client, run_id)}",
-            example=str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__,
-            remedy="if the project folder was moved, renamed or copied from another machine (MLflow keeps absolute "
-            "places), put it back where it was, or train and review a new version here with `kedro run`; "
-            "else restore the run's artifacts; a version that another tool registered cannot be used here",
-        ) from error
-    return ReleaseFiles(
-        model=model,
-        reference=companions / REFERENCE_FILE,
-        contract=companions / CONTRACT_FILE,
-        model_digest=digest_files(model),
-        companion_digest=digest_files(companions),
-    )
+    with tempfile.TemporaryDirectory(prefix="rai-release-") as folder:
+        companions = Path(folder, "companions")
+        companions.mkdir()
+        try:
+            model = _download(model_uri, Path(folder, "model"), client.tracking_uri)
+            for name in (CONTRACT_FILE, REFERENCE_FILE):
+                _download_companion(client, run_id, name, companions)
+        except (MlflowException, OSError) as error:
+            raise _incomplete(client, model_uri, run_id, error) from error
+        yield ReleaseFiles(
+            model=model,
+            reference=companions / REFERENCE_FILE,
+            contract=companions / CONTRACT_FILE,
+            model_digest=digest_files(model),
+            companion_digest=digest_files(companions),
+        )
 
 
 def load_trusted_sklearn(folder: str | Path, where: str = "") -> Any:
@@ -176,8 +162,8 @@ def load_trusted_sklearn(folder: str | Path, where: str = "") -> Any:
         The fitted estimator.
 
     Raises:
-        ModelFormatError: The folder holds no readable skops file (pickle formats are never opened).
-        UntrustedModelError: The file contains other types.
+        ModelRefusedError: The folder holds no readable skops file (pickle formats are never opened), or it contains
+            other types.
     """
     import skops.io as sio
     from skops.io.exceptions import UntrustedTypesFoundException
@@ -185,7 +171,7 @@ def load_trusted_sklearn(folder: str | Path, where: str = "") -> Any:
     file = Path(folder) / MODEL_FILE
     if not file.is_file():
         found = ", ".join(sorted(path.name for path in Path(folder).glob("*"))) or "nothing"
-        raise ModelFormatError(
+        raise ModelRefusedError(
             f"The model is not stored as {MODEL_FILE}; pickle, cloudpickle and other formats can run any "
             "code when they are opened and are refused.",
             where=where or str(folder),
@@ -198,7 +184,7 @@ def load_trusted_sklearn(folder: str | Path, where: str = "") -> Any:
         raise _untrusted(sio.get_untrusted_types(file=file), where or str(file)) from error
     except Exception as error:
         # skops documents no common class for a damaged or forged file: bad zip, missing keys, wrong JSON, …
-        raise ModelFormatError(
+        raise ModelRefusedError(
             "The stored model cannot be read.",
             where=where or str(file),
             example=f"{type(error).__name__}: {error}".replace(str(file), MODEL_FILE),
@@ -214,8 +200,7 @@ def require_storable(estimator: Any) -> None:
         estimator: A fitted scikit-learn estimator.
 
     Raises:
-        ModelFormatError: skops cannot store it.
-        UntrustedModelError: It contains types outside the reviewed list.
+        ModelRefusedError: skops cannot store it, or it contains types outside the reviewed list.
     """
     import skops.io as sio
 
@@ -223,7 +208,7 @@ def require_storable(estimator: Any) -> None:
         stored = sio.dumps(estimator)
     except Exception as error:
         # skops raises whatever the object's own state raises.
-        raise ModelFormatError(
+        raise ModelRefusedError(
             f"The model {type(estimator).__name__} cannot be stored in the skops format.",
             example=f"{type(error).__name__}: {error}",
             remedy="use an estimator made of importable scikit-learn parts, without lambdas",
@@ -233,10 +218,20 @@ def require_storable(estimator: Any) -> None:
         raise _untrusted(types, type(estimator).__name__)
 
 
+def _incomplete(client: MlflowClient, model_uri: str, run_id: str, error: Exception) -> IncompleteError:
+    return IncompleteError(
+        f"The model version lacks files that must travel with it: its model, {CONTRACT_FILE} and {REFERENCE_FILE}.",
+        where=f"MLflow run {run_id}; expected in {model_uri} and {_artifact_folder(client, run_id)}",
+        example=str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__,
+        remedy="restore the run's artifacts (a project folder is moved or copied as a whole, `mlruns` and the "
+        "database included), or train and review a new version here with `kedro run`; a version that another tool "
+        "registered cannot be used here",
+    )
+
+
 def _download(uri: str, folder: Path, tracking_uri: str | None) -> Path:
     from mlflow.artifacts import download_artifacts
 
-    silence_mlflow()
     return Path(download_artifacts(artifact_uri=uri, dst_path=str(folder), tracking_uri=tracking_uri))
 
 
@@ -257,9 +252,9 @@ def _download_companion(client: MlflowClient, run_id: str, name: str, folder: Pa
         Path(client.download_artifacts(run_id, name, temporary)).replace(target)
 
 
-def _untrusted(types: list[str], where: str) -> UntrustedModelError:
+def _untrusted(types: list[str], where: str) -> ModelRefusedError:
     unknown = sorted(set(types) - set(TRUSTED_TYPES))
-    return UntrustedModelError(
+    return ModelRefusedError(
         "The model contains types that are not on the reviewed list and are therefore not loaded.",
         where=where,
         how_many=f"{len(unknown)} type(s)",

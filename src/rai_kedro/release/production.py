@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from rai_kedro.errors import RaiError
 from rai_kedro.release.card import digest_card
 from rai_kedro.release.decisions import (
     Review,
@@ -20,15 +19,16 @@ from rai_kedro.release.decisions import (
     list_decisions,
     review_advice,
 )
-from rai_kedro.release.examination import ModelChangedError
 from rai_kedro.release.gate import require_covered
-from rai_kedro.release.model_files import ReleaseFiles, fetch_release, load_trusted_sklearn
-from rai_kedro.release.record import read
+from rai_kedro.release.model_files import ReleaseFiles, load_trusted_sklearn, release_files
+from rai_kedro.release.record import EvidenceError, read_evidence
 from rai_kedro.release.verification import require_tags_agree
 from rai_kedro.release.versions import (
     APPROVED,
     PRODUCTION,
     REVIEW_TAG,
+    ChangedError,
+    NotApprovedError,
     find_aliases,
     find_reviewable,
     find_version,
@@ -39,18 +39,6 @@ from rai_kedro.release.versions import (
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
-
-
-class NoProductionVersionError(RaiError):
-    """No version is in production."""
-
-
-class ApprovalMissingError(RaiError):
-    """A version is under ``production`` that nobody's recorded approval put there."""
-
-
-class EvidenceMissingError(RaiError):
-    """The evidence record is not where it should be."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +68,7 @@ class ProductionModel:
         model: Fitted scikit-learn estimator.
         version: Version number, as text.
         run_id: MLflow run that trained it.
-        reference: Test split of its training: features of both lanes, label and prediction.
+        reference: Test split of its training: features that the model and the audit use, label and prediction.
         contract: The column contract it was trained under.
         review: The approval that put it into production.
     """
@@ -108,38 +96,25 @@ def approved_version(client: MlflowClient, use_case: str, evidence_path: str | P
         The version and its approval.
 
     Raises:
-        UnknownModelError: Nothing is trained yet.
-        NoProductionVersionError: No version is approved.
-        ApprovalMissingError: The alias names a version whose approval is not recorded or no longer stands.
-        EvidenceMissingError: There is no evidence record.
-        EvidenceBrokenError: The evidence record does not hold.
-        ReleaseIncompleteError: Files of the version are missing.
-        ModelChangedError: Files of the version, or its model card, changed after the approval.
-        GateContradictedError: The gate's decision changed after the approval, or the approval does not cover it.
-        RecordContradictedError: The version's tags say something else than the record.
+        ReleaseError: Nothing is trained yet.
+        NotApprovedError: No version is approved, or the alias names one whose approval is not recorded or no longer
+            stands.
+        EvidenceError: The record is not there, does not hold, or says something else than the version's tags.
+        IncompleteError: Files of the version are missing.
+        ChangedError: Its files, card or gate changed after the approval, or the approval does not cover its gate.
     """
-    with tempfile.TemporaryDirectory(prefix="rai-production-") as folder:
-        return _open_approved(client, use_case, Path(evidence_path), Path(folder))[0]
+    with _open_approved(client, use_case, Path(evidence_path)) as (approved, _):
+        return approved
 
 
 def load_production(client: MlflowClient, use_case: str, evidence_path: str | Path) -> ProductionModel:
     """Load the model in production after the checks of `approved_version`, from the files they looked at.
 
-    Args:
-        client: MLflow client.
-        use_case: Name of the use case.
-        evidence_path: The use case's evidence record.
-
-    Returns:
-        The model with its reference data and contract.
-
     Raises:
         RaiError: As `approved_version`.
-        ModelFormatError: The model is not stored as skops.
-        UntrustedModelError: The model contains types outside the reviewed list.
+        ModelRefusedError: The model is not stored as skops, or contains types outside the reviewed list.
     """
-    with tempfile.TemporaryDirectory(prefix="rai-production-") as folder:
-        approved, files = _open_approved(client, use_case, Path(evidence_path), Path(folder))
+    with _open_approved(client, use_case, Path(evidence_path)) as (approved, files):
         return ProductionModel(
             model=load_trusted_sklearn(files.model, f"registered model {use_case}, version {approved.version}"),
             version=approved.version,
@@ -155,43 +130,39 @@ def load_reference(client: MlflowClient, use_case: str, version: str, evidence_p
 
     A month keeps the version that scored it, and is compared with that version's reference data.
 
-    Args:
-        client: MLflow client.
-        use_case: Name of the use case.
-        version: Version number.
-        evidence_path: The use case's evidence record.
-
     Returns:
-        Test split of its training: features of both lanes, label and prediction.
+        Test split of its training: features that the model and the audit use, label and prediction.
 
     Raises:
-        UnknownVersionError: There is no such version.
-        ApprovalMissingError: No approval of the version is on record.
+        NotApprovedError: No approval of the version is on record.
         RaiError: As `approved_version`.
     """
     found = find_version(client, use_case, version)
     review = _find_approval(found, Path(evidence_path))
-    with tempfile.TemporaryDirectory(prefix="rai-reference-") as folder:
-        return pd.read_parquet(_open_release(client, found, review, Path(folder))[1].reference)
+    with _open_release(client, found, review) as (_, files):
+        return pd.read_parquet(files.reference)
 
 
+@contextmanager
 def _open_approved(
-    client: MlflowClient, use_case: str, evidence_path: Path, folder: Path
-) -> tuple[ApprovedVersion, ReleaseFiles]:
+    client: MlflowClient, use_case: str, evidence_path: Path
+) -> Iterator[tuple[ApprovedVersion, ReleaseFiles]]:
     version = _find_production(client, use_case)
     review = _require_approval(version, evidence_path)
-    return _open_release(client, version, review, folder)
+    with _open_release(client, version, review) as opened:
+        yield opened
 
 
+@contextmanager
 def _open_release(
-    client: MlflowClient, version: ModelVersion, review: Review, folder: Path
-) -> tuple[ApprovedVersion, ReleaseFiles]:
+    client: MlflowClient, version: ModelVersion, review: Review
+) -> Iterator[tuple[ApprovedVersion, ReleaseFiles]]:
     source = client.get_model_version_download_uri(version.name, str(version.version))
-    files = fetch_release(client, source, review.run_id, folder)
-    card = digest_card(client, review.use_case, review.version, review.run_id)
-    _require_as_approved(review, files, card)
-    require_covered(client, version, review)
-    return ApprovedVersion(review.use_case, review.version, review.run_id, source, review), files
+    with release_files(client, source, review.run_id) as files:
+        card = digest_card(client, review.use_case, review.version, review.run_id)
+        _require_as_approved(review, files, card)
+        require_covered(client, version, review)
+        yield ApprovedVersion(review.use_case, review.version, review.run_id, source, review), files
 
 
 def _find_production(client: MlflowClient, use_case: str) -> ModelVersion:
@@ -200,7 +171,7 @@ def _find_production(client: MlflowClient, use_case: str) -> ModelVersion:
         return find_version(client, use_case, number)
     if not search_versions(client, use_case):
         raise unknown_model(use_case)
-    raise NoProductionVersionError(
+    raise NotApprovedError(
         f"No version of {use_case} is in production, so nothing may be scored with it.",
         where=f"registered model {use_case}, alias {PRODUCTION}",
         remedy=_find_review_command(client, use_case),
@@ -214,7 +185,7 @@ def _require_approval(version: ModelVersion, evidence_path: Path) -> Review:
         raise _approval_missing(version, evidence_path, found)
     if not evidence_path.is_file():
         raise _evidence_missing(version, evidence_path, "is in production")
-    standing = find_standing_approval(read(evidence_path), version.name)
+    standing = find_standing_approval(read_evidence(evidence_path), version.name)
     if standing is None:
         raise _approval_missing(version, evidence_path, "the record holds no approval that stands")
     review, entry = standing
@@ -230,7 +201,7 @@ def _find_approval(version: ModelVersion, evidence_path: Path) -> Review:
     number, run_id = str(version.version), version.run_id or ""
     if not evidence_path.is_file():
         raise _evidence_missing(version, evidence_path, "scored months")
-    entries = read(evidence_path)
+    entries = read_evidence(evidence_path)
     last = find_last_decision(entries, version.name, number, run_id)
     approvals = [
         review
@@ -238,7 +209,7 @@ def _find_approval(version: ModelVersion, evidence_path: Path) -> Review:
         if (review.version, review.run_id, review.decision) == (number, run_id, APPROVED)
     ]
     if last is None or not approvals:
-        raise ApprovalMissingError(
+        raise NotApprovedError(
             f"Version {number} of {version.name} has no approval on record, so its reference data are not used.",
             where=f"registered model {version.name}, run {run_id}; evidence {evidence_path}",
             remedy="restore the record from a backup; or start the months over with "
@@ -248,8 +219,8 @@ def _find_approval(version: ModelVersion, evidence_path: Path) -> Review:
     return approvals[-1]
 
 
-def _evidence_missing(version: ModelVersion, evidence_path: Path, role: str) -> EvidenceMissingError:
-    return EvidenceMissingError(
+def _evidence_missing(version: ModelVersion, evidence_path: Path, role: str) -> EvidenceError:
+    return EvidenceError(
         f"Version {version.version} of {version.name} {role}, but there is no evidence record of it.",
         where=str(evidence_path),
         remedy="restore the file from a backup or from the machine on which it was approved; "
@@ -264,7 +235,7 @@ def _require_as_approved(review: Review, files: ReleaseFiles, card: str) -> None
         (review.card_digest, card, "model card"),
     ):
         if approved != found:
-            raise ModelChangedError(
+            raise ChangedError(
                 f"The {noun} of version {review.version} of {review.use_case} changed after the approval.",
                 where=f"registered model {review.use_case}, run {review.run_id}",
                 example=f"SHA-256 {approved[:12] + '…' if approved else 'not on record'}, approved on "
@@ -274,8 +245,8 @@ def _require_as_approved(review: Review, files: ReleaseFiles, card: str) -> None
             )
 
 
-def _approval_missing(version: ModelVersion, evidence_path: Path, found: str) -> ApprovalMissingError:
-    return ApprovalMissingError(
+def _approval_missing(version: ModelVersion, evidence_path: Path, found: str) -> NotApprovedError:
+    return NotApprovedError(
         f"Version {version.version} of {version.name} is under alias '{PRODUCTION}', but its approval is "
         "not on record.",
         where=f"registered model {version.name}; evidence {evidence_path}",

@@ -20,34 +20,59 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from rai_kedro.errors import RaiError
-from rai_kedro.release.chain import GENESIS, Content, Entry, Scan, chain, scan, to_line
+from rai_kedro.files import flush_folder, make_folder
 
+GENESIS: Final = "0" * 64
 REPAIR: Final = "repair"
+_FIELDS: Final = frozenset({"sequence", "recorded_at", "kind", "body", "previous", "hash"})
 
 
-class EvidenceBrokenError(RaiError):
-    """The record's chain does not hold: a line was changed, removed, inserted or moved."""
-
-
-class EvidenceWriteError(RaiError):
-    """The record could not be written; it is as it was before."""
-
-
-class EvidenceReadError(RaiError):
-    """The record is there and cannot be read."""
+class EvidenceError(RaiError):
+    """The evidence record is broken, missing or contradicted, or it cannot be read or written."""
 
 
 @dataclass(frozen=True)
-class VerificationResult:
-    """What checking a record found.
+class Content:
+    """What the caller wants recorded: its kind, plain JSON values, and when (ISO 8601)."""
+
+    kind: str
+    body: Mapping[str, Any]
+    recorded_at: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the record.
+
+    Attributes:
+        sequence: Place in the record, from 1; equals the line number.
+        recorded_at: Time given by the caller, ISO 8601.
+        kind: What was recorded, e.g. ``"approve"``.
+        body: The content; plain JSON values only.
+        previous: Hash of the entry before, ``GENESIS`` for the first.
+        hash: SHA-256 (hex) over the canonical JSON of all other fields.
+    """
+
+    sequence: int
+    recorded_at: str
+    kind: str
+    body: Mapping[str, Any]
+    previous: str
+    hash: str
+
+
+@dataclass(frozen=True)
+class ChainState:
+    """What checking a record's own chain found.
 
     Attributes:
         path: The record's file.
@@ -70,7 +95,25 @@ class VerificationResult:
     torn_tail: bool = False
 
 
-def append(path: str | Path, kind: str, body: Mapping[str, Any], recorded_at: str) -> Entry:
+@dataclass(frozen=True)
+class _Scan:
+    """What the bytes of a record hold: entries, why the next line does not hold, and what is left of the last line."""
+
+    entries: tuple[Entry, ...] = ()
+    reason: str | None = None
+    torn: bytes = b""
+    unterminated: bool = False
+
+    @property
+    def head(self) -> str:
+        return self.entries[-1].hash if self.entries else GENESIS
+
+    @property
+    def next_line(self) -> int:
+        return len(self.entries) + 1
+
+
+def append_evidence(path: str | Path, kind: str, body: Mapping[str, Any], recorded_at: str) -> Entry:
     """Append one entry, whole or not at all, and flush it to the disk.
 
     The chain is verified first: nothing is added to a record that does not hold. The beginning of a line left
@@ -86,8 +129,7 @@ def append(path: str | Path, kind: str, body: Mapping[str, Any], recorded_at: st
         The entry as written.
 
     Raises:
-        EvidenceBrokenError: The existing record does not hold.
-        EvidenceWriteError: The file cannot be written.
+        EvidenceError: The existing record does not hold, or the file cannot be written.
         ValueError: ``kind`` or ``recorded_at`` is empty, or ``body`` holds NaN or infinity.
         TypeError: ``body`` holds something that JSON cannot.
     """
@@ -98,7 +140,7 @@ def append(path: str | Path, kind: str, body: Mapping[str, Any], recorded_at: st
         with _locked_for_writing(path) as descriptor:
             return _append_locked(descriptor, path, Content(kind, body, recorded_at))
     except OSError as error:
-        raise EvidenceWriteError(
+        raise EvidenceError(
             f"The evidence record cannot be written: {error.strerror or error}.",
             where=str(path),
             remedy="make the folder writable and its disk not full, then run the same command again; "
@@ -106,43 +148,30 @@ def append(path: str | Path, kind: str, body: Mapping[str, Any], recorded_at: st
         ) from error
 
 
-def read(path: str | Path) -> list[Entry]:
-    """Return all entries, after verifying the chain.
-
-    Args:
-        path: The record's file.
-
-    Returns:
-        The entries in order; an empty list if the file does not exist, because nothing was recorded yet.
+def read_evidence(path: str | Path) -> list[Entry]:
+    """Return all entries after verifying the chain; an empty list if there is no file yet.
 
     Raises:
-        EvidenceBrokenError: The chain does not hold; the error names the line.
-        EvidenceReadError: The file is there and cannot be read.
+        EvidenceError: The chain does not hold (the line is named), or the file cannot be read.
     """
     path = Path(path)
-    found = scan(_read_locked(path))
+    found = _scan(_read_locked(path))
     if found.reason:
         raise _broken(path, found)
     return list(found.entries)
 
 
-def verify(path: str | Path) -> VerificationResult:
-    """Check a record; a broken chain is a result, not an exception.
-
-    Args:
-        path: The record's file.
-
-    Returns:
-        What was found. A file that does not exist is not ok: there is nothing that could be proved.
+def check_chain(path: str | Path) -> ChainState:
+    """Check a record; a broken chain or a missing file is a result, not an exception.
 
     Raises:
-        EvidenceReadError: The file is there and cannot be read.
+        EvidenceError: The file is there and cannot be read.
     """
     path = Path(path)
     if not path.is_file():
-        return VerificationResult(path, ok=False, entries=0, head=GENESIS, reason="there is no such file")
-    found = scan(_read_locked(path))
-    return VerificationResult(
+        return ChainState(path, ok=False, entries=0, head=GENESIS, reason="there is no such file")
+    found = _scan(_read_locked(path))
+    return ChainState(
         path,
         ok=found.reason is None,
         entries=len(found.entries),
@@ -153,9 +182,82 @@ def verify(path: str | Path) -> VerificationResult:
     )
 
 
+def chain(sequence: int, previous: str, content: Content) -> Entry:
+    """Make the entry that follows in the chain; TypeError or ValueError where JSON cannot hold its body."""
+    fields = {
+        "sequence": sequence,
+        "recorded_at": content.recorded_at,
+        "kind": content.kind,
+        "body": dict(content.body),
+        "previous": previous,
+    }
+    digest = hashlib.sha256(_canonical(fields)).hexdigest()
+    return Entry(sequence, content.recorded_at, content.kind, dict(content.body), previous, digest)
+
+
+def to_line(entry: Entry) -> bytes:
+    """Return an entry as its one line: canonical JSON in UTF-8 and a newline."""
+    return _canonical(asdict(entry)) + b"\n"
+
+
+class _LineError(ValueError):
+    """Why one line is not the next entry of the chain."""
+
+
+def _scan(raw: bytes) -> _Scan:
+    *lines, rest = raw.split(b"\n")
+    entries: list[Entry] = []
+    previous = GENESIS
+    for line in lines:
+        try:
+            entry = _parse(line, len(entries) + 1, previous)
+        except _LineError as error:
+            return _Scan(tuple(entries), reason=str(error))
+        entries.append(entry)
+        previous = entry.hash
+    if not rest:
+        return _Scan(tuple(entries))
+    try:
+        last = _parse(rest, len(entries) + 1, previous)
+    except _LineError:
+        return _Scan(tuple(entries), torn=rest)
+    # Its hash holds, so the line is whole and only the newline is missing.
+    return _Scan((*entries, last), unterminated=True)
+
+
+def _parse(line: bytes, sequence: int, previous: str) -> Entry:
+    try:
+        fields = json.loads(line, parse_constant=_refuse_constant)
+    except ValueError as error:
+        raise _LineError("the line is not JSON") from error
+    if not isinstance(fields, dict) or set(fields) != _FIELDS or not isinstance(fields["body"], dict):
+        raise _LineError(f"the line is not an entry with the fields {', '.join(sorted(_FIELDS))}")
+    if fields["sequence"] != sequence:
+        raise _LineError(f"its sequence is {fields['sequence']!r}, expected {sequence}")
+    if fields["previous"] != previous:
+        raise _LineError("it does not continue from the entry before it")
+    try:
+        expected = chain(sequence, previous, Content(fields["kind"], fields["body"], fields["recorded_at"]))
+        is_same = to_line(expected) == line + b"\n"
+    except ValueError as error:
+        raise _LineError("the line is not JSON") from error
+    if not is_same:
+        raise _LineError("its content does not match its hash")
+    return expected
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _canonical(fields: Mapping[str, Any]) -> bytes:
+    text = json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.encode("utf-8")
+
+
 def _append_locked(descriptor: int, path: Path, content: Content) -> Entry:
     raw = _read_all(descriptor)
-    found = scan(raw)
+    found = _scan(raw)
     if found.reason:
         raise _broken(path, found)
     lines = b"\n" if found.unterminated else b""
@@ -190,9 +292,9 @@ def _describe_torn(torn: bytes) -> dict[str, Any]:
     }
 
 
-def _broken(path: Path, found: Scan) -> EvidenceBrokenError:
+def _broken(path: Path, found: _Scan) -> EvidenceError:
     line = found.next_line
-    return EvidenceBrokenError(
+    return EvidenceError(
         f"The evidence record does not hold at line {line}: {found.reason}.",
         where=f"{path}, line {line}",
         how_many=f"the {len(found.entries)} entries before it hold",
@@ -203,7 +305,7 @@ def _broken(path: Path, found: Scan) -> EvidenceBrokenError:
 
 @contextmanager
 def _locked_for_writing(path: Path) -> Iterator[int]:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     is_new = not path.exists()
     # No O_APPEND: a torn tail is overwritten in place, so that no moment exists in which it is lost.
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
@@ -211,16 +313,7 @@ def _locked_for_writing(path: Path) -> Iterator[int]:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield descriptor
         if is_new:
-            _sync_folder(path.parent)
-    finally:
-        os.close(descriptor)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a new file's name survive a power cut, not only its content."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
+            flush_folder(path.parent)
     finally:
         os.close(descriptor)
 
@@ -241,8 +334,8 @@ def _read_locked(path: Path) -> bytes:
         os.close(descriptor)
 
 
-def _unreadable(path: Path, error: OSError) -> EvidenceReadError:
-    return EvidenceReadError(
+def _unreadable(path: Path, error: OSError) -> EvidenceError:
+    return EvidenceError(
         f"The evidence record cannot be read: {error.strerror or error}.",
         where=str(path),
         remedy="make the file readable (it must be a plain file), then run the same command again",

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from rai_kedro.errors import RaiError
-from rai_kedro.release.card import mark_card
-from rai_kedro.release.card_pages import require_same_pages
-from rai_kedro.release.chain import Entry
+from rai_kedro.release.card import mark_card, require_same_pages
 from rai_kedro.release.decisions import (
     APPROVE,
     REJECT,
@@ -24,7 +21,7 @@ from rai_kedro.release.decisions import (
 )
 from rai_kedro.release.examination import Digests, digests_on_tags, examine
 from rai_kedro.release.gate import judge_gate, require_open
-from rai_kedro.release.record import append, read
+from rai_kedro.release.record import Entry, append_evidence, read_evidence
 from rai_kedro.release.versions import (
     APPROVED,
     GATE_TAG,
@@ -32,21 +29,19 @@ from rai_kedro.release.versions import (
     REJECTED,
     REVIEW_TAG,
     STATEMENT_TAG,
+    ReleaseError,
     find_aliases,
     find_version,
 )
+from rai_kedro.words import find_hidden, has_letters, make_visible
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
 
-class ReviewIncompleteError(RaiError):
-    """The decision lacks its reviewer or its statement, or accepts a risk without a reason."""
-
-
-class RejectedVersionError(RaiError):
-    """The version was rejected and stays so."""
+# A statement may be pasted in several lines; it is kept as one.
+_LINE_BREAKS: Final = str.maketrans(dict.fromkeys("\n\r\t", " "))
 
 
 @dataclass(frozen=True)
@@ -105,29 +100,20 @@ def approve(client: MlflowClient, request: ReviewRequest, evidence_path: str | P
         The decision that stands.
 
     Raises:
-        ReviewIncompleteError: Reviewer, statement or the reason to accept a risk is empty.
-        UnknownModelError: The model has no versions.
-        UnknownVersionError: It has others.
-        RejectedVersionError: The version was rejected.
-        ModelChangedError: Its files are not those that were trained.
-        ReleaseIncompleteError: Some of its files are missing.
-        TrainingIncompleteError: Its run lacks performance or fairness figures.
-        CardMissingError: It has no model card.
-        CardPageChangedError: A page of the card differs from what was written.
-        UntrustedModelError: The model contains types that would not be loaded.
-        ModelUnusableError: Its mitigation needs a column that its contract does not permit today.
-        RiskNotAcceptedError: The fairness gate does not pass, and ``accept_risk`` is None.
-        NoRiskToAcceptError: The fairness gate passes, and ``accept_risk`` is not None.
-        EvidenceBrokenError: The record does not hold.
-        EvidenceWriteError: The record cannot be written.
+        ReleaseError: There is no such version; it was rejected; reviewer, statement or reason is empty or hides
+            something; or the fairness gate and ``accept_risk`` do not fit together.
+        ChangedError: Its files or its card are not those that were trained.
+        IncompleteError: Some of its files, its figures or its card are missing.
+        ModelRefusedError: The model would not be loaded, or needs a column that its contract does not permit today.
+        EvidenceError: The record does not hold or cannot be written.
     """
     _require_words(request)
     version = find_version(client, request.use_case, request.version)
-    entries = read(evidence_path)
-    _require_not_rejected(version, find_rejection(entries, _make_review(request, version, APPROVED, Digests())))
+    entries = read_evidence(evidence_path)
+    _require_not_rejected(version, entries)
     gate = judge_gate(client, version)
     review = _make_review(request, version, APPROVED, examine(client, version)._replace(gate=gate.digest))
-    review = replace(review, fairness_gate=gate.decision.outcome, gate_summary=gate.summary)
+    review = review.model_copy(update={"fairness_gate": gate.decision.outcome, "gate_summary": gate.summary})
     standing = find_standing_approval(entries, request.use_case)
     recorded = standing is None or _subject(standing[0]) != _subject(review) or not is_covered(standing[0])
     if recorded:
@@ -136,7 +122,9 @@ def approve(client: MlflowClient, request: ReviewRequest, evidence_path: str | P
     if recorded or request.accept_risk is not None:
         require_open(version, gate, request.accept_risk)
     if standing is None or recorded:
-        entry = append(evidence_path, APPROVE, asdict(review), review.reviewed_at)
+        entry = append_evidence(evidence_path, APPROVE, review.to_dict(), review.reviewed_at)
+        # Who takes no lock could have rejected in the meantime; a rejection outranks.
+        _require_not_rejected(version, read_evidence(evidence_path))
     else:
         review, entry = standing
     unmarked = mark_card(client, version, describe_review(review))
@@ -160,11 +148,8 @@ def reject(client: MlflowClient, request: ReviewRequest, evidence_path: str | Pa
         The decision that stands.
 
     Raises:
-        ReviewIncompleteError: Reviewer or statement is empty.
-        UnknownModelError: The model has no versions.
-        UnknownVersionError: It has others.
-        EvidenceBrokenError: The record does not hold.
-        EvidenceWriteError: The record cannot be written.
+        ReleaseError: There is no such version, or reviewer or statement is empty or hides something.
+        EvidenceError: The record does not hold or cannot be written.
     """
     _require_words(request)
     if request.accept_risk is not None:
@@ -172,10 +157,10 @@ def reject(client: MlflowClient, request: ReviewRequest, evidence_path: str | Pa
     version = find_version(client, request.use_case, request.version)
     # From the tags: a version whose files are gone or damaged must be rejectable, too.
     review = _make_review(request, version, REJECTED, digests_on_tags(version))
-    review = replace(review, fairness_gate=version.tags.get(GATE_TAG, ""))
-    standing = find_rejection(read(evidence_path), review)
+    review = review.model_copy(update={"fairness_gate": version.tags.get(GATE_TAG, "")})
+    standing = find_rejection(read_evidence(evidence_path), review.use_case, *review.subject)
     if standing is None:
-        entry = append(evidence_path, REJECT, asdict(review), review.reviewed_at)
+        entry = append_evidence(evidence_path, REJECT, review.to_dict(), review.reviewed_at)
     else:
         review, entry = standing
     _tag(client, review, entry)
@@ -189,7 +174,7 @@ def reject(client: MlflowClient, request: ReviewRequest, evidence_path: str | Pa
 
 def _subject(review: Review) -> tuple[str, ...]:
     digests = (review.model_digest, review.companion_digest, review.card_digest, review.gate_digest)
-    return (review.version, review.run_id, *digests)
+    return (*review.subject, *digests)
 
 
 def _make_review(request: ReviewRequest, version: ModelVersion, decision: str, digests: Digests) -> Review:
@@ -201,41 +186,49 @@ def _make_review(request: ReviewRequest, version: ModelVersion, decision: str, d
         run_id=version.run_id or "",
         decision=decision,
         reviewer=request.reviewer.strip(),
-        statement=request.statement.strip(),
+        statement=" ".join(request.statement.split()),
         reviewed_at=request.reviewed_at.astimezone(UTC).isoformat(timespec="seconds"),
         model_digest=digests.model,
         companion_digest=digests.companion,
         card_digest=digests.card,
         gate_digest=digests.gate,
-        accepted_risk=(request.accept_risk or "").strip(),
+        accepted_risk=" ".join((request.accept_risk or "").split()),
         demo=request.demo,
     )
 
 
 def _require_words(request: ReviewRequest) -> None:
-    missing = [name for name in ("reviewer", "statement") if not getattr(request, name).strip()]
+    said = {"reviewer": request.reviewer, "statement": request.statement}
+    if request.accept_risk is not None:
+        said["reason to accept the risk"] = request.accept_risk
+    where = f"review of {request.use_case} version {request.version}"
+    missing = [name for name, text in said.items() if not has_letters(text)]
     if missing:
-        raise ReviewIncompleteError(
-            f"A decision needs a {' and a '.join(missing)}; an empty one is not accepted.",
-            where=f"review of {request.use_case} version {request.version}",
-            remedy="say who decides and why: --reviewer NAME --statement TEXT",
+        raise ReleaseError(
+            f"A decision needs a {' and a '.join(missing)}; an empty one is not accepted, nor one without letters.",
+            where=where,
+            remedy='say who decides and why: --reviewer NAME --statement TEXT, and --accept-risk "REASON" for a risk',
         )
-    if request.accept_risk is not None and not request.accept_risk.strip():
-        raise ReviewIncompleteError(
-            "A risk is accepted for a reason; an empty one is not accepted.",
-            where=f"review of {request.use_case} version {request.version}",
-            remedy='say why the risk can be answered for: --accept-risk "REASON"',
-        )
+    for name, text in said.items():
+        hidden = find_hidden(text if name == "reviewer" else text.translate(_LINE_BREAKS))
+        if hidden:
+            raise ReleaseError(
+                f"The {name} holds a character that is not shown as itself: a control, bidirectional or invisible one.",
+                where=where,
+                example=f"{hidden} in {make_visible(text)[:80]!r}",
+                remedy="type the words again without it",
+            )
 
 
-def _require_not_rejected(version: ModelVersion, rejection: tuple[Review, Entry] | None) -> None:
+def _require_not_rejected(version: ModelVersion, entries: list[Entry]) -> None:
+    rejection = find_rejection(entries, version.name, str(version.version), version.run_id or "")
     if rejection is None and version.tags.get(REVIEW_TAG) != REJECTED:
         return
-    statement = rejection[0].statement if rejection else version.tags.get(STATEMENT_TAG)
-    raise RejectedVersionError(
+    statement = rejection[0].statement if rejection else version.tags.get(STATEMENT_TAG, "")
+    raise ReleaseError(
         f"Version {version.version} of {version.name} was rejected and cannot be approved.",
         where=f"registered model {version.name}",
-        example=f"the statement was: {statement}",
+        example=f"the statement was: {make_visible(statement)}",
         remedy=f"train a new version with `kedro run --pipelines {version.name}` and have that one reviewed",
     )
 

@@ -11,7 +11,6 @@ import os
 import sqlite3
 import tempfile
 import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 # How long a database that another program holds is waited for.
 PATIENCE_S: Final = 20.0
 PROJECT_TAG: Final = "rai.project_folder"
+PROCESS_TAG: Final = "rai.process"
 _SERVER_ERROR: Final = 500
 _SQLITE: Final = ("sqlite:///", "sqlite+pysqlite:///")
 # Larger databases would make every command wait; their damage is met where it is read.
@@ -47,20 +47,25 @@ _BOUNDED: Final = {
 _GIVEN_UP: Final = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "3"}
 
 
+# MLflow draws a progress bar for every copy of a few small files; a user's own setting stands.
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+
+
 class StoreError(RaiError):
     """MLflow's server, database or folder cannot be used."""
 
 
-def silence_mlflow() -> None:
-    """Switch off MLflow's progress bars and its hint about integer columns; a user's own setting stands.
+def read_artifact(client: MlflowClient, run_id: str, artifact: str) -> bytes | None:
+    """Return the content of one of a run's files; None if it is not there or cannot be read."""
+    from mlflow.exceptions import MlflowException
 
-    The bars are drawn for every copy of a few small files. The hint tells the reader to declare integer
-    columns as floats in case they have missing values; here the column contract says what may be missing, and
-    enforces it.
-    """
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    # A lasting filter and not `catch_warnings`, which is not safe with the threads of a ThreadRunner.
-    warnings.filterwarnings("ignore", message="Hint: Inferred schema contains integer column", category=UserWarning)
+    with tempfile.TemporaryDirectory(prefix="rai-artifact-") as folder:
+        try:
+            return Path(client.download_artifacts(run_id, artifact, folder)).read_bytes()
+        except (MlflowException, OSError) as error:
+            if "API request to" in str(error):  # the server is lost; nothing is known of the file
+                raise
+            return None
 
 
 def place_store(tracking_uri: str, project: Path) -> str:
@@ -190,9 +195,6 @@ def close_killed_runs(client: MlflowClient, use_case: str, own_run: str) -> int:
             client.set_terminated(run.info.run_id, status="KILLED")
             closed += 1
     return closed
-
-
-PROCESS_TAG: Final = "rai.process"
 
 
 def name_process() -> str:

@@ -1,89 +1,126 @@
-"""The evidence record against what MLflow says of the versions."""
+"""The evidence record against its own chain and against what MLflow says of the versions, looked at from both sides."""
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from rai_kedro.errors import RaiError
-from rai_kedro.release.card import CardMissingError, digest_card
-from rai_kedro.release.card_pages import find_changed_page
-from rai_kedro.release.chain import Entry
+from rai_kedro.release.card import digest_card, find_changed_page
 from rai_kedro.release.decisions import (
     APPROVE,
     REJECT,
     Review,
+    describe_gate,
     find_last_decision,
     find_standing_approval,
     list_decisions,
     tags_of,
 )
 from rai_kedro.release.gate import find_card_trouble, find_gate_trouble, read_gate
-from rai_kedro.release.record import VerificationResult, read, verify
+from rai_kedro.release.record import ChainState, Entry, EvidenceError, check_chain, read_evidence
 from rai_kedro.release.versions import (
     APPROVED,
     PRODUCTION,
     REVIEW_TAG,
+    IncompleteError,
     find_aliases,
     search_versions,
 )
+from rai_kedro.words import make_visible
 
 if TYPE_CHECKING:
+    import pandas as pd
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
 
-class RecordContradictedError(RaiError):
-    """The version's tags and the evidence record say different things."""
-
-
 @dataclass(frozen=True)
-class RecordReport:
-    """What checking the record against MLflow found.
+class Verification:
+    """What checking an evidence record found.
 
     Attributes:
         chain: What the record's own chain says.
         decisions: All decisions on the use case, in order; empty if the chain does not hold.
         findings: What is broken, missing or contradictory, one sentence each; empty if all is well.
+        compared: Whether MLflow was asked, too.
     """
 
-    chain: VerificationResult
+    chain: ChainState
     decisions: tuple[Review, ...]
     findings: tuple[str, ...]
+    compared: bool = True
+
+    def describe(self) -> list[str]:
+        """Say in lines what stands in the record, and what is wrong with it."""
+        chain = self.chain
+        state = "the chain is whole" if chain.ok else f"{chain.reason}"
+        lines = [f"{chain.path}: {chain.entries} entries, {state}."]
+        for review in self.decisions:
+            label = " (demo)" if review.demo else ""
+            lines += [
+                f"version {review.version}  {review.decision} by {review.reviewer}{label} at {review.reviewed_at}",
+                f"    the {describe_gate(review.fairness_gate, review.accepted_risk)}",
+                *([f"    judged: {review.gate_summary}"] if review.gate_summary else []),
+            ]
+        lines += [f"NOT SOUND: {finding}" for finding in self.findings]
+        if chain.torn_tail:
+            lines.append("It ends in an unfinished line, which never was an entry; the next decision sets it aside.")
+        if chain.entries:
+            lines.append(f"newest hash: {chain.head}")
+            lines.append("Keep that hash elsewhere: a removed end of the record is only seen by comparing with it.")
+        return [make_visible(line) for line in lines]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the decisions as a table, a row each, in order."""
+        import pandas as pd
+
+        return pd.DataFrame([review.to_dict() for review in self.decisions], columns=list(Review.model_fields))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values that JSON can hold."""
+        return {
+            "chain": {**asdict(self.chain), "path": str(self.chain.path)},
+            "decisions": [review.to_dict() for review in self.decisions],
+            "findings": list(self.findings),
+            "compared": self.compared,
+        }
+
+    def __repr__(self) -> str:
+        return "\n".join(self.describe())
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(repr(self))}</pre>"
 
 
-def verify_record(client: MlflowClient, use_case: str, evidence_path: str | Path) -> RecordReport:
-    """Check the record's chain, and every reviewed version's tags, card and fairness gate against it.
+def verify(record: str | Path, *, use_case: str | None = None, client: MlflowClient | None = None) -> Verification:
+    """Check an evidence record: its own chain, and with a client every version's tags, card and gate against it.
 
     Args:
-        client: MLflow client.
-        use_case: Name of the use case.
-        evidence_path: The use case's evidence record.
+        record: The use case's evidence record, ``….jsonl``; it may have come from another machine.
+        use_case: Name of the use case; by default that of the file.
+        client: MLflow client; without one only what the file itself can show is checked.
 
     Returns:
         What was found; trouble is a finding, not an exception.
 
     Raises:
-        EvidenceReadError: The record is there and cannot be read.
+        EvidenceError: The record is there and cannot be read.
     """
-    chain = verify(evidence_path)
-    versions = search_versions(client, use_case)
+    use_case = Path(record).stem if use_case is None else use_case
+    chain, compared = check_chain(record), client is not None
     if chain.broken_line:
-        return RecordReport(chain, (), (f"line {chain.broken_line} does not hold: {chain.reason}",))
-    entries = read(evidence_path)
+        return Verification(chain, (), (f"line {chain.broken_line} does not hold: {chain.reason}",), compared)
+    entries = read_evidence(record)
     decisions = list_decisions(entries, use_case)
-    findings = [
-        *_find_strange_entries(entries, decisions),
-        *(text for version in versions for text in _compare_version(client, version, entries)),
-        *_compare_alias(
-            versions, find_aliases(client, use_case).get(PRODUCTION), find_standing_approval(entries, use_case)
-        ),
-    ]
+    findings = list(_find_strange_entries(entries, decisions))
+    if client is not None:
+        findings += _compare_with_mlflow(client, use_case, entries)
     if not chain.ok and findings:
         findings.insert(0, f"versions are reviewed, but {chain.reason}")
-    return RecordReport(chain, tuple(review for review, _ in decisions), tuple(findings))
+    return Verification(chain, tuple(review for review, _ in decisions), tuple(findings), compared)
 
 
 def require_tags_agree(version: ModelVersion, review: Review, entry: Entry, evidence_path: Path) -> None:
@@ -98,11 +135,11 @@ def require_tags_agree(version: ModelVersion, review: Review, entry: Entry, evid
         evidence_path: The record, for the message.
 
     Raises:
-        RecordContradictedError: They differ.
+        EvidenceError: They differ.
     """
     found = _compare_tags(version, review, entry)
     if found:
-        raise RecordContradictedError(
+        raise EvidenceError(
             f"The tags of version {version.version} of {version.name} contradict the evidence record.",
             where=f"registered model {version.name}; evidence {evidence_path}, line {entry.sequence}",
             how_many=f"{len(found)} difference(s)",
@@ -111,6 +148,27 @@ def require_tags_agree(version: ModelVersion, review: Review, entry: Entry, evid
             f"restore the record; if the record is right, `kedro rai {entry.kind} --use-case {version.name} "
             f"--version {version.version} --reviewer NAME --statement TEXT` sets the tags from it",
         )
+
+
+def _compare_with_mlflow(client: MlflowClient, use_case: str, entries: list[Entry]) -> Iterator[str]:
+    versions = search_versions(client, use_case)
+    yield from _find_vanished(versions, use_case, entries)
+    for version in versions:
+        yield from _compare_version(client, version, entries)
+    production = find_aliases(client, use_case).get(PRODUCTION)
+    yield from _compare_alias(versions, production, find_standing_approval(entries, use_case))
+
+
+def _find_vanished(versions: list[ModelVersion], use_case: str, entries: list[Entry]) -> Iterator[str]:
+    """Name versions that were decided on and that MLflow does not know: an emptied or exchanged database hides them."""
+    known = {(str(version.version), version.run_id or "") for version in versions}
+    vanished = {review.subject: review for review, _ in list_decisions(entries, use_case)}
+    for (number, run_id), review in vanished.items():
+        if (number, run_id) not in known:
+            yield (
+                f"version {number} (run {run_id}) was {review.decision} on {review.reviewed_at}, but MLflow has no "
+                "such version"
+            )
 
 
 def _compare_tags(version: ModelVersion, review: Review, entry: Entry) -> list[str]:
@@ -139,7 +197,7 @@ def _compare_version(client: MlflowClient, version: ModelVersion, entries: list[
         yield f"version {number}: {trouble}"
     try:
         card = digest_card(client, version.name, number, run_id)
-    except CardMissingError as error:
+    except IncompleteError as error:
         yield f"version {number}: its model card is gone: {error.example}"
         return
     if card != review.card_digest:
@@ -157,9 +215,15 @@ def _compare_alias(
     versions: list[ModelVersion], number: str | None, standing: tuple[Review, Entry] | None
 ) -> Iterator[str]:
     named = next((version for version in versions if str(version.version) == number), None)
-    if named is not None and (standing is None or (standing[0].version, standing[0].run_id) != (number, named.run_id)):
+    if named is not None and (standing is None or standing[0].subject != (number, named.run_id)):
         recorded = f"of version {standing[0].version}, run {standing[0].run_id}" if standing else "of no version"
         yield f"alias '{PRODUCTION}' names version {number}, but the approval that stands is {recorded}"
+    known = {(str(version.version), version.run_id or "") for version in versions}
+    if number is None and standing is not None and standing[0].subject in known:
+        yield (
+            f"the approval of version {standing[0].version} stands, but alias '{PRODUCTION}' names no version; "
+            "approving it again sets the alias"
+        )
 
 
 def _find_strange_entries(entries: list[Entry], decisions: list[tuple[Review, Entry]]) -> Iterator[str]:

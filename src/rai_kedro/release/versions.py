@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from rai_kedro.errors import RaiError
+from rai_kedro.typed import Typed
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -36,12 +38,20 @@ APPROVED: Final = "approved"
 REJECTED: Final = "rejected"
 
 
-class UnknownModelError(RaiError):
-    """Nothing is registered under the use case's name."""
+class ReleaseError(RaiError):
+    """A version cannot be registered, reviewed or used as asked."""
 
 
-class UnknownVersionError(RaiError):
-    """The model has no such version."""
+class ChangedError(ReleaseError):
+    """Files, card or gate of a version are not those that were trained or approved."""
+
+
+class IncompleteError(ReleaseError):
+    """A version lacks files, figures or the card that must travel with it."""
+
+
+class NotApprovedError(ReleaseError):
+    """No recorded approval puts the version into production."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +75,7 @@ class RegisteredVersion:
     git_commit: str | None = None
 
 
-@dataclass(frozen=True)
-class VersionSummary:
+class VersionSummary(Typed):
     """What a person wants to see of a version in a list.
 
     Attributes:
@@ -83,7 +92,7 @@ class VersionSummary:
         card: Path of the model card.
         fairness_gate: What the fairness gate said, e.g. ``"insufficient_evidence"``; None if nothing is noted.
         accepted_risk: Why it was approved though the gate did not pass.
-        metrics: Latest figures of its run, by name; empty if the run is gone.
+        metrics: Latest figures of its run, by name; empty if the run is gone. What is not defined is None.
     """
 
     version: str
@@ -99,38 +108,20 @@ class VersionSummary:
     card: str | None = None
     fairness_gate: str | None = None
     accepted_risk: str | None = None
-    metrics: Mapping[str, float] = field(default_factory=dict)
+    metrics: Mapping[str, float | None] = {}
 
 
 def registered_version(client: MlflowClient, version: ModelVersion) -> RegisteredVersion:
-    """Describe one version of the registry, with the commit that its run was tagged with.
-
-    Args:
-        client: MLflow client.
-        version: The version as MLflow gives it.
-
-    Returns:
-        The same in our terms.
-    """
+    """Describe a version as MLflow gives it in our terms, with the commit that its run was tagged with."""
     run_id = version.run_id or ""
     tags = client.get_run(run_id).data.tags if run_id else {}
     number = str(version.version)
-    created = datetime.fromtimestamp(version.creation_timestamp / 1000, UTC).isoformat(timespec="seconds")
-    return RegisteredVersion(
-        version.name, number, run_id, f"models:/{version.name}/{number}", created, tags.get(GIT_COMMIT_TAG)
-    )
+    uri = f"models:/{version.name}/{number}"
+    return RegisteredVersion(version.name, number, run_id, uri, _created(version), tags.get(GIT_COMMIT_TAG))
 
 
 def list_versions(client: MlflowClient, use_case: str) -> list[VersionSummary]:
-    """Summarise all versions of a use case's model.
-
-    Args:
-        client: MLflow client.
-        use_case: Name of the use case.
-
-    Returns:
-        Summaries, newest first; empty if nothing was trained yet.
-    """
+    """Summarise all versions of a use case's model, newest first; empty if nothing was trained yet."""
     versions = search_versions(client, use_case)
     if not versions:
         return []
@@ -141,29 +132,13 @@ def list_versions(client: MlflowClient, use_case: str) -> list[VersionSummary]:
 
 
 def search_versions(client: MlflowClient, use_case: str) -> list[ModelVersion]:
-    """Return all versions of a use case's model, newest first.
-
-    Args:
-        client: MLflow client.
-        use_case: Name of the use case.
-
-    Returns:
-        MLflow's own records; empty if there are none.
-    """
+    """Return MLflow's own records of all versions of a use case's model, newest first."""
     found = client.search_model_versions(f"name='{use_case}'")
     return sorted(found, key=lambda version: int(version.version), reverse=True)
 
 
 def find_aliases(client: MlflowClient, use_case: str) -> dict[str, str]:
-    """Return which version each alias names.
-
-    Args:
-        client: MLflow client.
-        use_case: Name of the use case.
-
-    Returns:
-        Version number as text by alias; empty if the model does not exist.
-    """
+    """Return the version number that each alias names; empty if the model does not exist."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -176,19 +151,10 @@ def find_aliases(client: MlflowClient, use_case: str) -> dict[str, str]:
 
 
 def find_version(client: MlflowClient, use_case: str, version: str) -> ModelVersion:
-    """Return one version.
-
-    Args:
-        client: MLflow client.
-        use_case: Name of the use case.
-        version: Version number.
-
-    Returns:
-        MLflow's own record.
+    """Return MLflow's own record of one version.
 
     Raises:
-        UnknownModelError: The use case's model has no version at all.
-        UnknownVersionError: It has others.
+        ReleaseError: The use case's model has no such version, or none at all.
     """
     found = search_versions(client, use_case)
     if not found:
@@ -197,7 +163,7 @@ def find_version(client: MlflowClient, use_case: str, version: str) -> ModelVers
         if str(candidate.version) == version.strip():
             return candidate
     existing = ", ".join(str(candidate.version) for candidate in reversed(found))
-    raise UnknownVersionError(
+    raise ReleaseError(
         f"Model {use_case} has no version {version}.",
         where=f"registered model {use_case}",
         how_many=f"existing versions: {existing}",
@@ -206,15 +172,7 @@ def find_version(client: MlflowClient, use_case: str, version: str) -> ModelVers
 
 
 def find_reviewable(client: MlflowClient, use_case: str) -> str | None:
-    """Return the version a person should review next: the candidate, or the newest that is not rejected.
-
-    Args:
-        client: MLflow client.
-        use_case: Name of the use case.
-
-    Returns:
-        Version number, or ``None`` if there is none.
-    """
+    """Return the version to review next: the candidate, or the newest that is not rejected; None if there is none."""
     open_versions = [
         str(version.version)
         for version in search_versions(client, use_case)
@@ -224,27 +182,24 @@ def find_reviewable(client: MlflowClient, use_case: str) -> str | None:
     return candidate if candidate in open_versions else next(iter(open_versions), None)
 
 
-def unknown_model(use_case: str) -> UnknownModelError:
-    """Return the error for a use case of which nothing is registered.
-
-    Args:
-        use_case: Name of the use case.
-
-    Returns:
-        The error, to be raised.
-    """
-    return UnknownModelError(
+def unknown_model(use_case: str) -> ReleaseError:
+    """Return the error for a use case of which nothing is registered, to be raised."""
+    return ReleaseError(
         f"No version of model {use_case} is registered.",
         where=f"registered model {use_case}",
         remedy=f"train one with `kedro run --pipelines {use_case}`, or check the name and --env",
     )
 
 
+def _created(version: ModelVersion) -> str:
+    return datetime.fromtimestamp(version.creation_timestamp / 1000, UTC).isoformat(timespec="seconds")
+
+
 def _summarise(client: MlflowClient, version: ModelVersion, aliases: list[str]) -> VersionSummary:
     tags = version.tags
     return VersionSummary(
         version=str(version.version),
-        created_at=datetime.fromtimestamp(version.creation_timestamp / 1000, UTC).isoformat(timespec="seconds"),
+        created_at=_created(version),
         run_id=version.run_id or "",
         aliases=tuple(sorted(aliases)),
         review=tags.get(REVIEW_TAG),
@@ -260,14 +215,15 @@ def _summarise(client: MlflowClient, version: ModelVersion, aliases: list[str]) 
     )
 
 
-def _find_metrics(client: MlflowClient, run_id: str | None) -> dict[str, float]:
+def _find_metrics(client: MlflowClient, run_id: str | None) -> dict[str, float | None]:
     from mlflow.exceptions import MlflowException
 
     if not run_id:
         return {}
     try:
-        return dict(client.get_run(run_id).data.metrics)
+        metrics = client.get_run(run_id).data.metrics
     except MlflowException as error:
         if error.error_code == "RESOURCE_DOES_NOT_EXIST":
             return {}
         raise
+    return {name: value if math.isfinite(value) else None for name, value in metrics.items()}
