@@ -23,7 +23,7 @@ def score_again(use_case: str, env: str | None, month: str, reason: str) -> None
     Raises:
         RaiError: The month was never scored; or whatever the monitoring raises.
     """
-    from rai_kedro.release.record import append
+    from rai_kedro.release.record import append_evidence
 
     with open_catalog(use_case, env) as catalog, locked(lock_path(catalog, use_case)):
         stores: dict[str, Any] = {name: catalog[f"{use_case}.{name}"] for name in ("drift_store", "prediction_store")}
@@ -39,7 +39,9 @@ def score_again(use_case: str, env: str | None, month: str, reason: str) -> None
             )
         versions = [key.rpartition("=")[2] for key in keys]
         body = {"use_case": use_case, "month": month, "versions": versions, "reason": reason}
-        append(evidence_path(catalog, use_case), "rescore", body, datetime.now(UTC).isoformat(timespec="seconds"))
+        append_evidence(
+            evidence_path(catalog, use_case), "rescore", body, datetime.now(UTC).isoformat(timespec="seconds")
+        )
         workspace: Any = catalog[f"{use_case}.evidently_workspace"]
         for version in versions:
             workspace.withdraw(month, version)
