@@ -168,12 +168,14 @@ def demo(use_case: str, env: str | None) -> None:
 
 @rai.command("new-use-case")
 @click.argument("name")
-@click.option("--data", required=True, type=click.Path(path_type=Path), help="CSV or Parquet file.")
+@click.option("--data", type=click.Path(path_type=Path), help="CSV or Parquet file.")
+@click.option("--stores", help="In its place: folder of months, or dataset of the catalogue, filled by another system.")
 @click.option("--target", required=True, help="Column to be predicted.")
 @click.option("--task", required=True, type=click.Choice(["classification", "regression"]))
 @click.option("--key", help="Column that identifies a row within a month; rows are numbered without it.")
 @click.option("--time", help="Column that says when a row happened; without it the file is one month.")
 @click.option("--time-format", help="How that column is written, as in strftime.")
+@click.option("--time-zone", help="Where dates have different offsets: 'as written', or a zone such as Europe/Berlin.")
 @click.option("--month", help="Month of the file if there is no time column, YYYY-MM; this month by default.")
 @click.option("--favourable", help="Value of the target that is the favourable outcome.")
 @click.option("--delimiter", help="Delimiter of a text file; found by default.")
@@ -181,11 +183,24 @@ def demo(use_case: str, env: str | None) -> None:
 @click.option("--decimal", type=click.Choice([".", ","]), help="Decimal mark of a text file; found by default.")
 @click.option("--accept-draft", metavar="REVIEWER", help="Accept the draft unread, in this person's name.")
 def new_use_case(**options: Any) -> None:
-    """Draft a use case from a table of your own."""
+    """Draft a use case from a table of your own, or from stores that are there."""
     from rai_kedro.commands.new_use_case import run_new_use_case
     from rai_kedro.commands.use_case_choices import UseCaseRequest
 
     _with_short_errors(run_new_use_case)(UseCaseRequest(**options))
+
+
+@rai.command("add-month")
+@click.argument("name")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--month", help="Month of these rows, YYYY-MM; by default what the time column says.")
+@click.option("--replace", is_flag=True, help="Replace the month if it is there with other rows.")
+@env_option
+def add_month(name: str, file: Path, month: str | None, replace: bool, env: str | None) -> None:
+    """Add one month to the stores of a use case with a file of its own."""
+    from rai_kedro.commands.add_month import run_add_month
+
+    _with_short_errors(run_add_month)(name, file, month, env, replace=replace)
 
 
 @rai.command("accept-draft")

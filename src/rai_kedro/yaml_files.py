@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Hashable
 from typing import Any
 
@@ -9,6 +10,8 @@ import yaml
 
 # An alias repeats a block for a few characters; nested aliases multiply. 1,000 columns of a contract are some 20,000.
 _MOST_NODES = 200_000
+# Kedro reads the same files with OmegaConf, whose own limit of 10,000 a table of some 700 columns exceeds.
+os.environ.setdefault("OMEGACONF_MAX_YAML_EXPANDED_NODES", str(_MOST_NODES))
 
 
 class _StrictLoader(yaml.SafeLoader):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import re
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from kedro.io import DataCatalog, DatasetError
 
-from rai_kedro.commands.accept_draft import DraftError, accept_draft
+from rai_kedro.commands.accept_draft import DraftError, accept_draft, run_accept_draft
 from rai_kedro.commands.new_use_case import NewUseCase, describe, new_use_case
 from rai_kedro.commands.use_case_choices import UseCaseRequest, name_columns
 from rai_kedro.contract.drafting import UNDECIDED, refuse_undecided, undecided_columns
@@ -59,6 +60,7 @@ def rents(rows: int = ROWS) -> pd.DataFrame:
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     (tmp_path / "conf" / "base").mkdir(parents=True)
+    (tmp_path / "conf" / "base" / "globals.yml").write_text("data_root: data\n")
     rents().to_csv(tmp_path / "rents.csv", index=False)
     return tmp_path
 
@@ -151,18 +153,26 @@ def test_accepting_decides_as_proposed_and_changes_nothing_else(make: Make, proj
     after = file.read_text(encoding="utf-8").splitlines()
     contract = read_contract(file, as_of=TODAY)
     refuse_undecided(contract)
-    assert done.model == ("Größe_m2", "rooms_total", "heating_type", "own_month", "true", "let")
-    assert done.audit == ("Geschlecht",)
-    assert done.forbidden == ("Listing_ID", "comment")
-    assert model_columns(contract.datasets["feature_store"], on=TODAY) == done.model
-    assert done.labels == ("rent",)
+    assert done.columns("model") == ("Größe_m2", "rooms_total", "heating_type", "own_month", "true", "let")
+    assert done.columns("audit") == ("Geschlecht",)
+    assert done.columns("forbidden") == ("Listing_ID", "comment")
+    assert model_columns(contract.datasets["feature_store"], on=TODAY) == done.columns("model")
+    assert [one.column for one in done.decisions if one.is_label] == ["rent"]
+    assert not any(one.by_hand for one in done.decisions)
     assert {dataset.owner for dataset in contract.datasets.values()} == {"R. Viewer"}
     assert (
         after[0]
         == "# Draft accepted by R. Viewer on 2024-06-01: proposals that were left then are decided as written here."
     )
-    untouched = [line for line in before if "# proposed: " not in line]
+    assert len(after) == len(before) + 1
+    columns = [line for line in before if UNDECIDED in line or "nullable: " in line or "owner: " in line]
+    untouched = [line for line in before if line not in columns]
     assert [line for line in after[1:] if line in set(untouched)] == untouched
+    was, now = (yaml.safe_load("\n".join(lines)) for lines in (before, after))
+    for column in now["rents.feature_store"]["metadata"]["rai"]["columns"].items():
+        kept = was["rents.feature_store"]["metadata"]["rai"]["columns"][column[0]]
+        same = ("type", "range", "categories", "nullable", "description", "is_demographic")
+        assert {key: column[1].get(key) for key in same} == {key: kept.get(key) for key in same}
 
 
 def test_accepting_leaves_what_a_person_wrote(make: Make, project: Path) -> None:
@@ -171,12 +181,45 @@ def test_accepting_leaves_what_a_person_wrote(make: Make, project: Path) -> None
 
     text = file.read_text(encoding="utf-8")
     start = text.index("Geschlecht:")
-    mine = text[start:].replace("use: audit ", "use: forbidden ", 1)
-    file.write_text(text[:start] + mine, encoding="utf-8")
+    mine = text[start:].replace("use: audit", "use: forbidden", 1)
+    # One more decided in full, in as many lines as somebody likes, with a remark of their own.
+    start = mine.index("own_month:")
+    end = mine.index("}", start) + 1
+    decided = """own_month:     # as the landlord told us
+          type: integer
+          description: when the contract began
+          is_risky: true
+          is_demographic: false
+          risk: foretells who moves often
+          use: audit"""
+    file.write_text(text[: text.index("Geschlecht:")] + mine[:start] + decided + mine[end:], encoding="utf-8")
 
     done = accept_draft("rents", "R. Viewer", project=project, today=TODAY)
 
-    assert "Geschlecht" in done.forbidden
+    told = {one.column: (str(one), one.by_hand) for one in done.decisions}
+    assert told["Geschlecht"] == ("forbidden (risky, demographic)", True)
+    assert told["own_month"] == ("audit (risky)", True)
+    assert told["Größe_m2"] == ("model", False)
+    assert set(told) == {*load(project)[0]["rents.feature_store"]["metadata"]["rai"]["columns"], "rent"}
+    assert decided in file.read_text(encoding="utf-8")
+
+
+def test_the_list_of_what_was_accepted_is_complete(
+    make: Make, project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make()
+    file = project / "conf/base/rents/catalog.yml"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("use: audit", "use: forbidden"), encoding="utf-8")
+    monkeypatch.chdir(project)
+
+    run_accept_draft("rents", "R. Viewer")
+
+    drafted, _, by_hand = capsys.readouterr().out.partition("decided by hand:")
+    assert re.search(r"model: +Größe_m2, rooms_total, heating_type, own_month, true, let\n", drafted)
+    assert re.search(r"forbidden \(risky\): +Listing_ID, listed_on, comment\n", drafted)
+    assert re.search(r"label: +rent\n", drafted)
+    assert re.search(r"forbidden \(risky, demographic\): +Geschlecht\n", by_hand)
 
 
 @pytest.mark.parametrize(
@@ -217,8 +260,8 @@ def test_says_that_nothing_sensitive_was_found_and_that_months_are_missing(make:
     assert made.draft.training_month == "2024-04"
 
 
-@pytest.mark.parametrize("columns", [2, 200])
-def test_from_2_to_200_columns(columns: int, make: Make, project: Path) -> None:
+@pytest.mark.parametrize("columns", [2, 200, 998])
+def test_from_2_to_998_columns(columns: int, make: Make, project: Path) -> None:
     draw = np.random.default_rng(1)
     table = pd.DataFrame(draw.normal(size=(ROWS, columns)), columns=[f"x {i}" for i in range(columns)])
 
@@ -296,7 +339,7 @@ def test_targets_that_cannot_be_learned(value: Any, task: str, words: str, make:
     with pytest.raises(RaiError, match=f"(?s){words}"):
         make(rents().assign(rent=value), task=task)
 
-    assert files_of(project) == ["conf", "conf/base"]
+    assert files_of(project) == ["conf", "conf/base", "conf/base/globals.yml"]
 
 
 def test_days_and_months_that_may_have_changed_places_are_asked_for(make: Make) -> None:
@@ -320,7 +363,7 @@ def test_an_existing_name_is_left_as_it_is(make: Make, project: Path) -> None:
 
 def test_a_folder_that_cannot_be_written_leaves_nothing(make: Make, project: Path) -> None:
     # Where the folder is made before it is moved to its place, a file is in the way.
-    (project / "conf" / f".rents.{os.getpid()}.tmp").write_text("in the way")
+    (project / "conf" / ".base.staging").write_text("in the way")
     before = files_of(project)
 
     with pytest.raises(RaiError, match=r"(?s)cannot be written; nothing was"):
@@ -354,4 +397,156 @@ def test_names_stay_different() -> None:
 def test_undecided_is_the_word_in_the_file(make: Make, project: Path) -> None:
     make()
 
-    assert f'risk: "{UNDECIDED}: ' in (project / "conf/base/rents/catalog.yml").read_text(encoding="utf-8")
+    assert f'risk: "{UNDECIDED}, proposed ' in (project / "conf/base/rents/catalog.yml").read_text(encoding="utf-8")
+
+
+def test_a_draft_of_50_columns_is_read_on_two_screens(make: Make, project: Path) -> None:
+    draw = np.random.default_rng(1)
+    table = pd.DataFrame(draw.normal(size=(ROWS, 51)), columns=[f"measurement {i}" for i in range(51)])
+
+    make(table, target="measurement 0")
+
+    text = (project / "conf/base/rents/catalog.yml").read_text(encoding="utf-8")
+    lines = text[text.index("      columns:\n") : text.index("rents.label_store:")].splitlines()
+    assert len(lines) <= 2 * 52
+
+
+def test_what_cannot_be_loaded_is_not_announced(make: Make, project: Path) -> None:
+    (project / "conf" / "base" / "globals.yml").write_text("another: data\n")
+    before = files_of(project)
+
+    with pytest.raises(RaiError, match=r"(?s)does not load; nothing was written.*data_root"):
+        make()
+
+    assert files_of(project) == before
+
+
+def test_what_a_killed_draft_left_is_cleared_by_the_next(make: Make, project: Path) -> None:
+    left = project / "conf" / ".base.staging" / "rents.99999999.abc"
+    left.mkdir(parents=True)
+
+    make()
+
+    assert not left.parent.exists()
+
+
+def test_a_column_name_longer_than_any_file_holds_just_works(make: Make, project: Path) -> None:
+    long = "how satisfied were you with the service at the counter of your branch on your last visit? " * 4
+
+    made = make(rents().assign(**{long: 1.5, f"{long}!": 2.5}))
+
+    names = [name for name in made.draft.ingestion.rename.values() if name.startswith("how_satisfied")]
+    assert len(set(names)) == 2 and max(map(len, names)) <= 100
+    assert "renamed for the stores" in describe(made)
+
+
+def test_words_that_may_mean_missing_are_counted_by_column(make: Make, project: Path) -> None:
+    table = rents().assign(job="clerk", income="1200", floor=["1"] * ROWS)
+    table.loc[:2, "job"], table.loc[3:9, "job"], table.loc[10, "job"], table.loc[11, "job"] = "?", "NA", " ", "nan"
+    table.loc[:1, "income"] = "unknown"
+
+    made = make(table)
+
+    told = describe(made)
+    assert "job: 7 x 'NA' read as missing, 3 x '?' kept as a value, 1 x ' ' read as missing, 1 x 'nan' read as" in told
+    assert "income: 2 x 'unknown' kept as a value" in told and "floor" not in told.partition("missing value:")[2]
+    contract = read_contract(project / "conf/base/rents/catalog.yml", as_of=TODAY)
+    job = contract.datasets["feature_store"].columns["job"]
+    assert job.categories == ("?", "clerk") and job.nullable
+    assert "3 x '?' kept as a value" in job.description
+
+
+@pytest.mark.parametrize("written", [["1.0", "0.0"], ["1", "0"], [1.0, 0.0]])
+def test_a_target_of_decimal_ones_and_zeros_keeps_its_own_contract(written: list[Any], make: Make) -> None:
+    made = make(rents().assign(let=written * (ROWS // 2)), target="let", task="classification")
+
+    assert (made.draft.ingestion.favourable, made.draft.ingestion.unfavourable) == ("1", "0")
+
+
+def test_months_by_year_are_refused_at_once(make: Make, project: Path) -> None:
+    table = rents().assign(**{"listed on": ["2023", "2024"] * (ROWS // 2)})
+    before = files_of(project)
+
+    with pytest.raises(RaiError, match=r"(?s)do not say which month.*--time-format %Y.*2023"):
+        make(table, time="listed on", time_format="%Y")
+
+    assert files_of(project) == before
+
+
+def test_mixed_time_zones_are_asked_about_with_counts_and_an_example(make: Make, project: Path) -> None:
+    moments = ["2024-01-31T23:30:00-02:00", "2024-02-01T00:30:00+01:00"] * (ROWS // 2)
+    table = rents().assign(**{"listed on": moments})
+
+    with pytest.raises(RaiError, match=r"(?s)different offsets.*120 rows with -02:00.*2024-01-31T23.*--time-zone"):
+        make(table, time="listed on")
+    with pytest.raises(RaiError, match="no time zone 'Berlin'"):
+        make(table, time="listed on", time_zone="Berlin")
+
+    assert list(make(table, time="listed on", time_zone="as written").rows) == ["2024-01", "2024-02"]
+
+
+@pytest.fixture
+def warehouse(project: Path) -> Path:
+    """Months that another system fills: features and label in one table, names and label as that system has them."""
+    table = rents().drop(columns=["month", "listed on"]).assign(number=range(ROWS))
+    for month, rows in enumerate(np.array_split(np.arange(ROWS), 3), start=1):
+        folder = project / "warehouse" / f"month=2024-0{month}"
+        folder.mkdir(parents=True)
+        table.iloc[rows].to_parquet(folder / "export.parquet")
+    return project / "warehouse"
+
+
+def test_a_use_case_from_stores_that_are_there(
+    warehouse: Path, make: Make, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project)
+    made = make(data=None, stores="warehouse", key="number", target="let", task="classification")
+
+    assert made.rows == {"2024-01": 80, "2024-02": 80, "2024-03": 80}
+    catalog, parameters = load(project)
+    assert "ingestion" not in parameters
+    for entry in ("rents.feature_store", "rents.label_store"):
+        catalog[entry]["filepath"] = str(warehouse)
+    stores = DataCatalog.from_config({name: entry for name, entry in catalog.items() if not name.startswith("_")})
+    features, labels = stores.load("rents.feature_store"), stores.load("rents.label_store")
+    assert list(features) == list(labels) == ["month=2024-01", "month=2024-02", "month=2024-03"]
+    assert set(labels["month=2024-02"]()["let"]) == {0, 1}
+    # Of the drafted columns only the audited one may be read.
+    assert list(features["month=2024-02"]()) == ["month", "number", "Geschlecht"]
+    with pytest.raises(DatasetError, match="stores of another system"):
+        stores.save("rents.feature_store", {})
+
+
+def test_labels_that_lie_apart_are_joined_by_the_key(warehouse: Path, make: Make, project: Path) -> None:
+    for month in sorted(warehouse.glob("month=*")):
+        table = pd.read_parquet(month / "export.parquet")
+        for store, part in (
+            ("feature_store", table.drop(columns="let")),
+            ("label_store", table[["number", "let"]][5:]),
+        ):
+            (warehouse / store / month.name).mkdir(parents=True)
+            part.to_parquet(warehouse / store / month.name / "part.parquet")
+
+    made = make(data=None, stores="warehouse", key="number", target="let", task="classification")
+
+    assert made.rows == {"2024-01": 80, "2024-02": 80, "2024-03": 80}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"stores": None, "data": None}, r"one file, or from stores.*--data FILE or --stores"),
+        ({"data": Path("rents.csv")}, r"one file, or from stores"),
+        ({"key": None}, r"need a key of their own.*--key"),
+        ({"time": "listed on"}, r"say which month it is.*leave --time"),
+    ],
+)
+def test_what_cannot_be_asked_of_stores(
+    changes: dict[str, Any], words: str, warehouse: Path, make: Make, project: Path
+) -> None:
+    before = files_of(project)
+
+    with pytest.raises(RaiError, match=f"(?s){words}"):
+        make(**{"data": None, "stores": "warehouse", "key": "number", "target": "let", **changes})
+
+    assert files_of(project) == before

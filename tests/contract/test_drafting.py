@@ -112,6 +112,52 @@ def test_sensitive_codes_become_categories_and_a_continuous_age_stays_a_number()
     assert (age.type, age.use) == ("integer", "audit")
 
 
+def test_codes_of_people_are_categories_however_many_and_never_cut_at_the_median() -> None:
+    draft = column([*range(1, 120)] * 5, "nationality")
+
+    assert (draft.type, draft.use, draft.range) == ("category", "audit", None)
+    assert draft.categories == tuple(map(str, range(1, 120)))
+    assert "as codes do" in draft.proposal.reason
+
+
+@pytest.mark.parametrize("missing", [[], [None]])
+@pytest.mark.parametrize("name", ["job_code", "branch", "Product Type", "store_id", "zip"])
+def test_a_code_column_keeps_unseen_codes_out_with_or_without_an_empty_cell(name: str, missing: list[Any]) -> None:
+    draft = column([*([11, 25, 47] * 30), *missing], name)
+
+    assert (draft.type, draft.categories, draft.range) == ("category", ("11", "25", "47"), None)
+    assert draft.nullable == bool(missing)
+
+
+def test_codes_written_as_decimal_numbers_are_the_same_codes() -> None:
+    assert column(["11.0", "25.0", None] * 20, "job_code").categories == ("11", "25")
+
+
+@pytest.mark.parametrize("name", ["number_of_rooms", "age", "class size", "rooms", "district_population"])
+def test_whole_numbers_that_are_amounts_stay_numbers(name: str) -> None:
+    assert column([*range(20, 80)] * 2, name).type == "integer"
+
+
+def test_more_codes_than_can_be_learned_from_stay_closed() -> None:
+    draft = column([*range(10_000, 10_400)] * 3, "zip")
+
+    assert (draft.type, draft.categories, draft.proposal.use) == ("category", None, "forbidden")
+    assert "more than 200 codes" in draft.proposal.reason
+
+
+def test_few_whole_numbers_without_a_telling_name_are_asked_about() -> None:
+    draft = column([1, 2, 3, 4, 5] * 20, "grade")
+
+    assert (draft.type, draft.proposal.use) == ("integer", "model")
+    assert "if they are codes, make it a category" in draft.proposal.reason
+
+
+def test_a_note_on_the_values_stands_in_the_description() -> None:
+    assert (
+        "none missing; 3 x '?' kept as a value)" in column(["a", "?", "b"], note="3 x '?' kept as a value").description
+    )
+
+
 @pytest.mark.parametrize(
     ("values", "expected"),
     [

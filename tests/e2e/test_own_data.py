@@ -210,6 +210,68 @@ def test_a_file_exported_anew_names_the_months_that_changed_or_vanished(
     }
 
 
+@pytest.mark.parametrize("own", [RENTS], ids=["regression"], indirect=True)
+def test_a_month_is_added_on_its_own_and_replaced_only_when_asked(
+    drafted: Any, own: Own, copy_of: Callable[[Any], Any], assert_one_screen: Callable[[Any], str]
+) -> None:
+    project = copy_of(drafted)
+    store = project.data / "03_primary" / "rents"
+    before = project.digests(store)
+    (project.root / "mine.csv").unlink()  # the past is not read again
+    march = make_rents().tail(100).assign(Datum="15.03.2024")
+
+    def add(table: pd.DataFrame, *more: str) -> Any:
+        table.to_csv(project.root / "march.csv", index=False, **own.write)
+        return project.kedro("rai", "add-month", "rents", "march.csv", *more)
+
+    assert "not all of one month" in assert_one_screen(add(make_rents().tail(1400)))
+    assert "should be float" in assert_one_screen(add(march.assign(Miete="viel")))
+    assert "is not one of" in assert_one_screen(add(march.assign(Heizung="Kohle")))
+    assert project.digests(store) == before
+
+    assert "added (feature_store): 100 rows, 0 of them" in add(march.drop(columns="Miete")).output
+    assert "added (label_store): 100 rows, 100 of them" in add(march, "--month", "2024-03").output
+    added = project.digests(store)
+    assert {path: added[path] for path in before} == before and len(added) == len(before) + 2
+
+    assert "is there already and equal" in add(march).output
+    other = march.assign(Miete=march["Miete"] + 1)
+    assert "there already, with other rows; nothing was written" in assert_one_screen(add(other))
+    assert project.digests(store) == added
+    assert "replaced (label_store)" in add(other, "--replace").output
+    changed = {path for path, digest in project.digests(store).items() if added[path] != digest}
+    assert changed == {"data/test/03_primary/rents/label_store/month=2024-03/part-0.parquet"}
+    assert "files of its own" in assert_one_screen(project.kedro("rai", "add-month", "housing", "march.csv"))
+
+
+@pytest.mark.slow
+def test_stores_that_another_system_fills_start_at_governance(
+    fresh: Any, copy_of: Callable[[Any], Any], assert_one_screen: Callable[[Any], str]
+) -> None:
+    project = copy_of(fresh)
+    table = make_loans().assign(loan=range(LOAN_ROWS))
+    for month, rows in enumerate(np.array_split(np.arange(LOAN_ROWS), 2), start=1):
+        folder = project.root / "warehouse" / f"month=2024-0{month}"
+        folder.mkdir(parents=True)
+        table.iloc[rows].to_parquet(folder / "export.parquet")
+    before = project.digests(project.root / "warehouse")
+    asked = ("--stores", "warehouse", "--key", "loan", "--target", "repaid", "--task", "classification")
+
+    project.succeed("rai", "new-use-case", "loans", *asked)
+    project.succeed("rai", "accept-draft", "--use-case", "loans", "--reviewer", "R. Viewer")
+    assert "loans.ingestion" not in project.succeed("registry", "list").output
+    project.succeed("run", "--pipelines", "loans")
+    review = ("--version", "1", "--reviewer", "R. Viewer", "--statement", "figures and card read")
+    project.succeed("rai", "approve", "--use-case", "loans", *review)
+    project.succeed("run", "--pipelines", "loans.monitoring")
+
+    predictions = project.data / "07_model_output" / "loans" / "prediction_store"
+    assert sorted(path.name for path in predictions.glob("month=*")) == ["month=2024-01", "month=2024-02"]
+    assert project.digests(project.root / "warehouse") == before
+    assert not (project.data / "03_primary" / "loans").exists()
+    assert "another system" in assert_one_screen(project.kedro("rai", "add-month", "loans", "x.csv"))
+
+
 @pytest.mark.parametrize(
     ("broken", "words"),
     [

@@ -1,10 +1,10 @@
-"""Accepting a drafted contract: a line that is as drafted takes its proposal, and no other character changes."""
+"""Accepting a drafted contract: columns that are as drafted take their proposal, and no other character changes."""
 
 from __future__ import annotations
 
 import os
-import re
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -12,18 +12,14 @@ from pathlib import Path
 import click
 import yaml
 
-from rai_kedro.commands.draft_files import NO_OWNER, PROPOSED, REVIEWER, scalar
-from rai_kedro.contract.columns import Contract
-from rai_kedro.contract.drafting import UNDECIDED, undecided_columns
+from rai_kedro.commands.draft_files import NO_OWNER, scalar
+from rai_kedro.contract.columns import ColumnContract, Contract
+from rai_kedro.contract.drafting import read_proposal
 from rai_kedro.contract.reading import read_contract
 from rai_kedro.errors import RaiError
+from rai_kedro.files import project_folder, write_text
 
-_LINE = re.compile(
-    rf"^(?P<start> *)(?P<key>is_risky|risk|use|owner): (?P<old>.*?)\s+{re.escape(PROPOSED)}(?P<new>.*?)(?P<end>\r?\n?)$"
-)
-
-
-_USES = ("model", "audit", "forbidden")
+Pairs = list[tuple[yaml.ScalarNode, yaml.Node]]
 
 
 class DraftError(RaiError):
@@ -31,26 +27,33 @@ class DraftError(RaiError):
 
 
 @dataclass(frozen=True)
-class Acceptance:
-    """What was accepted.
+class Decision:
+    """What now holds of one column: its use and flags, and whether a person wrote them or the draft."""
 
-    Attributes:
-        use_case: Name of the use case.
-        reviewer: Who accepted.
-        on: Day.
-        model: Features that were undecided and now may reach the estimator.
-        audit: Features that were undecided and now are for the fairness assessment only.
-        forbidden: Features that were undecided and that now nobody may read.
-        labels: Labels that were undecided and now may be learned.
-    """
+    column: str
+    use: str
+    flags: tuple[str, ...]
+    by_hand: bool
+    is_label: bool
+
+    def __str__(self) -> str:
+        """Return use and flags as a few words."""
+        flags = ", ".join(flag.removeprefix("is_") for flag in self.flags)
+        return f"{'label' if self.is_label else self.use}{f' ({flags})' if flags else ''}"
+
+
+@dataclass(frozen=True)
+class Acceptance:
+    """What was accepted: by whom, on which day, and what holds of every column of the contract."""
 
     use_case: str
     reviewer: str
     on: date
-    model: tuple[str, ...]
-    audit: tuple[str, ...]
-    forbidden: tuple[str, ...]
-    labels: tuple[str, ...]
+    decisions: tuple[Decision, ...]
+
+    def columns(self, use: str) -> tuple[str, ...]:
+        """Return the features of one use."""
+        return tuple(one.column for one in self.decisions if one.use == use and not one.is_label)
 
 
 def accept_draft(use_case: str, reviewer: str, *, project: Path | None = None, today: date | None = None) -> Acceptance:
@@ -59,33 +62,31 @@ def accept_draft(use_case: str, reviewer: str, *, project: Path | None = None, t
     Args:
         use_case: Name of the use case.
         reviewer: Who answers for it; becomes the owner where nobody is named.
-        project: Root of the project; the working directory by default.
+        project: Root of the project; found from the working directory by default.
         today: Day of the decision; today (UTC) by default.
-
-    Returns:
-        What was accepted.
 
     Raises:
         DraftError: The name is empty, there is no such use case, or nothing is left to accept.
         ContractError: The file is not a valid contract, before or after.
     """
-    from rai_kedro.files import project_folder, write_text
-
     path = (project or project_folder()) / "conf" / "base" / use_case / "catalog.yml"
-    today = today or datetime.now(UTC).date()
     text = path.read_bytes().decode("utf-8") if path.is_file() else ""
-    after, acceptance = accept_text(text, use_case, reviewer, today)
+    after, acceptance = accept_text(text, use_case, reviewer, today or datetime.now(UTC).date())
     write_text(path, after)
     return acceptance
 
 
 def run_accept_draft(use_case: str, reviewer: str) -> None:
-    """Accept a draft and say what that means; the body of ``kedro rai accept-draft``."""
+    """Accept a draft and say what holds of every column; the body of ``kedro rai accept-draft``."""
     done = accept_draft(use_case, reviewer)
     click.echo(f"Contract of '{use_case}' accepted by {done.reviewer} on {done.on}.")
-    for use in (*_USES, "labels"):
-        names = getattr(done, use)
-        click.echo(f"  {use + ':':<11}{', '.join(names) or 'none'}")
+    for title, by_hand in (("taken as drafted", False), ("decided by hand", True)):
+        kinds: dict[str, list[str]] = {}
+        for one in (one for one in done.decisions if one.by_hand == by_hand):
+            kinds.setdefault(str(one), []).append(one.column)
+        click.echo(f"{title}:{'' if kinds else ' none'}")
+        for kind, names in kinds.items():
+            click.echo(f"  {kind + ':':<34} {', '.join(names)}")
     click.echo(f"next: kedro run --pipelines {use_case}")
 
 
@@ -99,48 +100,79 @@ def accept_text(text: str, use_case: str, reviewer: str, today: date) -> tuple[s
     where = f"conf/base/{use_case}/catalog.yml"
     if not reviewer:
         raise DraftError("A draft is accepted by a person.", where=where, remedy="give the name with --reviewer")
-    if PROPOSED not in text:
+    before = _read(text, use_case) if text else None
+    drafted = [one for store in before.datasets.values() for one in store.columns.values()] if before else []
+    if before is None or not any(read_proposal(one.risk) for one in drafted):
         raise DraftError(
-            "There is nothing to accept: no line carries a proposal." if text else "There is no such contract.",
+            "There is nothing to accept: no column is undecided." if text else "There is no such contract.",
             where=where,
             remedy="name a use case whose contract is a draft: kedro rai accept-draft --use-case NAME --reviewer NAME",
         )
-    before = undecided_columns(_read(text, use_case))
-    lines = [_take(line, reviewer) for line in text.splitlines(keepends=True)]
+    after = text
+    for start, end, new in sorted(_find_changes(text, before, reviewer), reverse=True):
+        after = after[:start] + new + after[end:]
     note = f"# Draft accepted by {reviewer} on {today}: proposals that were left then are decided as written here.\n"
-    after = note + "".join(lines)
-    contract = _read(after, use_case)
-    features, labels = contract.datasets["feature_store"], contract.datasets["label_store"]
-    opened = before.get(features.dataset, ())
-    decided = {use: tuple(n for n in opened if features.columns[n].use == use) for use in _USES}
-    return after, Acceptance(use_case, reviewer, today, **decided, labels=before.get(labels.dataset, ()))
+    after = note + after
+    return after, Acceptance(use_case, reviewer, today, tuple(_decide(before, _read(after, use_case))))
 
 
-def _take(line: str, reviewer: str) -> str:
-    found = _LINE.match(line)
-    if not found:
-        return line
-    key, old, new = found["key"], found["old"], found["new"].strip()
-    if not _is_as_drafted(key, yaml.safe_load(old), new):
-        # Somebody wrote another word and left the note: the word counts.
-        new = old
-    elif key == "risk" and new == "none":
-        return ""
-    elif key == "risk":
-        new = scalar(str(yaml.safe_load(old)).removeprefix(f"{UNDECIDED}: "))
-    elif key == "owner":
-        new = scalar(reviewer)
-    return f"{found['start']}{key}: {new}{found['end']}"
+def _decide(before: Contract, after: Contract) -> Iterator[Decision]:
+    for short, store in after.datasets.items():
+        for name, column in store.columns.items():
+            drafted = before.datasets[short].columns[name]
+            by_hand = not (read_proposal(drafted.risk) and _is_as_drafted(drafted))
+            yield Decision(name, column.use, column.flags, by_hand, short == "label_store")
 
 
-def _is_as_drafted(key: str, value: object, proposed: str) -> bool:
-    drafted = {
-        "is_risky": value is True,
-        "risk": str(value).startswith(UNDECIDED),
-        "use": value in ({"forbidden", "model"} if proposed == "model" else {proposed}),
-        "owner": value == NO_OWNER and proposed == REVIEWER,
-    }
-    return drafted[key]
+def _is_as_drafted(column: ColumnContract) -> bool:
+    proposal = read_proposal(column.risk)
+    return proposal is not None and column.is_risky and column.use in proposal.drafted_uses
+
+
+def _find_changes(text: str, contract: Contract, reviewer: str) -> Iterator[tuple[int, int, str]]:
+    """Yield start, end and new text of each place in the file that accepting changes."""
+    for name, entry in _pairs(yaml.compose(text, Loader=yaml.SafeLoader)):
+        store = contract.datasets.get(name.value.removeprefix(f"{contract.use_case}."))
+        rai = _get(_get(entry, "metadata"), "rai")
+        if store is None or rai is None:
+            continue
+        owner = _get(rai, "owner")
+        if owner is not None and store.owner == NO_OWNER:
+            yield owner.start_mark.index, owner.end_mark.index, scalar(reviewer)
+        for key, node in _pairs(_get(rai, "columns")):
+            yield from _change_column(_pairs(node), store.columns[key.value])
+
+
+def _change_column(pairs: Pairs, column: ColumnContract) -> Iterator[tuple[int, int, str]]:
+    proposal = read_proposal(column.risk)
+    if proposal is None:
+        return
+    nodes = {key.value: (key, value) for key, value in pairs}
+    if column.use in proposal.drafted_uses:
+        yield _replace(nodes["use"][1], proposal.use)
+    if proposal.use != "model":
+        yield _replace(nodes["risk"][1], scalar(proposal.reason))
+        return
+    if column.is_risky:
+        yield _replace(nodes["is_risky"][1], "false")
+    # Nothing is left to say of the risk: the key goes, with what separates it from its neighbour.
+    at = [key.value for key, _ in pairs].index("risk")
+    if at + 1 < len(pairs):
+        yield pairs[at][0].start_mark.index, pairs[at + 1][0].start_mark.index, ""
+    else:
+        yield pairs[at - 1][1].end_mark.index, pairs[at][1].end_mark.index, ""
+
+
+def _replace(node: yaml.Node, new: str) -> tuple[int, int, str]:
+    return node.start_mark.index, node.end_mark.index, new
+
+
+def _pairs(node: yaml.Node | None) -> Pairs:
+    return node.value if isinstance(node, yaml.MappingNode) else []
+
+
+def _get(node: yaml.Node | None, key: str) -> yaml.Node | None:
+    return next((value for name, value in _pairs(node) if name.value == key), None)
 
 
 def _read(text: str, use_case: str) -> Contract:
@@ -149,4 +181,9 @@ def _read(text: str, use_case: str) -> Contract:
         path = Path(folder, use_case, "catalog.yml")
         os.makedirs(path.parent)
         path.write_text(text, encoding="utf-8")
-        return read_contract(path, as_of=date.min)
+        try:
+            return read_contract(path, as_of=date.min)
+        except RaiError as error:
+            # The reader of the error knows the file by its own name.
+            error.where = (error.where or "").replace(str(path), f"conf/base/{use_case}/catalog.yml")
+            raise

@@ -13,17 +13,12 @@ from rai_kedro.contract.drafting import ColumnDraft
 from rai_kedro.sources.layout import FileLayout
 from rai_kedro.sources.months import IngestionParameters
 
-PROPOSED = "# proposed: "
 NO_OWNER = "nobody yet"
-REVIEWER = "the reviewer"
-AS_SAID = "what it says"
-_NOTE_COLUMN = 43
 _LONG = 32
-_MONTH_STORE = "rai_kedro.datasets.month_store.MonthStore"
-# In quotes: within braces YAML would take its braces for its own.
-_FOLDER = "${globals:data_root}/03_primary"
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
-_LAYER = "stores (feature_store and label_store may be risky)"
+_MONTH_STORE = "rai_kedro.datasets.month_store.MonthStore"
+_EXISTING_STORE = "rai_kedro.datasets.existing_store.ExistingStore"
+_OWN_TABLE = "rai_kedro.datasets.own_table.OwnTable"
 
 
 @dataclass(frozen=True)
@@ -33,8 +28,8 @@ class UseCaseDraft:
     Attributes:
         name: Its name.
         task: What is predicted.
-        filepath: The user's file, as the catalogue names it.
-        layout: How the file is laid out.
+        source: How the catalogue reaches the data: ``filepath`` and ``layout`` of a file, or else ``filepath`` or
+            ``dataset`` of stores that another system fills.
         ingestion: How the table becomes months.
         columns: Draft of every feature.
         label: Draft of the label.
@@ -44,8 +39,7 @@ class UseCaseDraft:
 
     name: str
     task: Literal["regression", "classification"]
-    filepath: str
-    layout: FileLayout
+    source: Mapping[str, Any]
     ingestion: IngestionParameters
     columns: tuple[ColumnDraft, ...]
     label: ColumnDraft
@@ -59,27 +53,41 @@ class UseCaseDraft:
 
 
 def render_catalog(draft: UseCaseDraft) -> str:
-    """Return the text of ``catalog.yml``: the file, and both stores with their drafted contracts."""
-    layout = draft.layout.model_dump()
-    keys = ("format",) if draft.layout.format == "parquet" else ("format", "delimiter", "encoding", "decimal")
-    own = "\n".join(
-        [
-            f"{draft.name}.own_data:",
-            "  type: rai_kedro.datasets.own_table.OwnTable",
-            f"  filepath: {scalar(draft.filepath)}",
-            f"  layout: {_flow({key: layout[key] for key in keys})}",
-            "  metadata: {kedro-viz: {layer: sources (own_data may be risky)}}",
-            "",
-            "# Both stores as a run finds them, to see which months of the file are new, changed or gone.",
-            *(
-                f'{draft.name}.{store}_before: {{type: {_MONTH_STORE}, filepath: "{_FOLDER}/{draft.name}/{store}"}}'
-                for store in ("feature_store", "label_store")
-            ),
-        ]
-    )
+    """Return the text of ``catalog.yml``: where the data are, and both stores with their drafted contracts."""
+    is_file = "layout" in draft.source
+    head = _CATALOG_HEAD.format(name=draft.name, what="a table" if is_file else "stores").rstrip()
+    source = _own_file(draft) if is_file else _months_entry(draft)
     features = _store(draft, "feature_store", f"predict {draft.label.name}", draft.columns)
     labels = _store(draft, "label_store", f"learn and check {draft.label.name}", (draft.label,))
-    return "\n\n".join([_CATALOG_HEAD.format(name=draft.name).rstrip(), own, features, labels]) + "\n"
+    return "\n\n".join([head, source, features, labels]) + "\n"
+
+
+def _own_file(draft: UseCaseDraft) -> str:
+    layout: FileLayout = draft.source["layout"]
+    keys = {"format"} if layout.format == "parquet" else None
+    lines = [
+        f"{draft.name}.own_data:",
+        f"  type: {_OWN_TABLE}",
+        f"  filepath: {scalar(draft.source['filepath'])}",
+        f"  layout: {flow(layout.model_dump(include=keys))}",
+        "  metadata: {kedro-viz: {layer: sources (own_data may be risky)}}",
+        "",
+        "# Both stores as a run finds them, to see which months of the file are new, changed or gone.",
+    ]
+    for store in ("feature_store", "label_store"):
+        lines += [f"{draft.name}.{store}_before:", f"  type: {_MONTH_STORE}", f"  filepath: {_folder(draft, store)}"]
+    return "\n".join(lines)
+
+
+def _months_entry(draft: UseCaseDraft) -> str:
+    settings = draft.ingestion.model_dump(exclude_none=True)
+    # The folder of a store says which month it is; empty settings say nothing.
+    shown = {key: value for key, value in settings.items() if key != "month" and value not in ({}, [], ())}
+    return f"# What identifies a row within a month, and what the label means.\n_months: &months {flow(shown)}"
+
+
+def _folder(draft: UseCaseDraft, store: str) -> str:
+    return f"${{globals:data_root}}/03_primary/{draft.name}/{store}"
 
 
 def render_parameters(draft: UseCaseDraft) -> str:
@@ -89,8 +97,8 @@ def render_parameters(draft: UseCaseDraft) -> str:
         name=draft.name,
         title=scalar(draft.name.replace("_", " ")),
         purpose=scalar(f"to be written: what predictions of {draft.label.name} are for"),
-        file=scalar(f"The data are the rows of one file ({draft.filepath}); nobody has said yet whom they represent."),
-        ingestion=_ingestion(draft.ingestion),
+        file=scalar(f"The data are {_place(draft)}; nobody has said yet whom they represent."),
+        ingestion=_INGESTION.format(settings=_ingestion(draft.ingestion)) if "layout" in draft.source else "",
         task=draft.task,
         month=draft.training_month,
         target=scalar(draft.label.name),
@@ -119,51 +127,47 @@ def scalar(value: Any) -> str:
     return yaml.safe_dump(value).removesuffix("...\n").strip()
 
 
-def _flow(value: Any) -> str:
+def flow(value: Any) -> str:
+    """Write a value on one line, within braces and brackets."""
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{scalar(key)}: {_flow(item)}" for key, item in value.items()) + "}"
+        return "{" + ", ".join(f"{scalar(key)}: {flow(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list | tuple):
-        return "[" + ", ".join(_flow(item) for item in value) + "]"
+        return "[" + ", ".join(flow(item) for item in value) + "]"
     return scalar(value)
 
 
+def _place(draft: UseCaseDraft) -> str:
+    if "layout" in draft.source:
+        return f"the rows of one file ({draft.source['filepath']})"
+    return f"the stores of another system ({draft.source.get('filepath') or draft.source['dataset'].get('type')})"
+
+
 def _store(draft: UseCaseDraft, store: str, purpose: str, columns: Sequence[ColumnDraft]) -> str:
+    if "layout" in draft.source:
+        kind, place = _MONTH_STORE, [f"filepath: {_folder(draft, store)}", "partition_by: [month]"]
+    else:
+        part = store.removesuffix("_store") + "s"
+        place = [f"{key}: {flow(value)}" for key, value in draft.source.items()]
+        kind, place = _EXISTING_STORE, [*place, f"part: {part}", "months: *months"]
     return _STORE.format(
         name=draft.name,
         store=store,
-        layer=_LAYER,
-        owner=_noted("owner", scalar(NO_OWNER), REVIEWER),
+        kind=kind,
+        place="\n  ".join(place),
         purpose=scalar(purpose),
-        key=_flow([draft.ingestion.key]),
+        key=flow([draft.ingestion.key]),
         columns="\n".join(_column(column) for column in columns),
+        owner=scalar(NO_OWNER),
     )
 
 
 def _column(column: ColumnDraft) -> str:
-    """Write one column; a line with a proposal is what :mod:`rai_kedro.commands.accept_draft` changes."""
-    proposal = column.proposal
-    pad = " " * 10
-    lines = [
-        f"        {scalar(column.name)}:",
-        f"{pad}type: {column.type}",
-        f"{pad}description: {scalar(column.description)}",
-    ]
-    if column.range is not None:
-        lines.append(f"{pad}range: {_flow(column.range)}")
-    if column.categories is not None:
-        lines.append(f"{pad}categories: {_flow(column.categories)}")
-    lines += [
-        f"{pad}nullable: {scalar(column.nullable)}",
-        pad + ("is_risky: true" if proposal.is_risky else _noted("is_risky", "true", "false")),
-        f"{pad}is_demographic: {scalar(column.is_demographic)}",
-        pad + _noted("risk", scalar(column.risk), AS_SAID if proposal.risk else "none"),
-        pad + _noted("use", column.use, proposal.use),
-    ]
-    return "\n".join(lines)
-
-
-def _noted(key: str, value: str, proposed: str) -> str:
-    return f"{f'{key}: {value}':<{_NOTE_COLUMN}} {PROPOSED}{proposed}"
+    """Write one column on two lines: what it is and what it may be used for, then why and what it means."""
+    first: dict[str, Any] = {"type": column.type, "range": column.range, "categories": column.categories}
+    first = {key: value for key, value in first.items() if value is not None}
+    first |= {"nullable": column.nullable, "is_risky": True, "is_demographic": column.is_demographic, "use": column.use}
+    second = {"risk": column.risk, "description": column.description}
+    return f"        {scalar(column.name)}: {flow(first)[:-1]},\n          {flow(second)[1:]}"
 
 
 def _ingestion(parameters: IngestionParameters) -> str:
@@ -181,7 +185,7 @@ def _ingestion(parameters: IngestionParameters) -> str:
     }
     values = parameters.model_dump(exclude_none=True, exclude_defaults=False)
     shown = {k: v for k, v in values.items() if v or k in ("number_rows", "leave_out")}
-    lines = [f"    {key}: {_flow(list(v) if isinstance(v, tuple) else v)}" for key, v in shown.items()]
+    lines = [f"    {key}: {flow(list(v) if isinstance(v, tuple) else v)}" for key, v in shown.items()]
     noted = zip(lines, (notes[key] for key in shown), strict=True)
     return "\n".join(f"{line:<31} # {n}" if len(line) < _LONG else f"    # {n}\n{line}" for line, n in noted)
 
@@ -193,14 +197,14 @@ def _fairness(draft: UseCaseDraft) -> str:
     else:
         metrics, limit = ["mean_prediction", "mean_absolute_error", "mean_signed_error"], draft.tolerance
         judged = ["mean_absolute_error", "mean_signed_error"]
-    groupings = [f"      - columns: {_flow([name])}" for name in draft.audited]
-    tolerances = [f"      - {_flow({'metric': metric, 'kind': 'difference', 'limit': limit})}" for metric in judged]
+    groupings = [f"      - columns: {flow([name])}" for name in draft.audited]
+    tolerances = [f"      - {flow({'metric': metric, 'kind': 'difference', 'limit': limit})}" for metric in judged]
     listed = groupings or ["      []    # no column is audited, so the gate cannot say anything: it stays closed"]
     return "\n".join(
         [
             "    groupings:                    # audited columns; several in one list are their intersections",
             *listed,
-            f"    metrics: {_flow(metrics)}",
+            f"    metrics: {flow(metrics)}",
             "    tolerances:                   # a first guess, to be decided; limit: largest difference"
             + ("" if draft.task == "classification" else ", in the unit of the label"),
             *tolerances,
@@ -224,12 +228,12 @@ def _mitigation(draft: UseCaseDraft) -> str:
 
 
 _CATALOG_HEAD = """\
-# The '{name}' use case: a table of your own. Drafted from the data by 'kedro rai new-use-case'.
+# The '{name}' use case: {what} of your own. Drafted from the data by 'kedro rai new-use-case'.
 #
 # Until a person has decided, no model gets any column: each is 'forbidden' (nobody reads it) or, where it is likely to
 # describe people, 'audit' (only the fairness assessment sees it), and training stops and names what is undecided.
-# To decide: read each column, correct type, range and flags, write its description, and
-#   - change what you disagree with: put your own word and take the '# proposed' note away;
+# To decide: read each column; correct type, range and flags, write its description, and
+#   - where you disagree with what 'risk' proposes, write your own 'use' and flags, and your own 'risk' or none;
 #   - then accept what is left as proposed:  kedro rai accept-draft --use-case {name} --reviewer NAME
 #
 # The draft knows names and values, not what they mean. A column without a flag can still stand in for one with a flag.
@@ -245,29 +249,31 @@ _CATALOG_HEAD = """\
 
 _STORE = """\
 {name}.{store}:
-  type: rai_kedro.datasets.month_store.MonthStore
-  filepath: ${{globals:data_root}}/03_primary/{name}/{store}
-  partition_by: [month]
+  type: {kind}
+  {place}
   validator:
     class: rai_kedro.datasets.contract.ContractValidator
     options: {{filepath: conf/base/{name}/catalog.yml, dataset: {store}}}
   metadata:
-    kedro-viz: {{layer: {layer}}}
+    kedro-viz: {{layer: stores (feature_store and label_store may be risky)}}
     rai:
-      {owner}
+      owner: {owner}
       purpose: {purpose}
       key: {key}
       time: month
       columns:
 {columns}"""
 
+_INGESTION = """\
+  ingestion:                    # how the rows of your file become monthly snapshots
+{settings}
+"""
+
 _PARAMETERS = """\
 # Parameters of the '{name}' use case. A misspelt key stops the run with the list of the right ones.
 {name}:
 
-  ingestion:                    # how the rows of your file become monthly snapshots
 {ingestion}
-
   training:
     task: {task}
     month: {month}                # month of the stores to train on; with 'last_month' the first of several

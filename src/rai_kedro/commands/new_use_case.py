@@ -1,28 +1,29 @@
-"""``kedro rai new-use-case``: from a table to a folder of YAML with a drafted contract and parameters."""
+"""``kedro rai new-use-case``: from a table, or from stores that are there, to a folder of YAML with a draft."""
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import click
 import pandas as pd
 
 from rai_kedro.commands.accept_draft import accept_text
 from rai_kedro.commands.draft_files import UseCaseDraft, render_catalog, render_parameters
-from rai_kedro.commands.use_case_choices import NewUseCaseError, UseCaseRequest, choose_parameters, draft_label
+from rai_kedro.commands.use_case_choices import NewUseCaseError, UseCaseRequest, choose_parameters, draft_label, some
 from rai_kedro.contract.drafting import ColumnDraft, draft_column
 from rai_kedro.contract.reading import read_contract
 from rai_kedro.contract.validation import check_frame
-from rai_kedro.files import project_folder
-from rai_kedro.sources.file import read_table
+from rai_kedro.files import project_folder, staging_folder, write_text
+from rai_kedro.months import months_between
+from rai_kedro.sources.file import WordCount, count_missing_words, mark_missing, read_cells
 from rai_kedro.sources.layout import FileLayout, detect_layout
 from rai_kedro.sources.months import MONTH, IngestionParameters, MonthlyTables, split_months
+from rai_kedro.sources.stores import find_stored_months, read_stored_month
 
 _STAGES = ("simulation", "ingestion", "governance", "training", "monitoring")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -40,49 +41,58 @@ class NewUseCase:
         folder: The new folder.
         draft: What stands in it.
         rows: Number of rows by month.
+        words: What may stand for a missing value, by column of the store.
         accepted_by: Who accepted the draft; None while it is one.
     """
 
     folder: Path
     draft: UseCaseDraft
     rows: dict[str, int]
+    words: dict[str, tuple[WordCount, ...]]
     accepted_by: str | None
 
 
-def new_use_case(request: UseCaseRequest, *, project: Path | None = None, today: date | None = None) -> NewUseCase:
-    """Draft a use case from a table and write its folder, whole or not at all.
+@dataclass(frozen=True)
+class _Source:
+    """Where the months come from: all rows, how the catalogue reaches them, and how they become months."""
 
-    What is written has been tried: the drafted contract was read, and every month of the table was held against it.
+    table: pd.DataFrame
+    cells: pd.DataFrame
+    layout: FileLayout
+    entry: dict[str, Any]
+    split: Callable[[IngestionParameters, Mapping[str, str]], MonthlyTables]
+
+
+def new_use_case(request: UseCaseRequest, *, project: Path | None = None, today: date | None = None) -> NewUseCase:
+    """Draft a use case and write its folder, whole or not at all.
+
+    What is written has been tried: the drafted contract was read, the catalogue built as a run would, and every month
+    held against the contract.
 
     Args:
         request: What is asked for.
-        project: Root of the project; the working directory by default.
+        project: Root of the project; found from the working directory by default.
         today: Today's date (UTC) by default.
 
-    Returns:
-        What was written.
-
     Raises:
-        RaiError: The name is taken or not fit, the file cannot be read, or the target, key or time column is not fit.
+        RaiError: The name is taken or not fit, the data cannot be read, or the target, key or time column is not fit.
     """
     project, today = project or project_folder(), today or datetime.now(UTC).date()
     folder = project / "conf" / "base" / request.name
     _check_name(request.name, folder)
-    layout = detect_layout(
-        project / request.data, delimiter=request.delimiter, encoding=request.encoding, decimal=request.decimal
-    )
-    raw = read_table(project / request.data, layout)
-    parameters = choose_parameters(raw, request, today)
-    draft = _draft(raw, request, parameters, layout, project)
+    source = _read_source(request, project)
+    parameters = choose_parameters(source.table, request, today)
+    words = {parameters.rename.get(k, k): v for k, v in count_missing_words(source.cells, source.layout).items()}
+    draft = _draft(source, request, parameters, words)
     types = {column.name: column.type for column in (*draft.columns, draft.label)}
-    snapshots = split_months(raw, parameters, types)
-    draft = replace(draft, training_month=_choose_month(snapshots))
+    tables = source.split(parameters, types)
+    draft = replace(draft, training_month=_choose_month(tables))
     catalog = render_catalog(draft)
     if request.accept_draft is not None:
         catalog, _ = accept_text(catalog, request.name, request.accept_draft, today)
-    _write(folder, {"catalog.yml": catalog, "parameters.yml": render_parameters(draft)}, snapshots)
-    rows = {key.removeprefix(f"{MONTH}="): len(frame) for key, frame in snapshots.features.items()}
-    return NewUseCase(folder, draft, rows, request.accept_draft)
+    _write(folder, {"catalog.yml": catalog, "parameters.yml": render_parameters(draft)}, tables)
+    rows = {key.removeprefix(f"{MONTH}="): len(frame) for key, frame in tables.features.items()}
+    return NewUseCase(folder, draft, rows, words, request.accept_draft)
 
 
 def run_new_use_case(request: UseCaseRequest) -> None:
@@ -102,7 +112,7 @@ def describe(made: NewUseCase) -> str:
         *(_reasons(by_use["audit"]) or ["  none found by name or content; that is no proof that there is none"]),
         "proposed to stay closed:",
         *(_reasons(by_use["forbidden"]) or ["  none"]),
-        f"proposed for the model: {_some([column.name for column in by_use['model']])}",
+        f"proposed for the model: {some([column.name for column in by_use['model']])}",
         *_warnings(made),
         "",
     ]
@@ -127,11 +137,6 @@ def _reasons(columns: Sequence[ColumnDraft]) -> list[str]:
     return shown + ([f"  and {len(columns) - _SHOWN} more"] if len(columns) > _SHOWN else [])
 
 
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return (", ".join(names[:_SHOWN]) or "none") + more
-
-
 def _months(rows: dict[str, int]) -> str:
     first, last = min(rows), max(rows)
     return f"month {first}" if len(rows) == 1 else f"{len(rows)} months from {first} to {last}"
@@ -139,18 +144,19 @@ def _months(rows: dict[str, int]) -> str:
 
 def _warnings(made: NewUseCase) -> list[str]:
     """Return what will get in the way later, and can be helped now."""
-    span = pd.period_range(min(made.rows), max(made.rows), freq="M")
-    absent = [str(month) for month in span if str(month) not in made.rows]
-    training = made.draft.training_month
+    absent = [month for month in months_between(min(made.rows), max(made.rows)) if month not in made.rows]
+    training, rename = made.draft.training_month, made.draft.ingestion.rename
     found = []
     if absent:
-        found.append(f"{len(absent)} months have no row ({_some(absent)}): monitoring stops there until they have")
+        found.append(f"{len(absent)} months have no row ({some(absent)}): monitoring stops there until they have")
     if made.rows[training] < _FEW_ROWS:
         found.append(f"the month to train on, {training}, has only {made.rows[training]} rows: expect wide intervals")
-    if made.draft.ingestion.rename:
-        found.append(
-            f"renamed for the stores: {_some([f'{a!r} to {b}' for a, b in made.draft.ingestion.rename.items()])}"
-        )
+    if rename:
+        found.append(f"renamed for the stores: {some([f'{old[:60]!r} to {new}' for old, new in rename.items()])}")
+    if made.words:
+        listed = [f"  {name}: {', '.join(map(str, counts))}" for name, counts in made.words.items()]
+        more = [f"  and {len(listed) - _SHOWN} more columns"] if len(listed) > _SHOWN else []
+        found.append("\n".join(["these words may stand for a missing value:", *listed[:_SHOWN], *more]))
     return [f"note: {text}" for text in found]
 
 
@@ -174,14 +180,91 @@ def _check_name(name: str, folder: Path) -> None:
         )
 
 
+def _read_source(request: UseCaseRequest, project: Path) -> _Source:
+    if (request.data is None) == (request.stores is None):
+        raise NewUseCaseError(
+            "A use case is made from one file, or from stores that are there.",
+            remedy="give either --data FILE or --stores FOLDER (or the name of a dataset in the catalogue)",
+        )
+    if request.data is not None:
+        path = _locate(request.data, project)
+        layout = detect_layout(path, delimiter=request.delimiter, encoding=request.encoding, decimal=request.decimal)
+        cells = read_cells(path, layout)
+        entry = {"filepath": _relative(path, project), "layout": layout}
+        return _from_table(mark_missing(cells, layout), cells, layout, entry)
+    if request.key is None:
+        raise NewUseCaseError(
+            "Rows of a store that another system fills need a key of their own.",
+            where="--stores",
+            remedy="give --key, the column that identifies a row within a month",
+        )
+    folder = _locate(Path(str(request.stores)), project)
+    return _from_folder(folder, request, project) if folder.is_dir() else _from_dataset(str(request.stores), request)
+
+
+def _from_table(table: pd.DataFrame, cells: pd.DataFrame, layout: FileLayout, entry: dict[str, Any]) -> _Source:
+    return _Source(table, cells, layout, entry, lambda parameters, types: split_months(table, parameters, types))
+
+
+def _from_folder(folder: Path, request: UseCaseRequest, project: Path) -> _Source:
+    if request.time or request.month:
+        raise NewUseCaseError(
+            "The folders of a store say which month it is.", where="--stores", remedy="leave --time and --month out"
+        )
+    tables = {month: read_stored_month(files, request.key) for month, files in find_stored_months(folder).items()}
+    whole = pd.concat(tables.values(), ignore_index=True)
+
+    def split(parameters: IngestionParameters, types: Mapping[str, str]) -> MonthlyTables:
+        made = MonthlyTables({}, {})
+        for month, table in tables.items():
+            part = split_months(table, parameters.for_month(month), types)
+            made.features.update(part.features)
+            made.labels.update(part.labels)
+        return made
+
+    return _Source(whole, whole, FileLayout(format="parquet"), {"filepath": _relative(folder, project)}, split)
+
+
+def _from_dataset(name: str, request: UseCaseRequest) -> _Source:
+    from kedro.framework.session.session import KedroSession
+
+    session = KedroSession.create()
+    with session:
+        context = session.load_context()
+        declared = context.config_loader["catalog"].get(name)
+        if declared is None:
+            raise NewUseCaseError(
+                f"'{name}' is neither a folder nor a dataset of the catalogue.",
+                where="--stores",
+                remedy="name a folder of months (month=2024-05/*.parquet), or a dataset from conf/base/catalog.yml",
+            )
+        table = context.catalog.load(name)
+    if not isinstance(table, pd.DataFrame) or table.empty or request.time is None:
+        raise NewUseCaseError(
+            f"'{name}' gives no table with rows and a time column.",
+            where="--stores",
+            example=f"it gives {type(table).__name__}, --time is {request.time}",
+            remedy="take a dataset that loads a pandas DataFrame, and say with --time when a row happened",
+        )
+    return _from_table(table, table, FileLayout(format="parquet"), {"dataset": dict(declared)})
+
+
 def _draft(
-    raw: pd.DataFrame, request: UseCaseRequest, parameters: IngestionParameters, layout: FileLayout, project: Path
+    source: _Source,
+    request: UseCaseRequest,
+    parameters: IngestionParameters,
+    words: Mapping[str, Sequence[WordCount]],
 ) -> UseCaseDraft:
-    originals = {str(parameters.rename.get(str(name), name)): str(name) for name in raw.columns}
-    table = raw.rename(columns=parameters.rename)
+    originals = {str(parameters.rename.get(str(name), name)): str(name) for name in source.table.columns}
+    table = source.table.rename(columns=parameters.rename)
     not_features = {parameters.label, parameters.key, parameters.time.column if parameters.time else parameters.label}
     columns = tuple(
-        draft_column(table[name], is_date=name in parameters.dates, original=original)
+        draft_column(
+            table[name],
+            is_date=name in parameters.dates,
+            original=original,
+            note=", ".join(map(str, words.get(name, ()))),
+        )
         for name, original in originals.items()
         if name not in not_features
     )
@@ -190,8 +273,7 @@ def _draft(
     return UseCaseDraft(
         name=request.name,
         task=request.task,
-        filepath=_relative(project / request.data, project),
-        layout=layout,
+        source=source.entry,
         ingestion=parameters,
         columns=columns,
         label=label,
@@ -200,10 +282,15 @@ def _draft(
     )
 
 
-def _choose_month(snapshots: MonthlyTables) -> str:
+def _choose_month(tables: MonthlyTables) -> str:
     """Return the first month with at least half as many labelled rows as is usual; the first may be cut off."""
-    rows = pd.Series({key.removeprefix(f"{MONTH}="): len(frame) for key, frame in snapshots.labels.items()})
+    rows = pd.Series({key.removeprefix(f"{MONTH}="): len(frame) for key, frame in tables.labels.items()})
     return str(rows[rows >= rows.median() / 2].index[0])
+
+
+def _locate(path: Path, project: Path) -> Path:
+    """Take a path as seen from the working directory, or else from the project."""
+    return path if path.exists() else project / path
 
 
 def _relative(path: Path, project: Path) -> str:
@@ -211,19 +298,20 @@ def _relative(path: Path, project: Path) -> str:
     return str(resolved.relative_to(project.resolve()) if resolved.is_relative_to(project.resolve()) else resolved)
 
 
-def _write(folder: Path, files: dict[str, str], snapshots: MonthlyTables) -> None:
-    """Try the files in a folder beside the environments, then move it to its place in one step."""
-    from rai_kedro.files import write_text
-
-    beside = folder.parents[1] / f".{folder.name}.{os.getpid()}.tmp"
+def _write(folder: Path, files: dict[str, str], tables: MonthlyTables) -> None:
+    """Try the files as part of a configuration of their own, then move their folder to its place in one step."""
+    base = folder.parent
     try:
-        for name, text in files.items():
-            write_text(beside / folder.name / name, text)
-        contract = read_contract(beside / folder.name / "catalog.yml", as_of=date.min)
-        for store, months in {"feature_store": snapshots.features, "label_store": snapshots.labels}.items():
-            for part, frame in months.items():
-                check_frame(frame, contract.datasets[store], part=part)
-        (beside / folder.name).rename(folder)
+        # Beside conf/base, so that no program that reads the configuration meets a half of it.
+        with staging_folder(base, folder.name) as beside:
+            for name, text in files.items():
+                write_text(beside / "base" / folder.name / name, text)
+            contract = read_contract(beside / "base" / folder.name / "catalog.yml", as_of=date.min)
+            for store, months in {"feature_store": tables.features, "label_store": tables.labels}.items():
+                for part, frame in months.items():
+                    check_frame(frame, contract.datasets[store], part=part)
+            _load_once(beside, base, folder.name)
+            (beside / "base" / folder.name).rename(folder)
     except OSError as error:
         raise NewUseCaseError(
             "The folder cannot be written; nothing was.",
@@ -231,5 +319,28 @@ def _write(folder: Path, files: dict[str, str], snapshots: MonthlyTables) -> Non
             example=str(error.strerror),
             remedy="see that the folder may be written, and that nobody else is making the same use case",
         ) from error
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _load_once(conf: Path, base: Path, name: str) -> None:
+    """Build the catalogue of the draft as a run does: what cannot be loaded is found now, not by the next command."""
+    from kedro.config import OmegaConfigLoader
+    from kedro.io import DataCatalog
+
+    (conf / "local").mkdir()
+    for file in base.glob("globals.y*ml"):
+        write_text(conf / "base" / file.name, file.read_text(encoding="utf-8"))
+    loader = OmegaConfigLoader(str(conf), base_env="base", default_run_env="local")
+    try:
+        entries = dict(loader["catalog"])
+        _ = loader["parameters"][name]
+        own = {entry: what for entry, what in entries.items() if entry.startswith(f"{name}.") and "dataset" not in what}
+        catalog = DataCatalog.from_config(own)
+        for entry in own:
+            catalog.get(entry)
+    except Exception as error:
+        raise NewUseCaseError(
+            "The draft does not load; nothing was written.",
+            where=f"conf/base/{name}",
+            example=str(error).splitlines()[0][:200],
+            remedy="rename the column or value that is named there; if none is, report this with the file's header",
+        ) from error

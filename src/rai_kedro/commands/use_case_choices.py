@@ -14,7 +14,8 @@ import pandas as pd
 
 from rai_kedro.contract.drafting import ColumnDraft, Proposal, canonical, draft_column
 from rai_kedro.errors import RaiError
-from rai_kedro.sources.dates import find_date_formats
+from rai_kedro.months import is_month
+from rai_kedro.sources.dates import count_offsets, find_date_formats, names_month
 from rai_kedro.sources.months import MONTH, IngestionParameters, TimeColumn
 
 Task = Literal["regression", "classification"]
@@ -22,25 +23,28 @@ Task = Literal["regression", "classification"]
 RESERVED = (MONTH, "prediction", "score", "model_version", "run_id")
 _YES = ("1", "true", "yes", "y", "t", "ja", "oui", "si", "sí", "sim")
 _FEWEST_ROWS = 10
+_LONGEST_NAME = 80
 _SHOWN = 6
 
 
 class NewUseCaseError(RaiError):
-    """A use case cannot be made of this table as asked."""
+    """A use case cannot be made of these data as asked."""
 
 
 @dataclass(frozen=True)
 class UseCaseRequest:
-    """What the user asks for; names of columns as in the file.
+    """What the user asks for; names of columns as in the data.
 
     Attributes:
         name: Name of the new use case.
-        data: The file, CSV or Parquet.
         target: Column to be predicted.
         task: ``regression`` or ``classification``.
+        data: The file, CSV or Parquet; or
+        stores: the folder of months, or the name of a dataset in the catalogue, that another system fills.
         key: Column that identifies a row within a month; None: rows are numbered.
         time: Column that says when a row happened; None: the whole file is one month.
         time_format: How that column is written; None: found, where only one way of writing fits.
+        time_zone: What counts where its dates have different offsets from UTC.
         month: The month of the file if there is no time column; None: this month.
         favourable: The value of the target that is the favourable outcome; None: 1, true or yes where it is one.
         delimiter: Delimiter of a text file; None: found. So for the next two.
@@ -50,12 +54,14 @@ class UseCaseRequest:
     """
 
     name: str
-    data: Path
     target: str
     task: Task
+    data: Path | None = None
+    stores: str | None = None
     key: str | None = None
     time: str | None = None
     time_format: str | None = None
+    time_zone: str | None = None
     month: str | None = None
     favourable: str | None = None
     delimiter: str | None = None
@@ -72,12 +78,9 @@ def choose_parameters(raw: pd.DataFrame, request: UseCaseRequest, today: date) -
         request: What the user asks for.
         today: Whose month is taken if there is no other.
 
-    Returns:
-        The parameters of the snapshots.
-
     Raises:
-        NewUseCaseError: A column is not there or named twice, dates can be read in more than one way, or it is not
-            clear which value of the target is favourable.
+        NewUseCaseError: A column is not there or named twice, dates can be read in more than one way or tell no month,
+            or it is not clear which value of the target is favourable.
     """
     for option in ("target", "key", "time"):
         _require_column(raw, getattr(request, option), option)
@@ -88,10 +91,10 @@ def choose_parameters(raw: pd.DataFrame, request: UseCaseRequest, today: date) -
             example=", ".join(chosen),
             remedy="name each column once",
         )
-    if request.month is not None and not re.fullmatch(r"[1-9]\d{3}-(0[1-9]|1[0-2])", request.month):
+    if request.month is not None and not is_month(request.month):
         raise NewUseCaseError(f"'{request.month}' is not a month.", where="--month", remedy="write it as YYYY-MM")
     names = name_columns([str(name) for name in raw.columns], is_time=request.time)
-    time = request.time and TimeColumn(column=names[request.time], format=_time_format(raw[request.time], request))
+    time = _choose_time(raw[request.time], names[request.time], request) if request.time else None
     dates = {
         names[str(name)]: formats[0]
         for name in raw.columns
@@ -106,7 +109,7 @@ def choose_parameters(raw: pd.DataFrame, request: UseCaseRequest, today: date) -
         label=names[request.target],
         favourable=favourable,
         unfavourable=next((value for value in values if value != favourable), None),
-        time=time or None,
+        time=time,
         month=None if time else (request.month or f"{today:%Y-%m}"),
         dates=dates,
     )
@@ -117,7 +120,7 @@ def _require_column(raw: pd.DataFrame, name: str | None, option: str) -> None:
         raise NewUseCaseError(
             f"The file has no column '{name}'.",
             where=f"--{option}",
-            example=f"it has {_some([str(column) for column in raw.columns])}",
+            example=f"it has {some([str(column) for column in raw.columns])}",
             remedy="name a column as the file does",
         )
 
@@ -125,7 +128,8 @@ def _require_column(raw: pd.DataFrame, name: str | None, option: str) -> None:
 def name_columns(names: Sequence[str], *, is_time: str | None = None) -> dict[str, str]:
     """Return the name that each column has in the stores: its own where letters, digits and underscores suffice.
 
-    MLflow, scikit-learn and YAML each refuse or bend some characters; names that all of them take spare the user that.
+    MLflow, scikit-learn and YAML each refuse or bend some characters and long names; names that all of them take spare
+    the user that.
 
     Args:
         names: Names in the file, all different.
@@ -141,22 +145,50 @@ def name_columns(names: Sequence[str], *, is_time: str | None = None) -> dict[st
         if name in taken:
             continue
         plain = unicodedata.normalize("NFKC", name)
-        words = re.sub(r"\W+", "_", plain).strip("_")
+        words = re.sub(r"\W+", "_", plain).strip("_")[:_LONGEST_NAME].strip("_")
         if not words:
             words = f"column_{position}"
         elif words[0].isdigit() or words in RESERVED:
             words = f"own_{words}"
-        taken[name] = _free_name(words, [*taken.values(), *RESERVED])
+        taken[name] = _free_name(words, {*taken.values(), *RESERVED})
     return {name: taken[name] for name in names}
 
 
 def _is_fit(name: str) -> bool:
-    return name.isidentifier() and name == unicodedata.normalize("NFC", name)
+    return name.isidentifier() and name == unicodedata.normalize("NFC", name) and len(name) <= _LONGEST_NAME
 
 
 def _free_name(name: str, taken: Collection[str]) -> str:
     candidates = (name, *(f"{name}_{number}" for number in range(2, len(taken) + 3)))
     return next(candidate for candidate in candidates if candidate not in taken)
+
+
+def _choose_time(values: pd.Series[Any], name: str, request: UseCaseRequest) -> TimeColumn:
+    form = _time_format(values, request)
+    if not names_month(form):
+        raise NewUseCaseError(
+            f"Dates written as '{form}' do not say which month they are in.",
+            where=f"--time {request.time} --time-format {form}",
+            example=str(values.dropna().iloc[0])[:40],
+            remedy="take a column with months; for data by year add one, for example 2024-01 for all of 2024",
+        )
+    offsets = count_offsets(values)
+    if len(offsets) > 1 and request.time_zone is None:
+        raise NewUseCaseError(
+            f"The dates in '{request.time}' have different offsets from UTC.",
+            where=f"--time {request.time}",
+            how_many="; ".join(f"{count} rows with {offset}" for offset, count in list(offsets.items())[:_SHOWN]),
+            example=str(values.dropna().iloc[0])[:40],
+            remedy="say what counts: --time-zone 'as written' (the local date of each row), or a name as Europe/Berlin",
+        )
+    try:
+        return TimeColumn(column=name, format=form, zone=request.time_zone)
+    except ValueError:
+        raise NewUseCaseError(
+            f"There is no time zone '{request.time_zone}'.",
+            where="--time-zone",
+            remedy="write 'as written', or a name such as Europe/Berlin",
+        ) from None
 
 
 def _time_format(values: pd.Series[Any], request: UseCaseRequest) -> str:
@@ -208,7 +240,7 @@ def _two_values(values: pd.Series[Any], target: str) -> list[str]:
             "The target of a classification has two values.",
             where=f"--target {target}",
             how_many=f"{len(found)} different values in {len(values)} rows",
-            example=_some([value[:40] for value in found]),
+            example=some([value[:40] for value in found]),
             remedy="take another target, or --task regression if it is a number",
         )
     return found
@@ -233,7 +265,6 @@ def draft_label(values: pd.Series[Any], request: UseCaseRequest) -> ColumnDraft:
     proposal = Proposal("model", False, None, "is learned; may record how people were treated")
     described = {"use": "model", "proposal": proposal, "nullable": False, "is_demographic": False, "categories": None}
     if request.task == "classification":
-        _two_values(values, request.target)
         text = f"to be written (1: {request.favourable or 'the favourable value'}, 0: the other value)"
         return replace(draft, **described, type="integer", range=(0.0, 1.0), description=text)  # type: ignore[arg-type]
     numbers = pd.to_numeric(known, errors="coerce")
@@ -242,11 +273,12 @@ def draft_label(values: pd.Series[Any], request: UseCaseRequest) -> ColumnDraft:
             "The target of a regression is a number.",
             where=f"--target {request.target}",
             how_many=f"{int(numbers.isna().sum())} of {len(known)} values are none",
-            example=_some([str(value)[:40] for value in known[numbers.isna()].unique()[:3]]),
+            example=some([str(value)[:40] for value in known[numbers.isna()].unique()[:3]]),
             remedy="mend these values, take another target, or --task classification; see also --decimal",
         )
     return replace(draft, **described, type="float")  # type: ignore[arg-type]
 
 
-def _some(names: Sequence[str]) -> str:
+def some(names: Sequence[str]) -> str:
+    """Return the first names, and how many more there are."""
     return (", ".join(names[:_SHOWN]) or "none") + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")

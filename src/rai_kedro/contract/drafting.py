@@ -23,15 +23,30 @@ from rai_kedro.contract.sensitivity import Suspicion, split_words, suspect
 from rai_kedro.errors import RaiError
 
 UNDECIDED = "undecided"
+_PROPOSED = re.compile(rf"{UNDECIDED}, proposed (?P<use>model|audit|forbidden): (?P<reason>.*)", re.DOTALL)
 _MOST_CATEGORIES = 50
-# A column of codes rather than of amounts, when it describes people.
-_MOST_CODES = 10
+# More codes than this are neither amounts nor categories to learn from.
+_MOST_CODES = 200
+# So few whole numbers may be codes, whatever their name; of people they are taken for codes.
+_FEW_NUMBERS = 10
 _FEWEST_FOR_UNIQUE = 20
 _NEAR_UNIQUE = 0.9
 _FREE_TEXT_LENGTH = 40
 _SHOWN = 10
 # A whole number written as 12.0; 007.0 would be a name.
 _WHOLE = re.compile(r"-?(0|[1-9]\d*)\.0+")
+# Words of a name after which whole numbers are codes, and words after which they are amounts all the same.
+_CODE_WORDS = (
+    "code codes coded kode kod kennzahl schluessel schlussel codigo codice type typ tipo class klasse classe clase "
+    "category kategorie categorie categoria group gruppe groupe grupo gruppo kind art sector sektor secteur branch "
+    "branche status state region country land pays pais paese department occupation beruf industry naics isic sic icd "
+    "nace station store channel product produkt segment district id"
+)
+_AMOUNT_WORDS = (
+    "count number anzahl nombre numero size share percent percentage pct prozent rate ratio total sum amount "
+    "population per years year jahre age children kinder enfants hijos figli filhos dependents income score"
+)
+_AMOUNT_GROUNDS = ("age",)
 _ID_WORDS = {"id", "ids", "uuid", "guid", "identifier", "nr", "rowid"}
 
 
@@ -54,6 +69,25 @@ class Proposal:
     is_risky: bool
     risk: str | None
     reason: str
+
+
+@dataclass(frozen=True)
+class ReadProposal:
+    """A proposal as it stands in a drafted contract: the use, why, and the use that holds until it is accepted."""
+
+    use: str
+    reason: str
+
+    @property
+    def drafted_uses(self) -> tuple[str, ...]:
+        """What the draft says of the use; a label, which is learned anyway, is ``model`` from the beginning."""
+        return {"model": ("forbidden", "model")}.get(self.use, (self.use,))
+
+
+def read_proposal(risk: str | None) -> ReadProposal | None:
+    """Return what a drafted risk proposes, or None where a person has written the risk."""
+    found = _PROPOSED.fullmatch(risk or "")
+    return ReadProposal(found["use"], found["reason"]) if found else None
 
 
 @dataclass(frozen=True)
@@ -84,8 +118,8 @@ class ColumnDraft:
 
     @property
     def risk(self) -> str:
-        """The risk that stands in the draft; it names the column as undecided."""
-        return f"{UNDECIDED}: {self.proposal.reason}"
+        """The risk that stands in the draft; it names the column as undecided, and what is proposed."""
+        return f"{UNDECIDED}, proposed {self.proposal.use}: {self.proposal.reason}"
 
 
 @dataclass(frozen=True)
@@ -97,12 +131,14 @@ class _Values:
         known: The values that are there, as numbers if they are numbers.
         rows: Number of rows, missing ones included.
         distinct: Number of different values.
+        code_reason: Why whole numbers are taken for codes; None where they are not.
     """
 
     type: ColumnType
     known: pd.Series[Any]
     rows: int
     distinct: int
+    code_reason: str | None = None
 
     @property
     def missing(self) -> int:
@@ -126,26 +162,29 @@ def draft_columns(table: pd.DataFrame, *, dates: Collection[str] = ()) -> tuple[
     return tuple(draft_column(table[name], is_date=str(name) in dates) for name in table.columns)
 
 
-def draft_column(values: pd.Series[Any], *, is_date: bool = False, original: str | None = None) -> ColumnDraft:
+def draft_column(
+    values: pd.Series[Any], *, is_date: bool = False, original: str | None = None, note: str = ""
+) -> ColumnDraft:
     """Draft the contract of one column.
 
     Args:
         values: Its values, shape (rows,).
         is_date: Whether they are dates.
         original: The name it had before it was renamed.
+        note: What else a person should know of its values.
 
     Returns:
         The draft.
     """
     name = str(values.name)
     suspicion = suspect(original or name, values)
-    found = _look(values, is_date=is_date, codes=suspicion is not None)
+    found = _look(values, is_date=is_date, name=original or name, suspicion=suspicion)
     proposal = _propose(name, found, suspicion)
     is_audited = proposal.use == "audit"
     return ColumnDraft(
         name=name,
         type=found.type,
-        description=_describe(found, original if original != name else None),
+        description=_describe(found, original if original != name else None, note),
         nullable=bool(found.missing),
         is_demographic=suspicion is not None,
         use="audit" if is_audited else "forbidden",
@@ -221,7 +260,7 @@ def _outward(value: float, side: int) -> float:
     return float(f"{rounded / 10.0**digits:.6g}")
 
 
-def _look(values: pd.Series[Any], *, is_date: bool, codes: bool) -> _Values:
+def _look(values: pd.Series[Any], *, is_date: bool, name: str, suspicion: Suspicion | None) -> _Values:
     known = values.dropna()
     if types.is_string_dtype(known.dtype) or types.is_object_dtype(known.dtype):
         known = known[known.astype(str).str.strip() != ""]
@@ -234,11 +273,25 @@ def _look(values: pd.Series[Any], *, is_date: bool, codes: bool) -> _Values:
     if numbers is None:
         is_text = distinct > _MOST_CATEGORIES or known.empty or _is_free_text(known)
         return _Values("text" if is_text else "category", known, rows, distinct)
-    is_whole = bool((numbers % 1 == 0).all()) and len(numbers) == rows
-    if codes and is_whole and distinct <= _MOST_CODES:
-        return _Values("category", numbers.astype("int64"), rows, distinct)
-    fits = is_whole and bool((numbers.abs() < 2**53).all())
-    return _Values("integer" if fits else "float", numbers, rows, int(numbers.nunique()))
+    is_whole = bool((numbers % 1 == 0).all()) and bool((numbers.abs() < 2**53).all())
+    distinct = int(numbers.nunique())
+    if is_whole and (reason := _code_reason(name, suspicion, distinct)):
+        return _Values("category", numbers.astype("int64"), rows, distinct, reason)
+    return _Values("integer" if is_whole and len(numbers) == rows else "float", numbers, rows, distinct)
+
+
+def _code_reason(name: str, suspicion: Suspicion | None, distinct: int) -> str | None:
+    """Return why whole numbers are codes, as far as their name tells, or None where they may be amounts."""
+    words = {*split_words(name)}
+    if suspicion is not None and distinct <= _FEW_NUMBERS:
+        return f"{distinct} different whole numbers that describe people"
+    if words & {*_AMOUNT_WORDS.split()}:
+        return None
+    if suspicion is not None and suspicion.ground not in _AMOUNT_GROUNDS:
+        return "whole numbers that describe people, as codes do"
+    if found := sorted(words & {*_CODE_WORDS.split()}):
+        return f"whole numbers whose name has '{found[0]}', as codes have"
+    return None
 
 
 def _is_boolean(known: pd.Series[Any]) -> bool:
@@ -272,14 +325,17 @@ def _is_free_text(known: pd.Series[Any]) -> bool:
 
 def _propose(name: str, found: _Values, suspicion: Suspicion | None) -> Proposal:
     closed = _closed_reason(name, found)
+    code = f"; {found.code_reason}" if found.code_reason else ""
     if suspicion is not None:
         what = f"may describe {suspicion.ground} ({suspicion.because})"
         if suspicion.identifies or closed:
             return Proposal("forbidden", True, what, f"{what}{'; ' + closed if closed else ''}")
-        return Proposal("audit", True, what, what)
+        return Proposal("audit", True, what, what + code)
     if closed:
         return Proposal("forbidden", True, closed, closed)
-    return Proposal("model", False, None, "name and values show nothing against it")
+    few = found.distinct <= _FEW_NUMBERS and found.type in ("integer", "float") and bool((found.known % 1 == 0).all())
+    doubt = "; few whole numbers: if they are codes, make it a category" if few and found.distinct > 2 else ""  # noqa: PLR2004
+    return Proposal("model", False, None, f"nothing seen against it{code}{doubt}")
 
 
 def _closed_reason(name: str, found: _Values) -> str | None:
@@ -291,6 +347,8 @@ def _closed_reason(name: str, found: _Values) -> str | None:
         "a date; it tells rows apart and grows out of every range": found.type == "date",
         "nearly every row has a value of its own, as an identifier has": found.is_near_unique
         and found.type in ("text", "category", "integer"),
+        f"more than {_MOST_CODES} codes; as amounts they mean nothing": bool(found.code_reason)
+        and found.distinct > _MOST_CODES,
         "free text, or too many categories": found.type == "text",
         "its name is that of an identifier": is_named_id and found.distinct > _MOST_CATEGORIES,
     }
@@ -298,17 +356,20 @@ def _closed_reason(name: str, found: _Values) -> str | None:
 
 
 def _categories(found: _Values) -> tuple[str, ...] | None:
+    if found.code_reason:
+        codes = sorted(int(value) for value in found.known.unique())
+        return tuple(map(str, codes)) if len(codes) <= _MOST_CODES else None
     values = {canonical(value) for value in found.known.unique()}
     # A contract may not hold an interpolation; such a column is checked by its type only.
     return None if any("${" in value for value in values) else tuple(sorted(values))
 
 
-def _describe(found: _Values, original: str | None) -> str:
+def _describe(found: _Values, original: str | None, note: str) -> str:
     kind = {
         "float": "numbers",
         "integer": "whole numbers",
         "boolean": "true or false",
-        "category": f"{found.distinct} categories",
+        "category": f"{found.distinct} {'codes' if found.code_reason else 'categories'}",
         "text": f"text, {found.distinct} different values",
         "date": "dates",
     }[found.type]
@@ -316,4 +377,5 @@ def _describe(found: _Values, original: str | None) -> str:
         kind += f" from {found.known.min():g} to {found.known.max():g}"
     missing = f"{100 * found.missing / found.rows:.3g} % missing" if found.missing else "none missing"
     source = f"; in the file '{original.replace('${', '$ {')}'" if original else ""
-    return f"to be written ({kind}, {missing}{source})"
+    more = f"; {note.replace('${', '$ {')}" if note else ""
+    return f"to be written ({kind}, {missing}{more}{source})"

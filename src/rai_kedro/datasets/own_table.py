@@ -42,7 +42,7 @@ class OwnTable(AbstractDataset[NoReturn, pd.DataFrame]):
             metadata: Anything for tools such as kedro-viz.
         """
         self._filepath = Path(filepath)
-        self._layout = FileLayout.model_validate(layout)
+        self.layout = FileLayout.model_validate(layout)
         self.metadata = metadata
 
     def load(self) -> pd.DataFrame:
@@ -51,7 +51,7 @@ class OwnTable(AbstractDataset[NoReturn, pd.DataFrame]):
         Raises:
             SourceError: If the file is missing, damaged or not laid out as the entry says.
         """
-        return read_table(self._filepath, self._layout)
+        return read_table(self._filepath, self.layout)
 
     def save(self, data: NoReturn) -> NoReturn:
         """Refuse: the file is the user's."""
@@ -66,4 +66,4 @@ class OwnTable(AbstractDataset[NoReturn, pd.DataFrame]):
         return self._filepath.is_file()
 
     def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath), **self._layout.model_dump()}
+        return {"filepath": str(self._filepath), **self.layout.model_dump()}

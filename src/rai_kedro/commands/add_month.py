@@ -1,0 +1,129 @@
+"""``kedro rai add-month``: one month more, without reading the months before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import pandas as pd
+
+from rai_kedro.commands.project import lock_path, open_catalog
+from rai_kedro.contract.columns import Contract
+from rai_kedro.contract.validation import check_frame
+from rai_kedro.errors import RaiError
+from rai_kedro.files import locked
+from rai_kedro.months import is_month, key_of_month
+from rai_kedro.sources.file import read_table
+from rai_kedro.sources.layout import FileLayout, detect_layout
+from rai_kedro.sources.months import IngestionParameters, MonthlyTables, split_months
+from rai_kedro.sources.stores import compare_months
+
+if TYPE_CHECKING:
+    from kedro.io import DataCatalog
+
+_STORES = ("feature_store", "label_store")
+
+
+def add_month(
+    use_case: str, file: Path, month: str | None = None, *, replace: bool = False, env: str | None = None
+) -> str:
+    """Add the rows of a file to both stores as one month, whole or not at all.
+
+    Args:
+        use_case: Name of a use case whose months come from files of its own.
+        file: Rows of the month, with the columns of the use case's own file; labels may come later.
+        month: ``YYYY-MM``; by default what the time column says.
+        replace: Whether a month that is there already, with other rows, gives way.
+        env: Kedro environment.
+
+    Returns:
+        What was done, for the terminal.
+
+    Raises:
+        RaiError: The rows do not keep the contract, are of several months, or the month is there with other rows.
+    """
+    path = file.absolute()
+    with open_catalog(use_case, env) as catalog:
+        parameters, layout = _read_settings(catalog, use_case)
+        contract: Contract = catalog.load(f"{use_case}.contract")
+        layout = layout if layout.format == "csv" == detect_layout(path).format else detect_layout(path)
+        key, tables = _split(read_table(path, layout), parameters, contract, month, file)
+        made = dict(zip(_STORES, (tables.features, tables.labels), strict=True))
+        for store, frames in made.items():
+            for frame in frames.values():
+                check_frame(frame, contract.datasets[store], part=key)
+        with locked(lock_path(catalog, use_case)):
+            return _save(catalog, use_case, key, made, replace=replace)
+
+
+def run_add_month(use_case: str, file: Path, month: str | None, env: str | None, *, replace: bool) -> None:
+    """Add a month and say what was done; the body of ``kedro rai add-month``."""
+    click.echo(add_month(use_case, file, month, replace=replace, env=env))
+
+
+def _read_settings(catalog: DataCatalog, use_case: str) -> tuple[IngestionParameters, FileLayout]:
+    own: Any = catalog.get(f"{use_case}.own_data")
+    name = f"params:{use_case}.ingestion"
+    if own is None or name not in catalog:
+        raise RaiError(
+            f"The months of '{use_case}' do not come from files of its own.",
+            where=f"conf/base/{use_case}",
+            remedy="simulated months are made by 'kedro run', and another system's stores are filled by that system",
+        )
+    return IngestionParameters.model_validate(catalog.load(name)), own.layout
+
+
+def _split(
+    table: pd.DataFrame, parameters: IngestionParameters, contract: Contract, month: str | None, file: Path
+) -> tuple[str, MonthlyTables]:
+    if month is not None and not is_month(month):
+        raise RaiError(f"'{month}' is not a month.", where="--month", remedy="write it as YYYY-MM")
+    if month is None and parameters.time is None:
+        raise RaiError(
+            "It has to be said which month these rows are.",
+            where=str(file),
+            remedy="the use case has no time column: give --month YYYY-MM",
+        )
+    names = {new: old for old, new in parameters.rename.items()}
+    if (label := names.get(parameters.label, parameters.label)) not in table:
+        table = table.assign(**{label: None})
+    types = {name: column.type for store in contract.datasets.values() for name, column in store.columns.items()}
+    settings = parameters if parameters.time else parameters.for_month(str(month))
+    tables = split_months(table, settings, types)
+    found = list(tables.features)
+    if found != [key_of_month(month)] if month else len(found) != 1:
+        raise RaiError(
+            f"The rows are not all of {month or 'one month'}.",
+            where=str(file),
+            how_many=", ".join(f"{len(rows)} rows of {key[6:]}" for key, rows in list(tables.features.items())[:6]),
+            remedy="give a file of one month; several at once come in by the use case's own file and 'kedro run "
+            f"--pipelines {contract.use_case}.ingestion'",
+        )
+    return found[0], tables
+
+
+def _save(
+    catalog: DataCatalog, use_case: str, key: str, made: dict[str, dict[str, pd.DataFrame]], *, replace: bool
+) -> str:
+    month, new, changed = key.removeprefix("month="), [], []
+    for store, frames in made.items():
+        changes = compare_months(frames, catalog.load(f"{use_case}.{store}"))
+        new += [store] if changes.new else []
+        changed += [store] if changes.changed else []
+    if changed and not replace:
+        raise RaiError(
+            f"{month} is there already, with other rows; nothing was written.",
+            where=", ".join(f"{use_case}.{store}" for store in changed),
+            remedy="if the new rows are right, give --replace: the next monitoring then says what was computed "
+            "from the old ones and is out of date",
+        )
+    for store in (*new, *changed):
+        catalog.save(f"{use_case}.{store}", made[store])
+    rows = {store: sum(map(len, made[store].values())) for store in _STORES}
+    counts = f"{rows['feature_store']} rows, {rows['label_store']} of them with a label"
+    if changed:
+        return f"{month} of '{use_case}' replaced ({', '.join(changed)}): {counts}."
+    if new:
+        return f"{month} of '{use_case}' added ({', '.join(new)}): {counts}."
+    return f"{month} of '{use_case}' is there already and equal ({counts}); nothing was written."

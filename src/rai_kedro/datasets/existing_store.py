@@ -1,0 +1,108 @@
+"""A store that another system fills, read as monthly features or labels and never written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
+
+import pandas as pd
+from kedro.io import AbstractDataset, DatasetError
+
+from rai_kedro.contract.reading import forbidden_columns, rai_block
+from rai_kedro.errors import RaiError
+from rai_kedro.sources.months import IngestionParameters, split_months
+from rai_kedro.sources.stores import find_stored_months, read_stored_month
+
+if TYPE_CHECKING:
+    from kedro_datasets._typing import TablePreview
+
+
+class ExistingStore(AbstractDataset[NoReturn, dict[str, Callable[[], pd.DataFrame]]]):
+    """Reads the months of a folder in Hive layout, or of any Kedro dataset that gives a table.
+
+    Every month gets the types of its column contract, the row key and a label of 1 and 0, as the project's own stores
+    have; columns that the contract forbids are dropped as soon as they are read.
+
+    Examples:
+        In the catalogue::
+
+            loans.feature_store:
+              type: rai_kedro.datasets.existing_store.ExistingStore
+              filepath: /warehouse/loans                     # month=2024-05/*.parquet and so on; or instead
+              # dataset: {type: pandas.SQLQueryDataset, sql: SELECT * FROM loans, credentials: warehouse}
+              part: features                                 # or labels
+              months: {label: repaid, key: loan, number_rows: false, favourable: "yes", unfavourable: "no"}
+
+    Args:
+        part: ``features`` or ``labels``.
+        months: Keys of :class:`rai_kedro.sources.months.IngestionParameters`; ``time`` for a ``dataset``, neither
+            ``time`` nor ``month`` for a folder.
+        filepath: The folder.
+        dataset: Configuration of the dataset.
+        metadata: The column contract under ``rai``, and anything for other tools.
+    """
+
+    def __init__(
+        self,
+        *,
+        part: Literal["features", "labels"],
+        months: dict[str, Any],
+        filepath: str | None = None,
+        dataset: dict[str, Any] | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        if (filepath is None) == (dataset is None):
+            raise RaiError("A store is a folder or a dataset.", remedy="give either 'filepath' or 'dataset'")
+        self._part, self._folder = part, None if filepath is None else Path(filepath)
+        # Where the folder says the month, any will do until one is read.
+        settings = months if dataset else {**months, "month": "2000-01"}
+        self._parameters = IngestionParameters.model_validate(settings)
+        self._dataset = AbstractDataset.from_config("dataset", dataset) if dataset else None
+        self.metadata = metadata
+
+    def load(self) -> dict[str, Callable[[], pd.DataFrame]]:
+        """Return a function for each month that reads it.
+
+        Raises:
+            SourceError: There is no month, or, from a reader, a month does not fit what is said of it.
+        """
+        if self._folder is not None:
+            months = find_stored_months(self._folder)
+            readers: dict[str, Callable[[], pd.DataFrame]] = {}
+            readers |= {f"month={month}": partial(self._read_month, month, files) for month, files in months.items()}
+            return readers if self._part == "features" else {key: read for key, read in readers.items() if len(read())}
+        table: pd.DataFrame = self._dataset.load()  # type: ignore[union-attr]
+        return {key: partial(pd.DataFrame.copy, frame) for key, frame in self._split(table, self._parameters).items()}
+
+    def save(self, data: NoReturn) -> NoReturn:
+        """Refuse: another system fills this store."""
+        raise DatasetError(f"A run never writes the stores of another system: {self._describe()}.")
+
+    def preview(self, nrows: int = 5) -> TablePreview:
+        """Return the first rows of the first month, for kedro-viz."""
+        preview: TablePreview = next(iter(self.load().values()))().head(nrows).to_dict(orient="split")
+        return preview
+
+    def _read_month(self, month: str, files: tuple[Path, ...]) -> pd.DataFrame:
+        key = None if self._parameters.number_rows else self._parameters.key
+        old_names = {new: old for old, new in self._parameters.rename.items()}
+        table = read_stored_month(files, old_names.get(str(key), key))
+        made = self._split(table, self._parameters.for_month(month))
+        return next(iter(made.values()), pd.DataFrame())
+
+    def _split(self, table: pd.DataFrame, parameters: IngestionParameters) -> dict[str, pd.DataFrame]:
+        block = rai_block({"metadata": self.metadata}) or {}
+        types = {name: column["type"] for name, column in block.get("columns", {}).items()}
+        made = split_months(table, parameters, types, parts=(self._part,))
+        frames = made.features if self._part == "features" else made.labels
+        forbidden = list(forbidden_columns(self.metadata))
+        return {key: frame.drop(columns=forbidden, errors="ignore") for key, frame in frames.items()}
+
+    def _exists(self) -> bool:
+        return self._dataset.exists() if self._dataset is not None else bool(self._folder and self._folder.is_dir())
+
+    def _describe(self) -> dict[str, Any]:
+        place = {"dataset": repr(self._dataset)} if self._dataset else {"filepath": str(self._folder)}
+        return {"part": self._part, **place}
