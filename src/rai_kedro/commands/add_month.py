@@ -108,7 +108,8 @@ def _save(
 ) -> str:
     month, new, changed = key.removeprefix("month="), [], []
     for store, frames in made.items():
-        changes = compare_months(frames, catalog.load(f"{use_case}.{store}"))
+        # The store as it lies on disk: its own entry leaves out what the contract forbids to read.
+        changes = compare_months(frames, catalog.load(f"{use_case}.{store}_before"))
         new += [store] if changes.new else []
         changed += [store] if changes.changed else []
     if changed and not replace:
