@@ -36,10 +36,10 @@ from coverage_cells import (
 )
 from coverage_metrics import PARTS, individual_cells
 from coverage_selection import print_selection, simulate_selection
+from rai_kedro.fairness.comparison import Setting, compare_rates
 from rai_kedro.fairness.grouping import Grouping
-from rai_kedro.fairness.measures.counts import GroupCounts
-from rai_kedro.fairness.measures.disparities import Setting, compare_rates
-from rai_kedro.fairness.measures.rates import selection_rate
+from rai_kedro.fairness.rates import selection_rate
+from rai_kedro.fairness.tables import GroupCounts
 from rai_kedro.fairness.verdicts import Gate
 from rai_kedro.intervals import error_sizes, means, proportions
 from rai_kedro.intervals.critical import critical, pair_mask

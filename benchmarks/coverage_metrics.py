@@ -14,7 +14,7 @@ import pandas as pd
 from scipy import stats
 
 from coverage_cells import GAPS, LEVEL, ROWS, SEED, Cell, Effort, held, sizes
-from rai_kedro.fairness.measures import individual
+from rai_kedro.fairness import individual
 from rai_kedro.intervals import means, proportions
 from rai_kedro.intervals.critical import (
     critical,

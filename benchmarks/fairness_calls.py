@@ -45,17 +45,17 @@ def read_data(path: Path, types: str) -> Any:
 
 def assess(frame: Any, kind: str) -> list[float]:
     """Assess predictions with this project; return the value of each metric."""
-    from rai_kedro.fairness.assessment import FairnessSpec, assess_classification, assess_regression
+    from rai_kedro.fairness.assessment import FairnessSpec, examine_classification, examine_regression
     from rai_kedro.fairness.grouping import GroupingSpec
 
     grouping = (GroupingSpec(columns=("group",)),)
     audit = frame[["group"]]
     if kind == "regression":
         spec = FairnessSpec(groupings=grouping, metrics=REGRESSION)
-        found = assess_regression(frame["label"], frame["prediction"], audit, spec)
+        found = examine_regression(frame["label"], frame["prediction"], audit, spec).disparities
     else:
         spec = FairnessSpec(groupings=grouping, metrics=CLASSIFICATION)
-        found = assess_classification(frame["label"], frame["prediction"], None, audit, spec)
+        found = examine_classification(frame["label"], frame["prediction"], None, audit, spec).disparities
     if any(one.lower is None or one.upper is None for one in found):
         sys.exit("a disparity has no interval: nothing to compare")
     return [float(one.value or 0.0) for one in found if one.kind == "difference"]

@@ -12,20 +12,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rai_kedro.fairness.grouping import Grouping, GroupingSpec, make_groups
-from rai_kedro.fairness.measures.counts import (
+from rai_kedro.fairness.tables import (
+    BINS,
     CHUNK,
     MISSING_GROUP,
     MISSING_LABEL,
     MISSING_PREDICTION,
+    QUANTITIES,
     GroupCounts,
     OutcomeError,
+    check_numbers,
+    check_scores,
+    count_distribution,
     count_groups,
+    count_scores,
     count_strata,
     encode_outcome,
+    sum_moments,
 )
-from rai_kedro.fairness.measures.distributions import BINS, count_distribution
-from rai_kedro.fairness.measures.moments import QUANTITIES, check_numbers, sum_moments
-from rai_kedro.fairness.measures.scores import check_scores, count_scores
 
 
 def _grouping(labels: object, **spec: object) -> Grouping:

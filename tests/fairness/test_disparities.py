@@ -12,16 +12,16 @@ import pytest
 from rai_kedro.fairness.assessment import (
     Assessment,
     FairnessSpec,
-    assess_classification,
-    assess_regression,
-    compare_counts,
+    compare_table,
     examine_classification,
     examine_regression,
 )
 from rai_kedro.fairness.estimates import Disparity
 from rai_kedro.fairness.grouping import GroupingSpec, make_groups
-from rai_kedro.fairness.measures.counts import OutcomeError, count_groups, encode_outcome
 from rai_kedro.fairness.metrics import METRICS
+from rai_kedro.fairness.tables import OutcomeError, count_groups, encode_outcome
+
+from .conftest import assess_classification, assess_regression
 
 ALL_OF_COUNTS = (
     "statistical_parity",
@@ -222,7 +222,7 @@ def test_the_same_counts_give_the_same_disparities() -> None:
     spec = FairnessSpec(groupings=(GroupingSpec(columns="g"),), metrics=ALL_OF_COUNTS)
     grouping = make_groups(frame, spec.groupings[0])
     counts = count_groups(encode_outcome(frame.y, what="y"), encode_outcome(frame.p, what="p"), grouping)
-    assert compare_counts(counts, grouping, spec) == assess_classification(frame.y, frame.p, None, frame, spec)
+    assert compare_table(counts, grouping, spec) == assess_classification(frame.y, frame.p, None, frame, spec)
 
 
 def test_input_that_does_not_fit_is_refused() -> None:

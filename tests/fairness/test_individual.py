@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from rai_kedro.fairness.assessment import FairnessSpec, assess_classification
-from rai_kedro.fairness.measures.individual import (
+from rai_kedro.fairness.assessment import FairnessSpec
+from rai_kedro.fairness.individual import (
     MISSING_FEATURE,
     NOT_DRAWN,
     SimilarityError,
@@ -19,6 +19,8 @@ from rai_kedro.fairness.measures.individual import (
     place_rows,
     violation_rate,
 )
+
+from .conftest import assess_classification
 
 
 def _spec(**settings: object) -> SimilaritySpec:

@@ -11,11 +11,13 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from rai_kedro.fairness.assessment import FairnessSpec, MetricError, assess_classification, assess_regression
+from rai_kedro.fairness.assessment import FairnessSpec, MetricError
 from rai_kedro.fairness.estimates import Disparity
 from rai_kedro.fairness.grouping import GroupingSpec
-from rai_kedro.fairness.measures.individual import SimilaritySpec
+from rai_kedro.fairness.individual import SimilaritySpec
 from rai_kedro.fairness.metrics import METRICS
+
+from .conftest import assess_classification, assess_regression
 
 G = (GroupingSpec(columns=("g",), categorical=True),)
 

@@ -7,11 +7,13 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from rai_kedro.fairness.assessment import FairnessSpec, assess_classification
+from rai_kedro.fairness.assessment import FairnessSpec
+from rai_kedro.fairness.comparison import Comparison, worst
 from rai_kedro.fairness.estimates import Disparity
-from rai_kedro.fairness.measures.comparison import Comparison, worst
 from rai_kedro.fairness.verdicts import judge
 from rai_kedro.intervals.estimate import make_interval
+
+from .conftest import assess_classification
 
 Cell = tuple[str, str, int, int, float, int]
 """Group, stratum, label, decision, score, rows."""

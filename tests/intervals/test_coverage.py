@@ -9,13 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from rai_kedro.fairness import rates
+from rai_kedro.fairness.comparison import Setting, compare_rates
 from rai_kedro.fairness.grouping import Grouping
-from rai_kedro.fairness.measures import rates
-from rai_kedro.fairness.measures.calibration import assess_well_calibration
-from rai_kedro.fairness.measures.counts import GroupCounts, StratumCounts
-from rai_kedro.fairness.measures.disparities import Setting, compare_rates
-from rai_kedro.fairness.measures.scores import ScoreCounts
-from rai_kedro.fairness.measures.stratified import assess_standardised, assess_worst_stratum
+from rai_kedro.fairness.metrics import METRICS
+from rai_kedro.fairness.own_comparisons import assess_standardised, assess_well_calibration, assess_worst_stratum
+from rai_kedro.fairness.tables import GroupCounts, ScoreCounts, StratumCounts
 from rai_kedro.intervals import means, proportions
 from rai_kedro.intervals.critical import part_level
 from rai_kedro.intervals.intervals import largest_difference_of_means, largest_difference_of_proportions
@@ -144,7 +143,7 @@ class TestSimulatedIsWhatIsMeasured:
 
     def test_equalized_odds(self, several):
         counts = GroupCounts(GROUPS, self.confusion)
-        found = compare_rates("equalized_odds", [f(counts) for f in rates.OF_COUNTS["equalized_odds"]], setting(), {})
+        found = compare_rates("equalized_odds", [f(counts) for f in METRICS["equalized_odds"].parts], setting(), {})
         parts = [
             proportions.difference_bounds(
                 self.confusion[None, :, y, 1] * 1.0, self.confusion[None, :, y].sum(2) * 1.0, level

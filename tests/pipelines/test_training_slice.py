@@ -12,7 +12,7 @@ from kedro.runner import ParallelRunner, SequentialRunner, ThreadRunner
 from kedro_datasets.pickle import PickleDataset
 
 from rai_kedro.contract.lanes import LaneError
-from rai_kedro.fairness.assessment import FairnessSpec, assess_classification
+from rai_kedro.fairness.assessment import FairnessSpec, examine_classification
 from rai_kedro.fairness.grouping import GroupingSpec
 from rai_kedro.pipeline_registry import register_pipelines
 
@@ -47,7 +47,7 @@ def test_reference_figures(make_catalog: Callable[..., DataCatalog], write_contr
     selected, above = predictions["test"]["prediction"] > median, split.target_test > median
     groupings = tuple(GroupingSpec(columns=(name,)) for name in ("B", "LSTAT"))
     spec = FairnessSpec(groupings=groupings, metrics=("statistical_parity",))
-    found = assess_classification(above, selected, None, audit, spec)
+    found = examine_classification(above, selected, None, audit, spec).disparities
     parity = {one.column: round(one.value or 0, 4) for one in found if one.kind == "difference"}
     assert list(model.feature_names_in_) == [*MODEL_COLUMNS, "B", "LSTAT"]
     assert performance["train", "R2"] == 0.7231

@@ -19,7 +19,7 @@ from rai_kedro.report.fairness_view import (
     list_small_groups,
     list_verdicts,
 )
-from rai_kedro.report.metric_words import COMPARED, KINDS, OUTCOMES, VERDICTS, find_unit
+from rai_kedro.report.metric_words import KINDS, OUTCOMES, VERDICTS, find_unit
 from rai_kedro.report.model_card import ModelCard, render_html, render_markdown
 
 from .conftest import make_fairness, replace
@@ -48,7 +48,7 @@ def make_disparity(lower: float | None, upper: float | None, **changes: object) 
 
 
 def test_every_metric_kind_and_verdict_has_its_words() -> None:
-    assert set(COMPARED) == set(METRICS)
+    assert all(metric.compared for metric in METRICS.values())
     assert set(KINDS) == set(get_args(DisparityKind))
     assert set(VERDICTS) == set(get_args(VerdictOutcome))
     assert set(OUTCOMES) == set(get_args(GateOutcome))
@@ -161,7 +161,7 @@ def test_what_no_tolerance_judges_is_counted() -> None:
 
 def test_metrics_are_explained_with_formula_and_source() -> None:
     assert [(metric.name, compared) for metric, compared in list_metrics(make_fairness())] == [
-        (name, COMPARED[name]) for name in ("statistical_parity", "equal_opportunity")
+        (name, METRICS[name].compared) for name in ("statistical_parity", "equal_opportunity")
     ]
 
 

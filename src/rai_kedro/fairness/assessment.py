@@ -1,34 +1,36 @@
-"""The one way in: assess predictions for fairness, on every grouping and metric that was asked for."""
+"""Assess predictions for fairness, on every grouping and metric that was asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from rai_kedro.fairness import rates
+from rai_kedro.fairness.comparison import NO_ROWS, Setting, describe
 from rai_kedro.fairness.estimates import Disparity, GroupFigure
 from rai_kedro.fairness.grouping import Grouping, make_groups
-from rai_kedro.fairness.measures import rates
-from rai_kedro.fairness.measures.calibration import assess_well_calibration
-from rai_kedro.fairness.measures.comparison import describe
-from rai_kedro.fairness.measures.counts import (
-    Binary,
+from rai_kedro.fairness.individual import Individuals
+from rai_kedro.fairness.metrics import METRICS, MetricError
+from rai_kedro.fairness.request import FairnessSpec, check_columns, check_request, check_rows
+from rai_kedro.fairness.tables import (
+    DistributionCounts,
     Figures,
     GroupCounts,
+    GroupMoments,
+    ScoreCounts,
+    StratumCounts,
+    check_numbers,
+    check_scores,
+    count_distribution,
     count_groups,
+    count_scores,
     count_strata,
     encode_outcome,
+    sum_moments,
 )
-from rai_kedro.fairness.measures.disparities import NO_ROWS, Setting, compare_rates
-from rai_kedro.fairness.measures.distributions import assess_distribution, count_distribution
-from rai_kedro.fairness.measures.individual import assess_awareness, assess_consistency
-from rai_kedro.fairness.measures.moments import GroupMoments, check_numbers, sum_moments
-from rai_kedro.fairness.measures.scores import check_scores, count_scores
-from rai_kedro.fairness.measures.stratified import assess_standardised, assess_worst_stratum
-from rai_kedro.fairness.metrics import METRICS
-from rai_kedro.fairness.request import FairnessSpec, MetricError, check_columns, check_request, check_rows
 from rai_kedro.typed import Typed
 
 __all__ = [
@@ -36,15 +38,22 @@ __all__ = [
     "FairnessSpec",
     "GroupTable",
     "MetricError",
-    "assess_classification",
-    "assess_regression",
-    "compare_counts",
-    "compare_moments",
+    "compare_table",
     "examine_classification",
     "examine_regression",
-    "tabulate_counts",
-    "tabulate_moments",
+    "tabulate",
 ]
+
+# The rates of every group that are shown whatever metric was asked for.
+_SHOWN: dict[type[Any], tuple[Callable[[Any], rates.Rate], ...]] = {
+    GroupCounts: (rates.selection_rate, rates.false_positive_rate, rates.false_negative_rate),
+    GroupMoments: (
+        rates.mean_prediction,
+        rates.mean_absolute_error,
+        rates.root_mean_squared_error,
+        rates.mean_signed_error,
+    ),
+}
 
 
 class GroupTable(Typed):
@@ -75,18 +84,6 @@ class Assessment(Typed):
     tables: tuple[GroupTable, ...] = ()
 
 
-def assess_classification(
-    y: Any, prediction: Any, score: Any, audit: pd.DataFrame, spec: FairnessSpec
-) -> list[Disparity]:
-    """Measure every metric asked for, on every grouping; see :func:`examine_classification`."""
-    return list(examine_classification(y, prediction, score, audit, spec).disparities)
-
-
-def assess_regression(y: Any, prediction: Any, audit: pd.DataFrame, spec: FairnessSpec) -> list[Disparity]:
-    """Measure every metric asked for, on every grouping; see :func:`examine_regression`."""
-    return list(examine_regression(y, prediction, audit, spec).disparities)
-
-
 def examine_classification(y: Any, prediction: Any, score: Any, audit: pd.DataFrame, spec: FairnessSpec) -> Assessment:
     """Assess the decisions of a binary classifier.
 
@@ -113,18 +110,17 @@ def examine_classification(y: Any, prediction: Any, score: Any, audit: pd.DataFr
     outcome = encode_outcome(y, what="label", favourable=spec.favourable)
     decision = encode_outcome(prediction, what="prediction", favourable=spec.favourable)
     scores = None if score is None else check_scores(score)
-    disparities: list[Disparity] = []
-    tables = []
-    for grouping in (make_groups(audit, grouping) for grouping in spec.groupings):
-        counts = count_groups(outcome, decision, grouping)
-        tables.append(tabulate_counts(counts, grouping, level=spec.level))
-        disparities += compare_counts(counts, grouping, spec)
-        disparities += _assess_scores(outcome, scores, grouping, spec)
-        disparities += _assess_strata(outcome, decision, (grouping, audit), spec)
-    if spec.similarity is not None:
-        values = np.where(decision < 0, np.nan, decision)
-        disparities += _assess_individuals(values, values if scores is None else scores, audit, spec)
-    return Assessment(disparities=tuple(disparities), tables=tuple(tables))
+    decided = np.where(decision < 0, np.nan, decision)
+    makers: dict[type[Any], Callable[[Grouping], Any]] = {
+        GroupCounts: lambda grouping: count_groups(outcome, decision, grouping),
+        StratumCounts: lambda grouping: count_strata(
+            outcome, decision, grouping, make_groups(audit, spec.strata or spec.groupings[0])
+        ),
+        ScoreCounts: lambda grouping: count_scores(
+            outcome, decided if scores is None else scores, grouping, bins=spec.score_bins
+        ),
+    }
+    return _examine(makers, (decided, decided if scores is None else scores), audit, spec)
 
 
 def examine_regression(y: Any, prediction: Any, audit: pd.DataFrame, spec: FairnessSpec) -> Assessment:
@@ -149,110 +145,51 @@ def examine_regression(y: Any, prediction: Any, audit: pd.DataFrame, spec: Fairn
     check_columns(spec, audit)
     check_rows({"label": y, "prediction": prediction}, audit)
     target, predicted = check_numbers(y, what="label"), check_numbers(prediction, what="prediction")
+    makers: dict[type[Any], Callable[[Grouping], Any]] = {
+        GroupMoments: lambda grouping: sum_moments(target, predicted, grouping),
+        DistributionCounts: lambda grouping: count_distribution(predicted, grouping, bounds=spec.prediction_range),
+    }
+    return _examine(makers, (predicted, predicted), audit, spec)
+
+
+def _examine(
+    makers: dict[type[Any], Callable[[Grouping], Any]],
+    answers: tuple[Figures, Figures],
+    audit: pd.DataFrame,
+    spec: FairnessSpec,
+) -> Assessment:
+    """Make of each grouping the tables that the metrics need, each once, and measure on them."""
+    wanted = {METRICS[name].table for name in spec.metrics}
     disparities: list[Disparity] = []
     tables = []
-    for grouping in (make_groups(audit, grouping) for grouping in spec.groupings):
-        moments = sum_moments(target, predicted, grouping)
-        tables.append(tabulate_moments(moments, grouping, level=spec.level))
-        disparities += compare_moments(moments, grouping, spec)
-        if "prediction_distribution" in spec.metrics:
-            counts = count_distribution(predicted, grouping, bounds=spec.prediction_range)
-            disparities += assess_distribution(counts, _setting(grouping, spec))
-    disparities += _assess_individuals(predicted, predicted, audit, spec)
+    for grouping in (make_groups(audit, one) for one in spec.groupings):
+        for of, make in makers.items():
+            if of in wanted or of in _SHOWN:
+                table = make(grouping)
+                disparities += compare_table(table, grouping, spec)
+                tables += [tabulate(table, grouping, level=spec.level)] if of in _SHOWN else []
+    if spec.similarity is not None:
+        people = Individuals(*answers, audit, spec.similarity, spec.level)
+        for metric in (METRICS[name] for name in spec.metrics):
+            if metric.individual and metric.assess is not None:
+                disparities += metric.assess(people, None)
     return Assessment(disparities=tuple(disparities), tables=tuple(tables))
 
 
-def compare_counts(counts: GroupCounts, grouping: Grouping, spec: FairnessSpec) -> list[Disparity]:
-    """Compute every metric asked for that depends on the confusion matrix from counts alone."""
-    wanted = {name: of for name, of in rates.OF_COUNTS.items() if name in spec.metrics}
-    return _flatten(
-        compare_rates(name, [rate(counts) for rate in of], _setting(grouping, spec), counts.left_out)
-        for name, of in wanted.items()
-    )
+def compare_table(table: Any, grouping: Grouping, spec: FairnessSpec) -> list[Disparity]:
+    """Measure every metric asked for that is computed from a table of this type (counts, scores, moments) alone."""
+    setting = Setting(grouping, spec.level, spec.compare == "reference", spec.strata_summary == "worst")
+    wanted = (METRICS[name] for name in spec.metrics)
+    return [one for metric in wanted if metric.table is type(table) for one in metric.measure(table, setting)]
 
 
-def compare_moments(moments: GroupMoments, grouping: Grouping, spec: FairnessSpec) -> list[Disparity]:
-    """Compute every regression metric asked for that depends on means and variances from moments alone."""
-    wanted = {name: of for name, of in rates.OF_MOMENTS.items() if name in spec.metrics}
-    return _flatten(
-        compare_rates(name, [rate(moments) for rate in of], _setting(grouping, spec), moments.left_out)
-        for name, of in wanted.items()
-    )
-
-
-def tabulate_counts(counts: GroupCounts, grouping: Grouping, *, level: float) -> GroupTable:
-    """Show selection rate, false positive rate and false negative rate of each group, with the rows behind each."""
-    shown = (rates.selection_rate(counts), rates.false_positive_rate(counts), rates.false_negative_rate(counts))
-    return _tabulate(shown, grouping, counts.left_out, level)
-
-
-def tabulate_moments(moments: GroupMoments, grouping: Grouping, *, level: float) -> GroupTable:
-    """Show mean prediction and error figures of each group, with the rows behind each."""
-    shown = (
-        rates.mean_prediction(moments),
-        rates.mean_absolute_error(moments),
-        rates.root_mean_squared_error(moments),
-        rates.mean_signed_error(moments),
-    )
-    return _tabulate(shown, grouping, moments.left_out, level)
-
-
-def _tabulate(shown: Iterable[rates.Rate], grouping: Grouping, left_out: dict[str, int], level: float) -> GroupTable:
-    figures = tuple(figure for rate in shown for figure in describe(rate, level))
-    absent = tuple(f"{group}: {NO_ROWS}" for group in grouping.absent)
+def tabulate(table: GroupCounts | GroupMoments, grouping: Grouping, *, level: float) -> GroupTable:
+    """Show the usual figures of each group, whatever was asked for, with the rows behind each."""
     return GroupTable(
         column=grouping.column,
         rule=grouping.rule,
         reference=grouping.reference,
-        figures=figures,
-        left_out=dict(left_out),
-        not_assessed=absent,
+        figures=tuple(figure for rate in _SHOWN[type(table)] for figure in describe(rate(table), level)),
+        left_out=dict(table.left_out),
+        not_assessed=tuple(f"{group}: {NO_ROWS}" for group in grouping.absent),
     )
-
-
-def _assess_scores(outcome: Binary, scores: Figures | None, grouping: Grouping, spec: FairnessSpec) -> list[Disparity]:
-    if scores is None or not any(METRICS[name].needs_score for name in spec.metrics):
-        return []
-    sums = count_scores(outcome, scores, grouping, bins=spec.score_bins)
-    setting = _setting(grouping, spec)
-    found = _flatten(
-        compare_rates(name, [rate(sums) for rate in of], setting, sums.left_out)
-        for name, of in rates.OF_SCORES.items()
-        if name in spec.metrics
-    )
-    if "calibration" in spec.metrics:
-        by_bin = rates.outcome_rates_by_score(sums)
-        found += compare_rates("calibration", by_bin, setting, sums.left_out, gaps="counted")
-    if "well_calibration" in spec.metrics:
-        found += assess_well_calibration(sums, setting)
-    return found
-
-
-def _assess_strata(
-    outcome: Binary, decision: Binary, rows: tuple[Grouping, pd.DataFrame], spec: FairnessSpec
-) -> list[Disparity]:
-    if "conditional_statistical_parity" not in spec.metrics or spec.strata is None:
-        return []
-    grouping, audit = rows
-    counts = count_strata(outcome, decision, grouping, make_groups(audit, spec.strata))
-    assess = assess_worst_stratum if spec.strata_summary == "worst" else assess_standardised
-    return assess(counts, _setting(grouping, spec))
-
-
-def _assess_individuals(
-    decisions: Figures, scores: Figures, audit: pd.DataFrame, spec: FairnessSpec
-) -> list[Disparity]:
-    found: list[Disparity] = []
-    if spec.similarity is not None and "consistency" in spec.metrics:
-        found += assess_consistency(decisions, audit, spec.similarity, level=spec.level)
-    if spec.similarity is not None and "fairness_through_awareness" in spec.metrics:
-        found += assess_awareness(scores, audit, spec.similarity, level=spec.level)
-    return found
-
-
-def _setting(grouping: Grouping, spec: FairnessSpec) -> Setting:
-    return Setting(grouping, spec.level, spec.compare == "reference")
-
-
-def _flatten(lists: Iterable[list[Disparity]]) -> list[Disparity]:
-    return [disparity for part in lists for disparity in part]

@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any, Literal
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
-from rai_kedro.errors import RaiError
 from rai_kedro.fairness.grouping import GroupingError, GroupingSpec
-from rai_kedro.fairness.measures.counts import OutcomeError
-from rai_kedro.fairness.measures.individual import SimilaritySpec
-from rai_kedro.fairness.metrics import METRICS, Task, list_metrics
+from rai_kedro.fairness.individual import SimilaritySpec
+from rai_kedro.fairness.metrics import METRICS, MetricError, Task, find_metric, is_metric, list_metrics, suggest_metric
+from rai_kedro.fairness.tables import OutcomeError
+from rai_kedro.typed import Typed
 
 
-class MetricError(RaiError):
-    """A metric does not fit the task, or lacks what it needs."""
-
-
-class FairnessSpec(BaseModel):
+class FairnessSpec(Typed):
     """What is assessed.
 
     Attributes:
         groupings: The audited columns and intersections.
-        metrics: Canonical names of :data:`rai_kedro.fairness.metrics.METRICS`.
+        metrics: Names of metrics; other names become the canonical ones.
         level: Confidence level of every interval.
         favourable: The favourable value of label and prediction (classification).
         compare: ``all_pairs`` of groups, or each with the ``reference`` group only.
@@ -35,8 +30,6 @@ class FairnessSpec(BaseModel):
         prediction_range: Range of the grid for the distribution of predictions; that of the data if None.
         similarity: The declared distance of individual fairness.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     groupings: tuple[GroupingSpec, ...] = ()
     metrics: tuple[str, ...] = Field(min_length=1)
@@ -53,11 +46,9 @@ class FairnessSpec(BaseModel):
     @classmethod
     def _check_metrics(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         for name in names:
-            if name not in METRICS:
-                near = get_close_matches(name, METRICS, n=1)
-                hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(METRICS)}"
-                raise ValueError(f"there is no metric {name!r}; {hint}")
-        return tuple(dict.fromkeys(names))
+            if not is_metric(name):
+                raise ValueError(f"there is no metric {name!r}; {suggest_metric(name)}")
+        return tuple(dict.fromkeys(find_metric(name).name for name in names))
 
 
 def check_request(spec: FairnessSpec, task: Task, *, has_score: bool) -> None:
@@ -75,21 +66,21 @@ def check_request(spec: FairnessSpec, task: Task, *, has_score: bool) -> None:
             if applies:
                 raise MetricError(
                     f"The metric {name!r} {problem}.",
-                    where="parameters.yml, fairness.metrics",
+                    where="metrics",
                     remedy=f"Give it what it needs, or choose another metric. For {task}: {list_metrics(task)}.",
                 )
 
 
 def check_columns(spec: FairnessSpec, audit: pd.DataFrame) -> None:
     """Raise :class:`GroupingError` if a grouping or a stratum is to be made of a column that is not audited."""
-    asked = {"fairness.groupings": [column for grouping in spec.groupings for column in grouping.columns]}
-    asked["fairness.strata"] = list(spec.strata.columns) if spec.strata else []
+    asked = {"groupings": [column for grouping in spec.groupings for column in grouping.columns]}
+    asked["strata"] = list(spec.strata.columns) if spec.strata else []
     for key, columns in asked.items():
         for column in columns:
             if column not in audit.columns:
                 raise GroupingError(
                     f"The column {column!r} that groups are to be made of is not among the audited columns.",
-                    where=f"parameters.yml, {key}",
+                    where=key,
                     example=f"there are: {', '.join(map(str, audit.columns)) or 'none'}",
                     remedy=f"Name a column of use 'audit' in the contract, or correct '{key}'.",
                 )

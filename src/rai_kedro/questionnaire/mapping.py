@@ -16,7 +16,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rai_kedro.errors import RaiError
-from rai_kedro.fairness.metrics import METRICS, MetricDefinition, Task
+from rai_kedro.fairness.metrics import METRICS, Metric, Task
 from rai_kedro.yaml_files import read_yaml
 
 Stage: TypeAlias = Literal["pre", "in", "post"]
@@ -159,7 +159,7 @@ def load_mapping() -> MethodMapping:
     return read_mapping(text, computed=METRICS)
 
 
-def read_mapping(text: str, *, computed: Mapping[str, MetricDefinition]) -> MethodMapping:
+def read_mapping(text: str, *, computed: Mapping[str, Metric]) -> MethodMapping:
     """Read a mapping and refuse one with faults.
 
     Args:
@@ -188,7 +188,7 @@ def read_mapping(text: str, *, computed: Mapping[str, MetricDefinition]) -> Meth
     return mapping
 
 
-def find_mapping_faults(mapping: MethodMapping, *, computed: Mapping[str, MetricDefinition]) -> Iterator[str]:
+def find_mapping_faults(mapping: MethodMapping, *, computed: Mapping[str, Metric]) -> Iterator[str]:
     """Yield what is wrong: a metric left out, unknown, served twice, or served by a method of another task."""
     yield from (f"'{metric}' is left out" for metric in computed if metric not in mapping.metrics)
     for name, method in mapping.methods.items():

@@ -12,7 +12,7 @@ import yaml
 from pydantic import ValidationError
 
 from rai_kedro.errors import RaiError
-from rai_kedro.fairness.metrics import METRICS, MetricDefinition
+from rai_kedro.fairness.metrics import METRICS, Metric
 from rai_kedro.questionnaire.decision_tree import Path, Tree, list_paths
 from rai_kedro.questionnaire.mapping import load_mapping
 from rai_kedro.yaml_files import read_yaml
@@ -58,7 +58,7 @@ def load_tree() -> Tree:
     return read_tree(text, computed=METRICS, mapped=load_mapping().metrics)
 
 
-def read_tree(text: str, *, computed: Mapping[str, MetricDefinition], mapped: frozenset[str]) -> Tree:
+def read_tree(text: str, *, computed: Mapping[str, Metric], mapped: frozenset[str]) -> Tree:
     """Read a questionnaire and refuse one that is not sound.
 
     Args:
@@ -91,7 +91,7 @@ def read_tree(text: str, *, computed: Mapping[str, MetricDefinition], mapped: fr
     return tree
 
 
-def find_faults(tree: Tree, *, computed: Mapping[str, MetricDefinition], mapped: frozenset[str]) -> list[Fault]:
+def find_faults(tree: Tree, *, computed: Mapping[str, Metric], mapped: frozenset[str]) -> list[Fault]:
     """Check every rule.
 
     Args:
@@ -159,7 +159,7 @@ def _check_answers(tree: Tree) -> Iterator[Fault]:
             yield Fault("ambiguous_answer", f"{name}, {key}", f"'{key}' stands for two things")
 
 
-def _check_metrics(tree: Tree, computed: Mapping[str, MetricDefinition], mapped: frozenset[str]) -> Iterator[Fault]:
+def _check_metrics(tree: Tree, computed: Mapping[str, Metric], mapped: frozenset[str]) -> Iterator[Fault]:
     for name, question in tree.questions.items():
         for answer in question.answers:
             for metric in answer.metrics:
@@ -170,7 +170,7 @@ def _check_metrics(tree: Tree, computed: Mapping[str, MetricDefinition], mapped:
                     yield Fault("unmapped_metric", where, f"'{metric}' is not in the mapping")
 
 
-def _check_path(path: Path, computed: Mapping[str, MetricDefinition]) -> Iterator[Fault]:
+def _check_path(path: Path, computed: Mapping[str, Metric]) -> Iterator[Fault]:
     if not path:
         return
     where = ", ".join(f"{name} {answer.key}" for name, answer in path)

@@ -8,7 +8,7 @@ from typing import Any
 
 from rai_kedro.fairness.assessment import GroupTable
 from rai_kedro.fairness.estimates import Disparity, GroupFigure
-from rai_kedro.fairness.metrics import METRICS, MetricDefinition
+from rai_kedro.fairness.metrics import METRICS, Metric
 from rai_kedro.fairness.verdicts import GateDecision, Verdict, VerdictOutcome
 from rai_kedro.report.card_fairness import FairnessRecord
 from rai_kedro.report.metric_words import OUTCOMES, VERDICTS, describe_compared, find_unit, name_kind, name_metric
@@ -168,7 +168,7 @@ def describe_open(gate: GateDecision) -> str:
     return f"{count} further {_plural('disparity', count)} {were} measured without a tolerance: reported, not judged."
 
 
-def list_metrics(record: FairnessRecord) -> tuple[tuple[MetricDefinition, str], ...]:
+def list_metrics(record: FairnessRecord) -> tuple[tuple[Metric, str], ...]:
     """Return the metrics on the card with what each compares, in plain words."""
     names = dict.fromkeys(disparity.metric for disparity in record.assessment.disparities)
     return tuple((METRICS[name], describe_compared(name)) for name in names if name in METRICS)

@@ -11,8 +11,8 @@ from rai_kedro.contract.columns import Contract, DatasetContract
 from rai_kedro.contract.drafting import refuse_undecided
 from rai_kedro.contract.lanes import model_columns
 from rai_kedro.errors import RaiError
-from rai_kedro.fairness.metrics import METRICS
-from rai_kedro.fairness.request import MetricError, check_columns, check_request
+from rai_kedro.fairness.metrics import METRICS, MetricError
+from rai_kedro.fairness.request import check_columns, check_request
 from rai_kedro.mitigation.sensitive import MitigationError
 from rai_kedro.modelling.estimator import build_estimator, require_task
 from rai_kedro.pipelines.training.parameters import (

@@ -13,12 +13,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from pandas.api import types
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from rai_kedro.errors import RaiError
 from rai_kedro.fairness.estimates import Disparity, DisparityKind, GroupFigure
-from rai_kedro.fairness.measures.counts import Figures
+from rai_kedro.fairness.tables import Figures
 from rai_kedro.intervals.estimate import make_interval
+from rai_kedro.typed import Typed
 
 ALL = "all rows"
 MISSING_FEATURE = "missing value in a similarity column"
@@ -40,7 +41,7 @@ class SimilarityError(RaiError):
     """The declared distance cannot be computed on these rows."""
 
 
-class SimilaritySpec(BaseModel):
+class SimilaritySpec(Typed):
     """When two people count as similar.
 
     Attributes:
@@ -54,8 +55,6 @@ class SimilaritySpec(BaseModel):
         seed: Seed of the draw where there are more.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     columns: tuple[str, ...] = Field(min_length=1)
     distance: Literal["euclidean", "manhattan"]
     scaling: Literal["standard", "range", "none"] = "standard"
@@ -68,6 +67,25 @@ class SimilaritySpec(BaseModel):
     @classmethod
     def _accept_one_name(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) else value
+
+
+@dataclass(frozen=True, eq=False)
+class Individuals:
+    """What the metrics of individuals are computed from.
+
+    Attributes:
+        decisions: Decision or prediction of each row, nan where missing, shape (rows,).
+        scores: Score of each row where there is one, else the decision, likewise.
+        features: Frame with the similarity columns, shape (rows, columns).
+        similarity: The declared distance.
+        level: Confidence level.
+    """
+
+    decisions: Figures
+    scores: Figures
+    features: pd.DataFrame
+    similarity: SimilaritySpec
+    level: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +115,7 @@ def place_rows(features: pd.DataFrame, known: npt.NDArray[np.bool_], spec: Simil
     if absent:
         raise SimilarityError(
             f"The distance is declared on columns that were not handed in: {', '.join(absent)}.",
-            where="parameters.yml, fairness.similarity.columns",
+            where="similarity, columns",
             example=f"there are: {', '.join(map(str, features.columns)) or 'none'}",
             remedy="Hand in the similarity columns beside the audited ones, or declare the distance on others.",
         )
@@ -273,7 +291,7 @@ def _coordinates(values: pd.Series[Any], spec: SimilaritySpec) -> Figures:
     if len(different) > MAX_CATEGORIES:
         raise SimilarityError(
             f"The similarity column {values.name!r} has {len(different)} different values, too many for a category.",
-            where="parameters.yml, fairness.similarity.columns",
+            where="similarity, columns",
             example=repr(different[0]),
             remedy="Leave out a column that names each row, or hand in a number or a coarser category.",
         )

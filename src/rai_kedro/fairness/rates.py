@@ -9,9 +9,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from rai_kedro.fairness.measures.counts import Counts, Figures, GroupCounts
-from rai_kedro.fairness.measures.moments import GroupMoments
-from rai_kedro.fairness.measures.scores import ScoreCounts
+from rai_kedro.fairness.tables import Counts, Figures, GroupCounts, GroupMoments, ScoreCounts
 
 Family: TypeAlias = Literal["proportion", "odds", "mean", "error_size", "root_error_size"]
 
@@ -134,7 +132,7 @@ def outcome_rates_by_score(sums: ScoreCounts) -> list[Rate]:
 
 
 def mean_of(quantity: str, name: str, family: Family = "mean") -> Callable[[GroupMoments], Rate]:
-    """Mean of one quantity of :data:`rai_kedro.fairness.measures.moments.QUANTITIES`."""
+    """Mean of one quantity of :data:`rai_kedro.fairness.tables.QUANTITIES`."""
 
     def rate(moments: GroupMoments) -> Rate:
         rows, means, variances = moments.describe(quantity)
@@ -154,26 +152,3 @@ def root_mean_squared_error(moments: GroupMoments) -> Rate:
 mean_prediction = mean_of("prediction", "mean prediction")
 mean_absolute_error = mean_of("absolute_error", "mean absolute error", "error_size")
 mean_signed_error = mean_of("signed_error", "mean signed error")
-
-OF_COUNTS: dict[str, tuple[Callable[[GroupCounts], Rate], ...]] = {
-    "statistical_parity": (selection_rate,),
-    "equal_opportunity": (true_positive_rate,),
-    "predictive_equality": (false_positive_rate,),
-    "equalized_odds": (true_positive_rate, false_positive_rate),
-    "predictive_parity": (positive_predictive_value,),
-    "negative_predictive_parity": (negative_predictive_value,),
-    "conditional_use_accuracy_equality": (positive_predictive_value, negative_predictive_value),
-    "overall_accuracy_equality": (accuracy,),
-    "treatment_equality": (error_ratio,),
-}
-OF_SCORES: dict[str, tuple[Callable[[ScoreCounts], Rate], ...]] = {
-    "balance_positive_class": (mean_score(1),),
-    "balance_negative_class": (mean_score(0),),
-    "overall_balance": (mean_score(1), mean_score(0)),
-}
-OF_MOMENTS: dict[str, tuple[Callable[[GroupMoments], Rate], ...]] = {
-    "mean_prediction": (mean_prediction,),
-    "mean_absolute_error": (mean_absolute_error,),
-    "root_mean_squared_error": (root_mean_squared_error,),
-    "mean_signed_error": (mean_signed_error,),
-}

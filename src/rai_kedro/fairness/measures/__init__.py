@@ -1,1 +1,0 @@
-"""The figures: counts, sums and moments by group in one pass, the rates made of them, and how far groups lie apart."""

@@ -1,0 +1,458 @@
+"""Counts, sums and moments by group, made in one pass over the rows: all that metrics of groups are computed from.
+
+An interval, or a thousand resamples, costs the same whatever the number of rows. Counts add up over batches, months and
+machines. Rows are read in chunks: next to the columns themselves the pass needs about a megabyte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from rai_kedro.errors import RaiError
+from rai_kedro.fairness.grouping import Grouping
+
+CHUNK = 1 << 16
+BINS = 256
+MISSING_LABEL = "missing label"
+MISSING_PREDICTION = "withheld or missing prediction"
+MISSING_GROUP = "missing group"
+MISSING_STRATUM = "missing stratum"
+MISSING_SCORE = "missing score"
+QUANTITIES = ("target", "prediction", "signed_error", "absolute_error", "squared_error")
+
+Binary = npt.NDArray[np.int8]
+Counts = npt.NDArray[np.int64]
+Figures = npt.NDArray[np.float64]
+_Moments = tuple[Counts, Figures, Figures]
+
+
+class OutcomeError(RaiError):
+    """Labels, predictions or scores are not what a fairness metric needs."""
+
+
+class _Additive:
+    """Arrays by group, first axis (G, ...), that add up over batches of rows; groups only one batch has are kept."""
+
+    arrays: ClassVar[tuple[str, ...]] = ("counts",)
+    groups: tuple[str, ...]
+    left_out: dict[str, int]
+
+    def __add__(self, other: Self) -> Self:
+        groups = tuple(dict.fromkeys(self.groups + other.groups))
+        sums = {
+            name: sum(_spread(getattr(one, name), one.groups, groups) for one in (self, other)) for name in self.arrays
+        }
+        added: Self = replace(self, groups=groups, left_out=_add_reasons(self, other), **sums)  # type: ignore[type-var]
+        return added
+
+
+@dataclass(frozen=True, eq=False)
+class GroupCounts(_Additive):
+    """Confusion matrix of each group.
+
+    Attributes:
+        groups: Names of the groups, G of them.
+        counts: Rows by group, outcome Y and prediction, shape (G, 2, 2); index 1 is the favourable outcome.
+        left_out: Rows left out, by reason.
+    """
+
+    groups: tuple[str, ...]
+    counts: Counts
+    left_out: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> Counts:
+        """Rows of each group, shape (G,)."""
+        rows: Counts = self.counts.sum(axis=(1, 2))
+        return rows
+
+    @property
+    def selected(self) -> Counts:
+        """Rows predicted favourable, shape (G,)."""
+        selected: Counts = self.counts[:, :, 1].sum(axis=1)
+        return selected
+
+    @property
+    def true_positives(self) -> Counts:
+        """Rows with Y = 1 that are predicted 1, shape (G,)."""
+        return self.counts[:, 1, 1]
+
+    @property
+    def false_positives(self) -> Counts:
+        """Rows with Y = 0 that are predicted 1, shape (G,)."""
+        return self.counts[:, 0, 1]
+
+    @property
+    def false_negatives(self) -> Counts:
+        """Rows with Y = 1 that are predicted 0, shape (G,)."""
+        return self.counts[:, 1, 0]
+
+    @property
+    def true_negatives(self) -> Counts:
+        """Rows with Y = 0 that are predicted 0, shape (G,)."""
+        return self.counts[:, 0, 0]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values that JSON can hold."""
+        return {"groups": list(self.groups), "counts": self.counts.tolist(), "left_out": dict(self.left_out)}
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> GroupCounts:
+        """Rebuild the counts from :meth:`to_dict`."""
+        counts = np.array(plain["counts"], dtype=np.int64).reshape(-1, 2, 2)
+        return cls(tuple(plain["groups"]), counts, dict(plain["left_out"]))
+
+
+@dataclass(frozen=True, eq=False)
+class StratumCounts:
+    """Confusion matrix of each group within each stratum: ``counts`` of shape (S, G, 2, 2)."""
+
+    strata: tuple[str, ...]
+    groups: tuple[str, ...]
+    counts: Counts
+    left_out: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreCounts(_Additive):
+    """Number, sum and sum of squares of the scores.
+
+    Attributes:
+        groups: Names of the groups, G of them.
+        counts: Rows by group, outcome Y and score bin, shape (G, 2, bins); the bins cut [0, 1] into equal parts, a
+            score on a border belonging to the bin above it.
+        sums: Sum of the scores, same shape.
+        squares: Sum of the squared scores, same shape. Scores lie in [0, 1], so that nothing is lost by it.
+        left_out: Rows left out, by reason.
+    """
+
+    arrays: ClassVar[tuple[str, ...]] = ("counts", "sums", "squares")
+    groups: tuple[str, ...]
+    counts: Counts
+    sums: Figures
+    squares: Figures
+    left_out: dict[str, int] = field(default_factory=dict)
+
+    def describe(self, outcome: int) -> tuple[Counts, Figures, Figures]:
+        """Return rows, mean score and sample variance (n - 1) of the rows with one outcome, each of shape (G,).
+
+        Mean and variance are nan where there are too few rows for them.
+        """
+        rows, total, squares = (part[:, outcome].sum(axis=1) for part in (self.counts, self.sums, self.squares))
+        mean = total / np.where(rows > 0, rows, np.nan)
+        variance = (squares - total * mean) / np.where(rows > 1, rows - 1, np.nan)
+        return rows, mean, np.maximum(variance, 0)
+
+
+@dataclass(frozen=True, eq=False)
+class DistributionCounts(_Additive):
+    """Predictions of each group on a grid.
+
+    Attributes:
+        groups: Names of the groups, G of them.
+        edges: Edges of equal bins, shape (B + 1,), in the unit of the label; what lies outside counts in the end bins.
+        counts: Rows by group and bin, shape (G, B).
+        left_out: Rows left out, by reason.
+    """
+
+    groups: tuple[str, ...]
+    edges: Figures
+    counts: Counts
+    left_out: dict[str, int] = field(default_factory=dict)
+
+    def __add__(self, other: Self) -> Self:
+        if not np.array_equal(self.edges, other.edges):
+            raise ValueError("counts on different grids cannot be added: declare one range for all batches")
+        return super().__add__(other)
+
+
+@dataclass(frozen=True, eq=False)
+class GroupMoments:
+    """Rows, means and sums of squared deviations of each quantity in each group.
+
+    Deviations are from the group's own mean (not raw sums of squares, which lose all digits where a mean is large);
+    two batches are merged by Chan, Golub & LeVeque (1979).
+
+    Attributes:
+        groups: Names of the groups, G of them.
+        rows: Rows of each group, shape (G,).
+        means: Means in the order of :data:`QUANTITIES`, shape (5, G); 0 where there is no row. Signed error is
+            prediction minus target.
+        deviations: Sums of squared deviations from the mean, shape (5, G).
+        left_out: Rows left out, by reason.
+    """
+
+    groups: tuple[str, ...]
+    rows: Counts
+    means: Figures
+    deviations: Figures
+    left_out: dict[str, int] = field(default_factory=dict)
+
+    def __add__(self, other: GroupMoments) -> GroupMoments:
+        groups = tuple(dict.fromkeys(self.groups + other.groups))
+        a, b = (
+            (
+                _spread(part.rows, part.groups, groups),
+                _spread(part.means.T, part.groups, groups).T,
+                _spread(part.deviations.T, part.groups, groups).T,
+            )
+            for part in (self, other)
+        )
+        return GroupMoments(groups, *_merge(a, b), _add_reasons(self, other))
+
+    def describe(self, quantity: str) -> tuple[Counts, Figures, Figures]:
+        """Return rows, mean and sample variance (n - 1) of one quantity, each of shape (G,).
+
+        Mean and variance are nan where there are too few rows for them.
+        """
+        at = QUANTITIES.index(quantity)
+        mean = np.where(self.rows > 0, self.means[at], np.nan)
+        return self.rows, mean, self.deviations[at] / np.where(self.rows > 1, self.rows - 1, np.nan)
+
+
+def encode_outcome(values: Any, *, what: str, favourable: Any = 1) -> Binary:
+    """Turn labels or predictions into 1 (favourable), 0 (not) and -1 (missing).
+
+    Args:
+        values: Labels or predictions, shape (rows,).
+        what: What they are, for the error: ``"label"`` or ``"prediction"``.
+        favourable: The favourable value. Booleans count as 0 and 1.
+
+    Returns:
+        Codes, shape (rows,).
+
+    Raises:
+        OutcomeError: There are more than two values, or two of which neither is the favourable one.
+    """
+    series = pd.Series(values, copy=False)
+    codes = np.empty(len(series), dtype=np.int8)
+    different: dict[Any, bool] = {}
+    # In chunks: pandas makes a hash table as long as what it is handed, several times the size of the column.
+    for part in _chunks(len(series)):
+        positions, found = pd.factorize(series.iloc[part])
+        flags = [different.setdefault(value, bool(value == favourable)) for value in found]
+        codes[part] = np.array([*flags, -1], dtype=np.int8)[positions]
+    codes_only = favourable in (0, 1) and all(value in (0, 1) for value in different)
+    only_the_other = len(different) <= 1 and isinstance(favourable, str)
+    if len(different) > 2 or not (any(different.values()) or codes_only or only_the_other):  # noqa: PLR2004
+        raise OutcomeError(
+            f"The {what} is not binary with {favourable!r} as its favourable value.",
+            where=what,
+            how_many=f"{len(different)} different values in {len(series)} rows",
+            example=", ".join(repr(value) for value in islice(different, 5)),
+            remedy="Name the favourable value ('favourable'), or assess a numerical target as regression.",
+        )
+    return codes
+
+
+def check_numbers(values: Any, *, what: str) -> Figures:
+    """Return labels or predictions as floats, nan where missing; :class:`OutcomeError` unless numbers and finite."""
+    numbers, series = _read_numbers(values)
+    wrong = (numbers.isna() & series.notna()) | np.isinf(numbers.to_numpy(dtype=float, na_value=np.nan))
+    if wrong.any():
+        raise OutcomeError(
+            f"The {what} is not a finite number in every row, as regression needs.",
+            where=what,
+            how_many=f"{int(wrong.sum())} of {len(series)} rows",
+            example=repr(series[wrong].iloc[0]),
+            remedy="Leave such a value empty if it is not known, or assess a target of two values as classification.",
+        )
+    return numbers.to_numpy(dtype=float, na_value=np.nan)
+
+
+def check_scores(score: Any) -> Figures:
+    """Return P(Y = 1) of each row as floats, nan where missing; :class:`OutcomeError` unless they lie in [0, 1]."""
+    numbers, series = _read_numbers(score)
+    wrong = (numbers.isna() & series.notna()) | (numbers < 0) | (numbers > 1)
+    if wrong.any():
+        raise OutcomeError(
+            "The scores are not probabilities: they have to lie between 0 and 1.",
+            where="score",
+            how_many=f"{int(wrong.sum())} of {len(series)} rows",
+            example=repr(series[wrong].iloc[0]),
+            remedy="Hand in P(favourable) as predict_proba gives it, not a decision function, logit or percentage.",
+        )
+    return numbers.to_numpy(dtype=float, na_value=np.nan)
+
+
+def _read_numbers(values: Any) -> tuple[pd.Series[Any], pd.Series[Any]]:
+    series = pd.Series(values, copy=False)
+    return pd.to_numeric(series.astype("object") if series.dtype.kind == "O" else series, errors="coerce"), series
+
+
+def count_groups(outcome: Binary, prediction: Binary, grouping: Grouping) -> GroupCounts:
+    """Count the confusion matrix of each group in one pass.
+
+    Args:
+        outcome: Y of each row as 1, 0 or -1 (missing), shape (rows,).
+        prediction: Prediction of each row, likewise.
+        grouping: Group of each row.
+
+    Returns:
+        The counts; a row with anything missing is counted under the first reason that applies.
+    """
+    counts, left_out = _count_confusion(outcome, prediction, grouping, None)
+    return GroupCounts(grouping.groups, counts[0], left_out)
+
+
+def count_strata(outcome: Binary, prediction: Binary, grouping: Grouping, strata: Grouping) -> StratumCounts:
+    """Count as :func:`count_groups` within each stratum; strata are groups made of the legitimate columns."""
+    counts, left_out = _count_confusion(outcome, prediction, grouping, strata)
+    return StratumCounts(strata.groups, grouping.groups, counts, left_out)
+
+
+def _count_confusion(
+    outcome: Binary, prediction: Binary, grouping: Grouping, strata: Grouping | None
+) -> tuple[Counts, dict[str, int]]:
+    """Return counts of shape (strata or 1, G, 2, 2), and the rows left out by reason."""
+    width, depth = len(grouping.groups), 1 if strata is None else len(strata.groups)
+    size = depth * width * 4
+    totals = np.zeros(size, dtype=np.int64)
+    left_out: dict[str, int] = {}
+    for part in _chunks(len(outcome)):
+        columns: dict[str, npt.NDArray[Any]] = {
+            MISSING_LABEL: outcome[part],
+            MISSING_PREDICTION: prediction[part],
+            MISSING_GROUP: grouping.codes[part],
+        }
+        if strata is not None:
+            columns[MISSING_STRATUM] = strata.codes[part]
+        kept = _keep_complete(columns, left_out)
+        cell = grouping.codes[part][kept].astype(np.int64)
+        if strata is not None:
+            cell += strata.codes[part][kept].astype(np.int64) * width
+        totals += np.bincount(cell * 4 + outcome[part][kept] * 2 + prediction[part][kept], minlength=size)
+    return totals.reshape(depth, width, 2, 2), left_out
+
+
+def count_scores(outcome: Binary, score: Figures, grouping: Grouping, *, bins: int = 10) -> ScoreCounts:
+    """Sum the scores, in [0, 1] and nan where missing, by group, outcome and one of equal bins, in one pass."""
+    shape = (len(grouping.groups), 2, bins)
+    size = int(np.prod(shape))
+    totals = np.zeros((3, size))
+    left_out: dict[str, int] = {}
+    for part in _chunks(len(outcome)):
+        columns: dict[str, npt.NDArray[Any]] = {
+            MISSING_LABEL: outcome[part],
+            MISSING_SCORE: _known(score[part]),
+            MISSING_GROUP: grouping.codes[part],
+        }
+        kept = _keep_complete(columns, left_out)
+        values = score[part][kept]
+        in_bin = np.minimum((values * bins).astype(np.int64), bins - 1)
+        at = (grouping.codes[part][kept].astype(np.int64) * 2 + outcome[part][kept]) * bins + in_bin
+        for row, weights in enumerate((None, values, values**2)):
+            totals[row] += np.bincount(at, weights=weights, minlength=size)
+    counts, sums, squares = (total.reshape(shape) for total in totals)
+    return ScoreCounts(grouping.groups, counts.astype(np.int64), sums, squares, left_out)
+
+
+def sum_moments(target: Figures, prediction: Figures, grouping: Grouping) -> GroupMoments:
+    """Gather rows, means and squared deviations of labels and predictions (nan where missing) in one pass."""
+    size = len(grouping.groups)
+    total: _Moments = (np.zeros(size, np.int64), np.zeros((len(QUANTITIES), size)), np.zeros((len(QUANTITIES), size)))
+    left_out: dict[str, int] = {}
+    for part in _chunks(len(target)):
+        kept = _keep_complete(
+            {
+                MISSING_LABEL: _known(target[part]),
+                MISSING_PREDICTION: _known(prediction[part]),
+                MISSING_GROUP: grouping.codes[part],
+            },
+            left_out,
+        )
+        y, predicted, codes = target[part][kept], prediction[part][kept], grouping.codes[part][kept]
+        error = predicted - y
+        total = _merge(total, _batch(codes, (y, predicted, error, np.abs(error), error**2), size))
+    return GroupMoments(grouping.groups, *total, left_out)
+
+
+def _known(values: Figures) -> npt.NDArray[np.int16]:
+    return np.where(np.isnan(values), np.int16(-1), np.int16(0))
+
+
+def _batch(codes: npt.NDArray[np.int16], quantities: tuple[Figures, ...], size: int) -> _Moments:
+    rows = np.bincount(codes, minlength=size)
+    present = np.maximum(rows, 1)
+    means = np.array([np.bincount(codes, weights=values, minlength=size) for values in quantities]) / present
+    deviations = np.array(
+        [
+            np.bincount(codes, weights=(values - mean[codes]) ** 2, minlength=size)
+            for values, mean in zip(quantities, means, strict=True)
+        ]
+    )
+    return rows, means, deviations
+
+
+def _merge(a: _Moments, b: _Moments) -> _Moments:
+    rows = a[0] + b[0]
+    present = np.maximum(rows, 1)
+    apart = b[1] - a[1]
+    return rows, a[1] + apart * b[0] / present, a[2] + b[2] + apart**2 * a[0] * b[0] / present
+
+
+def count_distribution(
+    prediction: Figures, grouping: Grouping, *, bounds: tuple[float, float] | None = None
+) -> DistributionCounts:
+    """Count predictions of each group on a grid of 256 equal bins in one pass.
+
+    Args:
+        prediction: Prediction of each row, nan where missing, shape (rows,), in the unit of the label.
+        grouping: Group of each row.
+        bounds: Range of the grid; from the smallest to the largest prediction if None.
+
+    Returns:
+        The counts. The distances are those of the grid, off by no more than one bin can hide.
+    """
+    if bounds is None:
+        known = bool(len(prediction)) and not np.isnan(prediction).all()
+        bounds = (float(np.nanmin(prediction)), float(np.nanmax(prediction))) if known else (0.0, 1.0)
+    low, high = bounds if bounds[0] < bounds[1] else (bounds[0] - 0.5, bounds[0] + 0.5)
+    size = len(grouping.groups) * BINS
+    totals = np.zeros(size, dtype=np.int64)
+    left_out: dict[str, int] = {}
+    for part in _chunks(len(prediction)):
+        complete = {MISSING_PREDICTION: _known(prediction[part]), MISSING_GROUP: grouping.codes[part]}
+        kept = _keep_complete(complete, left_out)
+        place = (prediction[part][kept] - low) * (BINS / (high - low))
+        at = grouping.codes[part][kept].astype(np.int64) * BINS + np.clip(place, 0, BINS - 1).astype(np.int64)
+        totals += np.bincount(at, minlength=size)
+    edges = np.linspace(low, high, BINS + 1)
+    return DistributionCounts(grouping.groups, edges, totals.reshape(-1, BINS), left_out)
+
+
+def _chunks(rows: int) -> Iterator[slice]:
+    """Cut rows into pieces that fit the cache."""
+    for start in range(0, rows, CHUNK):
+        yield slice(start, start + CHUNK)
+
+
+def _keep_complete(columns: Mapping[str, npt.NDArray[Any]], left_out: dict[str, int]) -> npt.NDArray[np.bool_]:
+    """Find the rows in which no code is -1; add the others to ``left_out`` under their first reason."""
+    kept = np.ones(len(next(iter(columns.values()))), dtype=bool)
+    for reason, codes in columns.items():
+        before = int(np.count_nonzero(kept))
+        kept &= codes >= 0
+        dropped = before - int(np.count_nonzero(kept))
+        if dropped:
+            left_out[reason] = left_out.get(reason, 0) + dropped
+    return kept
+
+
+def _spread(values: npt.NDArray[Any], groups: tuple[str, ...], onto: tuple[str, ...]) -> npt.NDArray[Any]:
+    """Put the values of some groups, shape (G, ...), into their places among more groups; zero elsewhere."""
+    placed = np.zeros((len(onto), *values.shape[1:]), dtype=values.dtype)
+    placed[[onto.index(group) for group in groups]] = values
+    return placed
+
+
+def _add_reasons(first: Any, second: Any) -> dict[str, int]:
+    reasons = first.left_out | second.left_out
+    return {reason: first.left_out.get(reason, 0) + second.left_out.get(reason, 0) for reason in reasons}
