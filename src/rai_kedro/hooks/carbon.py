@@ -7,7 +7,6 @@ and to MLflow.
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 
 from kedro.framework.context import KedroContext
@@ -23,7 +22,8 @@ _INFERENCE = "carbon.inference"
 _FITTING = {"carbon.training": "training", "carbon.mitigation": "mitigation"}
 NOT_MEASURED = "the runner did not run the carbon hook around this task (some runners skip the hooks of nodes)"
 _SCOPE = "processor and memory of this machine during the task; not data storage, network, cooling or manufacture"
-_log = logging.getLogger(__name__)
+_BY_COUNTERS = "measured by the processor's power counters"
+_ESTIMATED = "estimated from processor load and assumed power draw, since this machine gives no power counters"
 
 
 class CarbonHook:
@@ -48,7 +48,8 @@ class CarbonHook:
         for node in pipeline.only_nodes_with_tags(*_FITTING).nodes:
             nothing.setdefault(_record_name(node, "training_carbon"), {})[str(_task(node))] = {"reason": NOT_MEASURED}
         for name, records in nothing.items():
-            _keep(catalog, name, records)
+            if name in catalog:
+                catalog.save(name, records)
 
     @hook_impl
     def before_node_run(self, node: Node) -> None:
@@ -68,8 +69,8 @@ class CarbonHook:
         """Close the task of a month when its predictions are saved, and start that of the next."""
         if _INFERENCE not in node.tags or not dataset_name.endswith("prediction_store") or self._catalog is None:
             return
-        record = self._stop()
-        if record and data:
+        # A month that was passed over saves nothing, and its task is dropped.
+        if (record := self._stop()) and data:
             _add(self._catalog, _record_name(node, "inference_carbon"), dict.fromkeys(data, record))
         self._start()
 
@@ -125,22 +126,12 @@ def _method(tracker: OfflineEmissionsTracker) -> str:
     """Say how the figure came about: without power counters it is an estimate, and must be called one."""
     hardware = ", ".join(sorted({type(part).__name__.lower() for part in tracker._hardware}))
     counters = any("intel" in str(getattr(part, "_mode", "")).lower() for part in tracker._hardware)
-    kind = (
-        "measured by the processor's power counters"
-        if counters
-        else "estimated from processor load and assumed power draw, since this machine gives no power counters"
-    )
+    kind = _BY_COUNTERS if counters else _ESTIMATED
     return f"CodeCarbon, offline; {hardware}: {kind}; emissions by the country's electricity mix"
 
 
-def _keep(catalog: DataCatalog, name: str, record: dict[str, Any]) -> None:
-    """Save a record where the catalogue has a place for it; a slice run on another catalogue may have none."""
-    if name in catalog:
-        catalog.save(name, record)
-
-
 def _add(catalog: DataCatalog, name: str, records: dict[str, Any]) -> None:
-    """Add to the records that are there already."""
+    """Add to the records where the catalogue has a place for them; a slice run on another catalogue may have none."""
     if name in catalog:
         dataset: Any = catalog[name]
         dataset.add(records)
@@ -158,9 +149,4 @@ def _log_metrics(task: str, record: dict[str, Any]) -> None:
     import mlflow
 
     if mlflow.active_run() is not None:
-        mlflow.log_metrics(
-            {
-                f"carbon.{task}.energy_kwh": record["energy_kwh"],
-                f"carbon.{task}.emissions_g": record["emissions_g"],
-            }
-        )
+        mlflow.log_metrics({f"carbon.{task}.{name}": record[name] for name in ("energy_kwh", "emissions_g")})

@@ -17,10 +17,9 @@ not counted in m). Boolean features are categorical.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -41,6 +40,12 @@ _BINS = 20
 _SHOWN_LEVELS = 20
 _NAMED_LEVELS = 5
 _LEAST_RATE, _LARGEST_RATE = 1e-6, 0.2
+_METHODS: dict[tuple[Kind, Aspect], str] = {
+    ("numerical", "values"): "ks",
+    ("categorical", "values"): "chi2_contingency",
+    ("numerical", "missing"): "fisher_exact_2x2",
+    ("categorical", "missing"): "fisher_exact_2x2",
+}
 
 
 class DriftParameters(Typed):
@@ -58,8 +63,7 @@ class DriftParameters(Typed):
     min_rows: int = Field(default=30, ge=2)
 
 
-@dataclass(frozen=True)
-class Samples:
+class Samples(NamedTuple):
     """Both samples, checked: float64 for numerical and object (str or None) for categorical columns."""
 
     reference: pd.DataFrame
@@ -67,8 +71,7 @@ class Samples:
     kinds: Mapping[str, Kind]
 
 
-@dataclass(frozen=True)
-class PlannedTest:
+class PlannedTest(NamedTuple):
     """One comparison to be made; its fields are those of the :class:`ColumnDrift` that comes of it."""
 
     column: str
@@ -108,8 +111,8 @@ def detect_drift(  # noqa: PLR0913
         The decisions: a table in a notebook, ``to_frame()``, ``plot()``, ``drifted_columns``.
 
     Raises:
-        RaiError: If there is no column to test, a column is missing from either sample or not of its kind,
-            a value is infinite, a sample has too few rows, or the rate is out of its range.
+        RaiError: There is no column to test, a column is missing or not of its kind, a value is infinite, a
+            sample has too few rows, or the rate is out of its range.
     """
     if not _LEAST_RATE <= false_alarm_rate <= _LARGEST_RATE:
         raise RaiError(
@@ -120,13 +123,8 @@ def detect_drift(  # noqa: PLR0913
         )
     before, after = _table(reference), _table(current)
     samples = check_samples(before, after, infer_kinds(before) if kinds is None else kinds, min_rows, month)
-    tests = plan_tests(samples, false_alarm_rate)
-    return MonthDrift(
-        month=month,
-        model_version=model_version,
-        family_wise_rate=false_alarm_rate,
-        columns=tuple(_make_test(test, samples, min_rows) for test in tests),
-    )
+    columns = tuple(_make_test(test, samples, min_rows) for test in plan_tests(samples, false_alarm_rate))
+    return MonthDrift(month=month, model_version=model_version, family_wise_rate=false_alarm_rate, columns=columns)
 
 
 def infer_kinds(frame: pd.DataFrame) -> dict[str, Kind]:
@@ -147,11 +145,7 @@ def infer_kinds(frame: pd.DataFrame) -> dict[str, Kind]:
 def check_samples(
     reference: pd.DataFrame, current: pd.DataFrame, kinds: Mapping[str, Kind], min_rows: int, month: str = ""
 ) -> Samples:
-    """Check both samples and bring them to plain types; the frames stay as they are.
-
-    Raises:
-        RaiError: As :func:`detect_drift`.
-    """
+    """Check both samples and bring them to plain types; errors as of :func:`detect_drift`."""
     if not kinds:
         raise RaiError(
             "No column was given to test for drift.",
@@ -183,16 +177,9 @@ def plan_tests(samples: Samples, family_wise_rate: float) -> list[PlannedTest]:
             sizes[column, "missing"] = everything
     threshold = family_wise_rate / max(1, sum(min(pair) > 0 for pair in sizes.values()))
     return [
-        PlannedTest(
-            column=column,
-            kind=samples.kinds[column],
-            aspect=aspect,
-            method=_method(samples.kinds[column], aspect) if min(pair) > 0 else "no_values",
-            threshold=threshold,
-            n_reference=pair[0],
-            n_current=pair[1],
-        )
+        PlannedTest(column, kind, aspect, _METHODS[kind, aspect] if min(pair) > 0 else "no_values", threshold, *pair)
         for (column, aspect), pair in sizes.items()
+        for kind in [samples.kinds[column]]
     ]
 
 
@@ -204,46 +191,30 @@ def _table(data: Any) -> pd.DataFrame:
     return pd.DataFrame(data).rename(columns=str)
 
 
-def _method(kind: Kind, aspect: Aspect) -> Literal["ks", "chi2_contingency", "fisher_exact_2x2"]:
-    if aspect == "missing":
-        return "fisher_exact_2x2"
-    return "ks" if kind == "numerical" else "chi2_contingency"
-
-
 def _make_test(test: PlannedTest, samples: Samples, min_rows: int) -> ColumnDrift:
     reference, current = samples.reference[test.column], samples.current[test.column]
-    p_value: float | None = None
     distribution: Distribution | None
     if test.aspect == "missing":
-        table = missing_table(reference, current)
-        p_value, note, distribution = category_p_value(table), _note_missing(reference, current), _count_missing(table)
+        table, shares = missing_table(reference, current), [sample.isna().mean() for sample in (reference, current)]
+        note = f"missing: {shares[0]:.1%} in the reference, {shares[1]:.1%} in the month"
+        distribution = _counted(("missing", "present"), table)
     elif test.kind == "numerical":
         note, distribution = "", _count_numbers(reference, current)
-        if test.method != "no_values":
-            p_value = number_p_value(reference, current)
     else:
         table = contingency_table(reference, current)
         note, distribution = _note_levels(table, reference, current), _count_levels(table, reference, current)
-        if test.method != "no_values":
-            p_value = category_p_value(table)
-    if p_value is None:
-        note = _note_no_values(test)
-    elif test.aspect == "values" and min(test.n_reference, test.n_current) < min_rows:
-        few = f"fewer than {min_rows} values on one side: little drift can be seen"
-        note = f"{few}; {note}" if note else few
-    # With values on one side only there is nothing to test, and no doubt either.
-    drifted = test.n_reference != test.n_current if p_value is None else p_value <= test.threshold
-    return ColumnDrift(**vars(test), p_value=p_value, drifted=drifted, note=note, distribution=distribution)
-
-
-def _note_missing(reference: pd.Series, current: pd.Series) -> str:
-    shares = [sample.isna().mean() for sample in (reference, current)]
-    return f"missing: {shares[0]:.1%} in the reference, {shares[1]:.1%} in the month"
-
-
-def _note_no_values(test: PlannedTest) -> str:
-    sides = {"reference": test.n_reference, "month": test.n_current}
-    return f"no value in the {' and the '.join(side for side, n in sides.items() if n == 0)}"
+    if test.method == "no_values":
+        sides = {"reference": test.n_reference, "month": test.n_current}
+        note = f"no value in the {' and the '.join(side for side, n in sides.items() if n == 0)}"
+        # With values on one side only there is nothing to test, and no doubt either.
+        p_value, drifted = None, test.n_reference != test.n_current
+    else:
+        p_value = number_p_value(reference, current) if test.method == "ks" else category_p_value(table)
+        drifted = p_value <= test.threshold
+        if test.aspect == "values" and min(test.n_reference, test.n_current) < min_rows:
+            few = f"fewer than {min_rows} values on one side: little drift can be seen"
+            note = f"{few}; {note}" if note else few
+    return ColumnDrift(**test._asdict(), p_value=p_value, drifted=drifted, note=note, distribution=distribution)
 
 
 def _note_levels(table: np.ndarray, reference: pd.Series, current: pd.Series) -> str:
@@ -259,10 +230,9 @@ def _note_levels(table: np.ndarray, reference: pd.Series, current: pd.Series) ->
     return "; ".join(notes)
 
 
-def _count_missing(table: np.ndarray) -> Distribution:
-    return Distribution(
-        labels=("missing", "present"), reference=tuple(table[0].tolist()), current=tuple(table[1].tolist())
-    )
+def _counted(labels: Sequence[str], table: np.ndarray) -> Distribution:
+    reference, current = (tuple(row) for row in table.tolist())
+    return Distribution(labels=tuple(labels), reference=reference, current=current)
 
 
 def _count_numbers(reference: pd.Series, current: pd.Series) -> Distribution | None:
@@ -275,11 +245,10 @@ def _count_numbers(reference: pd.Series, current: pd.Series) -> Distribution | N
         edges = np.histogram_bin_edges(pooled, bins=_BINS)
     except ValueError:  # numbers that differ by less than a float can say have no bins
         return None
-    counts = [np.histogram(sample, edges)[0] for sample in numbers]
     labels = [f"{low:.6g} to {high:.6g}" for low, high in pairwise(edges)]
     if len(set(labels)) < len(labels):
         labels = [f"{float(low)!r} to {float(high)!r}" for low, high in pairwise(edges)]
-    return Distribution(labels=tuple(labels), reference=tuple(counts[0].tolist()), current=tuple(counts[1].tolist()))
+    return _counted(labels, np.array([np.histogram(sample, edges)[0] for sample in numbers]))
 
 
 def _count_levels(table: np.ndarray, reference: pd.Series, current: pd.Series) -> Distribution | None:
@@ -289,12 +258,11 @@ def _count_levels(table: np.ndarray, reference: pd.Series, current: pd.Series) -
         return None
     order = np.argsort(-table.sum(axis=0), kind="stable")
     kept, others = np.sort(order[:_SHOWN_LEVELS]), order[_SHOWN_LEVELS:]
-    labels = [names[index] for index in kept]
-    counts = table[:, kept].tolist()
+    labels, counts = [names[index] for index in kept], table[:, kept]
     if len(others):
         labels.append(f"({len(others):,} other levels)")
-        counts = [[*row, int(rest)] for row, rest in zip(counts, table[:, others].sum(axis=1), strict=True)]
-    return Distribution(labels=tuple(labels), reference=tuple(counts[0]), current=tuple(counts[1]))
+        counts = np.column_stack([counts, table[:, others].sum(axis=1)])
+    return _counted(labels, counts)
 
 
 def _check_columns_present(frame: pd.DataFrame, kinds: Mapping[str, Kind], side: str) -> None:

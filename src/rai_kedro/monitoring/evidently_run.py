@@ -50,14 +50,7 @@ _METHODS = {
 
 
 def make_run(drift: MonthDrift) -> Run:
-    """Put a month's decisions into a run of Evidently, filed under the first of the month (UTC).
-
-    Args:
-        drift: A month with its name and model version.
-
-    Returns:
-        The run; its labels are what a person searches for.
-    """
+    """Put a month's decisions into a run of Evidently, filed under the first of the month (UTC)."""
     labels = {
         "month": drift.month,
         "model_version": drift.model_version,
@@ -67,14 +60,13 @@ def make_run(drift: MonthDrift) -> Run:
         "family_wise_rate": f"{drift.family_wise_rate:g}",
     }
     tests = [ColumnTest(column=entry.label, tests=[_decide(entry)]) for entry in drift.columns]
-    run = Report([DriftedColumns(), *tests, DriftByColumn(), AdjustedPValue()]).run(
+    return Report([DriftedColumns(), *tests, DriftByColumn(), AdjustedPValue()]).run(
         Dataset.from_pandas(_results(drift), data_definition=DataDefinition(categorical_columns=["label"])),
         timestamp=month_start(drift.month),
         metadata=labels,
         tags=[*(f"{name}={labels[name]}" for name in ("month", "model_version", "run_id")), labels["verdict"]],
         name=f"month {drift.month}, model version {drift.model_version}",
     )
-    return run
 
 
 def _results(drift: MonthDrift) -> pd.DataFrame:
@@ -187,10 +179,7 @@ class DriftByColumnCalculation(ByLabelCalculation[DriftByColumn]):
 
     def calculate(self, context: Context, current_data: Dataset, reference_data: Dataset | None) -> ByLabelValue:
         """Return 0 or 1 by column."""
-        drifted = current_data.as_dataframe().groupby("column", sort=False)["drifted"].any()
-        result = self.result({str(column): int(found) for column, found in drifted.items()})
-        result.widget = []
-        return result
+        return _spread(self, current_data.as_dataframe().groupby("column", sort=False)["drifted"].max().astype(int))
 
     def display_name(self) -> str:
         """Name the number as the dashboard shows it."""
@@ -206,14 +195,17 @@ class AdjustedPValueCalculation(ByLabelCalculation[AdjustedPValue]):
 
     def calculate(self, context: Context, current_data: Dataset, reference_data: Dataset | None) -> ByLabelValue:
         """Return min(1, m * p) by column."""
-        adjusted = current_data.as_dataframe().groupby("column", sort=False)["adjusted"].min().dropna()
-        result = self.result({str(column): float(p_value) for column, p_value in adjusted.items()})
-        result.widget = []
-        return result
+        return _spread(self, current_data.as_dataframe().groupby("column", sort=False)["adjusted"].min().dropna())
 
     def display_name(self) -> str:
         """Name the number as the dashboard shows it."""
         return "Adjusted p-value"
+
+
+def _spread(calculation: ByLabelCalculation[Any], values: pd.Series) -> ByLabelValue:
+    result = calculation.result({str(column): value for column, value in values.to_dict().items()})
+    result.widget = []
+    return result
 
 
 def _draw(title: str, distribution: Distribution) -> BaseWidgetInfo:
@@ -223,13 +215,8 @@ def _draw(title: str, distribution: Distribution) -> BaseWidgetInfo:
     """
     labels = [html.escape(label) for label in distribution.labels]
     bars: list[dict[str, Any]] = [
-        {
-            "type": "bar",
-            "name": name,
-            "x": labels,
-            "y": [count / max(1, sum(counts)) for count in counts],
-            "marker": {"color": colour},
-        }
+        {"type": "bar", "name": name, "x": labels, "y": [count / max(1, sum(counts)) for count in counts]}
+        | {"marker": {"color": colour}}
         for name, counts, colour in (
             ("reference", distribution.reference, CALM_COLOUR),
             ("month", distribution.current, DRIFT_COLOUR),

@@ -173,14 +173,9 @@ class MonthDrift(Typed):
 
 
 def strength_of(entries: Iterable[ColumnDrift]) -> float:
-    """Say how far the strongest test of a column is past its threshold.
+    """Say how far the strongest test of a column is past its threshold: log10(threshold / p), at most 10.
 
-    Args:
-        entries: The tests of one column.
-
-    Returns:
-        log10(threshold / p) of the smallest p-value: positive is drift, 0 exactly at the threshold; at most
-        10, which also stands for drift without a p-value.
+    Positive is drift, 0 exactly at the threshold; drift without a p-value counts as 10.
     """
     strengths = [
         min(STRENGTH_CAP, math.log10(entry.threshold / entry.p_value)) if entry.p_value else STRENGTH_CAP
@@ -194,12 +189,7 @@ _OF_MONTH = [name for name in MonthDrift.model_fields if name != "columns"]
 
 
 def drift_frame(drift: MonthDrift) -> pd.DataFrame:
-    """Lay out a month's result as a table to be stored.
-
-    Returns:
-        One row for each test: what is said of the month, then the fields of :class:`ColumnDrift`; the
-        distribution as JSON.
-    """
+    """Lay out a month's result as a table to be stored: one row for each test, its distribution as JSON."""
     import pandas as pd
 
     of_month = drift.model_dump(include=set(_OF_MONTH))

@@ -19,14 +19,10 @@ MIN_EXPECTED = 5.0
 
 
 def contingency_table(reference: pd.Series, current: pd.Series) -> Counts:
-    """Count the categories of two samples.
-
-    Args:
-        reference: Categories of the reference rows; missing values are left out.
-        current: Categories of the current rows; missing values are left out.
+    """Count the categories of two samples, missing values left out.
 
     Returns:
-        A 2 x k table: row 0 the reference, row 1 the current sample, one column for each category.
+        A 2 x k table: row 0 the reference, row 1 the current sample, one column for each category, sorted.
     """
     counts = [sample.dropna().astype(str).value_counts() for sample in (reference, current)]
     table = pd.concat(counts, axis=1).fillna(0).astype("int64")

@@ -75,16 +75,10 @@ def build_timeline(
 
 
 def draw_timeline(timeline: dict[str, Any]) -> Figure:
-    """Draw the share of drifted columns over the months, and below it how strongly each column drifted.
-
-    Args:
-        timeline: As built by :func:`build_timeline`.
-
-    Returns:
-        The figure: bars coloured by verdict, and a heat map of log10(threshold / p) (above 0: drift).
+    """Draw the share of drifted columns by month, and below it a heat map of log10(threshold / p) by column.
 
     Raises:
-        RaiError: If there is no month to draw.
+        RaiError: If the timeline has no month at all.
     """
     from plotly.subplots import make_subplots
 
@@ -98,14 +92,7 @@ def draw_timeline(timeline: dict[str, Any]) -> Figure:
     figure.update_xaxes(type="category", categoryorder="array", categoryarray=_labels(timeline))
     figure.update_xaxes(title_text="month", row=2, col=1)
     figure.update_layout(
-        title={
-            "text": _title(timeline),
-            "x": 0.0,
-            "xref": "paper",
-            "y": 0.97,
-            "yref": "container",
-            "yanchor": "top",
-        },
+        title={"text": _title(timeline), "x": 0.0, "xref": "paper", "y": 0.97, "yref": "container", "yanchor": "top"},
         template="plotly_white",
         barmode="overlay",
         legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.0, "yanchor": "bottom"},

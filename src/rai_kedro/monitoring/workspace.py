@@ -34,15 +34,9 @@ def project_id(project_name: str) -> UUID:
 
 
 def publish_month(workspace_path: Path, project_name: str, drift: MonthDrift) -> Run:
-    """Put one month into the workspace; a month already there under this model version is replaced.
+    """Put one month into the workspace, replacing what was there of it, and return Evidently's run that shows it.
 
-    Args:
-        workspace_path: Folder of the workspace; made if absent.
-        project_name: Name of the registered model; its project is made if absent.
-        drift: The month's decisions.
-
-    Returns:
-        Evidently's run that shows them; its timestamp is where the month stands on the time axis.
+    Workspace and project are made if absent.
     """
     from evidently.legacy.utils import NumpyEncoder
 
@@ -77,12 +71,8 @@ def rebuild_dashboard(workspace_path: Path, project_name: str, drift: MonthDrift
     """Replace the project's dashboard: an overview of all columns, and a panel for each column.
 
     The whole dashboard is written at once, because Evidently's calls that change one (``add_panel``,
-    ``delete_panel``, ``clear_tab``) double, lose or leave behind panels.
-
-    Args:
-        workspace_path: Folder of the workspace; made if absent.
-        project_name: Name of the registered model; its project is made if absent.
-        drift: A month that names the tested columns and the family-wise rate, usually the latest.
+    ``delete_panel``, ``clear_tab``) double, lose or leave behind panels. The month given, usually the latest, names
+    the tested columns and the rate.
     """
     project = ensure_project(workspace_path, project_name)
     dashboard = _lay_out(project_id(project_name), drift)
@@ -94,15 +84,7 @@ def rebuild_dashboard(workspace_path: Path, project_name: str, drift: MonthDrift
 
 
 def ensure_project(workspace_path: Path, project_name: str) -> Path:
-    """Make the project of a registered model, once.
-
-    Args:
-        workspace_path: Folder of the workspace; made if absent.
-        project_name: Name of the registered model.
-
-    Returns:
-        The project's folder.
-    """
+    """Make the project of a registered model, once, and return its folder."""
     project = workspace_path / str(project_id(project_name))
     if not _is_readable(project / _PROJECT):
         with staging_folder(workspace_path, project.name) as staging:
@@ -115,15 +97,7 @@ def ensure_project(workspace_path: Path, project_name: str) -> Path:
 
 
 def remove_project(workspace_path: Path, project_name: str) -> bool:
-    """Remove a registered model's project with all its runs.
-
-    Args:
-        workspace_path: Folder of the workspace.
-        project_name: Name of the registered model.
-
-    Returns:
-        Whether there was anything to remove.
-    """
+    """Remove a registered model's project with all its runs, and return whether there was one."""
     project = workspace_path / str(project_id(project_name))
     if not project.exists():
         return False
@@ -135,15 +109,7 @@ def remove_project(workspace_path: Path, project_name: str) -> bool:
 
 
 def save_html(snapshot: Run, path: Path) -> Path:
-    """Write a month's report as one self-contained HTML file, whole or not at all.
-
-    Args:
-        snapshot: Evidently's run.
-        path: The file; its folder is made if absent, an older file is replaced.
-
-    Returns:
-        The file.
-    """
+    """Write a run as one self-contained HTML file, whole or not at all, and return the file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with staging_folder(path, "html") as staging:
         snapshot.save_html(str(staging / path.name))

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache
-from typing import Any, Protocol
+from typing import Any
 
 import pandas as pd
 
@@ -30,16 +30,6 @@ from rai_kedro.release.production import ProductionModel
 
 _PREDICTED = ("prediction", "score")
 _log = logging.getLogger(__name__)
-
-
-class References(Protocol):
-    """Reference data of any approved version, verified when asked for, and the months it was trained on."""
-
-    def __call__(self, version: str) -> pd.DataFrame:
-        """Return the reference data."""
-
-    def months_trained_on(self, version: str) -> tuple[str, ...]:
-        """Return the months."""
 
 
 def select_months(
@@ -80,14 +70,15 @@ def watch_drift(
     drift_history: Store,
     published: Sequence[str],
     reader: MonthReader,
-    references: References,
+    references: Any,
     contract: Contract,
     parameters: MonitoringParameters,
 ) -> Iterator[tuple[list[MonthDrift], dict[str, pd.DataFrame], list[Problem]]]:
     """Test every scored month against the reference of the version that scored it, in production still or not.
 
-    The report is published before the result is stored. What is stored and no longer published, because a reset was
-    cut off or the workspace deleted, is published again from the result.
+    ``references`` gives a version's reference data, verified, and the months it was trained on. The report is published
+    before the result is stored. What is stored and no longer published, because a reset was cut off or the workspace
+    deleted, is published again from the result.
     """
     problems: list[Problem] = []
     for key in sorted(set(drift_history) & set(prediction_store) - set(published)):
@@ -103,8 +94,7 @@ def watch_drift(
             continue
         used = scored.month in references.months_trained_on(scored.model_version)
         drift = drift.model_copy(update={"used_in_training": used})
-        found = f"drift in {', '.join(drift.drifted_columns)}" if drift.verdict else "no drift found"
-        _log.info("  %s tested: %s", scored.month, found)
+        _log.info("  %s tested: drift in %s", scored.month, ", ".join(drift.drifted_columns) or "no column")
         yield [drift], {scored.key: drift_frame(drift)}, list(problems)
     # Kedro looks at the first item of a generator with several outputs, so there must be one.
     yield [], {}, problems

@@ -4,13 +4,7 @@ from collections.abc import Container
 
 from kedro.pipeline import Pipeline, node
 
-from rai_kedro.pipelines.monitoring.nodes import (
-    report_problems,
-    score_months,
-    select_months,
-    summarise_months,
-    watch_drift,
-)
+from rai_kedro.pipelines.monitoring import nodes
 
 
 def create_pipeline(_entries: Container[str] = ()) -> Pipeline:
@@ -21,20 +15,20 @@ def create_pipeline(_entries: Container[str] = ()) -> Pipeline:
     return Pipeline(
         [
             node(
-                select_months,
+                nodes.select_months,
                 inputs=["feature_store", "label_store", "prediction_history", "contract"],
                 outputs=["month_reader", "months_to_score"],
                 name="select_months",
             ),
             node(
-                score_months,
+                nodes.score_months,
                 inputs=["months_to_score", "month_reader", "production_model", "contract", "params:monitoring"],
                 outputs=["prediction_store", "scoring_problems"],
                 name="score_months",
                 tags=["carbon.inference"],
             ),
             node(
-                watch_drift,
+                nodes.watch_drift,
                 inputs=[
                     "prediction_store",
                     "drift_history",
@@ -49,7 +43,7 @@ def create_pipeline(_entries: Container[str] = ()) -> Pipeline:
                 name="watch_drift",
             ),
             node(
-                summarise_months,
+                nodes.summarise_months,
                 inputs=[
                     "drift_store",
                     "month_reader",
@@ -63,7 +57,7 @@ def create_pipeline(_entries: Container[str] = ()) -> Pipeline:
                 name="summarise_months",
             ),
             node(
-                report_problems,
+                nodes.report_problems,
                 inputs=["scoring_problems", "testing_problems", "drift_timeline"],
                 outputs=None,
                 name="report_problems",

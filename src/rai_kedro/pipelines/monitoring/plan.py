@@ -71,15 +71,9 @@ class Problem:
 
 
 def plan_scoring(features: Iterable[str], labels: Iterable[str], predictions: Iterable[str]) -> tuple[str, ...]:
-    """List the months that have features and no prediction yet.
+    """List, from the keys of the stores, the months that have features and no prediction yet, in order.
 
-    Args:
-        features: Partition keys of the feature store, ``month=YYYY-MM``.
-        labels: Partition keys of the label store.
-        predictions: Partition keys of the prediction store.
-
-    Returns:
-        Months in order. A month predicted by any version keeps that prediction and is not listed, nor missed.
+    A month predicted by any version keeps that prediction: it is not listed, nor missed where it is gone.
 
     Raises:
         MonthPlanError: If there is no month, one is missing in between, or labels have a month without features.
