@@ -356,6 +356,16 @@ ERRORS = {
         "parameters of exponentiated_gradient, decision",
         "'score' or 'mixed'",
     ),
+    "constraint that there is not": (
+        compare(EXPONENTIATED | {"parameters": {"constraint": "magic"}}),
+        "parameters of exponentiated_gradient, constraint",
+        "there are: demographic_parity",
+    ),
+    "parameter out of range": (
+        compare({"method": "disparate_impact_removal", "parameters": {"repair_level": 3}}),
+        "mitigation.methods, parameters of disparate_impact_removal, repair_level",
+        "less than or equal to 1",
+    ),
     "choice that is not compared": (compare(chosen="magic"), "mitigation.chosen", "it is not in the comparison"),
     "choice that the contract refuses": (
         compare({"method": "threshold_optimisation"}, chosen="threshold_optimisation"),
@@ -496,7 +506,7 @@ def told(gate: dict[str, Any]) -> str:
     """Everything that the gate says in words."""
     figures = [figure for verdict in gate["verdicts"] for figure in verdict["disparity"]["groups"]]
     reasons = [verdict["reason"] for verdict in gate["verdicts"]]
-    return " | ".join([*gate["problems"], *reasons, *(f"{one['group']} ({one['rows']} rows)" for one in figures)])
+    return " | ".join([*gate["problems"], *reasons, *(f"{one['group']} ({one['n']} rows)" for one in figures)])
 
 
 @pytest.mark.parametrize("case", VERDICTS.values(), ids=VERDICTS)
@@ -547,7 +557,6 @@ STRANGE = {
     "column all missing": (lambda f: f.assign(race=None), "reweighing", "has no value"),
     "constraint not feasible": (lambda f: f, "exponentiated_gradient", "is not kept on the training rows"),
     "constraint not feasible on the grid": (lambda f: f, "grid_search", "not kept|no model"),
-    "constraint unknown": (lambda f: f, "exponentiated_gradient", "cannot use 'magic'"),
 }
 STRICT = {
     "exponentiated_gradient": {"tolerance": 0.0, "max_iter": 2},
@@ -560,8 +569,7 @@ def test_a_method_that_gives_no_model_is_on_record_and_said(
     name: str, train: Callable[[Asked], dict[str, Any]], caplog: pytest.LogCaptureFixture
 ) -> None:
     table, method, words = STRANGE[name]
-    parameters = {"constraint": "magic"} if name == "constraint unknown" else STRICT.get(method, {})
-    asked = compare({"method": method, "parameters": parameters})
+    asked = compare({"method": method, "parameters": STRICT.get(method, {})})
 
     found = train(replace(asked, table=table))
 

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from rai_kedro.mitigation.comparison import Comparison
+from rai_kedro.mitigation.compared import Comparison
 from rai_kedro.mitigation.methods import METHODS
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]

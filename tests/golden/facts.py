@@ -91,8 +91,7 @@ def _comparison(found: Any) -> Any:
             "on_frontier": one["on_frontier"],
             "may_be_used": one["may_be_used"],
             "needs_sensitive": one["needs_sensitive"],
-            "performance": {f"{f['split']} {f['name']}": _span(f) for f in one["performance"] if "split" in f}
-            or {f["name"]: _span(f) for f in one["performance"]},
+            "performance": {f["name"]: _span(f) for f in one["performance"]},
             "gains": {f["name"]: _span(f) for f in one["gains"]},
             "assessment": _assessment(one["assessment"]),
             "need_assessment": _assessment(one["need_assessment"]),

@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
 from rai_kedro.demo.hospital import HospitalParameters, simulate_visits
 from rai_kedro.fairness.assessment import Assessment, FairnessSpec, examine_classification
 from rai_kedro.fairness.estimates import Disparity
 from rai_kedro.fairness.grouping import GroupingSpec
-from rai_kedro.mitigation.comparison import Comparison, ComparisonRequest, ConfiguredMethod, Rows, compare_methods
-from rai_kedro.mitigation.comparison.choosing import choose_model, mark_frontier
-from rai_kedro.mitigation.comparison.compared import Comparator, ComparedModel, PerformanceFigure
-from rai_kedro.mitigation.comparison.need import hold_against_need
-from rai_kedro.mitigation.comparison.paired import Gain
+from rai_kedro.mitigation.choosing import choose_model, mark_frontier
+from rai_kedro.mitigation.compared import Comparator, ComparedModel, Comparison
+from rai_kedro.mitigation.comparing import ComparisonRequest, ConfiguredMethod, check_comparison, compare_methods
+from rai_kedro.mitigation.evaluation import hold_against_need
+from rai_kedro.mitigation.fitting import Rows
+from rai_kedro.mitigation.paired import Gain
 from rai_kedro.mitigation.sensitive import MitigationError
 from rai_kedro.modelling.preparation import PreparationParameters, build_model, build_preparation
-from rai_kedro.performance.classification import measure_classification
-from rai_kedro.performance.regression import measure_performance
+from rai_kedro.performance.figure import Figure
 
 SPEC = FairnessSpec(
     groupings=(GroupingSpec(columns=("race",), reference="White"),), metrics=("statistical_parity", "equal_opportunity")
@@ -49,15 +49,12 @@ def recorded():
 
     request = ComparisonRequest(
         estimator=build_model(preparation, LogisticRegression(max_iter=1000)),
-        train=take(order[:4200]),
-        test=take(order[4200:]),
         sensitive_column="race",
         fairness=SPEC,
-        measure=partial(measure_classification, split="test"),
         methods=tuple(ConfiguredMethod(name) for name in METHODS),
         permitted=True,
     )
-    return request, need["needs_admission"].iloc[order[4200:]]
+    return request, (take(order[:4200]), take(order[4200:])), need["needs_admission"].iloc[order[4200:]]
 
 
 @pytest.fixture(scope="module")
@@ -66,13 +63,18 @@ def request_(recorded):
 
 
 @pytest.fixture(scope="module")
-def true_need(recorded):
+def rows(recorded):
     return recorded[1]
 
 
 @pytest.fixture(scope="module")
-def comparison(request_):
-    return compare_methods(request_)
+def true_need(recorded):
+    return recorded[2]
+
+
+@pytest.fixture(scope="module")
+def comparison(request_, rows):
+    return compare_methods(request_, *rows)
 
 
 def value(model, metric="statistical_parity", against="assessment", kind="difference"):
@@ -86,8 +88,8 @@ def test_every_model_is_there_and_the_yardstick_always(comparison):
     assert [model.stage for model in comparison.models] == ["", "pre", "in", "in", "pre", "post", "post"]
 
 
-def test_figures_are_those_of_the_test_rows(request_, comparison):
-    test = request_.test
+def test_figures_are_those_of_the_test_rows(rows, comparison):
+    test = rows[1]
     for model in comparison.models:
         features = test.features.assign(race=test.audit["race"]) if model.needs_sensitive else test.features
         predicted = comparison.estimators[model.name].predict(features)
@@ -123,8 +125,8 @@ def test_the_chosen_model_is_vouched_for_by_its_intervals(comparison):
     assert all(min(gain.lower for gain in model.gains) < -0.02 for model in fairer)
 
 
-def test_against_true_need_the_shares_of_the_groups_are_held_against_their_need(request_, true_need, comparison):
-    held, test = hold_against_need(comparison, request_.test, true_need, SPEC), request_.test
+def test_against_true_need_the_shares_of_the_groups_are_held_against_their_need(rows, true_need, comparison):
+    held, test = hold_against_need(comparison, rows[1], true_need, SPEC), rows[1]
     model = held.models[0]
     predicted = comparison.estimators["unmitigated"].predict(test.features)
     off = pd.Series(predicted - true_need.to_numpy()).groupby(test.audit["race"].to_numpy()).mean()
@@ -152,13 +154,13 @@ def test_roc_curves_of_the_groups_reach_from_corner_to_corner(comparison):
 def test_a_comparison_goes_through_json_unchanged(comparison):
     text = json.dumps(comparison.to_dict(), allow_nan=False)
 
-    assert Comparison.from_dict(json.loads(text)) == comparison
+    assert Comparison.from_dict(json.loads(text)) == comparison.model_copy(update={"estimators": {}})
 
 
-def test_without_permission_methods_are_refused_and_the_yardstick_is_for_the_view(request_):
+def test_without_permission_methods_are_refused_and_the_yardstick_is_for_the_view(request_, rows):
     narrow = replace(request_, permitted=False, methods=tuple(map(ConfiguredMethod, ("reweighing", *METHODS[3:]))))
 
-    found = compare_methods(narrow)
+    found = compare_methods(narrow, *rows)
 
     by_name = {model.name: model for model in found.models}
     for name in METHODS[3:]:
@@ -171,12 +173,12 @@ def test_without_permission_methods_are_refused_and_the_yardstick_is_for_the_vie
     assert "yardstick only" in by_name["post_processed"].reason
     assert found.chosen in {"unmitigated", "reweighing"}
     with pytest.raises(MitigationError, match="'post_processed' cannot be used"):
-        compare_methods(replace(narrow, methods=(), configured="post_processed"))
+        compare_methods(replace(narrow, methods=(), configured="post_processed"), *rows)
 
 
-def test_a_method_without_a_model_is_on_record_and_not_chosen(request_):
+def test_a_method_without_a_model_is_on_record_and_not_chosen(request_, rows):
     impossible = ConfiguredMethod("grid_search", {"tolerance": 0.0, "grid_size": 2, "grid_limit": 0.01})
-    found = compare_methods(replace(request_, methods=(impossible,)))
+    found = compare_methods(replace(request_, methods=(impossible,)), *rows)
 
     failed = next(model for model in found.models if model.name == "grid_search")
 
@@ -185,17 +187,17 @@ def test_a_method_without_a_model_is_on_record_and_not_chosen(request_):
     assert "raise 'tolerance'" in failed.reason
     assert failed.performance == ()
     with pytest.raises(MitigationError, match="not kept"):
-        compare_methods(replace(request_, methods=(impossible,), configured="grid_search"))
+        compare_methods(replace(request_, methods=(impossible,), configured="grid_search"), *rows)
 
 
-def test_the_best_of_several_unmitigated_models_is_post_processed(request_):
+def test_the_best_of_several_unmitigated_models_is_post_processed(request_, rows):
     # A stump decides nearly everyone alike and ranks worse than the regression behind its imputation.
     stump = build_model(request_.estimator.named_steps["preparation"], DecisionTreeClassifier(max_depth=1))
     swapped = replace(
         request_, estimator=stump, alternatives={"logistic": request_.estimator}, methods=(), performance="AUC"
     )
 
-    found = compare_methods(swapped)
+    found = compare_methods(swapped, *rows)
 
     assert [model.role for model in found.models] == ["unmitigated", "alternative", "yardstick"]
     assert not found.models[1].may_be_used
@@ -203,14 +205,13 @@ def test_the_best_of_several_unmitigated_models_is_post_processed(request_):
     assert found.by.guards == ()
 
 
-def test_a_boosted_model_with_every_metric_a_yardstick_does_not_serve(request_):
+def test_a_boosted_model_with_every_metric_a_yardstick_does_not_serve(request_, rows):
     spec = SPEC.model_copy(update={"metrics": ("overall_accuracy_equality", "treatment_equality")})
     estimator = build_model(
         request_.estimator.named_steps["preparation"], HistGradientBoostingClassifier(max_iter=20, random_state=0)
     )
-    found = compare_methods(
-        replace(request_, estimator=estimator, fairness=spec, methods=(ConfiguredMethod("reweighing"),))
-    )
+    changed = replace(request_, estimator=estimator, fairness=spec, methods=(ConfiguredMethod("reweighing"),))
+    found = compare_methods(changed, *rows)
 
     assert "no post-processing aims at overall_accuracy_equality" in found.models[-1].reason
     assert found.models[1].reason == "reweighing does not aim at overall_accuracy_equality"
@@ -226,16 +227,14 @@ def test_a_regression_is_compared_and_has_a_yardstick():
     found = compare_methods(
         ComparisonRequest(
             estimator=LinearRegression(),
-            train=halves[0],
-            test=halves[1],
             sensitive_column="group",
             fairness=FairnessSpec(
                 groupings=(GroupingSpec(columns=("group",)),), metrics=("mean_prediction", "mean_absolute_error")
             ),
-            measure=lambda truth, predicted, _score: measure_performance(truth, predicted),
             methods=(ConfiguredMethod("bounded_group_loss"), ConfiguredMethod("reweighing")),
             tolerance=0.05,
-        )
+        ),
+        *halves,
     )
 
     assert found.task == "regression"
@@ -246,7 +245,8 @@ def test_a_regression_is_compared_and_has_a_yardstick():
     assert found.models[-1].method == "group_alignment"
     assert not found.models[-1].may_be_used
     assert found.by.performance == "R2"
-    assert Comparison.from_dict(json.loads(json.dumps(found.to_dict(), allow_nan=False))) == found
+    again = Comparison.from_dict(json.loads(json.dumps(found.to_dict(), allow_nan=False)))
+    assert again == found.model_copy(update={"estimators": {}})
 
 
 @pytest.mark.parametrize(
@@ -264,9 +264,23 @@ def test_a_regression_is_compared_and_has_a_yardstick():
         ({"methods": (ConfiguredMethod("reweighing", {"strength": 2}),)}, "does not take these parameters"),
     ],
 )
-def test_what_cannot_be_compared_is_an_error(request_, changes, message):
+def test_what_cannot_be_compared_is_an_error(request_, rows, changes, message):
     with pytest.raises(MitigationError, match=message):
-        compare_methods(replace(request_, **changes))
+        compare_methods(replace(request_, **changes), *rows)
+
+
+def test_settings_are_checked_before_any_row_is_read(request_):
+    assert check_comparison(request_).guards == ("AUC",)
+    for changes, where in (
+        ({"methods": (ConfiguredMethod("correlation_removal", {"alpha": 3}),)}, "correlation_removal, alpha"),
+        ({"configured": "magic"}, "chosen"),
+        ({"alternatives": {"line": LinearRegression()}}, "alternatives.line"),
+        ({"estimator": LinearSVC()}, "estimator"),
+        ({"metric": "predictive_parity"}, "metric"),
+    ):
+        with pytest.raises(MitigationError) as raised:
+            check_comparison(replace(request_, **changes))
+        assert raised.value.where.endswith(where)
 
 
 def test_rows_of_different_length_or_without_label_are_refused():
@@ -277,7 +291,15 @@ def test_rows_of_different_length_or_without_label_are_refused():
         Rows(frame, pd.Series([np.nan, 1.0]), frame)
 
 
-BY = Comparator("statistical_parity", "difference", "race", "accuracy", 0.02)
+BY = Comparator(metric="statistical_parity", kind="difference", column="race", performance="accuracy", tolerance=0.02)
+
+
+def change(model, **changes):
+    return model.model_copy(update=changes)
+
+
+def make_gain(name, value, lower, upper):
+    return Gain(name=name, value=value, lower=lower, upper=upper, level=0.95)
 
 
 def make_disparity(value, lower, upper, **changes):
@@ -293,10 +315,10 @@ def ends(model):
 def make_model(name, accuracy, gap, gain=None, **changes):
     """A model whose gap is (value, lower, upper) and whose gain likewise."""
     disparity = make_disparity(*gap)
-    gains = () if gain is None else (Gain("accuracy", *gain, 0.95, ""),)
-    figure = PerformanceFigure("accuracy", accuracy, None, None, None)
-    model = ComparedModel(name, name, "", "method", {}, False, True, "fitted", "", (figure,), gains)
-    return replace(model, assessment=Assessment(disparities=(disparity,)), **changes)
+    gains = () if gain is None else (make_gain("accuracy", *gain),)
+    figure = Figure(name="accuracy", value=accuracy)
+    model = ComparedModel(name=name, method=name, performance=(figure,), gains=gains)
+    return change(model, assessment=Assessment(disparities=(disparity,)), **changes)
 
 
 PLAIN = make_model("unmitigated", 0.90, (0.10, 0.07, 0.13))
@@ -316,16 +338,16 @@ def test_the_fairest_model_that_is_shown_to_keep_its_performance_is_chosen():
 
 
 def test_a_wider_tolerance_lets_the_fairest_in_and_the_interval_decides_not_the_value():
-    assert choose_model([PLAIN, FAIRER, UNSURE], replace(BY, tolerance=0.03)).name == "unsure"
+    assert choose_model([PLAIN, FAIRER, UNSURE], change(BY, tolerance=0.03)).name == "unsure"
     # A smaller value with a wider interval is less that can be vouched for.
     loose = make_model("loose", 0.90, (0.01, 0.0, 0.2), (0.0, -0.001, 0.001))
     assert choose_model([PLAIN, FAIRER, loose], BY).name == "fairer"
 
 
 def test_a_guard_keeps_a_model_out():
-    ranks_worse = replace(FAIRER, gains=(*FAIRER.gains, Gain("AUC", -0.08, -0.1, -0.06, 0.95, "")))
+    ranks_worse = change(FAIRER, gains=(*FAIRER.gains, make_gain("AUC", -0.08, -0.1, -0.06)))
 
-    assert choose_model([PLAIN, ranks_worse], replace(BY, guards=("AUC",))).name == "unmitigated"
+    assert choose_model([PLAIN, ranks_worse], change(BY, guards=("AUC",))).name == "unmitigated"
 
 
 def test_without_a_fairer_eligible_model_the_unmitigated_one_stays():
@@ -336,19 +358,19 @@ def test_without_a_fairer_eligible_model_the_unmitigated_one_stays():
 
 
 def test_a_ratio_is_vouched_for_by_its_lower_end():
-    by = replace(BY, kind="ratio")
+    by = change(BY, kind="ratio")
 
     def as_ratio(model, lower):
         (gap,) = model.assessment.disparities
         ratio = gap.model_copy(update={"kind": "ratio", "value": 0.9, "lower": lower, "upper": 1.0})
-        return replace(model, assessment=Assessment(disparities=(ratio,)))
+        return change(model, assessment=Assessment(disparities=(ratio,)))
 
     assert choose_model([as_ratio(PLAIN, 0.5), as_ratio(FAIRER, 0.8)], by).name == "fairer"
     assert choose_model([as_ratio(PLAIN, 0.8), as_ratio(FAIRER, 0.5)], by).name == "unmitigated"
 
 
 def test_what_is_for_the_view_only_is_never_chosen():
-    shown = replace(FAIRER, may_be_used=False)
+    shown = change(FAIRER, may_be_used=False)
 
     assert choose_model([PLAIN, shown], BY).name == "unmitigated"
     with pytest.raises(MitigationError, match="for the view only"):
@@ -366,18 +388,18 @@ def test_the_frontier_holds_what_no_other_beats():
     marked = mark_frontier([PLAIN, FAIRER, FAIREST, WORSE], BY)
 
     assert [model.on_frontier for model in marked] == [True, True, True, False]
-    twins = mark_frontier([PLAIN, replace(PLAIN, name="twin")], BY)
+    twins = mark_frontier([PLAIN, change(PLAIN, name="twin")], BY)
     assert all(model.on_frontier for model in twins)
 
 
 def test_a_model_that_leaves_a_group_without_a_figure_is_not_chosen():
     gap = make_disparity(0.01, 0.0, 0.03, not_assessed=("C: no rows",))
-    dropping = replace(FAIRER, name="dropping", assessment=Assessment(disparities=(gap,)))
+    dropping = change(FAIRER, name="dropping", assessment=Assessment(disparities=(gap,)))
     assert choose_model([PLAIN, FAIRER, dropping], BY).name == "fairer"
 
     # Where the rows lack the group for every model, nothing is held against a single one.
     lacking = [
-        replace(one, assessment=Assessment(disparities=(make_disparity(*ends(one), not_assessed=("C: no rows",)),)))
+        change(one, assessment=Assessment(disparities=(make_disparity(*ends(one), not_assessed=("C: no rows",)),)))
         for one in (PLAIN, FAIRER)
     ]
     assert choose_model([*lacking, dropping], BY).name == "dropping"

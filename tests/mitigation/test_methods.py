@@ -82,7 +82,7 @@ def test_a_parameter_out_of_its_range_is_refused_before_anything_is_fitted(name)
     (parameter,) = wrong
     with pytest.raises(MitigationError, match="cannot use") as raised:
         build_mitigated(name, base, wrong, "race", permitted=True)
-    assert raised.value.where == f"methods, parameters of {name}, parameter {parameter}"
+    assert raised.value.where == f"methods, parameters of {name}, {parameter}"
 
 
 @pytest.mark.parametrize("name", OURS)

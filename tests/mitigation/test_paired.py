@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from rai_kedro.mitigation.comparison.paired import Answers, measure_gain
+from rai_kedro.mitigation.paired import Answers, measure_gain
 from rai_kedro.mitigation.sensitive import MitigationError
 
 
@@ -76,7 +76,7 @@ def test_few_of_a_class_show_nothing(name):
     few, enough = (measure_gain(name, (np.arange(400) < events).astype(float), *answers) for events in (19, 20))
 
     assert (few.lower, few.upper) == (None, None)
-    assert few.method == "no interval: 19 rows of the rarer class, 20 are needed"
+    assert few.how == "no interval: 19 rows of the rarer class, 20 are needed"
     assert enough.lower < enough.value < enough.upper
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,10 +9,9 @@ from sklearn.linear_model import LogisticRegression
 
 from rai_kedro.fairness.grouping import GroupingSpec, make_groups
 from rai_kedro.fairness.request import FairnessSpec
-from rai_kedro.mitigation.comparison import ComparisonRequest, ConfiguredMethod, Rows, compare_methods
-from rai_kedro.mitigation.comparison.grouping import resolve_cuts
+from rai_kedro.mitigation.comparing import ComparisonRequest, ConfiguredMethod, compare_methods
+from rai_kedro.mitigation.fitting import Rows, resolve_cuts
 from rai_kedro.mitigation.sensitive import MitigationError
-from rai_kedro.performance.classification import measure_classification
 
 
 def draw(values, seed: int) -> Rows:
@@ -27,15 +24,13 @@ def draw(values, seed: int) -> Rows:
 def compare(train, test, **grouping):
     request = ComparisonRequest(
         estimator=LogisticRegression(),
-        train=draw(train, 1),
-        test=draw(test, 2),
         sensitive_column="s",
         fairness=FairnessSpec(groupings=(GroupingSpec(columns=("s",), **grouping),), metrics=("statistical_parity",)),
-        measure=partial(measure_classification, split="test"),
         methods=(ConfiguredMethod("threshold_optimisation"), ConfiguredMethod("reweighing")),
         permitted=True,
     )
-    return request, compare_methods(request)
+    rows = draw(train, 1), draw(test, 2)
+    return request, rows, compare_methods(request, *rows)
 
 
 RANDOM = np.random.default_rng(0)
@@ -63,13 +58,13 @@ CASES = {
 def test_each_test_row_is_in_one_group_for_both(case):
     train, test, grouping, groups = CASES[case]
 
-    request, found = compare(train, test, **grouping)
+    request, rows, found = compare(train, test, **grouping)
 
     assert {one.name: one.reason for one in found.models if one.status != "fitted"} == {}
     model = found.estimators["threshold_optimisation"]
-    settled = resolve_cuts(request.fairness, request.train.audit)
-    assessed = make_groups(request.test.audit, settled.groupings[0])
-    mitigated = model._find_groups(request.test.features.assign(s=request.test.audit["s"]))
+    settled = resolve_cuts(request.fairness, rows[0].audit)
+    assessed = make_groups(rows[1].audit, settled.groupings[0])
+    mitigated = model._find_groups(rows[1].features.assign(s=rows[1].audit["s"]))
     assert len(model.groups_) == groups
     assert [model.groups_[code] for code in mitigated] == assessed.labels.tolist()
     assert {tuple(o.group for o in one.outcomes) for one in found.models} == {assessed.groups}
@@ -101,8 +96,8 @@ def test_intersections_are_settled_by_column_and_absent_columns_left_alone():
 
 
 def test_cut_points_of_a_method_that_contradict_the_assessment_are_refused():
-    request, _ = compare(AGES[:1000], AGES[1000:])
+    request, rows, _ = compare(AGES[:1000], AGES[1000:])
     own = (ConfiguredMethod("reweighing", {"cuts": [30.0]}),)
 
     with pytest.raises(MitigationError, match="other groups of 's' than those that are assessed"):
-        compare_methods(ComparisonRequest(**{**vars(request), "methods": own}))
+        compare_methods(ComparisonRequest(**{**vars(request), "methods": own}), *rows)

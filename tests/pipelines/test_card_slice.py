@@ -13,7 +13,7 @@ from kedro.io import DataCatalog
 from sklearn.dummy import DummyRegressor
 
 from rai_kedro.contract.columns import Contract
-from rai_kedro.mitigation.comparison import Uncompared
+from rai_kedro.mitigation.compared import Uncompared
 from rai_kedro.pipelines.training import nodes, reporting_nodes
 from rai_kedro.pipelines.training.card import record_questionnaire
 from rai_kedro.pipelines.training.mitigation_nodes import record_comparison
@@ -116,7 +116,7 @@ def written(
     stores = (catalog["housing.feature_store"].load(), catalog["housing.label_store"].load())
     model, audit, _, target, digest = nodes.separate_lanes(*stores, settings)
     split, _, audit_test = nodes.split_months(model, audit, target, settings)
-    nothing = Uncompared("no column is configured")
+    nothing = Uncompared(reason="no column is configured")
     fitted = nodes.fit_model(split, settings)
     predictions = nodes.predict_splits(fitted, split)
     performance = nodes.assess_performance(split, predictions, settings)

@@ -16,7 +16,7 @@ from scipy import stats
 from rai_kedro.contract.columns import Contract
 from rai_kedro.demo.drift_schedule import SimulationParameters
 from rai_kedro.frames import Store
-from rai_kedro.mitigation.comparison import Uncompared
+from rai_kedro.mitigation.compared import Uncompared
 from rai_kedro.monitoring import DriftParameters, check_samples, detect_drift, plan_tests
 from rai_kedro.pipelines.monitoring import nodes as monitoring
 from rai_kedro.pipelines.monitoring.plan import MonitoringParameters
@@ -94,7 +94,7 @@ def train(features: Store, labels: Store, contract: Contract, parameters: dict[s
     split, _, audit_test = training.split_months(model_lane, audit_lane, target, settings)
     model = training.fit_model(split, settings)
     predictions = training.predict_splits(model, split)
-    gate, compared = {"outcome": "pass"}, Uncompared("drift is tested here")
+    gate, compared = {"outcome": "pass"}, Uncompared(reason="drift is tested here")
     measured = training.Measured([], {}, gate, {}, fingerprint, compared, split)
     candidate = training.assemble_candidate(model, audit_test, predictions, measured, settings)
     review = Review(

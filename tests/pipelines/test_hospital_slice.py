@@ -13,7 +13,7 @@ from rai_kedro.contract.reading import read_contract
 from rai_kedro.demo.hospital import HospitalParameters
 from rai_kedro.fairness.assessment import Assessment
 from rai_kedro.fairness.verdicts import EXIT_CODES, GateDecision
-from rai_kedro.mitigation.comparison import Uncompared
+from rai_kedro.mitigation.compared import Uncompared
 from rai_kedro.pipelines.simulation.nodes import simulate_hospital
 from rai_kedro.pipelines.training import nodes
 from rai_kedro.pipelines.training.parameters import (
@@ -42,7 +42,7 @@ def trained() -> dict[str, Any]:
     split, _, audit_test = nodes.split_months(model_lane, audit_lane, target, settings)
     model = nodes.fit_model(split, settings)
     predictions = nodes.predict_splits(model, split)
-    unmitigated = Uncompared("the bias is to be found, not mitigated")
+    unmitigated = Uncompared(reason="the bias is to be found, not mitigated")
     assessment, gate = nodes.assess_fairness(split, audit_test, predictions, unmitigated, settings)
     performance = nodes.assess_performance(split, predictions, settings)
     return {

@@ -19,7 +19,7 @@ from rai_kedro.contract.columns import Contract
 from rai_kedro.contract.lanes import LaneError
 from rai_kedro.contract.reading import read_contract
 from rai_kedro.datasets.month_store import MonthStore
-from rai_kedro.mitigation.comparison import Comparison, Uncompared
+from rai_kedro.mitigation.compared import Comparison, Uncompared
 from rai_kedro.mitigation.sensitive import MitigationError
 from rai_kedro.pipeline_registry import register_pipelines
 from rai_kedro.pipelines.monitoring.nodes import score_months
@@ -139,7 +139,7 @@ def test_without_a_sensitive_column_the_model_goes_on_as_it_is(make_catalog: Cal
         "figures",
     )
 
-    assert found["compared_models"] == Uncompared(found["compared_models"].reason)
+    assert found["compared_models"] == Uncompared(reason=found["compared_models"].reason)
     assert found["model"].coef_.tolist() == found["unmitigated_model"].coef_.tolist()
     assert "o sensitive column is configured" in found["mitigation_page"].replace("&#39;", "'")
 

@@ -139,7 +139,7 @@ def make_method(name: str, base_estimator: Any, parameters: Mapping[str, Any], s
     try:
         model.check_parameters()
     except MitigationError as error:
-        error.where = f"methods, parameters of {name}, {error.where}"
+        error.where = f"methods, parameters of {name}, {(error.where or '').removeprefix('parameter ')}"
         raise
     return model
 

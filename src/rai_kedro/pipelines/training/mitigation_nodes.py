@@ -7,31 +7,24 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import pandas as pd
 
-from rai_kedro.contract.lanes import add_sensitive, permits_mitigation
+from rai_kedro.contract.lanes import add_sensitive
 from rai_kedro.contract.pairing import load_month
 from rai_kedro.errors import RaiError
 from rai_kedro.frames import Store
-from rai_kedro.mitigation.comparison import (
-    Comparison,
-    ComparisonRequest,
-    ConfiguredMethod,
-    Rows,
-    Uncompared,
-    compare_methods,
-)
-from rai_kedro.mitigation.comparison.grouping import resolve_cuts
-from rai_kedro.mitigation.comparison.need import hold_against_need as add_need
+from rai_kedro.mitigation.compared import Comparison, Uncompared
+from rai_kedro.mitigation.comparing import compare_methods
+from rai_kedro.mitigation.evaluation import hold_against_need as add_need
+from rai_kedro.mitigation.fitting import Rows, resolve_cuts
 from rai_kedro.modelling.estimator import require_both_classes
 from rai_kedro.modelling.prediction import sensitive_input
 from rai_kedro.modelling.split import ModelSplit
 from rai_kedro.pipelines.training.fitting import build_configured, choose_fitting_rows
 from rai_kedro.pipelines.training.parameters import TrainingParameters
-from rai_kedro.pipelines.training.settings import Settings, build_alternatives
+from rai_kedro.pipelines.training.settings import Settings, naming_the_parameters, request_comparison
 
 _log = logging.getLogger(__name__)
 _NOTHING = "no sensitive column is configured ('mitigation.sensitive_column')"
@@ -53,33 +46,19 @@ def compare_mitigations(
     settings: Settings,
 ) -> tuple[Any, Comparison | Uncompared]:
     """Fit every configured mitigation on the same rows, hold all against the test rows, and choose a model."""
-    training, mitigation, contract = settings.training, settings.mitigation, settings.contract
+    training = settings.training
     if training.task == "classification":
         require_both_classes(split.target_train)
-    column = mitigation.sensitive_column
-    if column is None:
-        return unmitigated_model, Uncompared(_NOTHING)
+    request = request_comparison(settings, unmitigated_model)
+    if request is None:
+        return unmitigated_model, Uncompared(reason=_NOTHING)
+    prepared = {
+        name: build_configured(one, split.features_train, settings.contract, training)
+        for name, one in request.alternatives.items()
+    }
     train, test = _collect_rows(split, audit_train, audit_test, training)
-    request = ComparisonRequest(
-        estimator=unmitigated_model,
-        train=train,
-        test=test,
-        sensitive_column=column,
-        fairness=settings.fairness,
-        measure=_measure(training),
-        methods=tuple(ConfiguredMethod(one.method, one.parameters, one.name) for one in mitigation.methods),
-        permitted=permits_mitigation(settings.features, column, on=contract.as_of),
-        metric=mitigation.metric,
-        kind=mitigation.kind,
-        performance=mitigation.performance,
-        tolerance=mitigation.tolerance,
-        configured=mitigation.chosen,
-        alternatives={
-            name: build_configured(one, split.features_train, contract, training)
-            for name, one in build_alternatives(settings).items()
-        },
-    )
-    comparison = compare_methods(request)
+    with naming_the_parameters():
+        comparison = compare_methods(replace(request, alternatives=prepared), train, test)
     for one in comparison.models:
         if one.status != "fitted":
             # What mends it is on the page; a person at the terminal needs to know that it is missing, and why.
@@ -138,17 +117,3 @@ def _collect_rows(
     rows = choose_fitting_rows(split, parameters)
     train = Rows(split.features_train.iloc[rows], split.target_train.iloc[rows], audit_train.iloc[rows])
     return train, Rows(split.features_test, split.target_test, audit_test)
-
-
-def _measure(parameters: TrainingParameters) -> Any:
-    from rai_kedro.performance.classification import measure_classification
-    from rai_kedro.performance.regression import measure_performance
-
-    level = parameters.interval_level
-    if parameters.task == "classification":
-        return partial(measure_classification, split="test", level=level)
-
-    def measure(target: Any, predicted: Any, _scores: Any) -> Any:
-        return measure_performance(target, predicted, level=level)
-
-    return measure

@@ -13,7 +13,7 @@ from rai_kedro.contract.lanes import split_lanes
 from rai_kedro.contract.pairing import pair_labels
 from rai_kedro.fairness.grouping import make_groups
 from rai_kedro.frames import Series, Store
-from rai_kedro.mitigation.comparison import Comparison, Uncompared
+from rai_kedro.mitigation.compared import Comparison, Uncompared
 from rai_kedro.modelling.estimator import build_estimator, fit_estimator
 from rai_kedro.modelling.prediction import predict_rows
 from rai_kedro.modelling.split import ModelSplit, split_rows

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -9,10 +11,11 @@ import pandas as pd
 
 from rai_kedro.contract.columns import Contract, DatasetContract
 from rai_kedro.contract.drafting import refuse_undecided
-from rai_kedro.contract.lanes import model_columns
+from rai_kedro.contract.lanes import model_columns, permits_mitigation
 from rai_kedro.errors import RaiError
 from rai_kedro.fairness.metrics import METRICS, MetricError
 from rai_kedro.fairness.request import check_columns, check_request
+from rai_kedro.mitigation.comparing import ComparisonRequest, ConfiguredMethod, check_comparison
 from rai_kedro.mitigation.sensitive import MitigationError
 from rai_kedro.modelling.estimator import build_estimator, require_task
 from rai_kedro.pipelines.training.parameters import (
@@ -75,24 +78,53 @@ def check_settings(
     refuse_undecided(contract)
     estimator = build_estimator(training.estimator, training.allowed_modules)
     require_task(estimator, training.task)
-    build_alternatives(settings)
     check_request(fairness, training.task, has_score=hasattr(estimator, "predict_proba"))
     if training.task == "classification":
         _require_favourable(fairness)
     if mitigation.sensitive_column is not None:
         _require_audited(mitigation.sensitive_column, settings)
+    if (request := request_comparison(settings, estimator)) is not None:
+        with naming_the_parameters():
+            check_comparison(request)
     check_columns(fairness, pd.DataFrame(columns=settings.audited))
     _require_measured(fairness)
     return settings
 
 
-def build_alternatives(settings: Settings) -> dict[str, Any]:
-    """Build the further unmitigated estimators that are compared, unfitted."""
-    allowed = settings.training.allowed_modules
-    return {
-        name: build_estimator(config, allowed, f"mitigation.alternatives.{name}")
-        for name, config in settings.mitigation.alternatives.items()
+def request_comparison(settings: Settings, estimator: Any) -> ComparisonRequest | None:
+    """Say what is to be compared with an estimator, the alternatives unfitted; None where nothing is."""
+    mitigation, training = settings.mitigation, settings.training
+    alternatives = {
+        name: build_estimator(config, training.allowed_modules, f"mitigation.alternatives.{name}")
+        for name, config in mitigation.alternatives.items()
     }
+    if mitigation.sensitive_column is None:
+        return None
+    return ComparisonRequest(
+        estimator=estimator,
+        sensitive_column=mitigation.sensitive_column,
+        fairness=settings.fairness,
+        methods=tuple(ConfiguredMethod(one.method, one.parameters, one.name) for one in mitigation.methods),
+        permitted=permits_mitigation(settings.features, mitigation.sensitive_column, on=settings.contract.as_of),
+        metric=mitigation.metric,
+        kind=mitigation.kind,
+        performance=mitigation.performance,
+        tolerance=mitigation.tolerance,
+        configured=mitigation.chosen,
+        alternatives=alternatives,
+        level=training.interval_level,
+    )
+
+
+@contextmanager
+def naming_the_parameters() -> Iterator[None]:
+    """Say of an error of the comparison in which file its setting stands."""
+    try:
+        yield
+    except MitigationError as error:
+        key = "training.estimator" if error.where == "estimator" else error.where or ""
+        error.where = f"parameters.yml, {'' if key.startswith(('fairness.', 'training.')) else 'mitigation.'}{key}"
+        raise
 
 
 def _require_favourable(fairness: FairnessParameters) -> None:

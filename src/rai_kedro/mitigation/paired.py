@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rai_kedro.intervals.estimate import Estimate
 from rai_kedro.mitigation.sensitive import MitigationError
 
 Vector = npt.NDArray[np.float64]
@@ -39,25 +40,10 @@ FEWEST_OF_A_CLASS = 20
 _ADDED = 0.25
 
 
-@dataclass(frozen=True)
-class Gain:
-    """How much better a model is than another on the same rows; below zero it is worse.
-
-    Attributes:
-        name: The figure of performance.
-        value: The gain, in the unit of the figure.
-        lower: Lower end of its interval; None where the rows allow none.
-        upper: Upper end.
-        level: Confidence level.
-        method: How the interval was made.
-    """
+class Gain(Estimate):
+    """How much better a model is than another on the same rows, in the unit of the figure; below zero it is worse."""
 
     name: str
-    value: float
-    lower: float | None
-    upper: float | None
-    level: float
-    method: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +66,7 @@ def measure_gain(name: str, truth: Vector, new: Answers, old: Answers, *, level:
         name: The figure, see ``LARGER_IS_BETTER``.
         truth: Labels (0 or 1 for a classification), shape (rows,).
         new: Answers of the model in question.
-        old: Answers of the model it is held against.
+        old: Answers of the model it is compared with.
         level: Confidence level.
 
     Returns:
@@ -91,23 +77,24 @@ def measure_gain(name: str, truth: Vector, new: Answers, old: Answers, *, level:
     """
     if name not in LARGER_IS_BETTER:
         raise MitigationError(
-            f"Models cannot be held against each other by {name!r}.",
+            f"Models cannot be compared by {name!r}.",
             where="performance",
             remedy=f"choose one of: {', '.join(LARGER_IS_BETTER)}",
         )
     if name in _NEEDS_SCORE and (new.score is None or old.score is None):
         raise MitigationError(
-            f"Models that give no scores cannot be held against each other by {name!r}.",
+            f"Models that give no scores cannot be compared by {name!r}.",
             where="performance",
             remedy="choose accuracy, or models with predict_proba",
         )
     value, error, freedom, method = _COMPARED[name](truth, new, old)
     # The adjusted interval's own centre lies a little nearer to zero than the figure.
     centre = value * len(truth) / (len(truth) + 2) if name == "accuracy" else value
+    gain = Gain(name=name, value=value, level=level, n=len(truth), how=method)
     if not np.isfinite(error):
-        return Gain(name, value, None, None, level, method)
+        return gain
     half = _quantile(freedom, level) * error
-    return Gain(name, value, centre - half, centre + half, level, method)
+    return gain.model_copy(update={"lower": float(centre - half), "upper": float(centre + half)})
 
 
 def _quantile(freedom: float, level: float) -> float:

@@ -11,17 +11,11 @@ leaves a group without a figure does not count. With equal ends the better perfo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from rai_kedro.fairness.metrics import METRICS
-from rai_kedro.mitigation.comparison.compared import UNMITIGATED, Comparator, ComparedModel
+from rai_kedro.mitigation.compared import UNMITIGATED, Comparator, ComparedModel
 from rai_kedro.mitigation.sensitive import MitigationError
-
-RULE = (
-    "Of the models that may be used and whose performance is shown not to be worse than the unmitigated model's by "
-    "more than the tolerance (lower end of the paired interval), the one with the smallest disparity that the rows "
-    "can vouch for (upper end of its interval; of a ratio the largest lower end)."
-)
 
 
 @dataclass(frozen=True)
@@ -33,19 +27,11 @@ class Choice:
 
 
 def mark_frontier(models: Sequence[ComparedModel], by: Comparator) -> tuple[ComparedModel, ...]:
-    """Mark the models that no other beats.
-
-    Args:
-        models: The models.
-        by: What they are held against each other by.
-
-    Returns:
-        The same models, with ``on_frontier`` set.
-    """
+    """Mark the models that no other beats in performance and disparity."""
     costs = [_cost(model, by) for model in models]
     known = [cost for cost in costs if cost is not None]
     return tuple(
-        replace(model, on_frontier=cost is not None and not any(_beats(other, cost) for other in known))
+        model.model_copy(update={"on_frontier": cost is not None and not any(_beats(one, cost) for one in known)})
         for model, cost in zip(models, costs, strict=True)
     )
 
@@ -55,7 +41,7 @@ def choose_model(models: Sequence[ComparedModel], by: Comparator, configured: st
 
     Args:
         models: The models, the unmitigated among them.
-        by: What they are held against each other by.
+        by: By what they are compared.
         configured: Name of the model to choose whatever the rule says.
 
     Returns:
@@ -67,18 +53,30 @@ def choose_model(models: Sequence[ComparedModel], by: Comparator, configured: st
     ruled = _choose_by_rule(models, by)
     if configured is None:
         return ruled
+    model = require_usable(models, configured)
+    agreed = "The rule chooses it too." if ruled.name == configured else f"The rule would choose {ruled.name}."
+    return Choice(configured, f"Configured. {agreed} {ruled.reason} {_tell_gain(model, by)}".strip())
+
+
+def require_usable(
+    models: Sequence[ComparedModel], configured: str, usable: Sequence[str] | None = None
+) -> ComparedModel:
+    """Return the configured model.
+
+    Raises:
+        MitigationError: It is not there, or may not be used.
+    """
     model = next((one for one in models if one.name == configured), None)
     if model is None or not model.may_be_used:
         why = "it is not in the comparison" if model is None else model.reason or "it is there for the view only"
-        usable = ", ".join(one.name for one in models if one.may_be_used)
+        there = [one.name for one in models if one.may_be_used] if usable is None else usable
         raise MitigationError(
             f"The configured choice {configured!r} cannot be used.",
-            where="parameters.yml, mitigation.chosen",
+            where="chosen",
             example=why,
-            remedy=f"choose one of: {usable}; or leave the choice to the rule",
+            remedy=f"choose one of: {', '.join(there) or UNMITIGATED}; or leave the choice to the rule",
         )
-    agreed = "The rule chooses it too." if ruled.name == configured else f"The rule would choose {ruled.name}."
-    return Choice(configured, f"Configured. {agreed} {ruled.reason} {_tell_gain(model, by)}".strip())
+    return model
 
 
 def _choose_by_rule(models: Sequence[ComparedModel], by: Comparator) -> Choice:

@@ -1,0 +1,250 @@
+"""What a comparison of models holds: figures of every model on the same test rows, and the model that was chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from pydantic import Field
+
+from rai_kedro.fairness.assessment import Assessment
+from rai_kedro.fairness.estimates import Disparity, DisparityKind
+from rai_kedro.fairness.metrics import Task
+from rai_kedro.intervals.estimate import Estimate
+from rai_kedro.mitigation.paired import LARGER_IS_BETTER, Gain
+from rai_kedro.performance.figure import Figure
+from rai_kedro.typed import Typed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+UNMITIGATED = "unmitigated"
+POST_PROCESSED = "post_processed"
+RULE = (
+    "Of the models that may be used and whose performance is shown not to be worse than the unmitigated model's by "
+    "more than the tolerance (lower end of the paired interval), the one with the smallest disparity that the rows "
+    "can vouch for (upper end of its interval; of a ratio the largest lower end)."
+)
+
+Role: TypeAlias = Literal["unmitigated", "alternative", "method", "yardstick"]
+Status: TypeAlias = Literal["fitted", "refused", "failed"]
+
+
+class GroupOutcome(Typed):
+    """What a model gives one group of the test rows.
+
+    Attributes:
+        group: Name of the group.
+        rows: Its rows.
+        observed: Rows with the favourable outcome on record, or the mean label of a regression.
+        predicted: Rows decided favourably, or the mean prediction of a regression.
+        share: Share decided favourably, or the mean prediction.
+        lower: Lower end of the share's interval, or None.
+        upper: Upper end of the share's interval, or None.
+        needed: Rows with true need, or None where that is not known.
+    """
+
+    group: str
+    rows: int
+    observed: float
+    predicted: float
+    share: float | None
+    lower: float | None
+    upper: float | None
+    needed: float | None = None
+
+
+class GroupCurve(Typed):
+    """The ROC curve of one group: at most 101 points at falling thresholds.
+
+    Attributes:
+        auc: Area under the whole curve; None where a class has no row.
+    """
+
+    group: str
+    rows: int
+    false_positive_rates: tuple[float, ...] = ()
+    true_positive_rates: tuple[float, ...] = ()
+    auc: float | None = None
+
+
+class Comparator(Typed):
+    """By what models are compared.
+
+    Attributes:
+        metric: Canonical name of the fairness metric.
+        kind: ``difference``, ``ratio`` or a distance.
+        column: The grouping.
+        performance: Name of the figure of performance.
+        tolerance: Loss of performance that is accepted, in the unit of that figure.
+        guards: Further figures of which no more than the tolerance may be lost.
+    """
+
+    metric: str
+    kind: DisparityKind
+    column: str
+    performance: str
+    tolerance: float
+    guards: tuple[str, ...] = ()
+
+    def disparity_cost(self, value: float) -> float:
+        """Return a disparity as a number that is the worse the larger it is."""
+        return -value if self.kind == "ratio" else value
+
+    def performance_cost(self, value: float) -> float:
+        """Return a figure of performance as a number that is the worse the larger it is."""
+        return -value if LARGER_IS_BETTER[self.performance] else value
+
+
+class ComparedModel(Typed):
+    """One model on the test rows.
+
+    Attributes:
+        name: Name in the comparison.
+        method: Canonical name of the method; empty without one.
+        stage: ``pre``, ``in``, ``post``, or empty without a method.
+        role: What it is there for.
+        parameters: Parameters of the method.
+        needs_sensitive: Whether every prediction needs the sensitive column.
+        may_be_used: Whether it can be chosen: fitted, permitted, and not there for the view only.
+        status: ``fitted``; ``refused``: not permitted or not applicable; ``failed``: no model could be made.
+        reason: Why it is refused or failed, or what has to be known of it.
+        performance: Figures of performance.
+        gains: What the comparator's performance, and then each of its guards, gains over the unmitigated model on the
+            same rows; empty for that model itself.
+        assessment: Fairness against the recorded label.
+        need_assessment: Fairness against the true need, where that is known.
+        outcomes: What each group gets.
+        curves: ROC curve of each group.
+        on_frontier: Whether no other model is better in one of performance and disparity and at least as good in the
+            other, by their values.
+    """
+
+    name: str
+    method: str = ""
+    stage: str = ""
+    role: Role = "method"
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    needs_sensitive: bool = False
+    may_be_used: bool = True
+    status: Status = "fitted"
+    reason: str = ""
+    performance: tuple[Figure, ...] = ()
+    gains: tuple[Gain, ...] = ()
+    assessment: Assessment | None = None
+    need_assessment: Assessment | None = None
+    outcomes: tuple[GroupOutcome, ...] = ()
+    curves: tuple[GroupCurve, ...] = ()
+    on_frontier: bool = False
+
+    def find_performance(self, by: Comparator) -> Figure | None:
+        """Return the comparator's figure of performance."""
+        return next((one for one in self.performance if one.name == by.performance), None)
+
+    def find_disparity(self, by: Comparator) -> Disparity | None:
+        """Return the comparator's disparity."""
+        found = self.assessment.disparities if self.assessment else ()
+        wanted = (by.metric, by.kind, by.column)
+        return next((one for one in found if (one.metric, one.kind, one.column) == wanted), None)
+
+    def without_model(self, status: Status, reason: str) -> ComparedModel:
+        """Return it as one that is refused or failed."""
+        return self.model_copy(update={"status": status, "reason": reason, "may_be_used": False})
+
+
+class Comparison(Typed):
+    """Every model on the same rows, and the chosen one.
+
+    Attributes:
+        task: ``classification`` or ``regression``.
+        by: By what the models are compared.
+        level: Confidence level of every interval.
+        rows_train: Training rows.
+        rows_test: Test rows.
+        models: The unmitigated model first, the post-processed one last.
+        chosen: Name of the chosen model.
+        reason: Why it.
+        rule: The rule of choice.
+        estimators: The fitted models by name; not part of :meth:`to_dict`.
+    """
+
+    task: Task
+    by: Comparator
+    level: float
+    rows_train: int
+    rows_test: int
+    models: tuple[ComparedModel, ...]
+    chosen: str
+    reason: str
+    rule: str = RULE
+    estimators: Mapping[str, Any] = Field(default_factory=dict, repr=False, exclude=True)
+
+    @property
+    def chosen_model(self) -> ComparedModel:
+        """Figures of the chosen model."""
+        return next(model for model in self.models if model.name == self.chosen)
+
+    @property
+    def chosen_estimator(self) -> Any:
+        """The chosen model, fitted: what is registered."""
+        return self.estimators[self.chosen]
+
+    @property
+    def selectable(self) -> int:
+        """How many models could have been chosen on these rows.
+
+        Whoever judges the chosen model on the same rows has to allow for so many at once, also where the choice was
+        configured: whether it was before or after a look at these figures, nobody can tell.
+        """
+        return sum(one.may_be_used and one.status == "fitted" for one in self.models)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row for each model: decisive performance, gain and disparity with their intervals, and status."""
+        import pandas as pd
+
+        return pd.DataFrame([self._tell(model) for model in self.models]).set_index("model")
+
+    def plot(self) -> Any:
+        """Draw disparity against performance of every model, with intervals and the frontier, as a plotly figure."""
+        from rai_kedro.mitigation.trade_off import draw_trade_off
+
+        return draw_trade_off(self)
+
+    def __repr__(self) -> str:
+        """Say what was chosen out of how many."""
+        return f"<Comparison of {len(self.models)} models by {self.by.metric}, {self.by.column}: {self.chosen} chosen>"
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        """Show the models as a table in a notebook, and below it what was chosen and why."""
+        from html import escape
+
+        table = self.to_frame().style.format(precision=3, na_rep="", escape="html").to_html()
+        return f"{table}<p><b>{escape(self.chosen)}</b> is chosen. {escape(self.reason)}</p>"
+
+    def _tell(self, model: ComparedModel) -> dict[str, Any]:
+        figures: dict[str, Estimate | None] = {
+            self.by.performance: model.find_performance(self.by),
+            "gain": next(iter(model.gains), None),
+            f"{self.by.metric} {self.by.kind}": model.find_disparity(self.by),
+        }
+        told: dict[str, Any] = {"model": model.name, "stage": model.stage}
+        for name, figure in figures.items():
+            for part, suffix in (("value", ""), ("lower", " lower"), ("upper", " upper")):
+                told[f"{name}{suffix}"] = None if figure is None else getattr(figure, part)
+        chosen = model.name == self.chosen
+        return told | {"frontier": model.on_frontier, "chosen": chosen, "status": model.status, "note": model.reason}
+
+
+class Uncompared(Typed):
+    """What stands in the place of a comparison where nothing is compared, and why."""
+
+    reason: str
+    chosen: str = UNMITIGATED
+    models: tuple[ComparedModel, ...] = ()
+
+    @property
+    def selectable(self) -> int:
+        """How many models could have been chosen: the only one there is."""
+        return 1

@@ -1,0 +1,211 @@
+"""One model on the test rows: performance, fairness, what each group gets, and ROC by group.
+
+Against the true need, which only a simulation knows, models are assessed when the comparison is concluded: nothing that
+fits or chooses may see it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from rai_kedro.fairness.assessment import Assessment
+from rai_kedro.fairness.grouping import Grouping, make_groups
+from rai_kedro.fairness.metrics import Task
+from rai_kedro.fairness.request import FairnessSpec
+from rai_kedro.mitigation.compared import Comparator, ComparedModel, Comparison, GroupCurve, GroupOutcome
+from rai_kedro.mitigation.fitting import Attempt, Rows, measure
+from rai_kedro.mitigation.paired import Answers, measure_gain
+from rai_kedro.mitigation.sensitive import MitigationError
+from rai_kedro.modelling.prediction import predict_rows, sensitive_input
+
+_CURVE_POINTS = 101
+_SHOWN: dict[Task, str] = {"classification": "selection rate", "regression": "mean prediction"}
+_COUNTED: dict[Task, Literal["sum", "mean"]] = {"classification": "sum", "regression": "mean"}
+# Against the truth these say who is passed over, and who is favoured without need.
+_OF_NEED = ("equal_opportunity", "predictive_equality")
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluator:
+    """What models are evaluated with: test rows, what is assessed, and the level of figures of performance."""
+
+    test: Rows
+    fairness: FairnessSpec
+    task: Task
+    by: Comparator
+    level: float
+
+    @property
+    def grouping(self) -> Grouping:
+        """The groups of the sensitive column."""
+        return _group(self.test, self.fairness, self.by.column)
+
+
+def evaluate_model(evaluator: Evaluator, attempt: Attempt, unmitigated: Answers | None) -> tuple[ComparedModel, Any]:
+    """Measure a model on the test rows.
+
+    Args:
+        evaluator: Rows, metrics and performance.
+        attempt: The model.
+        unmitigated: Answers of the unmitigated model; None for itself.
+
+    Returns:
+        Its figures (without any where there is no model, or where it has no answer for some of the test rows, such as
+        those of a group that no training row belongs to), and its answers, None without.
+    """
+    model, estimator = attempt
+    if estimator is None:
+        return model, None
+    test, by = evaluator.test, evaluator.by
+    try:
+        answers = answer(test, by.column, estimator)
+    except MitigationError as error:
+        return model.without_model("failed", error.tell()), None
+    target = test.target.to_numpy()
+    assessment = assess(evaluator.task, answers, target, test.audit, evaluator.fairness)
+    grouping, truth, level = evaluator.grouping, target.astype(float), evaluator.fairness.level
+    gains = [] if unmitigated is None else [by.performance, *by.guards]
+    figures = measure(evaluator.task, target, answers.prediction, answers.score, evaluator.level)
+    found = {
+        "performance": tuple(figures),
+        "gains": tuple(measure_gain(name, truth, answers, unmitigated or answers, level=level) for name in gains),
+        "assessment": assessment,
+        "outcomes": _list_outcomes(evaluator, answers, grouping, assessment),
+        "curves": () if answers.score is None else tuple(_draw_curves(truth, answers.score, grouping)),
+    }
+    return model.model_copy(update=found), answers
+
+
+def answer(rows: Rows, column: str, estimator: Any) -> Answers:
+    """Return what a fitted model says of rows; it gets the sensitive column only if it needs it.
+
+    Raises:
+        PredictionError: A score is no probability.
+        UnknownGroupError: Rows belong to a group that the model was not fitted for.
+    """
+    features = rows.features_for(column, needs_sensitive=sensitive_input(estimator) is not None)
+    predicted = predict_rows(estimator, features).astype(float)
+    return Answers(predicted["prediction"].to_numpy(), predicted["score"].to_numpy() if "score" in predicted else None)
+
+
+def assess(
+    task: Task, answers: Answers, truth: npt.NDArray[Any], audit: pd.DataFrame, spec: FairnessSpec
+) -> Assessment:
+    """Assess answers for fairness against the recorded label, or against what is known to be true."""
+    from rai_kedro.fairness.assessment import examine_classification, examine_regression
+
+    label, prediction = pd.Series(truth, index=audit.index), pd.Series(answers.prediction, index=audit.index)
+    if task == "regression":
+        return examine_regression(label, prediction, audit, spec)
+    score = None if answers.score is None else pd.Series(answers.score, index=audit.index)
+    return examine_classification(label, prediction.astype(np.int64), score, audit, spec)
+
+
+def hold_against_need(
+    comparison: Comparison, test: Rows, true_need: pd.Series[Any], fairness: FairnessSpec
+) -> Comparison:
+    """Assess every fitted model against the true need: a fair model of an unfair label need not be fair.
+
+    Args:
+        comparison: The concluded comparison, with its fitted models.
+        test: The test rows it was made on.
+        true_need: What the label should have been, 0 or 1 (or the true value of a regression), shape (rows,).
+        fairness: What is assessed, with the groups of the comparison (see ``resolve_cuts``).
+
+    Returns:
+        The same comparison, each fitted model with ``need_assessment`` and the need of each group.
+
+    Raises:
+        MitigationError: There is not one true need for each test row.
+    """
+    if len(true_need) != len(test.target) or true_need.isna().any():
+        raise MitigationError(
+            "The true need is not known for every test row.",
+            how_many=f"{int(true_need.notna().sum())} known, {len(test.target)} test rows",
+            remedy="simulate again, so that need and stores are of the same visits",
+        )
+    task, column = comparison.task, comparison.by.column
+    grouping, values = _group(test, fairness, column), true_need.to_numpy(dtype=float)
+    needed = _count(values, grouping, task)
+    models = []
+    for model in comparison.models:
+        estimator = comparison.estimators.get(model.name)
+        if estimator is None:
+            models.append(model)
+            continue
+        outcomes = tuple(one.model_copy(update={"needed": needed[one.group]}) for one in model.outcomes)
+        found = _assess_need(task, answer(test, column, estimator), values, test.audit, fairness)
+        models.append(model.model_copy(update={"need_assessment": found, "outcomes": outcomes}))
+    return comparison.model_copy(update={"models": tuple(models)})
+
+
+def _assess_need(
+    task: Task, answers: Answers, need: npt.NDArray[np.float64], audit: pd.DataFrame, spec: FairnessSpec
+) -> Assessment:
+    if task == "regression":
+        return assess("regression", answers, need, audit, spec)
+    metrics = tuple(dict.fromkeys([*spec.metrics, *_OF_NEED]))
+    found = assess(
+        "classification", answers, need.astype(np.int64), audit, spec.model_copy(update={"metrics": metrics})
+    )
+    # Selection rates say nothing of need by themselves: their distance from the share in need does.
+    off = assess("regression", answers, need, audit, spec.model_copy(update={"metrics": ("mean_signed_error",)}))
+    return Assessment(disparities=found.disparities + off.disparities, tables=found.tables + off.tables)
+
+
+def _group(rows: Rows, fairness: FairnessSpec, column: str) -> Grouping:
+    return make_groups(rows.audit, next(one for one in fairness.groupings if one.name == column))
+
+
+def _count(values: npt.NDArray[Any], grouping: Grouping, task: Task) -> dict[str, float]:
+    """Return the sum of each group's values, or of a regression their mean."""
+    counted = _COUNTED[task]
+    return {group: float(getattr(values[grouping.codes == at], counted)()) for at, group in enumerate(grouping.groups)}
+
+
+def _list_outcomes(
+    evaluator: Evaluator, answers: Answers, grouping: Grouping, assessment: Assessment
+) -> tuple[GroupOutcome, ...]:
+    table = next(one for one in assessment.tables if one.column == grouping.column)
+    shown = {one.group: one for one in table.figures if one.rate == _SHOWN[evaluator.task]}
+    observed = _count(evaluator.test.target.to_numpy(dtype=float), grouping, evaluator.task)
+    predicted = _count(answers.prediction, grouping, evaluator.task)
+    outcomes = []
+    for at, group in enumerate(grouping.groups):
+        figure = shown.get(group)
+        share, lower, upper = (figure.value, figure.lower, figure.upper) if figure else (None, None, None)
+        outcomes.append(
+            GroupOutcome(
+                group=group,
+                rows=int((grouping.codes == at).sum()),
+                observed=observed[group],
+                predicted=predicted[group],
+                share=share,
+                lower=lower,
+                upper=upper,
+            )
+        )
+    return tuple(outcomes)
+
+
+def _draw_curves(truth: npt.NDArray[Any], score: npt.NDArray[Any], grouping: Grouping) -> list[GroupCurve]:
+    from sklearn.metrics import roc_auc_score, roc_curve
+
+    curves = []
+    for at, group in enumerate(grouping.groups):
+        mine = grouping.codes == at
+        curve = GroupCurve(group=group, rows=int(mine.sum()))
+        if len(np.unique(truth[mine])) == 2:  # noqa: PLR2004 - a curve needs both classes
+            false, true, _ = roc_curve(truth[mine], score[mine])
+            kept = np.unique(np.linspace(0, len(false) - 1, _CURVE_POINTS).astype(int))
+            points = [tuple(np.round(rates[kept], 6).tolist()) for rates in (false, true)]
+            auc = float(roc_auc_score(truth[mine], score[mine]))
+            drawn = {"false_positive_rates": points[0], "true_positive_rates": points[1], "auc": auc}
+            curve = curve.model_copy(update=drawn)
+        curves.append(curve)
+    return curves

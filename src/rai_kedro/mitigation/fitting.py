@@ -1,0 +1,336 @@
+"""The rows and groups of a comparison, and its models fitted on them; what gives no model is on record with its reason.
+
+One rule of grouping serves what is mitigated and what is assessed, settled on the training rows. Left to themselves, an
+assessment cuts a number at the median of the test rows and a mitigation at that of the training rows, and each decides
+anew whether numbers are codes. Rows would then be assessed in another group than mitigated in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+import pandas as pd
+from pandas.api import types
+
+from rai_kedro.fairness.column_groups import divide_column
+from rai_kedro.fairness.grouping import GroupingSpec
+from rai_kedro.fairness.metrics import Task
+from rai_kedro.fairness.request import FairnessSpec
+from rai_kedro.mitigation.compared import POST_PROCESSED, UNMITIGATED, Comparator, ComparedModel
+from rai_kedro.mitigation.methods import GROUP_ALIGNMENT, METHODS, applicable, find_method, load_builder, make_method
+from rai_kedro.mitigation.sensitive import MitigationError, find_cut
+from rai_kedro.modelling.threads import limit_threads
+from rai_kedro.performance.figure import Figure
+
+# Folds in which training rows are predicted to find the best unmitigated model.
+_FOLDS = 3
+_VIEW_ONLY = "yardstick only: the contract does not permit the sensitive column at prediction"
+
+Spec = TypeVar("Spec", bound=FairnessSpec)
+# A model as it stands in the comparison, and the estimator: unfitted, fitted, or None where there is none.
+Attempt = tuple[ComparedModel, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Rows of one split, all in the same order.
+
+    Attributes:
+        features: Columns the model may use, shape (rows, columns).
+        target: Label, shape (rows,); of a classification 0 or 1, with 1 the favourable outcome.
+        audit: Audited columns, the sensitive column among them, shape (rows, columns).
+    """
+
+    features: pd.DataFrame
+    target: pd.Series[Any]
+    audit: pd.DataFrame
+
+    def __post_init__(self) -> None:
+        """Refuse parts that are not of the same rows, and rows without a label."""
+        parts = [self.features, self.target, self.audit]
+        if any(len(part) != len(self.features) for part in parts) or self.target.isna().any() or not len(self.features):
+            raise MitigationError(
+                "The parts of a split are not of the same labelled rows.",
+                how_many=f"features, target, audit: {', '.join(str(len(part)) for part in parts)} rows; "
+                f"{int(self.target.isna().sum())} without a label",
+                remedy="hand in the same rows in the same order, and only those with a label",
+            )
+
+    def features_for(self, column: str, *, needs_sensitive: bool) -> pd.DataFrame:
+        """Return the features, with the sensitive column where a method needs it and it is not there."""
+        if not needs_sensitive or column in self.features:
+            return self.features
+        return self.features.assign(**{column: self.sensitive(column).to_numpy()})
+
+    def sensitive(self, column: str) -> pd.Series[Any]:
+        """Return the sensitive column, shape (rows,).
+
+        Raises:
+            MitigationError: It is not among the audited columns.
+        """
+        if column not in self.audit:
+            raise MitigationError(
+                f"The sensitive column {column!r} is not among the audited columns.",
+                example=f"there are: {', '.join(map(str, self.audit.columns))}",
+                remedy="audit the column that is to be mitigated for",
+            )
+        return self.audit[column]
+
+
+@dataclass(frozen=True, eq=False)
+class FitSetting:
+    """What models are fitted with.
+
+    Attributes:
+        estimator: The unmitigated model, unfitted.
+        train: Training rows.
+        cuts: Cut points of the sensitive column, if it is continuous; empty where each of its numbers is a group.
+        permitted: Whether predictions may read it.
+        task: The task.
+        by: By what models are compared; its column is the sensitive one.
+    """
+
+    estimator: Any
+    train: Rows
+    cuts: tuple[float, ...] | None
+    permitted: bool
+    task: Task
+    by: Comparator
+
+    def fill_in(self, method: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Return parameters with the constraint that serves the metric, and the cut points of the assessment.
+
+        Raises:
+            MitigationError: The parameters have other cut points.
+        """
+        column = self.by.column
+        if "cuts" in parameters and list(parameters["cuts"] or ()) != list(self.cuts or ()):
+            raise MitigationError(
+                f"{method} would make other groups of {column!r} than those that are assessed.",
+                where=f"methods, parameters of {method}, cuts",
+                example=f"cut points {list(parameters['cuts'] or ())} here, {list(self.cuts or ())} in the assessment",
+                remedy=f"leave them out here; the grouping that is assessed has the cut points of {column!r} for both",
+            )
+        cuts = {} if self.cuts is None else {"cuts": list(self.cuts)}
+        return {**find_constraint(method, self.by.metric), **cuts, **parameters}
+
+
+def find_constraint(method: str, metric: str) -> dict[str, str]:
+    """Return the parameter by which a method serves a metric; nothing where there is nothing to choose."""
+    serving = find_method(method).constraints.get(metric)
+    return {} if serving is None else {"constraint": serving}
+
+
+def resolve_cuts(spec: Spec, audit_train: pd.DataFrame) -> Spec:
+    """Say of every grouping what it would find out from the rows: which columns are cut, and where.
+
+    Args:
+        spec: What is assessed.
+        audit_train: Audited columns of the training rows, shape (rows, columns).
+
+    Returns:
+        The same with every cut point declared and every other column declared categorical. Columns that are not there
+        or have no value stay as they are. What is settled already stays so.
+
+    Raises:
+        GroupingError: A column cannot be cut, or makes more than 200 groups.
+    """
+    return spec.model_copy(update={"groupings": tuple(_resolve(one, audit_train) for one in spec.groupings)})
+
+
+def find_method_cuts(spec: FairnessSpec, column: str, values: pd.Series[Any]) -> tuple[float, ...] | None:
+    """Return the ``cuts`` by which a mitigation makes the groups that are assessed.
+
+    Args:
+        spec: What is assessed, settled by :func:`resolve_cuts`.
+        column: The sensitive column.
+        values: It on the training rows, shape (rows,).
+
+    Returns:
+        The cut points; empty where each value is a group though a mitigation left to itself would cut them; None where
+        it would not.
+    """
+    cuts = next((one.cuts.get(column) for one in spec.groupings if one.columns == (column,)), None)
+    if cuts is not None:
+        return cuts
+    return None if find_cut(values) is None else ()
+
+
+def _resolve(spec: GroupingSpec, audit: pd.DataFrame) -> GroupingSpec:
+    open_ = [name for name in spec.columns if name in audit and name not in spec.cuts and audit[name].notna().any()]
+    # Parts that cut points make have to exist, and are declared; values found are not.
+    cut = {name: bool(divide_column(audit[name], name, spec).declared) for name in open_}
+    medians = {name: _find_median(audit[name]) for name in open_ if cut[name]}
+    learnt = {name: (median,) for name, median in medians.items() if np.isfinite(median)}
+    said = {name: spec.is_categorical(name) for name in spec.columns} | {name: not cut[name] for name in open_}
+    return spec.model_copy(
+        update={
+            "cuts": {**spec.cuts, **learnt},
+            "categorical": {name: answer for name, answer in said.items() if answer is not None},
+            "learnt": (*spec.learnt, *learnt),
+        }
+    )
+
+
+def _find_median(values: pd.Series[Any]) -> float:
+    """Return the median, of a date in days since 1970-01-01."""
+    if types.is_datetime64_any_dtype(values.dtype):
+        values = (values - pd.Timestamp(0, tz=values.dt.tz)) / pd.Timedelta(days=1)
+    return float(np.nanmedian(pd.to_numeric(values.astype("object"), errors="coerce").to_numpy(dtype=float)))
+
+
+def fit_plain(estimator: Any, train: Rows, name: str) -> Attempt:
+    """Fit a model without mitigation; one that is fitted already is taken as it is.
+
+    Raises:
+        MitigationError: It cannot be fitted on these rows.
+    """
+    from sklearn.base import clone
+
+    fitted = estimator
+    if not _is_fitted(estimator):
+        with limit_threads(len(train.target)):
+            try:
+                fitted = clone(estimator).fit(train.features, train.target)
+            except ValueError as error:
+                raise refuse_model(name, f"cannot be fitted on these rows: {_first_line(error)}") from error
+    if name == UNMITIGATED:
+        return ComparedModel(name=name, role="unmitigated"), fitted
+    view = "another model without mitigation, for the view"
+    return ComparedModel(name=name, role="alternative", may_be_used=False, reason=view), fitted
+
+
+def refuse_model(name: str, why: str) -> MitigationError:
+    """Return the error that an unmitigated model cannot be compared."""
+    alternative = name != UNMITIGATED
+    return MitigationError(
+        f"The alternative {name!r} {why}." if alternative else f"The model {why}.",
+        where=f"alternatives.{name}" if alternative else "estimator",
+        remedy="take another class or other parameters" + (", or leave it out" if alternative else ""),
+    )
+
+
+def _is_fitted(estimator: Any) -> bool:
+    from sklearn.exceptions import NotFittedError
+    from sklearn.utils.validation import check_is_fitted
+
+    try:
+        check_is_fitted(estimator)
+    except NotFittedError:
+        return False
+    return True
+
+
+def prepare_method(setting: FitSetting, method: str, parameters: Mapping[str, Any], name: str) -> Attempt:
+    """Make a configured method, unfitted; without an estimator, and with the reason, where it does not apply.
+
+    Raises:
+        MitigationError: The method is not known or does not take the parameters.
+    """
+    definition, metric = find_method(method), setting.by.metric
+    chosen = setting.fill_in(method, parameters)
+    needs = definition.needs_sensitive
+    model = ComparedModel(name=name, method=method, stage=definition.stage, parameters=chosen, needs_sensitive=needs)
+    built = make_method(method, setting.estimator, chosen, setting.by.column)
+    refusal = applicable(method, setting.task, setting.estimator, permitted=setting.permitted)
+    if refusal is not None:
+        return model.without_model("refused", refusal.tell()), None
+    aside = "" if metric in definition.constraints else f"{method} does not aim at {metric}"
+    return model.model_copy(update={"reason": aside}), built
+
+
+def prepare_post_processed(setting: FitSetting, alternatives: Mapping[str, Any], level: float) -> Attempt:
+    """Make the post-processed best unmitigated model, for the view only where predictions may not read the column."""
+    by, metric = setting.by, setting.by.metric
+    best_name, best = _find_best({UNMITIGATED: setting.estimator, **alternatives}, setting, level)
+    of = "" if best_name == UNMITIGATED else f"of {best_name}, the best by cross-validation"
+    model = ComparedModel(
+        name=POST_PROCESSED, stage="post", role="yardstick", needs_sensitive=True, may_be_used=setting.permitted
+    )
+    if setting.task == "regression":
+        kind = "distribution" if metric in {"mean_prediction", "prediction_distribution"} else "error"
+        method, parameters, note = "group_alignment", {"kind": kind}, ""
+        built = load_builder(GROUP_ALIGNMENT)(best, by.column, setting.cuts, kind)
+    else:
+        method, parameters, note = _find_post_processing(metric)
+        parameters = setting.fill_in(method, parameters)
+        refusal = applicable(method, setting.task, best, permitted=True)
+        if refusal is not None:  # a classifier without probabilities: nothing can be post-processed
+            return model.model_copy(update={"method": method}).without_model("refused", refusal.tell()), None
+        built = make_method(method, best, parameters, by.column)
+    reason = "; ".join(part for part in ("" if setting.permitted else _VIEW_ONLY, of, note) if part)
+    return model.model_copy(update={"method": method, "parameters": parameters, "reason": reason}), built
+
+
+def fit_attempt(attempt: Attempt, setting: FitSetting) -> Attempt:
+    """Fit what was prepared; where the method finds no model the reason is on record."""
+    model, estimator = attempt
+    train, column = setting.train, setting.by.column
+    if estimator is None:
+        return attempt
+    try:
+        with limit_threads(len(train.target)):
+            estimator.fit(
+                train.features_for(column, needs_sensitive=model.needs_sensitive),
+                train.target,
+                sensitive=train.sensitive(column),
+            )
+    except MitigationError as error:
+        return model.without_model("failed", error.tell()), None
+    except ValueError as error:  # what scikit-learn and fairlearn raise where a method does not suit the rows
+        return model.without_model("failed", f"It cannot be fitted on these rows: {_first_line(error)}"), None
+    return model, estimator
+
+
+def _first_line(error: ValueError) -> str:
+    told = str(error).strip() or type(error).__name__
+    return told.splitlines()[0][:200].rstrip(".")
+
+
+def _find_post_processing(metric: str) -> tuple[str, dict[str, str], str]:
+    for method in ("threshold_optimisation", "group_calibration"):
+        if metric in METHODS[method].constraints:
+            return method, find_constraint(method, metric), ""
+    note = f"no post-processing aims at {metric}; equalized odds instead"
+    return "threshold_optimisation", {"constraint": "equalized_odds"}, note
+
+
+def _find_best(estimators: Mapping[str, Any], setting: FitSetting, level: float) -> tuple[str, Any]:
+    if len(estimators) == 1:
+        return next(iter(estimators.items()))
+    costs, train, by = {}, setting.train, setting.by
+    for name, estimator in estimators.items():
+        predicted, scores = _predict_out_of_fold(estimator, train)
+        figures = measure(setting.task, train.target.to_numpy(), predicted, scores, level)
+        value = next((one.value for one in figures if one.name == by.performance), None)
+        costs[name] = float("inf") if value is None else by.performance_cost(value)
+    best = min(costs, key=lambda name: costs[name])
+    return best, estimators[best]
+
+
+def measure(task: Task, truth: Any, predicted: Any, scores: Any, level: float) -> list[Figure]:
+    """Measure performance on test rows, each figure with its interval."""
+    from rai_kedro.performance.classification import measure_classification
+    from rai_kedro.performance.regression import measure_performance
+
+    if task == "regression":
+        return measure_performance(truth, predicted, level=level)
+    return measure_classification(truth, predicted, scores, split="test", level=level)
+
+
+def _predict_out_of_fold(estimator: Any, train: Rows) -> tuple[Any, Any]:
+    from sklearn.base import clone, is_classifier
+    from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
+
+    kind = StratifiedKFold if is_classifier(estimator) else KFold
+    split = kind(_FOLDS, shuffle=True, random_state=0)
+    has_scores = hasattr(estimator, "predict_proba")
+    with limit_threads(len(train.target)):
+        method = "predict_proba" if has_scores else "predict"
+        found = cross_val_predict(clone(estimator), train.features, train.target, cv=split, method=method)
+    if not has_scores:
+        return found, None
+    return (found[:, 1] > 0.5).astype(int), found[:, 1]  # noqa: PLR2004 - one half
