@@ -131,19 +131,17 @@ def format_moment(moment: str) -> str:
     return f"{datetime.fromisoformat(moment):%Y-%m-%d %H:%M %Z}".strip()
 
 
-def describe_validity(until: str | None, today: date) -> str:
+def describe_validity(until: date, today: date) -> str:
     """Say how long a justification still holds.
 
     Args:
-        until: Last day of validity, ``"YYYY-MM-DD"``, or ``None``.
+        until: Last day of validity.
         today: The day it is read.
 
     Returns:
         E.g. ``"until 2024-12-31 (244 days left)"`` or ``"EXPIRED on 2024-01-31"``.
     """
-    if until is None:
-        return "without an end"
-    days = (date.fromisoformat(until) - today).days
+    days = (until - today).days
     if days < 0:
         return f"EXPIRED on {until}"
     return f"until {until} ({days} {'day' if days == 1 else 'days'} left)"

@@ -129,7 +129,7 @@ def test_a_draft_lets_no_column_into_the_model(make: Make, project: Path) -> Non
     with pytest.raises(RaiError, match="Nobody has decided"):
         refuse_undecided(contract)
     assert sum(map(len, undecided_columns(contract).values())) == len(columns) + 1
-    assert columns["Geschlecht"].use == "audit" and columns["Geschlecht"].is_demographic
+    assert columns["Geschlecht"].use == "audit" and "demographic" in columns["Geschlecht"].flags
     assert not contract.datasets["feature_store"].with_use("model")
 
 
@@ -139,7 +139,7 @@ def test_opening_a_column_without_deciding_on_its_flags_is_refused(make: Make, p
     file.write_text(file.read_text(encoding="utf-8").replace("use: forbidden", "use: model"), encoding="utf-8")
     contract = read_contract(file, as_of=TODAY)
 
-    with pytest.raises(LaneError, match=r"flagged is_risky.*undecided.*without a justification"):
+    with pytest.raises(LaneError, match=r"flagged risky.*undecided.*without a justification"):
         model_columns(contract.datasets["feature_store"], on=TODAY)
 
 

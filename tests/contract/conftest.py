@@ -27,8 +27,7 @@ shop.feature_store:
           description: age in years
           range: [0, 120]
           nullable: false
-          is_risky: true
-          is_demographic: true
+          flags: [risky, demographic]
           risk: age discrimination
           use: audit
         spend:
@@ -36,22 +35,19 @@ shop.feature_store:
           description: spend of the last year in euro
           range: [0, 10000]
           nullable: true
-          is_risky: false
-          is_demographic: false
+          flags: []
           use: model
         channel:
           type: category
           description: where the customer buys
           categories: [shop, web]
-          is_risky: false
-          is_demographic: false
+          flags: []
           use: model
         note:
           type: text
           description: free text of the clerk
           nullable: true
-          is_risky: true
-          is_demographic: false
+          flags: [risky]
           risk: says things about people that nobody checked
           use: forbidden
 shop.label_store:
@@ -66,8 +62,7 @@ shop.label_store:
         returned:
           type: float
           description: value of returned goods in euro
-          is_risky: false
-          is_demographic: false
+          flags: []
           use: model
 """
 TODAY = date(2026, 3, 1)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rai_kedro.contract.columns import ColumnContract, Contract, DatasetContract
+from rai_kedro.contract.columns import Column, Contract, DatasetContract
 from rai_kedro.contract.drafting import (
     ColumnDraft,
     UndecidedError,
@@ -187,7 +187,7 @@ def test_a_category_with_an_interpolation_is_not_listed() -> None:
     assert column(["${oc.env:HOME}", "b"] * 30).categories is None
 
 
-def contract(*columns: ColumnContract) -> Contract:
+def contract(*columns: Column) -> Contract:
     dataset = DatasetContract(
         dataset="rents.feature_store",
         owner="me",
@@ -201,13 +201,12 @@ def contract(*columns: ColumnContract) -> Contract:
     )
 
 
-def governed(name: str, risk: str | None) -> ColumnContract:
-    return ColumnContract(
+def governed(name: str, risk: str | None) -> Column:
+    return Column(
         name=name,
         type="float",
         description="x",
-        is_risky=risk is not None,
-        is_demographic=False,
+        flags=() if risk is None else ("risky",),
         risk=risk,
         use="forbidden" if risk else "model",
     )

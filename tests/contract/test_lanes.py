@@ -40,7 +40,7 @@ def test_lanes_are_copies(month: pd.DataFrame, features: DatasetContract) -> Non
             ["age"],
             [
                 "'age'",
-                "is_risky and is_demographic",
+                "flagged risky and demographic",
                 "age discrimination",
                 "leave 'age' out",
                 "'justification'",

@@ -22,7 +22,7 @@ def test_reads_every_key(shop: Contract) -> None:
         "integer",
         (0, 120),
         "audit",
-        ("is_risky", "is_demographic"),
+        ("risky", "demographic"),
     )
     assert shop.datasets["feature_store"].identifiers == ("month", "customer")
     assert shop.use_case == "shop"
@@ -44,9 +44,9 @@ def test_contract_survives_pickling(shop: Contract) -> None:
     ("old", "new", "expected"),
     [
         (
-            "is_risky: true",
-            "is_riskyy: true",
-            ["Unknown key 'is_riskyy'", "did you mean 'is_risky'", "column age"],
+            "flags: [risky, demographic]",
+            "flag: [risky, demographic]",
+            ["Unknown key 'flag'", "did you mean 'flags'", "column age"],
         ),
         (
             "use: audit",
@@ -54,8 +54,11 @@ def test_contract_survives_pickling(shop: Contract) -> None:
             ["Unknown word for 'use'", "'model', 'audit', 'mitigation' or 'forbidden'", "column age"],
         ),
         ("type: integer", "type: int", ["Unknown word for 'type'", "'integer'", "column age"]),
-        ("is_demographic: true", "is_demographic: 'yes'", ["must be true or false", "column age"]),
-        ("is_risky: true", "is_risky: 1", ["must be true or false", "column age"]),
+        ("flags: [risky, demographic]", "flags: [risqué]", ["Unknown word for 'flags'", "'demographic'", "column age"]),
+        ("flags: [risky, demographic]", "flags: [risky, risky]", ["a flag twice", "column age"]),
+        ("flags: [risky, demographic]", "flags: risky", ["'flags' must be a list", "column age"]),
+        ("          flags: [risky, demographic]\n", "", ["The key 'flags' is missing", "column age"]),
+        ("nullable: true", "nullable: 'yes'", ["must be true or false", "column spend"]),
         ("          risk: age discrimination\n", "", ["'risk' must say which harm", "column age"]),
         ("          use: audit\n", "", ["The key 'use' is missing", "column age"]),
         ("range: [0, 120]", "range: [120, 0]", ["from low to high", "column age"]),

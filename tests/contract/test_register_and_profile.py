@@ -21,8 +21,8 @@ from .conftest import CATALOG
 
 def test_register_lists_every_column_with_flagged_ones_first(shop: Contract) -> None:
     rows = build_register(shop, ["spend"], "returned")
-    assert [row.column for row in rows] == ["age", "note", "spend", "channel", "returned"]
-    assert [row.column for row in rows if row.model_uses] == ["spend", "returned"]
+    assert [row.name for row in rows] == ["age", "note", "spend", "channel", "returned"]
+    assert [row.name for row in rows if row.model_uses] == ["spend", "returned"]
     assert rows[0].risk == "age discrimination"
 
 
@@ -69,10 +69,10 @@ def test_environment_may_not_say_anything_else_of_a_column() -> None:
     base = {name: rai_block(entry) for name, entry in yaml.safe_load(CATALOG).items()}
     compare_flags(base, deepcopy(base), environment="test")
     weakened = deepcopy(base)
-    weakened["shop.feature_store"]["columns"]["age"]["is_risky"] = False
+    weakened["shop.feature_store"]["columns"]["age"]["flags"] = []
     with pytest.raises(ContractOverrideError) as caught:
         compare_flags(base, weakened, environment="test")
-    assert "shop.feature_store, columns, age, is_risky" in str(caught.value)
+    assert "shop.feature_store, columns, age, flags" in str(caught.value)
     dropped = {**base, "shop.feature_store": None}
     with pytest.raises(ContractOverrideError):
         compare_flags(base, dropped, environment="test")

@@ -64,7 +64,7 @@ def find_quietly_risky(entries: Catalog) -> set[str]:
 
     def is_risky(entry: Mapping[str, Any]) -> bool:
         columns = (rai_block(entry) or {}).get("columns", {})
-        return any(column["is_risky"] or column["is_demographic"] for column in columns.values())
+        return any(column["flags"] for column in columns.values())
 
     def layer(entry: Mapping[str, Any]) -> str:
         return str(entry.get("metadata", {}).get("kedro-viz", {}).get("layer", ""))
@@ -118,7 +118,7 @@ def test_every_governed_column_is_flagged(conf: Path) -> None:
         assert set(contract.datasets) >= {"feature_store", "label_store"}
 
 
-@pytest.mark.parametrize("key", ["is_risky", "is_demographic", "use", "description"])
+@pytest.mark.parametrize("key", ["type", "flags", "use", "description"])
 def test_a_column_without_a_flag_is_refused(key: str, conf: Path) -> None:
     file = edit_base(
         conf, lambda content: content["housing.feature_store"]["metadata"]["rai"]["columns"]["RM"].pop(key)
@@ -134,15 +134,15 @@ def test_flags_are_identical_in_every_environment(environment: str, load: Load) 
 
     compare_flags(base, contracts(load(environment)), environment=environment)
 
-    assert base["housing.feature_store"]["columns"]["LSTAT"]["is_risky"] is True
+    assert base["housing.feature_store"]["columns"]["LSTAT"]["flags"] == ["risky", "demographic"]
 
 
 @pytest.mark.parametrize("environment", ["local", "test", "prod"])
 def test_an_environment_that_weakens_a_flag_is_refused(environment: str, conf: Path, load: Load) -> None:
-    weaker = {"metadata": {"rai": {"columns": {"LSTAT": {"is_risky": False}}}}}
+    weaker = {"metadata": {"rai": {"columns": {"LSTAT": {"flags": []}}}}}
     override(conf, environment, "housing.feature_store", weaker)
 
-    with pytest.raises(ContractOverrideError, match=r"(?s)housing.feature_store, columns, LSTAT, is_risky.*says True"):
+    with pytest.raises(ContractOverrideError, match=r"(?s)feature_store, columns, LSTAT, flags.*says \['risky'"):
         compare_flags(contracts(load("base")), contracts(load(environment)), environment=environment)
 
 
@@ -154,7 +154,7 @@ def test_an_environment_that_drops_the_metadata_is_refused(conf: Path, load: Loa
 
 
 def test_an_environment_that_adds_a_column_is_refused(conf: Path, load: Load) -> None:
-    added = {"metadata": {"rai": {"columns": {"EXTRA": {"is_risky": False}}}}}
+    added = {"metadata": {"rai": {"columns": {"EXTRA": {"flags": []}}}}}
     override(conf, "prod", "housing.feature_store", added)
 
     with pytest.raises(ContractOverrideError, match=r"columns, EXTRA"):

@@ -18,8 +18,7 @@ _COLUMN = {
     "type": "float",
     "description": "spend in euro",
     "range": [0, 100],
-    "is_risky": False,
-    "is_demographic": False,
+    "flags": [],
     "use": "model",
 }
 CONTRACT = {
@@ -29,7 +28,7 @@ CONTRACT = {
     "time": "month",
     "columns": {
         "spend": _COLUMN,
-        "note": {**_COLUMN, "type": "text", "range": None, "is_risky": True, "risk": "gossip", "use": "forbidden"},
+        "note": {**_COLUMN, "type": "text", "range": None, "flags": ["risky"], "risk": "gossip", "use": "forbidden"},
     },
 }
 

@@ -78,12 +78,12 @@ def make_loans() -> pd.DataFrame:
 
 
 def column(**keys: Any) -> dict[str, Any]:
-    plain = {"description": "a column", "is_risky": False, "is_demographic": False, "nullable": False}
+    plain = {"description": "a column", "flags": [], "nullable": False}
     return plain | keys
 
 
 def sensitive(values: list[str], **keys: Any) -> dict[str, Any]:
-    flags = {"is_risky": True, "is_demographic": True, "risk": "describes people", "nullable": True}
+    flags = {"flags": ["risky", "demographic"], "risk": "describes people", "nullable": True}
     return column(type="category", categories=values, **(flags | {"use": "audit"} | keys))
 
 

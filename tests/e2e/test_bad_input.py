@@ -119,7 +119,7 @@ def column(name: str, **changes: Any) -> Callable[[Any], None]:
 
 
 def weaken_in_environment(project: Any) -> None:
-    weaker = {"metadata": {"rai": {"columns": {"LSTAT": {"is_risky": False}}}}}
+    weaker = {"metadata": {"rai": {"columns": {"LSTAT": {"flags": []}}}}}
     project.edit("conf/test/housing/catalog.yml", lambda content: content.update({"housing.feature_store": weaker}))
 
 
@@ -259,11 +259,9 @@ CASES = {
         TRAIN,
     ),
     "unknown word for a flag": Case(
-        column("B", is_risky="perhaps"), ("'is_risky' must be true or false", "column B", "perhaps"), TRAIN
+        column("B", flags=["perhaps"]), ("Unknown word for 'flags'", "column B", "perhaps"), TRAIN
     ),
-    "unknown flag": Case(
-        column("B", is_riskyy=True), ("Unknown key 'is_riskyy'", "column B", "did you mean 'is_risky'"), TRAIN
-    ),
+    "unknown flag": Case(column("B", flagss=[]), ("Unknown key 'flagss'", "column B", "did you mean 'flags'"), TRAIN),
     "flag on an unknown column": Case(
         column("RELIGION"), ("RELIGION: the column is missing", "housing.feature_store", "506 rows"), TRAIN
     ),
@@ -274,7 +272,7 @@ CASES = {
     ),
     "flagged model feature": Case(
         training(features=["RM", "LSTAT"]),
-        ("'LSTAT'", "flagged is_risky and is_demographic", "use: audit", "'justification'"),
+        ("'LSTAT'", "flagged risky and demographic", "use: audit", "'justification'"),
         TRAIN,
     ),
     "estimator outside the allow-list": Case(
@@ -289,7 +287,7 @@ CASES = {
     ),
     "environment weakens a flag": Case(
         weaken_in_environment,
-        ("The environment 'test' changes the column contract", "LSTAT, is_risky", "1 difference", "conf/base"),
+        ("The environment 'test' changes the column contract", "LSTAT, flags", "1 difference", "conf/base"),
         TRAIN,
     ),
     "nothing trained": Case(lambda _: None, ("housing", "kedro run"), MONITOR, "simulated"),

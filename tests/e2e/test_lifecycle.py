@@ -251,7 +251,7 @@ def test_version_has_all_that_belongs_to_it(trained: Any) -> None:
 def test_governed_files_are_written_and_logged(trained: Any) -> None:
     register = json.loads((trained.reports / "risk_register.json").read_text())
     [(artifacts,)] = trained.query("SELECT artifact_uri FROM runs WHERE name = 'housing: governance, training'")
-    flagged = {row["column"]: row for row in register if row["is_risky"]}
+    flagged = {row["name"]: row for row in register if "risky" in row["flags"]}
 
     assert set(flagged) == {"B", "LSTAT"}
     assert not any(row["model_uses"] for row in flagged.values())

@@ -104,11 +104,11 @@ def _comparison(found: Any) -> Any:
 
 def _register(rows: Any) -> Any:
     return {
-        f"{one['dataset']}.{one['column']}": [
+        f"{one['dataset']}.{one['name']}": [
             one["type"],
             one["use"],
-            one["is_risky"],
-            one["is_demographic"],
+            "risky" in one["flags"],
+            "demographic" in one["flags"],
             one["risk"],
             one["justification"],
             one["model_uses"],

@@ -128,11 +128,11 @@ class TestPages:
 
 def make_contract(until: date | None) -> dict[str, Any]:
     """Return a contract as a version keeps it, with or without a justification for its mitigation."""
-    flags = {"is_risky": True, "is_demographic": False, "risk": "stands in for wealth"}
+    flags = {"flags": ["risky"], "risk": "stands in for wealth"}
     column = {"name": "LSTAT", "type": "text", "description": "share", "use": "mitigation", **flags}
     if until is not None:
         column |= {"justification": {"by": "Ada", "reason": "aligns groups", "until": until.isoformat()}}
-    none = {"is_risky": False, "is_demographic": False}
+    none: dict[str, Any] = {"flags": []}
     rooms = {"name": "RM", "type": "float", "description": "rooms", "use": "model", **none}
     store = {
         "dataset": "housing.feature_store",

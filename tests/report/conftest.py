@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from pydantic import BaseModel
 
+from rai_kedro.contract.columns import GovernedColumn
 from rai_kedro.fairness.assessment import FairnessSpec, examine_classification
 from rai_kedro.fairness.grouping import GroupingSpec
 from rai_kedro.fairness.verdicts import Gate, Tolerance
@@ -37,22 +38,19 @@ def replace(one: Any, **changes: Any) -> Any:
     return one.model_copy(update=changes) if isinstance(one, BaseModel) else dataclasses.replace(one, **changes)
 
 
-def make_row(column: str, **changes: Any) -> dict[str, Any]:
+def make_row(name: str, **changes: Any) -> GovernedColumn:
     row = {
         "dataset": "housing.feature_store",
-        "column": column,
+        "name": name,
         "type": "float",
-        "description": f"what {column} holds",
+        "description": f"what {name} holds",
         "use": "model",
-        "is_risky": False,
-        "is_demographic": False,
-        "risk": None,
+        "flags": [],
         "owner": "data-governance",
         "purpose": "predict the median house value of a tract",
-        "justification": None,
         "model_uses": True,
     }
-    return row | changes
+    return GovernedColumn.from_dict(row | changes)
 
 
 @cache
@@ -145,12 +143,12 @@ def mitigation() -> MitigationRecord:
 
 
 @pytest.fixture
-def register() -> list[dict[str, Any]]:
+def register() -> list[GovernedColumn]:
     justification = {"by": "A. Officer", "reason": "published figure", "until": "2024-07-31"}
     return [
         make_row("RM"),
-        make_row("CRIM", is_risky=True, risk="policing practice", justification=justification),
-        make_row("B", use="audit", is_risky=True, is_demographic=True, risk="race", model_uses=False),
+        make_row("CRIM", flags=["risky"], risk="policing practice", justification=justification),
+        make_row("B", use="audit", flags=["risky", "demographic"], risk="race", model_uses=False),
         make_row("ID", use="forbidden", model_uses=False),
         make_row("MEDV", dataset="housing.label_store"),
     ]
@@ -199,11 +197,11 @@ def card(parts: CardParts) -> ModelCard:
 
 
 @pytest.fixture
-def hostile_card(parts: CardParts, register: list[dict[str, Any]]) -> ModelCard:
+def hostile_card(parts: CardParts, register: list[GovernedColumn]) -> ModelCard:
     """A card whose texts try to be HTML, Markdown and script."""
     run = "document.title='owned'"
     attack = f'<script>{run}</script><img src=x onerror="{run}"> | [a](javascript:b)'
-    hostile = [{**row, "description": attack, "risk": attack} for row in register]
+    hostile = [row.model_copy(update={"description": attack, "risk": attack}) for row in register]
     identity = replace(parts.identity, model_name='"><script>1</script>', purpose=attack)
     estimate = replace(parts.performance[1], note=attack, how=attack)
     answer = Step(question=attack, answer=attack, asked=attack, means=attack)

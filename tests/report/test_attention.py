@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from rai_kedro.contract.columns import GovernedColumn
 from rai_kedro.fairness.verdicts import GateDecision
 from rai_kedro.hooks.run_tags import _commit
 from rai_kedro.performance.figure import Figure
@@ -173,9 +174,9 @@ def test_grouping_that_nobody_judges_is_named_where_it_lies_apart(card: ModelCar
 
 
 def test_column_that_only_the_mitigation_reads_is_told_alike_everywhere(
-    parts: CardParts, register: list[dict[str, Any]]
+    parts: CardParts, register: list[GovernedColumn]
 ) -> None:
-    sensitive = make_row("race", use="mitigation", is_risky=True, is_demographic=True, risk="race")
+    sensitive = make_row("race", use="mitigation", flags=["risky", "demographic"], risk="race")
     card = build_model_card(replace(parts, register=[*register, sensitive]))
     told = [text for text in texts_about(card, "Flagged column in the model") if text.startswith("race")]
     assert told == [

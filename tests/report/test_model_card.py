@@ -24,7 +24,6 @@ from rai_kedro.report.model_card import (
     render_json,
     render_markdown,
 )
-from rai_kedro.report.rows import ReportRowError
 
 from .conftest import make_fairness, replace
 
@@ -42,7 +41,7 @@ class TestBuilding:
         assert card.review_status == CANDIDATE_STATUS
 
     def test_column_that_a_mitigation_may_read_is_audited_unless_predictions_need_it(self, parts: CardParts) -> None:
-        row = parts.register[2] | {"column": "race", "use": "mitigation"}
+        row = parts.register[2].model_copy(update={"name": "race", "use": "mitigation"})
         free, needed = (
             build_model_card(replace(parts, register=[*parts.register, row | {"model_uses": uses}])).lanes
             for uses in (False, True)
@@ -64,11 +63,6 @@ class TestBuilding:
     def test_package_that_is_not_installed_is_refused(self) -> None:
         with pytest.raises(ModelCardError, match=r"(?s)not installed.*no-such-package"):
             collect_versions(["no-such-package"])
-
-    def test_register_row_without_owner_is_refused(self, parts: CardParts) -> None:
-        row = {key: value for key, value in parts.register[0].items() if key != "owner"}
-        with pytest.raises(ReportRowError, match=r"(?s)row 0 \(housing.feature_store.RM\), owner"):
-            build_model_card(replace(parts, register=[row]))
 
     @pytest.mark.parametrize("moment", ["yesterday", "2024-05-01T12:00:00"])
     def test_moment_without_zone_is_refused(self, moment: str) -> None:

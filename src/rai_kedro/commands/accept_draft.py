@@ -12,8 +12,8 @@ from pathlib import Path
 import click
 import yaml
 
-from rai_kedro.commands.draft_files import NO_OWNER, scalar
-from rai_kedro.contract.columns import ColumnContract, Contract
+from rai_kedro.commands.draft_files import NO_OWNER, flow, scalar
+from rai_kedro.contract.columns import Column, Contract
 from rai_kedro.contract.drafting import read_proposal
 from rai_kedro.contract.reading import read_contract
 from rai_kedro.errors import RaiError
@@ -124,9 +124,9 @@ def _decide(before: Contract, after: Contract) -> Iterator[Decision]:
             yield Decision(name, column.use, column.flags, by_hand, short == "label_store")
 
 
-def _is_as_drafted(column: ColumnContract) -> bool:
+def _is_as_drafted(column: Column) -> bool:
     proposal = read_proposal(column.risk)
-    return proposal is not None and column.is_risky and column.use in proposal.drafted_uses
+    return proposal is not None and "risky" in column.flags and column.use in proposal.drafted_uses
 
 
 def _find_changes(text: str, contract: Contract, reviewer: str) -> Iterator[tuple[int, int, str]]:
@@ -143,7 +143,7 @@ def _find_changes(text: str, contract: Contract, reviewer: str) -> Iterator[tupl
             yield from _change_column(_pairs(node), store.columns[key.value])
 
 
-def _change_column(pairs: Pairs, column: ColumnContract) -> Iterator[tuple[int, int, str]]:
+def _change_column(pairs: Pairs, column: Column) -> Iterator[tuple[int, int, str]]:
     proposal = read_proposal(column.risk)
     if proposal is None:
         return
@@ -153,8 +153,8 @@ def _change_column(pairs: Pairs, column: ColumnContract) -> Iterator[tuple[int, 
     if proposal.use != "model":
         yield _replace(nodes["risk"][1], scalar(proposal.reason))
         return
-    if column.is_risky:
-        yield _replace(nodes["is_risky"][1], "false")
+    if "risky" in column.flags:
+        yield _replace(nodes["flags"][1], flow([flag for flag in column.flags if flag != "risky"]))
     # Nothing is left to say of the risk: the key goes, with what separates it from its neighbour.
     at = [key.value for key, _ in pairs].index("risk")
     if at + 1 < len(pairs):

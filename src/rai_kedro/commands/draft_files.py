@@ -163,9 +163,10 @@ def _store(draft: UseCaseDraft, store: str, purpose: str, columns: Sequence[Colu
 
 def _column(column: ColumnDraft) -> str:
     """Write one column on two lines: what it is and what it may be used for, then why and what it means."""
+    flags = ["risky", "demographic"] if column.is_demographic else ["risky"]
     first: dict[str, Any] = {"type": column.type, "range": column.range, "categories": column.categories}
     first = {key: value for key, value in first.items() if value is not None}
-    first |= {"nullable": column.nullable, "is_risky": True, "is_demographic": column.is_demographic, "use": column.use}
+    first |= {"nullable": column.nullable, "flags": flags, "use": column.use}
     second = {"risk": column.risk, "description": column.description}
     return f"        {scalar(column.name)}: {flow(first)[:-1]},\n          {flow(second)[1:]}"
 
@@ -240,8 +241,8 @@ _CATALOG_HEAD = """\
 #   type            float | integer | boolean | category | text | date
 #   range           smallest and largest value allowed; drafted with as much room again on both sides
 #   nullable        whether a value may be missing
-#   is_risky        the column can harm people when a model uses it
-#   is_demographic  it describes who people are, or stands in for it
+#   flags           [risky, demographic], one of them, or []; risky: the column can harm people when a model uses it;
+#                   demographic: it describes who people are, or stands in for it
 #   risk            which harm (required as soon as a flag is true)
 #   use             model | audit | forbidden; docs/catalogue.md explains each
 #   justification   lets a flagged column have 'use: model':  {{by: NAME, reason: TEXT, until: YYYY-MM-DD}}

@@ -11,18 +11,14 @@ from datetime import date
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    StrictBool,
-    field_serializer,
-    field_validator,
-    model_validator,
-)
+from pydantic import ConfigDict, Field, StrictBool, field_serializer, field_validator, model_validator
+
+from rai_kedro.typed import Typed
 
 ColumnType = Literal["float", "integer", "boolean", "category", "text", "date"]
 Use = Literal["model", "audit", "mitigation", "forbidden"]
+# A new flag is one word here: contract, register, card and pages show whatever words a column carries.
+Flag = Literal["risky", "demographic"]
 Text = Annotated[str, Field(min_length=1)]
 # Column names are shown on pages and go into paths of MLflow; what would act as markup there is not a name.
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^<>\"'`\\\x00-\x1f]+$")]
@@ -30,13 +26,11 @@ Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^<>\"'`\\\
 NUMERIC_TYPES: tuple[ColumnType, ...] = ("float", "integer")
 
 
-class _Frozen(BaseModel):
-    """Base of all contract objects: immutable, and no key that is not declared."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+class _Stripped(Typed):
+    model_config = ConfigDict(str_strip_whitespace=True)
 
 
-class Justification(_Frozen):
+class Justification(_Stripped):
     """Why a flagged column may enter the model, who answers for it, and until when (inclusive)."""
 
     by: Text
@@ -48,43 +42,39 @@ class Justification(_Frozen):
         return on <= self.until
 
 
-class ColumnContract(_Frozen):
-    """What one column is, how risky it is and what it may be used for.
+class Column(_Stripped):
+    """What one column is, how risky it is and what it may be used for: one object from the contract to the card.
 
     Attributes:
         name: Name of the column in the store.
         type: One of ``float, integer, boolean, category, text, date``.
+        flags: ``risky``: it can harm people when a model uses it; ``demographic``: it describes who people are, or
+            stands in for it. Empty where neither holds, and to be written even then.
+        use: ``model`` may reach the estimator; ``audit`` the fairness assessment, and mitigations while they learn, but
+            no prediction; ``mitigation`` also a mitigation that needs it for every prediction; ``forbidden`` nobody.
         description: What the column holds, in words a governance officer understands.
         range: Smallest and largest value allowed, both inclusive; numeric columns only.
         categories: The values allowed; columns of type ``category`` only.
         nullable: Whether a value may be missing.
-        is_risky: The column can harm people when a model uses it.
-        is_demographic: The column describes who people are, or stands in for it.
-        risk: Which harm; required as soon as either flag is set.
-        use: ``model`` may reach the estimator; ``audit`` the fairness assessment, and mitigations while they learn, but
-            no prediction; ``mitigation`` also a mitigation that needs it for every prediction; ``forbidden`` nobody.
+        risk: Which harm; required as soon as a flag is set.
         justification: Lets a flagged column have ``use: model``, and any column have ``use: mitigation``, until a date.
     """
 
     name: Name
     type: ColumnType
+    flags: tuple[Flag, ...]
+    use: Use
     description: Text
     range: tuple[float, float] | None = None
     categories: tuple[str | int | bool, ...] | None = None
     nullable: StrictBool = False
-    is_risky: StrictBool
-    is_demographic: StrictBool
     risk: Text | None = None
-    use: Use
     justification: Justification | None = None
-
-    @property
-    def flags(self) -> tuple[str, ...]:
-        """The names of the risk flags that are set."""
-        return tuple(flag for flag in ("is_risky", "is_demographic") if getattr(self, flag))
 
     @model_validator(mode="after")
     def _parts_fit_together(self) -> Self:
+        if len(set(self.flags)) < len(self.flags):
+            raise ValueError(f"'flags' names a flag twice: {list(self.flags)}")
         if self.range is not None and self.type not in NUMERIC_TYPES:
             raise ValueError(f"'range' goes with a numeric type, not with '{self.type}'")
         if self.range is not None and not self.range[0] < self.range[1]:
@@ -92,14 +82,41 @@ class ColumnContract(_Frozen):
         if self.categories is not None and self.type != "category":
             raise ValueError(f"'categories' goes with type 'category', not with '{self.type}'")
         if self.flags and self.risk is None:
-            raise ValueError(f"'risk' must say which harm, since {' and '.join(self.flags)} is set")
+            raise ValueError(f"'risk' must say which harm, since it is flagged {' and '.join(self.flags)}")
         justifiable = self.use == "mitigation" or (self.flags and self.use == "model")
         if self.justification is not None and not justifiable:
             raise ValueError("'justification' is only for a flagged column with use 'model', or for use 'mitigation'")
         return self
 
 
-class DatasetContract(_Frozen):
+class GovernedColumn(Column):
+    """A column as the risk register, the governance page and the model card show it.
+
+    Attributes:
+        dataset: Full catalogue name of its dataset, for example ``housing.feature_store``.
+        owner: Who answers for the dataset.
+        purpose: What the dataset may be used for.
+        model_uses: Whether the model sees it, as a feature, for its mitigation or as the label.
+    """
+
+    dataset: Text
+    owner: Text
+    purpose: Text
+    model_uses: bool
+
+    @property
+    def is_label(self) -> bool:
+        """Whether it is what the model learns to predict: the column of the label store that is used."""
+        return self.model_uses and self.dataset.rpartition(".")[2] == "label_store"
+
+    @property
+    def place(self) -> str:
+        """Say whether and as what it is in the model."""
+        by_mitigation = "its mitigation" if self.use == "mitigation" else "yes"
+        return "as label" if self.is_label else by_mitigation if self.model_uses else "no"
+
+
+class DatasetContract(_Stripped):
     """The contract of one governed dataset (a store of monthly snapshots).
 
     Attributes:
@@ -116,18 +133,18 @@ class DatasetContract(_Frozen):
     purpose: Text
     key: Annotated[tuple[Text, ...], Field(min_length=1)]
     time: Text
-    columns: Mapping[str, ColumnContract]
+    columns: Mapping[str, Column]
 
     @field_validator("columns")
     @classmethod
-    def _freeze_columns(cls, columns: Mapping[str, ColumnContract]) -> Mapping[str, ColumnContract]:
+    def _freeze_columns(cls, columns: Mapping[str, Column]) -> Mapping[str, Column]:
         if not columns:
             raise ValueError("'columns' is empty: a governed dataset declares at least one column")
         return MappingProxyType(dict(columns))
 
     @field_serializer("columns")
-    def _plain_columns(self, columns: Mapping[str, ColumnContract]) -> dict[str, Any]:
-        return {name: column.model_dump(mode="json") for name, column in columns.items()}
+    def _plain_columns(self, columns: Mapping[str, Column]) -> dict[str, Any]:
+        return {name: column.to_dict() for name, column in columns.items()}
 
     @model_validator(mode="after")
     def _names_are_distinct(self) -> Self:
@@ -137,7 +154,7 @@ class DatasetContract(_Frozen):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle by plain values: a read-only mapping cannot be pickled itself."""
-        return type(self).model_validate, (self.model_dump(mode="json"),)
+        return type(self).model_validate, (self.to_dict(),)
 
     @property
     def identifiers(self) -> tuple[str, ...]:
@@ -154,7 +171,7 @@ class DatasetContract(_Frozen):
         return tuple(name for name, column in self.columns.items() if column.flags)
 
 
-class Contract(_Frozen):
+class Contract(_Stripped):
     """All governed datasets of one use case, as read on one day.
 
     Attributes:

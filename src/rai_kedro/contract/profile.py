@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import pandas as pd
 
-from rai_kedro.contract.columns import NUMERIC_TYPES, ColumnContract, DatasetContract
+from rai_kedro.contract.columns import NUMERIC_TYPES, Column, DatasetContract
+from rai_kedro.typed import Typed
 
 _TOP = 5
 
 
-@dataclass(frozen=True)
-class ColumnProfile:
+class ColumnProfile(Typed):
     """Plain description of one column in one month; no estimate of anything beyond these rows.
 
     Attributes:
@@ -39,10 +38,6 @@ class ColumnProfile:
     maximum: float | None = None
     top: dict[str, int] | None = None
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the profile as plain, JSON-able values."""
-        return asdict(self)
-
 
 def profile_month(frame: pd.DataFrame, contract: DatasetContract, month: str) -> list[ColumnProfile]:
     """Describe every readable column of one month.
@@ -59,7 +54,7 @@ def profile_month(frame: pd.DataFrame, contract: DatasetContract, month: str) ->
     return [_profile(frame[name], contract.columns[name], contract.dataset, month) for name in readable]
 
 
-def _profile(series: pd.Series[Any], column: ColumnContract, dataset: str, month: str) -> ColumnProfile:
+def _profile(series: pd.Series[Any], column: Column, dataset: str, month: str) -> ColumnProfile:
     known = series.dropna()
     common: dict[str, Any] = {
         "dataset": dataset,

@@ -16,13 +16,13 @@ import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from rai_kedro.contract.columns import ColumnContract, Contract, DatasetContract, Justification
+from rai_kedro.contract.columns import Column, Contract, DatasetContract, Justification
 from rai_kedro.errors import RaiError
 from rai_kedro.yaml_files import read_yaml
 
 _KEYS_AT_DEPTH = {
     "dataset": sorted(set(DatasetContract.model_fields) - {"dataset"}),
-    "column": sorted(set(ColumnContract.model_fields) - {"name"}),
+    "column": sorted(set(Column.model_fields) - {"name"}),
     "justification": sorted(Justification.model_fields),
 }
 
@@ -169,7 +169,7 @@ def _explain(error: ValidationError, where: str) -> ContractError:
     # A misspelt key is both unknown and missing; naming the unknown one tells the reader more.
     findings = sorted(error.errors(), key=lambda finding: finding["type"] != "extra_forbidden")
     first = findings[0]
-    path = [str(part) for part in first["loc"]]
+    path = [str(part) for part in first["loc"] if isinstance(part, str)]
     column = path[1] if path[0:1] == ["columns"] and len(path) > 1 else None
     what, remedy = _reason(first, path)
     place = f"{where}, column {column}" if column else where
@@ -196,6 +196,8 @@ def _reason(finding: ErrorDetails, path: list[str]) -> tuple[str, str]:
         return f"The key '{key}' is missing.", f"add '{key}'; nothing about a governed column is assumed"
     if finding["type"] == "literal_error":
         return f"Unknown word for '{key}'.", f"allowed words: {finding['ctx']['expected']}"
+    if finding["type"] == "tuple_type":
+        return f"'{key}' must be a list.", f"write {key}: [one, two], or {key}: []"
     if finding["type"] == "bool_type":
         return f"'{key}' must be true or false.", "write true or false, without quotes"
     message = finding["msg"].removeprefix("Value error, ")

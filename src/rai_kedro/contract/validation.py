@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
-from rai_kedro.contract.columns import ColumnContract, ColumnType, DatasetContract
+from rai_kedro.contract.columns import Column, ColumnType, DatasetContract
 from rai_kedro.errors import RaiError
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def _identifier_breaches(frame: pd.DataFrame, contract: DatasetContract) -> Iter
             )
 
 
-def _type_breaches(frame: pd.DataFrame, columns: Sequence[ColumnContract]) -> Iterator[Breach]:
+def _type_breaches(frame: pd.DataFrame, columns: Sequence[Column]) -> Iterator[Breach]:
     for column in columns:
         series = frame[column.name]
         if not isinstance(series, pd.Series) or _TYPE_CHECKS[column.type](series) or series.isna().all():
@@ -149,7 +149,7 @@ def _type_breaches(frame: pd.DataFrame, columns: Sequence[ColumnContract]) -> It
         yield Breach(column.name, problem, len(odd), _examples(odd))
 
 
-def _value_breaches(frame: pd.DataFrame, columns: Sequence[ColumnContract]) -> Iterator[Breach]:
+def _value_breaches(frame: pd.DataFrame, columns: Sequence[Column]) -> Iterator[Breach]:
     import pandera.pandas as pa
 
     schema = pa.DataFrameSchema({column.name: _pandera_column(column) for column in columns})
@@ -164,7 +164,7 @@ def _value_breaches(frame: pd.DataFrame, columns: Sequence[ColumnContract]) -> I
 _PROBLEMS = {"not_nullable": "is null and may not be"}
 
 
-def _pandera_column(column: ColumnContract) -> pa.Column:
+def _pandera_column(column: Column) -> pa.Column:
     import pandera.pandas as pa
 
     checks = []

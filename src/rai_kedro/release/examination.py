@@ -149,7 +149,4 @@ def _is_audited(contract: Path) -> bool:
     """Say whether a column is assessed for fairness; without one there is no gap to measure."""
     content = json.loads(contract.read_text(encoding="utf-8"))
     columns = [column for held in content.get("datasets", {}).values() for column in held.get("columns", {}).values()]
-    return any(
-        column.get("use") in {"audit", "mitigation"} or column.get("is_risky") or column.get("is_demographic")
-        for column in columns
-    )
+    return any(column.get("use") in {"audit", "mitigation"} or column.get("flags") for column in columns)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from rai_kedro.contract.columns import GovernedColumn
 from rai_kedro.fairness.estimates import Disparity
 from rai_kedro.fairness.grouping import JOIN
 from rai_kedro.fairness.verdicts import VerdictOutcome
 from rai_kedro.performance.figure import Figure
-from rai_kedro.report.card_contents import CardColumn, ModelCard
+from rai_kedro.report.card_contents import ModelCard
 from rai_kedro.report.fairness_view import (
     SMALL_GROUP,
     VerdictLine,
@@ -185,7 +186,7 @@ def _list_flagged_columns(card: ModelCard) -> Iterator[AttentionPoint]:
         yield AttentionPoint("Flagged column in the model", text, "columns")
 
 
-def _describe_use(column: CardColumn) -> str:
+def _describe_use(column: GovernedColumn) -> str:
     if column.is_label:
         return "is what the model learns to predict"
     if column.use == "mitigation":

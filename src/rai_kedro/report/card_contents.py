@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
+from rai_kedro.contract.columns import GovernedColumn
 from rai_kedro.intervals.estimate import refuse_non_finite
 from rai_kedro.performance.figure import Figure as PerformanceFigure
 from rai_kedro.report.card_base import CardPart, ModelCardError
@@ -21,12 +22,10 @@ if TYPE_CHECKING:
 __all__ = [
     "CANDIDATE_STATUS",
     "CarbonFigure",
-    "CardColumn",
     "CardWithFigures",
     "Estimator",
     "FairnessRecord",
     "Identity",
-    "Justification",
     "Lanes",
     "MitigationRecord",
     "ModelCard",
@@ -147,48 +146,6 @@ class TrainingData(CardPart):
 
 
 @dataclass(frozen=True)
-class Justification(CardPart):
-    """Why a flagged column may be used: by whom, for what reason, until which day (``"YYYY-MM-DD"``)."""
-
-    by: str
-    reason: str
-    until: str | None
-
-
-@dataclass(frozen=True)
-class CardColumn(CardPart):
-    """One governed column: what it is, what it may be used for, its flags, and whether the model uses it."""
-
-    dataset: str
-    name: str
-    type: str
-    description: str
-    use: str
-    is_risky: bool
-    is_demographic: bool
-    risk: str
-    justification: Justification | None
-    model_uses: bool
-
-    @property
-    def flags(self) -> tuple[str, ...]:
-        """The flags the column carries, as words."""
-        words = (("risky", self.is_risky), ("demographic", self.is_demographic))
-        return tuple(word for word, is_set in words if is_set)
-
-    @property
-    def is_label(self) -> bool:
-        """Whether it is what the model learns to predict: the column of the label store that is used."""
-        return self.model_uses and self.dataset.rpartition(".")[2] == "label_store"
-
-    @property
-    def place(self) -> str:
-        """Say whether and as what it is in the model."""
-        by_mitigation = "its mitigation" if self.use == "mitigation" else "yes"
-        return "as label" if self.is_label else by_mitigation if self.model_uses else "no"
-
-
-@dataclass(frozen=True)
 class Lanes(CardPart):
     """Names of the columns by what happens to them.
 
@@ -264,7 +221,7 @@ class ModelCard(CardPart):
     estimator: Estimator
     uses: Uses
     data: TrainingData
-    columns: tuple[CardColumn, ...]
+    columns: tuple[GovernedColumn, ...]
     lanes: Lanes
     performance: tuple[PerformanceFigure, ...]
     fairness: FairnessRecord | None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import date
 
+from rai_kedro.contract.columns import GovernedColumn
+from rai_kedro.contract.profile import ColumnProfile
 from rai_kedro.report.page import render_page
-from rai_kedro.report.rows import ProfileRow, RegisterRow, read_profile, read_register
 
 _SPARK_WIDTH, _SPARK_HEIGHT = 100.0, 20.0
 
@@ -19,15 +19,15 @@ class ColumnHistory:
 
     dataset: str
     name: str
-    rows: tuple[ProfileRow, ...]
+    rows: tuple[ColumnProfile, ...]
 
     @property
-    def first(self) -> ProfileRow:
+    def first(self) -> ColumnProfile:
         """The earliest month."""
         return self.rows[0]
 
     @property
-    def last(self) -> ProfileRow:
+    def last(self) -> ColumnProfile:
         """The latest month."""
         return self.rows[-1]
 
@@ -79,47 +79,39 @@ class ColumnHistory:
 
 
 def render_governance_page(
-    register: Sequence[Mapping[str, Any]], profile: Sequence[Mapping[str, Any]], *, use_case: str, as_of: str
+    register: Sequence[GovernedColumn], profile: Sequence[ColumnProfile], *, use_case: str, as_of: date
 ) -> str:
     """Render the governance report as one self-contained HTML page.
 
     Args:
-        register: One mapping per governed column; keys: dataset, column, type, description, use, is_risky,
-            is_demographic, risk, owner, purpose, justification (mapping by, reason, until; or ``None``) and
-            model_uses.
-        profile: One mapping per column and month; keys: dataset, column, month, rows, missing_share, mean,
-            sd, minimum, maximum, distinct and top (mapping category to rows, most frequent first; or
-            ``None``).
+        register: Every governed column.
+        profile: One description per column and month.
         use_case: Name of the use case.
-        as_of: Day from which the days left of a justification are counted, ISO 8601.
+        as_of: Day from which the days left of a justification are counted.
 
     Returns:
         HTML that fetches nothing.
-
-    Raises:
-        ReportRowError: A row lacks a key or has a value of the wrong kind.
     """
-    rows, months = read_register(register), read_profile(profile)
-    flagged = [row for row in rows if row.flags]
-    used = [row for row in rows if row.model_uses and not row.is_label]
+    flagged = [row for row in register if row.flags]
+    used = [row for row in register if row.model_uses and not row.is_label]
     return render_page(
         "governance.html.j2",
         {},
         use_case=use_case,
-        today=datetime.fromisoformat(as_of).date(),
-        register=rows,
-        datasets=list(dict.fromkeys(row.dataset for row in rows)),
+        today=as_of,
+        register=register,
+        datasets=list(dict.fromkeys(row.dataset for row in register)),
         flagged=flagged,
         used=used,
         flagged_used=[row for row in used if row.flags],
-        columns=_collect_histories(rows, months),
-        months=sorted({row.month for row in months}),
+        columns=_collect_histories(register, profile),
+        months=sorted({row.month for row in profile}),
     )
 
 
-def _collect_histories(register: Sequence[RegisterRow], profile: Sequence[ProfileRow]) -> list[ColumnHistory]:
+def _collect_histories(register: Sequence[GovernedColumn], profile: Sequence[ColumnProfile]) -> list[ColumnHistory]:
     """Group the profile by column, in the order of the register, columns unknown to it last."""
-    by_column: dict[tuple[str, str], list[ProfileRow]] = {(row.dataset, row.column): [] for row in register}
+    by_column: dict[tuple[str, str], list[ColumnProfile]] = {(row.dataset, row.name): [] for row in register}
     for row in profile:
         by_column.setdefault((row.dataset, row.column), []).append(row)
     return [

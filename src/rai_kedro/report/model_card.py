@@ -8,20 +8,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from platform import python_version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter, ValidationError
 
+from rai_kedro.contract.columns import GovernedColumn
 from rai_kedro.performance.figure import Figure as PerformanceFigure
 from rai_kedro.report.attention import list_attention
 from rai_kedro.report.card_contents import (
     CANDIDATE_STATUS,
     CarbonFigure,
-    CardColumn,
     Estimator,
     FairnessRecord,
     Identity,
-    Justification,
     Lanes,
     MitigationRecord,
     ModelCard,
@@ -33,7 +32,6 @@ from rai_kedro.report.card_contents import (
 from rai_kedro.report.card_mitigation import describe_mitigation
 from rai_kedro.report.fairness_view import describe_gate, view_fairness
 from rai_kedro.report.page import render_markdown_page, render_page
-from rai_kedro.report.rows import RegisterRow, read_register
 from rai_kedro.words import format_interval, format_share
 
 if TYPE_CHECKING:
@@ -42,12 +40,10 @@ if TYPE_CHECKING:
 __all__ = [
     "CANDIDATE_STATUS",
     "CarbonFigure",
-    "CardColumn",
     "CardParts",
     "Estimator",
     "FairnessRecord",
     "Identity",
-    "Justification",
     "Lanes",
     "MitigationRecord",
     "ModelCard",
@@ -94,7 +90,7 @@ class CardParts:
         estimator: The estimator as registered, see `rai_kedro.report.fitted_model`.
         uses: Intended and out-of-scope use.
         data: Where the training data came from.
-        register: Risk register rows of the use case; keys as in `rows.read_register`.
+        register: Every governed column of the use case.
         performance: Measured figures of the model.
         fairness: What was found of fairness and what the gate says; None where nothing was measured.
         questionnaire: Why these metrics were chosen.
@@ -109,7 +105,7 @@ class CardParts:
     estimator: Estimator
     uses: Uses
     data: TrainingData
-    register: Sequence[Mapping[str, Any]]
+    register: Sequence[GovernedColumn]
     performance: Sequence[PerformanceFigure]
     fairness: FairnessRecord | None
     questionnaire: QuestionnaireRecord
@@ -132,18 +128,16 @@ def build_model_card(parts: CardParts) -> ModelCard:
         The card; its review status is that of a candidate.
 
     Raises:
-        ReportRowError: A register row lacks a key or has a value of the wrong kind.
         ModelCardError: A package is not installed.
     """
-    rows = read_register(parts.register)
     has_intervals = any(estimate.lower is not None for estimate in parts.performance)
     return ModelCard(
         identity=parts.identity,
         estimator=parts.estimator,
         uses=parts.uses,
         data=parts.data,
-        columns=tuple(row.to_card_column() for row in rows),
-        lanes=_read_lanes(rows),
+        columns=tuple(parts.register),
+        lanes=_read_lanes(parts.register),
         performance=tuple(parts.performance),
         fairness=parts.fairness,
         questionnaire=parts.questionnaire,
@@ -283,13 +277,13 @@ def _unreadable(what: str, where: str, example: str) -> ModelCardError:
     )
 
 
-def _read_lanes(rows: Sequence[RegisterRow]) -> Lanes:
+def _read_lanes(rows: Sequence[GovernedColumn]) -> Lanes:
     return Lanes(
-        model=tuple(row.column for row in rows if row.model_uses and not row.is_label and row.use != "mitigation"),
-        audit=tuple(row.column for row in rows if row.use in ("audit", "mitigation") and not row.model_uses),
-        forbidden=tuple(row.column for row in rows if row.use == "forbidden"),
-        label=tuple(row.column for row in rows if row.is_label),
-        mitigation=tuple(row.column for row in rows if row.use == "mitigation" and row.model_uses),
+        model=tuple(row.name for row in rows if row.model_uses and not row.is_label and row.use != "mitigation"),
+        audit=tuple(row.name for row in rows if row.use in ("audit", "mitigation") and not row.model_uses),
+        forbidden=tuple(row.name for row in rows if row.use == "forbidden"),
+        label=tuple(row.name for row in rows if row.is_label),
+        mitigation=tuple(row.name for row in rows if row.use == "mitigation" and row.model_uses),
     )
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from rai_kedro.contract.columns import Contract
-from rai_kedro.contract.profile import profile_month
+from rai_kedro.contract.columns import Contract, GovernedColumn
+from rai_kedro.contract.profile import ColumnProfile, profile_month
 from rai_kedro.contract.register import build_register
 from rai_kedro.frames import Store
 
@@ -17,7 +17,7 @@ def register_risks(
     # A column asked for without being allowed is listed as asked for: the officer sees it here, training refuses it.
     asked = features or contract.datasets["feature_store"].with_use("model")
     register = build_register(contract, asked, target)
-    return [row.to_dict() for row in register], contract.model_dump(mode="json")
+    return [column.to_dict() for column in register], contract.to_dict()
 
 
 def profile_stores(feature_store: Store, label_store: Store, contract: Contract) -> list[dict[str, Any]]:
@@ -35,4 +35,9 @@ def render_governance(register: list[dict[str, Any]], profile: list[dict[str, An
     """Put register and profile onto one readable page."""
     from rai_kedro.report.governance_page import render_governance_page
 
-    return render_governance_page(register, profile, use_case=contract.use_case, as_of=contract.as_of.isoformat())
+    return render_governance_page(
+        [GovernedColumn.from_dict(column) for column in register],
+        [ColumnProfile.from_dict(month) for month in profile],
+        use_case=contract.use_case,
+        as_of=contract.as_of,
+    )

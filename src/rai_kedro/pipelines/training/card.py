@@ -83,7 +83,7 @@ def compose_card(
                 fingerprint=measured.data_fingerprint,
                 git_commit=version.git_commit,
             ),
-            register=[row.to_dict() for row in register],
+            register=register,
             performance=[Figure.from_dict(estimate) for estimate in measured.performance],
             fairness=FairnessRecord(
                 assessment=Assessment.from_dict(measured.fairness_assessment),
