@@ -3,7 +3,6 @@ from __future__ import annotations
 import re
 import subprocess
 from pathlib import Path
-from typing import Any
 
 from rai_kedro.contract.columns import GovernedColumn
 from rai_kedro.fairness.verdicts import GateDecision
@@ -45,7 +44,7 @@ def test_flagged_model_column_without_justification_is_said(card: ModelCard) -> 
 
 
 def test_flagged_label_is_called_a_label(card: ModelCard) -> None:
-    label = replace(card.columns[-1], is_risky=True)
+    label = replace(card.columns[-1], flags=("risky",))
     (text,) = texts_about(replace(card, columns=(label,)), "Flagged column in the model")
     assert text.startswith("MEDV is flagged risky and is what the model learns to predict")
 

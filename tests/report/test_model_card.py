@@ -43,7 +43,7 @@ class TestBuilding:
     def test_column_that_a_mitigation_may_read_is_audited_unless_predictions_need_it(self, parts: CardParts) -> None:
         row = parts.register[2].model_copy(update={"name": "race", "use": "mitigation"})
         free, needed = (
-            build_model_card(replace(parts, register=[*parts.register, row | {"model_uses": uses}])).lanes
+            build_model_card(replace(parts, register=[*parts.register, replace(row, model_uses=uses)])).lanes
             for uses in (False, True)
         )
         assert free.audit == ("B", "race")
