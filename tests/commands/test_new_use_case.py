@@ -171,8 +171,9 @@ def test_accepting_decides_as_proposed_and_changes_nothing_else(make: Make, proj
     was, now = (yaml.safe_load("\n".join(lines)) for lines in (before, after))
     for column in now["rents.feature_store"]["metadata"]["rai"]["columns"].items():
         kept = was["rents.feature_store"]["metadata"]["rai"]["columns"][column[0]]
-        same = ("type", "range", "categories", "nullable", "description", "is_demographic")
+        same = ("type", "range", "categories", "nullable", "description")
         assert {key: column[1].get(key) for key in same} == {key: kept.get(key) for key in same}
+        assert [flag for flag in column[1]["flags"] if flag != "risky"] == kept["flags"][1:]
 
 
 def test_accepting_leaves_what_a_person_wrote(make: Make, project: Path) -> None:
@@ -188,8 +189,7 @@ def test_accepting_leaves_what_a_person_wrote(make: Make, project: Path) -> None
     decided = """own_month:     # as the landlord told us
           type: integer
           description: when the contract began
-          is_risky: true
-          is_demographic: false
+          flags: [risky]
           risk: foretells who moves often
           use: audit"""
     file.write_text(text[: text.index("Geschlecht:")] + mine[:start] + decided + mine[end:], encoding="utf-8")
