@@ -6,9 +6,9 @@ from collections.abc import Callable, Container
 from pathlib import Path
 
 from kedro.pipeline import Pipeline
-from kedro.utils import find_kedro_project
 
 from rai_kedro.contract.reading import entries_of, find_use_cases
+from rai_kedro.files import project_folder
 from rai_kedro.pipelines import governance, ingestion, monitoring, simulation, training
 
 # Each is made from the names in the use case's own catalogue.
@@ -53,4 +53,5 @@ def _in_namespace(stage: Pipeline, use_case: str, name: str) -> Pipeline:
 
 
 def _project_path() -> Path:
-    return find_kedro_project(Path.cwd()) or Path(__file__).resolve().parents[2]
+    folder = project_folder()
+    return folder if (folder / "conf" / "base").is_dir() else Path(__file__).resolve().parents[2]

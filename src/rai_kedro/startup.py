@@ -2,10 +2,10 @@
 
 import atexit
 import gc
+import locale
 import logging
 import os
 import sys
-from io import TextIOWrapper
 from pathlib import Path
 
 from rai_kedro.files import project_folder
@@ -19,17 +19,27 @@ def prepare() -> None:
     Loading kedro-mlflow raises a warning meant for its own authors, at every command and past every warning filter:
     warnings go through the log, where conf/logging.yml decides what is shown.
     """
+    _require_utf8()
     _log_as_project()
     logging.captureWarnings(capture=True)
-    for stream in (sys.stdout, sys.stderr):
-        # A locale without UTF-8 must not end a command at a dash or at somebody's name.
-        if isinstance(stream, TextIOWrapper) and stream.encoding.lower().replace("-", "") != "utf8":
-            stream.reconfigure(errors="backslashreplace")
     # Imports make over a million objects that stay until the end. With Python's own thresholds the collector walks
     # through them over a thousand times, and a last time when the process ends; what it would free then, the
     # operating system frees. Together that is four of thirty seconds (docs/benchmarks.md).
     gc.set_threshold(*_GC_THRESHOLDS)
     atexit.register(gc.freeze)
+
+
+def _require_utf8() -> None:
+    """Start the command anew in Python's UTF-8 mode where the locale has no UTF-8.
+
+    Kedro's datasets write text in the encoding of the locale: files would differ by machine, and a dash or somebody's
+    name would end a run. Only a command is started anew, never a notebook or a program that uses this package.
+    """
+    is_command = Path(sys.argv[0]).name in {"kedro", "rai-kedro"} and bool(sys.orig_argv)
+    if not is_command or locale.getpreferredencoding(do_setlocale=False).lower().replace("-", "") == "utf8":
+        return
+    sys.stdout.flush()
+    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, "PYTHONUTF8": "1"})  # noqa: S606
 
 
 def _log_as_project() -> None:

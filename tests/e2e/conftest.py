@@ -63,12 +63,15 @@ class KedroCommands:
         )
         assert self._answer() == {"ready": True}
 
-    def start(self, folder: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> int:
-        """Start a command and return its process id."""
+    def start(
+        self, folder: Path, *arguments: str, environment: Mapping[str, str] | None = None, file_limit: int | None = None
+    ) -> int:
+        """Start a command and return its process id; with a limit in bytes, as `ulimit -f` sets one."""
         request = {
             "folder": str(folder),
             "arguments": arguments,
             "environment": dict(environment or {}),
+            "file_limit": file_limit,
             "output": str(self._log),
         }
         self._say(json.dumps(request))
@@ -79,6 +82,10 @@ class KedroCommands:
         self._say("")
         code = int(self._answer()["code"])
         return Outcome(code, self._log.read_text(encoding="utf-8"), time.monotonic() - started)
+
+    def output(self) -> str:
+        """Return what the command that was started last has printed so far."""
+        return self._log.read_text(encoding="utf-8") if self._log.exists() else ""
 
     def close(self) -> None:
         """Let the process end."""
@@ -136,10 +143,10 @@ class Project:
     def database(self) -> Path:
         return self.root / "data" / "mlflow_test.db"
 
-    def kedro(self, *arguments: str, environment: Mapping[str, str] | None = None, folder: str = "") -> Outcome:
+    def kedro(self, *arguments: str, folder: str = "", **settings: Any) -> Outcome:
         """Run a command to its end, in the project's folder or one below it."""
         started = time.monotonic()
-        self.commands.start(self.root / folder, *arguments, environment=environment)
+        self.commands.start(self.root / folder, *arguments, **settings)
         return self.commands.wait(started)
 
     def succeed(self, *arguments: str) -> Outcome:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import resource
 import sys
 import traceback
 from importlib import import_module
@@ -81,6 +82,8 @@ def _run(request: dict[str, Any]) -> None:
         os.dup2(output, 2)
         os.chdir(request["folder"])
         os.environ.update(request["environment"])
+        if request["file_limit"] is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (request["file_limit"],) * 2)
         _obey_permissions()
         sys.argv = ["kedro", *request["arguments"]]
         _start_kedro()

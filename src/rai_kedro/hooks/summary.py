@@ -53,11 +53,11 @@ def _describe_candidate(use_case: str, catalog: DataCatalog, name: str) -> list[
     client = MlflowClient()
     # As an approval asks it, so that what is proposed here is what works.
     gate = judge_gate(client, client.get_model_version(version.name, version.version))
-    outcome = gate.decision.outcome
+    outcome, count = gate.decision.outcome, count_verdicts(gate.decision)
     return [
         _row("candidate", f"{version.name} version {version.version}", "MLflow, alias 'candidate'"),
         _row("fairness", f"gate: {in_words(outcome)}", f"kedro rai gate --use-case {use_case}"),
-        *([] if outcome == PASSED else [_row("", count_verdicts(gate.decision), "")]),
+        *([] if outcome == PASSED else [_row("", said, "") for said in gate.decision.problems or [count]]),
         _row("", "waits for a review:", ""),
         f"{'':<14}{approve_command(version.name, version.version, passed=outcome == PASSED)}",
     ]
