@@ -1,6 +1,6 @@
 """The commands of this project without Kedro's own: ``python -m rai_kedro`` and the console script ``rai-kedro``.
 
-For an installed wheel: run it in a folder that holds ``conf`` (unpacked from what ``kedro package`` makes) and ``data``.
+For an installed wheel: run it in a folder with ``conf`` (unpacked from what ``kedro package`` makes) and ``data``.
 """
 
 from __future__ import annotations
