@@ -96,7 +96,7 @@ def describe_configured(parameters: Any, catalog_file: Path) -> ModelAtHand:
         The model at hand; None wherever the parameters say nothing yet.
     """
     from rai_kedro.contract.reading import read_contract
-    from rai_kedro.mitigation.model_at_hand import describe_model
+    from rai_kedro.mitigation.methods import describe_model
     from rai_kedro.modelling.estimator import EstimatorConfig, build_estimator
 
     contract = read_contract(catalog_file, as_of=datetime.now(UTC).date())

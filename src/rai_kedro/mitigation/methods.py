@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from datetime import date
 from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, Final
 
+from rai_kedro.contract.columns import DatasetContract
+from rai_kedro.contract.lanes import permits_mitigation
 from rai_kedro.fairness.metrics import Task
 from rai_kedro.mitigation.sensitive import Column, MitigationError
-from rai_kedro.questionnaire.mapping import MappedMethod, load_mapping
+from rai_kedro.questionnaire.mapping import MappedMethod, ModelAtHand, load_mapping
 
 METHODS: Final[Mapping[str, MappedMethod]] = {
     name: method for name, method in load_mapping().methods.items() if method.provided
@@ -142,6 +145,29 @@ def make_method(name: str, base_estimator: Any, parameters: Mapping[str, Any], s
         error.where = f"methods, parameters of {name}, {(error.where or '').removeprefix('parameter ')}"
         raise
     return model
+
+
+def describe_model(estimator: Any | None, store: DatasetContract, *, on: date) -> ModelAtHand:
+    """Find out what decides whether a method applies: the estimator, and what the contract permits.
+
+    Args:
+        estimator: The configured estimator; None if none is configured yet.
+        store: Contract of the feature store.
+        on: Day against which justifications are judged.
+    """
+    from sklearn.base import is_classifier, is_regressor
+    from sklearn.utils.validation import has_fit_parameter
+
+    sensitive = (name for name, column in store.columns.items() if column.flags or column.use == "mitigation")
+    permitted = tuple(name for name in sensitive if permits_mitigation(store, name, on=on))
+    if estimator is None:
+        return ModelAtHand(permitted=permitted)
+    return ModelAtHand(
+        task="regression" if is_regressor(estimator) else "classification" if is_classifier(estimator) else None,
+        takes_sample_weight=has_fit_parameter(estimator, "sample_weight"),
+        gives_scores=hasattr(estimator, "predict_proba"),
+        permitted=permitted,
+    )
 
 
 def load_builder(path: str) -> Any:

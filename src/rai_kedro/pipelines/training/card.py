@@ -8,7 +8,7 @@ from rai_kedro.contract.register import build_register
 from rai_kedro.fairness.assessment import Assessment
 from rai_kedro.fairness.verdicts import GateDecision
 from rai_kedro.hooks.carbon import NOT_MEASURED
-from rai_kedro.mitigation.model_at_hand import describe_model
+from rai_kedro.mitigation.methods import describe_model
 from rai_kedro.modelling.estimator import build_estimator
 from rai_kedro.performance.figure import Figure
 from rai_kedro.pipelines.training.nodes import Measured

@@ -1,0 +1,185 @@
+"""The comparison from a notebook: plain arrays, Series and data frames in, the engine of the pipeline behind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from rai_kedro.fairness.estimates import DisparityKind
+from rai_kedro.fairness.grouping import GroupingSpec
+from rai_kedro.fairness.metrics import find_metric
+from rai_kedro.fairness.request import FairnessSpec, check_request
+from rai_kedro.mitigation.compared import Comparison
+from rai_kedro.mitigation.comparing import ComparisonRequest, ConfiguredMethod, compare_methods
+from rai_kedro.mitigation.fitting import Rows
+from rai_kedro.mitigation.methods import METHODS, applicable
+from rai_kedro.mitigation.sensitive import MitigationError
+
+Methods = str | Sequence[str | ConfiguredMethod] | Mapping[str, Mapping[str, Any]]
+
+
+def compare(  # noqa: PLR0913 - the face of the room: every setting by its name
+    estimator: Any,
+    X_train: Any,
+    y_train: Any,
+    X_test: Any,
+    y_test: Any,
+    *,
+    sensitive_features: Any = None,
+    sensitive_features_train: Any = None,
+    sensitive_features_test: Any = None,
+    metric: str = "demographic_parity",
+    kind: DisparityKind | None = None,
+    performance: str | None = None,
+    tolerance: float = 0.02,
+    methods: Methods = "applicable",
+    sensitive_at_prediction: bool = False,
+    alternatives: Mapping[str, Any] | None = None,
+    choose: str | None = None,
+    cuts: Sequence[float] | None = None,
+    level: float = 0.95,
+) -> Comparison:
+    """Fit mitigations of a model on the same rows, compare them on the same test rows, and choose one.
+
+    Args:
+        estimator: A scikit-learn classifier with ``predict_proba``, a regressor, or a Pipeline that ends with one.
+        X_train: Features to fit on, shape (rows, columns): an array or a data frame.
+        y_train: Labels, shape (rows,); of a classifier 0 and 1, with 1 the favourable outcome.
+        X_test: Features to compare on.
+        y_test: Their labels.
+        sensitive_features: The sensitive column of training and test rows: a Series, or a data frame of one column, in
+            which the index of both ``X_train`` and ``X_test`` is found. Otherwise give the next two.
+        sensitive_features_train: The sensitive column of the training rows, shape (rows,).
+        sensitive_features_test: That of the test rows.
+        metric: Fairness metric that decides, by any of its names.
+        kind: ``difference``, ``ratio`` or a distance; by default the metric's first.
+        performance: accuracy, AUC, Brier score, MAE or R2; by default accuracy, or R2 of a regression.
+        tolerance: Loss of performance that is accepted, in its unit.
+        methods: ``"applicable"``: every method that serves the metric and suits the model; else names, or names with
+            their parameters.
+        sensitive_at_prediction: Whether predictions may read the sensitive column. If not, methods that need it are
+            left out or refused, and the post-processed model is there for the view only.
+        alternatives: Further unmitigated models by name; the best of all is the one post-processed.
+        choose: Name of the model to choose whatever the rule says.
+        cuts: Cut points of a continuous sensitive column; by default its median on the training rows.
+        level: Confidence level of every interval.
+
+    Returns:
+        The comparison: ``chosen``, ``reason``, ``estimators``, ``to_frame()``, ``plot()``, ``to_dict()``.
+
+    Raises:
+        RaiError: An argument does not serve; ``where`` names it.
+    """
+    features = _read_features(X_train, "X_train"), _read_features(X_test, "X_test")
+    given = sensitive_features, (sensitive_features_train, sensitive_features_test)
+    sensitive = _read_sensitive(*given, features)
+    column = str(sensitive[0].name)
+    named = GroupingSpec(columns=(column,), cuts={} if cuts is None else {column: tuple(cuts)})
+    fairness = FairnessSpec(groupings=(named,), metrics=(find_metric(metric).name,), level=level)
+    request = ComparisonRequest(
+        estimator=estimator,
+        sensitive_column=column,
+        fairness=fairness,
+        permitted=sensitive_at_prediction,
+        kind=kind,
+        performance=performance,
+        tolerance=tolerance,
+        configured=choose,
+        alternatives=alternatives or {},
+        level=level,
+    )
+    check_request(fairness, request.task, has_score=hasattr(estimator, "predict_proba"))
+    request = ComparisonRequest(**(vars(request) | {"methods": _list_methods(methods, request)}))
+    train, test = (
+        Rows(part, _read_target(target, part, name, request.task), known.to_frame())
+        for part, target, name, known in zip(features, (y_train, y_test), ("y_train", "y_test"), sensitive, strict=True)
+    )
+    return compare_methods(request, train, test)
+
+
+def _list_methods(methods: Methods, request: ComparisonRequest) -> tuple[ConfiguredMethod, ...]:
+    metric = request.fairness.metrics[0]
+    if methods == "applicable":
+        at_hand: dict[str, Any] = {"permitted": request.permitted, "metric": metric}
+        names = [name for name in METHODS if applicable(name, request.task, request.estimator, **at_hand) is None]
+        return tuple(ConfiguredMethod(name) for name in names)
+    if isinstance(methods, str):
+        return (ConfiguredMethod(methods),)
+    if isinstance(methods, Mapping):
+        return tuple(ConfiguredMethod(name, parameters or {}) for name, parameters in methods.items())
+    return tuple(one if isinstance(one, ConfiguredMethod) else ConfiguredMethod(one) for one in methods)
+
+
+def _as_pandas(values: Any) -> Any:
+    return values.to_pandas() if hasattr(values, "to_pandas") else values
+
+
+def _read_features(X: Any, name: str) -> pd.DataFrame:
+    X = _as_pandas(X)
+    if isinstance(X, pd.DataFrame):
+        return X
+    table = np.asarray(X)
+    if table.ndim != 2:  # noqa: PLR2004 - rows and columns
+        raise _refuse(name, "is not a table of rows and columns", f"shape {table.shape}", "give a data frame")
+    return pd.DataFrame(table, columns=[f"x{at}" for at in range(table.shape[1])])
+
+
+def _read_target(y: Any, X: pd.DataFrame, name: str, task: str) -> pd.Series[Any]:
+    values = np.asarray(_as_pandas(y))
+    if values.shape != (len(X),):
+        raise _refuse(name, f"does not have one label for each row of X{name[1:]}", f"shape {values.shape}", "give it")
+    if task == "regression":
+        return pd.Series(values.astype(float), index=X.index, name="label")
+    different = pd.unique(values)
+    if pd.isna(different).any() or not set(different) <= {0, 1}:
+        example = ", ".join(map(repr, different.tolist()[:5]))
+        raise _refuse(name, "has other labels than 0 and 1", example, "write the favourable outcome as 1, the other 0")
+    return pd.Series(values.astype(int), index=X.index, name="label")
+
+
+def _read_sensitive(both: Any, parts: tuple[Any, Any], features: tuple[pd.DataFrame, ...]) -> list[pd.Series[Any]]:
+    if (both is None) == (parts[0] is None) or (parts[0] is None) != (parts[1] is None):
+        raise _refuse(
+            "sensitive_features",
+            "has to be given once: for all rows, or as sensitive_features_train and sensitive_features_test",
+            None,
+            "give one Series whose index has all rows, or the two parts",
+        )
+    if both is None:
+        named = zip(parts, features, ("sensitive_features_train", "sensitive_features_test"), strict=True)
+        found = [_read_column(part, name, X) for part, X, name in named]
+        return [found[0], found[1].rename(str(found[0].name))]
+    whole = _read_column(both, "sensitive_features", None)
+    rows = [X.index for X in features]
+    if not whole.index.is_unique or not all(index.isin(whole.index).all() for index in rows):
+        missing = sum(int((~index.isin(whole.index)).sum()) for index in rows)
+        remedy = "give a Series on the index of the features, or the parts as sensitive_features_train and _test"
+        problem = "does not have each row of X_train and X_test once"
+        raise _refuse("sensitive_features", problem, f"{missing} rows are not in its index", remedy)
+    return [whole.loc[index] for index in rows]
+
+
+def _read_column(values: Any, name: str, X: pd.DataFrame | None) -> pd.Series[Any]:
+    values = _as_pandas(values)
+    if isinstance(values, pd.DataFrame):
+        if values.shape[1] != 1:
+            remedy = "give one column; to mitigate for intersections, join columns into one text column"
+            raise _refuse(name, "has more than one column", ", ".join(map(str, values.columns)), remedy)
+        values = values.iloc[:, 0]
+    plain = values if isinstance(values, pd.Series) else pd.Series(np.asarray(values), name="sensitive_feature")
+    if X is None:
+        return _name(plain)
+    if len(plain) != len(X):
+        raise _refuse(name, "is not of the same rows as the features", f"{len(plain)} of {len(X)} rows", "give them")
+    return _name(plain.set_axis(X.index))
+
+
+def _name(column: pd.Series[Any]) -> pd.Series[Any]:
+    return column.rename(str(column.name) if column.name is not None else "sensitive_feature")
+
+
+def _refuse(argument: str, problem: str, example: str | None, remedy: str) -> MitigationError:
+    return MitigationError(f"'{argument}' {problem}.", where=argument, example=example, remedy=remedy)
