@@ -7,10 +7,13 @@ import pytest
 from rai_kedro.intervals.estimate import Estimate
 from rai_kedro.words import (
     describe_validity,
+    escape_html,
+    escape_markdown,
     format_interval,
     format_moment,
     format_number,
     format_share,
+    show_plainly,
 )
 
 
@@ -77,3 +80,24 @@ def test_validity_counts_the_last_day_in(until: str, text: str) -> None:
 
 def test_moment_is_written_to_the_minute_with_its_zone() -> None:
     assert format_moment("2024-05-01T12:00:31+00:00") == "2024-05-01 12:00 UTC"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Zoë O'Neill, 北京", "Zoë O'Neill, 北京"),
+        ("ok\x1b[2K\rfake", r"ok\x1b[2K fake"),
+        ("two\nlines\tand a tab", "two lines and a tab"),
+        ("admin\u202etxt", r"admin\u202etxt"),
+        ("pay\u200bload\ufeff", r"pay\u200bload\ufeff"),
+    ],
+)
+def test_what_shows_nothing_is_made_visible(text: str, shown: str) -> None:
+    assert show_plainly(text) == shown
+
+
+def test_texts_are_escaped_for_where_they_are_shown() -> None:
+    attack = '<b a="1">*x* [a](javascript:1) | `c` _d_\n# no heading'
+    assert escape_html(attack).startswith("&lt;b a=&quot;1&quot;&gt;*x*")
+    assert escape_markdown(attack) == (r'&lt;b a="1"&gt;\*x\* [a\](javascript:1) \| \`c\` \_d\_ # no heading')
+    assert escape_markdown("3.33 [2.90, 3.78] of serum_sodium") == "3.33 [2.90, 3.78] of serum_sodium"

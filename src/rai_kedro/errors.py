@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from rai_kedro.words import make_visible
+
 
 class RaiError(Exception):
     """An error that fits on one screen: what, where, how many, an example, what to do next.
@@ -40,12 +42,17 @@ class RaiError(Exception):
             "example": self.example,
             "do next": self.remedy,
         }
-        lines = [f"  {label + ':':<10}{text}" for label, text in parts.items() if text]
-        return "\n".join([self.what, *lines])
+        lines = [f"  {label + ':':<10}{_show(text)}" for label, text in parts.items() if text]
+        return "\n".join([_show(self.what), *lines])
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Survive the trip out of a worker process, which keyword-only arguments would break."""
         return _rebuild, (type(self), self.what, dict(self.__dict__))
+
+
+def _show(text: str) -> str:
+    """Keep the line breaks of a part, and show what from the data would show nothing or act on the terminal."""
+    return "\n".join(make_visible(line) for line in text.split("\n"))
 
 
 def _rebuild(kind: type[RaiError], what: str, state: dict[str, Any]) -> RaiError:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import math
+import re
 import unicodedata
 from collections.abc import Mapping
 from datetime import date, datetime
@@ -15,6 +17,9 @@ _DECIMALS_FROM = 0.01
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 # What the tag of the commit ends with where the code had changed since.
 UNCOMMITTED = " with uncommitted changes"
+# What acts as markup inside a line or cell; an interval's brackets and a column's underscore do not.
+_MARKDOWN = re.compile(r"([\\`*|~]|\](?=[(\[:])|(?<!\w)_|_(?!\w))")
+_SPACES = re.compile(r"\s+")
 NOT_KNOWN = "–"  # noqa: RUF001 - the dash of an empty table cell
 _LEAST_SHARE = 0.001
 
@@ -180,3 +185,18 @@ def has_letters(text: str) -> bool:
 
 def _is_hidden(character: str) -> bool:
     return unicodedata.category(character) in {"Cc", "Cf", "Cs", "Zl", "Zp"} or ord(character) in _UNSEEN
+
+
+def escape_html(text: object) -> str:
+    """Make a text from the data safe in HTML, quotes included, and in what plotly shows."""
+    return html.escape(show_plainly(text))
+
+
+def escape_markdown(text: object) -> str:
+    """Make a text from the data safe inside a line or cell of Markdown that may also be read as HTML."""
+    return _MARKDOWN.sub(r"\\\1", html.escape(show_plainly(text), quote=False))
+
+
+def show_plainly(text: object) -> str:
+    """Return a text in one line in which every character is seen; a line break is a space."""
+    return make_visible(_SPACES.sub(" ", str(text)))

@@ -25,6 +25,7 @@ from rai_kedro.monitoring import (
     remove_project,
     save_html,
 )
+from rai_kedro.monitoring.workspace import _EMBEDDED
 
 COLUMNS = ["CRIM", "LSTAT", "prediction"]
 MONTHS = ["2024-04", "2024-05"]
@@ -179,6 +180,13 @@ def test_text_of_the_data_cannot_run_in_the_report(tmp_path: Path) -> None:
     page = save_html(publish(tmp_path / "evidently", drift), tmp_path / "2024-05.html").read_text(encoding="utf-8")
     assert "&lt;/script&gt;" in page
     assert evil not in page
+
+
+def test_nothing_embedded_ends_the_script_it_stands_in(tmp_path: Path, months: Any) -> None:
+    page = save_html(publish(tmp_path / "evidently", months["2024-05"]), tmp_path / "2024-05.html")
+    embedded = [line for line in page.read_text(encoding="utf-8").split("\n") if _EMBEDDED.match(line)]
+    assert len(embedded) == 2
+    assert not any("<" in line for line in embedded)
 
 
 def test_nothing_is_left_beside_the_workspace(tmp_path: Path, months: Any) -> None:

@@ -12,6 +12,7 @@ from rai_kedro.errors import RaiError
 from rai_kedro.files import write_text
 from rai_kedro.release.card import attach_card, require_no_card
 from rai_kedro.report.card_contents import CardWithFigures
+from rai_kedro.words import escape_markdown
 
 if TYPE_CHECKING:
     from kedro_datasets._typing import JSONPreview
@@ -64,7 +65,8 @@ class ModelCardDataset(AbstractDataset[CardWithFigures, str]):
         for path, text in files.items():
             write_text(path, text)
         identity = data.card.identity
-        title = f"**{identity.model_name}**, version {identity.version} of `{identity.use_case}`: {identity.purpose}."
+        name, purpose = escape_markdown(identity.model_name), escape_markdown(identity.purpose)
+        title = f"**{name}**, version {identity.version} of `{identity.use_case}`: {purpose}."
         attach_card(self._registered_model_name, identity.version, identity.run_id, title, list(files))
 
     def load(self) -> str:

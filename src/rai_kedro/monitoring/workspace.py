@@ -9,6 +9,7 @@ that was lost is made again without the data. ``evidently ui --workspace <path>`
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 NAMESPACE = UUID("7c9d3a52-6f0e-5d0b-9c36-3f6a5f1d8e21")
 """Fixed and arbitrary; ids of projects are derived from it (UUID version 5, RFC 9562)."""
 # Evidently's names, without importing it to see whether anything is there.
+# The lines of a saved report on which Evidently puts what was measured.
+_EMBEDDED = re.compile(r"^    var (additional_graphs_)?metric_[0-9a-f]{32} = ")
 _SNAPSHOTS, _PROJECT, _DASHBOARD = "snapshots", "metadata.json", "dashboard.json"
 
 
@@ -113,8 +116,16 @@ def save_html(snapshot: Run, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     with staging_folder(path, "html") as staging:
         snapshot.save_html(str(staging / path.name))
+        _close_data_off(staging / path.name)
         move_into_place(staging / path.name, path)
     return path
+
+
+def _close_data_off(page: Path) -> None:
+    """See that no text of the data ends the script it is embedded in: Evidently writes it there as it is."""
+    lines = page.read_text(encoding="utf-8").split("\n")
+    safe = (line.replace("<", "\\u003c") if _EMBEDDED.match(line) else line for line in lines)
+    page.write_text("\n".join(safe), encoding="utf-8")
 
 
 def _snapshot(workspace_path: Path, project_name: str, month: str, model_version: str) -> Path:

@@ -8,7 +8,6 @@ it would be a place for a whole other page.
 from __future__ import annotations
 
 import hashlib
-import html
 import json
 import re
 from collections.abc import Iterable, Sequence
@@ -27,7 +26,7 @@ from rai_kedro.release.versions import (
     ReleaseError,
     find_version,
 )
-from rai_kedro.words import make_visible
+from rai_kedro.words import escape_html, escape_markdown, make_visible
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -158,7 +157,9 @@ def mark_card(client: MlflowClient, version: ModelVersion, status: str) -> str:
 
     number, run_id, unmarked = str(version.version), version.run_id or "", []
     description = (version.description or "").partition(_REVIEW_MARK)[0]
-    client.update_model_version(version.name, number, description=f"{description}{_REVIEW_MARK}{_escape(status, 'md')}")
+    client.update_model_version(
+        version.name, number, description=f"{description}{_REVIEW_MARK}{escape_markdown(status)}"
+    )
     digests = read_page_digests(client, version) or {}
     for ending in STATUS_LINES:
         name = card_file(number, ending)
@@ -180,7 +181,7 @@ def digest_page(text: str, ending: str) -> str:
 
 def mark_page(text: str, ending: str, status: str) -> str:
     """Return a page with a status in its line; ValueError if the page has none."""
-    return _replace_status(text, ending, _escape(status, ending))
+    return _replace_status(text, ending, escape_html(status) if ending == "html" else escape_markdown(status))
 
 
 def find_changed_page(client: MlflowClient, version: ModelVersion) -> str | None:
@@ -273,11 +274,6 @@ def _is_page(text: str, name: str, digest: str | None) -> bool:
 
 def _ending(name: str) -> str:
     return name.rpartition(".")[2]
-
-
-def _escape(status: str, ending: str) -> str:
-    words = make_visible(" ".join(status.split()))
-    return html.escape(words) if ending == "html" else re.sub(r"([\\`*_\[\]<>#|])", r"\\\1", words)
 
 
 def _replace_status(text: str, ending: str, shown: str) -> str:

@@ -7,10 +7,11 @@ a figure stays small however many rows there are. Blue and orange-red are from t
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from rai_kedro.words import escape_html
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -66,10 +67,10 @@ def draw_predictions(y_true: ArrayLike, y_pred: ArrayLike, *, unit: str = "", sp
     truth, prediction = np.asarray(y_true, dtype=np.float64), np.asarray(y_pred, dtype=np.float64)
     shown = np.unique(np.linspace(0, len(truth) - 1, min(len(truth), MAX_POINTS)).astype(int))
     part = "" if len(shown) == len(truth) else f", {len(shown):,} shown"
-    figure = start_figure(f"Prediction against label, {escape(split)} split ({len(truth):,} rows{part})")
+    figure = start_figure(f"Prediction against label, {escape_html(split)} split ({len(truth):,} rows{part})")
     points = {"color": BLUE, "size": 6, "opacity": 0.6}
     x, y = _round(truth[shown]), _round(prediction[shown])
-    figure.add_trace(go.Scatter(x=x, y=y, mode="markers", marker=points, name=f"{escape(split)} rows"))
+    figure.add_trace(go.Scatter(x=x, y=y, mode="markers", marker=points, name=f"{escape_html(split)} rows"))
     both = np.concatenate([truth, prediction])
     ends = _round(np.array([both.min(), both.max()]))
     line = {"color": GREY, "dash": "dash", "width": 1.5}
@@ -96,7 +97,7 @@ def draw_roc(y_true: ArrayLike, score: ArrayLike, *, split: str = "test") -> Fig
 
     points = np.array(list(iterate_roc(np.asarray(y_true, dtype=np.float64), np.asarray(score, dtype=np.float64))))
     points = points[np.unique(np.linspace(0, len(points) - 1, min(len(points), MAX_POINTS)).astype(int))]
-    figure = start_figure(f"ROC curve, {escape(split)} split ({np.size(y_true):,} rows)")
+    figure = start_figure(f"ROC curve, {escape_html(split)} split ({np.size(y_true):,} rows)")
     curve = {"color": BLUE, "width": 2}
     figure.add_trace(go.Scatter(x=_round(points[:, 0]), y=_round(points[:, 1]), mode="lines", line=curve, name="model"))
     chance = {"color": GREY, "dash": "dash", "width": 1.5}
@@ -141,7 +142,7 @@ def style(figure: Figure, title: str) -> Figure:
 
 def name_with_unit(label: str, unit: str) -> str:
     """Return an axis title, the unit in parentheses where there is one and escaped."""
-    return f"{label} ({escape(unit)})" if unit else label
+    return f"{label} ({escape_html(unit)})" if unit else label
 
 
 def _draw_histogram(values: NDArray[np.float64], edges: NDArray[np.float64], name: str, is_filled: bool) -> Any:
@@ -156,7 +157,7 @@ def _draw_histogram(values: NDArray[np.float64], edges: NDArray[np.float64], nam
         line={"shape": "vh", "color": BLUE if is_filled else ORANGE, "width": 0 if is_filled else 2.5},
         fill="tozeroy" if is_filled else None,
         fillcolor="rgba(0,114,178,0.45)",
-        name=f"{escape(name)} ({len(values):,} rows)",
+        name=f"{escape_html(name)} ({len(values):,} rows)",
     )
 
 

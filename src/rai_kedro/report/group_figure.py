@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 from rai_kedro.fairness.assessment import Assessment
 from rai_kedro.fairness.estimates import GroupFigure
 from rai_kedro.report.figures import BLUE, name_with_unit, place, start_figure, style
-from rai_kedro.words import format_interval
+from rai_kedro.words import escape_html, format_interval
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -41,7 +40,7 @@ def draw_groups(assessment: Assessment, *, unit: str = "") -> Figure:
     figure = make_subplots(rows=1, cols=len(rates), shared_yaxes=True, horizontal_spacing=0.03)
     for column, rate in enumerate(rates, start=1):
         figure.add_trace(_draw_rate(assessment, rate), row=1, col=column)
-        title = _wrap(name_with_unit(escape(rate), unit))
+        title = _wrap(name_with_unit(escape_html(rate), unit))
         figure.update_xaxes(title=title, rangemode="tozero", nticks=5, row=1, col=column)
     figure.update_yaxes(categoryorder="array", categoryarray=lines, range=[len(lines) - 0.4, -0.7], automargin=True)
     style(figure, "Groups, with the rows behind each figure")
@@ -67,7 +66,7 @@ def _draw_rate(assessment: Assessment, rate: str) -> Any:
         cliponaxis=False,
         customdata=[format_interval(one) for one in figures],
         hovertemplate="%{y}<br>%{customdata}<br>%{text}<extra></extra>",
-        name=escape(rate),
+        name=escape_html(rate),
     )
 
 
@@ -78,7 +77,7 @@ def _draw_intervals(figures: Sequence[GroupFigure]) -> dict[str, Any]:
 
 
 def _name_line(column: str, group: str) -> str:
-    return f"{escape(column)}: {escape(group)}"
+    return f"{escape_html(column)}: {escape_html(group)}"
 
 
 def _wrap(words: str) -> str:

@@ -7,13 +7,12 @@ Before and after differ by shape and by filling, groups by colour and by dash, s
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 from rai_kedro.report.card_mitigation import find_before_and_after, make_estimate
 from rai_kedro.report.figures import BLUE, GREY, ORANGE, draw_nothing, place, start_figure, style
 from rai_kedro.report.metric_words import name_kind, name_metric
-from rai_kedro.words import format_interval
+from rai_kedro.words import escape_html, format_interval
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -80,7 +79,7 @@ def draw_roc(comparison: Plain) -> Figure:
         for at, curve in enumerate(model["curves"]):
             auc = "one outcome only" if curve["auc"] is None else f"AUC {curve['auc']:.3f}"
             line = {"color": _COLOURS[at % len(_COLOURS)], "dash": _DASHES[at % len(_DASHES)], "width": 2}
-            name = f"{escape(curve['group'])}, {titles[column - 1].split(':')[0]} ({auc}, n = {curve['rows']:,})"
+            name = f"{escape_html(curve['group'])}, {titles[column - 1].split(':')[0]} ({auc}, n = {curve['rows']:,})"
             x, y = curve["false_positive_rates"], curve["true_positive_rates"]
             figure.add_trace(go.Scatter(x=x, y=y, mode="lines", line=line, name=name), row=1, col=column)
         chance = {"color": GREY, "dash": "dot", "width": 1}
@@ -99,7 +98,7 @@ def draw_side_by_side(comparison: Plain) -> Figure:
     from plotly.subplots import make_subplots
 
     by, models = comparison["by"], find_before_and_after(comparison)
-    titles = ["Performance", f"{name_kind(by['kind']).capitalize()} between groups of {escape(by['column'])}"]
+    titles = ["Performance", f"{name_kind(by['kind']).capitalize()} between groups of {escape_html(by['column'])}"]
     figure = make_subplots(rows=1, cols=2, subplot_titles=titles, horizontal_spacing=0.25)
     sides = [_index_performance(models, by), _index_gaps(models, by)]
     for column, side in enumerate(sides, start=1):
@@ -147,7 +146,7 @@ def draw_shares(comparison: Plain, *, favourable: str) -> Figure:
     is_share = comparison["task"] == "classification"
     title = f"Proportion predicted {favourable} by group" if is_share else f"Mean predicted {favourable} by group"
     models = find_before_and_after(comparison)
-    figure = start_figure(f"{escape(title)}{_when(models, ',')}")
+    figure = start_figure(f"{escape_html(title)}{_when(models, ',')}")
     for at, (model, label) in enumerate(_label(models)):
         outcomes = model["outcomes"]
         bars = _draw_bars(outcomes, [one["share"] for one in outcomes], label, at)
@@ -169,7 +168,7 @@ def draw_numbers(comparison: Plain, *, favourable: str) -> Figure:
     if comparison["task"] == "regression":
         return draw_nothing("No numbers: a regression decides on no row")
     models = find_before_and_after(comparison)
-    figure = start_figure(f"Number predicted {escape(favourable)} by group{_when(models, ',')}")
+    figure = start_figure(f"Number predicted {escape_html(favourable)} by group{_when(models, ',')}")
     for at, (model, label) in enumerate(_label(models)):
         outcomes, numbers = model["outcomes"], [int(one["predicted"]) for one in model["outcomes"]]
         bars = _draw_bars(outcomes, numbers, label, at)
@@ -195,8 +194,8 @@ def draw_trade_off(comparison: Plain) -> Figure:
     for at, (model, x_span, y_span) in enumerate(known):
         figure.add_trace(_draw_model(model, x_span, y_span, at, model["name"] == comparison["chosen"]))
     metric = f"{name_metric(by['metric'])}, {name_kind(by['kind'])} by {by['column']}"
-    figure.update_xaxes(title=f"{escape(metric)} ({'1' if by['kind'] == 'ratio' else '0'} is equal)")
-    figure.update_yaxes(title=f"{escape(by['performance'])}")
+    figure.update_xaxes(title=f"{escape_html(metric)} ({'1' if by['kind'] == 'ratio' else '0'} is equal)")
+    figure.update_yaxes(title=f"{escape_html(by['performance'])}")
     legend = {"orientation": "v", "x": 1.02, "y": 1, "xanchor": "left", "yanchor": "top"}
     figure.update_layout(height=560, legend=legend)
     return place(figure, "trade_off", "Every compared model; bars are intervals")
@@ -217,7 +216,7 @@ def _draw_model(model: Plain, x: Sequence[Any], y: Sequence[Any], at: int, is_ch
         error_y=_draw_error([y], colour),
         mode="markers",
         marker={"color": colour, "size": 16 if is_chosen else 10, "symbol": symbol},
-        name=f"{escape(_word(model['name']))}{note}",
+        name=f"{escape_html(_word(model['name']))}{note}",
         text=["<br>".join(told)],
         hovertemplate="%{text}",
     )
@@ -251,7 +250,7 @@ def _draw_points(figures: Mapping[str, Plain], names: Sequence[str], label: str,
         mode="markers",
         marker={"color": colour, "size": 10, "symbol": _SYMBOLS[at], "line": {"width": 2}},
         name=label,
-        text=[f"{escape(names[line])}: {_write(span)}" for line, span in zip(lines, spans, strict=True)],
+        text=[f"{escape_html(names[line])}: {_write(span)}" for line, span in zip(lines, spans, strict=True)],
         hovertemplate="%{text}",
     )
 
@@ -260,7 +259,7 @@ def _name_lines(figure: Figure, names: Sequence[str], *, column: int | None, row
     where = {} if column is None else {"row": row, "col": column}
     figure.update_yaxes(
         tickvals=list(range(len(names))),
-        ticktext=[escape(name) for name in names],
+        ticktext=[escape_html(name) for name in names],
         range=[len(names) - 0.5, -0.5],
         automargin=True,
         zeroline=False,
@@ -291,7 +290,7 @@ def _draw_error(spans: Sequence[Sequence[Any]], colour: str) -> dict[str, Any]:
 
 
 def _names(outcomes: Sequence[Plain]) -> list[str]:
-    return [f"{escape(one['group'])} (n = {one['rows']:,})" for one in outcomes]
+    return [f"{escape_html(one['group'])} (n = {one['rows']:,})" for one in outcomes]
 
 
 def _span(figure: Plain) -> tuple[Any, Any, Any]:
@@ -310,7 +309,7 @@ def _when(models: Sequence[Plain], comma: str = "") -> str:
 def _label(models: Sequence[Plain]) -> list[tuple[Plain, str]]:
     """Return each model with its name in legends: before and after, where there is an after."""
     when = ("before: ", "after: ") if len(models) > 1 else ("",)
-    return [(model, f"{word}{escape(_word(model['name']))}") for model, word in zip(models, when, strict=True)]
+    return [(model, f"{word}{escape_html(_word(model['name']))}") for model, word in zip(models, when, strict=True)]
 
 
 def _word(name: str) -> str:

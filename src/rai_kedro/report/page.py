@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import html
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,12 +18,14 @@ from rai_kedro.report.metric_words import name_kind, name_metric
 from rai_kedro.words import (
     begin_sentence,
     describe_validity,
+    escape_markdown,
     format_gain,
     format_interval,
     format_moment,
     format_number,
     format_share,
     format_span,
+    show_plainly,
     write_parameters,
 )
 
@@ -47,9 +48,6 @@ _FILTERS = {
     "plain_name": lambda name: name.replace("_", " "),
     "stage": lambda stage: _STAGES.get(stage, "not at all"),
 }
-
-# What acts as markup inside a line or cell; an interval's brackets and a column's underscore do not.
-_MARKDOWN_MARKUP = re.compile(r"([\\`*|~]|\](?=[(\[:])|(?<!\w)_|_(?!\w))")
 
 
 @dataclass(frozen=True)
@@ -109,7 +107,7 @@ def _environment(language: str) -> Environment:
     environment = Environment(
         loader=PackageLoader("rai_kedro.report", "templates"),
         autoescape=True,
-        finalize=_escape_markdown if language == "markdown" else None,
+        finalize=_escape_for_markdown if language == "markdown" else _show_hidden,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -120,15 +118,18 @@ def _environment(language: str) -> Environment:
 
 def _join_lines(text: str | Markup) -> Markup:
     """Put what a Markdown line is made of onto one line, trimmed; a text that is not yet Markdown is made so."""
-    return Markup(" ").join(_escape_markdown(text).split())
+    return Markup(" ").join(_escape_for_markdown(text).split())
 
 
-def _escape_markdown(value: Any) -> Any:
-    """Make one value safe inside a Markdown line or table cell."""
+def _escape_for_markdown(value: Any) -> Any:
     if value is None or hasattr(value, "__html__"):
         return value
-    line = " ".join(html.escape(str(value), quote=False).split())
-    return Markup(_MARKDOWN_MARKUP.sub(r"\\\1", line))  # noqa: S704 - escaped above
+    return Markup(escape_markdown(value))  # noqa: S704 - escaped here
+
+
+def _show_hidden(value: Any) -> Any:
+    """Show what shows nothing by itself; the environment escapes the rest."""
+    return show_plainly(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
 def _read_template(name: str) -> str:
