@@ -52,7 +52,7 @@ def divide_column(values: pd.Series[Any], column: str, spec: GroupingSpec) -> Co
     if column in spec.cuts and said:
         raise GroupingError(
             f"The column {column!r} has cut points, and each of its values is to be a group: only one can hold.",
-            where=f"grouping {spec.name!r}",
+            where=f"fairness.groupings, grouping {spec.name!r}",
             remedy="Leave out either 'cuts' or 'categorical' for this column.",
         )
     if types.is_datetime64_any_dtype(values.dtype) and not said:
@@ -82,7 +82,7 @@ def _as_numbers(values: pd.Series[Any], column: str, spec: GroupingSpec) -> pd.S
     if len(broken):
         raise GroupingError(
             f"The column {column!r} is to be cut, but holds values that are not numbers.",
-            where=f"grouping {spec.name!r}",
+            where=f"fairness.groupings, grouping {spec.name!r}",
             how_many=f"{len(broken)} of {len(values)} rows",
             example=repr(broken.iloc[0]),
             remedy=f"Set 'categorical: {{{column}: true}}' to make each value a group, or leave out its cut points.",

@@ -87,7 +87,7 @@ def make_groups(frame: pd.DataFrame, spec: GroupingSpec) -> Grouping:
         if column not in frame.columns:
             raise GroupingError(
                 f"The column {column!r} that groups are to be made of is not among the audited columns.",
-                where=f"grouping {spec.name!r}",
+                where=f"fairness.groupings, grouping {spec.name!r}",
                 example=f"there are: {', '.join(map(str, frame.columns)) or 'none'}",
                 remedy="Name a column of use 'audit' in the contract, or correct the grouping.",
             )
@@ -154,7 +154,7 @@ def _find_reference(codes: Codes, groups: tuple[str, ...], spec: GroupingSpec) -
         if spec.reference not in groups:
             raise GroupingError(
                 f"The reference group {spec.reference!r} has no rows.",
-                where=f"grouping {spec.name!r}",
+                where=f"fairness.groupings, grouping {spec.name!r}",
                 example=f"groups with rows: {', '.join(groups) or 'none'}",
                 remedy="Name one of these as 'reference', or leave it out: then the largest group is taken.",
             )

@@ -74,6 +74,6 @@ def too_many_groups(groups: int, spec: GroupingSpec) -> GroupingError:
     """Return the error for more groups than are compared."""
     return GroupingError(
         f"{spec.name} makes {groups} groups; at most {MAX_GROUPS} are compared.",
-        where=f"grouping {spec.name!r}",
+        where=f"fairness.groupings, grouping {spec.name!r}",
         remedy="Intersect fewer columns, declare cut points for a number, or derive a coarser column before the audit.",
     )

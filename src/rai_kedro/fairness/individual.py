@@ -115,7 +115,7 @@ def place_rows(features: pd.DataFrame, known: npt.NDArray[np.bool_], spec: Simil
     if absent:
         raise SimilarityError(
             f"The distance is declared on columns that were not handed in: {', '.join(absent)}.",
-            where="similarity, columns",
+            where="fairness.similarity.columns",
             example=f"there are: {', '.join(map(str, features.columns)) or 'none'}",
             remedy="Hand in the similarity columns beside the audited ones, or declare the distance on others.",
         )
@@ -291,7 +291,7 @@ def _coordinates(values: pd.Series[Any], spec: SimilaritySpec) -> Figures:
     if len(different) > MAX_CATEGORIES:
         raise SimilarityError(
             f"The similarity column {values.name!r} has {len(different)} different values, too many for a category.",
-            where="similarity, columns",
+            where="fairness.similarity.columns",
             example=repr(different[0]),
             remedy="Leave out a column that names each row, or hand in a number or a coarser category.",
         )

@@ -66,15 +66,15 @@ def check_request(spec: FairnessSpec, task: Task, *, has_score: bool) -> None:
             if applies:
                 raise MetricError(
                     f"The metric {name!r} {problem}.",
-                    where="metrics",
+                    where="fairness.metrics",
                     remedy=f"Give it what it needs, or choose another metric. For {task}: {list_metrics(task)}.",
                 )
 
 
 def check_columns(spec: FairnessSpec, audit: pd.DataFrame) -> None:
     """Raise :class:`GroupingError` if a grouping or a stratum is to be made of a column that is not audited."""
-    asked = {"groupings": [column for grouping in spec.groupings for column in grouping.columns]}
-    asked["strata"] = list(spec.strata.columns) if spec.strata else []
+    asked = {"fairness.groupings": [column for grouping in spec.groupings for column in grouping.columns]}
+    asked["fairness.strata"] = list(spec.strata.columns) if spec.strata else []
     for key, columns in asked.items():
         for column in columns:
             if column not in audit.columns:
