@@ -1,4 +1,4 @@
-"""Names for what is passed between nodes; usable in annotations that Kedro evaluates while it runs."""
+"""Columns and frames: names for what is passed between nodes, and what notebooks hand in as one of ours."""
 
 from __future__ import annotations
 
@@ -15,3 +15,44 @@ else:
 
 Store: TypeAlias = Mapping[str, Callable[[], pd.DataFrame]]
 """A store as nodes see it: a loader for each partition key, ``month=YYYY-MM``."""
+
+
+def as_series(values: Any, name: str | None = None) -> Series:
+    """Return one column of anything: a list, an array, a pandas, Polars or Arrow column, a frame of one column.
+
+    Args:
+        values: The values of one column.
+        name: Name of the column; that of the values if None.
+
+    Raises:
+        TypeError: It is no single column.
+    """
+    if isinstance(values, pd.Series):
+        return values
+    if hasattr(values, "to_pandas"):
+        return as_series(values.to_pandas(), name or getattr(values, "name", None))
+    if isinstance(values, pd.DataFrame):
+        if values.shape[1] != 1:
+            raise TypeError(f"one column is needed, not {values.shape[1]}")
+        return values.iloc[:, 0]
+    if isinstance(values, str | bytes) or not hasattr(values, "__len__"):
+        raise TypeError(f"one value for each row is needed, not {type(values).__name__}")
+    if getattr(values, "ndim", 1) != 1:
+        values = values.reshape(len(values)) if values.shape[1:] == (1,) else values
+    return pd.Series(values, name=name)
+
+
+def as_frame(columns: Any, name: str) -> pd.DataFrame:
+    """Return a frame of anything: a frame, a dictionary of columns, or one column, which gets this name if it has none.
+
+    Raises:
+        TypeError: It is neither, or its columns have no names.
+    """
+    if hasattr(columns, "to_pandas") and not isinstance(columns, pd.DataFrame | pd.Series):
+        columns = columns.to_pandas()
+    if isinstance(columns, pd.DataFrame):
+        return columns
+    if isinstance(columns, Mapping):
+        return pd.DataFrame({key: as_series(values).reset_index(drop=True) for key, values in columns.items()})
+    column = as_series(columns)
+    return column.to_frame(name if column.name is None else column.name)

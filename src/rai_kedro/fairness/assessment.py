@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from rai_kedro.fairness import rates
 from rai_kedro.fairness.comparison import NO_ROWS, Setting, describe
-from rai_kedro.fairness.estimates import Disparity, GroupFigure
+from rai_kedro.fairness.estimates import Disparity, DisparityKind, GroupFigure, name_disparity
 from rai_kedro.fairness.grouping import Grouping, make_groups
 from rai_kedro.fairness.individual import Individuals
-from rai_kedro.fairness.metrics import METRICS, MetricError
+from rai_kedro.fairness.metrics import METRICS, MetricError, find_metric
 from rai_kedro.fairness.request import FairnessSpec, check_columns, check_request, check_rows
 from rai_kedro.fairness.tables import (
     DistributionCounts,
@@ -31,7 +31,12 @@ from rai_kedro.fairness.tables import (
     encode_outcome,
     sum_moments,
 )
+from rai_kedro.fairness.verdicts import Gate, GateDecision, Tolerance
 from rai_kedro.typed import Typed
+from rai_kedro.words import format_interval
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
 
 __all__ = [
     "Assessment",
@@ -82,6 +87,63 @@ class Assessment(Typed):
 
     disparities: tuple[Disparity, ...] = ()
     tables: tuple[GroupTable, ...] = ()
+
+    def __repr__(self) -> str:
+        """Return a line for each disparity."""
+        lines = [f"  {name_disparity(one)}: {format_interval(one)}" for one in self.disparities]
+        return "\n".join([f"Assessment of {len(self.disparities)} disparities", *lines])
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        from rai_kedro.fairness.presentation import write_table
+
+        return write_table(self.disparities)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row for each disparity: metric, kind, grouping, figure, interval, groups, rows."""
+        from rai_kedro.fairness.presentation import make_frame
+
+        return make_frame(self.disparities)
+
+    def plot(self) -> Figure:
+        """Draw every disparity with its interval; those of a kind share a panel."""
+        from rai_kedro.fairness.presentation import draw_intervals
+
+        return draw_intervals(self.disparities)
+
+    def judge(self, **limits: float | dict[DisparityKind, float] | Tolerance) -> GateDecision:
+        """Judge the disparities by what is tolerated.
+
+        Args:
+            **limits: By name or other name of a metric: the largest difference (or distance), for example
+                ``demographic_parity=0.1``; by kind, for example ``{"ratio": 0.8}``; or a :class:`Tolerance`.
+
+        Returns:
+            The decision with its verdicts, and what would settle those that are open.
+
+        Raises:
+            MetricError: A limit is of no metric, or of one that was not measured.
+            ValueError: A limit is negative, or that of a ratio above 1.
+        """
+        measured = dict.fromkeys(one.metric for one in self.disparities)
+        tolerances: list[Tolerance] = []
+        for name, limit in limits.items():
+            metric = find_metric(name)
+            if metric.name not in measured:
+                raise MetricError(
+                    f"A limit is given for {name!r}, which was not measured.",
+                    where=name,
+                    example=f"measured are: {', '.join(measured) or 'none'}",
+                    remedy="give limits for what was measured, or have it measured ('metrics')",
+                )
+            by_kind = limit if isinstance(limit, dict) else {metric.kinds[0]: limit}
+            tolerances += [
+                one if isinstance(one, Tolerance) else Tolerance(metric=metric.name, kind=kind, limit=one)
+                for kind, one in by_kind.items()
+            ]
+        level = min((one.level for one in self.disparities), default=0.95)
+        return Gate(tolerances=tuple(tolerances), level=level).judge(self.disparities)
 
 
 def examine_classification(y: Any, prediction: Any, score: Any, audit: pd.DataFrame, spec: FairnessSpec) -> Assessment:

@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 from pydantic import Field
 
 from rai_kedro.intervals.estimate import Estimate
+from rai_kedro.words import format_interval
 
 DisparityKind: TypeAlias = Literal["difference", "ratio", "kolmogorov_smirnov", "wasserstein"]
 """``difference`` and the two distances are 0 where groups are treated alike, ``ratio`` is 1."""
@@ -56,3 +57,13 @@ class Disparity(Estimate):
     not_assessed: tuple[str, ...] = ()
     left_out: dict[str, int] = Field(default_factory=dict)
     reference: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Disparity({name_disparity(self)}: {format_interval(self)})"
+
+    __str__ = __repr__
+
+
+def name_disparity(disparity: Disparity) -> str:
+    """Name a disparity by metric, kind and grouping."""
+    return f"{disparity.metric} ({disparity.kind}) of {disparity.column}"

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from rai_kedro.fairness.estimates import Disparity, DisparityKind
+from rai_kedro.fairness.estimates import Disparity, DisparityKind, name_disparity
 from rai_kedro.typed import Typed
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
 
 VerdictOutcome: TypeAlias = Literal["pass", "fail", "insufficient_evidence", "not_assessed"]
 GateOutcome: TypeAlias = Literal["pass", "fail", "insufficient_evidence", "could_not_be_evaluated"]
@@ -53,6 +56,13 @@ class Tolerance(Typed):
         if self.kind == "ratio" and self.limit > 1:
             raise ValueError(f"{self.metric}: the limit of a ratio lies between 0 and 1, got {self.limit}")
         return self
+
+    @field_validator("metric")
+    @classmethod
+    def _use_the_canonical_name(cls, name: str) -> str:
+        from rai_kedro.fairness.metrics import find_metric, is_metric
+
+        return find_metric(name).name if is_metric(name) else name
 
     def applies_to(self, disparity: Disparity) -> bool:
         """Return whether the disparity is of this metric and kind, and of this grouping if one is named."""
@@ -95,6 +105,24 @@ class GateDecision(Typed):
     problems: tuple[str, ...] = ()
     without_tolerance: tuple[str, ...] = ()
     exit_code: int = Field(default_factory=lambda given: EXIT_CODES[given["outcome"]])
+
+    def __repr__(self) -> str:
+        """Return the outcome, and a line for each verdict or problem."""
+        lines = [f"{name_disparity(one.disparity)}: {_word(one.outcome)}: {one.reason}" for one in self.verdicts]
+        return "\n  ".join([_word(self.outcome), *self.problems, *lines])
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        from rai_kedro.fairness.presentation import write_table
+
+        return write_table([one.disparity for one in self.verdicts], self)
+
+    def plot(self) -> Figure:
+        """Draw the intervals that were judged against their limits."""
+        from rai_kedro.fairness.presentation import draw_intervals
+
+        return draw_intervals([one.disparity for one in self.verdicts], self)
 
     @model_validator(mode="after")
     def _exit_code_follows_from_the_outcome(self) -> GateDecision:
@@ -143,7 +171,7 @@ class Gate(Typed):
         for disparity in disparities:
             tolerance = self.tolerance_for(disparity)
             if tolerance is None:
-                open_ones.append(_name(disparity))
+                open_ones.append(name_disparity(disparity))
                 continue
             problems += self._problems(disparity)
             verdicts.append(judge(disparity, tolerance.limit))
@@ -169,7 +197,7 @@ class Gate(Typed):
         elif disparity.lower is None and disparity.upper is None:
             why = [disparity.note or "nothing could be compared", *disparity.not_assessed]
             found.append(f"no interval: {'; '.join(why)}")
-        return [f"{_name(disparity)}: {problem}" for problem in found]
+        return [f"{name_disparity(disparity)}: {problem}" for problem in found]
 
     @staticmethod
     def _unmet(tolerance: Tolerance) -> str:
@@ -263,9 +291,9 @@ def _worst(outcomes: Sequence[VerdictOutcome], problems: bool) -> GateOutcome:
     return "pass" if set(outcomes) == {"pass"} else "insufficient_evidence"
 
 
-def _name(disparity: Disparity) -> str:
-    return f"{disparity.metric} ({disparity.kind}) of {disparity.column}"
-
-
 def _shown(end: float | None) -> str:
     return "(no limit)" if end is None else f"{end:.3g}"
+
+
+def _word(outcome: str) -> str:
+    return outcome.replace("_", " ")

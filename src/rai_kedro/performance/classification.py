@@ -44,14 +44,14 @@ class ClassificationError(RaiError):
 
 
 def measure_classification(
-    y_true: ArrayLike, decision: ArrayLike, score: ArrayLike, *, split: str, level: float = 0.95
+    y_true: ArrayLike, decision: ArrayLike, score: ArrayLike | None, *, split: str = "", level: float = 0.95
 ) -> list[Figure]:
     """Measure accuracy, sensitivity, specificity, precision, AUC and Brier score.
 
     Args:
         y_true: Labels, 0 or 1, shape (n,).
         decision: Decisions, 0 or 1, shape (n,).
-        score: P(label is 1), shape (n,).
+        score: P(label is 1), shape (n,); without it there is no AUC and no Brier score.
         split: Rows measured on, for example ``"test"``.
         level: Confidence level of the intervals.
 
@@ -61,7 +61,8 @@ def measure_classification(
     Raises:
         ClassificationError: If there is no row, shapes differ, or values are not binary or not probabilities.
     """
-    truth, chosen, scores = (np.asarray(values, dtype=np.float64) for values in (y_true, decision, score))
+    given = (y_true, decision, decision if score is None else score)
+    truth, chosen, scores = (np.asarray(values, dtype=np.float64) for values in given)
     _check(truth, chosen, scores)
     hit = truth == chosen
     shares = {
@@ -71,6 +72,8 @@ def measure_classification(
         "precision": (hit[chosen == 1], "share of the rows decided positive that are"),
     }
     found = [_share(name, rows, formula, (split, level)) for name, (rows, formula) in shares.items()]
+    if score is None:
+        return found
     return [*found, _auc(truth, scores, split, level), _brier(truth, scores, split, level)]
 
 

@@ -1,8 +1,21 @@
-"""One figure of performance."""
+"""One figure of performance, and the figures of one set of predictions."""
 
 from __future__ import annotations
 
+from html import escape
+from typing import TYPE_CHECKING, Literal, NoReturn, TypeAlias
+
 from rai_kedro.intervals.estimate import Estimate
+from rai_kedro.typed import Typed
+from rai_kedro.words import format_interval, format_share
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from plotly.graph_objects import Figure as GraphFigure
+
+Task: TypeAlias = Literal["classification", "regression"]
+
+_COLUMNS = ["name", "value", "lower", "upper", "level", "n", "unit", "how", "note"]
 
 
 class Figure(Estimate):
@@ -17,3 +30,63 @@ class Figure(Estimate):
     name: str
     split: str = ""
     unit: str = ""
+
+
+class Performance(Typed):
+    """The figures of one set of predictions, in the order they were measured.
+
+    Attributes:
+        task: ``classification`` or ``regression``.
+        figures: Each figure with its interval.
+    """
+
+    task: Task
+    figures: tuple[Figure, ...]
+
+    def __getitem__(self, name: str) -> Figure:
+        """Return the figure of this name."""
+        return next((one for one in self.figures if one.name == name), None) or self._refuse(name)
+
+    def _refuse(self, name: str) -> NoReturn:
+        raise KeyError(f"there is no figure {name!r}; there are: {', '.join(one.name for one in self.figures)}")
+
+    def __repr__(self) -> str:
+        first = ", ".join(f"{one.name} {format_interval(one)}" for one in self.figures[:2])
+        rows = max((one.n or 0 for one in self.figures), default=0)
+        return f"Performance({self.task}, {rows:,} rows: {first}, ...)"
+
+    __str__ = __repr__
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row for each figure."""
+        import pandas as pd
+
+        return pd.DataFrame([one.to_dict() for one in self.figures])[_COLUMNS]
+
+    def plot(self) -> GraphFigure:
+        """Draw each figure with its interval; figures in different units have scales of their own."""
+        from plotly.graph_objects import Scatter
+        from plotly.subplots import make_subplots
+
+        shown = [one for one in self.figures if one.value is not None]
+        drawn = make_subplots(rows=max(len(shown), 1), cols=1, vertical_spacing=0.3 / max(len(shown), 1))
+        for row, one in enumerate(shown, start=1):
+            value, low, high = one.value or 0.0, one.lower, one.upper
+            arms = {
+                "array": [0.0 if high is None else high - value],
+                "arrayminus": [0.0 if low is None else value - low],
+            }
+            hover = f"{one.name} {format_interval(one)}"
+            point = Scatter(x=[value], y=[one.name], error_x=arms, mode="markers", name=one.name, hovertext=[hover])
+            drawn.add_trace(point, row=row, col=1)
+        return drawn.update_layout(template="plotly_white", showlegend=False, height=70 * len(shown) + 80)
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><th>{escape(one.name)}</th><td>{format_interval(one)}</td><td>{one.n}</td>"
+            f"<td>{escape(one.note)}</td></tr>"
+            for one in self.figures
+        )
+        level = next((one.level for one in self.figures if one.level), None)
+        head = "<tr><th>figure</th><th>value [interval]</th><th>rows</th><th>note</th></tr>"
+        return f"<table>{head}{rows}</table><p>{self.task}; level of the intervals {format_share(level)}</p>"

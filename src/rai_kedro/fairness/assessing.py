@@ -1,0 +1,179 @@
+"""Assessing fairness from a notebook: plain columns in, an assessment out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+from pydantic import ValidationError
+
+from rai_kedro.errors import RaiError
+from rai_kedro.fairness.assessment import Assessment, examine_classification, examine_regression
+from rai_kedro.fairness.grouping import GroupingSpec
+from rai_kedro.fairness.individual import SimilaritySpec
+from rai_kedro.fairness.metrics import Task
+from rai_kedro.fairness.request import FairnessSpec
+from rai_kedro.fairness.tables import OutcomeError
+from rai_kedro.frames import as_frame, as_series
+
+_DEFAULT: dict[Task, tuple[str, ...]] = {
+    "classification": ("statistical_parity", "equalized_odds"),
+    "regression": ("mean_prediction", "mean_absolute_error"),
+}
+_OUTCOMES = 2
+# What settings call it, and what the argument is called here.
+_ARGUMENTS = {
+    "fairness.groupings": "sensitive_features",
+    "fairness.metrics": "metrics",
+    "fairness.strata": "strata",
+    "fairness.similarity.columns": "similarity",
+    "label": "y_true",
+    "prediction": "y_pred",
+    "score": "y_score",
+}
+
+
+def assess(  # noqa: PLR0913 - every option by its name
+    y_true: Any,
+    y_pred: Any,
+    *,
+    sensitive_features: Any,
+    metrics: str | Sequence[str] | None = None,
+    y_score: Any = None,
+    task: Task | None = None,
+    level: float = 0.95,
+    favourable: Any = 1,
+    intersections: bool = False,
+    reference: str | Mapping[str, str] | None = None,
+    cuts: Sequence[float] | Mapping[str, Sequence[float]] | None = None,
+    categorical: bool | Mapping[str, bool] | None = None,
+    strata: Any = None,
+    similarity: Mapping[str, Any] | None = None,
+) -> Assessment:
+    """Assess how differently predictions treat groups of people, each figure with its interval.
+
+    Args:
+        y_true: Labels, one a row: a list, an array, or a column of pandas, Polars or Arrow.
+        y_pred: Predictions for the same rows: decisions, or amounts in the unit of the label.
+        sensitive_features: One column, a dictionary of columns, or a frame; each column is a grouping of its own.
+        metrics: Names or other names of metrics, see :data:`METRICS`; statistical parity and equalized odds if None,
+            or mean prediction and mean absolute error of a regression.
+        y_score: P(favourable) of each row, for the metrics that need it.
+        task: ``classification`` or ``regression``; if None, two different labels or fewer are a classification.
+        level: Confidence level, holding for all pairs of groups of a metric at once.
+        favourable: The favourable value of label and prediction.
+        intersections: Whether the groups are those of all sensitive columns at once.
+        reference: The group that all others are compared with; by column where there are several.
+        cuts: Cut points of a continuous column; by column where there are several.
+        categorical: Whether each value of a column of numbers is a group; by column where there are several.
+        strata: Legitimate columns, for conditional statistical parity.
+        similarity: For the metrics of individuals: ``features`` (a frame) and the fields of :class:`SimilaritySpec`.
+
+    Returns:
+        The assessment: ``to_frame()``, ``plot()``, ``judge(demographic_parity=0.1)``, ``to_dict()``.
+
+    Raises:
+        RaiError: An argument cannot be used as it is; the error names it.
+    """
+    features = _read_frame(sensitive_features, "sensitive_features", "sensitive feature")
+    columns = {"y_true": _read(y_true, "y_true"), "y_pred": _read(y_pred, "y_pred")}
+    columns |= {} if y_score is None else {"y_score": _read(y_score, "y_score")}
+    extra = _read_extra(strata, similarity)
+    indexed = {"y_true": y_true, "y_pred": y_pred, "y_score": y_score, "sensitive_features": sensitive_features}
+    indexed |= {"strata": strata, "similarity": (similarity or {}).get("features")}
+    _require_same_rows({**columns, "sensitive_features": features, **extra}, indexed)
+    if task is None:
+        task = "classification" if columns["y_true"].nunique() <= _OUTCOMES else "regression"
+    names = list(map(str, features.columns))
+    wanted = _DEFAULT[task] if metrics is None else (metrics,) if isinstance(metrics, str) else tuple(metrics)
+
+    def of(given: Any, column: str) -> Any:
+        return given.get(column) if isinstance(given, Mapping) else given
+
+    groupings = [
+        {
+            "columns": asked,
+            "cuts": {name: points for name in asked if (points := of(cuts, name)) is not None},
+            "categorical": {name: said for name in asked if (said := of(categorical, name)) is not None} or None,
+            "reference": of(reference, " & ".join(asked)),
+        }
+        for asked in ([names] if intersections else [[name] for name in names])
+    ]
+    audit = pd.concat([part.reset_index(drop=True) for part in (features, *extra.values())], axis=1)
+    audit.columns = audit.columns.map(str)
+    audit = audit.loc[:, ~audit.columns.duplicated()]
+    try:
+        spec = FairnessSpec(
+            groupings=tuple(GroupingSpec.model_validate(one) for one in groupings),
+            metrics=wanted,
+            level=level,
+            favourable=favourable,
+            compare="all_pairs" if reference is None else "reference",
+            strata=None if strata is None else GroupingSpec(columns=tuple(map(str, extra["strata"].columns))),
+            similarity=_make_similarity(similarity, extra),
+        )
+        truth, answer, *score = (column.reset_index(drop=True) for column in columns.values())
+        if task == "regression":
+            return examine_regression(truth, answer, audit, spec)
+        return examine_classification(truth, answer, score[0] if score else None, audit, spec)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = str(first["loc"][0]) if first["loc"] else "cuts"
+        told = first["msg"].removeprefix("Value error, ").rstrip("?.")
+        raise RaiError(f"{name}: {told}.", where=name, remedy="correct this argument") from error
+    except RaiError as error:
+        where = error.where or ""
+        renamed = next((argument for key, argument in _ARGUMENTS.items() if where.startswith(key)), error.where)
+        error.where = "reference" if error.what.startswith("The reference group") else renamed
+        raise
+
+
+def _read(values: Any, name: str) -> pd.Series[Any]:
+    try:
+        return as_series(values)
+    except (TypeError, ValueError) as error:
+        raise OutcomeError(f"{name}: {error}.", where=name, remedy="hand in one value for each row") from error
+
+
+def _read_frame(values: Any, name: str, column: str) -> pd.DataFrame:
+    try:
+        return as_frame(values, column)
+    except (TypeError, ValueError) as error:
+        remedy = "hand in a column, a dictionary of columns by name, or a frame"
+        raise OutcomeError(f"{name}: {error}.", where=name, remedy=remedy) from error
+
+
+def _read_extra(strata: Any, similarity: Mapping[str, Any] | None) -> dict[str, pd.DataFrame]:
+    extra = {} if strata is None else {"strata": _read_frame(strata, "strata", "stratum")}
+    if similarity is not None and "features" in similarity:
+        extra["similarity"] = _read_frame(similarity["features"], "similarity", "feature")
+    return extra
+
+
+def _make_similarity(given: Mapping[str, Any] | None, extra: dict[str, pd.DataFrame]) -> SimilaritySpec | None:
+    if given is None:
+        return None
+    columns = tuple(map(str, extra["similarity"].columns)) if "similarity" in extra else ()
+    fields = {key: value for key, value in given.items() if key != "features"}
+    return SimilaritySpec.model_validate({"columns": columns, "distance": "euclidean"} | fields)
+
+
+def _require_same_rows(columns: Mapping[str, pd.Series[Any] | pd.DataFrame], given: Mapping[str, Any]) -> None:
+    """Refuse columns of different lengths, or under indexes that contradict each other."""
+    first, *others = columns.items()
+    for name, column in others:
+        same = len(column) == len(first[1])
+        both = (given[name], given[first[0]])
+        if same and all(isinstance(one, pd.Series | pd.DataFrame) for one in both):
+            # Without an index of its own on one side positions count; the same labels in another order never do.
+            counted = any(isinstance(one.index, pd.RangeIndex) for one in both)
+            shuffled = both[0].index.sort_values().equals(both[1].index.sort_values())
+            same = both[0].index.equals(both[1].index) or (counted and not shuffled)
+        if not same:
+            raise OutcomeError(
+                f"{first[0]} and {name} are not of the same rows.",
+                where=f"{first[0]}, {name}",
+                how_many=f"{len(first[1])} and {len(column)} rows",
+                remedy="hand in columns of the same rows in the same order (pandas: under one index)",
+            )

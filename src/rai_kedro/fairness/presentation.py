@@ -1,0 +1,128 @@
+"""An assessment and its verdicts as a frame, as a table in a notebook, and as a figure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from rai_kedro.fairness.estimates import Disparity
+from rai_kedro.fairness.metrics import METRICS
+from rai_kedro.words import format_interval, format_share
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+    from rai_kedro.fairness.verdicts import GateDecision, Verdict
+
+_COLOURS = {"pass": "#009E73", "fail": "#D55E00", "insufficient_evidence": "#E69F00", "not_assessed": "#999999"}
+_SYMBOLS = {"pass": "circle", "fail": "x", "insufficient_evidence": "diamond-open", "not_assessed": "square-open"}
+_PLAIN = "#0072B2"
+
+
+def make_frame(disparities: Sequence[Disparity]) -> pd.DataFrame:
+    """Return one row for each disparity; the groups compared stand in ``lower_group`` and ``higher_group``."""
+    rows = [
+        {
+            "metric": one.metric,
+            "kind": one.kind,
+            "column": one.column,
+            "value": one.value,
+            "lower": one.lower,
+            "upper": one.upper,
+            "level": one.level,
+            "lower_group": one.pair[0] if one.pair else None,
+            "higher_group": one.pair[1] if one.pair else None,
+            "n": one.n,
+            "not_assessed": "; ".join(one.not_assessed),
+            "note": one.note,
+        }
+        for one in disparities
+    ]
+    return pd.DataFrame(rows)
+
+
+def write_table(disparities: Sequence[Disparity], decision: GateDecision | None = None) -> str:
+    """Write an HTML table: metric, kind, groups, figure with interval, and the verdict where there is one."""
+    verdicts = _index(decision)
+    judged = ["tolerated", "verdict"] if decision else []
+    head = ["metric", "kind", "grouping", "lower group", "higher group", "figure [interval]", *judged]
+    lines = []
+    for one in disparities:
+        cells = [_title(one), one.kind.replace("_", " "), one.column, *(one.pair or ("", "")), format_interval(one)]
+        verdict = verdicts.get(_key(one))
+        if decision:
+            cells += [_limit(verdict), f"{_word(verdict.outcome)}: {verdict.reason}" if verdict else ""]
+        lines.append(cells)
+    rows = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in line)}</tr>" for line in lines)
+    table = f"<table><tr>{''.join(f'<th>{name}</th>' for name in head)}</tr>{rows}</table>"
+    told = dict.fromkeys(why for one in disparities for why in (*one.not_assessed, *_left_out(one)))
+    levels = ", ".join(sorted({format_share(one.level) for one in disparities}))
+    notes = [f"Level of the intervals, for all pairs of groups at once: {levels}.", *(f"{why}." for why in told)]
+    if decision:
+        notes = [f"Gate: {_word(decision.outcome)}.", *decision.problems, *notes]
+    return table + "".join(f"<p>{escape(note)}</p>" for note in notes)
+
+
+def draw_intervals(disparities: Sequence[Disparity], decision: GateDecision | None = None) -> Figure:
+    """Draw disparities with their intervals, a panel for each kind, and the limits they were judged by."""
+    from plotly.graph_objects import Scatter
+    from plotly.subplots import make_subplots
+
+    verdicts = _index(decision)
+    kinds = list(dict.fromkeys(one.kind for one in disparities)) or ["difference"]
+    titles = [f"{kind.replace('_', ' ')} ({'1' if kind == 'ratio' else '0'} is equal)" for kind in kinds]
+    figure = make_subplots(rows=1, cols=len(kinds), subplot_titles=titles, shared_yaxes=True)
+    for one in disparities:
+        if one.value is None:
+            continue
+        at, name = kinds.index(one.kind) + 1, f"{escape(_title(one))}<br>{escape(one.column)}"
+        verdict = verdicts.get(_key(one))
+        colour = _COLOURS[verdict.outcome] if verdict else _PLAIN
+        marker = {"color": colour, "size": 10, "symbol": _SYMBOLS[verdict.outcome] if verdict else "circle"}
+        hover = f"{name}<br>{format_interval(one)}" + (f"<br>{_word(verdict.outcome)}" if verdict else "")
+        point = Scatter(x=[one.value], y=[name], error_x=_arms(one), mode="markers", marker=marker, hovertext=[hover])
+        figure.add_trace(point, row=1, col=at)
+        if verdict:
+            tick = {"symbol": "line-ns", "size": 22, "line": {"width": 2, "color": "#555555"}}
+            told = [f"tolerated: {_limit(verdict)}"]
+            limit = Scatter(x=[verdict.tolerance], y=[name], mode="markers", marker=tick, hovertext=told)
+            figure.add_trace(limit, row=1, col=at)
+    lines = len({(one.metric, one.column) for one in disparities})
+    figure.update_yaxes(autorange="reversed", automargin=True)
+    return figure.update_layout(template="plotly_white", showlegend=False, height=60 * lines + 120)
+
+
+def _arms(one: Disparity) -> dict[str, Any]:
+    value = one.value or 0.0
+    above = 0.0 if one.upper is None else one.upper - value
+    below = 0.0 if one.lower is None else value - one.lower
+    return {"type": "data", "array": [above], "arrayminus": [below]}
+
+
+def _key(one: Disparity) -> tuple[str, str, str]:
+    return one.metric, one.kind, one.column
+
+
+def _index(decision: GateDecision | None) -> dict[tuple[str, str, str], Verdict]:
+    return {_key(one.disparity): one for one in decision.verdicts} if decision else {}
+
+
+def _limit(verdict: Verdict | None) -> str:
+    if verdict is None:
+        return ""
+    return f"at {'least' if verdict.disparity.kind == 'ratio' else 'most'} {verdict.tolerance:g}"
+
+
+def _title(one: Disparity) -> str:
+    return METRICS[one.metric].title if one.metric in METRICS else _word(one.metric)
+
+
+def _left_out(one: Disparity) -> list[str]:
+    return [f"{rows:,} rows left out: {reason}" for reason, rows in one.left_out.items()]
+
+
+def _word(name: str) -> str:
+    return name.replace("_", " ")

@@ -1,0 +1,17 @@
+from .critical import IntervalError as IntervalError
+from .distances import distribution_distances as distribution_distances
+from .distances import largest_distribution_distance as largest_distribution_distance
+from .error_sizes import error_size_intervals as error_size_intervals
+from .error_sizes import largest_difference_of_error_sizes as largest_difference_of_error_sizes
+from .error_sizes import smallest_ratio_of_error_sizes as smallest_ratio_of_error_sizes
+from .estimate import Estimate as Estimate
+from .estimate import make_interval as make_interval
+from .estimate import refuse_non_finite as refuse_non_finite
+from .means import largest_difference_of_means as largest_difference_of_means
+from .means import mean_intervals as mean_intervals
+from .means import smallest_ratio_of_means as smallest_ratio_of_means
+from .proportions import largest_difference_of_proportions as largest_difference_of_proportions
+from .proportions import proportion_intervals as proportion_intervals
+from .proportions import smallest_ratio_of_proportions as smallest_ratio_of_proportions
+from .proportions import standardised_rates as standardised_rates
+from .proportions import stratified_difference_of_proportions as stratified_difference_of_proportions

@@ -1,0 +1,104 @@
+"""Measuring performance from a notebook: plain columns in, figures out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from rai_kedro.frames import as_series
+from rai_kedro.performance.classification import measure_classification
+from rai_kedro.performance.figure import Performance, Task
+from rai_kedro.performance.regression import PerformanceError, measure_performance
+
+_OUTCOMES = 2
+
+
+def measure(  # noqa: PLR0913 - every option by its name
+    y_true: Any,
+    y_pred: Any,
+    *,
+    y_score: Any = None,
+    level: float = 0.95,
+    task: Task | None = None,
+    favourable: Any = 1,
+) -> Performance:
+    """Measure how good predictions are, each figure with its interval.
+
+    Args:
+        y_true: Labels, one a row: a list, an array, or a column of pandas, Polars or Arrow.
+        y_pred: Predictions for the same rows: decisions, or amounts in the unit of the label.
+        y_score: P(favourable) of each row; AUC and Brier score need it.
+        level: Confidence level of the intervals.
+        task: ``classification`` or ``regression``; if None, two different values or fewer are a classification.
+        favourable: The label that counts as 1 in a classification.
+
+    Returns:
+        The figures: accuracy, sensitivity, specificity, precision, AUC and Brier score, or R2, MAE, MAPE and RMSE.
+
+    Raises:
+        PerformanceError: An argument is not one value a row, or does not fit the task; it is named.
+    """
+    given = {"y_true": y_true, "y_pred": y_pred} | ({} if y_score is None else {"y_score": y_score})
+    columns = {name: _read(values, name) for name, values in given.items()}
+    lengths = {name: len(column) for name, column in columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise PerformanceError(
+            "The arguments are not of the same rows.",
+            where=", ".join(lengths),
+            how_many=", ".join(f"{name}: {rows} rows" for name, rows in lengths.items()),
+            remedy="hand in one value for each row",
+        )
+    if task is None:
+        task = "classification" if columns["y_true"].nunique() <= _OUTCOMES else "regression"
+    if task == "regression":
+        numbers = [_as_numbers(columns[name], name) for name in ("y_true", "y_pred")]
+        return Performance(task=task, figures=tuple(measure_performance(*numbers, level=level)))
+    known = columns["y_true"].unique().tolist()
+    truth, decision = (_encode(columns[name], name, favourable, known) for name in ("y_true", "y_pred"))
+    score = None if y_score is None else _as_numbers(columns["y_score"], "y_score")
+    return Performance(task=task, figures=tuple(measure_classification(truth, decision, score, level=level)))
+
+
+def _read(values: Any, name: str) -> pd.Series[Any]:
+    try:
+        column = as_series(values)
+    except (TypeError, ValueError) as error:
+        raise PerformanceError(
+            f"{name} cannot be read: {error}.", where=name, remedy="hand in one value for each row"
+        ) from error
+    if column.isna().any():
+        raise PerformanceError(
+            f"{name} has missing values.",
+            where=name,
+            how_many=f"{int(column.isna().sum())} of {len(column)} rows",
+            remedy="measure on the rows that have both a label and a prediction",
+        )
+    return column
+
+
+def _as_numbers(column: pd.Series[Any], name: str) -> Any:
+    numbers = pd.to_numeric(column, errors="coerce")
+    if numbers.isna().any():
+        raise PerformanceError(
+            f"{name} is not numbers.",
+            where=name,
+            example=repr(column[numbers.isna()].iloc[0]),
+            remedy="hand in numbers, or task='classification' for two outcomes",
+        )
+    return numbers.to_numpy(dtype=float)
+
+
+def _encode(column: pd.Series[Any], name: str, favourable: Any, known: list[Any]) -> Any:
+    different = list(dict.fromkeys([*column.unique().tolist(), *known]))
+    coded = all(value in (0, 1) for value in different) and favourable in (0, 1)
+    if len(different) > _OUTCOMES or not (coded or favourable in different):
+        raise PerformanceError(
+            f"{name} is not two outcomes of which {favourable!r} is the favourable one.",
+            where=f"{name}, favourable",
+            how_many=f"{len(different)} different values",
+            example=", ".join(map(repr, different[:3])),
+            remedy="name the favourable label as 'favourable', or hand in task='regression' for amounts",
+        )
+    return np.where(column == favourable, 1.0, 0.0)
