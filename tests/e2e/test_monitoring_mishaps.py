@@ -17,7 +17,7 @@ pytestmark = pytest.mark.e2e
 MONITOR = ("run", "--pipelines", "monitoring")
 
 
-@pytest.mark.parametrize("command", [MONITOR, ("run", "--pipelines", "simulation")])
+@pytest.mark.parametrize("command", [MONITOR, ("run", "--pipelines", "simulation"), ("rai", "reset", "--yes")])
 def test_one_at_a_time_and_who_is_at_work_is_named(
     approved: Any, command: tuple[str, ...], copy_of: Callable[[Any], Any], assert_one_screen: Callable[[Any], str]
 ) -> None:

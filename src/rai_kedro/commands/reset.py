@@ -7,12 +7,13 @@ from typing import Any
 
 import click
 
-from rai_kedro.commands.project import open_catalog
+from rai_kedro.commands.project import lock_path, open_catalog
+from rai_kedro.files import locked
 
 
 def start_over(use_case: str, env: str | None) -> None:
     """Remove predictions and drift results of a use case; stores, models and evidence stay."""
-    with open_catalog(use_case, env) as catalog:
+    with open_catalog(use_case, env) as catalog, locked(lock_path(catalog, use_case)):
         for name in ("drift_timeline", "drift_figure", "drift_page", "inference_carbon"):
             described: Any = catalog[f"{use_case}.{name}"]
             Path(str(described._describe()["filepath"])).unlink(missing_ok=True)
