@@ -79,16 +79,22 @@ def _results(drift: MonthDrift) -> pd.DataFrame:
             "value": float(entry.n_current == 0) if entry.p_value is None else entry.p_value,
             "adjusted": None if entry.p_value is None else min(1.0, entry.p_value * drift.tests),
             "drifted": entry.drifted,
-            "title": f"{entry.label}: {entry.note if entry.p_value is None else _METHODS[entry.method]}",
+            "title": _title(entry),
             "distribution": entry.distribution,
         }
         for entry in drift.columns
     )
 
 
+def _title(entry: ColumnDrift) -> str:
+    said = "drift" if entry.drifted else "no drift found"
+    p_value = "" if entry.p_value is None else f", p = {entry.p_value:.3g}"
+    return f"{entry.label}: {said} ({_METHODS[entry.method]}{p_value})"
+
+
 def _decide(entry: ColumnDrift) -> Decision:
-    seen = entry.note if entry.p_value is None else f"p = {entry.p_value:.3g}, drift at or below {entry.threshold:.3g}"
-    return Decision(drifted=entry.drifted, seen=html.escape(seen))
+    seen = "" if entry.p_value is None else f"p = {entry.p_value:.3g}, drift at or below {entry.threshold:.3g}"
+    return Decision(drifted=entry.drifted, seen=_safe("; ".join(filter(None, [seen, entry.note]))))
 
 
 class BoundDecision(BoundTest[SingleValue]):
@@ -121,7 +127,7 @@ class Decision(MetricTest):
         def decide(_: Context, metric: MetricCalculationBase[SingleValue], value: SingleValue) -> MetricTestResult:
             return MetricTestResult(
                 id="drift",
-                name=f"{value.display_name}: {'drift' if self.drifted else 'no drift found'}",
+                name=value.display_name,
                 description=self.seen,
                 status=TestStatus.FAIL if self.drifted else TestStatus.SUCCESS,
                 metric_config=metric.to_metric_config(),
@@ -143,14 +149,14 @@ class ColumnTestCalculation(SingleValueCalculation[ColumnTest]):
     def calculate(self, context: Context, current_data: Dataset, reference_data: Dataset | None) -> SingleValue:
         """Return the p-value, with a figure of the reference and the month."""
         row = current_data.as_dataframe().set_index("label").loc[self.metric.column]
-        self._title = html.escape(row["title"])
+        self._title = _safe(row["title"])
         result = self.result(float(row["value"]))
         result.widget = [] if row["distribution"] is None else [_draw(self._title, row["distribution"])]
         return result
 
     def display_name(self) -> str:
         """Name what was tested, and how."""
-        return self._title or html.escape(self.metric.column)
+        return self._title or _safe(self.metric.column)
 
 
 class DriftedColumns(CountMetric):
@@ -208,12 +214,14 @@ def _spread(calculation: ByLabelCalculation[Any], values: pd.Series) -> ByLabelV
     return result
 
 
-def _draw(title: str, distribution: Distribution) -> BaseWidgetInfo:
-    """Draw the shares of both samples; as plain JSON, since building it by plotly takes most of a month's time.
+def _safe(text: str) -> str:
+    """Escape text of the data, which Evidently writes into a script of its page as it is."""
+    return html.escape(text, quote=False)
 
-    Labels are text of the data, and Evidently writes them into a script of its page as they are.
-    """
-    labels = [html.escape(label) for label in distribution.labels]
+
+def _draw(title: str, distribution: Distribution) -> BaseWidgetInfo:
+    """Draw the shares of both samples; as plain JSON, since building it by plotly takes most of a month's time."""
+    labels = [_safe(label) for label in distribution.labels]
     bars: list[dict[str, Any]] = [
         {"type": "bar", "name": name, "x": labels, "y": [count / max(1, sum(counts)) for count in counts]}
         | {"marker": {"color": colour}}
