@@ -29,7 +29,7 @@ from rai_kedro.pipelines.training.parameters import (
     Statements,
     TrainingParameters,
 )
-from rai_kedro.sources.months import IngestionParameters, split_months
+from rai_kedro.sources import IngestionParameters, split_months
 
 TODAY = date(2024, 6, 1)
 ROWS = 240

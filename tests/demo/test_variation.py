@@ -11,8 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import ks_2samp
 
-from rai_kedro.demo.seeding import derive_generator
-from rai_kedro.demo.variation import add_noise, resample_rows, vary_month
+from rai_kedro.demo.variation import add_noise, derive_generator, resample_rows, vary_month
 
 BOSTON = Path(__file__).parents[2] / "data" / "01_raw" / "boston.csv"
 # Deep enough below the critical distance 0.175 of a month (506 rows) against a third of January at 0.01 / 11.

@@ -13,7 +13,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
-from rai_kedro.demo.hospital import HospitalParameters, simulate_visits
+from rai_kedro.demo import HospitalParameters, simulate_visits
 from rai_kedro.fairness.assessment import Assessment, FairnessSpec, examine_classification
 from rai_kedro.fairness.estimates import Disparity
 from rai_kedro.fairness.grouping import GroupingSpec

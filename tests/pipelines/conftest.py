@@ -17,8 +17,7 @@ from rai_kedro.contract.columns import Contract
 from rai_kedro.contract.reading import read_contract
 from rai_kedro.datasets.contract import ContractDataset
 from rai_kedro.datasets.month_store import MonthStore
-from rai_kedro.demo.drift_schedule import SimulationParameters
-from rai_kedro.demo.snapshots import simulate_snapshots
+from rai_kedro.demo import SimulationParameters, simulate_snapshots
 from rai_kedro.pipelines.training.parameters import (
     FairnessParameters,
     MitigationParameters,

@@ -14,7 +14,7 @@ import pytest
 from scipy import stats
 
 from rai_kedro.contract.columns import Contract
-from rai_kedro.demo.drift_schedule import SimulationParameters
+from rai_kedro.demo import SimulationParameters
 from rai_kedro.frames import Store
 from rai_kedro.mitigation.compared import Uncompared
 from rai_kedro.monitoring import DriftParameters, check_samples, detect_drift, plan_tests

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from rai_kedro.contract.reading import read_contract
-from rai_kedro.demo.hospital import HospitalParameters
+from rai_kedro.demo import HospitalParameters
 from rai_kedro.fairness.assessment import Assessment
 from rai_kedro.fairness.verdicts import EXIT_CODES, GateDecision
 from rai_kedro.mitigation.compared import Uncompared

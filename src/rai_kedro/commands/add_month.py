@@ -14,10 +14,15 @@ from rai_kedro.contract.validation import check_frame
 from rai_kedro.errors import RaiError
 from rai_kedro.files import locked
 from rai_kedro.months import is_month, key_of_month
-from rai_kedro.sources.file import read_table
-from rai_kedro.sources.layout import FileLayout, detect_layout
-from rai_kedro.sources.months import IngestionParameters, MonthlyTables, split_months
-from rai_kedro.sources.stores import compare_months
+from rai_kedro.sources import (
+    FileLayout,
+    IngestionParameters,
+    MonthlyTables,
+    compare_months,
+    detect_layout,
+    read_table,
+    split_months,
+)
 
 if TYPE_CHECKING:
     from kedro.io import DataCatalog

@@ -10,8 +10,7 @@ from typing import Any, Literal
 import yaml
 
 from rai_kedro.contract.drafting import ColumnDraft
-from rai_kedro.sources.layout import FileLayout
-from rai_kedro.sources.months import IngestionParameters
+from rai_kedro.sources import FileLayout, IngestionParameters
 
 NO_OWNER = "nobody yet"
 _LONG = 32

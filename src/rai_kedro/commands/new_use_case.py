@@ -20,10 +20,20 @@ from rai_kedro.contract.reading import read_contract
 from rai_kedro.contract.validation import check_frame
 from rai_kedro.files import project_folder, staging_folder, write_text
 from rai_kedro.months import months_between
-from rai_kedro.sources.file import WordCount, count_missing_words, mark_missing, read_cells
-from rai_kedro.sources.layout import FileLayout, detect_layout
-from rai_kedro.sources.months import MONTH, IngestionParameters, MonthlyTables, split_months
-from rai_kedro.sources.stores import find_stored_months, read_stored_month
+from rai_kedro.sources import (
+    MONTH,
+    FileLayout,
+    IngestionParameters,
+    MonthlyTables,
+    WordCount,
+    count_missing_words,
+    detect_layout,
+    find_stored_months,
+    mark_missing,
+    read_cells,
+    read_stored_month,
+    split_months,
+)
 
 _STAGES = ("simulation", "ingestion", "governance", "training", "monitoring")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")

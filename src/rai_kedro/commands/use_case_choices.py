@@ -15,8 +15,7 @@ import pandas as pd
 from rai_kedro.contract.drafting import ColumnDraft, Proposal, canonical, draft_column
 from rai_kedro.errors import RaiError
 from rai_kedro.months import is_month
-from rai_kedro.sources.dates import count_offsets, find_date_formats, names_month
-from rai_kedro.sources.months import MONTH, IngestionParameters, TimeColumn
+from rai_kedro.sources import MONTH, IngestionParameters, TimeColumn, count_offsets, find_date_formats, names_month
 
 Task = Literal["regression", "classification"]
 # Columns that a store or a reference table adds itself.

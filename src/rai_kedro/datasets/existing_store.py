@@ -12,8 +12,7 @@ from kedro.io import AbstractDataset, DatasetError
 
 from rai_kedro.contract.reading import forbidden_columns, rai_block
 from rai_kedro.errors import RaiError
-from rai_kedro.sources.months import IngestionParameters, split_months
-from rai_kedro.sources.stores import find_stored_months, read_stored_month
+from rai_kedro.sources import IngestionParameters, find_stored_months, read_stored_month, split_months
 
 if TYPE_CHECKING:
     from kedro_datasets._typing import TablePreview

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
 
-from rai_kedro.sources.file import read_table
-from rai_kedro.sources.layout import FileLayout
+from rai_kedro.sources import FileLayout, read_table
 
 if TYPE_CHECKING:
     from kedro_datasets._typing import TablePreview

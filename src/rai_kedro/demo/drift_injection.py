@@ -11,21 +11,15 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
-from rai_kedro.demo.drift_schedule import DriftEvent, SimulationError
-from rai_kedro.demo.seeding import derive_generator
+from rai_kedro.demo.drift_schedule import DriftEvent, SimulationError, SimulationParameters
+from rai_kedro.demo.variation import derive_generator
 
 Range = tuple[float | None, float | None]
 
 
 @dataclass(frozen=True)
 class RawTables:
-    """What a drift event is measured against.
-
-    Args:
-        features: The raw features, n rows.
-        labels: The raw labels, n rows.
-        ranges: Lowest and highest value that the contract allows, by column; ``None`` for an open end.
-    """
+    """What a drift event is measured against: the raw rows, and the lowest and highest value allowed by column."""
 
     features: pd.DataFrame
     labels: pd.DataFrame
@@ -92,18 +86,7 @@ class _Change:
 def inject_drift(
     month: MonthTables, event: DriftEvent, columns: list[str], raw: RawTables, stream: Stream
 ) -> tuple[MonthTables, list[Injection]]:
-    """Apply one drift event to one month.
-
-    Args:
-        month: The month's features and labels.
-        event: The drift event.
-        columns: The columns it changes, as resolved by the schedule.
-        raw: The raw tables and the ranges of the contract.
-        stream: Seed and number of the month.
-
-    Returns:
-        The changed month (a copy) and what was changed: one entry per column, for ``label_relation`` one per
-        column and label.
+    """Return a copy of one month, changed by one event in the columns that it was resolved to, and what was changed.
 
     Raises:
         SimulationError: ``label_relation`` and a label that is not floating-point.
@@ -171,7 +154,7 @@ def _tie_label(label: pd.Series, feature: pd.Series, event: DriftEvent, column: 
     if not types.is_float_dtype(label):
         raise SimulationError(
             f"The {event.title} would change label {label.name}, which is of type {label.dtype}.",
-            where=f"parameters of the simulation, `drift`; raw column {label.name}",
+            where=f"`drift`; raw column {label.name}",
             example=repr(label.iloc[0]),
             remedy="use label_relation with a floating-point label only, or choose another `kind`",
         )
@@ -198,3 +181,45 @@ _UNITS: Mapping[str, str] = {
     "category_mix": "share of rows moved",
     "label_relation": "standard deviations of the label per standard deviation of the column",
 }
+
+
+def key_rows(frame: pd.DataFrame, month: str, key: str) -> pd.DataFrame:
+    """Return a month's rows with the month and a key, 1 to n, in front."""
+    keyed = frame.copy()
+    keyed.insert(0, "month", month)
+    keyed.insert(1, key, np.arange(1, len(frame) + 1, dtype=np.int64))
+    return keyed
+
+
+def tell_drift(
+    parameters: SimulationParameters, columns: list[list[str]], injected: Mapping[str, list[Injection]]
+) -> dict[str, Any]:
+    """Return the ground truth of the drift, ready for JSON.
+
+    Args:
+        parameters: Months, labels and events.
+        columns: The columns that each event was resolved to.
+        injected: What was changed in each month.
+
+    Returns:
+        ``months``; ``events`` with their ``columns`` and ``months``; ``injected`` (month, column, kind, requested and
+        realised change, unit, column changed); ``drifted_months``; ``drifted_columns`` and ``drifted_labels`` by month.
+    """
+    events = [
+        {
+            "columns": names,
+            "drawn": event.draw is not None,
+            "months": [month for month in injected if event.covers(month)],
+            **event.model_dump(include={"kind", "size", "start", "end"}),
+        }
+        for event, names in zip(parameters.drift, columns, strict=True)
+    ]
+    changed = {month: {entry.changed for entry in made} for month, made in injected.items()}
+    return {
+        "months": list(injected),
+        "events": events,
+        "injected": [{"month": month, **vars(entry)} for month, made in injected.items() for entry in made],
+        "drifted_months": [month for month, made in injected.items() if made],
+        "drifted_columns": {month: sorted(names - set(parameters.label)) for month, names in changed.items()},
+        "drifted_labels": {month: sorted(names & set(parameters.label)) for month, names in changed.items()},
+    }

@@ -7,18 +7,12 @@ from typing import Literal
 
 import pandas as pd
 from pandas.api import types
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    FiniteFloat,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, field_validator, model_validator
 
-from rai_kedro.demo.seeding import derive_generator
+from rai_kedro.demo.variation import derive_generator
 from rai_kedro.errors import RaiError
 from rai_kedro.months import Month, months_from
+from rai_kedro.typed import Typed
 
 DriftKind = Literal["mean_shift", "scale", "missing_values", "category_mix", "label_relation"]
 
@@ -29,7 +23,7 @@ class SimulationError(RaiError):
     """The simulation's parameters do not fit the raw table."""
 
 
-class DriftEvent(BaseModel):
+class DriftEvent(Typed):
     """One change of the data, in force from one month to another.
 
     What ``size`` means depends on ``kind``:
@@ -56,43 +50,31 @@ class DriftEvent(BaseModel):
         stream: Another number draws other columns, for two draws of one kind with one start.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     columns: tuple[str, ...] | None = None
     draw: int | None = Field(default=None, ge=1)
     start: Month
     end: Month | None = None
     kind: DriftKind
-    size: FiniteFloat
+    size: float
     stream: int = Field(default=0, ge=0)
 
     @model_validator(mode="after")
-    def _columns_or_draw(self) -> DriftEvent:
+    def _parts_fit_together(self) -> DriftEvent:
         if (self.columns is None) == (self.draw is None):
             raise ValueError("give either `columns` (names) or `draw` (how many to draw), not both and not neither")
         if self.columns is not None and (not self.columns or len(set(self.columns)) < len(self.columns)):
             raise ValueError("`columns` has to name at least one column, and each only once")
-        return self
-
-    @model_validator(mode="after")
-    def _end_not_before_start(self) -> DriftEvent:
         if self.end is not None and self.end < self.start:
             raise ValueError(f"the drift ends ({self.end}) before it starts ({self.start})")
-        return self
-
-    @model_validator(mode="after")
-    def _size_suits_kind(self) -> DriftEvent:
-        size = self.size
-        allowed = {
-            "mean_shift": (size != 0, "must not be 0"),
-            "scale": (size > 0 and size != 1, "has to be above 0 and other than 1"),
-            "missing_values": (0 < size < 1, "is a share of rows: above 0 and below 1"),
-            "category_mix": (0 < size <= 1, "is a share of rows: above 0 and at most 1"),
-            "label_relation": (size != 0, "must not be 0"),
-        }
-        suits, rule = allowed[self.kind]
+        suits, rule = {
+            "mean_shift": (self.size != 0, "must not be 0"),
+            "scale": (self.size > 0 and self.size != 1, "has to be above 0 and other than 1"),
+            "missing_values": (0 < self.size < 1, "is a share of rows: above 0 and below 1"),
+            "category_mix": (0 < self.size <= 1, "is a share of rows: above 0 and at most 1"),
+            "label_relation": (self.size != 0, "must not be 0"),
+        }[self.kind]
         if not suits:
-            raise ValueError(f"`size` of {self.kind} {rule}, not {size:g}")
+            raise ValueError(f"`size` of {self.kind} {rule}, not {self.size:g}")
         return self
 
     def covers(self, month: str) -> bool:
@@ -110,7 +92,7 @@ class DriftEvent(BaseModel):
         return f"drift event {self.kind} from {self.start}"
 
 
-class SimulationParameters(BaseModel):
+class SimulationParameters(Typed):
     """How a raw table becomes monthly snapshots.
 
     Args:
@@ -126,8 +108,6 @@ class SimulationParameters(BaseModel):
         seed: The seed of everything that is drawn.
         drift: The drift events, applied in this order.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     label: tuple[str, ...] = Field(min_length=1)
     key: str = Field(default="row", min_length=1)
@@ -145,19 +125,14 @@ class SimulationParameters(BaseModel):
         return (value,) if isinstance(value, str) else value
 
     @model_validator(mode="after")
-    def _drift_after_first_month(self) -> SimulationParameters:
+    def _events_fit(self) -> SimulationParameters:
+        drawn = [event.key for event in self.drift if event.draw is not None]
         for event in self.drift:
             if event.start <= self.first_month:
                 raise ValueError(
                     f"the {event.title} has to start after the first month ({self.first_month}), which is the reference"
                 )
-        return self
-
-    @model_validator(mode="after")
-    def _draws_differ(self) -> SimulationParameters:
-        keys = [event.key for event in self.drift if event.draw is not None]
-        for event in self.drift:
-            if event.draw is not None and keys.count(event.key) > 1:
+            if event.draw is not None and drawn.count(event.key) > 1:
                 raise ValueError(f"more than one {event.title} would draw the same columns: give each its own `stream`")
         return self
 
@@ -170,14 +145,9 @@ class SimulationParameters(BaseModel):
 def find_candidates(features: pd.DataFrame, kind: DriftKind) -> list[str]:
     """Return the feature columns that a kind of drift can change.
 
-    Args:
-        features: The raw features.
-        kind: The kind of drift.
-
-    Returns:
-        Numeric columns that vary for ``mean_shift``, ``scale`` and ``label_relation``; columns of text,
-        categories or truth values with at least two categories for ``category_mix``; for ``missing_values``
-        all but truth values, whose type has no missing value.
+    Numeric columns that vary for ``mean_shift``, ``scale`` and ``label_relation``; columns of text, categories or truth
+    values with at least two categories for ``category_mix``; for ``missing_values`` all but truth values, whose type
+    has no missing value.
     """
     chosen = []
     for name in features.columns:
@@ -199,56 +169,41 @@ def resolve_columns(event: DriftEvent, features: pd.DataFrame, seed: int) -> lis
     Drawing gives each candidate a lottery number from a stream of its own; the lowest win. So a column that
     is added or left out changes the draw only if it is itself among the winners.
 
-    Args:
-        event: The drift event.
-        features: The raw features.
-        seed: The seed of the simulation.
-
-    Returns:
-        The columns' names.
-
     Raises:
         SimulationError: A named column does not exist or is not one that the kind applies to, or more
             columns are to be drawn than there are.
     """
     candidates = find_candidates(features, event.kind)
-    if event.draw is not None:
-        if event.draw > len(candidates):
-            raise SimulationError(
-                f"The {event.title} is to draw {event.draw} columns, but it applies to {len(candidates)}.",
-                where="parameters of the simulation, `drift`",
-                how_many=f"{len(candidates)} of {features.shape[1]} feature columns suit {event.kind}",
-                example=", ".join(candidates)[:120] or None,
-                remedy="lower `draw`, or choose another `kind`",
-            )
-        numbers = {name: derive_generator(seed, "draw", *event.key, name).random() for name in candidates}
-        winners = sorted(candidates, key=numbers.__getitem__)[: event.draw]
-    else:
+    if event.draw is None:
         winners = list(event.columns or ())
         _check_named(event, features, candidates)
+    elif event.draw > len(candidates):
+        raise SimulationError(
+            f"The {event.title} is to draw {event.draw} columns, but it applies to {len(candidates)}.",
+            where="`drift`",
+            how_many=f"{len(candidates)} of {features.shape[1]} feature columns suit {event.kind}",
+            example=", ".join(candidates)[:120] or None,
+            remedy="lower `draw`, or choose another `kind`",
+        )
+    else:
+        numbers = {name: derive_generator(seed, "draw", *event.key, name).random() for name in candidates}
+        winners = sorted(candidates, key=numbers.__getitem__)[: event.draw]
     return [str(name) for name in features.columns if name in winners]
 
 
 def _check_named(event: DriftEvent, features: pd.DataFrame, candidates: Sequence[str]) -> None:
     named = event.columns or ()
     unknown = [name for name in named if name not in features.columns]
-    unsuited = [name for name in named if name in features.columns and name not in candidates]
-    if unknown:
-        problem = f"The {event.title} names columns that are not among the features: {', '.join(unknown)}."
-        remedy = f"name some of: {', '.join(candidates)}; or take the column out of `leave_out`"
-    elif unsuited:
-        problem = f"The {event.title} does not apply to: {', '.join(unsuited)}."
-        remedy = f"name some of: {', '.join(candidates) or '(no column suits)'}; or choose another `kind`"
-    else:
+    bad = unknown or [name for name in named if name not in candidates]
+    if not bad:
         return
-    bad = unknown or unsuited
-    example = (
-        bad[0] if unknown else f"{bad[0]} is of type {features[bad[0]].dtype}, {features[bad[0]].nunique()} values"
-    )
-    raise SimulationError(
-        problem,
-        where="parameters of the simulation, `drift`",
-        how_many=f"{len(bad)} of {len(named)} named columns",
-        example=example,
-        remedy=remedy,
-    )
+    if unknown:
+        problem = f"The {event.title} names columns that are not among the features: {', '.join(bad)}."
+        example, remedy = bad[0], f"name some of: {', '.join(candidates)}; or take the column out of `leave_out`"
+    else:
+        values = features[bad[0]]
+        problem = f"The {event.title} does not apply to: {', '.join(bad)}."
+        example = f"{bad[0]} is of type {values.dtype}, {values.nunique()} values"
+        remedy = f"name some of: {', '.join(candidates) or '(no column suits)'}; or choose another `kind`"
+    how_many = f"{len(bad)} of {len(named)} named columns"
+    raise SimulationError(problem, where="`drift`", how_many=how_many, example=example, remedy=remedy)

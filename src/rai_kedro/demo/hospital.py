@@ -13,11 +13,6 @@ Drift events (:mod:`~rai_kedro.demo.drift_schedule`) can be laid over the record
 ``scale`` on vital signs and pain, ``missing_values`` on the same, ``category_mix`` on text columns other than race.
 They are faults of the record: need and admission stay as they are. ``label_relation`` is refused, since it moves a
 label on a scale and admission has none; columns of whole numbers are left out, since drift would change their type.
-
-Example:
-    >>> visits = simulate_visits(HospitalParameters(visits=1000, months=2, seed=1))
-    >>> sorted(visits.features), len(visits.labels["month=2024-02"])
-    (['month=2024-01', 'month=2024-02'], 500)
 """
 
 from __future__ import annotations
@@ -28,13 +23,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from pandas.api import types
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from rai_kedro.demo.drift_injection import Injection, MonthTables, RawTables, Stream, inject_drift
+from rai_kedro.demo.drift_injection import (
+    Injection,
+    MonthTables,
+    RawTables,
+    Stream,
+    inject_drift,
+    key_rows,
+    tell_drift,
+)
 from rai_kedro.demo.drift_schedule import DriftEvent, SimulationParameters, resolve_columns
 from rai_kedro.demo.hospital_model import MonthStreams, compute_need, draw_patients, draw_state
 from rai_kedro.demo.hospital_recording import RANGES, Bias, record_admission, record_features
 from rai_kedro.months import Month
+from rai_kedro.typed import Typed
 
 KEY, LABEL, NEED = "visit", "admitted", "needs_admission"
 # Sizes of the published cohort.
@@ -42,7 +46,7 @@ COHORT, COHORT_BLACK = 12_258, 3_569
 _FEWEST_ROWS = 2
 
 
-class HospitalParameters(BaseModel):
+class HospitalParameters(Typed):
     """How many visits, of whom, recorded with which bias.
 
     Args:
@@ -54,8 +58,6 @@ class HospitalParameters(BaseModel):
         seed: The seed of everything that is drawn.
         drift: Changes of recorded features from a month on, applied in this order.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     visits: int = Field(default=COHORT, ge=_FEWEST_ROWS)
     first_month: Month = "2024-01"
@@ -72,6 +74,7 @@ class HospitalParameters(BaseModel):
         for event in self.drift:
             if event.kind == "label_relation":
                 raise ValueError(f"the {event.title} does not apply: an admission is yes or no and cannot be shifted")
+        _ = self.schedule  # is valid
         return self
 
     @property
@@ -80,11 +83,6 @@ class HospitalParameters(BaseModel):
         return SimulationParameters(
             label=(LABEL,), key=KEY, first_month=self.first_month, months=self.months, seed=self.seed, drift=self.drift
         )
-
-    @model_validator(mode="after")
-    def _schedule_is_valid(self) -> HospitalParameters:
-        _ = self.schedule
-        return self
 
     def count_visits(self, month_index: int) -> int:
         """Return the number of visits of a month; the first months take what does not divide evenly."""
@@ -119,18 +117,9 @@ class _Month:
 
 
 def simulate_visits(parameters: HospitalParameters) -> Visits:
-    """Make the visits of all months.
+    """Make the visits of all months; SimulationError where a drift event names columns that it does not apply to.
 
     A month depends on the seed, its number and its size only: more months of the same size leave it as it is.
-
-    Args:
-        parameters: How many visits, of whom, recorded with which bias and drift.
-
-    Returns:
-        Features, labels, true need and ground truth.
-
-    Raises:
-        SimulationError: A drift event names columns that it does not apply to.
     """
     names = parameters.schedule.month_names
     months = [_make_month(parameters, index) for index in range(parameters.months)]
@@ -139,12 +128,12 @@ def simulate_visits(parameters: HospitalParameters) -> Visits:
     features, injected = {}, {}
     for index, (name, month) in enumerate(zip(names, months, strict=True)):
         changed, injected[name] = _drift_month(month, parameters, columns, index, months[0])
-        features[f"month={name}"] = _key_rows(changed, name)
+        features[f"month={name}"] = key_rows(changed, name, KEY)
     return Visits(
         features,
-        {f"month={name}": _key_rows(month.labels, name) for name, month in zip(names, months, strict=True)},
-        {f"month={name}": _key_rows(month.need, name) for name, month in zip(names, months, strict=True)},
-        {"bias": _tell_bias(parameters, months), "drift": _tell_drift(parameters, columns, injected)},
+        {f"month={name}": key_rows(month.labels, name, KEY) for name, month in zip(names, months, strict=True)},
+        {f"month={name}": key_rows(month.need, name, KEY) for name, month in zip(names, months, strict=True)},
+        {"bias": _tell_bias(parameters, months), "drift": tell_drift(parameters.schedule, columns, injected)},
     )
 
 
@@ -181,13 +170,6 @@ def _drift_month(
     return tables.features, injections
 
 
-def _key_rows(frame: pd.DataFrame, month: str) -> pd.DataFrame:
-    keyed = frame.copy()
-    keyed.insert(0, "month", month)
-    keyed.insert(1, KEY, np.arange(1, len(frame) + 1, dtype=np.int64))
-    return keyed
-
-
 def _tell_bias(parameters: HospitalParameters, months: list[_Month]) -> dict[str, Any]:
     together = pd.concat(
         [pd.concat([month.features["race"], month.labels[LABEL], month.need[NEED]], axis=1) for month in months]
@@ -202,25 +184,3 @@ def _tell_bias(parameters: HospitalParameters, months: list[_Month]) -> dict[str
             "admitted_of_needy": float(needy.mean()) if len(needy) else None,
         }
     return {"parameters": parameters.bias.model_dump(), "groups": groups}
-
-
-def _tell_drift(
-    parameters: HospitalParameters, columns: list[list[str]], injected: dict[str, list[Injection]]
-) -> dict[str, Any]:
-    events = [
-        {
-            "columns": names,
-            "drawn": event.draw is not None,
-            "months": [month for month in injected if event.covers(month)],
-            **event.model_dump(include={"kind", "size", "start", "end"}),
-        }
-        for event, names in zip(parameters.drift, columns, strict=True)
-    ]
-    return {
-        "months": list(injected),
-        "events": events,
-        "injected": [{"month": month, **vars(entry)} for month, made in injected.items() for entry in made],
-        "drifted_months": [month for month, made in injected.items() if made],
-        "drifted_columns": {month: sorted({entry.changed for entry in made}) for month, made in injected.items()},
-        "drifted_labels": {month: [] for month in injected},
-    }

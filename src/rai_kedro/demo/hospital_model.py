@@ -29,7 +29,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from rai_kedro.demo.seeding import derive_generator
+from rai_kedro.demo.variation import derive_generator
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -58,19 +58,12 @@ _BARRIER_ON_ACUITY = -0.28
 
 @dataclass(frozen=True)
 class Comorbidity:
-    """One yes/no diagnosis of the patient's history.
+    """One yes/no diagnosis of the patient's history."""
 
-    Args:
-        share: Share of patients of 50 years and average frailty who have it.
-        decade: Change of its log-odds with each decade of age.
-        barrier: Change of its log-odds with a barrier to a doctor's practice.
-        weight: How much it adds to acuity and to the log-odds of need, relative to the others.
-    """
-
-    share: float
-    decade: float
-    barrier: float
-    weight: float
+    share: float  # of patients of 50 years and average frailty who have it
+    decade: float  # change of its log-odds with each decade of age
+    barrier: float  # change of its log-odds with a barrier to a doctor's practice
+    weight: float  # how much it adds to acuity and to the log-odds of need, relative to the others
 
 
 # The 22 conditions that the United States' survey of emergency departments (NHAMCS) asks about.
@@ -122,12 +115,7 @@ class MonthStreams:
 
 
 def draw_patients(count: int, share_black: float, streams: MonthStreams) -> pd.DataFrame:
-    """Draw who comes.
-
-    Args:
-        count: Number of visits.
-        share_black: Probability that a patient is Black; the others are White.
-        streams: The month's random streams.
+    """Draw who comes; each is Black with probability ``share_black``, else White.
 
     Returns:
         ``count`` rows: race, sex, age (years, 18 to 95), payment, residence, arrival day and time, the 22
@@ -154,10 +142,6 @@ def draw_patients(count: int, share_black: float, streams: MonthStreams) -> pd.D
 
 def draw_state(patients: pd.DataFrame, streams: MonthStreams) -> pd.DataFrame:
     """Draw how ill the patients are: the true state, of which records show a part.
-
-    Args:
-        patients: From :func:`draw_patients`, n rows.
-        streams: The month's random streams.
 
     Returns:
         n rows: ``acuity`` (latent, about standard normal), temperature (degrees Celsius), heart and respiratory rate

@@ -19,9 +19,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from rai_kedro.demo.hospital_model import ARRIVAL_MODES, BLACK, COMORBIDITIES, FloatArray, MonthStreams
+from rai_kedro.typed import Typed
 
 # Smallest and largest value that is recorded; the contract of the feature store declares the same.
 RANGES: dict[str, tuple[float, float]] = {
@@ -48,7 +49,7 @@ _TOGETHER = 0.6
 _OTHER_ARRIVAL = 0.02
 
 
-class Bias(BaseModel):
+class Bias(Typed):
     """How unequally the records are made; 0 is none.
 
     Args:
@@ -58,8 +59,6 @@ class Bias(BaseModel):
         missingness: Further share of Black patients without each vital sign and without the pain scale.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     label: float = Field(default=0.25, ge=0, lt=1)
     measurement: float = Field(default=0.25, ge=0, le=3)
     missingness: float = Field(default=0.05, ge=0, le=0.5)
@@ -67,12 +66,6 @@ class Bias(BaseModel):
 
 def record_features(patients: pd.DataFrame, state: pd.DataFrame, bias: Bias, streams: MonthStreams) -> pd.DataFrame:
     """Return what the department writes down of each visit.
-
-    Args:
-        patients: n rows, from :func:`~rai_kedro.demo.hospital_model.draw_patients`.
-        state: Their true state, n rows.
-        bias: How unequally the record is made.
-        streams: The month's random streams.
 
     Returns:
         n rows: background, arrival, vital signs (missing where not taken), triage level (1 most urgent to 5), pain
@@ -102,14 +95,7 @@ def record_features(patients: pd.DataFrame, state: pd.DataFrame, bias: Bias, str
 def record_admission(
     needs: npt.NDArray[np.int64], patients: pd.DataFrame, bias: Bias, streams: MonthStreams
 ) -> npt.NDArray[np.int64]:
-    """Return the recorded admission, 0 or 1, of each visit: the need, less what label bias takes from it.
-
-    Args:
-        needs: True need, 0 or 1, shape (n,).
-        patients: The visits, n rows.
-        bias: How unequally the record is made.
-        streams: The month's random streams.
-    """
+    """Return the recorded admission, 0 or 1, of each visit: the need, less what label bias takes from it."""
     sent_home = (streams.of("label bias").random(len(needs)) < bias.label) & (patients["race"] == BLACK).to_numpy()
     return needs * (1 - sent_home.astype(np.int64))
 

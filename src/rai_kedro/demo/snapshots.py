@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from pandas.api import types
 
@@ -17,6 +16,8 @@ from rai_kedro.demo.drift_injection import (
     RawTables,
     Stream,
     inject_drift,
+    key_rows,
+    tell_drift,
 )
 from rai_kedro.demo.drift_schedule import SimulationError, SimulationParameters, resolve_columns
 from rai_kedro.demo.variation import vary_month
@@ -34,10 +35,7 @@ class Snapshots:
     Args:
         features: One frame per month by partition key ``month=YYYY-MM``: month, row key, features.
         labels: The same months and rows: month, row key, labels.
-        drift_ground_truth: What was changed, ready for JSON: ``months``; ``events`` (with their resolved
-            ``columns`` and the ``months`` they touch); ``injected`` (month, column, kind, requested and
-            realised change, unit, column changed); ``drifted_months`` (with any change);
-            ``drifted_columns`` and ``drifted_labels`` (by month, every month listed).
+        drift_ground_truth: What was changed; see :func:`~rai_kedro.demo.drift_injection.tell_drift`.
     """
 
     features: dict[str, pd.DataFrame]
@@ -52,10 +50,9 @@ def simulate_snapshots(raw: pd.DataFrame, parameters: SimulationParameters, rang
     become floating-point in every month, so that drift (a shift, a missing value) never changes a type.
 
     Args:
-        raw: The raw table, n rows, features and labels; already checked.
+        raw: The raw table, n rows, features and labels.
         parameters: Months, variation and drift.
-        ranges: Lowest and highest allowed value by column, as in the contract; ``None`` for an open end.
-            Drifted values are clipped to them.
+        ranges: Lowest and highest allowed value by column, to which drifted values are clipped; ``None`` is open.
 
     Returns:
         The snapshots, n rows in each month, and the ground truth of the drift.
@@ -71,9 +68,9 @@ def simulate_snapshots(raw: pd.DataFrame, parameters: SimulationParameters, rang
     features, labels, injected = {}, {}, {}
     for index, month in enumerate(parameters.month_names):
         tables_of_month, injected[month] = _make_month(table, tables, parameters, columns, index)
-        features[f"{MONTH}={month}"] = _key_rows(tables_of_month.features, month, parameters.key)
-        labels[f"{MONTH}={month}"] = _key_rows(tables_of_month.labels, month, parameters.key)
-    return Snapshots(features, labels, _tell_truth(parameters, columns, injected))
+        features[f"{MONTH}={month}"] = key_rows(tables_of_month.features, month, parameters.key)
+        labels[f"{MONTH}={month}"] = key_rows(tables_of_month.labels, month, parameters.key)
+    return Snapshots(features, labels, tell_drift(parameters, columns, injected))
 
 
 def _check_fit(raw: pd.DataFrame, parameters: SimulationParameters) -> None:
@@ -83,7 +80,7 @@ def _check_fit(raw: pd.DataFrame, parameters: SimulationParameters) -> None:
         if unknown:
             raise SimulationError(
                 f"`{setting}` names columns that the raw table does not have: {', '.join(unknown)}.",
-                where=f"parameters of the simulation, `{setting}`",
+                where=f"`{setting}`",
                 how_many=f"{len(unknown)} of {len(names)} named columns",
                 remedy=f"name some of: {', '.join(str(name) for name in raw.columns)}",
             )
@@ -98,7 +95,7 @@ def _check_fit(raw: pd.DataFrame, parameters: SimulationParameters) -> None:
     for problem, found in problems.items():
         if found:
             where = f"raw table ({len(raw)} rows; {', '.join(str(name) for name in raw.columns)})"[:160]
-            remedy = "change `key`, `label` or `leave_out` in the parameters of the simulation, or the raw table"
+            remedy = "change `key`, `label` or `leave_out` or the raw table"
             raise SimulationError(problem, where=where, remedy=remedy)
 
 
@@ -124,36 +121,3 @@ def _make_month(
 def _as_float(features: pd.DataFrame) -> pd.DataFrame:
     whole = [name for name in features.columns if types.is_integer_dtype(features[name])]
     return features.astype(dict.fromkeys(whole, "float64"))
-
-
-def _key_rows(frame: pd.DataFrame, month: str, key: str) -> pd.DataFrame:
-    keyed = frame.copy()
-    keyed.insert(0, MONTH, month)
-    keyed.insert(1, key, np.arange(1, len(frame) + 1, dtype=np.int64))
-    return keyed
-
-
-def _tell_truth(
-    parameters: SimulationParameters, columns: list[list[str]], injected: dict[str, list[Injection]]
-) -> dict[str, Any]:
-    months = parameters.month_names
-    events = [
-        {
-            "columns": names,
-            "drawn": event.draw is not None,
-            "months": [month for month in months if event.covers(month)],
-            **event.model_dump(include={"kind", "size", "start", "end"}),
-        }
-        for event, names in zip(parameters.drift, columns, strict=True)
-    ]
-    entries = [{"month": month, **vars(entry)} for month, made in injected.items() for entry in made]
-    changed = {month: {entry.changed for entry in made} for month, made in injected.items()}
-    drifted_labels = {month: sorted(names & set(parameters.label)) for month, names in changed.items()}
-    return {
-        "months": list(months),
-        "events": events,
-        "injected": entries,
-        "drifted_months": [month for month in months if injected[month]],
-        "drifted_columns": {month: sorted(names - set(parameters.label)) for month, names in changed.items()},
-        "drifted_labels": drifted_labels,
-    }

@@ -1,15 +1,18 @@
-"""Months without drift: they differ as real months do, and come from the same distribution."""
+"""Months without drift: they differ as real months do, and come from the same distribution.
+
+Every draw has a random stream of its own, found by its name, so that none depends on the order of the others.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from pandas.api import types
-
-from rai_kedro.demo.seeding import derive_generator
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -19,17 +22,18 @@ _RANK_SD = 1 / np.sqrt(12)
 _FEWEST_VALUES = 2
 
 
-def resample_rows(raw: pd.DataFrame, seed: int, month_index: int) -> npt.NDArray[np.int64]:
-    """Return which raw rows make up a month: as many as there are, drawn with replacement (bootstrap).
+def derive_generator(seed: int, *names: str | int) -> np.random.Generator:
+    """Return the random stream that belongs to a seed and a name, such as ``"rows", 4``.
 
-    Args:
-        raw: The raw table, n rows.
-        seed: The seed of the simulation.
-        month_index: Number of the month, from 0.
-
-    Returns:
-        n row positions, 0 to n - 1.
+    Equal arguments give streams with the same numbers; any difference in the name gives one that is statistically
+    independent. So month 7 is the same whether 8 or 80 months are made, and a column left out changes no other.
     """
+    digest = hashlib.sha256(json.dumps(names).encode()).digest()
+    return np.random.default_rng([seed, int.from_bytes(digest, "big")])
+
+
+def resample_rows(raw: pd.DataFrame, seed: int, month_index: int) -> npt.NDArray[np.int64]:
+    """Return which raw rows make up a month: as many as there are, drawn with replacement (bootstrap)."""
     return derive_generator(seed, "rows", month_index).integers(len(raw), size=len(raw))
 
 
@@ -84,16 +88,8 @@ def _move_ranks(values: FloatArray, ladder: FloatArray, steps: FloatArray) -> Fl
 def vary_month(raw: pd.DataFrame, labels: tuple[str, ...], noise: float, stream: tuple[int, int]) -> pd.DataFrame:
     """Return a month that differs from the raw table as one sample differs from another.
 
-    Whole rows are drawn, so features and labels stay together; noise goes on the features only.
-
-    Args:
-        raw: The raw table, features and labels, n rows.
-        labels: The label columns, which get no noise.
-        noise: Standard deviation of the noise, in standard deviations of each column.
-        stream: The seed of the simulation and the number of the month.
-
-    Returns:
-        The month's n rows, columns as in ``raw``, numbered from 0.
+    Whole rows are drawn, so features and labels stay together; noise, in standard deviations of each column, goes on
+    the features only. ``stream`` is the seed of the simulation and the number of the month, from 0.
     """
     rows = resample_rows(raw, *stream)
     seed, month_index = stream

@@ -8,8 +8,7 @@ import pandas as pd
 
 from rai_kedro.contract.columns import Contract
 from rai_kedro.frames import Store
-from rai_kedro.sources.months import IngestionParameters, split_months
-from rai_kedro.sources.stores import compare_months, describe_changes
+from rai_kedro.sources import IngestionParameters, compare_months, describe_changes, split_months
 
 _LOGGER = logging.getLogger(__name__)
 

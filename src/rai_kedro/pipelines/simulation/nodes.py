@@ -7,9 +7,7 @@ from typing import Any
 import pandas as pd
 
 from rai_kedro.contract.columns import Contract
-from rai_kedro.demo.drift_schedule import SimulationParameters
-from rai_kedro.demo.hospital import HospitalParameters, simulate_visits
-from rai_kedro.demo.snapshots import simulate_snapshots
+from rai_kedro.demo import HospitalParameters, SimulationParameters, simulate_snapshots, simulate_visits
 
 
 def simulate_stores(

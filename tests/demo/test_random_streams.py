@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rai_kedro.demo.seeding import derive_generator
+from rai_kedro.demo.variation import derive_generator
 
 
 def test_the_same_seed_and_name_give_the_same_numbers() -> None:
