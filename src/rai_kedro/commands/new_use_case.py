@@ -15,7 +15,7 @@ import pandas as pd
 from rai_kedro.commands.accept_draft import accept_text
 from rai_kedro.commands.draft_files import UseCaseDraft, render_catalog, render_parameters
 from rai_kedro.commands.use_case_choices import NewUseCaseError, UseCaseRequest, choose_parameters, draft_label, some
-from rai_kedro.contract.drafting import ColumnDraft, draft_column
+from rai_kedro.contract.drafting import draft_column, read_proposal
 from rai_kedro.contract.reading import read_contract
 from rai_kedro.contract.validation import check_frame
 from rai_kedro.files import project_folder, staging_folder, write_text
@@ -113,7 +113,10 @@ def run_new_use_case(request: UseCaseRequest) -> None:
 def describe(made: NewUseCase) -> str:
     """Return what was drafted and what to decide, for the terminal."""
     draft, name = made.draft, made.draft.name
-    by_use = {use: [c for c in draft.columns if c.proposal.use == use] for use in ("audit", "forbidden", "model")}
+    by_use: dict[str, list[tuple[str, str]]] = {"audit": [], "forbidden": [], "model": []}
+    for column in draft.columns:
+        if proposal := read_proposal(column.risk):
+            by_use[proposal.use].append((column.name, proposal.reason))
     lines = [
         f"Drafted conf/base/{name}: {sum(made.rows.values())} rows, {len(draft.columns)} columns, target "
         f"'{draft.label.name}', {_months(made.rows)}.",
@@ -122,7 +125,7 @@ def describe(made: NewUseCase) -> str:
         *(_reasons(by_use["audit"]) or ["  none found by name or content; that is no proof that there is none"]),
         "proposed to stay closed:",
         *(_reasons(by_use["forbidden"]) or ["  none"]),
-        f"proposed for the model: {some([column.name for column in by_use['model']])}",
+        f"proposed for the model: {some([column for column, _ in by_use['model']])}",
         *_warnings(made),
         "",
     ]
@@ -142,8 +145,8 @@ def describe(made: NewUseCase) -> str:
     return "\n".join(lines)
 
 
-def _reasons(columns: Sequence[ColumnDraft]) -> list[str]:
-    shown = [f"  {column.name}: {column.proposal.reason}" for column in columns[:_SHOWN]]
+def _reasons(columns: Sequence[tuple[str, str]]) -> list[str]:
+    shown = [f"  {name}: {reason}" for name, reason in columns[:_SHOWN]]
     return shown + ([f"  and {len(columns) - _SHOWN} more"] if len(columns) > _SHOWN else [])
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
 
-from rai_kedro.contract.drafting import ColumnDraft, Proposal, canonical, draft_column
+from rai_kedro.contract.columns import Column
+from rai_kedro.contract.drafting import Proposal, canonical, draft_column
 from rai_kedro.errors import RaiError
 from rai_kedro.months import is_month
 from rai_kedro.sources import MONTH, IngestionParameters, TimeColumn, count_offsets, find_date_formats, names_month
@@ -245,7 +246,7 @@ def _two_values(values: pd.Series[Any], target: str) -> list[str]:
     return found
 
 
-def draft_label(values: pd.Series[Any], request: UseCaseRequest) -> ColumnDraft:
+def draft_label(values: pd.Series[Any], request: UseCaseRequest) -> Column:
     """Draft the label's column, and refuse a target that cannot be learned.
 
     Raises:
@@ -261,11 +262,11 @@ def draft_label(values: pd.Series[Any], request: UseCaseRequest) -> ColumnDraft:
             how_many=f"{len(known)} of {len(values)} rows have a value, {known.nunique()} of them different",
             remedy=f"take a target with at least two values in at least {_FEWEST_ROWS} rows",
         )
-    proposal = Proposal("model", False, None, "is learned; may record how people were treated")
-    described = {"use": "model", "proposal": proposal, "nullable": False, "is_demographic": False, "categories": None}
+    risk = Proposal("model", "is learned; may record how people were treated").risk
+    drafted = {"use": "model", "risk": risk, "nullable": False, "flags": ("risky",), "categories": None}
     if request.task == "classification":
         text = f"to be written (1: {request.favourable or 'the favourable value'}, 0: the other value)"
-        return replace(draft, **described, type="integer", range=(0.0, 1.0), description=text)  # type: ignore[arg-type]
+        return draft.model_copy(update=drafted | {"type": "integer", "range": (0.0, 1.0), "description": text})
     numbers = pd.to_numeric(known, errors="coerce")
     if numbers.isna().any():
         raise NewUseCaseError(
@@ -275,7 +276,7 @@ def draft_label(values: pd.Series[Any], request: UseCaseRequest) -> ColumnDraft:
             example=some([str(value)[:40] for value in known[numbers.isna()].unique()[:3]]),
             remedy="mend these values, take another target, or --task classification; see also --decimal",
         )
-    return replace(draft, **described, type="float")  # type: ignore[arg-type]
+    return draft.model_copy(update=drafted | {"type": "float"})
 
 
 def some(names: Sequence[str]) -> str:

@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 from pandas.api import types
 
-from rai_kedro.contract.columns import ColumnType, Contract, Use
+from rai_kedro.contract.columns import Column, ColumnType, Contract, Use
 from rai_kedro.contract.sensitivity import Suspicion, split_words, suspect
 from rai_kedro.errors import RaiError
 
@@ -56,70 +55,26 @@ class UndecidedError(RaiError):
 
 @dataclass(frozen=True)
 class Proposal:
-    """What the draft would say of a column if a person agrees.
-
-    Attributes:
-        use: Proposed use.
-        is_risky: Proposed flag.
-        risk: Proposed risk; None where none is seen.
-        reason: Why, in a few words.
-    """
+    """What a drafted column proposes for a person to accept: a use, and why."""
 
     use: Use
-    is_risky: bool
-    risk: str | None
     reason: str
-
-
-@dataclass(frozen=True)
-class ReadProposal:
-    """A proposal as it stands in a drafted contract: the use, why, and the use that holds until it is accepted."""
-
-    use: str
-    reason: str
-
-    @property
-    def drafted_uses(self) -> tuple[str, ...]:
-        """What the draft says of the use; a label, which is learned anyway, is ``model`` from the beginning."""
-        return {"model": ("forbidden", "model")}.get(self.use, (self.use,))
-
-
-def read_proposal(risk: str | None) -> ReadProposal | None:
-    """Return what a drafted risk proposes, or None where a person has written the risk."""
-    found = _PROPOSED.fullmatch(risk or "")
-    return ReadProposal(found["use"], found["reason"]) if found else None
-
-
-@dataclass(frozen=True)
-class ColumnDraft:
-    """One column of a drafted contract.
-
-    Attributes:
-        name: Name of the column in the store.
-        type: Type that all its values have.
-        description: What is in it, as far as the values tell; what it means is for a person to write.
-        nullable: Whether values are missing today.
-        is_demographic: Whether name or content say that it describes people.
-        use: What holds until somebody decides: ``audit`` or ``forbidden``.
-        proposal: What somebody may decide.
-        range: Of numbers: what is there, and as much again on both sides, outward to two digits.
-        categories: Of categories: the values that are there.
-    """
-
-    name: str
-    type: ColumnType
-    description: str
-    nullable: bool
-    is_demographic: bool
-    use: Use
-    proposal: Proposal
-    range: tuple[float, float] | None = None
-    categories: tuple[str, ...] | None = None
 
     @property
     def risk(self) -> str:
-        """The risk that stands in the draft; it names the column as undecided, and what is proposed."""
-        return f"{UNDECIDED}, proposed {self.proposal.use}: {self.proposal.reason}"
+        """The risk that stands in the draft; it names the column as undecided."""
+        return f"{UNDECIDED}, proposed {self.use}: {self.reason}"
+
+    @property
+    def drafted_uses(self) -> tuple[Use, ...]:
+        """What the draft says of the use; a label, which is learned anyway, is ``model`` from the beginning."""
+        return ("forbidden", "model") if self.use == "model" else (self.use,)
+
+
+def read_proposal(risk: str | None) -> Proposal | None:
+    """Return what a drafted risk proposes, or None where a person has written the risk."""
+    found = _PROPOSED.fullmatch(risk or "")
+    return Proposal(cast("Use", found["use"]), found["reason"]) if found else None
 
 
 @dataclass(frozen=True)
@@ -149,48 +104,31 @@ class _Values:
         return len(self.known) >= _FEWEST_FOR_UNIQUE and self.distinct >= _NEAR_UNIQUE * len(self.known)
 
 
-def draft_columns(table: pd.DataFrame, *, dates: Collection[str] = ()) -> tuple[ColumnDraft, ...]:
-    """Draft the contract of every column of a table.
-
-    Args:
-        table: Rows of the table without key, time and label; values may be text.
-        dates: Columns that hold dates.
-
-    Returns:
-        One draft a column, in the order of the table.
-    """
-    return tuple(draft_column(table[name], is_date=str(name) in dates) for name in table.columns)
-
-
 def draft_column(
     values: pd.Series[Any], *, is_date: bool = False, original: str | None = None, note: str = ""
-) -> ColumnDraft:
-    """Draft the contract of one column.
+) -> Column:
+    """Draft the contract of one column; :func:`read_proposal` tells what its risk proposes.
 
     Args:
         values: Its values, shape (rows,).
         is_date: Whether they are dates.
         original: The name it had before it was renamed.
         note: What else a person should know of its values.
-
-    Returns:
-        The draft.
     """
     name = str(values.name)
     suspicion = suspect(original or name, values)
     found = _look(values, is_date=is_date, name=original or name, suspicion=suspicion)
     proposal = _propose(name, found, suspicion)
-    is_audited = proposal.use == "audit"
-    return ColumnDraft(
+    return Column(
         name=name,
         type=found.type,
+        flags=("risky",) if suspicion is None else ("risky", "demographic"),
+        use=proposal.drafted_uses[0],
         description=_describe(found, original if original != name else None, note),
-        nullable=bool(found.missing),
-        is_demographic=suspicion is not None,
-        use="audit" if is_audited else "forbidden",
-        proposal=proposal,
         range=draft_range(found.known) if found.type in ("float", "integer") else None,
         categories=_categories(found) if found.type == "category" else None,
+        nullable=bool(found.missing),
+        risk=proposal.risk,
     )
 
 
@@ -248,6 +186,8 @@ def draft_range(known: pd.Series[Any]) -> tuple[float, float] | None:
         return None
     low, high = float(finite.min()), float(finite.max())
     room = high - low
+    if not math.isfinite(room) or not math.isfinite(high + room):
+        return None
     return (0.0 if low >= 0 and low - room < 0 else _outward(low - room, -1), _outward(high + room, 1))
 
 
@@ -329,13 +269,13 @@ def _propose(name: str, found: _Values, suspicion: Suspicion | None) -> Proposal
     if suspicion is not None:
         what = f"may describe {suspicion.ground} ({suspicion.because})"
         if suspicion.identifies or closed:
-            return Proposal("forbidden", True, what, f"{what}{'; ' + closed if closed else ''}")
-        return Proposal("audit", True, what, what + code)
+            return Proposal("forbidden", f"{what}{'; ' + closed if closed else ''}")
+        return Proposal("audit", what + code)
     if closed:
-        return Proposal("forbidden", True, closed, closed)
+        return Proposal("forbidden", closed)
     few = found.distinct <= _FEW_NUMBERS and found.type in ("integer", "float") and bool((found.known % 1 == 0).all())
     doubt = "; few whole numbers: if they are codes, make it a category" if few and found.distinct > 2 else ""  # noqa: PLR2004
-    return Proposal("model", False, None, f"nothing seen against it{code}{doubt}")
+    return Proposal("model", f"nothing seen against it{code}{doubt}")
 
 
 def _closed_reason(name: str, found: _Values) -> str | None:
