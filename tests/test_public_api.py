@@ -11,8 +11,8 @@ PUBLIC = {
     "fairness": """
         Assessment Disparity DisparityKind EXIT_CODES FairnessSpec Gate GateDecision GateOutcome GroupCounts GroupFigure
         GroupTable Grouping GroupingError GroupingSpec JOIN MAX_VALUES_OF_CODES METRICS Metric MetricError OutcomeError
-        SimilaritySpec Task Tolerance Verdict VerdictOutcome assess check_columns check_request compare_table
-        divide_column examine_classification examine_regression find_metric judge list_metrics make_groups
+        SimilaritySpec Task Tolerance Verdict VerdictOutcome assess check_columns check_intersections check_request
+        compare_table divide_column examine_classification examine_regression find_metric judge list_metrics make_groups
         rows_to_settle tabulate
     """,
     "intervals": """

@@ -7,7 +7,14 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from rai_kedro.fairness.grouping import MISSING, Grouping, GroupingError, GroupingSpec, make_groups
+from rai_kedro.fairness.grouping import (
+    MISSING,
+    Grouping,
+    GroupingError,
+    GroupingSpec,
+    check_intersections,
+    make_groups,
+)
 
 
 def _group(values: object, **spec: object) -> Grouping:
@@ -148,3 +155,45 @@ def test_labels_that_are_there_already_make_a_grouping() -> None:
     labels = pd.Series(["u", None, "v"]).to_frame("g")
     grouping = make_groups(labels, GroupingSpec(columns="g", categorical=True, declared=("w",)))
     assert (grouping.groups, grouping.absent) == (("u", "v", MISSING), ("w",))
+
+
+NATIONALITIES = np.arange(1, 120)
+
+
+@pytest.mark.parametrize("stored", [NATIONALITIES, NATIONALITIES.astype(float), np.r_[NATIONALITIES, np.nan]])
+def test_whole_numbers_that_may_be_codes_are_not_guessed(stored: object) -> None:
+    """Nationality 1 to 119 is not to be judged "above 57"; ages are to be cut where somebody says."""
+    with pytest.raises(GroupingError, match="119 different whole numbers: codes, or amounts") as caught:
+        _group(stored)
+    assert "'cuts'" in caught.value.remedy
+    assert "'categorical: true'" in caught.value.remedy
+    assert len(_group(stored, categorical=True).groups) >= 119
+    assert _group(stored, categorical=False).groups[0] == "at or below median"
+    assert _group(pd.Categorical(stored)).groups[0] == "1"
+
+
+def test_a_value_that_is_our_word_for_missing_does_not_merge_with_missing_values() -> None:
+    grouping = _group(["missing", None, " ", "a", '"missing"'])
+    assert list(grouping.labels) == ['"missing"', MISSING, MISSING, "a", '""missing""']
+    assert "'\"missing\"' (1 rows)" in grouping.rule
+    declared = _group(["missing", "a"], declared=("missing", "a"), reference="missing")
+    assert (declared.absent, declared.reference) == ((), '"missing"')
+    assert _group(["a", None], declared=("missing",)).absent == ()
+    both = make_groups(pd.DataFrame({"a": ["missing", None], "b": ["x", "x"]}), GroupingSpec(columns=("a", "b")))
+    assert list(both.labels) == ['"missing" & x', "missing & x"]
+
+
+def test_texts_that_nearly_mean_missing_are_counted_in_the_rule() -> None:
+    grouping = _group(["nan", "nan", "?", "a", "  "])
+    assert set(grouping.groups) == {"nan", "?", "a", MISSING}
+    assert "'nan' (2 rows)" in grouping.rule
+    assert "'?' (1 rows)" in grouping.rule
+    assert "1 blank texts count as missing" in grouping.rule
+    assert _group(["a", "b"]).rule == "each value of g is a group"
+
+
+def test_too_many_intersections_are_seen_without_a_row() -> None:
+    spec = GroupingSpec(columns=("a", "b"), cuts={"b": [1, 2]})
+    check_intersections(spec, {"a": range(60)})
+    with pytest.raises(GroupingError, match="makes 210 groups"):
+        check_intersections(spec, {"a": range(70)})

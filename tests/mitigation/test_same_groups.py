@@ -35,11 +35,11 @@ def compare(train, test, **grouping):
 
 RANDOM = np.random.default_rng(0)
 CODES_12 = RANDOM.integers(0, 12, 3000)
-AGES = RANDOM.normal(45, 15, 1500).round()
+AGES = RANDOM.normal(45, 15, 1500).round(1)
 DAYS = pd.Series(pd.Timestamp("2024-01-01") + pd.to_timedelta(RANDOM.integers(0, 300, 1500), unit="D"))
 CASES = {
     "twelve codes, each a group": (CODES_12[:2000], CODES_12[2000:], {"categorical": True}, 12),
-    "twelve codes, nothing said": (CODES_12[:2000], CODES_12[2000:], {}, 2),
+    "twelve numbers, to be cut": (CODES_12[:2000], CODES_12[2000:], {"categorical": False}, 2),
     "four codes, to be cut": (CODES_12[:2000] % 4, CODES_12[2000:] % 4, {"categorical": {"s": False}}, 2),
     "text numbers, to be cut": (
         (CODES_12[:2000] % 4).astype(str),
@@ -50,7 +50,12 @@ CASES = {
     "ages, nothing said": (AGES[:1000], AGES[1000:] + 10, {}, 2),
     "ages, cut": (AGES[:1000], AGES[1000:], {"cuts": {"s": (30, 60)}}, 3),
     "dates": (DAYS[:1000], DAYS[1000:].reset_index(drop=True), {}, 2),
-    "codes, one of them in training only": (np.r_[CODES_12[:2000] % 10, np.full(60, 10)], CODES_12[2000:] % 10, {}, 2),
+    "numbers, one of them in training only": (
+        np.r_[CODES_12[:2000] % 10, np.full(60, 10)],
+        CODES_12[2000:] % 10,
+        {"categorical": False},
+        2,
+    ),
 }
 
 

@@ -5,7 +5,6 @@ from .assessment import compare_table as compare_table
 from .assessment import examine_classification as examine_classification
 from .assessment import examine_regression as examine_regression
 from .assessment import tabulate as tabulate
-from .column_groups import divide_column as divide_column
 from .estimates import Disparity as Disparity
 from .estimates import DisparityKind as DisparityKind
 from .estimates import GroupFigure as GroupFigure
@@ -14,6 +13,8 @@ from .grouping import MAX_VALUES_OF_CODES as MAX_VALUES_OF_CODES
 from .grouping import Grouping as Grouping
 from .grouping import GroupingError as GroupingError
 from .grouping import GroupingSpec as GroupingSpec
+from .grouping import check_intersections as check_intersections
+from .grouping import divide_column as divide_column
 from .grouping import make_groups as make_groups
 from .individual import SimilaritySpec as SimilaritySpec
 from .metrics import METRICS as METRICS

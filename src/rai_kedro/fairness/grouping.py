@@ -1,37 +1,103 @@
 """Groups of rows, made from one audited column or from several at once.
 
 A value stored as a number, as text or as a category gives the same group name, and a missing value is a group of
-its own. What was declared and has no rows stays on record in :attr:`Grouping.absent`.
+its own. What was declared and has no rows stays on record in :attr:`Grouping.absent`. Values never merge with words of
+ours: a value that is itself "missing" is named in quotation marks.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import product
+from itertools import pairwise, product
 from math import prod
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from pandas.api import types
+from pydantic import Field, field_validator
 
-from rai_kedro.fairness.column_groups import CHUNK, MAX_VALUES_OF_CODES, Codes, ColumnGroups, divide_column
-from rai_kedro.fairness.grouping_spec import JOIN, MAX_GROUPS, MISSING, GroupingError, GroupingSpec, too_many_groups
+from rai_kedro.errors import RaiError
+from rai_kedro.typed import Typed
 
-__all__ = [
-    "JOIN",
-    "MAX_GROUPS",
-    "MAX_VALUES_OF_CODES",
-    "MISSING",
-    "Codes",
-    "Grouping",
-    "GroupingError",
-    "GroupingSpec",
-    "make_groups",
-]
-
+MISSING = "missing"
+JOIN = " & "
+MAX_GROUPS = 200
 MAX_INTERSECTIONS = 10_000
+MAX_VALUES_OF_CODES = 10
+# Texts that often stand for a missing value: groups of their own, and said to be.
+NEARLY_MISSING = ("?", "-", "n/a", "na", "nan", "none", "null", "unknown")
+# Rows are looked at in chunks, since pandas' tables take several times the memory of what they are handed.
+CHUNK = 1 << 16
+
+Codes = npt.NDArray[np.int16]
+
+
+class GroupingError(RaiError):
+    """Groups cannot be made from the audited columns as asked."""
+
+
+class GroupingSpec(Typed):
+    """Which groups are compared.
+
+    Attributes:
+        columns: One audited column, or several for the intersections of their groups.
+        cuts: Cut points of continuous columns, in the unit of the column; a value equal to a cut point belongs to
+            the part below it.
+        categorical: Whether each value is a group, for all columns or by column. Where it is not said: text and
+            categories are; numbers are if there are no cut points and at most ten different whole numbers; more
+            whole numbers may be codes or amounts, and one of the two has to be said; every other number, and a date, is
+            cut at its cut points or else at its median.
+        declared: Groups that have to exist; one without rows is reported as not assessed. The parts that cut points
+            make, and the intersections of the groups found (see ``every_intersection``), count as declared.
+        every_intersection: Whether each combination of the groups found has to have rows.
+        reference: The group that others are held against; the largest if None.
+        learnt: Columns whose cut point is the median of the training rows; training fills it in, for the words only.
+        missing: ``group``: missing values are the group "missing"; ``leave_out``: such rows are counted and left out.
+    """
+
+    columns: tuple[str, ...] = Field(min_length=1)
+    cuts: dict[str, tuple[float, ...]] = Field(default_factory=dict)
+    categorical: bool | dict[str, bool] | None = None
+    declared: tuple[str, ...] = ()
+    every_intersection: bool = True
+    reference: str | None = None
+    learnt: tuple[str, ...] = ()
+    missing: Literal["group", "leave_out"] = "group"
+
+    @field_validator("columns", mode="before")
+    @classmethod
+    def _accept_one_name(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+    @field_validator("cuts")
+    @classmethod
+    def _check_cuts(cls, cuts: dict[str, tuple[float, ...]]) -> dict[str, tuple[float, ...]]:
+        for column, points in cuts.items():
+            if not points or not np.isfinite(points).all() or list(points) != sorted(set(points)):
+                raise ValueError(f"cut points of {column} must be finite numbers in rising order, not {list(points)}")
+        return cuts
+
+    @property
+    def name(self) -> str:
+        """Name of the grouping in reports."""
+        return JOIN.join(self.columns)
+
+    def is_categorical(self, column: str) -> bool | None:
+        """Return what is said of a column; None where nothing is."""
+        return self.categorical.get(column) if isinstance(self.categorical, dict) else self.categorical
+
+
+def too_many_groups(groups: int, spec: GroupingSpec) -> GroupingError:
+    """Return the error for more groups than are compared."""
+    return GroupingError(
+        f"{spec.name} makes {groups} groups; at most {MAX_GROUPS} are compared.",
+        where=f"fairness.groupings, grouping {spec.name!r}",
+        remedy="Intersect fewer columns, declare cut points for a number, or derive a coarser column before the audit.",
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,8 +162,13 @@ def make_groups(frame: pd.DataFrame, spec: GroupingSpec) -> Grouping:
     codes, groups = _drop_empty(part.codes, part.names)
     if len(groups) > MAX_GROUPS:
         raise too_many_groups(len(groups), spec)
-    declared = tuple(dict.fromkeys([*spec.declared, *part.declared]))
+    declared = tuple(dict.fromkeys([*(_find_name(name, groups) for name in spec.declared), *part.declared]))
     return Grouping(spec.name, part.rule, groups, codes, frame.index, declared, _find_reference(codes, groups, spec))
+
+
+def _find_name(name: str, groups: Sequence[str]) -> str:
+    """Return the name of a group as it is among the groups: a value "missing" stands in quotation marks."""
+    return f'"{name}"' if name.strip('"') == MISSING and f'"{name}"' in groups else name
 
 
 def _with_missing(part: ColumnGroups, spec: GroupingSpec) -> ColumnGroups:
@@ -151,16 +222,189 @@ def _count_rows(codes: npt.NDArray[Any], groups: int) -> npt.NDArray[np.int64]:
 
 def _find_reference(codes: Codes, groups: tuple[str, ...], spec: GroupingSpec) -> str | None:
     if spec.reference is not None:
-        if spec.reference not in groups:
+        reference = _find_name(spec.reference, groups)
+        if reference not in groups:
             raise GroupingError(
                 f"The reference group {spec.reference!r} has no rows.",
                 where=f"fairness.groupings, grouping {spec.name!r}",
                 example=f"groups with rows: {', '.join(groups) or 'none'}",
                 remedy="Name one of these as 'reference', or leave it out: then the largest group is taken.",
             )
-        return spec.reference
+        return reference
     if not groups:
         return None
     known = [at for at, name in enumerate(groups) if name != MISSING] or list(range(len(groups)))
     rows = _count_rows(codes, len(groups))
     return groups[max(known, key=lambda at: rows[at])]
+
+
+def check_intersections(spec: GroupingSpec, categories: Mapping[str, Sequence[Any]]) -> None:
+    """Refuse a grouping that would make too many groups, by what the columns may hold, without a look at any row.
+
+    Args:
+        spec: The grouping.
+        categories: What each column may hold, by name; a column that is not here counts by its cut points, if any.
+
+    Raises:
+        GroupingError: More than 200 groups are declared by the columns.
+    """
+    parts = [
+        len(spec.cuts[name]) + 1 if name in spec.cuts else len(set(map(_name, categories.get(name, ())))) or 1
+        for name in spec.columns
+    ]
+    if prod(parts) > MAX_GROUPS:
+        raise too_many_groups(prod(parts), spec)
+
+
+@dataclass(frozen=True)
+class ColumnGroups:
+    """The groups of one column.
+
+    Attributes:
+        codes: Position of each row's group in ``names``, shape (rows,); -1 where the value is missing.
+        names: Names of the groups.
+        declared: Names that have to exist.
+        rule: How the groups were made, in words.
+    """
+
+    codes: npt.NDArray[Any]
+    names: list[str]
+    declared: list[str]
+    rule: str
+
+
+def divide_column(values: pd.Series[Any], column: str, spec: GroupingSpec) -> ColumnGroups:
+    """Make the groups of one column, as its spec and its values say.
+
+    Args:
+        values: The column on the rows assessed, shape (rows,).
+        column: Its name.
+        spec: Which groups are asked for.
+
+    Raises:
+        GroupingError: The column cannot be cut, or makes more than 200 groups.
+    """
+    said = spec.is_categorical(column)
+    if column in spec.cuts and said:
+        raise GroupingError(
+            f"The column {column!r} has cut points, and each of its values is to be a group: only one can hold.",
+            where=f"fairness.groupings, grouping {spec.name!r}",
+            remedy="Leave out either 'cuts' or 'categorical' for this column.",
+        )
+    if types.is_datetime64_any_dtype(values.dtype) and not said:
+        days = (values - pd.Timestamp(0, tz=values.dt.tz)) / pd.Timedelta(days=1)
+        return _cut(days, column, spec, unit=" days since 1970-01-01")
+    numeric = types.is_numeric_dtype(values.dtype) and not types.is_bool_dtype(values.dtype)
+    if column in spec.cuts or said is False or (said is None and numeric and not _are_codes(values, column, spec)):
+        if not numeric:
+            values = _as_numbers(values, column, spec)
+        return _cut(values, column, spec)
+    return _take_values(values, column, spec)
+
+
+def _are_codes(values: pd.Series[Any], column: str, spec: GroupingSpec) -> bool:
+    """Whether numbers are codes of categories: at most ten different ones, all whole; more of them are not guessed."""
+    different: set[Any] = set()
+    for start in range(0, len(values), CHUNK):
+        different.update(values.iloc[start : start + CHUNK].dropna().unique())
+        if not all(float(v).is_integer() for v in different):
+            return False
+    if len(different) > MAX_VALUES_OF_CODES:
+        raise GroupingError(
+            f"The column {column!r} holds {len(different)} different whole numbers: codes, or amounts?",
+            where=f"fairness.groupings, grouping {spec.name!r}",
+            example=", ".join(f"{value:g}" for value in sorted(different)[:5]),
+            remedy="Give 'cuts' if they are amounts, or say 'categorical: true' if each is a group of its own "
+            "('categorical: false' cuts them at their median).",
+        )
+    return True
+
+
+def _as_numbers(values: pd.Series[Any], column: str, spec: GroupingSpec) -> pd.Series[Any]:
+    numbers = pd.to_numeric(values.astype("object"), errors="coerce")
+    broken = values[numbers.isna() & values.notna()]
+    if len(broken):
+        raise GroupingError(
+            f"The column {column!r} is to be cut, but holds values that are not numbers.",
+            where=f"fairness.groupings, grouping {spec.name!r}",
+            how_many=f"{len(broken)} of {len(values)} rows",
+            example=repr(broken.iloc[0]),
+            remedy=f"Set 'categorical: {{{column}: true}}' to make each value a group, or leave out its cut points.",
+        )
+    return numbers
+
+
+def _take_values(values: pd.Series[Any], column: str, spec: GroupingSpec) -> ColumnGroups:
+    """Make each value a group; values with the same name, such as 1, 1.0 and "1", are the same group."""
+    codes, different = _find_values(values, spec)
+    of_value = [_name(value) for value in different]
+    names = sorted({name for name in of_value if name != MISSING}, key=_order)
+    position = {name: at for at, name in enumerate(names)} | {MISSING: -1}
+    rule = f"each value of {column} is a group"
+    nearly = [at for at, name in enumerate(of_value) if name.lower() in NEARLY_MISSING or name.strip('"') == MISSING]
+    if nearly:
+        rows = _count_rows(codes, len(different))
+        told = ", ".join(f"{of_value[at]!r} ({rows[at]:,} rows)" for at in nearly)
+        rule += f"; written in the data, and so not counted as missing: {told}"
+    blank = [at for at, name in enumerate(of_value) if name == MISSING]
+    if blank:
+        rule += f"; {int(_count_rows(codes, len(different))[blank].sum()):,} blank texts count as missing"
+    lookup = np.array([*(position[name] for name in of_value), -1], dtype=np.int16)
+    for start in range(0, len(codes), CHUNK):
+        codes[start : start + CHUNK] = lookup[codes[start : start + CHUNK]]
+    return ColumnGroups(codes, names, [], rule)
+
+
+def _find_values(values: pd.Series[Any], spec: GroupingSpec) -> tuple[Codes, list[Any]]:
+    """Return the position of each row's value among the different ones (-1 missing), and these.
+
+    In chunks: pandas makes a hash table as long as what it is handed, several times the size of the column.
+    """
+    codes = np.empty(len(values), dtype=np.int16)
+    different: dict[Any, int] = {}
+    for start in range(0, len(values), CHUNK):
+        positions, found = pd.factorize(values.iloc[start : start + CHUNK])
+        at = [different.setdefault(value, len(different)) for value in found]
+        if len(different) > MAX_GROUPS:
+            raise too_many_groups(values.nunique(), spec)
+        codes[start : start + CHUNK] = np.array([*at, -1], dtype=np.int16)[positions]
+    return codes, list(different)
+
+
+def _name(value: Any) -> str:
+    """Name a value so that 1, 1.0 and "1" agree; blank text is missing, and the word for it is put in quotes."""
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        return str(int(value))
+    text = str(value).strip()
+    return f'"{text}"' if text.strip('"') == MISSING else text or MISSING
+
+
+def _order(name: str) -> tuple[float, str]:
+    try:
+        return float(name), ""
+    except ValueError:
+        return float("inf"), name
+
+
+def _cut(values: pd.Series[Any], column: str, spec: GroupingSpec, *, unit: str = "") -> ColumnGroups:
+    cuts = spec.cuts.get(column)
+    numbers = values.to_numpy(dtype=float, na_value=np.nan)
+    if cuts is None:
+        median = float(np.nanmedian(numbers)) if not np.isnan(numbers).all() else float("nan")
+        points: tuple[float, ...] = (median,)
+        names = ["at or below median", "above median"]
+        rule = f"{column} cut at its median on the rows assessed ({median:g}{unit})"
+    else:
+        points = cuts
+        between = [f"above {low:g} to {high:g}" for low, high in pairwise(points)]
+        names = [f"at or below {points[0]:g}", *between, f"above {points[-1]:g}"]
+        at = f"{', '.join(f'{point:g}' for point in points)}{unit}"
+        learnt = column in spec.learnt
+        rule = (
+            f"{column} cut at {at}, the median of the training rows"
+            if learnt
+            else f"{column} cut at the declared points {at}"
+        )
+    codes = np.searchsorted(np.asarray(points), numbers, side="left").astype(np.int16)
+    codes[np.isnan(numbers)] = -1
+    return ColumnGroups(codes, names, names, rule)

@@ -15,8 +15,7 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
-from rai_kedro.fairness.column_groups import divide_column
-from rai_kedro.fairness.grouping import GroupingSpec
+from rai_kedro.fairness.grouping import GroupingSpec, divide_column
 from rai_kedro.fairness.metrics import Task
 from rai_kedro.fairness.request import FairnessSpec
 from rai_kedro.mitigation.compared import POST_PROCESSED, UNMITIGATED, Comparator, ComparedModel

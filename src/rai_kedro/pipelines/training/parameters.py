@@ -107,10 +107,16 @@ class FairnessParameters(FairnessSpec):
         """
         groupings = []
         for spec in self.groupings:
-            column = contract.columns.get(spec.columns[0]) if len(spec.columns) == 1 else None
-            allowed = () if column is None or column.categories is None else tuple(map(str, column.categories))
-            declared = tuple(dict.fromkeys([*spec.declared, *allowed]))
-            groupings.append(spec.model_copy(update={"declared": declared}))
+            columns = {name: contract.columns[name] for name in spec.columns if name in contract.columns}
+            allowed = next(iter(columns.values())).categories or () if len(spec.columns) == len(columns) == 1 else ()
+            declared = tuple(dict.fromkeys([*spec.declared, *map(str, allowed)]))
+            # Of a category each value is a group, be they written as numbers or not.
+            said = {name: spec.is_categorical(name) for name in spec.columns}
+            for name, column in columns.items():
+                if said[name] is None and column.type == "category" and name not in spec.cuts:
+                    said[name] = True
+            categorical = {name: answer for name, answer in said.items() if answer is not None} or None
+            groupings.append(spec.model_copy(update={"declared": declared, "categorical": categorical}))
         return self.model_copy(update={"groupings": tuple(groupings)})
 
     def after_choice(self, models: int) -> FairnessParameters:
