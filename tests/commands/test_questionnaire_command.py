@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import select
 import shutil
 import subprocess
@@ -15,14 +16,14 @@ from typing import Any
 
 import click
 import pytest
-import yaml
 from click.testing import CliRunner, Result
 from kedro.config import OmegaConfigLoader
 from kedro.framework.project import configure_project
 
 from rai_kedro.commands.errors import explain
 from rai_kedro.commands.questionnaire import run_questionnaire
-from rai_kedro.questionnaire.selection import check_consistency
+from rai_kedro.pipelines.training.parameters import FairnessParameters
+from rai_kedro.questionnaire import check_consistency
 from rai_kedro.release.record import read_evidence
 from rai_kedro.settings import CONFIG_LOADER_ARGS
 
@@ -39,10 +40,10 @@ hospital:
       params: {max_iter: 500}
     allowed_modules: [sklearn.]
 
-  # What is measured; the questionnaire writes here.
+  # What is measured is what the answers lead to.
   fairness:
     level: 0.95        # of every interval
-    metrics: [statistical_parity]   # until somebody answers
+    tolerances: []
 
   statements:
     model_name: Admission   # for the card
@@ -82,6 +83,16 @@ def parameters_file(project: Path) -> Path:
     return project / "conf" / "base" / "hospital" / "parameters.yml"
 
 
+def record_file(project: Path) -> Path:
+    return parameters_file(project).with_name("parameters_questionnaire.yml")
+
+
+def measured(project: Path) -> list[str]:
+    """Return the metrics that a training would measure."""
+    fairness = load(project)["fairness"]
+    return list(FairnessParameters.model_validate({"tolerances": [], **fairness}).metrics)
+
+
 def load(project: Path, env: str | None = None) -> dict[str, Any]:
     """Return the hospital's parameters as Kedro merges them."""
     loader = OmegaConfigLoader(conf_source=str(project / "conf"), env=env, **CONFIG_LOADER_ARGS)
@@ -112,19 +123,19 @@ def test_answers_from_a_file_are_written_when_told_so(project: Path) -> None:
 
     assert result.exit_code == 0, result.output
     fairness = load(project)["fairness"]
-    assert fairness["metrics"] == METRICS
+    assert measured(project) == METRICS
     assert fairness["level"] == 0.95
-    assert check_consistency(fairness["questionnaire"], fairness["metrics"]) == []
+    assert check_consistency(fairness["questionnaire"], METRICS) == []
     assert [step["answered_by"] for step in fairness["questionnaire"]].count("parameters") == 1
 
 
-def test_everything_else_in_the_file_stays_as_it_was(project: Path) -> None:
+def test_what_people_wrote_stays_as_it_was(project: Path) -> None:
     run("hospital", None, "answers.yml", yes=True)
-    after = parameters_file(project).read_text()
 
-    start, rest = HOSPITAL.split("[statistical_parity]")
-    assert after.startswith(start + f"[{', '.join(METRICS)}]   # until somebody answers\n    questionnaire: [")
-    assert after.endswith("]\n" + rest.removeprefix("   # until somebody answers\n"))
+    assert parameters_file(project).read_text() == HOSPITAL
+    head = record_file(project).read_text().splitlines()[:2]
+    assert re.fullmatch(r"# Answers of \S+ \S+ UTC; they lead to equalized_odds, .*\.", head[0])
+    assert "answer again instead of editing" in head[1]
 
 
 def test_the_evidence_says_who_was_asked_what_and_what_followed(project: Path) -> None:
@@ -132,9 +143,9 @@ def test_the_evidence_says_who_was_asked_what_and_what_followed(project: Path) -
     (entry,) = evidence(project)
 
     assert entry.kind == "questionnaire"
-    assert entry.body["metrics"] == METRICS
-    assert [step["answer"] for step in entry.body["path"]] == ["no", "two_outcomes", *TYPED[1:]]
-    assert all(step["asked"].endswith("?") for step in entry.body["path"])
+    assert entry.body["outcome"]["metrics"] == METRICS
+    assert [step["answer"] for step in entry.body["outcome"]["path"]] == ["no", "two_outcomes", *TYPED[1:]]
+    assert all(step["asked"].endswith("?") for step in entry.body["outcome"]["path"])
     methods = {(one["metric"], one["method"]): one for one in entry.body["recommendations"]}
     assert methods["equalized_odds", "exponentiated_gradient"]["applies"]
     assert not methods["equalized_odds", "threshold_optimisation"]["applies"]
@@ -147,7 +158,6 @@ def test_the_result_names_metrics_path_and_methods(project: Path) -> None:
     assert "Which error should be equally rare in all groups?\n      both: both" in output
     assert "exponentiated_gradient (in, constraint equalized_odds): applies" in output
     assert "threshold_optimisation (post, constraint equalized_odds): does not apply" in output
-    assert "-    metrics: [statistical_parity]   # until somebody answers" in output
 
 
 def test_without_confirmation_nothing_is_written(project: Path) -> None:
@@ -155,7 +165,7 @@ def test_without_confirmation_nothing_is_written(project: Path) -> None:
 
     assert result.exit_code == 0
     assert "add --yes" in result.output and "Nothing was written" in result.output
-    assert parameters_file(project).read_text() == HOSPITAL
+    assert not record_file(project).exists()
     assert evidence(project) == []
 
 
@@ -163,7 +173,7 @@ def test_a_conversation_ends_in_a_confirmation(project: Path) -> None:
     result = run("hospital", typed="\n".join([*TYPED, "y", ""]))
 
     assert result.exit_code == 0, result.output
-    assert load(project)["fairness"]["metrics"] == METRICS
+    assert measured(project) == METRICS
     assert len(evidence(project)) == 1
 
 
@@ -172,7 +182,7 @@ def test_a_conversation_that_is_not_confirmed_writes_nothing(project: Path, end:
     result = run("hospital", typed="\n".join([*TYPED, *end]))
 
     assert "Nothing was written" in result.output
-    assert parameters_file(project).read_text() == HOSPITAL
+    assert not record_file(project).exists()
     assert evidence(project) == []
 
 
@@ -181,16 +191,16 @@ def test_leaving_early_writes_nothing_even_with_yes(project: Path) -> None:
 
     assert result.exit_code == 0
     assert "Left before the end; nothing was written." in result.output
-    assert parameters_file(project).read_text() == HOSPITAL
+    assert not record_file(project).exists()
 
 
 def test_the_same_answers_again_change_nothing(project: Path) -> None:
     run("hospital", None, "answers.yml", yes=True)
-    once = parameters_file(project).read_text()
+    once = record_file(project).read_text()
     result = run("hospital", None, "answers.yml", yes=True)
 
     assert "already says so" in result.output
-    assert parameters_file(project).read_text() == once
+    assert record_file(project).read_text() == once
     assert len(evidence(project)) == 1
 
 
@@ -210,20 +220,29 @@ def test_wrong_answers_stop_on_one_screen(project: Path, change: tuple[str, str]
 
     assert result.exit_code == 1
     assert message in result.output and "answers.yml" in result.output and "do next:" in result.output
-    assert parameters_file(project).read_text() == HOSPITAL
+    assert not record_file(project).exists()
     assert evidence(project) == []
 
 
 def test_housing_is_asked_about_amounts(project: Path) -> None:
     file = project / "conf" / "base" / "housing" / "parameters.yml"
-    comments = [line for line in file.read_text().splitlines() if line.strip().startswith("#")]
+    before = file.read_text()
     result = run("housing", typed="\n".join(["no", "yes", "errors", "size", "both", "y", ""]))
 
     assert "Known from the parameters" in result.output
     assert "bounded_group_loss (in, constraint absolute_loss): applies" in result.output
-    written = yaml.safe_load(file.read_text())["housing"]["fairness"]
-    assert written["metrics"] == ["mean_absolute_error", "root_mean_squared_error"]
-    assert [line for line in file.read_text().splitlines() if line.strip().startswith("#")] == comments
+    assert "'mean_signed_error' is measured, though" in result.output
+    assert "take 'fairness.metrics' out of conf/base/housing/parameters.yml" in result.output
+    assert file.read_text() == before
+
+
+def test_a_tolerance_for_a_metric_that_is_gone_is_named_at_once(project: Path) -> None:
+    tolerance = "tolerances: [{metric: calibration, kind: difference, limit: 0.1}]"
+    parameters_file(project).write_text(HOSPITAL.replace("tolerances: []", tolerance))
+    result = run("hospital", None, "answers.yml", yes=True)
+
+    assert "Attention: a tolerance is set for 'calibration', which will not be measured" in result.output
+    assert "may name equalized_odds, equal_opportunity, predictive_equality" in result.output
 
 
 def test_an_unknown_use_case_is_named(project: Path) -> None:
@@ -233,29 +252,6 @@ def test_an_unknown_use_case_is_named(project: Path) -> None:
     assert "There is no use case 'hopsital'" in result.output
 
 
-def test_a_section_in_another_file_is_not_given_a_second_home(project: Path) -> None:
-    """Kedro stops at every run over a key in two files of one environment."""
-    text = HOSPITAL.replace("    metrics: [statistical_parity]   # until somebody answers\n", "")
-    parameters_file(project).write_text(text)
-    other = parameters_file(project).with_name("parameters_fairness.yml")
-    other.write_text("hospital:\n  fairness:\n    metrics: [calibration]\n")
-    result = run("hospital", None, "answers.yml", yes=True)
-
-    assert "'hospital.fairness.metrics' stands in another file" in result.output
-    assert parameters_file(project).read_text() == text
-    assert load(project)["fairness"]["metrics"] == ["calibration"]
-
-
-def test_an_environment_that_says_otherwise_is_reported(project: Path) -> None:
-    (project / "conf" / "test" / "hospital").mkdir()
-    override = project / "conf" / "test" / "hospital" / "parameters.yml"
-    override.write_text("hospital:\n  fairness:\n    metrics: [calibration]\n")
-    result = run("hospital", "test", "answers.yml", yes=True)
-
-    assert "Attention: with this environment's parameters, 'calibration' is measured, though" in result.output
-    assert load(project)["fairness"]["metrics"] == METRICS
-
-
 def test_a_broken_evidence_record_stops_before_anything_is_written(project: Path) -> None:
     record = project / "data" / "08_reporting" / "evidence" / "hospital.jsonl"
     record.parent.mkdir(parents=True)
@@ -263,35 +259,17 @@ def test_a_broken_evidence_record_stops_before_anything_is_written(project: Path
     result = run("hospital", None, "answers.yml", yes=True)
 
     assert result.exit_code == 1
-    assert parameters_file(project).read_text() == HOSPITAL
+    assert not record_file(project).exists()
 
 
-def test_mode_and_link_of_the_file_stay(project: Path) -> None:
-    file = parameters_file(project)
-    real = project / "elsewhere.yml"
-    shutil.move(file, real)
-    file.symlink_to(real)
-    real.chmod(0o640)
+def test_a_metric_named_by_hand_outranks_the_answers_and_is_reported(project: Path) -> None:
     run("hospital", None, "answers.yml", yes=True)
+    text = HOSPITAL.replace("level: 0.95", "metrics: [calibration]\n    level: 0.95")
+    parameters_file(project).write_text(text)
 
-    assert file.is_symlink()
-    assert real.stat().st_mode & 0o777 == 0o640
-    assert load(project)["fairness"]["metrics"] == METRICS
-
-
-def contradictions(project: Path) -> list[str]:
-    fairness = load(project)["fairness"]
-    findings = check_consistency(fairness["questionnaire"], fairness["metrics"])
-    return [finding.message for finding in findings if finding.contradicts]
-
-
-def test_a_metric_edited_by_hand_is_reported(project: Path) -> None:
-    run("hospital", None, "answers.yml", yes=True)
-    assert contradictions(project) == []
-    file = parameters_file(project)
-    file.write_text(file.read_text().replace(f"[{', '.join(METRICS)}]", "[calibration]"))
-
-    found = contradictions(project)
+    assert measured(project) == ["calibration"]
+    findings = check_consistency(load(project)["fairness"]["questionnaire"], measured(project))
+    found = [finding.message for finding in findings if finding.contradicts]
     assert len(found) == 4
     assert "'calibration' is measured, though the answers (recall_errors: both) lead to equalized_odds" in found[-1]
 
@@ -304,7 +282,7 @@ def test_a_permitted_sensitive_column_is_read_from_the_contract(project: Path) -
     text = catalog.read_text()
     start = text.index("        LSTAT:")
     end = text.index("use: audit", start)
-    mitigation = "use: mitigation\n          justification: {by: board, reason: repair, until: 2999-12-31}"
+    mitigation = "use: mitigation, justification: {by: board, reason: repair, until: 2999-12-31}"
     catalog.write_text(text[:end] + mitigation + text[end + len("use: audit") :])
     assert describe_configured(load(project), catalog).permitted == ("LSTAT",)
 
@@ -361,9 +339,9 @@ def test_a_person_at_a_real_terminal(project: Path) -> None:
     assert terminal.close() == 0
     assert "'perhaps' is not among the answers. Type yes, no" in terminal.shown
     assert "These are two kinds of fairness." in terminal.shown
-    assert "Written to conf/base/hospital/parameters.yml and to the evidence record." in terminal.shown
-    assert load(project)["fairness"]["metrics"] == METRICS
-    assert evidence(project)[0].body["metrics"] == METRICS
+    assert "Written to conf/base/hospital/parameters_questionnaire.yml and to the evidence record." in terminal.shown
+    assert measured(project) == METRICS
+    assert evidence(project)[0].body["outcome"]["metrics"] == METRICS
 
 
 def test_ctrl_d_at_a_real_terminal_writes_nothing(project: Path) -> None:
@@ -375,4 +353,4 @@ def test_ctrl_d_at_a_real_terminal_writes_nothing(project: Path) -> None:
 
     assert terminal.close() == 0
     assert "nothing was written" in terminal.shown
-    assert parameters_file(project).read_text() == HOSPITAL
+    assert not record_file(project).exists()

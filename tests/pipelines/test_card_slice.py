@@ -24,7 +24,7 @@ from rai_kedro.pipelines.training.parameters import (
     TrainingParameters,
 )
 from rai_kedro.pipelines.training.settings import Settings
-from rai_kedro.questionnaire.selection import follow, load_tree
+from rai_kedro.questionnaire import follow, load_tree
 from rai_kedro.report.card_contents import CardWithFigures
 from rai_kedro.report.model_card import card_from_json, render_html, render_json
 

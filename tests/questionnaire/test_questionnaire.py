@@ -12,8 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rai_kedro.fairness.metrics import METRICS
-from rai_kedro.questionnaire.decision_tree import list_paths
-from rai_kedro.questionnaire.selection import (
+from rai_kedro.questionnaire import (
     AnswersError,
     Outcome,
     check_consistency,
@@ -23,6 +22,7 @@ from rai_kedro.questionnaire.selection import (
     next_question,
     read_answers,
 )
+from rai_kedro.questionnaire.tree import list_paths
 
 TREE = load_tree()
 PATHS = [{name: answer.key for name, answer in path} for path in list_paths(TREE)]

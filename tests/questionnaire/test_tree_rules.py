@@ -12,9 +12,8 @@ import yaml
 
 from rai_kedro.fairness.metrics import METRICS
 from rai_kedro.questionnaire.answers import follow, read_answers
-from rai_kedro.questionnaire.decision_tree import Tree, list_paths
 from rai_kedro.questionnaire.mapping import load_mapping
-from rai_kedro.questionnaire.tree_rules import QuestionnaireError, find_faults, load_tree, read_tree
+from rai_kedro.questionnaire.tree import QuestionnaireError, Tree, find_faults, list_paths, load_tree, read_tree
 
 CANONICAL = {
     "classification": [

@@ -16,7 +16,7 @@ from rai_kedro.fairness.assessment import FairnessSpec, examine_classification
 from rai_kedro.fairness.grouping import GroupingSpec
 from rai_kedro.fairness.verdicts import Gate, Tolerance
 from rai_kedro.performance.figure import Figure
-from rai_kedro.questionnaire.selection import Finding, Step
+from rai_kedro.questionnaire import Finding, Step
 from rai_kedro.report.card_mitigation import read_comparison
 from rai_kedro.report.model_card import (
     CarbonFigure,
@@ -205,7 +205,9 @@ def hostile_card(parts: CardParts, register: list[GovernedColumn]) -> ModelCard:
     identity = replace(parts.identity, model_name='"><script>1</script>', purpose=attack)
     estimate = replace(parts.performance[1], note=attack, how=attack)
     answer = Step(question=attack, answer=attack, asked=attack, means=attack)
-    asked = QuestionnaireRecord(path=(answer,), findings=(Finding("metric_added", attack),), notes=(attack,))
+    asked = QuestionnaireRecord(
+        path=(answer,), findings=(Finding(kind="metric_added", message=attack),), notes=(attack,)
+    )
     refused = {"status": "refused", "reason": attack}
     changes = {
         "register": hostile,

@@ -8,7 +8,7 @@ from rai_kedro.contract.columns import GovernedColumn
 from rai_kedro.fairness.verdicts import GateDecision
 from rai_kedro.hooks.run_tags import _commit
 from rai_kedro.performance.figure import Figure
-from rai_kedro.questionnaire.selection import Finding
+from rai_kedro.questionnaire import Finding
 from rai_kedro.release.versions import GIT_COMMIT_TAG
 from rai_kedro.report.attention import AttentionThresholds, list_attention
 from rai_kedro.report.card_contents import (
@@ -112,8 +112,8 @@ def test_small_group_is_named_with_its_smallest_denominator(card: ModelCard) -> 
 
 def test_metrics_that_contradict_the_answers_are_listed_and_remarks_are_not(card: ModelCard) -> None:
     findings = (
-        Finding("metric_added", "'calibration' is measured, though the answers lead elsewhere", "calibration"),
-        Finding("question_changed", "it was worded differently", contradicts=False),
+        Finding(kind="metric_added", message="'calibration' is measured, though the answers lead elsewhere"),
+        Finding(kind="question_changed", message="it was worded differently", contradicts=False),
     )
     asked = replace(card.questionnaire, findings=findings)
     assert texts_about(replace(card, questionnaire=asked), "Metrics contradict the answers") == [

@@ -6,8 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from rai_kedro.intervals.estimate import Estimate
-from rai_kedro.questionnaire.mapping import ModelAtHand, recommend
-from rai_kedro.questionnaire.selection import Finding, follow, load_tree
+from rai_kedro.questionnaire import Finding, ModelAtHand, follow, load_tree, recommend
 from rai_kedro.report.card_mitigation import MitigationRecord, make_estimate, read_comparison
 from rai_kedro.report.model_card import ModelCard, QuestionnaireRecord, render_html, render_markdown
 from rai_kedro.words import format_gain
@@ -115,7 +114,7 @@ def test_card_shows_the_path_of_answers_the_methods_and_contradictions(card: Mod
     asked = QuestionnaireRecord(
         metrics=("calibration",),
         path=outcome.path,
-        findings=(Finding("metric_added", "'calibration' is measured, though nobody chose it", "calibration"),),
+        findings=(Finding(kind="metric_added", message="'calibration' is measured, though nobody chose it"),),
         methods=tuple(recommend(outcome.metrics, ModelAtHand("classification", True, True))),
     )
     shown = replace(card, questionnaire=asked)

@@ -1,38 +1,43 @@
-"""``kedro rai questionnaire``: from a person's answers to metrics in the parameters, with a record of both."""
+"""``kedro rai questionnaire``: from a person's answers to fairness metrics, with a record of both.
+
+The record is a file of its own beside the parameters, written by this command alone. Which metrics are measured follows
+from it as long as the parameters leave ``fairness.metrics`` out; what people wrote there is never changed, only named
+where it no longer fits.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from difflib import unified_diff
 from pathlib import Path
 from typing import Any
 
 import click
+import yaml
 
-from rai_kedro.commands.parameter_file import ParameterFileError, read_section, read_text, set_values
 from rai_kedro.commands.project import require_use_case
 from rai_kedro.fairness.metrics import METRICS
-from rai_kedro.files import project_folder
-from rai_kedro.questionnaire.mapping import ModelAtHand, Recommendation, recommend
-from rai_kedro.questionnaire.selection import (
+from rai_kedro.files import project_folder, write_text
+from rai_kedro.questionnaire import (
+    ModelAtHand,
     Outcome,
+    Recommendation,
     check_consistency,
     follow,
     interview,
     load_tree,
     read_answers,
+    recommend,
 )
+from rai_kedro.typed import Typed
 
 EVIDENCE_KIND = "questionnaire"
-SECTION = "fairness"
-_KEYS = ("metrics", "questionnaire")
+RECORD = "parameters_questionnaire.yml"
 
 
-@dataclass(frozen=True)
-class QuestionnaireResult:
+class QuestionnaireResult(Typed):
     """What the questionnaire came to for one use case.
 
     Attributes:
@@ -45,31 +50,22 @@ class QuestionnaireResult:
     outcome: Outcome
     recommendations: tuple[Recommendation, ...]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values that JSON can hold."""
-        return {
-            "use_case": self.use_case,
-            **self.outcome.to_dict(),
-            "recommendations": [recommendation.to_dict() for recommendation in self.recommendations],
-        }
-
 
 def run_questionnaire(use_case: str, env: str | None = None, answers: str | None = None, *, yes: bool = False) -> bool:
     """Ask (or read) the answers, show what follows, and write it if the person confirms.
 
     Args:
         use_case: Name of the use case.
-        env: Kedro environment whose parameters describe the model; the result is always written to the base.
+        env: Kedro environment whose parameters describe the model; the record is always written to the base.
         answers: File of answers; None asks in the terminal.
         yes: Write without asking for confirmation.
 
     Returns:
-        Whether the parameters now hold the result.
+        Whether the result is on record.
 
     Raises:
         UnknownUseCaseError: There is no such use case.
         AnswersError: The file of answers has an unknown or a missing answer.
-        ParameterFileError: The parameters cannot be changed safely.
     """
     require_use_case(use_case)
     project = project_folder()
@@ -80,8 +76,12 @@ def run_questionnaire(use_case: str, env: str | None = None, answers: str | None
         click.echo("\nLeft before the end; nothing was written.")
         return False
     at_hand = ModelAtHand(model.task or outcome.task, model.takes_sample_weight, model.gives_scores, model.permitted)
-    result = QuestionnaireResult(use_case, outcome, tuple(recommend(outcome.metrics, at_hand)))
+    result = QuestionnaireResult(
+        use_case=use_case, outcome=outcome, recommendations=tuple(recommend(outcome.metrics, at_hand))
+    )
     click.echo("\n".join(describe_result(result)))
+    for line in _find_disagreements(parameters.get("fairness") or {}, result):
+        click.echo(f"Attention: {line}.")
     return _write_if_confirmed(project, result, env, answers, yes=yes)
 
 
@@ -146,50 +146,52 @@ def _read_line(prompt: str) -> str:
     return line
 
 
+def _find_disagreements(fairness: Any, result: QuestionnaireResult) -> Iterator[str]:
+    """Say what people wrote in the parameters that these answers leave without ground."""
+    metrics, file = result.outcome.metrics, f"conf/base/{result.use_case}/parameters.yml"
+    if written := fairness.get("metrics"):
+        for finding in check_consistency(result.outcome.path, written):
+            yield f"{finding.message}; take 'fairness.metrics' out of {file}, and the answers decide"
+        return
+    for tolerance in fairness.get("tolerances") or ():
+        if tolerance.get("metric") not in metrics:
+            yield (
+                f"a tolerance is set for '{tolerance.get('metric')}', which will not be measured, and no training "
+                f"starts before it is gone; in {file}, 'fairness.tolerances' may name {', '.join(metrics)}"
+            )
+
+
 def _write_if_confirmed(
     project: Path, result: QuestionnaireResult, env: str | None, answers: str | None, *, yes: bool
 ) -> bool:
-    path = (project / "conf" / "base" / result.use_case / "parameters.yml").resolve()
-    shown = f"conf/base/{result.use_case}/parameters.yml"
-    old = read_text(path)
-    _require_single_home(project, result.use_case, old, shown)
-    new = set_values(old, (result.use_case, SECTION), parameter_values(result.outcome), where=shown)
-    if new == old:
+    path = project / "conf" / "base" / result.use_case / RECORD
+    shown = path.relative_to(project).as_posix()
+    text = render_record(result)
+    if path.exists() and yaml.safe_load(path.read_text(encoding="utf-8")) == yaml.safe_load(text):
         click.echo(f"\n{shown} already says so; nothing to write.")
         return True
-    click.echo("\n" + "".join(unified_diff(_lines(old), _lines(new), f"{shown} now", f"{shown} then")))
     if not (yes or _confirm(shown, interactive=answers is None)):
         click.echo("Nothing was written.")
         return False
-    if read_text(path) != old:
-        raise ParameterFileError(
-            "The parameters file was changed while you were answering.",
-            where=shown,
-            remedy="nothing was written; run the questionnaire again, with --answers if you noted them",
-        )
-    _write(path, new, result, project, env)
-    click.echo(f"Written to {shown} and to the evidence record.")
-    _tell_of_override(project, result, env)
-    return True
-
-
-def parameter_values(outcome: Outcome) -> dict[str, Any]:
-    """Return what goes into the ``fairness`` section of the parameters."""
-    return {"metrics": list(outcome.metrics), "questionnaire": [step.model_dump() for step in outcome.path]}
-
-
-def _write(path: Path, text: str, result: QuestionnaireResult, project: Path, env: str | None) -> None:
-    """Write the parameters and the record of it; first it is made sure that the record can be added to."""
-    from rai_kedro.files import write_text
     from rai_kedro.release.record import append_evidence, read_evidence
 
     evidence = _find_evidence(project, result.use_case, env)
+    # First it is made sure that the evidence can be added to.
     read_evidence(evidence)
-    mode = path.stat().st_mode if path.exists() else None
     write_text(path, text)
-    if mode is not None:
-        path.chmod(mode)
     append_evidence(evidence, EVIDENCE_KIND, result.to_dict(), datetime.now(UTC).isoformat())
+    click.echo(f"Written to {shown} and to the evidence record.")
+    return True
+
+
+def render_record(result: QuestionnaireResult) -> str:
+    """Return the record as text: parameters like any other, which Kedro reads with those that people write."""
+    answers = {"questionnaire": [step.to_dict() for step in result.outcome.path]}
+    return (
+        f"# Answers of {datetime.now(UTC):%Y-%m-%d %H:%M} UTC; they lead to {', '.join(result.outcome.metrics)}.\n"
+        f"# Written by 'kedro rai questionnaire --use-case {result.use_case}': answer again instead of editing.\n"
+        + yaml.safe_dump({result.use_case: {"fairness": answers}}, sort_keys=False, allow_unicode=True, width=110)
+    )
 
 
 def _find_evidence(project: Path, use_case: str, env: str | None) -> Path:
@@ -206,29 +208,9 @@ def _confirm(shown: str, *, interactive: bool) -> bool:
         click.echo("There is nobody to confirm it; add --yes to write without being asked.")
         return False
     try:
-        return click.confirm(f"Write this to {shown}?", default=False)
+        return click.confirm(f"Write these answers to {shown}?", default=False)
     except click.Abort:
         return False
-
-
-def _require_single_home(project: Path, use_case: str, text: str, shown: str) -> None:
-    """Refuse to give the section a second home: Kedro would stop at every run over a key in two files."""
-    merged = (_load_configuration(project, "base", "parameters").get(use_case) or {}).get(SECTION) or {}
-    here = read_section(text, (use_case, SECTION))
-    if elsewhere := [key for key in _KEYS if key in merged and key not in here]:
-        raise ParameterFileError(
-            f"'{use_case}.{SECTION}.{elsewhere[0]}' stands in another file of conf/base.",
-            where=shown,
-            remedy=f"move it to {shown}, so that it stands in one place only",
-        )
-
-
-def _tell_of_override(project: Path, result: QuestionnaireResult, env: str | None) -> None:
-    """Say it if the environment's own parameters outdo what was just written."""
-    parameters = _load_configuration(project, env, "parameters").get(result.use_case) or {}
-    effective = parameters.get(SECTION) or {}
-    for finding in check_consistency(effective.get("questionnaire"), effective.get("metrics") or ()):
-        click.echo(f"Attention: with this environment's parameters, {finding.message}.")
 
 
 def _load_configuration(project: Path, env: str | None, kind: str) -> dict[str, Any]:
@@ -241,8 +223,3 @@ def _load_configuration(project: Path, env: str | None, kind: str) -> dict[str, 
     )
     loaded: dict[str, Any] = loader[kind]
     return loaded
-
-
-def _lines(text: str) -> list[str]:
-    lines = text.splitlines(keepends=True)
-    return [line if line.endswith("\n") else f"{line}\n" for line in lines]

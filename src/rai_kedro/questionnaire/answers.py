@@ -1,30 +1,33 @@
-"""From answers to metrics, with the path that led there."""
+"""From answers to metrics, with the path that led there; and whether metrics agree with answers on record."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import yaml
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, field_validator
+from pydantic import TypeAdapter, ValidationError, field_validator
 
 from rai_kedro.errors import RaiError
-from rai_kedro.fairness.metrics import Task
-from rai_kedro.questionnaire.decision_tree import Answer, Question, Tree
+from rai_kedro.fairness.metrics import METRICS, Task
+from rai_kedro.questionnaire.tree import Answer, Question, Tree, load_tree
+from rai_kedro.typed import Typed
 from rai_kedro.yaml_files import read_yaml
 
 By: TypeAlias = Literal["person", "parameters"]
+FindingKind: TypeAlias = Literal[
+    "not_answered", "path_broken", "question_changed", "metric_unknown", "metric_missing", "metric_added"
+]
 
 
 class AnswersError(RaiError):
     """Answers from a file or a record that do not lead through the questionnaire."""
 
 
-class Step(BaseModel):
-    """One question as it was asked, and its answer; the form of ``fairness.questionnaire`` in the parameters.
+class Step(Typed):
+    """One question as it was asked, and its answer.
 
     Attributes:
         question: Name of the question.
@@ -33,8 +36,6 @@ class Step(BaseModel):
         means: The answer in words.
         answered_by: ``parameters`` where the parameters already said it and nobody was asked.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     question: str
     answer: str
@@ -48,8 +49,7 @@ class Step(BaseModel):
         return _undo_yaml(answer)
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(Typed):
     """What the questionnaire came to.
 
     Attributes:
@@ -64,20 +64,21 @@ class Outcome:
     task: Task | None = None
     notes: tuple[str, ...] = ()
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values that JSON and YAML can hold."""
-        return {
-            "metrics": list(self.metrics),
-            "path": [step.model_dump() for step in self.path],
-            "task": self.task,
-            "notes": list(self.notes),
-        }
 
-    @classmethod
-    def from_dict(cls, plain: Mapping[str, Any]) -> Outcome:
-        """Rebuild it from :meth:`to_dict`."""
-        path = tuple(Step.model_validate(step) for step in plain["path"])
-        return cls(tuple(plain["metrics"]), path, plain["task"], tuple(plain["notes"]))
+class Finding(Typed):
+    """One disagreement between recorded answers and configured metrics.
+
+    Attributes:
+        kind: What sort of disagreement.
+        message: What a person reads.
+        metric: The metric concerned, if it is one.
+        contradicts: Whether the metrics contradict the answers; otherwise it is only worth knowing.
+    """
+
+    kind: FindingKind
+    message: str
+    metric: str | None = None
+    contradicts: bool = True
 
 
 def next_question(tree: Tree, answers: Mapping[str, str]) -> tuple[str, Question] | None:
@@ -168,6 +169,38 @@ def read_answers(path: str | Path) -> dict[str, str]:
         ) from None
 
 
+def check_consistency(
+    recorded_path: Sequence[Step | Mapping[str, Any]] | None, metrics: Iterable[str], *, tree: Tree | None = None
+) -> list[Finding]:
+    """Compare configured metrics with the answers on record.
+
+    Args:
+        recorded_path: The answers on record.
+        metrics: The metrics that are configured.
+        tree: Another questionnaire than the project's own.
+
+    Returns:
+        What does not agree; empty if the answers lead to exactly these metrics.
+    """
+    tree = tree or load_tree()
+    configured = tuple(metrics)
+    findings = [
+        Finding(kind="metric_unknown", message=f"'{name}' is no metric of this project", metric=name)
+        for name in configured
+        if name not in METRICS
+    ]
+    if not recorded_path:
+        text = "nobody answered the questionnaire, so nothing says why these metrics were chosen"
+        return [*findings, Finding(kind="not_answered", message=text, contradicts=False)]
+    try:
+        path = [Step.model_validate(step) for step in recorded_path]
+        outcome = follow(tree, {step.question: step.answer for step in path}, where="recorded answers")
+    except (ValidationError, AnswersError) as error:
+        reason = str(error) if isinstance(error, ValidationError) else error.args[0]
+        return [*findings, Finding(kind="path_broken", message=f"the recorded answers lead nowhere: {reason}")]
+    return [*findings, *_compare(outcome, configured), *_find_changed(path, outcome)]
+
+
 def _conclude(path: Sequence[tuple[str, Question, Answer]], known: Mapping[str, str]) -> Outcome:
     steps = tuple(
         Step(
@@ -231,3 +264,33 @@ def _suggest(name: str, questions: Iterable[str]) -> str:
 def _undo_yaml(answer: Any) -> Any:
     """YAML reads a bare yes or no as true or false."""
     return {True: "yes", False: "no"}[answer] if isinstance(answer, bool) else answer
+
+
+def _compare(outcome: Outcome, configured: Sequence[str]) -> list[Finding]:
+    last = outcome.path[-1]
+    reason = f"the answers ({last.question}: {last.answer}) lead to {', '.join(outcome.metrics)}"
+    missing = [
+        Finding(kind="metric_missing", message=f"'{name}' is not measured, though {reason}", metric=name)
+        for name in outcome.metrics
+        if name not in configured
+    ]
+    added = [
+        Finding(kind="metric_added", message=f"'{name}' is measured, though {reason}", metric=name)
+        for name in configured
+        if name not in outcome.metrics and name in METRICS
+    ]
+    return [*missing, *added]
+
+
+def _find_changed(path: Sequence[Step], outcome: Outcome) -> list[Finding]:
+    """Say where a question or an answer reads differently from what the person had before their eyes."""
+    words = {step.question: (step.asked, step.means) for step in outcome.path}
+    return [
+        Finding(
+            kind="question_changed",
+            message=f"'{step.question}' was worded differently when it was answered: {step.asked} - {step.means}",
+            contradicts=False,
+        )
+        for step in path
+        if (step.asked or step.means) and words[step.question] != (step.asked, step.means)
+    ]

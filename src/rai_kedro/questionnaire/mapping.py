@@ -7,22 +7,23 @@ libraries offer today. A method that does not apply is named with the reason, no
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import Annotated, Any, Literal, TypeAlias
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, StringConstraints, ValidationError
 
 from rai_kedro.errors import RaiError
 from rai_kedro.fairness.metrics import METRICS, Metric, Task
+from rai_kedro.typed import Typed
 from rai_kedro.yaml_files import read_yaml
 
 Stage: TypeAlias = Literal["pre", "in", "post"]
 Need: TypeAlias = Literal["sensitive"]
 ModelNeed: TypeAlias = Literal["sample_weight", "scores"]
-Text = Annotated[str, Field(min_length=1)]
+Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 
 _MODEL_NEEDS: Mapping[ModelNeed, str] = {
     "sample_weight": "it needs a model whose fit takes 'sample_weight'",
@@ -35,11 +36,7 @@ class MappingError(RaiError):
     """The mapping itself is wrong, or was asked for a metric that there is not."""
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
-
-
-class Service(_Frozen):
+class Service(Typed):
     """That a method serves a metric: with which constraint, aiming at it (``direct``) or not (``indirect``)."""
 
     metric: Text
@@ -48,12 +45,12 @@ class Service(_Frozen):
     note: str = ""
 
 
-class MappedMethod(_Frozen):
+class MappedMethod(Typed):
     """One mitigation method; the keys are explained in the YAML."""
 
     stage: Stage
     builder: str | None
-    fixed: dict[str, Any] = {}
+    fixed: dict[str, Any] = Field(default_factory=dict)
     stores: tuple[str, ...] = ()
     does: Text
     source: Text
@@ -78,7 +75,7 @@ class MappedMethod(_Frozen):
         return {service.metric: service.constraint for service in self.serves}
 
 
-class MethodMapping(_Frozen):
+class MethodMapping(Typed):
     """Every method by name, and the metrics without one."""
 
     methods: dict[str, MappedMethod]
@@ -108,8 +105,7 @@ class ModelAtHand:
     permitted: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Recommendation:
+class Recommendation(Typed):
     """One method for one metric.
 
     Attributes:
@@ -137,15 +133,6 @@ class Recommendation:
     provided: bool
     applies: bool
     why: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values that JSON can hold."""
-        return asdict(self) | {"needs_at_prediction": list(self.needs_at_prediction)}
-
-    @classmethod
-    def from_dict(cls, plain: Mapping[str, Any]) -> Recommendation:
-        """Rebuild it from :meth:`to_dict`."""
-        return cls(**{**plain, "needs_at_prediction": tuple(plain["needs_at_prediction"])})
 
 
 @cache

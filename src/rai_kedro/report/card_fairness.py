@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from rai_kedro.fairness.assessment import Assessment
 from rai_kedro.fairness.verdicts import GateDecision
-from rai_kedro.questionnaire.mapping import Recommendation
-from rai_kedro.questionnaire.selection import Finding, Step
+from rai_kedro.questionnaire import Finding, Recommendation, Step
 from rai_kedro.report.card_base import CardPart
 
 

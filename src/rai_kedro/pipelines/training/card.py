@@ -14,8 +14,7 @@ from rai_kedro.performance.figure import Figure
 from rai_kedro.pipelines.training.nodes import Measured
 from rai_kedro.pipelines.training.parameters import FairnessParameters
 from rai_kedro.pipelines.training.settings import Settings
-from rai_kedro.questionnaire.mapping import recommend
-from rai_kedro.questionnaire.selection import AnswersError, Outcome, check_consistency, follow, load_tree
+from rai_kedro.questionnaire import AnswersError, Outcome, check_consistency, follow, load_tree, recommend
 from rai_kedro.report.card_contents import (
     CarbonFigure,
     FairnessRecord,

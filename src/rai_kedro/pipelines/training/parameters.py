@@ -13,7 +13,7 @@ from rai_kedro.fairness.verdicts import Gate, Tolerance
 from rai_kedro.modelling.estimator import EstimatorConfig
 from rai_kedro.modelling.preparation import PreparationParameters
 from rai_kedro.months import months_between, word_period
-from rai_kedro.questionnaire.answers import Step
+from rai_kedro.questionnaire import Step, follow, load_tree
 
 _MONTH = r"^\d{4}-(0[1-9]|1[0-2])$"
 
@@ -91,6 +91,16 @@ class FairnessParameters(FairnessSpec):
 
     tolerances: tuple[Tolerance, ...]
     questionnaire: tuple[Step, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_metrics_from_the_answers(cls, given: Any) -> Any:
+        """Measure what the answers on record lead to, where nobody named the metrics."""
+        if isinstance(given, dict) and not given.get("metrics") and given.get("questionnaire"):
+            steps = [Step.model_validate(step) for step in given["questionnaire"]]
+            outcome = follow(load_tree(), {step.question: step.answer for step in steps}, where="questionnaire")
+            return {**given, "metrics": outcome.metrics}
+        return given
 
     @property
     def gate(self) -> Gate:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from textwrap import fill, indent
 
 from rai_kedro.questionnaire.answers import Outcome, follow, next_question
-from rai_kedro.questionnaire.decision_tree import Answer, Question, Tree
+from rai_kedro.questionnaire.tree import Answer, Question, Tree
 
 Read = Callable[[str], str]
 Write = Callable[[str], None]
