@@ -37,6 +37,7 @@ def score_again(use_case: str, env: str | None, month: str, reason: str) -> None
                 example=f"scored: {', '.join(scored) or 'none'}",
                 remedy="name one of these; a month that waits is scored by kedro run --pipelines monitoring",
             )
+        catalog.load(f"{use_case}.production_model")  # stops here, not after the old results are gone
         versions = [key.rpartition("=")[2] for key in keys]
         body = {"use_case": use_case, "month": month, "versions": versions, "reason": reason}
         append_evidence(

@@ -130,6 +130,11 @@ class MonthDrift(Typed):
         return self.count > 0
 
     @property
+    def finding(self) -> str:
+        """The verdict in words."""
+        return f"drift in {', '.join(self.drifted_columns)}" if self.verdict else "no drift found"
+
+    @property
     def strengths(self) -> dict[str, float]:
         """How far the strongest test of each column is past its threshold, see :func:`strength_of`."""
         return {
@@ -162,7 +167,7 @@ class MonthDrift(Typed):
         return figure.update_yaxes(autorange="reversed", type="category")
 
     def _headline(self) -> str:
-        found = f"Drift in {', '.join(self.drifted_columns)}" if self.verdict else "No drift found"
+        found = self.finding[:1].upper() + self.finding[1:]
         return f"{found} (p at or below {self.family_wise_rate:g} / {self.tests} tests)"
 
     def _repr_html_(self) -> str:

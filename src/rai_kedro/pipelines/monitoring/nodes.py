@@ -94,7 +94,7 @@ def watch_drift(
             continue
         used = scored.month in references.months_trained_on(scored.model_version)
         drift = drift.model_copy(update={"used_in_training": used})
-        _log.info("  %s tested: drift in %s", scored.month, ", ".join(drift.drifted_columns) or "no column")
+        _log.info("  %s tested: %s", scored.month, drift.finding)
         yield [drift], {scored.key: drift_frame(drift)}, list(problems)
     # Kedro looks at the first item of a generator with several outputs, so there must be one.
     yield [], {}, problems
