@@ -29,16 +29,14 @@ from rai_kedro.datasets.partition_file import (
 from rai_kedro.datasets.partition_keys import (
     MonthStoreError,
     is_partition_column,
-    month_key,
     parse_key,
-    partition_key,
 )
 from rai_kedro.files import flush_folder, make_folder
 
 if TYPE_CHECKING:
     from kedro_datasets._typing import TablePreview
 
-__all__ = ["MonthStore", "MonthStoreError", "month_key", "parse_key", "partition_key"]
+__all__ = ["MonthStore", "MonthStoreError", "parse_key"]
 
 _PART = "part-0.parquet"
 _LOCK = ".lock"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 
 from kedro.io import DatasetError
 
@@ -22,57 +21,12 @@ class MonthStoreError(RaiError, DatasetError):
 
 
 def is_partition_column(name: object) -> bool:
-    """Return whether a name can stand in a key: letters, digits and underscores.
-
-    Args:
-        name: Name of a column.
-
-    Returns:
-        Whether it can be a partition column.
-    """
+    """Return whether a name can stand in a key: letters, digits and underscores."""
     return isinstance(name, str) and _COLUMN.fullmatch(name) is not None
 
 
-def month_key(month: str) -> str:
-    """Return the partition key of a month.
-
-    Args:
-        month: The month as ``YYYY-MM``.
-
-    Returns:
-        The key, e.g. ``month=2024-05``.
-
-    Raises:
-        MonthStoreError: If ``month`` is not a month.
-    """
-    return partition_key({"month": month})
-
-
-def partition_key(values: Mapping[str, str]) -> str:
-    """Return the partition key of partition columns and their values.
-
-    Args:
-        values: Value of each partition column in the order of the store; the first is the month.
-
-    Returns:
-        The key, e.g. ``month=2024-05/model_version=3``.
-
-    Raises:
-        MonthStoreError: If a column or a value cannot stand in a key.
-    """
-    key = "/".join(f"{column}={value}" for column, value in values.items())
-    parse_key(key)
-    return key
-
-
 def parse_key(key: str) -> dict[str, str]:
-    """Return the partition columns and values that a partition key names.
-
-    Args:
-        key: A key such as ``month=2024-05/model_version=3``.
-
-    Returns:
-        Value of each partition column, in the order of the key.
+    """Return the value of each partition column, in the order of a key such as ``month=2024-05/model_version=3``.
 
     Raises:
         MonthStoreError: If the key is not of that form, or its first value is not a month.

@@ -51,20 +51,15 @@ _METHODS = {
 
 def make_run(drift: MonthDrift) -> Run:
     """Put a month's decisions into a run of Evidently, filed under the first of the month (UTC)."""
-    labels = {
-        "month": drift.month,
-        "model_version": drift.model_version,
-        "run_id": drift.run_id,
-        "verdict": "drift" if drift.verdict else "no drift found",
-        "drifted_columns": ", ".join(drift.drifted_columns),
-        "family_wise_rate": f"{drift.family_wise_rate:g}",
-    }
+    verdict = "drift" if drift.verdict else "no drift found"
+    names = {"month": drift.month, "model_version": drift.model_version, "run_id": drift.run_id}
+    found = {"drifted_columns": ", ".join(drift.drifted_columns), "family_wise_rate": f"{drift.family_wise_rate:g}"}
     tests = [ColumnTest(column=entry.label, tests=[_decide(entry)]) for entry in drift.columns]
     return Report([DriftedColumns(), *tests, DriftByColumn(), AdjustedPValue()]).run(
         Dataset.from_pandas(_results(drift), data_definition=DataDefinition(categorical_columns=["label"])),
         timestamp=month_start(drift.month),
-        metadata=labels,
-        tags=[*(f"{name}={labels[name]}" for name in ("month", "model_version", "run_id")), labels["verdict"]],
+        metadata={**names, "verdict": verdict, **found},
+        tags=[*(f"{name}={value}" for name, value in names.items()), verdict],
         name=f"month {drift.month}, model version {drift.model_version}",
     )
 
@@ -89,7 +84,7 @@ def _results(drift: MonthDrift) -> pd.DataFrame:
 def _title(entry: ColumnDrift) -> str:
     said = "drift" if entry.drifted else "no drift found"
     p_value = "" if entry.p_value is None else f", p = {entry.p_value:.3g}"
-    return f"{entry.label}: {said} ({_METHODS[entry.method]}{p_value})"
+    return _safe(f"{entry.label}: {said} ({_METHODS[entry.method]}{p_value})")
 
 
 def _decide(entry: ColumnDrift) -> Decision:
@@ -149,7 +144,7 @@ class ColumnTestCalculation(SingleValueCalculation[ColumnTest]):
     def calculate(self, context: Context, current_data: Dataset, reference_data: Dataset | None) -> SingleValue:
         """Return the p-value, with a figure of the reference and the month."""
         row = current_data.as_dataframe().set_index("label").loc[self.metric.column]
-        self._title = _safe(row["title"])
+        self._title = row["title"]
         result = self.result(float(row["value"]))
         result.widget = [] if row["distribution"] is None else [_draw(self._title, row["distribution"])]
         return result

@@ -41,11 +41,8 @@ def build_timeline(
         gaps: Months that could not be scored or tested.
 
     Returns:
-        JSON-able: ``first_drift`` (the first drifted month, or None), ``months`` (sorted by month and model
-        version: month, model_version, verdict, count, share, tested, drifted_columns, family_wise_rate,
-        tests, threshold, used_in_training, stale (why, or empty), labels (as when it was tested, or what became
-        of them) and, by column, strength), ``gaps``, ``columns`` (all tested columns) and ``meaning`` (what a
-        verdict says and does not say).
+        JSON-able: ``first_drift`` (a month, or None), ``months`` (in order, see the code), ``gaps``, ``columns`` (all
+        tested ones) and ``meaning`` (what a verdict says and does not say).
 
     Raises:
         RaiError: If a month occurs twice under one model version.

@@ -162,58 +162,37 @@ def _lay_out(project: UUID, drift: MonthDrift) -> DashboardModel:
     from evidently.sdk.models import DashboardTabModel
     from evidently.sdk.panels import line_plot_panel
 
-    rate = f"{drift.family_wise_rate:g}"
-    columns = [
-        line_plot_panel(
-            f"{name}: adjusted p-value",
-            [_series("AdjustedPValue", name, label=name)],
-            f"Drift is at or below {rate}",
-            "half",
-        )
+    lowest = f"Drift is at or below {drift.family_wise_rate:g}"
+    by_column = [
+        line_plot_panel(f"{name}: adjusted p-value", [_series("AdjustedPValue", name, label=name)], lowest, "half")
         for name in drift.tested_columns
     ]
-    panels = {
-        title: [panel.copy(update={"id": uuid5(project, panel.title)}) for panel in of_tab]
-        for title, of_tab in {"Overview": _overview(drift, rate), "Columns": columns}.items()
-    }
-    return Dashboard(
-        tabs=[
-            DashboardTabModel(id=uuid5(project, f"tab {title}"), title=title, panels=[panel.id for panel in of_tab])
-            for title, of_tab in panels.items()
-        ],
-        panels=[panel for of_tab in panels.values() for panel in of_tab],
-    )
+    tabs, panels = [], []
+    for title, of_tab in {"Overview": _overview(drift), "Columns": by_column}.items():
+        placed = [panel.copy(update={"id": uuid5(project, panel.title)}) for panel in of_tab]
+        ids = [panel.id for panel in placed]
+        tabs.append(DashboardTabModel(id=uuid5(project, f"tab {title}"), title=title, panels=ids))
+        panels += placed
+    return Dashboard(tabs=tabs, panels=panels)
 
 
-def _overview(drift: MonthDrift, rate: str) -> list[DashboardPanelPlot]:
+def _overview(drift: MonthDrift) -> list[DashboardPanelPlot]:
     from evidently.sdk.panels import bar_plot_panel, line_plot_panel
 
-    columns = drift.tested_columns
+    columns, rate = drift.tested_columns, f"{drift.family_wise_rate:g}"
+    any_column = f"A month drifts if any of its {len(columns)} columns does. "
+    rule = f"Any false alarm in a month without drift: probability at most {rate}."
+    hover = "One block for each drifted column. Colours repeat after six: hover for the name."
+    adjusted = f"p times the number of tests, at most 1. Drift: at most {rate}."
+    share = [_series("DriftedColumns", "share", value_type="share")]
+    count = [_series("DriftedColumns", "count", value_type="count")]
+    which = [_series("DriftByColumn", name, label=name) for name in columns]
+    p_values = [_series("AdjustedPValue", name, label=name) for name in columns]
     return [
-        line_plot_panel(
-            "Share of drifted columns",
-            [_series("DriftedColumns", "share", value_type="share")],
-            f"A month drifts if any of its {len(columns)} columns does. "
-            f"Any false alarm in a month without drift: probability at most {rate}.",
-            "half",
-        ),
-        bar_plot_panel(
-            "Number of drifted columns",
-            [_series("DriftedColumns", "count", value_type="count")],
-            f"Out of {len(columns)} columns tested each month",
-            "half",
-        ),
-        bar_plot_panel(
-            "Which columns drifted",
-            [_series("DriftByColumn", name, label=name) for name in columns],
-            "One block for each drifted column. Colours repeat after six: hover for the name.",
-            stacked=True,
-        ),
-        line_plot_panel(
-            "Adjusted p-value of every column",
-            [_series("AdjustedPValue", name, label=name) for name in columns],
-            f"p times the number of tests, at most 1. Drift: at most {rate}.",
-        ),
+        line_plot_panel("Share of drifted columns", share, any_column + rule, "half"),
+        bar_plot_panel("Number of drifted columns", count, f"Out of {len(columns)} columns tested each month", "half"),
+        bar_plot_panel("Which columns drifted", which, hover, stacked=True),
+        line_plot_panel("Adjusted p-value of every column", p_values, adjusted),
     ]
 
 

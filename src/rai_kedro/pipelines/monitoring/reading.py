@@ -35,33 +35,31 @@ class MonthReader:
             PairingError: If the store has no such month, or labels belong to none of its rows.
             Exception: Whatever the stores raise for a month that breaks its contract or cannot be read.
         """
-        if month not in self._kept:
-            frame = self._load_features(month)
-            self._digests[month] = MonthDigests(
-                features=content_digest(frame), labels=self._digest_labels(month, frame)
-            )
-            if len(frame) + sum(map(len, self._kept.values())) > _KEPT_ROWS:
-                return frame
+        if month in self._kept:
+            return self._kept[month]
+        frame = self._load_features(month)
+        labels = self._digest_labels(month, frame)
+        self._digests[month] = MonthDigests(features=content_digest(frame), labels=labels)
+        if len(frame) + sum(map(len, self._kept.values())) <= _KEPT_ROWS:
             self._kept[month] = frame
-        return self._kept[month]
+        return frame
 
     def digests(self, month: str) -> MonthDigests:
         """Return what the stores hold of a month, whatever it is."""
         if month not in self._digests:
-            self._digests[month] = self._look_at(month)
+            self._digests[month] = self._look_at(month) if month in self.months else MonthDigests()
         return self._digests[month]
 
     def _look_at(self, month: str) -> MonthDigests:
-        if month not in self.months:
-            return MonthDigests()
         try:
             frame = self._load_features(month)
         except Exception as error:  # whatever it is, it is told as the reason
             return MonthDigests(unreadable=Problem.of(month, "", error).error.what)
         try:
-            return MonthDigests(features=content_digest(frame), labels=self._digest_labels(month, frame))
+            labels = self._digest_labels(month, frame)
         except Exception:
-            return MonthDigests(features=content_digest(frame), labels=UNREADABLE)
+            labels = UNREADABLE
+        return MonthDigests(features=content_digest(frame), labels=labels)
 
     def _load_features(self, month: str) -> pd.DataFrame:
         return load_month(self._features, self._contract.datasets["feature_store"], month)
