@@ -434,9 +434,7 @@ class TestInKedro:
     def test_every_runner_saves_all_months(self, tmp_path: Path, runner: type) -> None:
         kind = SharedMemoryDataCatalog if runner is ParallelRunner else DataCatalog
         catalog = self.catalog(tmp_path, kind)
-        catalog.save(
-            "first", {key_of_month(f"2024-{month:02}"): make_month(f"2024-{month:02}") for month in range(1, 5)}
-        )
+        catalog.save("first", {key_of_month(month): make_month(month) for month in months_from("2024-01", 4)})
         flow = pipeline([node(double_months, "first", "second"), node(double_months, "second", "third")])
         runner().run(flow, catalog)
         third = catalog.load("third")
