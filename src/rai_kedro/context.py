@@ -7,6 +7,8 @@ pattern, environment or configuration folder they were exchanged.
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
 from copy import copy
 from datetime import date
 from typing import TYPE_CHECKING, Any, cast
@@ -14,13 +16,14 @@ from typing import TYPE_CHECKING, Any, cast
 from kedro.framework.context import KedroContext
 from kedro.io import CatalogConfigResolver, DataCatalog
 
+from rai_kedro.contract.columns import DatasetContract
 from rai_kedro.contract.environments import (
     ContractOverrideError,
     compare_datasets,
     compare_flags,
     without_places,
 )
-from rai_kedro.contract.reading import find_use_cases, rai_block, read_contract
+from rai_kedro.contract.reading import ContractError, find_use_cases, rai_block, read_contract
 from rai_kedro.datasets.contract import ContractDataset, is_enforced
 from rai_kedro.datasets.production_model import ProductionModelDataset, ReferencesDataset
 
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 
 # Only names and files are looked at here, never whether a justification still holds.
 _ANY_DAY = date.min
+_LOGGER = logging.getLogger(__name__)
 _REGISTRY_DATASETS = {"production_model": ProductionModelDataset, "references": ReferencesDataset}
 
 
@@ -93,6 +97,20 @@ def refuse_exchanged_datasets(base: dict[str, Any], merged: dict[str, Any], *, e
     )
 
 
+def _read_or_warn(contract_file: Path, use_case: str) -> Mapping[str, DatasetContract]:
+    """Return the governed datasets; none, and a warning, of a contract that cannot be read.
+
+    Such a use case cannot run: every stage of it reads the contract first, from that very file. The others can.
+    """
+    try:
+        return read_contract(contract_file, as_of=_ANY_DAY).datasets
+    except ContractError as error:
+        _LOGGER.warning(
+            "The contract of '%s' cannot be read, so it cannot run; other use cases can. %s", use_case, error
+        )
+        return {}
+
+
 def refuse_exchanged_guards(catalog: DataCatalog, use_case: str, contract_file: Path) -> None:
     """Refuse a catalogue in which something else stands where the contract or the production model is enforced.
 
@@ -110,8 +128,7 @@ def refuse_exchanged_guards(catalog: DataCatalog, use_case: str, contract_file: 
         dataset: Any = catalog.get(f"{use_case}.{name}")
         serves = getattr(dataset, "_registered_model_name", None) == use_case
         exchanged[f"{use_case}.{name}"] = type(dataset) is kind and serves
-    governed = read_contract(contract_file, as_of=_ANY_DAY).datasets
-    for short, store in governed.items():
+    for short, store in _read_or_warn(contract_file, use_case).items():
         spec = catalog.validator_specs.get(store.dataset)
         exchanged[f"{store.dataset}, validator"] = is_enforced(spec, contract_file, short)
     for name in (name for name, is_ours in exchanged.items() if not is_ours):

@@ -211,6 +211,19 @@ def test_a_file_exported_anew_names_the_months_that_changed_or_vanished(
 
 
 @pytest.mark.parametrize("own", [RENTS], ids=["regression"], indirect=True)
+def test_a_contract_broken_by_hand_stops_its_own_use_case_only(
+    drafted: Any, own: Own, copy_of: Callable[[Any], Any], assert_one_screen: Callable[[Any], str]
+) -> None:
+    project = copy_of(drafted)
+    file = project.root / "conf/base/rents/catalog.yml"
+    file.write_text(file.read_text(encoding="utf-8").replace("use: audit", "use: audti"), encoding="utf-8")
+
+    told = project.succeed("run", "--pipelines", "housing.simulation").output
+    assert "The contract of 'rents' cannot be read" in told and "audti" in told
+    assert "Unknown word for 'use'" in assert_one_screen(project.kedro("run", "--pipelines", "rents.governance"))
+
+
+@pytest.mark.parametrize("own", [RENTS], ids=["regression"], indirect=True)
 def test_a_month_is_added_on_its_own_and_replaced_only_when_asked(
     drafted: Any, own: Own, copy_of: Callable[[Any], Any], assert_one_screen: Callable[[Any], str]
 ) -> None:
