@@ -168,7 +168,7 @@ def train(read: Callable[[tuple[int, int]], Contract]) -> Callable[[Asked], dict
         features, labels = frame.drop(columns="repaid"), frame[["row", "month", "repaid"]]
         stores = {"month=2024-01": features.copy}, {"month=2024-01": labels.copy}
         lanes = nodes.separate_lanes(*stores, settings)
-        split, audit_train, audit_test = nodes.split_months(lanes[0], lanes[1], lanes[3], settings)
+        split, audit_train, audit_test = nodes.split_months(*lanes[:4], settings)
         model = nodes.fit_model(split, settings)
         if asked.model is not None:
             model = asked.model().fit(split.features_train, split.target_train)
@@ -222,12 +222,12 @@ ERRORS = {
     "model without scores": (Asked(training={"estimator": SVC}), "training.estimator", "LinearSVC gives no prob"),
     "model of the other task": (
         Asked(training={"estimator": {"class": "sklearn.linear_model.LinearRegression"}}),
-        "training.task and training.estimator.class",
+        "training.task and estimator.class",
         "LinearRegression is no estimator for classification",
     ),
     "task of the other model": (
         Asked(training={"task": "regression"}),
-        "training.task and training.estimator.class",
+        "training.task and estimator.class",
         "LogisticRegression is no estimator for regression",
     ),
     "favourable value that the label has not": (
@@ -289,12 +289,12 @@ ERRORS = {
     # target
     "target of three values": (
         Asked(lambda frame: frame.assign(repaid=frame.index % 3), label_range=(0, 2)),
-        "training.target and training.task",
+        "training.target and task",
         "not binary",
     ),
     "target of one class in training": (
         Asked(lambda frame: frame.assign(repaid=1)),
-        "training.target and training.task",
+        "training.target and task",
         "1: 150 rows",
     ),
     "scores that are no probabilities": (Asked(model=LogitsAsScores), "predict_proba", "of 150 rows"),
@@ -365,6 +365,26 @@ ERRORS = {
         compare({"method": "disparate_impact_removal", "parameters": {"repair_level": 3}}),
         "mitigation.methods, parameters of disparate_impact_removal, repair_level",
         "less than or equal to 1",
+    ),
+    "split by a column that is not there": (
+        Asked(training={"split": {"by": "column", "column": "part"}}),
+        "parameters.yml, training.split.column",
+        "there is no column 'part'",
+    ),
+    "split by a column of other words": (
+        Asked(training={"split": {"by": "column", "column": "race"}}),
+        "parameters.yml, training.split.column",
+        "White: ",
+    ),
+    "split by months not trained on": (
+        Asked(training={"split": {"by": "months", "test": ["2025-01"]}}),
+        "parameters.yml, training.split.test",
+        "trained on: 2024-01",
+    ),
+    "split by the one unit there is": (
+        Asked(lambda f: f.assign(race="White"), training={"split": {"by": "unit", "column": "race"}}),
+        "parameters.yml, training.split.column",
+        "names one unit only",
     ),
     "choice that is not compared": (compare(chosen="magic"), "mitigation.chosen", "it is not in the comparison"),
     "choice that the contract refuses": (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sklearn.linear_model import LinearRegression
 
-from rai_kedro.modelling.estimator import EstimatorConfig, EstimatorError, build_estimator
+from rai_kedro.modelling.estimator import EstimatorConfig, ModellingError, build_estimator
 
 
 def _build(
@@ -32,11 +32,11 @@ def test_builds_an_allowed_estimator_with_its_parameters() -> None:
     ],
 )
 def test_refuses_what_is_not_an_allowed_estimator(class_path: str, allowed: tuple[str, ...], message: str) -> None:
-    with pytest.raises(EstimatorError, match=message):
+    with pytest.raises(ModellingError, match=message):
         _build(class_path, allowed=allowed)
 
 
 def test_unknown_parameter_names_it() -> None:
-    with pytest.raises(EstimatorError) as caught:
+    with pytest.raises(ModellingError) as caught:
         _build("sklearn.linear_model.LinearRegression", {"slope": 1})
     assert "slope" in str(caught.value)

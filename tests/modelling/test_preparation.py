@@ -13,8 +13,8 @@ from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassif
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
+from rai_kedro.modelling.estimator import ModellingError
 from rai_kedro.modelling.preparation import (
-    PreparationError,
     PreparationParameters,
     balance_rows,
     build_model,
@@ -250,7 +250,7 @@ def test_rows_left_out_are_counted_by_reason() -> None:
 def test_no_complete_row_is_said_with_the_column_to_blame() -> None:
     features = pd.DataFrame({"pulse": [1.0, 2.0], "pressure": [np.nan, np.nan]})
 
-    with pytest.raises(PreparationError, match=r"(?s)No training row.*2 of 2 rows.*pressure is missing in 2 rows"):
+    with pytest.raises(ModellingError, match=r"(?s)No training row.*2 of 2 rows.*pressure is missing in 2 rows"):
         choose_training_rows(features, pd.Series([0, 1]), PreparationParameters(missing="complete_cases"), seed=0)
 
 
@@ -258,7 +258,7 @@ def test_no_complete_row_is_said_with_the_column_to_blame() -> None:
     ("target", "count"), [([1] * 10, "1 different"), (np.arange(10.0), "10 different"), ([0, 1, np.nan], "1 missing")]
 )
 def test_a_target_that_cannot_be_balanced_is_refused(target: Any, count: str) -> None:
-    with pytest.raises(PreparationError, match=f"(?s)cannot be balanced by 'y'.*{count}"):
+    with pytest.raises(ModellingError, match=f"(?s)cannot be balanced by 'y'.*{count}"):
         balance_rows(pd.Series(target, name="y"), "over", seed=0)
 
 
@@ -270,7 +270,7 @@ def test_a_target_that_cannot_be_balanced_is_refused(target: Any, count: str) ->
     ],
 )
 def test_columns_that_no_estimator_takes_are_refused(columns: dict[str, str], message: str) -> None:
-    with pytest.raises(PreparationError, match=message):
+    with pytest.raises(ModellingError, match=message):
         build_preparation(PreparationParameters(), columns, seed=0)
 
 

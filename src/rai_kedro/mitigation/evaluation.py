@@ -21,7 +21,7 @@ from rai_kedro.mitigation.compared import Comparator, ComparedModel, Comparison,
 from rai_kedro.mitigation.fitting import Attempt, Rows, measure
 from rai_kedro.mitigation.paired import Answers, measure_gain
 from rai_kedro.mitigation.sensitive import MitigationError
-from rai_kedro.modelling.prediction import predict_rows, sensitive_input
+from rai_kedro.modelling.estimator import predict_rows, sensitive_input
 
 _CURVE_POINTS = 101
 _SHOWN: dict[Task, str] = {"classification": "selection rate", "regression": "mean prediction"}
@@ -85,7 +85,7 @@ def answer(rows: Rows, column: str, estimator: Any) -> Answers:
     """Return what a fitted model says of rows; it gets the sensitive column only if it needs it.
 
     Raises:
-        PredictionError: A score is no probability.
+        ModellingError: A score is no probability.
         UnknownGroupError: Rows belong to a group that the model was not fitted for.
     """
     features = rows.features_for(column, needs_sensitive=sensitive_input(estimator) is not None)

@@ -21,7 +21,7 @@ from rai_kedro.fairness.request import FairnessSpec
 from rai_kedro.mitigation.compared import POST_PROCESSED, UNMITIGATED, Comparator, ComparedModel
 from rai_kedro.mitigation.methods import GROUP_ALIGNMENT, METHODS, applicable, find_method, load_builder, make_method
 from rai_kedro.mitigation.sensitive import MitigationError, find_cut
-from rai_kedro.modelling.threads import limit_threads
+from rai_kedro.modelling.estimator import limit_threads
 from rai_kedro.performance.figure import Figure
 
 # Folds in which training rows are predicted to find the best unmitigated model.

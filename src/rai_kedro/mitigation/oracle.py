@@ -19,7 +19,7 @@ from sklearn.pipeline import Pipeline
 from rai_kedro.mitigation.sampling import require_weights
 from rai_kedro.mitigation.sensitive import MitigationError
 from rai_kedro.modelling.balanced import BalancedEstimator
-from rai_kedro.modelling.threads import limit_threads
+from rai_kedro.modelling.estimator import limit_threads
 
 
 class Oracle(BaseEstimator):  # type: ignore[misc]

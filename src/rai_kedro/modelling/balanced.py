@@ -56,7 +56,7 @@ class BalancedEstimator(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc
             Itself.
 
         Raises:
-            PreparationError: The target cannot be balanced.
+            ModellingError: The target cannot be balanced.
         """
         target = np.asarray(y)
         rows = balance_rows(pd.Series(target, name=getattr(y, "name", "target")), self.balance, seed=self.seed)

@@ -1,28 +1,29 @@
-"""The estimator by configuration, from modules that were agreed on beforehand."""
+"""The estimator by configuration, from modules that were agreed on beforehand: built, fitted, and asked to predict."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from rai_kedro.errors import RaiError
-from rai_kedro.modelling.threads import limit_threads
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# On fewer rows the threads of a gradient boosting wait for each other longer than they work.
+_ROWS_FOR_THREADS = 20_000
 
 
-class EstimatorError(RaiError):
-    """The configured estimator cannot be used."""
+class ModellingError(RaiError):
+    """An estimator, its rows or its answers do not serve as asked; ``where`` names the setting."""
 
 
 class EstimatorConfig(BaseModel):
-    """Which estimator, with which parameters.
-
-    Attributes:
-        class_path: Full import path of the class (``class`` in YAML).
-        params: Keyword arguments of its constructor.
-    """
+    """Which estimator, by the full import path of its class (``class`` in YAML), with which parameters."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
@@ -30,48 +31,47 @@ class EstimatorConfig(BaseModel):
     params: dict[str, Any] = {}
 
 
-def build_estimator(config: EstimatorConfig, allowed_modules: Sequence[str], key: str = "training.estimator") -> Any:
+def build_estimator(config: EstimatorConfig, allowed_modules: Sequence[str], key: str = "estimator") -> Any:
     """Make an unfitted estimator.
 
     Args:
         config: Class and parameters.
         allowed_modules: Module prefixes, for example ``sklearn.``; nothing else is imported.
-        key: Where in the parameters it is configured, for messages.
+        key: Name of the setting, for messages.
 
     Returns:
         A scikit-learn compatible estimator.
 
     Raises:
-        EstimatorError: If the class is outside the allowed modules, does not exist, is no estimator, or does not
+        ModellingError: If the class is outside the allowed modules, does not exist, is no estimator, or does not
             take the parameters.
     """
-    where = f"parameters.yml, {key}"
     module_name, _, class_name = config.class_path.rpartition(".")
     if not any(f"{config.class_path}.".startswith(_as_prefix(prefix)) for prefix in allowed_modules):
-        raise EstimatorError(
+        raise ModellingError(
             f"The estimator '{config.class_path}' is outside the allowed modules.",
-            where=f"{where}.class",
+            where=f"{key}.class",
             example=f"allowed: {', '.join(allowed_modules)}",
-            remedy="take a class from an allowed module, or have the module added to 'training.allowed_modules'",
+            remedy="take a class from an allowed module, or have the module added to 'allowed_modules'",
         )
     try:
         estimator_class = getattr(import_module(module_name), class_name)
     except (ImportError, AttributeError) as error:
-        raise EstimatorError(
+        raise ModellingError(
             f"The estimator '{config.class_path}' does not exist.",
-            where=f"{where}.class",
+            where=f"{key}.class",
             example=str(error),
             remedy="check the spelling against the library's documentation",
         ) from None
-    _require_estimator(estimator_class, config.class_path, f"{where}.class")
-    return _instantiate(estimator_class, config.params, f"{where}.params")
+    _require_estimator(estimator_class, config.class_path, f"{key}.class")
+    return _instantiate(estimator_class, config.params, f"{key}.params")
 
 
 def fit_estimator(estimator: Any, features: Any, target: Any) -> Any:
     """Fit an estimator; what it cannot be fitted on is said in one screen.
 
     Raises:
-        EstimatorError: If a classifier gives no probabilities or gets a label that is not 0 and 1, or the estimator
+        ModellingError: If a classifier gives no probabilities or gets a label that is not 0 and 1, or the estimator
             refuses the rows.
     """
     from sklearn.base import is_classifier
@@ -84,46 +84,31 @@ def fit_estimator(estimator: Any, features: Any, target: Any) -> Any:
         with limit_threads(len(features)):
             return estimator.fit(features, target)
     except ValueError as error:
-        raise EstimatorError(
+        raise ModellingError(
             f"{name} cannot be fitted on these rows.",
-            where="parameters.yml, training.estimator",
+            where="estimator",
             how_many=f"{len(features)} rows, {features.shape[1]} columns",
             example=(str(error).strip() or type(error).__name__).splitlines()[0][:200],
-            remedy="choose an estimator for this task and these columns, or a 'training.preparation' that suits it",
+            remedy="choose an estimator for this task and these columns, or a 'preparation' that suits it",
         ) from error
 
 
 def require_task(estimator: Any, task: str) -> None:
-    """Refuse an estimator of another task than the one that is configured.
-
-    Args:
-        estimator: The estimator.
-        task: ``classification`` or ``regression``.
-
-    Raises:
-        EstimatorError: The estimator is of the other.
-    """
+    """Refuse an estimator of another task than ``classification`` or ``regression``, as configured."""
     from sklearn.base import is_classifier, is_regressor
 
     fits = {"classification": is_classifier, "regression": is_regressor}[task](estimator)
     if not fits:
-        raise EstimatorError(
+        raise ModellingError(
             f"{_name_last_step(estimator)} is no estimator for {task}.",
-            where="parameters.yml, training.task and training.estimator.class",
+            where="task and estimator.class",
             remedy="correct 'task', or choose a "
             + ("classifier, which decides between two outcomes" if task == "classification" else "regressor"),
         )
 
 
 def require_both_classes(target: Any) -> None:
-    """Refuse a label from which a binary classifier cannot be learnt.
-
-    Args:
-        target: Label of the training rows, shape (rows,).
-
-    Raises:
-        EstimatorError: It has other values than 0 and 1, or only one of them.
-    """
+    """Refuse a label that has other values than 0 and 1, or only one of them; shape (rows,)."""
     import pandas as pd
 
     counts = pd.Series(target).value_counts()
@@ -131,11 +116,11 @@ def require_both_classes(target: Any) -> None:
         return
     one = set(counts.index) < {0, 1}
     shown = ", ".join(f"{value!r}: {rows} rows" for value, rows in counts.head(5).to_dict().items())
-    raise EstimatorError(
+    raise ModellingError(
         "The label has one class only on the training rows, so that nothing can be learnt."
         if one
         else "The label is not binary: a classifier learns 1 (favourable) against 0.",
-        where="parameters.yml, training.target and training.task",
+        where="target and task",
         how_many=f"{len(counts)} different values in {int(counts.sum())} training rows",
         example=shown,
         remedy="train on more months ('last_month') or rows that have both outcomes"
@@ -144,11 +129,58 @@ def require_both_classes(target: Any) -> None:
     )
 
 
+@contextmanager
+def limit_threads(rows: int) -> Iterator[None]:
+    """Fit or predict small data in one thread."""
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    with threadpool_limits(limits=1 if rows < _ROWS_FOR_THREADS else None):
+        yield
+
+
+def sensitive_input(model: Any) -> str | None:
+    """Return the sensitive column that a model's mitigation needs for every prediction, or None."""
+    return str(model.sensitive_column) if getattr(model, "needs_sensitive", False) else None
+
+
+def predict_rows(model: Any, features: pd.DataFrame) -> pd.DataFrame:
+    """Predict rows by a fitted estimator, of a classifier with 1 for the favourable class.
+
+    Returns:
+        Column ``prediction`` and, of a classifier that gives probabilities, ``score``: P(1); on the rows' index.
+
+    Raises:
+        ModellingError: A score is no probability.
+    """
+    import pandas as pd
+
+    with limit_threads(len(features)):
+        predicted = pd.DataFrame({"prediction": model.predict(features)}, index=features.index)
+        if hasattr(model, "predict_proba"):
+            predicted["score"] = model.predict_proba(features)[:, list(model.classes_).index(1)]
+    if "score" in predicted:
+        check_scores(predicted["score"].to_numpy(), type(model).__name__)
+    return predicted
+
+
+def check_scores(scores: Any, name: str) -> None:
+    """Refuse scores that are missing or outside [0, 1], before anything is computed from them or stored."""
+    wrong = ~((scores >= 0) & (scores <= 1))
+    if wrong.any():
+        raise ModellingError(
+            f"The model ({name}) gives scores that are no probabilities: they have to lie between 0 and 1.",
+            where="estimator, predict_proba",
+            how_many=f"{int(wrong.sum())} of {len(scores)} rows",
+            example=f"{float(scores[wrong][0]):g}",
+            remedy="choose a classifier whose 'predict_proba' gives probabilities, not logits or percentages",
+        )
+
+
 def _require_scores(estimator: Any, name: str) -> None:
     if not hasattr(estimator, "predict_proba"):
-        raise EstimatorError(
+        raise ModellingError(
             f"{name} gives no probabilities ('predict_proba'), by which classifiers are assessed and mitigated.",
-            where="parameters.yml, training.estimator",
+            where="estimator",
             remedy="choose a classifier that does, for example sklearn.linear_model.LogisticRegression, or "
             "sklearn.calibration.CalibratedClassifierCV, which calibrates a linear support vector classifier",
         )
@@ -170,7 +202,7 @@ def _require_estimator(candidate: Any, class_path: str, where: str) -> None:
     from sklearn.base import BaseEstimator
 
     if not (isinstance(candidate, type) and issubclass(candidate, BaseEstimator) and hasattr(candidate, "predict")):
-        raise EstimatorError(
+        raise ModellingError(
             f"'{class_path}' is not an estimator that predicts.",
             where=where,
             remedy="name a scikit-learn class with 'fit' and 'predict'",
@@ -181,7 +213,7 @@ def _instantiate(estimator_class: Any, params: Mapping[str, Any], where: str) ->
     try:
         return estimator_class(**params)
     except TypeError as error:
-        raise EstimatorError(
+        raise ModellingError(
             f"{estimator_class.__name__} does not take these parameters.",
             where=where,
             example=str(error),

@@ -29,7 +29,7 @@ import numpy.typing as npt
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
-from rai_kedro.errors import RaiError
+from rai_kedro.modelling.estimator import ModellingError
 
 Missing = Literal["complete_cases", "chained_equations", "forest"]
 Balance = Literal["none", "under", "over"]
@@ -38,10 +38,6 @@ Positions = npt.NDArray[np.int64]
 _NUMBERS = ("float", "integer", "boolean")
 _KNOWN_TYPES = (*_NUMBERS, "category", "date")
 _FEWEST_CLASSES = 2
-
-
-class PreparationError(RaiError):
-    """The rows or columns cannot be prepared as configured."""
 
 
 class PreparationParameters(BaseModel):
@@ -108,7 +104,7 @@ def build_preparation(parameters: PreparationParameters, columns: Mapping[str, s
         beyond ``columns`` and gives dense numbers without a missing one, shape (rows, encoded columns).
 
     Raises:
-        PreparationError: There is no column, or one is of a type that no estimator can take.
+        ModellingError: There is no column, or one is of a type that no estimator can take.
     """
     from sklearn.compose import ColumnTransformer
     from sklearn.pipeline import Pipeline
@@ -155,7 +151,7 @@ def choose_training_rows(
         Positions and counts. Use ``features.iloc[rows.positions]``, and the same for whatever belongs to the rows.
 
     Raises:
-        PreparationError: No row is left, or the target cannot be balanced.
+        ModellingError: No row is left, or the target cannot be balanced.
     """
     labelled = target.notna().to_numpy()
     complete = features.notna().all(axis=1).to_numpy() if parameters.missing == "complete_cases" else labelled
@@ -164,12 +160,12 @@ def choose_training_rows(
     incomplete = len(features) - target_missing - len(kept)
     if len(kept) == 0:
         worst = features.isna().sum().sort_values(ascending=False)
-        raise PreparationError(
+        raise ModellingError(
             "No training row is left.",
-            where="parameters.yml, training.preparation.missing",
+            where="preparation.missing",
             how_many=f"{incomplete} of {len(features)} rows have a missing value, {target_missing} have no target",
             example=f"{worst.index[0]} is missing in {int(worst.iloc[0])} rows" if len(worst) else None,
-            remedy="take 'missing: chained_equations' or 'forest', or leave that column out ('training.features')",
+            remedy="take 'missing: chained_equations' or 'forest', or leave that column out ('features')",
         )
     chosen = kept[balance_rows(target.iloc[kept], parameters.balance, seed=seed)]
     change = len(chosen) - len(kept)
@@ -187,7 +183,7 @@ def balance_rows(target: pd.Series[Any], method: Balance, *, seed: int) -> Posit
         seed: Seed of the sampling.
 
     Raises:
-        PreparationError: The target has one class only, a missing value, or a different value in almost every row.
+        ModellingError: The target has one class only, a missing value, or a different value in almost every row.
     """
     if method == "none":
         return np.arange(len(target), dtype=np.int64)
@@ -208,9 +204,9 @@ def balance_rows(target: pd.Series[Any], method: Balance, *, seed: int) -> Posit
 def _check_classes(target: pd.Series[Any], classes: npt.NDArray[Any]) -> None:
     missing = int(target.isna().sum())
     if missing or not _FEWEST_CLASSES <= len(classes) <= max(_FEWEST_CLASSES, len(target) // 2):
-        raise PreparationError(
+        raise ModellingError(
             f"The training rows cannot be balanced by '{target.name}'.",
-            where="parameters.yml, training.preparation.balance",
+            where="preparation.balance",
             how_many=f"{len(classes)} different values in {len(target)} rows, {missing} missing",
             example=str(classes[0]) if len(classes) else None,
             remedy="take 'balance: none'; balancing needs a target of two or more classes",
@@ -219,16 +215,16 @@ def _check_classes(target: pd.Series[Any], classes: npt.NDArray[Any]) -> None:
 
 def _check_types(columns: Mapping[str, str]) -> None:
     if not columns:
-        raise PreparationError("The model has no column.", remedy="give at least one column 'use: model'")
+        raise ModellingError("The model has no column.", remedy="give at least one column 'use: model'")
     odd = {name: kind for name, kind in columns.items() if kind not in _KNOWN_TYPES}
     if odd:
         name, kind = next(iter(odd.items()))
-        raise PreparationError(
+        raise ModellingError(
             f"A column of type '{kind}' cannot enter an estimator.",
             where=f"column {name}",
             how_many=f"{len(odd)} of {len(columns)} model columns",
             example=", ".join(odd),
-            remedy="declare it as 'category' if it has few values, or leave it out ('training.features')",
+            remedy="declare it as 'category' if it has few values, or leave it out ('features')",
         )
 
 

@@ -1,17 +1,52 @@
-"""Splitting the rows of one month into those to fit on and those held out."""
+"""Splitting rows into those to fit on and those held out: at random, by a column, by months, or by unit."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal
 
+import numpy as np
 import pandas as pd
+from pydantic import BeforeValidator, Field
 
-from rai_kedro.errors import RaiError
+from rai_kedro.modelling.estimator import ModellingError
+from rai_kedro.months import Month
+from rai_kedro.typed import Typed
+
+_Parts = Annotated[tuple[Annotated[str, BeforeValidator(str)], ...], Field(min_length=1)]
 
 
-class SplitError(RaiError):
-    """The rows cannot be split as asked."""
+class RandomSplit(Typed):
+    """Rows are held out at random."""
+
+    by: Literal["random"] = "random"
+
+
+class ColumnSplit(Typed):
+    """A column names the part of each row; rows of parts in ``leave_out`` are on neither side."""
+
+    by: Literal["column"]
+    column: str
+    train: _Parts = ("train",)
+    test: _Parts = ("test",)
+    leave_out: tuple[Annotated[str, BeforeValidator(str)], ...] = ()
+
+
+class MonthSplit(Typed):
+    """The rows of these months are held out."""
+
+    by: Literal["months"]
+    test: Annotated[tuple[Month, ...], Field(min_length=1)]
+
+
+class UnitSplit(Typed):
+    """Units are held out at random: all rows of a person, or of whatever the column names, are on one side."""
+
+    by: Literal["unit"]
+    column: str
+
+
+SplitSpec = Annotated[RandomSplit | ColumnSplit | MonthSplit | UnitSplit, Field(discriminator="by")]
 
 
 @dataclass(frozen=True)
@@ -24,30 +59,115 @@ class ModelSplit:
     target_test: pd.Series[Any]
 
 
-def split_rows(features: pd.DataFrame, target: pd.Series[Any], *, test_size: float, random_state: int) -> ModelSplit:
-    """Split rows at random.
+def check_split(spec: SplitSpec, *, columns: list[str], months: tuple[str, ...]) -> None:
+    """Check what can be known of a split before a row is read.
+
+    Args:
+        spec: The split.
+        columns: Columns that there are.
+        months: Months that are trained on.
+
+    Raises:
+        ModellingError: The column is not there, a month is not trained on or none would be left, or a part is on both
+            sides.
+    """
+    if isinstance(spec, MonthSplit):
+        if strange := sorted(set(spec.test) - set(months)):
+            raise _refuse(
+                "test", "months of the test are not among those trained on", strange, f"trained on: {', '.join(months)}"
+            )
+        if set(spec.test) == set(months):
+            raise _refuse("test", "every month is held out", list(spec.test), "leave a month to fit on")
+    elif isinstance(spec, ColumnSplit | UnitSplit) and spec.column not in columns:
+        raise _refuse("column", f"there is no column {spec.column!r}", columns, "name one of these, as in the contract")
+    if isinstance(spec, ColumnSplit):
+        named = [*spec.train, *spec.test, *spec.leave_out]
+        if twice := sorted({part for part in named if named.count(part) > 1}):
+            raise _refuse("train and test", "parts are named twice", twice, "name each part once")
+
+
+def split_rows(
+    features: pd.DataFrame,
+    target: pd.Series[Any],
+    *,
+    test_size: float,
+    random_state: int,
+    by: tuple[SplitSpec, pd.Series[Any]] | None = None,
+) -> ModelSplit:
+    """Split rows, by default at random.
 
     Args:
         features: Model lane, shape (rows, features).
         target: Label, shape (rows,), on the same index.
-        test_size: Share of rows held out.
+        test_size: Share of rows held out at random, or of units.
         random_state: Seed of scikit-learn's shuffling.
+        by: How to split otherwise than at random, and what decides: the column of parts or units, or the month of each
+            row, on the same index.
 
     Returns:
         The split; it never sees the audit lane, which follows by index.
 
     Raises:
-        SplitError: If one side would have no row.
+        ModellingError: If one side would have no row, or the column does not say on which side a row is.
     """
+    match by:
+        case (UnitSplit() as spec, deciding):
+            train, test = _split_units(deciding, spec, test_size, random_state)
+        case (ColumnSplit() | MonthSplit() as spec, deciding):
+            train, test = _split_parts(deciding, spec)
+        case _:
+            train, test = _draw(target.index, test_size, random_state)
+    return ModelSplit(features.loc[train], features.loc[test], target.loc[train], target.loc[test])
+
+
+def _draw(index: Any, test_size: float, random_state: int, what: str = "rows") -> list[Any]:
     from sklearn.model_selection import train_test_split
 
     try:
-        train, test = train_test_split(target.index, test_size=test_size, random_state=random_state)
+        return list(train_test_split(index, test_size=test_size, random_state=random_state))
     except ValueError as error:
-        raise SplitError(
+        raise ModellingError(
             "The rows cannot be split.",
-            how_many=f"{len(target)} rows, test_size {test_size:g}",
+            where="test_size",
+            how_many=f"{len(index)} {what}, test_size {test_size:g}",
             example=str(error),
-            remedy="take a month with more rows, or another 'training.test_size'",
+            remedy=f"take a month with more {what}, or another 'test_size'",
         ) from None
-    return ModelSplit(features.loc[train], features.loc[test], target.loc[train], target.loc[test])
+
+
+def _split_units(units: pd.Series[Any], spec: UnitSplit, test_size: float, random_state: int) -> list[Any]:
+    if units.isna().any():
+        found = f"{int(units.isna().sum())} of {len(units)} rows have none"
+        raise _refuse("column", f"{spec.column!r} names no unit for some rows", [found], "fill it, or split otherwise")
+    # In the order of their names, so that the order of the rows does not decide.
+    different = np.array(sorted(units.unique(), key=str), dtype=object)
+    if len(different) == 1:
+        found = f"all {len(units)} rows are of {different[0]!r}"
+        raise _refuse("column", f"{spec.column!r} names one unit only", [found], "take a column with more units")
+    train = set(_draw(different, test_size, random_state, "units")[0])
+    fitted = units.isin(train)
+    return [units.index[fitted], units.index[~fitted]]
+
+
+def _split_parts(deciding: pd.Series[Any], spec: ColumnSplit | MonthSplit) -> list[Any]:
+    parts = deciding.astype("object").where(deciding.notna(), "(missing)").map(str)
+    if isinstance(spec, MonthSplit):
+        held = parts.isin(spec.test)
+        fitted = ~held
+    else:
+        counts = parts.value_counts()
+        known = {*spec.train, *spec.test, *spec.leave_out}
+        if strange := [f"{part}: {rows} rows" for part, rows in counts.items() if part not in known]:
+            remedy = "name each value under 'train', 'test' or 'leave_out'"
+            raise _refuse("column", f"{spec.column!r} has values that name no part", strange, remedy)
+        fitted, held = parts.isin(spec.train), parts.isin(spec.test)
+    for side, rows in (("train", fitted), ("test", held)):
+        if not rows.any():
+            found = [f"{part}: {rows} rows" for part, rows in parts.value_counts().items()]
+            raise _refuse(side, f"no row is on the side of {side}", found, "correct the values, or split otherwise")
+    return [parts.index[fitted], parts.index[held]]
+
+
+def _refuse(key: str, problem: str, there: list[str], remedy: str) -> ModellingError:
+    shown = ", ".join(map(str, there[:8])) + (f", and {len(there) - 8} more" if len(there) > 8 else "")  # noqa: PLR2004
+    return ModellingError(f"The rows cannot be split: {problem}.", where=f"split.{key}", example=shown, remedy=remedy)

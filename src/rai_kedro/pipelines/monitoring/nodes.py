@@ -14,7 +14,7 @@ from rai_kedro.contract.columns import NUMERIC_TYPES, Contract, DatasetContract
 from rai_kedro.contract.lanes import Lanes, add_sensitive, split_lanes
 from rai_kedro.errors import RaiError
 from rai_kedro.frames import Store
-from rai_kedro.modelling.prediction import predict_rows, sensitive_input
+from rai_kedro.modelling.estimator import predict_rows, sensitive_input
 from rai_kedro.monitoring import Kind, MonthDrift, build_timeline, detect_drift, draw_timeline, drift_frame, from_frame
 from rai_kedro.months import month_number
 from rai_kedro.pipelines.monitoring.plan import (

@@ -19,8 +19,7 @@ from rai_kedro.mitigation.compared import Comparison, Uncompared
 from rai_kedro.mitigation.comparing import compare_methods
 from rai_kedro.mitigation.evaluation import hold_against_need as add_need
 from rai_kedro.mitigation.fitting import Rows, resolve_cuts
-from rai_kedro.modelling.estimator import require_both_classes
-from rai_kedro.modelling.prediction import sensitive_input
+from rai_kedro.modelling.estimator import require_both_classes, sensitive_input
 from rai_kedro.modelling.split import ModelSplit
 from rai_kedro.pipelines.training.fitting import build_configured, choose_fitting_rows
 from rai_kedro.pipelines.training.parameters import TrainingParameters
@@ -38,6 +37,7 @@ def settle_groups(audit_train: pd.DataFrame, settings: Settings) -> Settings:
     return settings.with_fairness(resolve_cuts(settings.fairness.declare_categories(settings.features), audit_train))
 
 
+@naming_the_parameters()
 def compare_mitigations(
     unmitigated_model: Any,
     split: ModelSplit,
@@ -57,8 +57,7 @@ def compare_mitigations(
         for name, one in request.alternatives.items()
     }
     train, test = _collect_rows(split, audit_train, audit_test, training)
-    with naming_the_parameters():
-        comparison = compare_methods(replace(request, alternatives=prepared), train, test)
+    comparison = compare_methods(replace(request, alternatives=prepared), train, test)
     for one in comparison.models:
         if one.status != "fitted":
             # What mends it is on the page; a person at the terminal needs to know that it is missing, and why.

@@ -14,16 +14,17 @@ from rai_kedro.contract.pairing import pair_labels
 from rai_kedro.fairness.grouping import make_groups
 from rai_kedro.frames import Series, Store
 from rai_kedro.mitigation.compared import Comparison, Uncompared
-from rai_kedro.modelling.estimator import build_estimator, fit_estimator
-from rai_kedro.modelling.prediction import predict_rows
+from rai_kedro.modelling.estimator import build_estimator, fit_estimator, predict_rows
 from rai_kedro.modelling.split import ModelSplit, split_rows
 from rai_kedro.pipelines.training.fitting import build_configured, choose_fitting_rows
-from rai_kedro.pipelines.training.settings import Settings
+from rai_kedro.pipelines.training.settings import Settings, naming_the_parameters
 from rai_kedro.release.candidate import Candidate
 from rai_kedro.release.model_files import require_storable
 
 _MODEL_REQUIREMENTS = ("scikit-learn", "pandas", "numpy", "skops")
 _EXAMPLE_ROWS = 5
+# Beside the identifiers: what decides whether a row is of the training or the test rows.
+_DECIDING = "(split by)"
 # MLflow takes letters, digits and these in the name of a metric; a column may have others in its name.
 _METRIC_NAME = re.compile(r"[^/\w.\- :]")
 
@@ -60,6 +61,7 @@ def separate_lanes(
         features, labels = pair_labels(feature_store, label_store, contract, month, training.target)
         part = f"month={month}"
         lanes.append(split_lanes(features, settings.features, on=contract.as_of, features=training.features, part=part))
+        lanes[-1].identifiers[_DECIDING] = _find_deciding(features, settings)
         targets.append(labels[training.target])
     model, audit, identifiers = (
         pd.concat([getattr(one, name) for one in lanes], ignore_index=True)
@@ -71,15 +73,24 @@ def separate_lanes(
     return model, audit, identifiers, target, fingerprint(model, audit, target.to_frame())
 
 
+@naming_the_parameters()
 def split_months(
-    model_lane: pd.DataFrame, audit_lane: pd.DataFrame, target: Series, settings: Settings
+    model_lane: pd.DataFrame, audit_lane: pd.DataFrame, identifiers: pd.DataFrame, target: Series, settings: Settings
 ) -> tuple[ModelSplit, pd.DataFrame, pd.DataFrame]:
     """Split the rows into train and test, the audit lane along with them."""
     training = settings.training
-    split = split_rows(model_lane, target, test_size=training.test_size, random_state=training.random_state)
+    by = training.split, identifiers[_DECIDING]
+    split = split_rows(model_lane, target, test_size=training.test_size, random_state=training.random_state, by=by)
     return split, audit_lane.loc[split.target_train.index], audit_lane.loc[split.target_test.index]
 
 
+def _find_deciding(features: pd.DataFrame, settings: Settings) -> Any:
+    """Return what decides on which side a row is; it may be a column that neither model nor audit sees."""
+    name = getattr(settings.training.split, "column", settings.features.time)
+    return features[name].to_numpy()
+
+
+@naming_the_parameters()
 def fit_model(split: ModelSplit, settings: Settings) -> Any:
     """Fit the configured estimator on the model lane, behind its preparation where one is configured.
 
@@ -94,6 +105,7 @@ def fit_model(split: ModelSplit, settings: Settings) -> Any:
     return fitted
 
 
+@naming_the_parameters()
 def predict_splits(model: Any, split: ModelSplit) -> dict[str, pd.DataFrame]:
     """Predict train and test rows: ``prediction``, and ``score`` where the model gives one."""
     return {"train": predict_rows(model, split.features_train), "test": predict_rows(model, split.features_test)}

@@ -12,6 +12,7 @@ from rai_kedro.fairness.request import FairnessSpec
 from rai_kedro.fairness.verdicts import Gate, Tolerance
 from rai_kedro.modelling.estimator import EstimatorConfig
 from rai_kedro.modelling.preparation import PreparationParameters
+from rai_kedro.modelling.split import RandomSplit, SplitSpec
 from rai_kedro.months import months_between, word_period
 from rai_kedro.questionnaire import Step, follow, load_tree
 
@@ -31,6 +32,7 @@ class TrainingParameters(BaseModel):
     features: tuple[str, ...] | None = None
     test_size: float = Field(gt=0, lt=1)
     random_state: int = Field(ge=0)
+    split: SplitSpec = RandomSplit()
     preparation: PreparationParameters | None = None
     estimator: EstimatorConfig
     allowed_modules: tuple[str, ...] = Field(min_length=1)

@@ -37,7 +37,7 @@ def create_pipeline(entries: Container[str] = ()) -> Pipeline:
             ),
             _node(
                 nodes.split_months,
-                _same("model_lane", "audit_lane", "target", "settings"),
+                _same("model_lane", "audit_lane", "identifiers", "target", "settings"),
                 ["model_split", "audit_train", "audit_test"],
             ),
             _node(nodes.fit_model, {"split": "model_split", "settings": "settings"}, "unmitigated_model", "training"),

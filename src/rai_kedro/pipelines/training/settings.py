@@ -17,7 +17,8 @@ from rai_kedro.fairness.metrics import METRICS, MetricError
 from rai_kedro.fairness.request import check_columns, check_request
 from rai_kedro.mitigation.comparing import ComparisonRequest, ConfiguredMethod, check_comparison
 from rai_kedro.mitigation.sensitive import MitigationError
-from rai_kedro.modelling.estimator import build_estimator, require_task
+from rai_kedro.modelling.estimator import ModellingError, build_estimator, require_task
+from rai_kedro.modelling.split import check_split
 from rai_kedro.pipelines.training.parameters import (
     FairnessParameters,
     MitigationParameters,
@@ -76,15 +77,18 @@ def check_settings(
     """
     settings = Settings(contract, training, fairness, mitigation, statements)
     refuse_undecided(contract)
-    estimator = build_estimator(training.estimator, training.allowed_modules)
-    require_task(estimator, training.task)
+    with naming_the_parameters():
+        estimator = build_estimator(training.estimator, training.allowed_modules)
+        require_task(estimator, training.task)
+        columns = [*settings.features.identifiers, *settings.features.columns]
+        check_split(training.split, columns=columns, months=training.months)
     check_request(fairness, training.task, has_score=hasattr(estimator, "predict_proba"))
     if training.task == "classification":
         _require_favourable(fairness)
     if mitigation.sensitive_column is not None:
         _require_audited(mitigation.sensitive_column, settings)
-    if (request := request_comparison(settings, estimator)) is not None:
-        with naming_the_parameters():
+    with naming_the_parameters():
+        if (request := request_comparison(settings, estimator)) is not None:
             check_comparison(request)
     check_columns(fairness, pd.DataFrame(columns=settings.audited))
     _require_measured(fairness)
@@ -118,12 +122,14 @@ def request_comparison(settings: Settings, estimator: Any) -> ComparisonRequest 
 
 @contextmanager
 def naming_the_parameters() -> Iterator[None]:
-    """Say of an error of the comparison in which file its setting stands."""
+    """Say of an error of the comparison, or of the model, in which file its setting stands."""
     try:
         yield
-    except MitigationError as error:
-        key = "training.estimator" if error.where == "estimator" else error.where or ""
-        error.where = f"parameters.yml, {'' if key.startswith(('fairness.', 'training.')) else 'mitigation.'}{key}"
+    except (MitigationError, ModellingError) as error:
+        key = error.where or ""
+        section = "training." if isinstance(error, ModellingError) or key == "estimator" else "mitigation."
+        known = key.startswith(("fairness.", "mitigation.", "parameters.yml"))
+        error.where = key if key.startswith("parameters.yml") else f"parameters.yml, {'' if known else section}{key}"
         raise
 
 
