@@ -90,7 +90,7 @@ def test_too_few_rows_for_the_share_are_refused():
     [
         ({"by": "column", "column": "part"}, "there is no column 'part'"),
         ({"by": "unit", "column": "person"}, "there is no column 'person'"),
-        ({"by": "months", "test": ["2024-05"]}, "not among those trained on: 2024-05"),
+        ({"by": "months", "test": ["2024-05"]}, "not among those trained on"),
         ({"by": "months", "test": MONTHS}, "every month is held out"),
         ({"by": "column", "column": "p", "train": ["a"], "test": ["a"]}, "parts are named twice"),
     ],
@@ -98,7 +98,7 @@ def test_too_few_rows_for_the_share_are_refused():
 def test_what_can_be_known_before_a_row_is_read_is_refused_then(spec, words):
     with pytest.raises(ModellingError) as raised:
         check_split(read(**spec), columns=["p", "q"], months=MONTHS)
-    assert words.replace(":", "") in str(raised.value).replace("\n  example:  ", " ").replace(".", "")
+    assert words in str(raised.value)
     check_split(read(by="random"), columns=[], months=MONTHS)
 
 

@@ -45,6 +45,7 @@ class Measured:
     split: ModelSplit
 
 
+@naming_the_parameters()
 def separate_lanes(
     feature_store: Store, label_store: Store, settings: Settings
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, Series, str]:
@@ -131,6 +132,7 @@ def assess_performance(
     return [estimate.to_dict() for estimate in estimates]
 
 
+@naming_the_parameters()
 def assess_fairness(
     split: ModelSplit,
     audit_test: pd.DataFrame,

@@ -13,6 +13,7 @@ from rai_kedro.contract.columns import Contract, DatasetContract
 from rai_kedro.contract.drafting import refuse_undecided
 from rai_kedro.contract.lanes import model_columns, permits_mitigation
 from rai_kedro.errors import RaiError
+from rai_kedro.fairness.grouping import GroupingError
 from rai_kedro.fairness.metrics import METRICS, MetricError
 from rai_kedro.fairness.request import check_columns, check_request
 from rai_kedro.mitigation.comparing import ComparisonRequest, ConfiguredMethod, check_comparison
@@ -63,6 +64,27 @@ class Settings:
         return replace(self, fairness=fairness)
 
 
+@contextmanager
+def naming_the_parameters() -> Iterator[None]:
+    """Say of an error of the room below in which file, and in which section, its setting stands."""
+    try:
+        yield
+    except (MitigationError, ModellingError, MetricError, GroupingError) as error:
+        key = error.where or ""
+        if not key.startswith("parameters.yml"):
+            error.where = f"parameters.yml, {_find_section(error, key)}{key}"
+        raise
+
+
+def _find_section(error: RaiError, key: str) -> str:
+    if key.startswith(("fairness.", "mitigation.")):
+        return ""
+    if isinstance(error, MetricError | GroupingError):
+        return "fairness.groupings, " if key.startswith("grouping ") else "fairness."
+    return "training." if isinstance(error, ModellingError) or key == "estimator" else "mitigation."
+
+
+@naming_the_parameters()
 def check_settings(
     contract: Contract,
     training: TrainingParameters,
@@ -77,19 +99,17 @@ def check_settings(
     """
     settings = Settings(contract, training, fairness, mitigation, statements)
     refuse_undecided(contract)
-    with naming_the_parameters():
-        estimator = build_estimator(training.estimator, training.allowed_modules)
-        require_task(estimator, training.task)
-        columns = [*settings.features.identifiers, *settings.features.columns]
-        check_split(training.split, columns=columns, months=training.months)
+    estimator = build_estimator(training.estimator, training.allowed_modules)
+    require_task(estimator, training.task)
+    columns = [*settings.features.identifiers, *settings.features.columns]
+    check_split(training.split, columns=columns, months=training.months)
     check_request(fairness, training.task, has_score=hasattr(estimator, "predict_proba"))
     if training.task == "classification":
         _require_favourable(fairness)
     if mitigation.sensitive_column is not None:
         _require_audited(mitigation.sensitive_column, settings)
-    with naming_the_parameters():
-        if (request := request_comparison(settings, estimator)) is not None:
-            check_comparison(request)
+    if (request := request_comparison(settings, estimator)) is not None:
+        check_comparison(request)
     check_columns(fairness, pd.DataFrame(columns=settings.audited))
     _require_measured(fairness)
     return settings
@@ -118,19 +138,6 @@ def request_comparison(settings: Settings, estimator: Any) -> ComparisonRequest 
         alternatives=alternatives,
         level=training.interval_level,
     )
-
-
-@contextmanager
-def naming_the_parameters() -> Iterator[None]:
-    """Say of an error of the comparison, or of the model, in which file its setting stands."""
-    try:
-        yield
-    except (MitigationError, ModellingError) as error:
-        key = error.where or ""
-        section = "training." if isinstance(error, ModellingError) or key == "estimator" else "mitigation."
-        known = key.startswith(("fairness.", "mitigation.", "parameters.yml"))
-        error.where = key if key.startswith("parameters.yml") else f"parameters.yml, {'' if known else section}{key}"
-        raise
 
 
 def _require_favourable(fairness: FairnessParameters) -> None:
