@@ -37,6 +37,7 @@ ui: $(INSTALLED) ## MLflow, Evidently and Kedro-Viz in the browser; Ctrl-C stops
 	@$(BIN)/python -m rai_kedro.ui $(UI)
 
 bench: $(INSTALLED) ## how long the stages and a fairness assessment take, and how much memory; how often the intervals hold
+	@$(BIN)/python benchmarks/commands.py
 	@$(BIN)/python benchmarks/lifecycle.py
 	@$(BIN)/python benchmarks/fairness_speed.py
 	@$(BIN)/python benchmarks/coverage.py

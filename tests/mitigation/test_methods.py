@@ -13,7 +13,7 @@ from sklearn.svm import LinearSVC
 from rai_kedro.mitigation.methods import METHODS, applicable, build_mitigated, load_builder
 from rai_kedro.mitigation.sensitive import MitigationError
 from rai_kedro.mitigation.wrapping import Parameters
-from rai_kedro.release.model_files import TRUSTED_TYPES
+from rai_kedro.release.model_files import trusted_types
 
 from .test_estimator_conventions import CASES
 from .test_reductions import CASES as REDUCTIONS
@@ -38,7 +38,7 @@ def find_lacks(name, method):
         "parameters that can be checked": not issubclass(built, Parameters),
         "needs_at_prediction as its class has it": built.needs_sensitive != method.needs_sensitive,
         "metrics it serves": not method.constraints,
-        f"reviewed types of a stored model: {paths}": not paths <= set(TRUSTED_TYPES),
+        f"reviewed types of a stored model: {paths}": not paths <= set(trusted_types()),
         "a convention test": built not in covered,
         "fixed parameters that its class takes": bool(set(method.fixed) - set(built().get_params())),
     }
@@ -94,9 +94,9 @@ def test_every_method_is_built_fitted_cloned_and_stored(name, admissions):
     model.fit(data, admissions.outcome, sensitive=admissions.group)
 
     stored = sio.dumps(model)
-    again = sio.loads(stored, trusted=list(TRUSTED_TYPES))
+    again = sio.loads(stored, trusted=list(trusted_types()))
 
-    assert set(sio.get_untrusted_types(data=stored)) <= set(TRUSTED_TYPES)
+    assert set(sio.get_untrusted_types(data=stored)) <= set(trusted_types())
     assert np.array_equal(again.predict(data), model.predict(data))
     assert np.array_equal(again.predict_proba(data), model.predict_proba(data))
     assert np.array_equal(

@@ -21,7 +21,7 @@ from rai_kedro.modelling.preparation import (
     build_preparation,
     choose_training_rows,
 )
-from rai_kedro.release.model_files import TRUSTED_TYPES
+from rai_kedro.release.model_files import trusted_types
 
 COLUMNS = {"pulse": "float", "pressure": "float", "history": "integer", "day": "date", "mode": "category"}
 METHODS = ("complete_cases", "chained_equations", "forest")
@@ -187,8 +187,8 @@ def test_the_whole_model_is_stored_without_pickle(missing: str, estimator: Any) 
     model.fit(features.iloc[rows], target.iloc[rows])
 
     stored = skops.io.dumps(model)
-    unknown = set(skops.io.get_untrusted_types(data=stored)) - set(TRUSTED_TYPES)
-    loaded = skops.io.loads(stored, trusted=sorted({*TRUSTED_TYPES, *NEW_TYPES}))
+    unknown = set(skops.io.get_untrusted_types(data=stored)) - set(trusted_types())
+    loaded = skops.io.loads(stored, trusted=sorted({*trusted_types(), *NEW_TYPES}))
 
     assert unknown <= NEW_TYPES
     assert loaded.predict_proba(features) == pytest.approx(model.predict_proba(features), abs=1e-12)

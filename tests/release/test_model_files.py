@@ -59,12 +59,12 @@ from rai_kedro.modelling.balanced import BalancedEstimator
 from rai_kedro.modelling.preparation import PreparationParameters, build_model, build_preparation
 from rai_kedro.release.model_files import (
     MODEL_FILE,
-    TRUSTED_TYPES,
     ModelRefusedError,
     digest_files,
     digest_model,
     load_trusted_sklearn,
     require_storable,
+    trusted_types,
 )
 
 REGRESSORS = [
@@ -235,7 +235,7 @@ class TestRoundTrip:
         seen |= set(sio.get_untrusted_types(data=sio.dumps(prepared(frame, target)[1])))
         for name in MITIGATIONS:
             seen |= set(sio.get_untrusted_types(data=sio.dumps(mitigated(name, frame, target)[1])))
-        assert seen == set(TRUSTED_TYPES)
+        assert seen == set(trusted_types())
 
 
 class TestRefusal:

@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kedro.io import AbstractDataset, DatasetError
 
 from rai_kedro.errors import RaiError
-from rai_kedro.release.candidate import Candidate, register_candidate
-from rai_kedro.release.versions import (
-    CANDIDATE,
-    RegisteredVersion,
-    find_aliases,
-    find_version,
-    registered_version,
-    unknown_model,
-)
+
+if TYPE_CHECKING:
+    from rai_kedro.release import Candidate, RegisteredVersion
 
 
 class ModelDatasetError(RaiError, DatasetError):
-    """A registry error on its way through Kedro; the original is its ``__cause__``.
+    """An error of a release on its way through Kedro; the original is its ``__cause__``.
 
     Kedro wraps every other exception of a dataset into a ``DatasetError`` with a long message of its own and
     hands on those that are one already. So this is both: the user reads the original text and nothing else.
@@ -28,14 +22,7 @@ class ModelDatasetError(RaiError, DatasetError):
 
     @classmethod
     def of(cls, error: RaiError) -> ModelDatasetError:
-        """Return the same error in a class that Kedro hands on.
-
-        Args:
-            error: The registry's error.
-
-        Returns:
-            An error with the same parts; raise it ``from`` the original.
-        """
+        """Return the same error in a class that Kedro hands on; raise it ``from`` the original."""
         return cls(
             error.what,
             where=error.where,
@@ -45,7 +32,7 @@ class ModelDatasetError(RaiError, DatasetError):
         )
 
 
-class CandidateModelDataset(AbstractDataset[Candidate, RegisteredVersion]):
+class CandidateModelDataset(AbstractDataset["Candidate", "RegisteredVersion"]):
     """Saves a `Candidate` to the open MLflow run and registers it; loads the version that was registered.
 
     kedro-mlflow's own model datasets log a model; they do not log its training data, reference and contract
@@ -60,7 +47,7 @@ class CandidateModelDataset(AbstractDataset[Candidate, RegisteredVersion]):
     """
 
     def __init__(self, *, registered_model_name: str, metadata: dict[str, Any] | None = None) -> None:
-        """Describe where candidates go.
+        """Say where candidates go.
 
         Args:
             registered_model_name: Registered model, which is the use case.
@@ -72,14 +59,13 @@ class CandidateModelDataset(AbstractDataset[Candidate, RegisteredVersion]):
         self._lock = threading.Lock()
 
     def save(self, data: Candidate) -> None:
-        """Log and register a model.
-
-        Args:
-            data: The model and what travels with it.
+        """Log and register a model with what travels with it.
 
         Raises:
             ModelDatasetError: No run is open, or the model cannot be stored safely.
         """
+        from rai_kedro.release import register_candidate
+
         # One save at a time: two threads that register at once could leave the alias at the older version.
         with self._lock:
             try:
@@ -90,8 +76,7 @@ class CandidateModelDataset(AbstractDataset[Candidate, RegisteredVersion]):
     def load(self) -> RegisteredVersion:
         """Return the version this dataset saved, or else the one under alias ``candidate``.
 
-        Returns:
-            The version, not the model: nobody works with a model that is not approved.
+        It is the version, not the model: nobody works with a model that is not approved.
 
         Raises:
             ModelDatasetError: There is no candidate.
@@ -106,6 +91,8 @@ class CandidateModelDataset(AbstractDataset[Candidate, RegisteredVersion]):
     def _find_candidate(self) -> RegisteredVersion:
         from mlflow import MlflowClient
 
+        from rai_kedro.release import CANDIDATE, find_aliases, find_version, registered_version, unknown_model
+
         client, name = MlflowClient(), self._registered_model_name
         number = find_aliases(client, name).get(CANDIDATE)
         if number is None:
@@ -114,6 +101,8 @@ class CandidateModelDataset(AbstractDataset[Candidate, RegisteredVersion]):
 
     def _exists(self) -> bool:
         from mlflow import MlflowClient
+
+        from rai_kedro.release import CANDIDATE, find_aliases
 
         return self._saved is not None or CANDIDATE in find_aliases(MlflowClient(), self._registered_model_name)
 
@@ -125,10 +114,6 @@ class CandidateModelDataset(AbstractDataset[Candidate, RegisteredVersion]):
         return {name: value for name, value in self.__dict__.items() if name != "_lock"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Take a new lock in the worker process.
-
-        Args:
-            state: What `__getstate__` returned.
-        """
+        """Take a new lock in the worker process."""
         self.__dict__.update(state)
         self._lock = threading.Lock()

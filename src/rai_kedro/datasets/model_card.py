@@ -10,15 +10,16 @@ from kedro.io import AbstractDataset, DatasetError
 from rai_kedro.datasets.candidate_model import ModelDatasetError
 from rai_kedro.errors import RaiError
 from rai_kedro.files import write_text
-from rai_kedro.release.card import attach_card, require_no_card
-from rai_kedro.report.card_contents import CardWithFigures
+from rai_kedro.release import attach_card, require_no_card
 from rai_kedro.words import escape_markdown
 
 if TYPE_CHECKING:
     from kedro_datasets._typing import JSONPreview
 
+    from rai_kedro.report.card_contents import CardWithFigures
 
-class ModelCardDataset(AbstractDataset[CardWithFigures, str]):
+
+class ModelCardDataset(AbstractDataset["CardWithFigures", str]):
     """Writes the card as HTML, Markdown and JSON, logs it to the version's run and points the version to it.
 
     Examples:

@@ -2,48 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
 
 from rai_kedro.datasets.candidate_model import ModelDatasetError
 from rai_kedro.errors import RaiError
-from rai_kedro.months import read_period
-from rai_kedro.release.production import ProductionModel, load_production, load_reference
-from rai_kedro.release.versions import PRODUCTION, find_aliases, find_version
 
-_MONTH_TAG = "rai.month"  # set by training
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from rai_kedro.release import ProductionModel
+
 _Loaded = TypeVar("_Loaded")
-
-
-@dataclass(frozen=True)
-class References:
-    """What months are compared with: the reference data of a version, and the months it was trained on."""
-
-    name: str
-    evidence_path: Path
-
-    def __call__(self, version: str) -> pd.DataFrame:
-        """Return the version's reference data, checked."""
-        from mlflow import MlflowClient
-
-        return load_reference(MlflowClient(), self.name, version, self.evidence_path)
-
-    def months_trained_on(self, version: str) -> tuple[str, ...]:
-        """Return the months the version was trained on; none where its tag does not say."""
-        from mlflow import MlflowClient
-
-        return read_period(find_version(MlflowClient(), self.name, version).tags.get(_MONTH_TAG, ""))
 
 
 class _ApprovedDataset(AbstractDataset[NoReturn, _Loaded]):
     """What is loaded of a registered model by the approvals in its evidence record; nothing is ever saved."""
 
     def __init__(self, *, registered_model_name: str, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        """Describe the model and its record.
+        """Name the model and its record.
 
         Args:
             registered_model_name: Registered model, which is the use case.
@@ -58,7 +39,7 @@ class _ApprovedDataset(AbstractDataset[NoReturn, _Loaded]):
         return {"registered_model_name": self._registered_model_name, "filepath": str(self._filepath)}
 
 
-class ProductionModelDataset(_ApprovedDataset[ProductionModel]):
+class ProductionModelDataset(_ApprovedDataset["ProductionModel"]):
     """Loads the approved version under alias ``production`` with its reference data and contract.
 
     The check is here and not in a hook, because Kedro runs no dataset hooks in the workers of a
@@ -76,13 +57,12 @@ class ProductionModelDataset(_ApprovedDataset[ProductionModel]):
     def load(self) -> ProductionModel:
         """Check alias, tags, evidence record and files, then load.
 
-        Returns:
-            The model in production.
-
         Raises:
             ModelDatasetError: No version is approved, or one of the checks failed; the cause says which.
         """
         from mlflow import MlflowClient
+
+        from rai_kedro.release import load_production
 
         try:
             return load_production(MlflowClient(), self._registered_model_name, self._filepath)
@@ -90,14 +70,7 @@ class ProductionModelDataset(_ApprovedDataset[ProductionModel]):
             raise ModelDatasetError.of(error) from error
 
     def save(self, data: NoReturn) -> None:
-        """Refuse: a model comes into production by a person's approval only.
-
-        Args:
-            data: Anything.
-
-        Raises:
-            DatasetError: Always.
-        """
+        """Refuse with a ``DatasetError``: a model comes into production by a person's approval only."""
         name = self._registered_model_name
         raise DatasetError(
             f"Nothing is saved to production. A version of {name} gets there with "
@@ -107,10 +80,12 @@ class ProductionModelDataset(_ApprovedDataset[ProductionModel]):
     def _exists(self) -> bool:
         from mlflow import MlflowClient
 
+        from rai_kedro.release import PRODUCTION, find_aliases
+
         return PRODUCTION in find_aliases(MlflowClient(), self._registered_model_name)
 
 
-class ReferencesDataset(_ApprovedDataset[References]):
+class ReferencesDataset(_ApprovedDataset["Callable[[str], pd.DataFrame]"]):
     """Loads a function from version number to that version's reference data, each checked when it is asked for.
 
     Example:
@@ -122,24 +97,21 @@ class ReferencesDataset(_ApprovedDataset[References]):
               filepath: data/08_reporting/evidence/housing.jsonl
     """
 
-    def load(self) -> References:
-        """Return the look-up; it can be sent to a worker process.
-
-        Returns:
-            Function of a version number, which raises as `load_reference`.
-        """
-        return References(self._registered_model_name, self._filepath)
+    def load(self) -> Callable[[str], pd.DataFrame]:
+        """Return the look-up, which can be sent to a worker process and raises as `load_reference` does."""
+        return partial(_load_reference, self._registered_model_name, self._filepath)
 
     def save(self, data: NoReturn) -> None:
-        """Refuse: reference data belong to their version from its training on.
-
-        Args:
-            data: Anything.
-
-        Raises:
-            DatasetError: Always.
-        """
+        """Refuse with a ``DatasetError``: reference data belong to their version from its training on."""
         raise DatasetError("Nothing is saved as reference data: training stores them with the version.")
 
     def _exists(self) -> bool:
         return self._filepath.is_file()
+
+
+def _load_reference(name: str, evidence_path: Path, version: str) -> pd.DataFrame:
+    from mlflow import MlflowClient
+
+    from rai_kedro.release import load_reference
+
+    return load_reference(MlflowClient(), name, version, evidence_path)

@@ -16,9 +16,9 @@ from .gate import in_words as in_words
 from .gate import judge_gate as judge_gate
 from .gate import judge_stored as judge_stored
 from .gate import read_gate as read_gate
-from .model_files import TRUSTED_TYPES as TRUSTED_TYPES
 from .model_files import ModelRefusedError as ModelRefusedError
 from .model_files import require_storable as require_storable
+from .model_files import trusted_types as trusted_types
 from .production import ApprovedVersion as ApprovedVersion
 from .production import ProductionModel as ProductionModel
 from .production import approved_version as approved_version

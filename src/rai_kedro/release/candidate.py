@@ -18,9 +18,9 @@ from rai_kedro.release.gate import digest_gate
 from rai_kedro.release.model_files import (
     CONTRACT_FILE,
     REFERENCE_FILE,
-    TRUSTED_TYPES,
     release_files,
     require_storable,
+    trusted_types,
 )
 from rai_kedro.release.versions import (
     CANDIDATE,
@@ -144,7 +144,7 @@ def _log_model(candidate: Candidate) -> ModelInfo:
         input_example=candidate.input_example,
         pip_requirements=list(candidate.pip_requirements),
         serialization_format=mlflow.sklearn.SERIALIZATION_FORMAT_SKOPS,
-        skops_trusted_types=list(TRUSTED_TYPES),
+        skops_trusted_types=list(trusted_types()),
     )
     return info
 

@@ -13,10 +13,10 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from rai_kedro.mitigation.methods import list_storable_types
 from rai_kedro.release.versions import IncompleteError, ReleaseError
 
 if TYPE_CHECKING:
@@ -34,10 +34,9 @@ _WRITTEN_BY_READERS: Final = frozenset({"registered_model_meta"})
 # crash a prediction; against that stands the digest of the approved files, compared before every load.
 # Types of mitigations are registered with each method, see ``list_storable_types``.
 # ``partial`` only ever wraps a function that is itself trusted.
-TRUSTED_TYPES: Final = (
+_TRUSTED: Final = (
     "functools.partial",
     "numpy.dtype",
-    *list_storable_types(),
     "rai_kedro.modelling.balanced.BalancedEstimator",
     "rai_kedro.modelling.steps.ChainedImputer",
     "rai_kedro.modelling.steps.DateToDays",
@@ -77,6 +76,14 @@ class ReleaseFiles:
     contract: Path
     model_digest: str
     companion_digest: str
+
+
+@cache
+def trusted_types() -> tuple[str, ...]:
+    """Return the reviewed list of types that a stored model may contain."""
+    from rai_kedro.mitigation import list_storable_types
+
+    return tuple(sorted({*_TRUSTED, *list_storable_types()}))
 
 
 def digest_files(folder: str | Path) -> str:
@@ -179,7 +186,7 @@ def load_trusted_sklearn(folder: str | Path, where: str = "") -> Any:
             remedy="train and register the model with `kedro run`, which stores it in the skops format",
         )
     try:
-        return sio.load(file, trusted=list(TRUSTED_TYPES))
+        return sio.load(file, trusted=list(trusted_types()))
     except UntrustedTypesFoundException as error:
         raise _untrusted(sio.get_untrusted_types(file=file), where or str(file)) from error
     except Exception as error:
@@ -214,7 +221,7 @@ def require_storable(estimator: Any) -> None:
             remedy="use an estimator made of importable scikit-learn parts, without lambdas",
         ) from error
     types = sio.get_untrusted_types(data=stored)
-    if set(types) - set(TRUSTED_TYPES):
+    if set(types) - set(trusted_types()):
         raise _untrusted(types, type(estimator).__name__)
 
 
@@ -253,13 +260,13 @@ def _download_companion(client: MlflowClient, run_id: str, name: str, folder: Pa
 
 
 def _untrusted(types: list[str], where: str) -> ModelRefusedError:
-    unknown = sorted(set(types) - set(TRUSTED_TYPES))
+    unknown = sorted(set(types) - set(trusted_types()))
     return ModelRefusedError(
         "The model contains types that are not on the reviewed list and are therefore not loaded.",
         where=where,
         how_many=f"{len(unknown)} type(s)",
         example=", ".join(unknown[:5]),
         remedy="choose an estimator from scikit-learn's linear models, trees, forests or gradient boosting; "
-        "or, after reviewing what the type does when it is loaded, add it to TRUSTED_TYPES in "
+        "or, after reviewing what the type does when it is loaded, add it to the trusted types in "
         "release/model_files.py",
     )
