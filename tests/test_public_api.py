@@ -21,6 +21,11 @@ PUBLIC = {
         mean_intervals proportion_intervals refuse_non_finite smallest_ratio_of_error_sizes smallest_ratio_of_means
         smallest_ratio_of_proportions standardised_rates stratified_difference_of_proportions
     """,
+    "monitoring": """
+        ColumnDrift Distribution DriftParameters Gap Kind MonthDigests MonthDrift UNREADABLE build_timeline
+        check_samples content_digest detect_drift draw_timeline drift_frame find_published find_staleness
+        from_frame plan_tests project_id publish_month rebuild_dashboard remove_project save_html withdraw_month
+    """,
     "performance": """
         ClassificationError Figure Performance PerformanceError iterate_roc label_estimates measure
         measure_classification measure_performance

@@ -10,7 +10,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
 
 Counts = NDArray[np.int64]
 
@@ -65,6 +64,8 @@ def category_p_value(table: Counts) -> float:
     Returns:
         The two-sided p-value; 1 if there is only one category, because then nothing differs.
     """
+    from scipy import stats  # takes half a second, and every command imports this module
+
     table = table[:, table.sum(axis=0) > 0]
     match table.shape[1]:
         case 1:
@@ -83,6 +84,8 @@ def number_p_value(reference: pd.Series, current: pd.Series) -> float:
 
     Exact up to 10,000 rows; missing values are left out.
     """
+    from scipy import stats
+
     return float(stats.ks_2samp(reference.dropna(), current.dropna()).pvalue)
 
 
