@@ -51,7 +51,7 @@ def test_a_file_broken_later_is_one_screen(tmp_path: Path) -> None:
 def test_is_never_written(tmp_path: Path) -> None:
     catalog = DataCatalog.from_config({"rents.own_data": entry(tmp_path / "rents.csv")})
 
-    with pytest.raises(DatasetError, match="never writes a user's own file"):
+    with pytest.raises(DatasetError, match="never writes this file"):
         catalog.save("rents.own_data", pd.DataFrame({"a": [1]}))
 
 

@@ -63,5 +63,5 @@ def test_a_file_that_cannot_be_read_is_refused(prepare: Callable[[Path], object]
 
 
 def test_is_never_written(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="never writes an original file"):
+    with pytest.raises(DatasetError, match="never writes this file"):
         catalog(tmp_path / "boston.csv").save("housing.raw_data", pd.DataFrame({"a": [1]}))

@@ -57,13 +57,7 @@ class Acceptance:
 
 
 def accept_draft(use_case: str, reviewer: str, *, project: Path | None = None, today: date | None = None) -> Acceptance:
-    """Accept every proposal that is left in a drafted contract, in the name of a person.
-
-    Args:
-        use_case: Name of the use case.
-        reviewer: Who answers for it; becomes the owner where nobody is named.
-        project: Root of the project; found from the working directory by default.
-        today: Day of the decision; today (UTC) by default.
+    """Accept every proposal that is left in a drafted contract, in the name of a person who becomes its owner.
 
     Raises:
         DraftError: The name is empty, there is no such use case, or nothing is left to accept.

@@ -33,16 +33,9 @@ _NOTES = {
 class UseCaseDraft:
     """All that is written about a new use case.
 
-    Attributes:
-        name: Its name.
-        task: What is predicted.
-        source: How the catalogue reaches the data: ``filepath`` and ``layout`` of a file, or else ``filepath`` or
-            ``dataset`` of stores that another system fills.
-        ingestion: How the table becomes months.
-        columns: Draft of every feature.
-        label: Draft of the label.
-        training_month: Month to train on.
-        tolerance: Largest gap in error that is accepted at first, in the unit of the label (regression).
+    ``source`` is how the catalogue reaches the data: ``filepath`` and ``layout`` of a file, or else ``filepath`` or
+    ``dataset`` of stores that another system fills. ``tolerance`` is the largest gap in error that is accepted at
+    first, in the unit of the label (regression).
     """
 
     name: str

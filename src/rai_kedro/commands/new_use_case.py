@@ -45,15 +45,7 @@ _SHOWN = 6
 
 @dataclass(frozen=True)
 class NewUseCase:
-    """What was written.
-
-    Attributes:
-        folder: The new folder.
-        draft: What stands in it.
-        rows: Number of rows by month.
-        words: What may stand for a missing value, by column of the store.
-        accepted_by: Who accepted the draft; None while it is one.
-    """
+    """What was written: the draft and its folder, rows by month, and words that may mean "missing" by column."""
 
     folder: Path
     draft: UseCaseDraft
@@ -77,12 +69,7 @@ def new_use_case(request: UseCaseRequest, *, project: Path | None = None, today:
     """Draft a use case and write its folder, whole or not at all.
 
     What is written has been tried: the drafted contract was read, the catalogue built as a run would, and every month
-    held against the contract.
-
-    Args:
-        request: What is asked for.
-        project: Root of the project; found from the working directory by default.
-        today: Today's date (UTC) by default.
+    compared with the contract. ``project`` is found from the working directory, ``today`` is the day in UTC.
 
     Raises:
         RaiError: The name is taken or not fit, the data cannot be read, or the target, key or time column is not fit.

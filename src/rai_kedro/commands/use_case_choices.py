@@ -33,24 +33,9 @@ class NewUseCaseError(RaiError):
 
 @dataclass(frozen=True)
 class UseCaseRequest:
-    """What the user asks for; names of columns as in the data.
+    """What the user asks for: the options of the command, which says what each means; columns as the data name them.
 
-    Attributes:
-        name: Name of the new use case.
-        target: Column to be predicted.
-        task: ``regression`` or ``classification``.
-        data: The file, CSV or Parquet; or
-        stores: the folder of months, or the name of a dataset in the catalogue, that another system fills.
-        key: Column that identifies a row within a month; None: rows are numbered.
-        time: Column that says when a row happened; None: the whole file is one month.
-        time_format: How that column is written; None: found, where only one way of writing fits.
-        time_zone: What counts where its dates have different offsets from UTC.
-        month: The month of the file if there is no time column; None: this month.
-        favourable: The value of the target that is the favourable outcome; None: 1, true or yes where it is one.
-        delimiter: Delimiter of a text file; None: found. So for the next two.
-        encoding: Encoding of a text file.
-        decimal: Decimal mark of a text file.
-        accept_draft: Name of the person who accepts the draft unread; None: it stays a draft.
+    What is None is found, where the data allow one reading only, or left out; one of ``data`` and ``stores`` is needed.
     """
 
     name: str
@@ -71,12 +56,7 @@ class UseCaseRequest:
 
 
 def choose_parameters(raw: pd.DataFrame, request: UseCaseRequest, today: date) -> IngestionParameters:
-    """Settle names, key, months, dates and the favourable value.
-
-    Args:
-        raw: The table as read.
-        request: What the user asks for.
-        today: Whose month is taken if there is no other.
+    """Settle names, key, months, dates and the favourable value; ``today`` tells the month if nothing else does.
 
     Raises:
         NewUseCaseError: A column is not there or named twice, dates can be read in more than one way or tell no month,
@@ -129,14 +109,7 @@ def name_columns(names: Sequence[str], *, is_time: str | None = None) -> dict[st
     """Return the name that each column has in the stores: its own where letters, digits and underscores suffice.
 
     MLflow, scikit-learn and YAML each refuse or bend some characters and long names; names that all of them take spare
-    the user that.
-
-    Args:
-        names: Names in the file, all different.
-        is_time: The time column, which is in no store and may have a reserved name.
-
-    Returns:
-        New name by old name; all different, none reserved.
+    the user that. New names are all different and none is reserved, but for the time column, which is in no store.
     """
     taken: dict[str, str] = {
         name: name for name in names if _is_fit(name) and (name not in RESERVED or name == is_time)

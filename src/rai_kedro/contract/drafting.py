@@ -79,21 +79,13 @@ def read_proposal(risk: str | None) -> Proposal | None:
 
 @dataclass(frozen=True)
 class _Values:
-    """What the values of a column are.
-
-    Attributes:
-        type: Their type.
-        known: The values that are there, as numbers if they are numbers.
-        rows: Number of rows, missing ones included.
-        distinct: Number of different values.
-        code_reason: Why whole numbers are taken for codes; None where they are not.
-    """
+    """What the values of a column are."""
 
     type: ColumnType
-    known: pd.Series[Any]
-    rows: int
+    known: pd.Series[Any]  # the values that are there, as numbers if they are numbers
+    rows: int  # missing ones included
     distinct: int
-    code_reason: str | None = None
+    code_reason: str | None = None  # why whole numbers are taken for codes
 
     @property
     def missing(self) -> int:
@@ -174,12 +166,8 @@ def canonical(value: Any) -> str:
 def draft_range(known: pd.Series[Any]) -> tuple[float, float] | None:
     """Return a range with room for later months, or None for values that are all the same or not there.
 
-    Args:
-        known: Numbers, none missing.
-
-    Returns:
-        Smallest and largest value, each further out by the distance between them and rounded outward to two digits;
-        not below 0 if no value is.
+    Smallest and largest value, each further out by the distance between them and rounded outward to two digits; not
+    below 0 if no value is.
     """
     finite = known[known.abs() < math.inf]
     if finite.empty or finite.min() == finite.max():

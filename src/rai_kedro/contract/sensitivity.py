@@ -21,17 +21,11 @@ _EMAIL_SHARE = 0.5
 
 @dataclass(frozen=True)
 class Suspicion:
-    """Why a column may describe people.
+    """Why a column may describe people."""
 
-    Attributes:
-        ground: What it may describe.
-        because: Name or content that says so.
-        identifies: Whether it names a single person, so that not even the audit should read it.
-    """
-
-    ground: str
-    because: str
-    identifies: bool = False
+    ground: str  # what it may describe
+    because: str  # name or content that says so
+    identifies: bool = False  # it names a single person, so that not even the audit should read it
 
 
 # Whole words of a name, without accents; a word of eight letters or more may also be part of a compound.
@@ -65,43 +59,14 @@ _IDENTIFYING = (
     "passport iban address adresse anschrift strasse street direccion indirizzo endereco adres "
     "socialsecurity taxid"
 )
-_CODES: dict[str, tuple[frozenset[str], ...]] = {
-    "sex or gender": (
-        frozenset({"m", "f"}),
-        frozenset({"m", "w"}),
-        frozenset({"h", "f"}),
-        frozenset({"h", "m"}),
-        frozenset({"male", "female"}),
-        frozenset({"man", "woman"}),
-        frozenset({"men", "women"}),
-        frozenset({"mannlich", "weiblich"}),
-        frozenset({"mann", "frau"}),
-        frozenset({"homme", "femme"}),
-        frozenset({"hombre", "mujer"}),
-        frozenset({"masculino", "femenino"}),
-        frozenset({"masculino", "feminino"}),
-        frozenset({"maschio", "femmina"}),
-        frozenset({"man", "vrouw"}),
-    ),
-    "race or ethnic origin": (
-        frozenset({"white", "black"}),
-        frozenset({"white", "asian"}),
-        frozenset({"caucasian", "african american"}),
-        frozenset({"hispanic", "non hispanic"}),
-        frozenset({"blanco", "negro"}),
-        frozenset({"branca", "preta"}),
-    ),
-    "religion or belief": (
-        frozenset({"christian", "muslim"}),
-        frozenset({"catholic", "protestant"}),
-        frozenset({"katholisch", "evangelisch"}),
-        frozenset({"hindu", "muslim"}),
-    ),
-    "family status": (
-        frozenset({"married", "single"}),
-        frozenset({"verheiratet", "ledig"}),
-        frozenset({"casado", "soltero"}),
-    ),
+# Pairs of values that give a column away.
+_CODES: dict[str, str] = {
+    "sex or gender": "m f|m w|h f|h m|male female|man woman|men women|mannlich weiblich|mann frau|homme femme|"
+    "hombre mujer|masculino femenino|masculino feminino|maschio femmina|man vrouw",
+    "race or ethnic origin": "white black|white asian|caucasian african_american|hispanic non_hispanic|blanco negro|"
+    "branca preta",
+    "religion or belief": "christian muslim|catholic protestant|katholisch evangelisch|hindu muslim",
+    "family status": "married single|verheiratet ledig|casado soltero",
 }
 # Values that may stand beside a pair of codes without making it another kind of column.
 _BESIDE = {"x", "d", "o", "u", "n", "other", "unknown", "divers", "diverse", "nonbinary", "non binary", "autre", "otro"}
@@ -109,12 +74,7 @@ _COMPOUND = 8
 
 
 def suspect(name: str, values: pd.Series[Any]) -> Suspicion | None:
-    """Return why a column may describe people, or None.
-
-    Args:
-        name: The column's own name.
-        values: Its values, shape (rows,).
-    """
+    """Return why a column may describe people, by its own name or its values, or None."""
     return _by_name(name) or _by_content(values)
 
 
@@ -158,7 +118,7 @@ def _by_content(values: pd.Series[Any]) -> Suspicion | None:
         return None
     found = {re.sub(r"[\W_]+", " ", fold(str(value))).strip() for value in unique}
     for ground, pairs in _CODES.items():
-        for pair in pairs:
+        for pair in ({word.replace("_", " ") for word in words.split()} for words in pairs.split("|")):
             # Single letters are taken for codes only where nothing else is in the column: 'm' is also a size.
             if pair <= found and (found - pair <= _BESIDE or min(map(len, pair)) > 1):
                 return Suspicion(ground, f"its values include {' and '.join(repr(v) for v in sorted(pair))}")

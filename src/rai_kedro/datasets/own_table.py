@@ -14,8 +14,31 @@ if TYPE_CHECKING:
     from kedro_datasets._typing import TablePreview
 
 
-class OwnTable(AbstractDataset[NoReturn, pd.DataFrame]):
-    """Reads a user's file after checking every row of it; never writes it.
+class ReadOnlyTable(AbstractDataset[NoReturn, pd.DataFrame]):
+    """A file that a run reads and never writes."""
+
+    def __init__(self, filepath: str, metadata: dict[str, Any] | None) -> None:
+        self._path = Path(filepath)
+        self.metadata = metadata
+
+    def save(self, data: NoReturn) -> NoReturn:
+        """Refuse: the file is somebody else's."""
+        raise DatasetError(f"A run never writes this file: {self._path}.")
+
+    def preview(self, nrows: int = 5) -> TablePreview:
+        """Return the first rows for kedro-viz."""
+        preview: TablePreview = self.load().head(nrows).to_dict(orient="split")
+        return preview
+
+    def _exists(self) -> bool:
+        return self._path.is_file()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._path)}
+
+
+class OwnTable(ReadOnlyTable):
+    """Reads a user's file after checking every row of it.
 
     Values of a text file are loaded as text; the types come from the column contract.
 
@@ -25,44 +48,13 @@ class OwnTable(AbstractDataset[NoReturn, pd.DataFrame]):
             rents.own_data:
               type: rai_kedro.datasets.own_table.OwnTable
               filepath: data/01_raw/rents.csv
-              layout: {format: csv, delimiter: ";", encoding: utf-8, decimal: ","}
-
-        In Python::
-
-            table = OwnTable(filepath="data/01_raw/rents.parquet", layout={"format": "parquet"}).load()
+              layout: {format: csv, delimiter: ";", encoding: utf-8, decimal: ","}   # keys of sources.FileLayout
     """
 
     def __init__(self, *, filepath: str, layout: dict[str, Any], metadata: dict[str, Any] | None = None) -> None:
-        """Point to the file and say how it is laid out.
-
-        Args:
-            filepath: The file; a relative path starts at the project root.
-            layout: Keys of :class:`rai_kedro.sources.layout.FileLayout`.
-            metadata: Anything for tools such as kedro-viz.
-        """
-        self._filepath = Path(filepath)
+        super().__init__(filepath, metadata)
         self.layout = FileLayout.model_validate(layout)
-        self.metadata = metadata
 
     def load(self) -> pd.DataFrame:
-        """Read the table.
-
-        Raises:
-            SourceError: If the file is missing, damaged or not laid out as the entry says.
-        """
-        return read_table(self._filepath, self.layout)
-
-    def save(self, data: NoReturn) -> NoReturn:
-        """Refuse: the file is the user's."""
-        raise DatasetError(f"A run never writes a user's own file: {self._filepath}.")
-
-    def preview(self, nrows: int = 5) -> TablePreview:
-        """Return the first rows for kedro-viz."""
-        preview: TablePreview = self.load().head(nrows).to_dict(orient="split")
-        return preview
-
-    def _exists(self) -> bool:
-        return self._filepath.is_file()
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath), **self.layout.model_dump()}
+        """Read the table; SourceError if the file is missing, damaged or not laid out as the entry says."""
+        return read_table(self._path, self.layout)

@@ -16,33 +16,16 @@ ISO = "ISO8601"
 # What counts is the date and clock time as written, whatever the offset beside them.
 AS_WRITTEN = "as written"
 # Day and month can change places; which of the two is meant cannot be seen from values that fit both.
-FORMATS = (
-    ISO,
-    "%Y/%m/%d",
-    "%Y.%m.%d",
-    "%d.%m.%Y",
-    "%d/%m/%Y",
-    "%m/%d/%Y",
-    "%d-%m-%Y",
-    "%m-%d-%Y",
-    "%d.%m.%y",
-    "%d/%m/%y",
-    "%m/%d/%y",
-    "%d %b %Y",
-    "%d %B %Y",
-    "%b %d, %Y",
-    "%B %d, %Y",
-    "%m/%Y",
-    "%b %Y",
-    "%B %Y",
-    "%Y/%m/%d %H:%M:%S",
-    "%d.%m.%Y %H:%M",
-    "%d.%m.%Y %H:%M:%S",
-    "%d/%m/%Y %H:%M",
-    "%m/%d/%Y %H:%M",
-    "%d/%m/%Y %H:%M:%S",
-    "%m/%d/%Y %H:%M:%S",
+_DAYS = (
+    *("%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y"),
+    *("%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y"),
 )
+_MONTHS = ("%m/%Y", "%b %Y", "%B %Y")
+_MOMENTS = (
+    *("%Y/%m/%d %H:%M:%S", "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S", "%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M"),
+    *("%d/%m/%Y %H:%M:%S", "%m/%d/%Y %H:%M:%S"),
+)
+FORMATS = (ISO, *_DAYS, *_MONTHS, *_MOMENTS)
 _SAMPLE = 200
 # 'YYYY-MM' is the shortest text that is taken for a date: four digits are a year or just a number.
 _SHORTEST = 6
@@ -104,11 +87,7 @@ def _read_offset(offset: str) -> pd.Timedelta:
 def find_date_formats(values: pd.Series[Any]) -> tuple[str, ...]:
     """Return every known format in which all values that are there can be read and that give different dates.
 
-    Args:
-        values: Text, shape (rows,).
-
-    Returns:
-        Formats; none if these are no dates, more than one if day and month may have changed places.
+    None if these are no dates; more than one if day and month may have changed places.
     """
     if types.is_datetime64_any_dtype(values.dtype):
         return (ISO,)

@@ -29,16 +29,9 @@ class SourceError(RaiError):
 
 
 class FileLayout(Typed):
-    """How a table is written in its file.
+    """How a table is written in its file; all but the format are of text only."""
 
-    Attributes:
-        format: ``csv`` for any delimited text, or ``parquet``.
-        delimiter: What stands between two values; text only, like the next two.
-        encoding: Encoding of the text.
-        decimal: Decimal mark of the numbers.
-    """
-
-    format: Literal["csv", "parquet"] = "csv"
+    format: Literal["csv", "parquet"] = "csv"  # csv: any delimited text
     delimiter: str = Field(default=",", min_length=1, max_length=1)
     encoding: str = "utf-8"
     decimal: Literal[".", ","] = "."
@@ -47,16 +40,7 @@ class FileLayout(Typed):
 def detect_layout(
     path: Path, *, delimiter: str | None = None, encoding: str | None = None, decimal: Literal[".", ","] | None = None
 ) -> FileLayout:
-    """Find out how a file is laid out; what the user says is taken as said.
-
-    Args:
-        path: The file.
-        delimiter: The delimiter, or None to find it.
-        encoding: The encoding, or None: UTF-8, or UTF-16 with its mark.
-        decimal: The decimal mark, or None to find it.
-
-    Returns:
-        The layout.
+    """Find out how a file is laid out; what the user says is taken as said, and None is found.
 
     Raises:
         SourceError: The file is not there, is empty, is of an unknown kind, is not in the encoding, or has no

@@ -98,15 +98,10 @@ class IngestionParameters(Typed):
 
 @dataclass(frozen=True)
 class MonthlyTables:
-    """The months of a table.
+    """The months of a table, each by partition key ``month=YYYY-MM``."""
 
-    Attributes:
-        features: One frame a month by partition key ``month=YYYY-MM``: month, row key, features.
-        labels: The same for the rows that have a label; a month without any label is not there.
-    """
-
-    features: dict[str, pd.DataFrame]
-    labels: dict[str, pd.DataFrame]
+    features: dict[str, pd.DataFrame]  # month, row key, features
+    labels: dict[str, pd.DataFrame]  # the same for the rows that have a label; a month without any is not there
 
 
 def split_months(
@@ -268,20 +263,16 @@ def _make_key(table: pd.DataFrame, months: pd.Series[Any], parameters: Ingestion
 def read_label(
     values: pd.Series[Any], favourable: str | None, kind: str, *, other: str | None = None
 ) -> pd.Series[Any]:
-    """Return the label as numbers: as it stands, or 1 for the favourable value and 0 for the other.
+    """Return the label as numbers, shape (rows,): as it stands, or 1 for the favourable value and 0 for the other.
 
     Args:
-        values: The label's column, shape (rows,); missing values stay missing.
-        favourable: The favourable value, written as in the table; None for a number to be predicted.
+        values: The label's column; missing values stay missing.
+        favourable: The favourable value; None for a number to be predicted.
         kind: Type of the label in the contract.
         other: The other value; None: both have to be there, so that the other is known.
 
-    Returns:
-        Shape (rows,); ``Int64`` for a classification label.
-
     Raises:
-        SourceError: The label has a third value, or not the favourable one; or a number is asked for and there is
-            something else.
+        SourceError: The label has a third value, or not the favourable one; or is no number where one is asked for.
     """
     if favourable is None:
         return _cast(values, kind, None)

@@ -20,28 +20,16 @@ _SHOWN_TEXT = 160
 
 @dataclass(frozen=True)
 class MonthChanges:
-    """How months that come in compare with those of a store, each by partition key.
+    """How months that come in compare with those of a store, each by partition key."""
 
-    Attributes:
-        new: Not in the store.
-        equal: In the store, with the same rows.
-        changed: In the store, with other rows.
-        vanished: In the store only.
-    """
-
-    new: tuple[str, ...]
-    equal: tuple[str, ...]
-    changed: tuple[str, ...]
-    vanished: tuple[str, ...]
+    new: tuple[str, ...]  # not in the store
+    equal: tuple[str, ...]  # in the store, with the same rows
+    changed: tuple[str, ...]  # in the store, with other rows
+    vanished: tuple[str, ...]  # in the store only
 
 
 def compare_months(made: Mapping[str, pd.DataFrame], stored: Mapping[str, Callable[[], pd.DataFrame]]) -> MonthChanges:
-    """Compare months with those of a store; values, types, columns and the order of rows count.
-
-    Args:
-        made: Tables that come in, by partition key.
-        stored: A reader for each month of the store.
-    """
+    """Compare months with those of a store; values, types, columns and the order of rows count."""
     known = [part for part in made if part in stored]
     equal = {part for part in known if fingerprint(_plain(made[part])) == fingerprint(_plain(stored[part]()))}
     return MonthChanges(
