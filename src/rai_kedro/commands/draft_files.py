@@ -53,6 +53,11 @@ class UseCaseDraft:
         return tuple(column.name for column in self.columns if column.use == "audit")
 
     @property
+    def amounts(self) -> tuple[str, ...]:
+        """Audited columns of whole numbers: the assessment asks whether those are amounts or codes."""
+        return tuple(column.name for column in self.columns if column.use == "audit" and column.type == "integer")
+
+    @property
     def is_file(self) -> bool:
         """Whether the months come from a file of the user's, not from stores."""
         return "layout" in self.source
