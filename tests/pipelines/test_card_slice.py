@@ -25,7 +25,7 @@ from rai_kedro.pipelines.training.parameters import (
 )
 from rai_kedro.pipelines.training.settings import Settings
 from rai_kedro.questionnaire import follow, load_tree
-from rai_kedro.report.card_contents import CardWithFigures
+from rai_kedro.report.card import CardWithFigures
 from rai_kedro.report.model_card import card_from_json, render_html, render_json
 
 ANSWERS = {"individual_or_group": "no", "task": "two_outcomes", "standard": "yes"}

@@ -17,20 +17,18 @@ from rai_kedro.fairness.grouping import GroupingSpec
 from rai_kedro.fairness.verdicts import Gate, Tolerance
 from rai_kedro.performance.figure import Figure
 from rai_kedro.questionnaire import Finding, Step
-from rai_kedro.report.card_mitigation import read_comparison
-from rai_kedro.report.model_card import (
+from rai_kedro.report.card import (
     CarbonFigure,
-    CardParts,
     Estimator,
     FairnessRecord,
     Identity,
-    MitigationRecord,
     ModelCard,
     QuestionnaireRecord,
     TrainingData,
     Uses,
-    build_model_card,
 )
+from rai_kedro.report.mitigation_section import MitigationRecord, read_comparison
+from rai_kedro.report.model_card import build_model_card
 
 
 def replace(one: Any, **changes: Any) -> Any:
@@ -78,19 +76,20 @@ def make_fairness(
     )
     found = examine_classification(pd.Series(labels), pd.Series(decisions), None, audit, spec)
     gate = Gate(tolerances=(Tolerance(metric="statistical_parity", limit=limit),))
-    return FairnessRecord(found, gate.judge(found.disparities))
+    return FairnessRecord(assessment=found, gate=gate.judge(found.disparities))
 
 
 def make_disparity(metric: str, value: float, kind: str = "difference") -> dict[str, Any]:
     span = {"value": value, "lower": value - 0.02, "upper": value + 0.02}
-    return {"metric": metric, "column": "race", "kind": kind, **span}
+    return {"metric": metric, "column": "race", "kind": kind, "level": 0.95, **span}
 
 
 def make_model(name: str, accuracy: float, gap: float, **changes: Any) -> dict[str, Any]:
     """One model of a comparison, in the form in which the mitigation room writes it down."""
     performance = [{"name": "accuracy", "value": accuracy, "lower": accuracy - 0.01, "upper": accuracy + 0.01}]
     outcomes = [
-        {"group": group, "rows": rows, "observed": 60.0, "share": share, "lower": None, "upper": None, "needed": 80.0}
+        {"group": group, "rows": rows, "observed": 60.0, "predicted": share * rows, "needed": 80.0}
+        | {"share": share, "lower": None, "upper": None}
         for group, rows, share in (("Black", 400, 0.1), ("White", 600, 0.1 + gap))
     ]
     parity = make_disparity("statistical_parity", gap)
@@ -155,18 +154,33 @@ def register() -> list[GovernedColumn]:
 
 
 @pytest.fixture
-def parts(register: list[dict[str, Any]]) -> CardParts:
+def parts(register: list[dict[str, Any]]) -> ModelCard:
     moment = "2024-05-01T12:00:00+00:00"
-    return CardParts(
-        identity=Identity("housing", "housing", "3", "8f1c", moment, "predict values", "data-governance"),
-        estimator=Estimator(
-            "sklearn.linear_model.Ridge",
-            {"alpha": 1.0, "copy_X": True, "solver": None, "steps": [1, {"a": 2}]},
+    return ModelCard(
+        identity=Identity(
+            use_case="housing",
+            model_name="housing",
+            version="3",
+            run_id="8f1c",
+            created_at=moment,
+            purpose="predict values",
+            owner="data-governance",
         ),
-        uses=Uses(("Showing how a model is governed.",), ("Valuing a home.",)),
-        data=TrainingData(("housing.feature_store",), "2024-01", 339, 167, "sha256:ab12", "4f2c9d1"),
-        register=register,
-        performance=[
+        estimator=Estimator(
+            class_path="sklearn.linear_model.Ridge",
+            params={"alpha": 1.0, "copy_X": True, "solver": None, "steps": [1, {"a": 2}]},
+        ),
+        uses=Uses(intended=("Showing how a model is governed.",), out_of_scope=("Valuing a home.",)),
+        data=TrainingData(
+            stores=("housing.feature_store",),
+            month="2024-01",
+            rows_train=339,
+            rows_test=167,
+            fingerprint="sha256:ab12",
+            git_commit="4f2c9d1",
+        ),
+        columns=tuple(register),
+        performance=(
             Figure(
                 name="MAE", split="train", value=3.7, lower=3.3, upper=4.2, level=0.95, unit="1000 USD", how="bootstrap"
             ),
@@ -180,24 +194,33 @@ def parts(register: list[dict[str, Any]]) -> CardParts:
                 unit="1000 USD",
                 how="bootstrap",
             ),
-        ],
+        ),
         fairness=make_fairness(),
         questionnaire=QuestionnaireRecord(metrics=("statistical_parity", "equal_opportunity")),
         mitigation=None,
         why_unmitigated="no method is configured",
-        carbon=[CarbonFigure("training", 1.72e-6, 0.00065, 0.84, "CodeCarbon, an estimate", "CPU and RAM", "NL")],
-        limits=["506 tracts of Boston in 1970."],
-        packages=["numpy"],
+        carbon=(
+            CarbonFigure(
+                task="training",
+                energy_kwh=1.72e-6,
+                emissions_g=0.00065,
+                duration_s=0.84,
+                method="CodeCarbon, an estimate",
+                scope="CPU and RAM",
+                country="NL",
+            ),
+        ),
+        limits=("506 tracts of Boston in 1970.",),
     )
 
 
 @pytest.fixture
-def card(parts: CardParts) -> ModelCard:
-    return build_model_card(parts)
+def card(parts: ModelCard) -> ModelCard:
+    return build_model_card(parts, ["numpy"])
 
 
 @pytest.fixture
-def hostile_card(parts: CardParts, register: list[GovernedColumn]) -> ModelCard:
+def hostile_card(parts: ModelCard, register: list[GovernedColumn]) -> ModelCard:
     """A card whose texts try to be HTML, Markdown and script."""
     run = "document.title='owned'"
     attack = f'<script>{run}</script><img src=x onerror="{run}"> | [a](javascript:b)'
@@ -210,14 +233,14 @@ def hostile_card(parts: CardParts, register: list[GovernedColumn]) -> ModelCard:
     )
     refused = {"status": "refused", "reason": attack}
     changes = {
-        "register": hostile,
+        "columns": tuple(hostile),
         "identity": identity,
-        "performance": [estimate],
+        "performance": (estimate,),
         "fairness": make_fairness(column="<b>B</b>", groups=("low", attack)),
         "questionnaire": asked,
         "mitigation": read_comparison(make_comparison(chosen="unmitigated", **refused) | {"reason": attack}),
     }
-    return build_model_card(replace(parts, **changes, limits=[attack]))
+    return build_model_card(replace(parts, **changes, limits=(attack,)), ["numpy"])
 
 
 @pytest.fixture

@@ -11,14 +11,9 @@ from rai_kedro.performance.figure import Figure
 from rai_kedro.questionnaire import Finding
 from rai_kedro.release.versions import GIT_COMMIT_TAG
 from rai_kedro.report.attention import AttentionThresholds, list_attention
-from rai_kedro.report.card_contents import (
-    CarbonFigure,
-    Lanes,
-    ModelCard,
-    Uses,
-)
-from rai_kedro.report.card_mitigation import read_comparison
-from rai_kedro.report.model_card import CardParts, build_model_card, summarise
+from rai_kedro.report.card import CarbonFigure, ModelCard, Uses
+from rai_kedro.report.mitigation_section import read_comparison
+from rai_kedro.report.model_card import build_model_card, summarise
 
 from .conftest import make_comparison, make_fairness, make_row, replace
 
@@ -63,8 +58,8 @@ def test_code_without_version_control_is_said(card: ModelCard) -> None:
 
 
 def test_audit_column_without_a_figure_is_said(card: ModelCard) -> None:
-    lanes = Lanes(card.lanes.model, ("B", "LSTAT"), ())
-    (text,) = texts_about(replace(card, lanes=lanes), "Not audited")
+    audited = make_row("LSTAT", use="audit", flags=["risky"], risk="class", model_uses=False)
+    (text,) = texts_about(replace(card, columns=(*card.columns, audited)), "Not audited")
     assert text == "LSTAT is in the audit lane and in no grouping: nothing was measured for it."
 
 
@@ -173,10 +168,10 @@ def test_grouping_that_nobody_judges_is_named_where_it_lies_apart(card: ModelCar
 
 
 def test_column_that_only_the_mitigation_reads_is_told_alike_everywhere(
-    parts: CardParts, register: list[GovernedColumn]
+    parts: ModelCard, register: list[GovernedColumn]
 ) -> None:
     sensitive = make_row("race", use="mitigation", flags=["risky", "demographic"], risk="race")
-    card = build_model_card(replace(parts, register=[*register, sensitive]))
+    card = build_model_card(replace(parts, columns=(*register, sensitive)))
     told = [text for text in texts_about(card, "Flagged column in the model") if text.startswith("race")]
     assert told == [
         "race is flagged risky and demographic and is read by the mitigation for every prediction, by the estimator "
@@ -209,9 +204,9 @@ def test_what_was_not_measured_or_stated_is_listed(card: ModelCard) -> None:
         card,
         performance=(),
         fairness=None,
-        carbon=(CarbonFigure("training", reason="switched off"),),
+        carbon=(CarbonFigure(task="training", reason="switched off"),),
         limits=(),
-        uses=Uses((), ()),
+        uses=Uses(intended=(), out_of_scope=()),
         data=replace(card.data, git_commit="4f2c with uncommitted changes"),
     )
     topics = [point.topic for point in list_attention(bare)]

@@ -9,7 +9,7 @@ import pytest
 from rai_kedro.fairness.estimates import Disparity, DisparityKind, GroupFigure
 from rai_kedro.fairness.metrics import METRICS
 from rai_kedro.fairness.verdicts import GateDecision, GateOutcome, VerdictOutcome, judge
-from rai_kedro.report.card_fairness import FairnessRecord
+from rai_kedro.report.card import FairnessRecord, ModelCard
 from rai_kedro.report.fairness_view import (
     describe_gate,
     describe_level,
@@ -20,7 +20,7 @@ from rai_kedro.report.fairness_view import (
     list_verdicts,
 )
 from rai_kedro.report.metric_words import KINDS, OUTCOMES, VERDICTS, find_unit
-from rai_kedro.report.model_card import ModelCard, render_html, render_markdown
+from rai_kedro.report.model_card import render_html, render_markdown
 
 from .conftest import make_fairness, replace
 

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from rai_kedro.fairness.assessment import Assessment
-from rai_kedro.report.figures import MAX_POINTS, draw_predictions, draw_residuals
-from rai_kedro.report.group_figure import draw_groups
-from rai_kedro.report.model_card import ModelCard
+from rai_kedro.report.card import ModelCard
+from rai_kedro.report.figures import MAX_POINTS, draw_groups, draw_predictions, draw_residuals
 
 from .conftest import replace
 

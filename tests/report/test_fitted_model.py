@@ -17,9 +17,10 @@ from sklearn.preprocessing import StandardScaler
 from rai_kedro.mitigation.calibration import GroupCalibration
 from rai_kedro.mitigation.reductions import ExponentiatedGradientModel
 from rai_kedro.mitigation.thresholds import ThresholdOptimisation
-from rai_kedro.report.card_mitigation import describe_mitigation, read_comparison
+from rai_kedro.report.card import ModelCard
 from rai_kedro.report.fitted_model import describe_fitted
-from rai_kedro.report.model_card import ModelCard, card_from_json, render_html, render_json, render_markdown
+from rai_kedro.report.mitigation_section import describe_mitigation, read_comparison
+from rai_kedro.report.model_card import card_from_json, render_html, render_json, render_markdown
 
 from .conftest import make_comparison, replace
 

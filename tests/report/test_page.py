@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rai_kedro.report.figures import draw_predictions, draw_residuals
-from rai_kedro.report.group_figure import draw_groups
-from rai_kedro.report.model_card import ModelCard, render_html
+from rai_kedro.report.card import ModelCard
+from rai_kedro.report.figures import draw_groups, draw_predictions, draw_residuals
+from rai_kedro.report.model_card import render_html
 
 Predictions = tuple[np.ndarray, np.ndarray, np.ndarray]
 

@@ -16,7 +16,7 @@ from rai_kedro.words import escape_markdown
 if TYPE_CHECKING:
     from kedro_datasets._typing import JSONPreview
 
-    from rai_kedro.report.card_contents import CardWithFigures
+    from rai_kedro.report.card import CardWithFigures
 
 
 class ModelCardDataset(AbstractDataset["CardWithFigures", str]):

@@ -10,7 +10,7 @@ from rai_kedro.fairness.estimates import Disparity
 from rai_kedro.fairness.grouping import JOIN
 from rai_kedro.fairness.verdicts import VerdictOutcome
 from rai_kedro.performance.figure import Figure
-from rai_kedro.report.card_contents import ModelCard
+from rai_kedro.report.card import ModelCard
 from rai_kedro.report.fairness_view import (
     SMALL_GROUP,
     VerdictLine,

@@ -10,7 +10,7 @@ from rai_kedro.fairness.assessment import GroupTable
 from rai_kedro.fairness.estimates import Disparity, GroupFigure
 from rai_kedro.fairness.metrics import METRICS, Metric
 from rai_kedro.fairness.verdicts import GateDecision, Verdict, VerdictOutcome
-from rai_kedro.report.card_fairness import FairnessRecord
+from rai_kedro.report.card import FairnessRecord
 from rai_kedro.report.metric_words import OUTCOMES, VERDICTS, describe_compared, find_unit, name_kind, name_metric
 from rai_kedro.words import format_share
 

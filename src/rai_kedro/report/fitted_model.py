@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from rai_kedro.report.card_contents import Estimator, Wrapper
+from rai_kedro.report.card import Estimator, Wrapper
 
 _WRAPPERS = ("rai_kedro.mitigation.", "rai_kedro.modelling.balanced.")
 _PIPELINE = "sklearn.pipeline.Pipeline"
@@ -34,7 +34,7 @@ def describe_fitted(model: Any) -> Estimator:
     while True:
         path, inner = _class_path(model), None
         if path == _PIPELINE:
-            wrappers.append(Wrapper(path, {"steps": _list_steps(model)}))
+            wrappers.append(Wrapper(class_path=path, params={"steps": _list_steps(model)}))
             inner = model.steps[-1][1]
         elif path == "sklearn.frozen.FrozenEstimator":
             inner = model.estimator
@@ -42,9 +42,10 @@ def describe_fitted(model: Any) -> Estimator:
             # Some keep several fitted copies in place of one; what they were made from says the class all the same.
             inner = getattr(model, "estimator_", model.estimator)
             told = {name: value for name, value in _parameters(model).items() if name != "estimator"}
-            wrappers.append(Wrapper(path, {name: _plain(value) for name, value in told.items() if value is not None}))
+            params = {name: _plain(value) for name, value in told.items() if value is not None}
+            wrappers.append(Wrapper(class_path=path, params=params))
         if inner is None:
-            return Estimator(path, _set_parameters(model), tuple(wrappers))
+            return Estimator(class_path=path, params=_set_parameters(model), wrappers=tuple(wrappers))
         model = inner
 
 

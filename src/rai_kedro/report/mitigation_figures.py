@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rai_kedro.report.card_mitigation import find_before_and_after, make_estimate
+from rai_kedro.intervals.estimate import Estimate
+from rai_kedro.mitigation.compared import UNMITIGATED
 from rai_kedro.report.figures import BLUE, GREY, ORANGE, draw_nothing, place, start_figure, style
 from rai_kedro.report.metric_words import name_kind, name_metric
 from rai_kedro.words import escape_html, format_interval
@@ -32,6 +33,13 @@ _PERFORMANCE = "Performance; bars are intervals"
 _BELOW = {"y": -0.15, "yanchor": "top"}
 # So light that the interval of a bar is seen on it.
 _BAR_FILL = "rgba(213,94,0,0.5)"
+
+
+def find_before_and_after(comparison: Plain) -> list[Plain]:
+    """Return the unmitigated and the chosen model; only the first where it is the one chosen."""
+    by_name = {model["name"]: model for model in comparison["models"]}
+    names = dict.fromkeys([UNMITIGATED, comparison["chosen"]])
+    return [by_name[name] for name in names]
 
 
 def draw_performance(comparison: Plain) -> Figure:
@@ -298,7 +306,7 @@ def _span(figure: Plain) -> tuple[Any, Any, Any]:
 
 
 def _write(span: Sequence[Any]) -> str:
-    return format_interval(make_estimate(*span))
+    return format_interval(Estimate(value=span[0], lower=span[1], upper=span[2]))
 
 
 def _when(models: Sequence[Plain], comma: str = "") -> str:

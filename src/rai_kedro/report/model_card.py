@@ -5,59 +5,34 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from importlib import metadata
 from platform import python_version
 from typing import TYPE_CHECKING
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
-from rai_kedro.contract.columns import GovernedColumn
 from rai_kedro.performance.figure import Figure as PerformanceFigure
 from rai_kedro.report.attention import list_attention
-from rai_kedro.report.card_contents import (
-    CANDIDATE_STATUS,
-    CarbonFigure,
-    Estimator,
-    FairnessRecord,
-    Identity,
-    Lanes,
-    MitigationRecord,
-    ModelCard,
-    ModelCardError,
-    QuestionnaireRecord,
-    TrainingData,
-    Uses,
-)
-from rai_kedro.report.card_mitigation import describe_mitigation
+from rai_kedro.report.card import ModelCard, ModelCardError
 from rai_kedro.report.fairness_view import describe_gate, view_fairness
+from rai_kedro.report.mitigation_section import describe_mitigation
 from rai_kedro.report.page import render_markdown_page, render_page
 from rai_kedro.words import format_interval, format_share
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-__all__ = [
-    "CANDIDATE_STATUS",
-    "CarbonFigure",
-    "CardParts",
-    "Estimator",
-    "FairnessRecord",
-    "Identity",
-    "Lanes",
-    "MitigationRecord",
-    "ModelCard",
-    "ModelCardError",
-    "QuestionnaireRecord",
-    "TrainingData",
-    "Uses",
-    "build_model_card",
-    "card_from_json",
-    "collect_versions",
-    "render_html",
-    "render_json",
-    "render_markdown",
-]
+PACKAGES = (
+    "rai-kedro",
+    "scikit-learn",
+    "pandas",
+    "numpy",
+    "mlflow",
+    "kedro",
+    "kedro-mlflow",
+    "skops",
+    "codecarbon",
+)
 
 # Each has its template in templates/sections, which is written once for HTML and Markdown with the macros of
 # html_parts.j2 and markdown_parts.j2. A new section is one line here and its template.
@@ -72,7 +47,7 @@ SECTIONS = {
     "limits": "Limits",
     "data": "Data and origin",
 }
-_FORMAT = "rai_kedro.model_card/2"
+_FORMAT = "rai_kedro.model_card/3"
 _SAMPLING_LIMIT = (
     "The intervals describe the sampling of the rows measured on, with the model held fixed. They do not "
     "cover fitting again on other rows, nor later months whose data have drifted. Those of RMSE "
@@ -81,72 +56,22 @@ _SAMPLING_LIMIT = (
 )
 
 
-@dataclass(frozen=True)
-class CardParts:
-    """What a card is built from.
-
-    Attributes:
-        identity: Which version of which model.
-        estimator: The estimator as registered, see `rai_kedro.report.fitted_model`.
-        uses: Intended and out-of-scope use.
-        data: Where the training data came from.
-        register: Every governed column of the use case.
-        performance: Measured figures of the model.
-        fairness: What was found of fairness and what the gate says; None where nothing was measured.
-        questionnaire: Why these metrics were chosen.
-        mitigation: What was compared and chosen; None where nothing was.
-        why_unmitigated: Why nothing was compared; empty otherwise.
-        carbon: Energy and emissions per task.
-        limits: Known limits of data and model, one text each.
-        packages: Distribution names whose installed versions go on the card.
-    """
-
-    identity: Identity
-    estimator: Estimator
-    uses: Uses
-    data: TrainingData
-    register: Sequence[GovernedColumn]
-    performance: Sequence[PerformanceFigure]
-    fairness: FairnessRecord | None
-    questionnaire: QuestionnaireRecord
-    mitigation: MitigationRecord | None
-    why_unmitigated: str
-    carbon: Sequence[CarbonFigure]
-    limits: Sequence[str]
-    packages: Sequence[str]
-
-
-def build_model_card(parts: CardParts) -> ModelCard:
-    """Build the card of a new candidate.
-
-    Columns and lanes are read from the risk register, so that card and register cannot disagree.
+def build_model_card(card: ModelCard, packages: Iterable[str] = PACKAGES) -> ModelCard:
+    """Complete the card of a new candidate.
 
     Args:
-        parts: The plain values the card is made of.
+        card: Everything that is known of the version.
+        packages: Distribution names whose installed versions go on the card.
 
     Returns:
-        The card; its review status is that of a candidate.
+        The card with the versions, and with what its intervals do not cover among its limits.
 
     Raises:
         ModelCardError: A package is not installed.
     """
-    has_intervals = any(estimate.lower is not None for estimate in parts.performance)
-    return ModelCard(
-        identity=parts.identity,
-        estimator=parts.estimator,
-        uses=parts.uses,
-        data=parts.data,
-        columns=tuple(parts.register),
-        lanes=_read_lanes(parts.register),
-        performance=tuple(parts.performance),
-        fairness=parts.fairness,
-        questionnaire=parts.questionnaire,
-        mitigation=parts.mitigation,
-        why_unmitigated=parts.why_unmitigated,
-        carbon=tuple(parts.carbon),
-        limits=(*parts.limits, *([_SAMPLING_LIMIT] if has_intervals else [])),
-        versions=collect_versions(parts.packages),
-    )
+    has_intervals = any(estimate.lower is not None for estimate in card.performance)
+    limits = (*card.limits, *([_SAMPLING_LIMIT] if has_intervals else []))
+    return card.model_copy(update={"limits": limits, "versions": collect_versions(packages)})
 
 
 def collect_versions(packages: Iterable[str]) -> dict[str, str]:
@@ -235,7 +160,7 @@ def render_json(card: ModelCard) -> str:
         "format": _FORMAT,
         "summary": summarise(card),
         "look_at_first": [{"topic": point.topic, "text": point.text} for point in list_attention(card)],
-        "card": TypeAdapter(ModelCard).dump_python(card, mode="json"),
+        "card": card.to_dict(),
     }
     return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
@@ -261,7 +186,7 @@ def card_from_json(text: str) -> ModelCard:
     if found != _FORMAT:
         raise _unreadable(f"its format is not {_FORMAT}", "format", str(found))
     try:
-        return TypeAdapter(ModelCard).validate_json(json.dumps(document.get("card")), strict=True)
+        return ModelCard.model_validate_json(json.dumps(document.get("card")), strict=True)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, ("card", *first["loc"])))
@@ -274,16 +199,6 @@ def _unreadable(what: str, where: str, example: str) -> ModelCardError:
         where=where,
         example=example,
         remedy="take the card from the artifacts of the version's run",
-    )
-
-
-def _read_lanes(rows: Sequence[GovernedColumn]) -> Lanes:
-    return Lanes(
-        model=tuple(row.name for row in rows if row.model_uses and not row.is_label and row.use != "mitigation"),
-        audit=tuple(row.name for row in rows if row.use in ("audit", "mitigation") and not row.model_uses),
-        forbidden=tuple(row.name for row in rows if row.use == "forbidden"),
-        label=tuple(row.name for row in rows if row.is_label),
-        mitigation=tuple(row.name for row in rows if row.use == "mitigation" and row.model_uses),
     )
 
 

@@ -110,7 +110,7 @@ def summarise_months(
     contract: Contract,
 ) -> tuple[dict[str, Any], Any, str, dict[str, Any]]:
     """Put all months so far into a timeline, a figure, a page and MLflow metrics, whose step is the month's number."""
-    from rai_kedro.report.drift_page import render_drift_page
+    from rai_kedro.report.pages import render_drift_page
 
     records = [from_frame(load()) for load in drift_store.values()]
     timeline = build_timeline(

@@ -15,7 +15,7 @@ from rai_kedro.pipelines.training.nodes import Measured
 from rai_kedro.pipelines.training.parameters import FairnessParameters
 from rai_kedro.pipelines.training.settings import Settings
 from rai_kedro.questionnaire import AnswersError, Outcome, check_consistency, follow, load_tree, recommend
-from rai_kedro.report.card_contents import (
+from rai_kedro.report.card import (
     CarbonFigure,
     FairnessRecord,
     Identity,
@@ -24,24 +24,12 @@ from rai_kedro.report.card_contents import (
     TrainingData,
     Uses,
 )
-from rai_kedro.report.card_mitigation import read_comparison
 from rai_kedro.report.fitted_model import describe_fitted
-from rai_kedro.report.model_card import CardParts, build_model_card
+from rai_kedro.report.mitigation_section import read_comparison
+from rai_kedro.report.model_card import build_model_card
 
 if TYPE_CHECKING:
     from rai_kedro.release.versions import RegisteredVersion
-
-_PACKAGES = (
-    "rai-kedro",
-    "scikit-learn",
-    "pandas",
-    "numpy",
-    "mlflow",
-    "kedro",
-    "kedro-mlflow",
-    "skops",
-    "codecarbon",
-)
 
 
 def compose_card(
@@ -62,7 +50,7 @@ def compose_card(
     register = build_register(contract, split.features_train.columns.tolist(), training.target)
     carbon = measured.training_carbon or {"training": {"reason": NOT_MEASURED}}
     return build_model_card(
-        CardParts(
+        ModelCard(
             identity=Identity(
                 use_case=contract.use_case,
                 model_name=statements.model_name,
@@ -82,8 +70,8 @@ def compose_card(
                 fingerprint=measured.data_fingerprint,
                 git_commit=version.git_commit,
             ),
-            register=register,
-            performance=[Figure.from_dict(estimate) for estimate in measured.performance],
+            columns=tuple(register),
+            performance=tuple(map(Figure.from_dict, measured.performance)),
             fairness=FairnessRecord(
                 assessment=Assessment.from_dict(measured.fairness_assessment),
                 gate=GateDecision.from_dict(measured.fairness_gate),
@@ -95,7 +83,6 @@ def compose_card(
             why_unmitigated="" if mitigation else comparison["reason"],
             carbon=tuple(CarbonFigure(task=task, **record) for task, record in carbon.items()),
             limits=statements.limits,
-            packages=_PACKAGES,
         )
     )
 

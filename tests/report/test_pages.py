@@ -7,7 +7,7 @@ import pytest
 
 from rai_kedro.contract.columns import GovernedColumn
 from rai_kedro.contract.profile import ColumnProfile
-from rai_kedro.report.governance_page import render_governance_page
+from rai_kedro.report.pages import render_governance_page
 
 TODAY = date(2024, 5, 1)
 

@@ -9,15 +9,16 @@ from typing import Any
 
 import pytest
 
-from rai_kedro.report.card_mitigation import find_before_and_after
-from rai_kedro.report.mitigation_report import draw_mitigation, render_mitigation_page
+from rai_kedro.report.mitigation_figures import find_before_and_after
+from rai_kedro.report.mitigation_section import draw_mitigation, render_mitigation_page
 
 Plain = dict[str, Any]
 
 
 def make_gap(metric: str, value: float, kind: str = "difference") -> Plain:
     return {
-        "metric": metric, "column": "race", "kind": kind, "value": value, "lower": value - 0.02, "upper": value + 0.02,
+        "metric": metric, "column": "race", "kind": kind, "level": 0.95, "value": value,
+        "lower": value - 0.02, "upper": value + 0.02,
     }  # fmt: skip
 
 

@@ -7,24 +7,27 @@ from pydantic import ValidationError
 
 from rai_kedro.intervals.estimate import Estimate
 from rai_kedro.questionnaire import Finding, ModelAtHand, follow, load_tree, recommend
-from rai_kedro.report.card_mitigation import MitigationRecord, make_estimate, read_comparison
-from rai_kedro.report.model_card import ModelCard, QuestionnaireRecord, render_html, render_markdown
-from rai_kedro.words import format_gain
+from rai_kedro.report.card import ModelCard, QuestionnaireRecord
+from rai_kedro.report.mitigation_section import MitigationRecord, read_comparison
+from rai_kedro.report.model_card import render_html, render_markdown
+from rai_kedro.words import format_gain, format_interval
 
 from .conftest import make_comparison, replace
+
+
+def make_estimate(value: float | None, lower: float | None = None, upper: float | None = None) -> Estimate:
+    return Estimate(value=value, lower=lower, upper=upper)
 
 
 def test_before_and_after_stand_side_by_side(mitigation: MitigationRecord) -> None:
     assert [(p.name, p.before.value, p.after.value) for p in mitigation.performance if p.before and p.after] == [
         ("accuracy", 0.88, 0.876)
     ]
-    assert [(p.name, p.kind, p.before, p.after) for p in mitigation.disparities] == [
-        (
-            "statistical_parity",
-            "difference",
-            make_estimate(0.09, 0.09 - 0.02, 0.09 + 0.02),
-            make_estimate(0.03, 0.03 - 0.02, 0.05),
-        )
+    (parity,) = mitigation.disparities
+    assert (parity.name, parity.kind) == ("statistical_parity", "difference")
+    assert [format_interval(one) for one in (parity.before, parity.after) if one] == [
+        "0.090 [0.070, 0.110]",
+        "0.030 [0.010, 0.050]",
     ]
     assert mitigation.is_mitigated
 
@@ -44,7 +47,7 @@ def test_groups_get_shares_of_their_rows(mitigation: MitigationRecord) -> None:
 
 def test_refused_method_keeps_its_reason_and_has_no_figure(mitigation: MitigationRecord) -> None:
     (refused,) = mitigation.without_model
-    assert (refused.name, refused.status, refused.performance) == ("threshold_optimisation", "refused", None)
+    assert (refused.name, refused.status, refused.performance) == ("threshold_optimisation", "refused", ())
 
 
 def test_without_a_mitigated_choice_there_is_no_after() -> None:

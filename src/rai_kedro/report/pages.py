@@ -1,14 +1,18 @@
-"""The governance report as one readable page: risk register, data profile, and what the model would use."""
+"""The pages of governance (risk register, data profile, what the model would use) and of drift over the months."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import TYPE_CHECKING, Any
 
 from rai_kedro.contract.columns import GovernedColumn
 from rai_kedro.contract.profile import ColumnProfile
 from rai_kedro.report.page import render_page
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
 
 _SPARK_WIDTH, _SPARK_HEIGHT = 100.0, 20.0
 
@@ -119,3 +123,19 @@ def _collect_histories(register: Sequence[GovernedColumn], profile: Sequence[Col
         for (dataset, name), rows in by_column.items()
         if rows
     ]
+
+
+def render_drift_page(timeline: Mapping[str, Any], figure: Figure, *, use_case: str) -> str:
+    """Render the timeline as one self-contained HTML page.
+
+    Args:
+        timeline: What :func:`rai_kedro.monitoring.timeline.build_timeline` returns.
+        figure: Its figure.
+        use_case: Name of the use case.
+
+    Returns:
+        HTML that fetches nothing; about 4.6 MB, most of it plotly.js.
+    """
+    return render_page(
+        "drift.html.j2", {"Drifted columns over the months": figure}, timeline=timeline, use_case=use_case
+    )

@@ -1,57 +1,35 @@
-"""The model card as one tree of frozen dataclasses: the only source of its HTML, Markdown and JSON."""
+"""The model card as one tree of typed parts: the only source of its HTML, Markdown and JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, Self
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue, model_validator
 
 from rai_kedro.contract.columns import GovernedColumn
-from rai_kedro.intervals.estimate import refuse_non_finite
+from rai_kedro.errors import RaiError
+from rai_kedro.fairness.assessment import Assessment
+from rai_kedro.fairness.verdicts import GateDecision
 from rai_kedro.performance.figure import Figure as PerformanceFigure
-from rai_kedro.report.card_base import CardPart, ModelCardError
-from rai_kedro.report.card_fairness import FairnessRecord, QuestionnaireRecord
-from rai_kedro.report.card_mitigation import MitigationRecord
+from rai_kedro.questionnaire import Finding, Recommendation, Step
+from rai_kedro.report.mitigation_section import MitigationRecord
+from rai_kedro.typed import Typed
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-__all__ = [
-    "CANDIDATE_STATUS",
-    "CarbonFigure",
-    "CardWithFigures",
-    "Estimator",
-    "FairnessRecord",
-    "Identity",
-    "Lanes",
-    "MitigationRecord",
-    "ModelCard",
-    "ModelCardError",
-    "QuestionnaireRecord",
-    "TrainingData",
-    "Uses",
-    "Wrapper",
-]
-
 CANDIDATE_STATUS = "candidate: not yet reviewed; only an approved version may score"
 
 
-@dataclass(frozen=True)
-class Identity(CardPart):
-    """Which version of which model this is, and who answers for it.
+class ModelCardError(RaiError):
+    """A model card cannot be built, written or read."""
 
-    Attributes:
-        use_case: Name of the use case, e.g. ``"housing"``.
-        model_name: Name under which the model is registered.
-        version: Registered version, as text.
-        run_id: Identifier of the training run that made the version.
-        created_at: Moment the card was made, ISO 8601 with a time zone.
-        purpose: What the data and the model are for.
-        owner: Who answers for the data and the model.
-    """
+
+class Identity(Typed):
+    """Which version of which model this is, and who answers for it; ``created_at`` is ISO 8601 with a time zone."""
 
     use_case: str
     model_name: str
@@ -61,8 +39,8 @@ class Identity(CardPart):
     purpose: str
     owner: str
 
-    def __post_init__(self) -> None:
-        """Refuse a moment that is not ISO 8601 with a time zone: days left are counted from it."""
+    @model_validator(mode="after")
+    def _has_a_moment_with_a_zone(self) -> Self:
         try:
             zone = datetime.fromisoformat(self.created_at).tzinfo
         except ValueError:
@@ -74,6 +52,7 @@ class Identity(CardPart):
                 example=self.created_at,
                 remedy="pass e.g. 2024-05-01T12:00:00+00:00",
             )
+        return self
 
     @property
     def created_at_day(self) -> date:
@@ -81,12 +60,11 @@ class Identity(CardPart):
         return datetime.fromisoformat(self.created_at).date()
 
 
-@dataclass(frozen=True)
-class Wrapper(CardPart):
+class Wrapper(Typed):
     """What stands around an estimator, a mitigation or a pipeline: its import path and its parameters."""
 
     class_path: str
-    params: Mapping[str, JsonValue]
+    params: dict[str, JsonValue]
 
     @property
     def name(self) -> str:
@@ -94,18 +72,17 @@ class Wrapper(CardPart):
         return self.class_path.rpartition(".")[2]
 
 
-@dataclass(frozen=True)
-class Estimator(CardPart):
-    """The estimator as registered.
+class Estimator(Typed):
+    """The estimator as registered: the innermost one, which learnt to predict, and what stands around it.
 
     Attributes:
-        class_path: Import path of the innermost estimator, the one that learnt to predict.
-        params: Its parameters, as JSON values.
+        class_path: Import path.
+        params: Parameters that differ from the defaults.
         wrappers: What stands around it, the outermost first.
     """
 
     class_path: str
-    params: Mapping[str, JsonValue]
+    params: dict[str, JsonValue]
     wrappers: tuple[Wrapper, ...] = ()
 
     @property
@@ -116,26 +93,15 @@ class Estimator(CardPart):
         return f"{inner} inside {' inside '.join(reversed(around))}" if around else inner
 
 
-@dataclass(frozen=True)
-class Uses(CardPart):
+class Uses(Typed):
     """What the model is meant for and what it must not be used for; one text per item."""
 
     intended: tuple[str, ...]
     out_of_scope: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class TrainingData(CardPart):
-    """Where the training data came from.
-
-    Attributes:
-        stores: Names of the feature and label stores.
-        month: Month of the snapshot, ``"YYYY-MM"``.
-        rows_train: Rows the model was fitted on.
-        rows_test: Rows held out.
-        fingerprint: Digest of the data.
-        git_commit: Commit of the code; ``None`` when the code is not under version control.
-    """
+class TrainingData(Typed):
+    """Where the training data came from; ``git_commit`` is None where the code is not under version control."""
 
     stores: tuple[str, ...]
     month: str
@@ -145,8 +111,7 @@ class TrainingData(CardPart):
     git_commit: str | None
 
 
-@dataclass(frozen=True)
-class Lanes(CardPart):
+class Lanes(NamedTuple):
     """Names of the columns by what happens to them.
 
     Attributes:
@@ -160,24 +125,43 @@ class Lanes(CardPart):
     model: tuple[str, ...]
     audit: tuple[str, ...]
     forbidden: tuple[str, ...]
-    label: tuple[str, ...] = ()
-    mitigation: tuple[str, ...] = ()
+    label: tuple[str, ...]
+    mitigation: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class CarbonFigure(CardPart):
-    """Energy and emissions of one task; figures are ``None`` when not measured, and ``reason`` says why.
+class FairnessRecord(Typed):
+    """What was found on the test rows, and what the gate says of it.
 
     Attributes:
-        task: What was measured, e.g. ``"training"``.
-        energy_kwh: Electrical energy in kilowatt hours.
-        emissions_g: Emissions in grams of CO2 equivalent.
-        duration_s: Duration in seconds.
-        method: How it was measured or estimated, in words.
-        scope: What is and is not included, in words.
-        country: Country whose electricity mix was assumed.
-        reason: Why it was not measured; empty when it was.
+        assessment: Figures of every group, and every disparity, with intervals.
+        gate: The gate's decision on these disparities.
+        level: Confidence level as configured; that of the intervals is higher where a model was chosen on these rows.
+        unit: Unit of the label, for the errors of a regression; empty for a classifier.
     """
+
+    assessment: Assessment
+    gate: GateDecision
+    level: float = 0.95
+    unit: str = ""
+
+
+class QuestionnaireRecord(Typed):
+    """Why these metrics were chosen; ``path`` is empty where nobody answered."""
+
+    metrics: tuple[str, ...] = ()
+    path: tuple[Step, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    notes: tuple[str, ...] = ()
+    methods: tuple[Recommendation, ...] = ()
+
+    @property
+    def contradictions(self) -> tuple[str, ...]:
+        """Where the configured metrics contradict the answers."""
+        return tuple(finding.message for finding in self.findings if finding.contradicts)
+
+
+class CarbonFigure(Typed):
+    """Energy and emissions (grams of CO2 equivalent) of one task; where they are None, ``reason`` says why."""
 
     task: str
     energy_kwh: float | None = None
@@ -188,20 +172,15 @@ class CarbonFigure(CardPart):
     country: str = ""
     reason: str = ""
 
-    def __post_init__(self) -> None:
-        """Refuse NaN and infinity, and a missing figure without a reason."""
-        numbers = {
-            "energy_kwh": self.energy_kwh,
-            "emissions_g": self.emissions_g,
-            "duration_s": self.duration_s,
-        }
-        refuse_non_finite(f"Carbon of {self.task}", **numbers)
+    @model_validator(mode="after")
+    def _is_measured_or_says_why(self) -> Self:
         if not self.is_measured and not self.reason:
             raise ModelCardError(
                 f"Carbon of {self.task} is missing without a reason.",
                 where="carbon",
                 remedy="give energy_kwh and emissions_g, or say in `reason` why they were not measured",
             )
+        return self
 
     @property
     def is_measured(self) -> bool:
@@ -209,8 +188,7 @@ class CarbonFigure(CardPart):
         return self.energy_kwh is not None and self.emissions_g is not None
 
 
-@dataclass(frozen=True)
-class ModelCard(CardPart):
+class ModelCard(Typed):
     """Everything a governance officer is told about one model version.
 
     ``fairness`` is None where nothing was measured, ``mitigation`` where nothing was compared; the reason for the
@@ -222,7 +200,6 @@ class ModelCard(CardPart):
     uses: Uses
     data: TrainingData
     columns: tuple[GovernedColumn, ...]
-    lanes: Lanes
     performance: tuple[PerformanceFigure, ...]
     fairness: FairnessRecord | None
     questionnaire: QuestionnaireRecord
@@ -230,13 +207,25 @@ class ModelCard(CardPart):
     carbon: tuple[CarbonFigure, ...]
     limits: tuple[str, ...]
     why_unmitigated: str = ""
-    versions: Mapping[str, str] = field(default_factory=dict)
+    versions: dict[str, str] = Field(default_factory=dict)
     review_status: str = CANDIDATE_STATUS
+
+    @property
+    def lanes(self) -> Lanes:
+        """The columns by what happens to them."""
+        every = self.columns
+        return Lanes(
+            model=tuple(one.name for one in every if one.model_uses and not one.is_label and one.use != "mitigation"),
+            audit=tuple(one.name for one in every if one.use in ("audit", "mitigation") and not one.model_uses),
+            forbidden=tuple(one.name for one in every if one.use == "forbidden"),
+            label=tuple(one.name for one in every if one.is_label),
+            mitigation=tuple(one.name for one in every if one.use == "mitigation" and one.model_uses),
+        )
 
 
 @dataclass(frozen=True)
 class CardWithFigures:
-    """A card, and the plotly figures that its HTML shows, by caption."""
+    """A card, and the plotly figures that its HTML shows, by name."""
 
     card: ModelCard
     figures: Mapping[str, Figure]
