@@ -74,10 +74,6 @@ def register_candidate(candidate: Candidate, name: str) -> RegisteredVersion:
     The version appears in the registry only when its files are complete, together with its tags and digests,
     and the alias moves last: a kill at any moment leaves no half version under ``candidate``.
 
-    Args:
-        candidate: The model and its companions.
-        name: Registered model, which is the use case.
-
     Returns:
         The new version.
 

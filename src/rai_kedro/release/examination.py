@@ -48,9 +48,6 @@ class Digests(NamedTuple):
 def digests_on_tags(version: ModelVersion) -> Digests:
     """Return what training noted of a version, without looking at its files.
 
-    Args:
-        version: The version as MLflow gives it.
-
     Returns:
         The digests on its tags.
     """
@@ -60,10 +57,6 @@ def digests_on_tags(version: ModelVersion) -> Digests:
 
 def examine(client: MlflowClient, version: ModelVersion) -> Digests:
     """Check that a version is whole, as it was trained, and able to score today.
-
-    Args:
-        client: MLflow client.
-        version: The version as MLflow gives it.
 
     Returns:
         The digests of its files, all compared with those that training noted.

@@ -58,10 +58,6 @@ class StoredGate:
 def judge_gate(client: MlflowClient, version: ModelVersion) -> StoredGate:
     """Say what the gate says of a version, as promotion has to know it.
 
-    Args:
-        client: MLflow client.
-        version: The version as MLflow gives it.
-
     Returns:
         The decision and the digest of its file; trouble of any kind is a decision that could not be evaluated.
     """
@@ -85,10 +81,6 @@ def judge_gate(client: MlflowClient, version: ModelVersion) -> StoredGate:
 def read_gate(client: MlflowClient, run_id: str) -> StoredGate:
     """Return the decision as the run holds it now, without judging anew.
 
-    Args:
-        client: MLflow client.
-        run_id: Run that trained the version.
-
     Returns:
         Decision and digest, to be compared with those of an approval.
     """
@@ -108,10 +100,6 @@ def digest_gate(client: MlflowClient, run_id: str) -> str:
 
 def find_gate_trouble(review: Review, stored: StoredGate) -> str | None:
     """Hold an approval against the decision that its run holds now.
-
-    Args:
-        review: An approval on record.
-        stored: What `read_gate` returns.
 
     Returns:
         What is wrong, in one sentence without its subject; None if all is well.
@@ -170,11 +158,6 @@ def require_open(version: ModelVersion, gate: StoredGate, accept_risk: str | Non
 
 def require_covered(client: MlflowClient, version: ModelVersion, review: Review) -> None:
     """Refuse a version whose approval does not cover what the fairness gate said of it.
-
-    Args:
-        client: MLflow client.
-        version: The version as MLflow gives it.
-        review: Its approval.
 
     Raises:
         ChangedError: The decision changed or is gone since, or the approval does not cover it.
@@ -235,9 +218,6 @@ def count_verdicts(decision: GateDecision) -> str:
 def describe_limits(decision: GateDecision) -> str:
     """Say at which level which limits were judged, since whoever sets them wide opens the gate.
 
-    Args:
-        decision: Any decision.
-
     Returns:
         E.g. ``"level 95 %; statistical_parity difference of origin at most 0.1"``, two limits at most; empty without a
         verdict.
@@ -256,10 +236,6 @@ def describe_limits(decision: GateDecision) -> str:
 
 def find_difference(shown: GateDecision, stored: GateDecision) -> str | None:
     """Say how the decision that a model card shows differs from the stored one.
-
-    Args:
-        shown: What the card says.
-        stored: What the gate's own file says.
 
     Returns:
         The difference in one sentence; None if there is none.

@@ -89,9 +89,6 @@ def trusted_types() -> tuple[str, ...]:
 def digest_files(folder: str | Path) -> str:
     """Return one SHA-256 for the names and contents of all files in a folder.
 
-    Args:
-        folder: Any folder; read recursively.
-
     Returns:
         Hex digest over the sorted relative paths, each followed by the SHA-256 of its content.
     """
@@ -202,9 +199,6 @@ def load_trusted_sklearn(folder: str | Path, where: str = "") -> Any:
 
 def require_storable(estimator: Any) -> None:
     """Refuse an estimator that could be stored but not loaded again.
-
-    Args:
-        estimator: A fitted scikit-learn estimator.
 
     Raises:
         ModelRefusedError: skops cannot store it, or it contains types outside the reviewed list.

@@ -87,11 +87,6 @@ def approved_version(client: MlflowClient, use_case: str, evidence_path: str | P
     Alias, tags and evidence record must agree on one version, and its files must be those that were approved.
     An alias alone is not enough: in open-source MLflow, whoever may edit the model may move it.
 
-    Args:
-        client: MLflow client.
-        use_case: Name of the use case.
-        evidence_path: The use case's evidence record.
-
     Returns:
         The version and its approval.
 

@@ -128,12 +128,6 @@ def require_tags_agree(version: ModelVersion, review: Review, entry: Entry, evid
 
     The hash on the tag is the anchor of the record: it shows that the record was rewritten with a new chain.
 
-    Args:
-        version: The version as MLflow gives it.
-        review: The last decision on it.
-        entry: Its entry in the record.
-        evidence_path: The record, for the message.
-
     Raises:
         EvidenceError: They differ.
     """
