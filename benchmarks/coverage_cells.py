@@ -133,3 +133,31 @@ def broken(cells: list[Cell]) -> list[str]:
         for cell in cells
         if cell.coverage < LEAST or cell.why == "?"
     ]
+
+
+# By which simulated cells the interval of each metric is covered: the beginning of their subject. A metric that is made
+# of one rate like another one, from counts by the same limits, names the cells of that rate.
+SIMULATED = {
+    "statistical_parity": "difference, rate",
+    "conditional_statistical_parity": "standardised difference, rate",
+    "equal_opportunity": "true positive rate",
+    "predictive_equality": "false positive rate",
+    "equalized_odds": "equalized odds",
+    "predictive_parity": "difference, rate",
+    "negative_predictive_parity": "difference, rate",
+    "conditional_use_accuracy_equality": "equalized odds",
+    "overall_accuracy_equality": "difference, rate",
+    "treatment_equality": "treatment equality",
+    "balance_positive_class": "balance, difference",
+    "balance_negative_class": "balance, difference",
+    "overall_balance": "overall balance",
+    "calibration": "calibration",
+    "well_calibration": "well-calibration",
+    "mean_prediction": "mean signed error",
+    "mean_absolute_error": "MAE",
+    "root_mean_squared_error": "RMSE",
+    "mean_signed_error": "mean signed error",
+    "prediction_distribution": "wasserstein",
+    "consistency": "consistency",
+    "fairness_through_awareness": "fairness through awareness",
+}
