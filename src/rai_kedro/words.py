@@ -41,14 +41,9 @@ class Measured(Protocol):
 
 
 def format_number(value: float | None, digits: int = 3) -> str:
-    """Write a number with so many significant digits, whole digits never rounded away.
+    """Write a number with so many significant digits, whole digits never rounded away; a dash for None.
 
-    Args:
-        value: The number; ``None`` becomes a dash.
-        digits: Significant digits.
-
-    Returns:
-        E.g. ``"3.33"``, ``"12,258"``, ``"0.000172"``, and ``"1.72 x 10⁻⁵"`` with a real multiplication sign.
+    For example ``"3.33"``, ``"12,258"``, ``"0.000172"``, and ``"1.72 x 10⁻⁵"`` with a real multiplication sign.
     """
     if value is None or not math.isfinite(value):
         return NOT_KNOWN
@@ -62,15 +57,10 @@ def format_number(value: float | None, digits: int = 3) -> str:
 
 
 def format_interval(estimate: Measured) -> str:
-    """Write a figure with its interval, all three numbers to the same digits.
+    """Write a figure with its interval, all three numbers to the same digits: ``"3.33 [2.90, 3.78]"``.
 
-    Args:
-        estimate: A figure with or without an interval.
-
-    Returns:
-        E.g. ``"3.33 [2.90, 3.78]"``: three digits of the largest number, at most three decimals, more
-        only where the interval is so narrow that its ends would look alike. Where there is no figure,
-        ``"not defined"``.
+    Three digits of the largest number, at most three decimals, more only where the interval is so narrow that its ends
+    would look alike. Where there is no figure, ``"not defined"``.
     """
     value, lower, upper = estimate.value, estimate.lower, estimate.upper
     if value is None:
@@ -92,14 +82,7 @@ def format_span(span: Measured | None) -> str:
 
 
 def format_gain(gain: Measured) -> str:
-    """Write a gain or loss with its sign, to a thousandth or to three digits where it is larger.
-
-    Args:
-        gain: What is gained, with the ends of its interval where they are known.
-
-    Returns:
-        E.g. ``"-0.004 [-0.012, +0.004]"``; a dash where it is not defined.
-    """
+    """Write a gain with its sign, to a thousandth or three digits of a larger: ``"-0.004 [-0.012, +0.004]"``."""
     known = [number for number in (gain.value, gain.lower, gain.upper) if number is not None]
     if gain.value is None:
         return NOT_KNOWN
@@ -126,6 +109,11 @@ def write_parameters(parameters: Mapping[str, Any]) -> str:
     return ", ".join(f"{name}={value}" for name, value in parameters.items())
 
 
+def in_words(name: str) -> str:
+    """Write a name of the program as people do: a verdict, a method, a model."""
+    return name.replace("_", " ")
+
+
 def begin_sentence(text: str) -> str:
     """Return the text with a capital first letter, the rest as it is."""
     return text[:1].upper() + text[1:]
@@ -137,15 +125,7 @@ def format_moment(moment: str) -> str:
 
 
 def describe_validity(until: date, today: date) -> str:
-    """Say how long a justification still holds.
-
-    Args:
-        until: Last day of validity.
-        today: The day it is read.
-
-    Returns:
-        E.g. ``"until 2024-12-31 (244 days left)"`` or ``"EXPIRED on 2024-01-31"``.
-    """
+    """Say how long a justification holds: ``"until 2024-12-31 (244 days left)"``, ``"EXPIRED on 2024-01-31"``."""
     days = (until - today).days
     if days < 0:
         return f"EXPIRED on {until}"
@@ -157,16 +137,10 @@ _UNSEEN = {0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x3164, 0xFFA0, *range(0x180B
 
 
 def make_visible(text: str) -> str:
-    r"""Write out what a terminal or page would obey or hide instead of showing it.
+    r"""Write out what a terminal or page would obey or hide instead of showing it, as Python does: ``"\x1b[2J"``.
 
     Control characters and escape codes can fake lines, bidirectional marks can turn words round, and zero-width
     characters can hide in a name.
-
-    Args:
-        text: Anything that came from outside.
-
-    Returns:
-        The text in one line, such characters as Python writes them: ``"\x1b[2J"``.
     """
     return "".join(
         character.encode("unicode_escape").decode("ascii") if _is_hidden(character) else character for character in text

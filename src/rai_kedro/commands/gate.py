@@ -11,7 +11,8 @@ import click
 from rai_kedro.commands.errors import explain
 from rai_kedro.commands.project import open_catalog
 from rai_kedro.fairness.verdicts import EXIT_CODES, GateDecision
-from rai_kedro.release.gate import describe_verdict, in_words, judge_stored
+from rai_kedro.release.gate import describe_verdict, judge_stored
+from rai_kedro.words import in_words
 
 if TYPE_CHECKING:
     from kedro.io import DataCatalog

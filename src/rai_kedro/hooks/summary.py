@@ -9,6 +9,7 @@ from kedro.pipeline import Pipeline
 
 from rai_kedro.commands.status import describe_drift
 from rai_kedro.files import project_folder
+from rai_kedro.words import in_words
 
 
 def describe_run(pipeline: Pipeline, catalog: DataCatalog, seconds: float) -> list[str]:
@@ -47,7 +48,7 @@ def _describe_candidate(use_case: str, catalog: DataCatalog, name: str) -> list[
     from mlflow import MlflowClient
 
     from rai_kedro.release.decisions import PASSED, approve_command
-    from rai_kedro.release.gate import count_verdicts, in_words, judge_gate
+    from rai_kedro.release.gate import count_verdicts, judge_gate
 
     version = catalog.load(name)
     client = MlflowClient()

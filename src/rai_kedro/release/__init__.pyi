@@ -12,7 +12,6 @@ from .gate import ASSESSMENT_FILE as ASSESSMENT_FILE
 from .gate import GATE_FILE as GATE_FILE
 from .gate import count_verdicts as count_verdicts
 from .gate import describe_verdict as describe_verdict
-from .gate import in_words as in_words
 from .gate import judge_gate as judge_gate
 from .gate import judge_stored as judge_stored
 from .gate import read_gate as read_gate

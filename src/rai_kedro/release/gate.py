@@ -21,6 +21,7 @@ from rai_kedro.release.card import read_card
 from rai_kedro.release.decisions import PASSED, Review, approve_command, describe_gate, is_covered, review_advice
 from rai_kedro.release.store import read_artifact
 from rai_kedro.release.versions import GATE_DIGEST_TAG, GATE_TAG, ChangedError, ReleaseError
+from rai_kedro.words import in_words
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -258,11 +259,6 @@ def pick_example(decision: GateDecision) -> str | None:
             if verdict.outcome == outcome:
                 return describe_verdict(verdict)
     return None
-
-
-def in_words(outcome: str) -> str:
-    """Return an outcome as people write it."""
-    return outcome.replace("_", " ")
 
 
 def _require_same_judgement(stored: GateDecision, disparities: list[Disparity]) -> None:

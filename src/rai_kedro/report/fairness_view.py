@@ -11,8 +11,8 @@ from rai_kedro.fairness.estimates import Disparity, GroupFigure
 from rai_kedro.fairness.metrics import METRICS, Metric
 from rai_kedro.fairness.verdicts import GateDecision, Verdict, VerdictOutcome
 from rai_kedro.report.card import FairnessRecord
-from rai_kedro.report.metric_words import OUTCOMES, VERDICTS, describe_compared, find_unit, name_kind, name_metric
-from rai_kedro.words import format_share
+from rai_kedro.report.metric_words import describe_compared, find_unit, name_kind, name_metric
+from rai_kedro.words import format_share, in_words
 
 # Under this many rows an interval is so wide that a group is named for it.
 SMALL_GROUP = 30
@@ -127,8 +127,8 @@ def describe_gate(gate: GateDecision) -> str:
         return f"The fairness gate could not be evaluated, and so stays closed: {gate.problems[0]}."
     if gate.outcome == "pass":
         return f"The fairness gate says pass: of {judged}, each has its whole interval within the tolerance."
-    parts = [f"{counts[outcome]} {VERDICTS[outcome]}" for outcome in _GRAVEST_FIRST if counts[outcome]]
-    return f"The fairness gate says {OUTCOMES[gate.outcome]}. Of {judged}: {', '.join(parts)}."
+    parts = [f"{counts[outcome]} {in_words(outcome)}" for outcome in _GRAVEST_FIRST if counts[outcome]]
+    return f"The fairness gate says {in_words(gate.outcome)}. Of {judged}: {', '.join(parts)}."
 
 
 def describe_level(record: FairnessRecord) -> str:
@@ -197,7 +197,7 @@ def _describe_verdict(verdict: Verdict, unit: str) -> VerdictLine:
         unit=unit,
         limit=f"{bound} {verdict.tolerance:g}",
         outcome=verdict.outcome,
-        verdict=VERDICTS[verdict.outcome],
+        verdict=in_words(verdict.outcome),
         reason=verdict.reason,
         settled_by=_say_what_settles(verdict),
     )
@@ -249,7 +249,7 @@ def _describe_disparity(disparity: Disparity, verdict: Verdict | None, unit: str
         kind=name_kind(disparity.kind),
         unit=find_unit(disparity.metric, disparity.kind, unit),
         apart=apart,
-        verdict=VERDICTS[verdict.outcome] if verdict else "not judged: no tolerance is set",
+        verdict=in_words(verdict.outcome) if verdict else "not judged: no tolerance is set",
         outcome=verdict.outcome if verdict else "",
     )
 

@@ -1,27 +1,14 @@
-"""Fairness metrics, kinds and verdicts in the words of somebody who decides and does not compute."""
+"""Fairness metrics and kinds in the words of somebody who decides and does not compute."""
 
 from __future__ import annotations
 
 from rai_kedro.fairness.metrics import METRICS
-from rai_kedro.fairness.verdicts import GateOutcome, VerdictOutcome
 
 KINDS: dict[str, str] = {
     "difference": "difference",
     "ratio": "ratio",
     "kolmogorov_smirnov": "Kolmogorov-Smirnov distance",
     "wasserstein": "Wasserstein distance",
-}
-VERDICTS: dict[VerdictOutcome, str] = {
-    "pass": "pass",
-    "fail": "fail",
-    "insufficient_evidence": "insufficient evidence",
-    "not_assessed": "not assessed",
-}
-OUTCOMES: dict[GateOutcome, str] = {
-    "pass": "pass",
-    "fail": "fail",
-    "insufficient_evidence": "insufficient evidence",
-    "could_not_be_evaluated": "could not be evaluated",
 }
 
 

@@ -13,7 +13,7 @@ from rai_kedro.intervals.estimate import Estimate
 from rai_kedro.mitigation.compared import UNMITIGATED
 from rai_kedro.report.figures import BLUE, GREY, ORANGE, draw_nothing, place, start_figure, style
 from rai_kedro.report.metric_words import name_kind, name_metric
-from rai_kedro.words import escape_html, format_interval
+from rai_kedro.words import escape_html, format_interval, in_words
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -224,7 +224,7 @@ def _draw_model(model: Plain, x: Sequence[Any], y: Sequence[Any], at: int, is_ch
         error_y=_draw_error([y], colour),
         mode="markers",
         marker={"color": colour, "size": 16 if is_chosen else 10, "symbol": symbol},
-        name=f"{escape_html(_word(model['name']))}{note}",
+        name=f"{escape_html(in_words(model['name']))}{note}",
         text=["<br>".join(told)],
         hovertemplate="%{text}",
     )
@@ -317,11 +317,7 @@ def _when(models: Sequence[Plain], comma: str = "") -> str:
 def _label(models: Sequence[Plain]) -> list[tuple[Plain, str]]:
     """Return each model with its name in legends: before and after, where there is an after."""
     when = ("before: ", "after: ") if len(models) > 1 else ("",)
-    return [(model, f"{word}{escape_html(_word(model['name']))}") for model, word in zip(models, when, strict=True)]
-
-
-def _word(name: str) -> str:
-    return name.replace("_", " ")
+    return [(model, f"{word}{escape_html(in_words(model['name']))}") for model, word in zip(models, when, strict=True)]
 
 
 def _level(comparison: Plain) -> str:

@@ -25,6 +25,7 @@ from rai_kedro.words import (
     format_number,
     format_share,
     format_span,
+    in_words,
     show_plainly,
     write_parameters,
 )
@@ -45,7 +46,7 @@ _FILTERS = {
     "parameters": write_parameters,
     "metric_name": name_metric,
     "kind_name": name_kind,
-    "plain_name": lambda name: name.replace("_", " "),
+    "plain_name": in_words,
     "stage": lambda stage: _STAGES.get(stage, "not at all"),
 }
 
