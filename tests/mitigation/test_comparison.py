@@ -170,7 +170,7 @@ def test_without_permission_methods_are_refused_and_the_yardstick_is_for_the_vie
         assert name not in found.estimators
     assert by_name["post_processed"].status == "fitted"
     assert not by_name["post_processed"].may_be_used
-    assert "yardstick only" in by_name["post_processed"].reason
+    assert "for the view only" in by_name["post_processed"].reason
     assert found.chosen in {"unmitigated", "reweighing"}
     with pytest.raises(MitigationError, match="'post_processed' cannot be used"):
         compare_methods(replace(narrow, methods=(), configured="post_processed"), *rows)
@@ -354,7 +354,7 @@ def test_without_a_fairer_eligible_model_the_unmitigated_one_stays():
     choice = choose_model([PLAIN, FAIREST], BY)
 
     assert choice.name == "unmitigated"
-    assert "no eligible mitigation is vouched to be fairer" in choice.reason
+    assert "no eligible mitigation is shown to be fairer" in choice.reason
 
 
 def test_a_ratio_is_vouched_for_by_its_lower_end():

@@ -2,8 +2,8 @@
 
 A mitigation acts on the training rows (``pre``), on the fitting (``in``) or on the predictions (``post``). Which is
 best depends on the data, so all that apply are fitted on the same rows and compared on the same test rows, every figure
-with its interval. Chosen is the model with the smallest disparity that the rows can vouch for, of those shown to keep
-their performance; if none is shown to be fairer, the unmitigated one stays.
+with its interval. Chosen is the model whose disparity is shown to be smallest, of those shown to keep their
+performance; if none is shown to be fairer, the unmitigated one stays.
 
     >>> import numpy as np
     >>> import pandas as pd

@@ -1,11 +1,7 @@
-"""Which models are on the frontier of performance and fairness, and which one is chosen and why.
+"""Which models are on the frontier of performance and fairness, and which one is chosen and why, by ``RULE``.
 
-The rule, driven by intervals: of the models that may be used, those count whose performance (and whose guards, by
-default the AUC) is shown not to be worse than the unmitigated model's by more than the tolerance, that is, the lower
-end of the paired interval of the gain is not below minus the tolerance. Of these the one whose disparity is smallest
-*as far as the rows can tell*: the upper end of its interval is smallest (of a ratio: the lower end largest). The
-unmitigated model itself counts, so that a mitigation is chosen only if it can be vouched for more fairness; one that
-leaves a group without a figure does not count. With equal ends the better performance decides.
+The unmitigated model itself counts, so that a mitigation is chosen only if it is shown to be fairer; one that leaves a
+group without a figure does not count. With equal ends the better performance decides.
 """
 
 from __future__ import annotations
@@ -37,15 +33,7 @@ def mark_frontier(models: Sequence[ComparedModel], by: Comparator) -> tuple[Comp
 
 
 def choose_model(models: Sequence[ComparedModel], by: Comparator, configured: str | None = None) -> Choice:
-    """Choose a model by the rule, or the configured one.
-
-    Args:
-        models: The models, the unmitigated among them.
-        by: By what they are compared.
-        configured: Name of the model to choose whatever the rule says.
-
-    Returns:
-        The choice; where one is configured, the reason says what the rule would have been.
+    """Choose a model by the rule, or the configured one; the reason then says what the rule would have been.
 
     Raises:
         MitigationError: The configured model is not there, or may not be used.
@@ -82,9 +70,7 @@ def require_usable(
 def _choose_by_rule(models: Sequence[ComparedModel], by: Comparator) -> Choice:
     usual = _unassessed(next((model for model in models if model.name == UNMITIGATED), None), by)
     # A disparity that leaves out a group looks small: what a model does to nobody's comparison is no merit of it.
-    ends = {
-        model.name: _vouched(model, by) for model in models if model.may_be_used and _unassessed(model, by) <= usual
-    }
+    ends = {model.name: _shown(model, by) for model in models if model.may_be_used and _unassessed(model, by) <= usual}
     eligible = [model for model in models if ends.get(model.name) is not None and _holds(model, by)]
     if not eligible:
         return Choice(
@@ -100,7 +86,7 @@ def _choose_by_rule(models: Sequence[ComparedModel], by: Comparator) -> Choice:
     others = others if without else ""
     told = f"The {by.kind} of {METRICS[by.metric].title} by {by.column} is {side} {end:.3g}"
     if best.name == UNMITIGATED:
-        return Choice(best.name, f"{told}, and no eligible mitigation is vouched to be fairer.{others}")
+        return Choice(best.name, f"{told}, and no eligible mitigation is shown to be fairer.{others}")
     against = "" if plain is None else f", and {side} {abs(plain):.3g} without mitigation"
     return Choice(best.name, f"{told}{against}. {_tell_gain(best, by)}{others}")
 
@@ -128,7 +114,7 @@ def _unassessed(model: ComparedModel | None, by: Comparator) -> frozenset[str]:
     return frozenset() if disparity is None else frozenset(one.partition(":")[0] for one in disparity.not_assessed)
 
 
-def _vouched(model: ComparedModel, by: Comparator) -> float | None:
+def _shown(model: ComparedModel, by: Comparator) -> float | None:
     disparity = model.find_disparity(by)
     if disparity is None:
         return None

@@ -22,8 +22,8 @@ UNMITIGATED = "unmitigated"
 POST_PROCESSED = "post_processed"
 RULE = (
     "Of the models that may be used and whose performance is shown not to be worse than the unmitigated model's by "
-    "more than the tolerance (lower end of the paired interval), the one with the smallest disparity that the rows "
-    "can vouch for (upper end of its interval; of a ratio the largest lower end)."
+    "more than the tolerance (lower end of the paired interval), the one whose disparity is shown to be smallest "
+    "(upper end of its interval; of a ratio the largest lower end)."
 )
 
 Role: TypeAlias = Literal["unmitigated", "alternative", "method", "yardstick"]
@@ -34,13 +34,9 @@ class GroupOutcome(Typed):
     """What a model gives one group of the test rows.
 
     Attributes:
-        group: Name of the group.
-        rows: Its rows.
         observed: Rows with the favourable outcome on record, or the mean label of a regression.
-        predicted: Rows decided favourably, or the mean prediction of a regression.
-        share: Share decided favourably, or the mean prediction.
-        lower: Lower end of the share's interval, or None.
-        upper: Upper end of the share's interval, or None.
+        predicted: Rows decided favourably, or the mean prediction.
+        share: Share decided favourably, or the mean prediction; with its interval.
         needed: Rows with true need, or None where that is not known.
     """
 
@@ -69,15 +65,9 @@ class GroupCurve(Typed):
 
 
 class Comparator(Typed):
-    """By what models are compared.
+    """By what models are compared: a metric on a grouping, a figure of performance, and what of it may be lost.
 
-    Attributes:
-        metric: Canonical name of the fairness metric.
-        kind: ``difference``, ``ratio`` or a distance.
-        column: The grouping.
-        performance: Name of the figure of performance.
-        tolerance: Loss of performance that is accepted, in the unit of that figure.
-        guards: Further figures of which no more than the tolerance may be lost.
+    ``guards`` are further figures of which no more than the tolerance may be lost.
     """
 
     metric: str
@@ -100,22 +90,15 @@ class ComparedModel(Typed):
     """One model on the test rows.
 
     Attributes:
-        name: Name in the comparison.
         method: Canonical name of the method; empty without one.
         stage: ``pre``, ``in``, ``post``, or empty without a method.
-        role: What it is there for.
-        parameters: Parameters of the method.
         needs_sensitive: Whether every prediction needs the sensitive column.
         may_be_used: Whether it can be chosen: fitted, permitted, and not there for the view only.
         status: ``fitted``; ``refused``: not permitted or not applicable; ``failed``: no model could be made.
         reason: Why it is refused or failed, or what has to be known of it.
-        performance: Figures of performance.
         gains: What the comparator's performance, and then each of its guards, gains over the unmitigated model on the
             same rows; empty for that model itself.
-        assessment: Fairness against the recorded label.
         need_assessment: Fairness against the true need, where that is known.
-        outcomes: What each group gets.
-        curves: ROC curve of each group.
         on_frontier: Whether no other model is better in one of performance and disparity and at least as good in the
             other, by their values.
     """
@@ -153,19 +136,10 @@ class ComparedModel(Typed):
 
 
 class Comparison(Typed):
-    """Every model on the same rows, and the chosen one.
+    """Every model on the same rows, the unmitigated first and the post-processed last, and the chosen one.
 
-    Attributes:
-        task: ``classification`` or ``regression``.
-        by: By what the models are compared.
-        level: Confidence level of every interval.
-        rows_train: Training rows.
-        rows_test: Test rows.
-        models: The unmitigated model first, the post-processed one last.
-        chosen: Name of the chosen model.
-        reason: Why it.
-        rule: The rule of choice.
-        estimators: The fitted models by name; not part of :meth:`to_dict`.
+    ``level`` is that of the gains and disparities. ``estimators`` are the fitted models by name; they are not part of
+    :meth:`to_dict`.
     """
 
     task: Task

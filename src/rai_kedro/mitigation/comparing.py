@@ -40,13 +40,7 @@ from rai_kedro.mitigation.sensitive import MitigationError
 
 @dataclass(frozen=True)
 class ConfiguredMethod:
-    """A method to compare.
-
-    Attributes:
-        method: Canonical name.
-        parameters: Its parameters, see its class; the constraint that serves the metric is filled in.
-        name: Name in the comparison; by default the method's.
-    """
+    """A method to compare, its parameters (a constraint that serves the metric is filled in), and a name of its own."""
 
     method: str
     parameters: Mapping[str, Any] = field(default_factory=dict)

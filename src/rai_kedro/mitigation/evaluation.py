@@ -47,16 +47,10 @@ class Evaluator:
 
 
 def evaluate_model(evaluator: Evaluator, attempt: Attempt, unmitigated: Answers | None) -> tuple[ComparedModel, Any]:
-    """Measure a model on the test rows.
+    """Measure a model on the test rows, and its gain over the answers of the unmitigated one (None for itself).
 
-    Args:
-        evaluator: Rows, metrics and performance.
-        attempt: The model.
-        unmitigated: Answers of the unmitigated model; None for itself.
-
-    Returns:
-        Its figures (without any where there is no model, or where it has no answer for some of the test rows, such as
-        those of a group that no training row belongs to), and its answers, None without.
+    Without figures, and with None for its answers, where there is no model, or where it has no answer for some of the
+    rows, such as those of a group that no training row belongs to.
     """
     model, estimator = attempt
     if estimator is None:

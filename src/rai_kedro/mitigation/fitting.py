@@ -26,7 +26,7 @@ from rai_kedro.performance.figure import Figure
 
 # Folds in which training rows are predicted to find the best unmitigated model.
 _FOLDS = 3
-_VIEW_ONLY = "yardstick only: the contract does not permit the sensitive column at prediction"
+_VIEW_ONLY = "for the view only: predictions may not read the sensitive column ('use: mitigation' would permit it)"
 
 Spec = TypeVar("Spec", bound=FairnessSpec)
 # A model as it stands in the comparison, and the estimator: unfitted, fitted, or None where there is none.
@@ -81,15 +81,9 @@ class Rows:
 
 @dataclass(frozen=True, eq=False)
 class FitSetting:
-    """What models are fitted with.
+    """What models are fitted with: the unmitigated model, unfitted; rows; cut points of the sensitive column.
 
-    Attributes:
-        estimator: The unmitigated model, unfitted.
-        train: Training rows.
-        cuts: Cut points of the sensitive column, if it is continuous; empty where each of its numbers is a group.
-        permitted: Whether predictions may read it.
-        task: The task.
-        by: By what models are compared; its column is the sensitive one.
+    ``cuts`` are empty where each of its numbers is a group; ``by.column`` is the sensitive column.
     """
 
     estimator: Any
@@ -124,15 +118,10 @@ def find_constraint(method: str, metric: str) -> dict[str, str]:
 
 
 def resolve_cuts(spec: Spec, audit_train: pd.DataFrame) -> Spec:
-    """Say of every grouping what it would find out from the rows: which columns are cut, and where.
+    """Say of every grouping what it would find out from the training rows: which columns are cut, and where.
 
-    Args:
-        spec: What is assessed.
-        audit_train: Audited columns of the training rows, shape (rows, columns).
-
-    Returns:
-        The same with every cut point declared and every other column declared categorical. Columns that are not there
-        or have no value stay as they are. What is settled already stays so.
+    Returns the same with every cut point declared and every other column declared categorical. Columns that are not
+    there or have no value stay as they are, and so does what is settled already.
 
     Raises:
         GroupingError: A column cannot be cut, or makes more than 200 groups.
@@ -141,16 +130,9 @@ def resolve_cuts(spec: Spec, audit_train: pd.DataFrame) -> Spec:
 
 
 def find_method_cuts(spec: FairnessSpec, column: str, values: pd.Series[Any]) -> tuple[float, ...] | None:
-    """Return the ``cuts`` by which a mitigation makes the groups that are assessed.
+    """Return the ``cuts`` by which a mitigation makes the groups that are assessed, settled by :func:`resolve_cuts`.
 
-    Args:
-        spec: What is assessed, settled by :func:`resolve_cuts`.
-        column: The sensitive column.
-        values: It on the training rows, shape (rows,).
-
-    Returns:
-        The cut points; empty where each value is a group though a mitigation left to itself would cut them; None where
-        it would not.
+    Empty where each value is a group though a mitigation left to itself would cut them; None where it would not.
     """
     cuts = next((one.cuts.get(column) for one in spec.groupings if one.columns == (column,)), None)
     if cuts is not None:

@@ -61,9 +61,8 @@ class Oracle(BaseEstimator):  # type: ignore[misc]
 def split_estimator(estimator: Any, method: str) -> tuple[Any, Any, str]:
     """Split an estimator, maybe a Pipeline, into what is fitted once and what is fitted many times.
 
-    Returns:
-        The steps before the model as an unfitted Pipeline (None without any), the model, and the name under which its
-        ``fit`` takes weights.
+    Returns the steps before the model as an unfitted Pipeline (None without any), the model, and the name under which
+    its ``fit`` takes weights.
 
     Raises:
         MitigationError: The model is frozen, or takes no weights.
@@ -88,11 +87,6 @@ def collect_models(predictors: Any, inputs: Any, outcomes: Any) -> list[Any]:
     """Return fitted models out of what fairlearn made of oracles.
 
     Where all labels of a step were the same, fairlearn answers with a constant; it gets both classes here.
-
-    Args:
-        predictors: Oracles or constant classifiers.
-        inputs: Prepared training rows, shape (rows, columns).
-        outcomes: True outcome of each row as 0 or 1, shape (rows,).
     """
     return [
         predictor.fitted_

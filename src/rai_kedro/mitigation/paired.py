@@ -48,19 +48,14 @@ class Gain(Estimate):
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """What a model says of rows.
-
-    Attributes:
-        prediction: Decisions or predicted values, shape (rows,).
-        score: P(favourable), shape (rows,); None for a regression.
-    """
+    """What a model says of rows: decisions or predicted values, and P(favourable) of a classifier; shape (rows,)."""
 
     prediction: Vector
     score: Vector | None = None
 
 
 def measure_gain(name: str, truth: Vector, new: Answers, old: Answers, *, level: float = 0.95) -> Gain:
-    """Measure what one model gains over another on the same rows.
+    """Measure what one model gains over another on the same rows; above zero the new one is better.
 
     Args:
         name: The figure, see ``LARGER_IS_BETTER``.
@@ -68,9 +63,6 @@ def measure_gain(name: str, truth: Vector, new: Answers, old: Answers, *, level:
         new: Answers of the model in question.
         old: Answers of the model it is compared with.
         level: Confidence level.
-
-    Returns:
-        The gain, above zero where the new model is better.
 
     Raises:
         MitigationError: There is no such figure, or it needs scores that a model does not give.

@@ -30,16 +30,7 @@ Positions = npt.NDArray[np.intp]
 
 
 def compute_weights(codes: Codes, outcomes: Codes, names: Sequence[str]) -> npt.NDArray[np.float64]:
-    """Return ``P(A) P(Y) / P(A, Y)`` of every row, shape (rows,); the weights sum to the number of rows.
-
-    Args:
-        codes: Group of each row as 0..G-1, shape (rows,).
-        outcomes: Outcome of each row as 0..K-1, shape (rows,).
-        names: Names of the groups, shape (G,).
-
-    Raises:
-        MitigationError: A group lacks an outcome.
-    """
+    """Return ``P(A) P(Y) / P(A, Y)`` of every row, shape (rows,); the weights sum to the number of rows."""
     cells = count_cells(codes, outcomes, names, "Reweighing")
     expected = np.outer(cells.sum(axis=1), cells.sum(axis=0)) / cells.sum()
     weights: npt.NDArray[np.float64] = (expected / cells)[codes, outcomes]
@@ -47,15 +38,7 @@ def compute_weights(codes: Codes, outcomes: Codes, names: Sequence[str]) -> npt.
 
 
 def cut_target(target: npt.NDArray[Any], bins: int) -> Codes:
-    """Return the part of a continuous target between its quantiles that each row falls into, as 0..K-1.
-
-    Args:
-        target: Target, shape (rows,).
-        bins: How many parts of about equal size; ties make fewer.
-
-    Raises:
-        MitigationError: The target is constant.
-    """
+    """Return the part between quantiles that each row's target falls into, 0..K-1; ties make fewer than ``bins``."""
     inner = np.quantile(target.astype(float), np.linspace(0, 1, bins + 1)[1:-1])
     _, parts = np.unique(np.searchsorted(inner, target, side="left"), return_inverse=True)
     if parts.max() == 0:
@@ -115,17 +98,7 @@ def require_weights(estimator: Any, otherwise: str) -> str:
 def resample_uniformly(codes: Codes, outcomes: Codes, names: Sequence[str], seed: int) -> Positions:
     """Draw rows of every cell at random until it has its expected size.
 
-    Args:
-        codes: Group of each row as 0..G-1, shape (rows,).
-        outcomes: Outcome of each row as 0..K-1, shape (rows,).
-        names: Names of the groups.
-        seed: Seed of the drawing.
-
-    Returns:
-        Positions of the rows to train on, rising; a row that is duplicated is there several times.
-
-    Raises:
-        MitigationError: A group lacks an outcome.
+    Returns the positions of the rows to train on, rising; a row that is duplicated is there several times.
     """
     random = np.random.default_rng(seed)
 
@@ -140,18 +113,7 @@ def resample_preferentially(
 ) -> Positions:
     """Duplicate, or leave out, the rows closest to the decision border until every cell has its expected size.
 
-    Args:
-        codes: Group of each row as 0..G-1, shape (rows,).
-        outcomes: Outcome of each row, 0 or 1, shape (rows,).
-        names: Names of the groups.
-        scores: Score of the favourable outcome, shape (rows,): among positives the lowest is closest to the border,
-            among negatives the highest.
-
-    Returns:
-        Positions of the rows to train on, rising.
-
-    Raises:
-        MitigationError: A group lacks an outcome.
+    Among positives the lowest score of the favourable outcome is closest to the border, among negatives the highest.
     """
 
     def order(rows: Positions, outcome: int) -> Positions:

@@ -30,15 +30,7 @@ _WORD = 0xFFFFFFFFFFFFFFFF
 def score_rows(estimator: Any, inputs: Any, outcomes: Codes, folds: int) -> Scores:
     """Score training rows out of fold: a model's scores of its own training rows are too good to learn from.
 
-    Args:
-        estimator: A classifier with ``predict_proba``. In ``sklearn.frozen.FrozenEstimator`` it scores the rows as it
-            is; they should be none of its own.
-        inputs: Features, shape (rows, columns).
-        outcomes: Outcome 0 or 1, shape (rows,).
-        folds: How many folds.
-
-    Returns:
-        Score of the favourable outcome, shape (rows,).
+    A model in ``sklearn.frozen.FrozenEstimator`` scores the rows as it is; they should be none of its own.
 
     Raises:
         MitigationError: The model gives no probabilities, or there are too few rows of a class for the folds.
@@ -79,14 +71,11 @@ def settle_shares(shares: Scores) -> Scores:
 
 
 def number_rows(rows: Any, salt: int = 0) -> Scores:
-    """Return a number in [0, 1) for each row, spread like a uniform random one over different rows.
+    """Return a number in [0, 1) for each row, spread like a uniform random one over different rows; shape (rows,).
 
     The mixing function is the output step of SplitMix64 (Steele, Lea and Flood, 2014). Numbers count by their value,
     whatever their type, and everything else by its text, so that a row gives the same number alone and in a batch.
-
-    Args:
-        rows: Data frame or array, shape (rows, columns).
-        salt: Another salt gives other numbers, unrelated to the first.
+    Another ``salt`` gives other numbers, unrelated to the first.
     """
     frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(np.asarray(rows))
     state = np.full(len(frame), (salt + 1) * _GOLDEN & _WORD, dtype=np.uint64)

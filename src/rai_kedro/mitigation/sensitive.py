@@ -49,13 +49,7 @@ class UnknownGroupError(MitigationError):
 
 @dataclass(frozen=True)
 class LearntGroups:
-    """Groups of the training rows and what is needed to find them again.
-
-    Attributes:
-        names: Groups that had rows, shape (G,).
-        cuts: Cut points if the column is continuous, in its own unit; None where each value is a group.
-        codes: Position of each training row's group in ``names``, shape (rows,).
-    """
+    """Names of the groups of the training rows, cut points (None where each value is a group), and each row's group."""
 
     names: tuple[str, ...]
     cuts: tuple[float, ...] | None
@@ -66,15 +60,7 @@ def learn_groups(values: Any, column: Column, cuts: Sequence[float] | None = Non
     """Make the groups of the training rows.
 
     Numbers with more than ten different values, or with fractions, are cut: at ``cuts``, else at their median, which
-    is kept for new rows. Every other value is a group; a missing value belongs to the group "missing".
-
-    Args:
-        values: Sensitive column, shape (rows,).
-        column: Its name, or its position if it has none.
-        cuts: Declared cut points; an empty sequence makes each value a group, numbers too.
-
-    Returns:
-        The groups.
+    is kept for new rows; empty cuts make each value a group. Every other value is a group, and so are missing ones.
 
     Raises:
         MitigationError: There are fewer than two groups, or the column is all missing.
@@ -98,16 +84,7 @@ def learn_groups(values: Any, column: Column, cuts: Sequence[float] | None = Non
 
 
 def find_groups(values: Any, column: Column, names: Sequence[str], cuts: Sequence[float] | None) -> Codes:
-    """Recognise the groups of new rows.
-
-    Args:
-        values: Sensitive column of the new rows, shape (rows,).
-        column: Its name or position.
-        names: Groups known from training.
-        cuts: Cut points from training, or None.
-
-    Returns:
-        Position of each row's group in ``names``, shape (rows,).
+    """Return the position of each new row's group among the known ``names``, shape (rows,).
 
     Raises:
         UnknownGroupError: Rows belong to a group that was not in the training data.
@@ -144,14 +121,7 @@ def drop_column(X: Any, column: Column | None) -> Any:
 
 
 def count_cells(codes: Codes, outcomes: Codes, names: Sequence[str], where: str) -> npt.NDArray[np.int64]:
-    """Return the rows per group and class, shape (G, K); refuse a group that lacks a class.
-
-    Args:
-        codes: Group of each row, shape (rows,).
-        outcomes: Class (or bin of the target) of each row as 0..K-1, shape (rows,).
-        names: Names of the groups.
-        where: The method, for the message.
-    """
+    """Return the rows per group and class, shape (G, K); refuse a group that lacks a class (or bin of the target)."""
     classes = int(outcomes.max()) + 1
     cells = np.bincount(codes * classes + outcomes, minlength=len(names) * classes).reshape(len(names), classes)
     empty = np.argwhere(cells == 0)

@@ -154,12 +154,7 @@ class _GivenScores(BaseEstimator):  # type: ignore[misc]
 def find_threshold(scores: Scores, share: float) -> float:
     """Return the threshold above which the share of scores is closest to the one wanted.
 
-    Args:
-        scores: Scores of a group, shape (rows,).
-        share: Wanted share of scores above the threshold.
-
-    Returns:
-        The middle between two neighbouring scores, or minus or plus infinity.
+    It is the middle between two neighbouring scores, or minus or plus infinity.
     """
     different, rows = np.unique(scores, return_counts=True)
     above = np.append(len(scores), len(scores) - np.cumsum(rows)) / len(scores)

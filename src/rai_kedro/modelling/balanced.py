@@ -45,15 +45,7 @@ class BalancedEstimator(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc
         return get_tags(self.estimator)
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Draw the rows and fit the classifier on them.
-
-        Args:
-            X: Features, shape (rows, columns).
-            y: Class, shape (rows,).
-            sample_weight: Weight of each row, shape (rows,); a row that is drawn twice has it twice.
-
-        Returns:
-            Itself.
+        """Draw the rows and fit the classifier on them; a row that is drawn twice has its weight twice.
 
         Raises:
             ModellingError: The target cannot be balanced.

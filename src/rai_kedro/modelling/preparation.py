@@ -64,14 +64,10 @@ class PreparationParameters(BaseModel):
 
 @dataclass(frozen=True)
 class TrainingRows:
-    """Which training rows the estimator is fitted on.
+    """Which training rows the estimator is fitted on: their positions, of which one may be there several times.
 
-    Attributes:
-        positions: Row positions into the training rows, shape (m,); a row may be there several times.
-        incomplete: How many rows were left out for a missing value.
-        target_missing: How many rows were left out because they have no target.
-        removed: How many rows under-sampling left out.
-        repeated: How many rows over-sampling added.
+    ``incomplete`` and ``target_missing`` were left out for a missing value or label, ``removed`` by under-sampling;
+    ``repeated`` were added by over-sampling.
     """
 
     positions: Positions
@@ -100,8 +96,7 @@ def build_preparation(parameters: PreparationParameters, columns: Mapping[str, s
         seed: Seed of the forests, and of the order of imputation.
 
     Returns:
-        A scikit-learn ``Pipeline`` of a ``ColumnTransformer`` and, if asked for, a ``StandardScaler``. It drops columns
-        beyond ``columns`` and gives dense numbers without a missing one, shape (rows, encoded columns).
+        A ``Pipeline`` that drops other columns and gives dense numbers without a missing one, shape (rows, encoded).
 
     Raises:
         ModellingError: There is no column, or one is of a type that no estimator can take.
@@ -141,14 +136,7 @@ def choose_training_rows(
 ) -> TrainingRows:
     """Choose the rows to fit on: those with a target, complete ones if so configured, then balanced.
 
-    Args:
-        features: Model columns of the training rows, shape (n, columns).
-        target: Their target, shape (n,).
-        parameters: How to prepare.
-        seed: Seed of the sampling.
-
-    Returns:
-        Positions and counts. Use ``features.iloc[rows.positions]``, and the same for whatever belongs to the rows.
+    Use ``features.iloc[rows.positions]``, and the same for whatever belongs to the rows.
 
     Raises:
         ModellingError: No row is left, or the target cannot be balanced.
@@ -176,11 +164,6 @@ def balance_rows(target: pd.Series[Any], method: Balance, *, seed: int) -> Posit
     """Return positions in which each class is there equally often, in the order of the rows.
 
     Under-sampling draws without replacement. Over-sampling keeps every row and draws further ones with replacement.
-
-    Args:
-        target: Classes without a missing one, shape (n,).
-        method: ``none``, ``under`` or ``over``.
-        seed: Seed of the sampling.
 
     Raises:
         ModellingError: The target has one class only, a missing value, or a different value in almost every row.

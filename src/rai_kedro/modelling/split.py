@@ -51,7 +51,7 @@ SplitSpec = Annotated[RandomSplit | ColumnSplit | MonthSplit | UnitSplit, Field(
 
 @dataclass(frozen=True)
 class ModelSplit:
-    """Model lane and target of the rows to fit on (train) and of those held out (test), each on its own index."""
+    """Features and target of the rows to fit on (train) and of those held out (test), each on its own index."""
 
     features_train: pd.DataFrame
     features_test: pd.DataFrame
@@ -60,16 +60,10 @@ class ModelSplit:
 
 
 def check_split(spec: SplitSpec, *, columns: list[str], months: tuple[str, ...]) -> None:
-    """Check what can be known of a split before a row is read.
-
-    Args:
-        spec: The split.
-        columns: Columns that there are.
-        months: Months that are trained on.
+    """Check what can be known of a split before a row is read: ``columns`` there are, ``months`` are trained on.
 
     Raises:
-        ModellingError: The column is not there, a month is not trained on or none would be left, or a part is on both
-            sides.
+        ModellingError: A column is not there, a month is not trained on, none is left, or a part is on both sides.
     """
     if isinstance(spec, MonthSplit):
         if strange := sorted(set(spec.test) - set(months)):
@@ -97,7 +91,7 @@ def split_rows(
     """Split rows, by default at random.
 
     Args:
-        features: Model lane, shape (rows, features).
+        features: Columns of the model, shape (rows, features).
         target: Label, shape (rows,), on the same index.
         test_size: Share of rows held out at random, or of units.
         random_state: Seed of scikit-learn's shuffling.
@@ -105,7 +99,7 @@ def split_rows(
             row, on the same index.
 
     Returns:
-        The split; it never sees the audit lane, which follows by index.
+        The split; it never sees audited columns, which follow by index.
 
     Raises:
         ModellingError: If one side would have no row, or the column does not say on which side a row is.

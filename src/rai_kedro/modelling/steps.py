@@ -19,15 +19,7 @@ class DateToDays(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scik
     """Turn dates into days since 1970-01-01; a missing date becomes a missing number."""
 
     def fit(self, X: pd.DataFrame, y: Any = None) -> DateToDays:
-        """Remember the columns; there is nothing to learn.
-
-        Args:
-            X: Date columns, shape (rows, columns).
-            y: Ignored.
-
-        Returns:
-            The transformer itself.
-        """
+        """Remember the columns; there is nothing to learn."""
         self.n_features_in_ = X.shape[1]
         self.feature_names_in_ = np.asarray(X.columns, dtype=object)
         return self
