@@ -41,9 +41,8 @@ from rai_kedro.fairness.grouping import Grouping
 from rai_kedro.fairness.rates import selection_rate
 from rai_kedro.fairness.tables import GroupCounts
 from rai_kedro.fairness.verdicts import Gate
-from rai_kedro.intervals import error_sizes, means, proportions
+from rai_kedro.intervals import distribution_distances, error_sizes, largest_distribution_distance, means, proportions
 from rai_kedro.intervals.critical import critical, pair_mask
-from rai_kedro.intervals.intervals import distribution_distances, largest_distribution_distance
 
 
 def rate_cells(effort: Effort) -> Iterator[Cell]:

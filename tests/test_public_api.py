@@ -16,15 +16,11 @@ PUBLIC = {
         rows_to_settle tabulate
     """,
     "intervals": """
-        Estimate IntervalError distribution_distances error_size_intervals largest_difference_of_error_sizes
-        largest_difference_of_means largest_difference_of_proportions largest_distribution_distance make_interval
-        mean_intervals proportion_intervals refuse_non_finite smallest_ratio_of_error_sizes smallest_ratio_of_means
-        smallest_ratio_of_proportions standardised_rates stratified_difference_of_proportions
-    """,
-    "monitoring": """
-        ColumnDrift Distribution DriftParameters Gap Kind MonthDigests MonthDrift UNREADABLE build_timeline
-        check_samples content_digest detect_drift draw_timeline drift_frame find_published find_staleness
-        from_frame plan_tests project_id publish_month rebuild_dashboard remove_project save_html withdraw_month
+        Estimate IntervalError combine_worst distribution_distances error_size_intervals
+        largest_difference_of_error_sizes largest_difference_of_means largest_difference_of_proportions
+        largest_distribution_distance make_interval mean_intervals part_level proportion_intervals proportion_limits
+        refuse_non_finite smallest_ratio_of_error_sizes smallest_ratio_of_means smallest_ratio_of_proportions
+        standardised_rates stratified_difference_of_proportions
     """,
     "performance": """
         ClassificationError Figure Performance PerformanceError iterate_roc label_estimates measure

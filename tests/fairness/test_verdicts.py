@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from rai_kedro.fairness.estimates import Disparity, GroupFigure
 from rai_kedro.fairness.verdicts import Gate, GateDecision, Tolerance, judge, rows_to_settle
-from rai_kedro.intervals.intervals import largest_difference_of_proportions
+from rai_kedro.intervals import largest_difference_of_proportions
 
 
 def disparity(lower, upper, *, value=None, kind="difference", metric="statistical_parity", **more):

@@ -15,9 +15,8 @@ from rai_kedro.fairness.grouping import Grouping
 from rai_kedro.fairness.metrics import METRICS
 from rai_kedro.fairness.own_comparisons import assess_standardised, assess_well_calibration, assess_worst_stratum
 from rai_kedro.fairness.tables import GroupCounts, ScoreCounts, StratumCounts
-from rai_kedro.intervals import means, proportions
+from rai_kedro.intervals import largest_difference_of_means, largest_difference_of_proportions, means, proportions
 from rai_kedro.intervals.critical import part_level
-from rai_kedro.intervals.intervals import largest_difference_of_means, largest_difference_of_proportions
 
 MONTE_CARLO = 0.012
 """Three standard errors of a share of 95 % in 3,000 runs."""

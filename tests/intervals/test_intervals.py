@@ -2,29 +2,29 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from rai_kedro.intervals import critical, means, proportions
-from rai_kedro.intervals.distances import DRAWS, draw_error_areas
-from rai_kedro.intervals.estimate import make_interval
-from rai_kedro.intervals.intervals import (
+from rai_kedro.intervals import (
     IntervalError,
     combine_worst,
+    critical,
     distribution_distances,
     error_size_intervals,
     largest_difference_of_error_sizes,
-    largest_difference_of_estimates,
     largest_difference_of_means,
     largest_difference_of_proportions,
     largest_distribution_distance,
     mean_intervals,
+    means,
     part_level,
     proportion_intervals,
+    proportions,
     smallest_ratio_of_error_sizes,
-    smallest_ratio_of_estimates,
     smallest_ratio_of_means,
     smallest_ratio_of_proportions,
     standardised_rates,
     stratified_difference_of_proportions,
 )
+from rai_kedro.intervals.distances import DRAWS, draw_error_areas
+from rai_kedro.intervals.estimate import make_interval
 from rai_kedro.intervals.proportions import standardised_bounds
 
 
@@ -151,11 +151,6 @@ class TestRatios:
         found = smallest_ratio_of_means([50, 50], [-1.0, 2.0], [1.0, 1.0], 0.95)
         assert (found.lower, found.upper) == (None, None)
 
-    def test_ratio_of_estimates_on_the_log_scale(self):
-        found = smallest_ratio_of_estimates([1.0, 2.0], [0.01, 0.01], [1e6, 1e6], 0.95)
-        half = 1.959964 * np.hypot(0.01, 0.005)
-        assert (found.lower, found.upper) == pytest.approx((0.5 * np.exp(-half), 0.5 * np.exp(half)), abs=1e-4)
-
 
 class TestMeans:
     def test_equal_variances_agree_with_welch(self):
@@ -195,16 +190,6 @@ class TestMeans:
         apart = means.steadied_variances(np.array([49.0, 99_999.0]), np.array([4.0, 1.0]))
         assert apart[0] == pytest.approx(4 * np.exp(np.sqrt(2 / 49)), rel=1e-6)
         assert means.steadied_variances(np.array([49.0, 99.0]), np.array([4.0, 4.0])) == pytest.approx([4, 4])
-
-    def test_estimates_without_freedom_are_open_and_others_are_not(self):
-        found = largest_difference_of_estimates([1.0, np.nan], [0.1, np.nan], [10, 0], 0.95)
-        assert found == make_interval(0.0, None, found.how, found.note)
-
-    @pytest.mark.parametrize("scale", ["plain", "log"])
-    def test_both_scales_agree_where_errors_are_small(self, scale):
-        found = largest_difference_of_estimates([1.0, 2.0], [0.001, 0.001], [1e6, 1e6], 0.95, scale=scale)
-        half = 1.959964 * np.hypot(0.001, 0.001)
-        assert (found.lower, found.upper) == pytest.approx((1 - half, 1 + half), abs=1e-5)
 
 
 class TestErrorSizes:

@@ -8,11 +8,11 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from rai_kedro import intervals
 from rai_kedro.fairness.estimates import Disparity, DisparityKind, GroupFigure
 from rai_kedro.fairness.grouping import Grouping
 from rai_kedro.fairness.rates import Rate
 from rai_kedro.fairness.tables import Figures
-from rai_kedro.intervals import intervals
 from rai_kedro.intervals.critical import (
     critical,
     hybrid_difference,
@@ -22,7 +22,7 @@ from rai_kedro.intervals.critical import (
     smallest,
 )
 from rai_kedro.intervals.estimate import Estimate, make_interval
-from rai_kedro.intervals.proportion_limits import proportion_limits
+from rai_kedro.intervals.proportions import proportion_limits
 
 Kind: TypeAlias = Literal["difference", "ratio"]
 

@@ -241,7 +241,7 @@ def _report(
     if share is not None:
         value = share[0]
         # Here and not above: configurations name this module, and scipy is slow to load.
-        from rai_kedro.intervals import intervals
+        from rai_kedro import intervals
 
         interval = intervals.proportion_intervals(np.array([value * share[1]]), np.array([share[1]]), level)[0]
         low, high = interval.lower, interval.upper

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rai_kedro import intervals
 from rai_kedro.fairness.comparison import (
     FEWER_THAN_TWO,
     KINDS,
@@ -25,7 +26,6 @@ from rai_kedro.fairness.comparison import (
 from rai_kedro.fairness.estimates import Disparity, GroupFigure
 from rai_kedro.fairness.rates import outcome_rates_by_score, selection_rate
 from rai_kedro.fairness.tables import Counts, DistributionCounts, Figures, GroupCounts, ScoreCounts, StratumCounts
-from rai_kedro.intervals import intervals
 from rai_kedro.intervals.critical import pair_mask, ratio_of_pairs, smallest
 from rai_kedro.intervals.distances import Distance, distribution_distances
 from rai_kedro.intervals.estimate import Estimate, make_interval

@@ -1,4 +1,6 @@
 from .critical import IntervalError as IntervalError
+from .critical import combine_worst as combine_worst
+from .critical import part_level as part_level
 from .distances import distribution_distances as distribution_distances
 from .distances import largest_distribution_distance as largest_distribution_distance
 from .error_sizes import error_size_intervals as error_size_intervals
@@ -12,6 +14,7 @@ from .means import mean_intervals as mean_intervals
 from .means import smallest_ratio_of_means as smallest_ratio_of_means
 from .proportions import largest_difference_of_proportions as largest_difference_of_proportions
 from .proportions import proportion_intervals as proportion_intervals
+from .proportions import proportion_limits as proportion_limits
 from .proportions import smallest_ratio_of_proportions as smallest_ratio_of_proportions
 from .proportions import standardised_rates as standardised_rates
 from .proportions import stratified_difference_of_proportions as stratified_difference_of_proportions

@@ -1,4 +1,4 @@
-"""Intervals of means and of other estimates with a standard error, of their largest difference and smallest ratio.
+"""Intervals of means, of their largest difference and smallest ratio.
 
 Nothing but rows, means and variances is needed, so that the cost does not depend on the number of rows. See
 :mod:`.critical` for how pairs become the extreme.
@@ -6,7 +6,7 @@ Nothing but rows, means and variances is needed, so that the cost does not depen
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from scipy import special
@@ -15,11 +15,9 @@ from rai_kedro.intervals.critical import (
     COMPARABLE,
     FEWER_THAN_TWO,
     Floats,
-    IntervalError,
     check_counts,
     check_level,
     critical,
-    hybrid_difference,
     hybrid_ratio,
     largest,
     pair_mask,
@@ -30,15 +28,11 @@ from rai_kedro.intervals.estimate import Estimate, make_interval
 EXTREME = "lower limit at Tukey's critical value over all pairs, upper limit at each pair's own (intersection-union)"
 STUDENT = "Student's t"
 WELCH = f"largest difference over pairs of groups, Welch's t with Satterthwaite's freedom (Games and Howell); {EXTREME}"
-LOGS = f"largest difference over pairs of groups, hybrid (Zou and Donner 2008) of limits on the log scale; {EXTREME}"
 FIELLER = (
     f"smallest ratio over pairs of groups, hybrid (Donner and Zou 2012) of Student's t limits; {EXTREME}, exchanged"
 )
-LOG_RATIO = f"smallest ratio over pairs of groups on the log scale, Welch's t; {EXTREME}, exchanged"
 _LEAST_ROWS = 2
 _BORROWED_ROWS = 50
-
-Scale = Literal["plain", "log"]
 
 
 def mean_intervals(rows: Any, means: Any, variances: Any, level: float) -> list[Estimate]:
@@ -132,61 +126,6 @@ def steadied_variances(freedom: Floats, variances: Floats) -> Floats:
     return steadied
 
 
-def largest_difference_of_estimates(  # noqa: PLR0913 - one set of numbers and how to read it
-    values: Any,
-    standard_errors: Any,
-    freedom: Any,
-    level: float,
-    *,
-    scale: Scale = "plain",
-    reference: int | None = None,
-) -> Estimate:
-    """Return an interval of the largest difference between estimates of independent groups.
-
-    Args:
-        values: Estimates, shape (G,).
-        standard_errors: Their standard errors, shape (G,).
-        freedom: Degrees of freedom of each standard error, shape (G,); 0 where there is none.
-        level: Confidence level.
-        scale: ``log`` for positive estimates whose error grows with them (RMSE, FN/FP): limits are made on the log
-            scale, where their distribution is nearer the normal; ``plain`` otherwise.
-        reference: Position of a reference group, whose pairs alone are compared.
-
-    Returns:
-        The interval in the unit of the estimates; without upper end where a group has no freedom.
-
-    Raises:
-        IntervalError: Where standard errors or freedom are negative, or an estimate is not positive on the log scale.
-    """
-    values, errors, freedom = _estimates(values, standard_errors, freedom)
-    if values.size < COMPARABLE:
-        return make_interval(None, None, WELCH if scale == "plain" else LOGS, FEWER_THAN_TWO)
-    if scale == "plain":
-        lower, upper = welch_bounds(values, errors, freedom, check_level(level), reference)
-        return _interval(lower, upper, WELCH, freedom)
-    lower, upper = log_bounds(values, errors, freedom, check_level(level), reference)
-    return _interval(lower, upper, LOGS, freedom)
-
-
-def smallest_ratio_of_estimates(
-    values: Any, standard_errors: Any, freedom: Any, level: float, *, reference: int | None = None
-) -> Estimate:
-    """Return an interval of the smallest ratio between positive estimates of independent groups, on the log scale.
-
-    Arguments as for :func:`largest_difference_of_estimates`.
-
-    Returns:
-        The interval within [0, 1]; without ends where an estimate is not positive.
-    """
-    values, errors, freedom = _estimates(values, standard_errors, freedom)
-    if values.size < COMPARABLE:
-        return make_interval(None, None, LOG_RATIO, FEWER_THAN_TWO)
-    if (values <= 0).any():
-        return make_interval(None, None, LOG_RATIO, "an estimate is not positive: the ratio has no meaning")
-    lower, upper = welch_bounds(np.log(values), errors / values, freedom, check_level(level), reference)
-    return make_interval(float(np.exp(-upper)), float(np.exp(-lower)), LOG_RATIO, _too_few(freedom))
-
-
 def welch_bounds(
     values: Floats, errors: Floats, freedom: Floats, level: float, reference: int | None = None
 ) -> tuple[Floats, Floats]:
@@ -234,22 +173,6 @@ def ratio_bounds(
     return smallest(np.where(both, lower_pairs, 0.0), np.where(both, upper_pairs, np.inf), mask)
 
 
-def log_bounds(
-    values: Floats, errors: Floats, freedom: Floats, level: float, reference: int | None = None
-) -> tuple[Floats, Floats]:
-    """Return limits of the largest difference from limits on the log scale; arguments as :func:`welch_bounds`."""
-    tails, mask = critical(values.shape[-1], level, reference), pair_mask(values.shape[-1], reference)
-    known = freedom > 0
-    both = known[..., :, None] & known[..., None, :]
-    relative = np.divide(errors, values, out=np.zeros_like(values), where=values > 0)
-    sides = []
-    for tail, sign in ((tails.lower, -1), (tails.upper, 1)):
-        factor = np.exp(np.minimum(_quantile(np.maximum(freedom, 1.0), tail) * relative, 50.0))
-        arms = (values - values / factor, values * factor - values)
-        sides.append(np.where(both, hybrid_difference(values, *arms, sign=sign), sign * np.inf))
-    return largest(sides[0], sides[1], mask)
-
-
 def _quantile(freedom: Floats, tail: float) -> Floats:
     quantile: Floats = special.stdtrit(np.maximum(freedom, 1.0), 1 - tail)
     return quantile
@@ -265,19 +188,6 @@ def _moments(rows: Any, means: Any, variances: Any) -> tuple[Floats, Floats, Flo
     spread = steadied_variances(freedom, spread)
     values = np.where(rows > 0, np.asarray(means, dtype=float), 0.0)
     return rows, values, np.sqrt(spread / np.maximum(rows, 1.0)), freedom
-
-
-def _estimates(values: Any, errors: Any, freedom: Any) -> tuple[Floats, Floats, Floats]:
-    known = np.asarray(freedom, dtype=float) > 0
-    errors, freedom = check_counts(standard_errors=np.where(known, errors, 0.0), freedom=freedom)
-    numbers = np.where(known, np.asarray(values, dtype=float), 0.0)
-    if not np.isfinite(numbers).all():
-        raise IntervalError(
-            "An estimate is not a finite number.",
-            how_many=f"{int((~np.isfinite(numbers)).sum())} of {numbers.size} groups",
-            remedy="Give 0 degrees of freedom for a group whose figure is unknown.",
-        )
-    return numbers, errors, freedom
 
 
 def _too_few(freedom: Floats) -> str:

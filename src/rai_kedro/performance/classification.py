@@ -23,7 +23,7 @@ import numpy as np
 from scipy import optimize, stats
 
 from rai_kedro.errors import RaiError
-from rai_kedro.intervals.intervals import proportion_intervals
+from rai_kedro.intervals import proportion_intervals
 from rai_kedro.performance.figure import Figure
 from rai_kedro.performance.regression import limit_errors
 
