@@ -34,7 +34,7 @@ def load_month(store: Store, contract: DatasetContract, month: str) -> pd.DataFr
             f"The store has no month {month}.",
             where=contract.dataset,
             example=f"it has {known[0]} to {known[-1]}" if known else "it is empty",
-            remedy="choose a month that is there, or write the snapshot first (kedro run --pipelines simulation)",
+            remedy="choose a month that is there, or make that month first",
         )
     return store[key]()
 

@@ -82,7 +82,8 @@ def plan_scoring(features: Iterable[str], labels: Iterable[str], predictions: It
     done = set(map(month_of_key, predictions))
     if not months:
         raise MonthPlanError(
-            "The feature store is empty.", remedy="write a snapshot first: kedro run --pipelines simulation"
+            "The feature store is empty.",
+            remedy="make the months first, by the simulation or ingestion stage or by the system that fills the store",
         )
     expected = months_between(months[0], months[-1])
     if missing := sorted(set(expected) - set(months) - done):
