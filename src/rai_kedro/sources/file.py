@@ -48,10 +48,6 @@ _YEAR = re.compile(r"(1[89]|20|21)\d\d")
 def read_table(path: Path, layout: FileLayout) -> pd.DataFrame:
     """Read a whole table, or say what is wrong with it.
 
-    Args:
-        path: The file.
-        layout: How it is laid out.
-
     Returns:
         The rows, numbered from 0; every value text, or missing, if the file is text. A column without a name is called
         ``column_N`` by its position, from 1.
@@ -100,12 +96,7 @@ class WordCount:
 
 
 def count_missing_words(cells: pd.DataFrame, layout: FileLayout) -> dict[str, tuple[WordCount, ...]]:
-    """Count, by column, what stands for a missing value or may do so; empty cells are not counted.
-
-    Args:
-        cells: From :func:`read_cells`.
-        layout: How the file is laid out: only in text is a word such as ``NA`` read as missing.
-    """
+    """Count by column what stands for a missing value or may do so in :func:`read_cells`; empty cells do not count."""
     found = {}
     for name in cells.columns:
         values = cells[name].dropna()
