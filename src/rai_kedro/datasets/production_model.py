@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -11,12 +10,14 @@ from kedro.io import AbstractDataset, DatasetError
 
 from rai_kedro.datasets.candidate_model import ModelDatasetError
 from rai_kedro.errors import RaiError
+from rai_kedro.months import read_period
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from rai_kedro.release import ProductionModel
 
+_MONTH_TAG = "rai.month"  # set by training
 _Loaded = TypeVar("_Loaded")
 
 
@@ -85,7 +86,7 @@ class ProductionModelDataset(_ApprovedDataset["ProductionModel"]):
         return PRODUCTION in find_aliases(MlflowClient(), self._registered_model_name)
 
 
-class ReferencesDataset(_ApprovedDataset["Callable[[str], pd.DataFrame]"]):
+class ReferencesDataset(_ApprovedDataset["References"]):
     """Loads a function from version number to that version's reference data, each checked when it is asked for.
 
     Example:
@@ -97,9 +98,9 @@ class ReferencesDataset(_ApprovedDataset["Callable[[str], pd.DataFrame]"]):
               filepath: data/08_reporting/evidence/housing.jsonl
     """
 
-    def load(self) -> Callable[[str], pd.DataFrame]:
+    def load(self) -> References:
         """Return the look-up, which can be sent to a worker process and raises as `load_reference` does."""
-        return partial(_load_reference, self._registered_model_name, self._filepath)
+        return References(self._registered_model_name, self._filepath)
 
     def save(self, data: NoReturn) -> None:
         """Refuse with a ``DatasetError``: reference data belong to their version from its training on."""
@@ -109,9 +110,25 @@ class ReferencesDataset(_ApprovedDataset["Callable[[str], pd.DataFrame]"]):
         return self._filepath.is_file()
 
 
-def _load_reference(name: str, evidence_path: Path, version: str) -> pd.DataFrame:
-    from mlflow import MlflowClient
+@dataclass(frozen=True)
+class References:
+    """What months are compared with: the reference data of a version, and the months it was trained on."""
 
-    from rai_kedro.release import load_reference
+    name: str
+    evidence_path: Path
 
-    return load_reference(MlflowClient(), name, version, evidence_path)
+    def __call__(self, version: str) -> pd.DataFrame:
+        """Return the version's reference data, checked."""
+        from mlflow import MlflowClient
+
+        from rai_kedro.release import load_reference
+
+        return load_reference(MlflowClient(), self.name, version, self.evidence_path)
+
+    def months_trained_on(self, version: str) -> tuple[str, ...]:
+        """Return the months the version was trained on; none where its tag does not say."""
+        from mlflow import MlflowClient
+
+        from rai_kedro.release import find_version
+
+        return read_period(find_version(MlflowClient(), self.name, version).tags.get(_MONTH_TAG, ""))

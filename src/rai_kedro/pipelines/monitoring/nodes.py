@@ -89,10 +89,10 @@ def watch_drift(
         try:
             reference = reference_of(scored.model_version)
             drift = _test(scored, prediction_store[scored.key](), reader, reference, contract, parameters)
+            used = scored.month in references.months_trained_on(scored.model_version)
         except Exception as error:  # one bad month must not end all others
             problems.append(_pass_over(scored.month, "not tested", error))
             continue
-        used = scored.month in references.months_trained_on(scored.model_version)
         drift = drift.model_copy(update={"used_in_training": used})
         _log.info("  %s tested: %s", scored.month, drift.finding)
         yield [drift], {scored.key: drift_frame(drift)}, list(problems)
