@@ -566,6 +566,15 @@ def test_one_class_in_the_test_rows_is_measured_as_far_as_it_goes(train: Callabl
     assert auc["note"] == "fewer than two rows of a class"
 
 
+def test_a_split_by_unit_may_use_an_identifier(train: Callable[[Asked], dict[str, Any]]) -> None:
+    """Each row its own unit: as many rows as at random, and others."""
+    plain, by_unit = (train(Asked(training=one)) for one in ({}, {"split": {"by": "unit", "column": "row"}}))
+
+    sizes = [next(one["n"] for one in found["performance"] if one["split"] == "test") for found in (plain, by_unit)]
+    assert sizes[0] == sizes[1]
+    assert plain["performance"] != by_unit["performance"]
+
+
 STRANGE = {
     "group of one row": (
         lambda f: f.assign(race=f["race"].where(f.index > 0, RARE)),
