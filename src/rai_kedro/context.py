@@ -8,28 +8,27 @@ pattern, environment or configuration folder they were exchanged.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+import os
 from copy import copy
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from kedro.framework.context import KedroContext
 from kedro.io import CatalogConfigResolver, DataCatalog
 
-from rai_kedro.contract.columns import DatasetContract
 from rai_kedro.contract.environments import (
     ContractOverrideError,
     compare_datasets,
     compare_flags,
+    compare_policies,
     without_places,
 )
-from rai_kedro.contract.reading import ContractError, find_use_cases, rai_block, read_contract
+from rai_kedro.contract.reading import find_fault, find_use_cases, rai_block, read_contract
 from rai_kedro.datasets.contract import ContractDataset, is_enforced
 from rai_kedro.datasets.production_model import ProductionModelDataset, ReferencesDataset
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from kedro.config import OmegaConfigLoader
 
 
@@ -46,26 +45,66 @@ class GuardedContext(KedroContext):
     """
 
     def _get_catalog(self, *args: Any, **kwargs: Any) -> Any:
+        _refuse_switched_off_validation()
         self._compare_with_base()
         catalog = super()._get_catalog(*args, **kwargs)
         base = self.project_path / "conf" / "base"
         for use_case in find_use_cases(base):
+            # One that cannot be read is not in the catalogue either; its pipelines say why.
+            if (fault := find_fault(base / use_case)) is not None:
+                _LOGGER.warning("The contract of '%s' cannot be read; every other use case runs. %s", use_case, fault)
+                continue
             refuse_exchanged_guards(cast("DataCatalog", catalog), use_case, base / use_case / "catalog.yml")
         return catalog
 
     def _compare_with_base(self) -> None:
         loader = cast("OmegaConfigLoader", self.config_loader)
+        environment = self.env or loader.default_run_env
+        own = (self.project_path / "conf").resolve()
+        is_elsewhere = Path(loader.conf_source).resolve() != own
+        overrides = {
+            kind: is_elsewhere or (environment != loader.base_env and _has_files(own / environment, kind))
+            for kind in ("catalog", "parameters")
+        }
         # A copy, not a second loader: a new one would take over the process-wide resolver of `globals:`, and
         # with it every path and address of this environment.
         base = copy(loader)
         base.data.clear()
-        base.env = loader.base_env
+        base.env, base.runtime_params = loader.base_env, {}
         # Another configuration folder has a base of its own, which is no more to be trusted than an environment.
-        base.conf_source = str(self.project_path / "conf")
-        declared, merged, environment = base["catalog"], loader["catalog"], self.env or "local"
-        flags = ({name: rai_block(entry) for name, entry in catalog.items()} for catalog in (declared, merged))
+        base.conf_source = str(own)
+        if overrides["parameters"] or self._runtime_params:
+            merged = _nested({**loader["parameters"]}, self._runtime_params or {})
+            compare_policies(base["parameters"], merged, environment=environment)
+        if not overrides["catalog"]:
+            return
+        declared, found = base["catalog"], loader["catalog"]
+        flags = ({name: rai_block(entry) for name, entry in catalog.items()} for catalog in (declared, found))
         compare_flags(*flags, environment=environment)
-        refuse_exchanged_datasets(declared, merged, environment=environment)
+        refuse_exchanged_datasets(declared, found, environment=environment)
+
+
+def _has_files(folder: Path, kind: str) -> bool:
+    return next(folder.rglob(f"{kind}*"), None) is not None
+
+
+def _nested(parameters: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
+    """Lay a run's own parameters over those of the configuration, as Kedro does."""
+    for key, value in overrides.items():
+        known = parameters.get(key)
+        both = isinstance(known, dict) and isinstance(value, dict)
+        parameters[key] = _nested(dict(known), value) if both else value  # type: ignore[arg-type]
+    return parameters
+
+
+def _refuse_switched_off_validation() -> None:
+    if os.environ.get("KEDRO_DATASET_VALIDATION", "").strip().lower() in ("0", "false", "off"):
+        raise ContractOverrideError(
+            "Kedro is told not to validate datasets: rows that break their contract would be stored.",
+            where="environment variable KEDRO_DATASET_VALIDATION",
+            example=os.environ["KEDRO_DATASET_VALIDATION"],
+            remedy="unset it: unset KEDRO_DATASET_VALIDATION",
+        )
 
 
 def refuse_exchanged_datasets(base: dict[str, Any], merged: dict[str, Any], *, environment: str) -> None:
@@ -97,20 +136,6 @@ def refuse_exchanged_datasets(base: dict[str, Any], merged: dict[str, Any], *, e
     )
 
 
-def _read_or_warn(contract_file: Path, use_case: str) -> Mapping[str, DatasetContract]:
-    """Return the governed datasets; none, and a warning, of a contract that cannot be read.
-
-    Such a use case cannot run: every stage of it reads the contract first, from that very file. The others can.
-    """
-    try:
-        return read_contract(contract_file, as_of=_ANY_DAY).datasets
-    except ContractError as error:
-        _LOGGER.warning(
-            "The contract of '%s' cannot be read, so it cannot run; other use cases can. %s", use_case, error
-        )
-        return {}
-
-
 def refuse_exchanged_guards(catalog: DataCatalog, use_case: str, contract_file: Path) -> None:
     """Refuse a catalogue in which something else stands where the contract or the production model is enforced.
 
@@ -128,7 +153,7 @@ def refuse_exchanged_guards(catalog: DataCatalog, use_case: str, contract_file: 
         dataset: Any = catalog.get(f"{use_case}.{name}")
         serves = getattr(dataset, "_registered_model_name", None) == use_case
         exchanged[f"{use_case}.{name}"] = type(dataset) is kind and serves
-    for short, store in _read_or_warn(contract_file, use_case).items():
+    for short, store in read_contract(contract_file, as_of=_ANY_DAY).datasets.items():
         spec = catalog.validator_specs.get(store.dataset)
         exchanged[f"{store.dataset}, validator"] = is_enforced(spec, contract_file, short)
     for name in (name for name, is_ours in exchanged.items() if not is_ours):

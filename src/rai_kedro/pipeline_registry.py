@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container
+from functools import partial
 from pathlib import Path
 
-from kedro.pipeline import Pipeline
+from kedro.pipeline import Pipeline, node
 
-from rai_kedro.contract.reading import entries_of, find_use_cases
+from rai_kedro.contract.reading import entries_of, find_fault, find_use_cases
+from rai_kedro.errors import RaiError
 from rai_kedro.files import project_folder
 from rai_kedro.pipelines import governance, ingestion, monitoring, simulation, training
 
@@ -33,6 +35,10 @@ def register_pipelines() -> dict[str, Pipeline]:
     pipelines: dict[str, Pipeline] = {}
     base = _project_path() / "conf" / "base"
     for use_case in find_use_cases(base):
+        if (fault := find_fault(base / use_case)) is not None:
+            refusal = Pipeline([node(partial(_refuse, fault), None, f"{use_case}.refusal", name=f"{use_case}.refusal")])
+            pipelines |= dict.fromkeys((use_case, *(f"{use_case}.{name}" for name in _STAGES)), refusal)
+            continue
         entries = entries_of(base / use_case / "catalog.yml")
         made = {name: create(entries) for name, create in _STAGES.items()}
         # A use case whose months are made elsewhere has neither simulation nor ingestion.
@@ -44,6 +50,11 @@ def register_pipelines() -> dict[str, Pipeline]:
     }
     pipelines["__default__"] = pipelines[DEFAULT_USE_CASE]
     return pipelines
+
+
+def _refuse(fault: RaiError) -> None:
+    """Stop who runs a use case that cannot be read; every other one runs."""
+    raise fault
 
 
 def _in_namespace(stage: Pipeline, use_case: str, name: str) -> Pipeline:

@@ -1,5 +1,6 @@
 """Kedro's project settings: how configuration is merged and which hooks run."""
 
+from rai_kedro.config_loader import ProjectConfigLoader
 from rai_kedro.context import GuardedContext
 from rai_kedro.hooks.carbon import CarbonHook
 from rai_kedro.hooks.environment import EnvironmentHook
@@ -14,6 +15,8 @@ HOOKS = (UseCaseLockHook(), EnvironmentHook(), RunTagsHook(), RunParametersHook(
 
 # kedro-viz would load pandas again at every run to keep statistics, and telemetry is off as shipped.
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-viz", "kedro-telemetry")
+
+CONFIG_LOADER_CLASS = ProjectConfigLoader
 
 CONFIG_LOADER_ARGS = {
     "base_env": "base",

@@ -73,3 +73,11 @@ def test_an_all_missing_nullable_column_passes_whatever_its_dtype(
 def test_not_a_table(features: DatasetContract) -> None:
     with pytest.raises(ContractViolation, match="not a table but list"):
         check_frame([1, 2], features)  # type: ignore[arg-type]
+
+
+def test_no_switch_of_a_library_weakens_a_check(
+    month: pd.DataFrame, features: DatasetContract, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PANDERA_VALIDATION_ENABLED", "False")
+    with pytest.raises(ContractViolation, match=r"spend: is outside \[0, 10000\], 1 row \(e.g. 999999"):
+        check_frame(month.assign(spend=[10.0, 999999.0, 1.0]), features)

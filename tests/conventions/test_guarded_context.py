@@ -14,6 +14,8 @@ from kedro.framework.session.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
 from rai_kedro.contract.environments import ContractOverrideError
+from rai_kedro.contract.reading import ContractError
+from rai_kedro.pipeline_registry import register_pipelines
 
 ROOT = Path(__file__).resolve().parents[2]
 EVIL = "evil/housing/catalog.yml"
@@ -131,3 +133,55 @@ def test_another_configuration_folder_cannot_exchange_one_either(project: Path) 
     )
     with pytest.raises(ContractOverrideError, match="puts something else"):
         open_catalog(project, conf_source=str(project / "other"))
+
+
+POLICIES = {
+    "another module to import from": {"housing": {"training": {"allowed_modules": ["sklearn.", "os"]}}},
+    "a wider limit": {"housing": {"fairness": {"tolerances": []}}},
+    "a lower level": {"housing": {"fairness": {"level": 0.6}}},
+    "other answers": {"hospital": {"fairness": {"questionnaire": []}}},
+    "another rate of false alarms": {"housing": {"monitoring": {"drift": {"family_wise_rate": 0.9}}}},
+    "a whole section by one word": {"housing.fairness": {"level": 0.6}},
+}
+
+
+@pytest.mark.parametrize("way", ["environment", "--params"])
+@pytest.mark.parametrize("parameters", POLICIES.values(), ids=POLICIES)
+def test_what_a_model_is_judged_by_is_read_from_base_alone(project: Path, parameters: dict[str, Any], way: str) -> None:
+    options: dict[str, Any] = {"runtime_params": parameters}
+    if way == "environment":
+        (project / "conf" / "local" / "parameters.yml").write_text(yaml.safe_dump(parameters), encoding="utf-8")
+        options = {}
+    with pytest.raises(ContractOverrideError, match="changes what a model is judged by"):
+        open_catalog(project, **options)
+
+
+def test_kedros_validation_may_not_be_switched_off(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEDRO_DATASET_VALIDATION", "off")
+    with pytest.raises(ContractOverrideError, match="rows that break their contract would be stored"):
+        open_catalog(project)
+
+
+BROKEN = {
+    "no YAML": ("catalog.yml", "other.feature_store: [unclosed"),
+    "an unknown word": ("catalog.yml", "other.feature_store: {metadata: {rai: {columns: {A: {type: colour}}}}}"),
+    "an alias bomb": (
+        "parameters.yml",
+        "a: &a [x,x,x,x,x,x,x,x,x,x]\n"
+        + "".join(f"{b}: &{b} [{', '.join([f'*{a}'] * 10)}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True)),
+    ),
+}
+
+
+@pytest.mark.parametrize(("file", "text"), BROKEN.values(), ids=BROKEN)
+def test_a_broken_use_case_stops_no_other_and_says_why(project: Path, file: str, text: str) -> None:
+    other = project / "conf" / "base" / "other"
+    shutil.copytree(project / "conf" / "base" / "housing", other)
+    for path in other.iterdir():
+        path.write_text(path.read_text(encoding="utf-8").replace("housing", "other"), encoding="utf-8")
+    (other / file).write_text(text, encoding="utf-8")
+
+    assert "housing.contract" in open_catalog(project)
+    refusal = register_pipelines()["other"]
+    with pytest.raises(ContractError, match=f"other/{file}"):
+        refusal.nodes[0].run({})

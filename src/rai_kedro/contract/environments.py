@@ -9,6 +9,15 @@ from rai_kedro.errors import RaiError
 
 # What an environment may say of a dataset: where it lies, how that is reached, and what tools show of it.
 _PLACES = frozenset({"filepath", "html_folder", "credentials", "fs_args", "metadata"})
+# What decides how strictly a model is judged, and what code may run: the same in every environment.
+_POLICY = (
+    "training.allowed_modules",
+    "training.interval_level",
+    "fairness",
+    "mitigation.tolerance",
+    "mitigation.chosen",
+    "monitoring.drift",
+)
 _MEMORY = "MemoryDataset"
 _IN_MEMORY = {"type": _MEMORY}
 
@@ -38,6 +47,43 @@ def compare_flags(base: Mapping[str, Any], merged: Mapping[str, Any], *, environ
             example=f"base says {before!r}, '{environment}' says {after!r}",
             remedy="take it out of the environment; a contract is changed in conf/base/<use_case>/catalog.yml only",
         )
+
+
+def compare_policies(base: Mapping[str, Any], merged: Mapping[str, Any], *, environment: str) -> None:
+    """Refuse merged parameters that judge by anything else than the base does, or let other code run.
+
+    Args:
+        base: Parameters of the base configuration, by use case.
+        merged: Parameters as merged for an environment and the run's own ``--params``.
+        environment: Name of the environment, for the error.
+
+    Raises:
+        ContractOverrideError: If a limit, a level, a false-alarm rate, the questionnaire or an allowed module differs.
+    """
+    differences = [
+        one
+        for use_case, parameters in base.items()
+        for path in _POLICY
+        for one in _differences(_at(parameters, path), _at(merged.get(use_case), path), (use_case, path))
+    ]
+    # 'housing.fairness' as one word would become the parameter of that name, whatever stands below 'housing'.
+    dotted = [key for key in merged if key not in base and key.partition(".")[0] in base]
+    differences += [(key, None, merged[key]) for key in dotted]
+    if differences:
+        path, before, after = differences[0]
+        raise ContractOverrideError(
+            f"The environment '{environment}' or a run's '--params' changes what a model is judged by.",
+            where=path,
+            how_many=f"{len(differences)} difference{'s' if len(differences) > 1 else ''}",
+            example=f"base says {before!r}, this run {after!r}",
+            remedy="take it out; limits, levels, answers and allowed modules are changed in conf/base/<use_case> only",
+        )
+
+
+def _at(parameters: Any, path: str) -> Any:
+    for key in path.split("."):
+        parameters = parameters.get(key) if isinstance(parameters, Mapping) else None
+    return parameters
 
 
 def without_places(catalog: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 from difflib import get_close_matches
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,26 @@ def find_use_cases(base: Path) -> list[str]:
     return sorted(path.parent.name for path in base.glob("*/catalog.yml"))
 
 
+def find_fault(folder: Path) -> RaiError | None:
+    """Return why a use case's folder of the base configuration cannot be read, or None.
+
+    Whoever works on another use case leaves this one out, and whoever asks for this one is told why it cannot run.
+    """
+    files = sorted(folder.glob("*.y*ml"))
+    return _find_fault(folder, tuple((file, file.stat().st_mtime_ns) for file in files))
+
+
+@lru_cache(maxsize=64)
+def _find_fault(folder: Path, files: tuple[tuple[Path, int], ...]) -> RaiError | None:
+    try:
+        for file, _ in files:
+            _read_yaml(file)
+        read_contract(folder / "catalog.yml", as_of=date.min)
+    except RaiError as fault:
+        return fault
+    return None
+
+
 def entries_of(path: Path) -> frozenset[str]:
     """Return the names in a use case's catalogue file, without the use case's prefix."""
     return frozenset(name.removeprefix(f"{path.parent.name}.") for name in _read_yaml(path))
@@ -126,12 +147,12 @@ def _read_yaml(path: Path) -> Mapping[str, Any]:
         content = read_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ContractError(
-            "The catalogue file of this use case does not exist.", where=str(path), remedy="restore the file"
+            "A file of this use case does not exist.", where=str(path), remedy="restore the file"
         ) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         raise ContractError(
-            "The catalogue file is not valid YAML.",
+            f"The file {path.name} is not valid YAML.",
             where=f"{path}, line {mark.line + 1}, column {mark.column + 1}" if mark else str(path),
             example=getattr(error, "problem", None) or str(error),
             remedy="mend that line (indentation, quotes, a key given twice) and run again",
