@@ -28,6 +28,8 @@ _DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 _SYMBOLS = ("circle-open", "diamond")
 _MODEL_SYMBOLS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "pentagon", "hexagon", "cross", "x")
 _PERCENT = ".0%"
+# Of the titles of two figures that stand beside each other, which would be cut off at full size.
+_HALF_WIDTH = 13
 _PERFORMANCE = "Performance; bars are intervals"
 # Above, a legend of four entries would run into the title of a narrow figure.
 _BELOW = {"y": -0.15, "yanchor": "top"}
@@ -166,7 +168,7 @@ def draw_shares(comparison: Plain, *, favourable: str) -> Figure:
             heights = [one[key] / one["rows"] if is_share else one[key] for one in outcomes]
             figure.add_trace(_draw_marks(outcomes, heights, name, symbol))
     figure.update_yaxes(rangemode="tozero", tickformat=_PERCENT if is_share else None)
-    figure.update_layout(barmode="group", legend=_BELOW)
+    figure.update_layout(barmode="group", legend=_BELOW, title_font_size=_HALF_WIDTH)
     what = "What share" if is_share else "Mean prediction"
     return place(figure, "outcomes", f"{what} of each group; bars are intervals")
 
@@ -184,7 +186,8 @@ def draw_numbers(comparison: Plain, *, favourable: str) -> Figure:
     outcomes = comparison["models"][0]["outcomes"]
     figure.add_trace(_draw_marks(outcomes, [one["observed"] for one in outcomes], "on record", "line-ew-open"))
     figure.update_yaxes(rangemode="tozero", title="rows of the test split")
-    return place(figure.update_layout(barmode="group", legend=_BELOW), "outcomes", "How many of each group")
+    figure.update_layout(barmode="group", legend=_BELOW, title_font_size=_HALF_WIDTH)
+    return place(figure, "outcomes", "How many of each group")
 
 
 def draw_trade_off(comparison: Plain) -> Figure:
