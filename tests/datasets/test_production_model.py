@@ -185,6 +185,9 @@ def test_references_are_looked_up_by_version_and_go_to_a_worker_process(
     assert references.exists()
     find = ForkingPickler.loads(ForkingPickler.dumps(references.load()))
     pd.testing.assert_frame_equal(find("1"), expected)
+    assert find.months_trained_on("1") == ()  # its tag does not say
+    MlflowClient().set_model_version_tag(name, "1", "rai.month", "2024-01")
+    assert find.months_trained_on("1") == ("2024-01",)
     train()
     with pytest.raises(NotApprovedError, match=r"Version 3 .* has no approval on record"):
         find("3")
