@@ -19,7 +19,7 @@ PUBLIC = {
         Estimate IntervalError combine_worst distribution_distances error_size_intervals
         largest_difference_of_error_sizes largest_difference_of_means largest_difference_of_proportions
         largest_distribution_distance make_interval mean_intervals part_level proportion_intervals proportion_limits
-        refuse_non_finite smallest_ratio_of_error_sizes smallest_ratio_of_means smallest_ratio_of_proportions
+        smallest_ratio_of_error_sizes smallest_ratio_of_means smallest_ratio_of_proportions
         standardised_rates stratified_difference_of_proportions
     """,
     "performance": """

@@ -83,17 +83,11 @@ def compare_rates(
     *,
     gaps: Literal["not_assessed", "counted"] = "not_assessed",
 ) -> list[Disparity]:
-    """Compare the rates of a metric over the groups.
+    """Compare the rates of a metric over the groups; of several rates the worst comparison counts.
 
-    Args:
-        metric: Canonical name.
-        rates: The rates of the metric; with several, the worst comparison counts.
-        setting: Groups and level.
-        left_out: Rows left out, by reason.
-        gaps: What it means that a group lacks a rate. ``not_assessed``: the metric is not assessed for that group;
-            ``counted``: it is only if the group can be compared nowhere, and rows without a counterpart are counted
-            as left out (score bins and strata, where empty cells are to be expected). With a reference the reference
-            group alone is a counterpart.
+    ``gaps`` says what it means that a group lacks a rate. ``not_assessed``: the metric is not assessed for that group;
+    ``counted``: it is only if the group can be compared nowhere, and rows without a counterpart are counted as left out
+    (score bins and strata, where empty cells are to be expected). With a reference that group alone is a counterpart.
 
     Returns:
         Difference and ratio; without a value where fewer than two groups can be compared.
@@ -128,13 +122,6 @@ def compare_rates(
 
 def report(metric: str, kind: DisparityKind, outcome: Comparison, beside: Beside, setting: Setting) -> Disparity:
     """Put a comparison into its final form.
-
-    Args:
-        metric: Canonical name.
-        kind: What it is expressed as.
-        outcome: The comparison.
-        beside: Figures of the groups, what was not assessed, and rows left out.
-        setting: Groups and level.
 
     Returns:
         The disparity; declared groups without rows are among what was not assessed.
@@ -184,10 +171,6 @@ def _lack(setting: Setting) -> str:
 def describe(rate: Rate, level: float) -> tuple[GroupFigure, ...]:
     """Give every group its figure, with an interval of its own at the stated level.
 
-    Args:
-        rate: The rate of each group.
-        level: Confidence level of each single interval.
-
     Returns:
         One figure per group, in the order of the groups; nothing is dropped.
     """
@@ -203,12 +186,6 @@ def describe(rate: Rate, level: float) -> tuple[GroupFigure, ...]:
 
 def compare(rate: Rate, kind: Kind, level: float, *, reference: str | None = None) -> Comparison:
     """Compare the groups in which the rate can be computed.
-
-    Args:
-        rate: The rate of each group.
-        kind: ``difference``: largest minus smallest; ``ratio``: smallest over largest.
-        level: Confidence level, holding for all pairs at once.
-        reference: Compare every other group with this one only; every pair if None.
 
     Returns:
         The comparison; without a value where fewer than two groups, or not the reference, can be compared.
@@ -226,13 +203,9 @@ def compare(rate: Rate, kind: Kind, level: float, *, reference: str | None = Non
 
 
 def worst(parts: Sequence[Comparison], kind: Kind, level: float) -> Comparison:
-    """Take the worst of several comparisons.
+    """Take the worst of several comparisons, each with its interval at ``part_level``.
 
-    Args:
-        parts: The comparisons, each with its interval at ``intervals.part_level``. One without a
-            value is unknown, not harmless: the end that would vouch for equal treatment is left open by it.
-        kind: ``difference``: the largest is the worst; ``ratio``: the smallest is.
-        level: Confidence level of the whole.
+    One without a value is unknown, not harmless: the end that would speak for equal treatment is left open by it.
 
     Returns:
         The worst known value, its pair, and the interval of the worst value: with an unknown part a ratio starts at

@@ -52,10 +52,6 @@ def assess_calibration(sums: ScoreCounts, setting: Setting) -> list[Disparity]:
 def assess_well_calibration(sums: ScoreCounts, setting: Setting) -> list[Disparity]:
     """Measure how far the scores of each group are from the share of favourable labels.
 
-    Args:
-        sums: Sums of the scores by group, outcome and bin.
-        setting: Groups and level.
-
     Returns:
         Difference: the largest |P(Y=1 | bin) - mean score in the bin| over groups and bins; ratio: the smallest of
         one of the two over the other. Every cell's interval holds at the Bonferroni level; labels with unequal
@@ -143,10 +139,6 @@ def assess_strata(counts: StratumCounts, setting: Setting) -> list[Disparity]:
 def assess_worst_stratum(counts: StratumCounts, setting: Setting) -> list[Disparity]:
     """Compare the selection rates within each stratum; the worst stratum counts.
 
-    Args:
-        counts: Counts by stratum and group.
-        setting: Groups and level.
-
     Returns:
         Difference and ratio. A stratum in which only one group has rows says nothing; its rows are counted.
     """
@@ -159,10 +151,6 @@ def assess_worst_stratum(counts: StratumCounts, setting: Setting) -> list[Dispar
 
 def assess_standardised(counts: StratumCounts, setting: Setting) -> list[Disparity]:
     """Compare selection rates that are standardised to the strata's shares of all rows, pair by pair.
-
-    Args:
-        counts: Counts by stratum and group.
-        setting: Groups and level.
 
     Returns:
         Difference and ratio of the sums over s of w_s P(prediction = 1 | s, group). Each pair is standardised to the
@@ -266,10 +254,6 @@ class _Table:
 
 def assess_distribution(counts: DistributionCounts, setting: Setting) -> list[Disparity]:
     """Measure the largest Kolmogorov-Smirnov and Wasserstein-1 distance between the predictions of two groups.
-
-    Args:
-        counts: Predictions on a grid.
-        setting: Groups and level.
 
     Returns:
         One disparity for each distance; the figure of a group is its distance to the rows of all other groups.

@@ -8,7 +8,6 @@ from .error_sizes import largest_difference_of_error_sizes as largest_difference
 from .error_sizes import smallest_ratio_of_error_sizes as smallest_ratio_of_error_sizes
 from .estimate import Estimate as Estimate
 from .estimate import make_interval as make_interval
-from .estimate import refuse_non_finite as refuse_non_finite
 from .means import largest_difference_of_means as largest_difference_of_means
 from .means import mean_intervals as mean_intervals
 from .means import smallest_ratio_of_means as smallest_ratio_of_means

@@ -79,10 +79,6 @@ def check_counts(**arrays: Any) -> list[Floats]:
 def tukey_tail(groups: int, level: float) -> float:
     """Return the one-sided normal tail of a pair at Tukey's critical value for the range of several groups.
 
-    Args:
-        groups: Number of groups compared, at least 2.
-        level: Simultaneous level.
-
     Returns:
         ``1 - Phi(q / sqrt(2))``, q being the ``level`` quantile of the range of independent standard normals.
     """
@@ -98,11 +94,6 @@ def tukey_tail(groups: int, level: float) -> float:
 
 def critical(groups: int, level: float, reference: int | None = None) -> Critical:
     """Return the tails at which pairs are taken, so that the extreme over them is covered at ``level``.
-
-    Args:
-        groups: Number of groups.
-        level: Confidence level.
-        reference: Position of the group that the others are held against; None for every pair.
 
     Returns:
         Tukey's tail for the lower limit (with a reference, the larger of it and Šidák's (1967) for groups - 1 pairs).

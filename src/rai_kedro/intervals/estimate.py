@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import math
 
-from rai_kedro.errors import RaiError
 from rai_kedro.typed import Typed
-
-
-class EstimateError(RaiError):
-    """A figure that is neither a finite number nor None."""
 
 
 class Estimate(Typed):
@@ -45,23 +40,3 @@ def make_interval(lower: float | None, upper: float | None, how: str, note: str 
     """Return an interval without its figure; an end that is not finite is none."""
     low, high = (None if end is None or not math.isfinite(end) else float(end) for end in (lower, upper))
     return Estimate(lower=low, upper=high, how=how, note=note)
-
-
-def refuse_non_finite(owner: str, **numbers: float | None) -> None:
-    """Refuse NaN and infinity, for which JSON has no word.
-
-    Args:
-        owner: What carries the numbers, for the message.
-        **numbers: Numbers by name.
-
-    Raises:
-        EstimateError: One of them is neither finite nor None.
-    """
-    for name, number in numbers.items():
-        if number is not None and not math.isfinite(number):
-            raise EstimateError(
-                f"{owner} carries a number that is not finite.",
-                where=name,
-                example=str(number),
-                remedy="give None where a figure is not defined, and say why in its note",
-            )
