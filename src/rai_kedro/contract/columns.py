@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 from types import MappingProxyType
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, StrictBool, field_serializer, field_validator, model_validator
 
 from rai_kedro.typed import Typed
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ColumnType = Literal["float", "integer", "boolean", "category", "text", "date"]
 Use = Literal["model", "audit", "mitigation", "forbidden"]
@@ -185,3 +188,16 @@ class Contract(_Stripped):
     source: Text
     as_of: date
     datasets: dict[str, DatasetContract]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row a column: dataset, name, and what the contract says of it."""
+        import pandas as pd
+
+        stores = self.datasets.items()
+        return pd.DataFrame(
+            [{"dataset": name, **dict(one)} for name, store in stores for one in store.columns.values()]
+        )
+
+    def _repr_html_(self) -> str:
+        shown = self.to_frame()[["dataset", "name", "type", "flags", "use", "risk", "description"]]
+        return shown.fillna("").to_html(index=False)

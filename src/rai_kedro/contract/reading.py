@@ -7,7 +7,7 @@ says of a column can therefore never reach the lanes, whatever its merge strateg
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import UTC, date, datetime
 from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
@@ -67,6 +67,11 @@ def read_contract(path: str | Path, *, as_of: date) -> Contract:
         for name, block in blocks.items()
     }
     return Contract(use_case=use_case, source=f"{use_case}/{path.name}", as_of=as_of, datasets=datasets)
+
+
+def read(path: str | Path, *, as_of: date | None = None) -> Contract:
+    """Read a contract as :func:`read_contract` does; justifications are judged by today (UTC) unless told otherwise."""
+    return read_contract(path, as_of=as_of or datetime.now(UTC).date())
 
 
 def find_use_cases(base: Path) -> list[str]:
