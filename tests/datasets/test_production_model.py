@@ -197,3 +197,9 @@ def test_no_references_can_be_saved(dataset: ProductionModelDataset, name: str) 
     references = ReferencesDataset(registered_model_name=name, filepath=str(dataset._filepath))
     with pytest.raises(DatasetError, match="training stores them"):
         references.save("anything")  # type: ignore[arg-type]
+
+
+def test_references_know_what_monitoring_asks_of_them(tmp_path: Path) -> None:
+    references = ReferencesDataset(registered_model_name="housing", filepath=str(tmp_path / "housing.jsonl")).load()
+    assert callable(references)
+    assert callable(references.months_trained_on)
