@@ -36,11 +36,9 @@ from coverage_cells import (
 )
 from coverage_metrics import PARTS, individual_cells
 from coverage_selection import print_selection, simulate_selection
+from rai_kedro.fairness import Gate, GroupCounts, Grouping
 from rai_kedro.fairness.comparison import Setting, compare_rates
-from rai_kedro.fairness.grouping import Grouping
 from rai_kedro.fairness.rates import selection_rate
-from rai_kedro.fairness.tables import GroupCounts
-from rai_kedro.fairness.verdicts import Gate
 from rai_kedro.intervals import distribution_distances, error_sizes, largest_distribution_distance, means, proportions
 from rai_kedro.intervals.critical import critical, pair_mask
 

@@ -15,16 +15,8 @@ from scipy import stats
 
 from coverage_cells import GAPS, LEVEL, ROWS, SEED, Cell, Effort, held, sizes
 from rai_kedro.fairness import individual
-from rai_kedro.intervals import means, proportions
-from rai_kedro.intervals.critical import (
-    critical,
-    hybrid_difference,
-    hybrid_ratio,
-    largest,
-    pair_mask,
-    part_level,
-    smallest,
-)
+from rai_kedro.intervals import means, part_level, proportions
+from rai_kedro.intervals.critical import critical, hybrid_difference, hybrid_ratio, largest, pair_mask, smallest
 
 Bounds = tuple[np.ndarray, np.ndarray]
 GROUPS = (2, 3, 6)

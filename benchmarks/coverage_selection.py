@@ -14,8 +14,7 @@ import numpy as np
 from scipy import special
 
 from coverage_cells import LEVEL, SEED, TOLERANCE
-from rai_kedro.intervals import proportions
-from rai_kedro.intervals.critical import part_level
+from rai_kedro.intervals import part_level, proportions
 
 ROWS_PER_GROUP, GAP = 2_000, 0.102
 RATES = np.array([0.3, 0.35, 0.3 + GAP])

@@ -45,8 +45,8 @@ def read_data(path: Path, types: str) -> Any:
 
 def assess(frame: Any, kind: str) -> list[float]:
     """Assess predictions with this project; return the value of each metric."""
-    from rai_kedro.fairness.assessment import FairnessSpec, examine_classification, examine_regression
-    from rai_kedro.fairness.grouping import GroupingSpec
+    from rai_kedro.fairness import GroupingSpec, examine_classification, examine_regression
+    from rai_kedro.fairness.assessment import FairnessSpec
 
     grouping = (GroupingSpec(columns=("group",)),)
     audit = frame[["group"]]

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from rai_kedro.intervals.estimate import Estimate
+from rai_kedro.intervals import Estimate
 from rai_kedro.words import (
     describe_validity,
     escape_html,

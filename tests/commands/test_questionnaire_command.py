@@ -24,7 +24,7 @@ from rai_kedro.commands.errors import explain
 from rai_kedro.commands.questionnaire import run_questionnaire
 from rai_kedro.pipelines.training.parameters import FairnessParameters
 from rai_kedro.questionnaire import check_consistency
-from rai_kedro.release.record import read_evidence
+from rai_kedro.release import read_evidence
 from rai_kedro.settings import CONFIG_LOADER_ARGS
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -17,9 +17,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.neighbors import KNeighborsRegressor
 
 from rai_kedro.datasets.candidate_model import CandidateModelDataset, ModelDatasetError
-from rai_kedro.release.candidate import Candidate
-from rai_kedro.release.model_files import ModelRefusedError
-from rai_kedro.release.versions import ReleaseError, find_aliases
+from rai_kedro.release import Candidate, ModelRefusedError, ReleaseError, find_aliases
 
 
 @pytest.fixture(scope="module", autouse=True)

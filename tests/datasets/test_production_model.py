@@ -21,11 +21,15 @@ from sklearn.ensemble import RandomForestRegressor
 
 from rai_kedro.datasets.production_model import ProductionModelDataset, ReferencesDataset
 from rai_kedro.errors import RaiError
-from rai_kedro.release.candidate import Candidate, register_candidate
-from rai_kedro.release.card import attach_card
-from rai_kedro.release.production import ProductionModel
-from rai_kedro.release.review import ReviewRequest, approve
-from rai_kedro.release.versions import NotApprovedError
+from rai_kedro.release import (
+    Candidate,
+    NotApprovedError,
+    ProductionModel,
+    ReviewRequest,
+    approve,
+    attach_card,
+    register_candidate,
+)
 
 FEATURES = ["RM", "AGE"]
 

@@ -550,7 +550,7 @@ def test_one_class_in_the_test_rows_is_measured_as_far_as_it_goes(train: Callabl
     held_out: list[int] = []
 
     def find(frame: pd.DataFrame) -> pd.DataFrame:
-        from rai_kedro.modelling.split import split_rows
+        from rai_kedro.modelling import split_rows
 
         split = split_rows(frame[["income"]], frame["repaid"], test_size=0.5, random_state=0)
         held_out.extend(split.target_test.index)

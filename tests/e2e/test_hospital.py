@@ -11,8 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from rai_kedro.mitigation.compared import Comparison
-from rai_kedro.mitigation.methods import METHODS
+from rai_kedro.mitigation import METHODS, Comparison
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 

@@ -11,7 +11,7 @@ from rai_kedro.fairness.assessment import FairnessSpec
 from rai_kedro.fairness.comparison import Comparison, worst
 from rai_kedro.fairness.estimates import Disparity
 from rai_kedro.fairness.verdicts import judge
-from rai_kedro.intervals.estimate import make_interval
+from rai_kedro.intervals import make_interval
 
 from .conftest import assess_classification
 

@@ -9,12 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rai_kedro.fairness import rates
+from rai_kedro.fairness import METRICS, GroupCounts, Grouping, rates
 from rai_kedro.fairness.comparison import Setting, compare_rates
-from rai_kedro.fairness.grouping import Grouping
-from rai_kedro.fairness.metrics import METRICS
 from rai_kedro.fairness.own_comparisons import assess_standardised, assess_well_calibration, assess_worst_stratum
-from rai_kedro.fairness.tables import GroupCounts, ScoreCounts, StratumCounts
+from rai_kedro.fairness.tables import ScoreCounts, StratumCounts
 from rai_kedro.intervals import largest_difference_of_means, largest_difference_of_proportions, means, proportions
 from rai_kedro.intervals.critical import part_level
 

@@ -21,12 +21,10 @@ from rai_kedro.mitigation.methods import applicable
 from rai_kedro.mitigation.reductions import ExponentiatedGradientModel, GridSearchModel
 from rai_kedro.mitigation.sampling import Resampling, Reweighing
 from rai_kedro.mitigation.thresholds import ThresholdOptimisation
-from rai_kedro.modelling.balanced import BalancedEstimator
-from rai_kedro.modelling.preparation import PreparationParameters, balance_rows
-from rai_kedro.modelling.split import ModelSplit
+from rai_kedro.modelling import BalancedEstimator, ModelSplit, PreparationParameters, balance_rows
 from rai_kedro.pipelines.training.fitting import build_configured, choose_fitting_rows
 from rai_kedro.pipelines.training.parameters import TrainingParameters
-from rai_kedro.release.model_files import require_storable
+from rai_kedro.release import require_storable
 
 CATALOG = Path(__file__).resolve().parents[2] / "conf" / "base" / "hospital" / "catalog.yml"
 CONTRACT = read_contract(CATALOG, as_of=date(2026, 11, 1))

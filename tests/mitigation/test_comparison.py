@@ -14,9 +14,8 @@ from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
 from rai_kedro.demo import HospitalParameters, simulate_visits
-from rai_kedro.fairness.assessment import Assessment, FairnessSpec, examine_classification
-from rai_kedro.fairness.estimates import Disparity
-from rai_kedro.fairness.grouping import GroupingSpec
+from rai_kedro.fairness import Assessment, Disparity, GroupingSpec, examine_classification
+from rai_kedro.fairness.assessment import FairnessSpec
 from rai_kedro.mitigation.choosing import choose_model, mark_frontier
 from rai_kedro.mitigation.compared import Comparator, ComparedModel, Comparison
 from rai_kedro.mitigation.comparing import ComparisonRequest, ConfiguredMethod, check_comparison, compare_methods
@@ -24,8 +23,8 @@ from rai_kedro.mitigation.evaluation import hold_against_need
 from rai_kedro.mitigation.fitting import Rows
 from rai_kedro.mitigation.paired import Gain
 from rai_kedro.mitigation.sensitive import MitigationError
-from rai_kedro.modelling.preparation import PreparationParameters, build_model, build_preparation
-from rai_kedro.performance.figure import Figure
+from rai_kedro.modelling import PreparationParameters, build_model, build_preparation
+from rai_kedro.performance import Figure
 
 SPEC = FairnessSpec(
     groupings=(GroupingSpec(columns=("race",), reference="White"),), metrics=("statistical_parity", "equal_opportunity")

@@ -13,7 +13,7 @@ from sklearn.svm import LinearSVC
 from rai_kedro.mitigation.methods import METHODS, applicable, build_mitigated, load_builder
 from rai_kedro.mitigation.sensitive import MitigationError
 from rai_kedro.mitigation.wrapping import Parameters
-from rai_kedro.release.model_files import trusted_types
+from rai_kedro.release import trusted_types
 
 from .test_estimator_conventions import CASES
 from .test_reductions import CASES as REDUCTIONS

@@ -7,8 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from rai_kedro.fairness.grouping import GroupingSpec, make_groups
-from rai_kedro.fairness.request import FairnessSpec
+from rai_kedro.fairness import FairnessSpec, GroupingSpec, make_groups
 from rai_kedro.mitigation.comparing import ComparisonRequest, ConfiguredMethod, compare_methods
 from rai_kedro.mitigation.fitting import Rows, resolve_cuts
 from rai_kedro.mitigation.sensitive import MitigationError

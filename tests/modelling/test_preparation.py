@@ -21,7 +21,7 @@ from rai_kedro.modelling.preparation import (
     build_preparation,
     choose_training_rows,
 )
-from rai_kedro.release.model_files import trusted_types
+from rai_kedro.release import trusted_types
 
 COLUMNS = {"pulse": "float", "pressure": "float", "history": "integer", "day": "date", "mode": "category"}
 METHODS = ("complete_cases", "chained_equations", "forest")

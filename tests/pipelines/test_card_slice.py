@@ -13,7 +13,7 @@ from kedro.io import DataCatalog
 from sklearn.dummy import DummyRegressor
 
 from rai_kedro.contract.columns import Contract
-from rai_kedro.mitigation.compared import Uncompared
+from rai_kedro.mitigation import Uncompared
 from rai_kedro.pipelines.training import nodes, reporting_nodes
 from rai_kedro.pipelines.training.card import record_questionnaire
 from rai_kedro.pipelines.training.mitigation_nodes import record_comparison
@@ -25,8 +25,7 @@ from rai_kedro.pipelines.training.parameters import (
 )
 from rai_kedro.pipelines.training.settings import Settings
 from rai_kedro.questionnaire import follow, load_tree
-from rai_kedro.report.card import CardWithFigures
-from rai_kedro.report.model_card import card_from_json, render_html, render_json
+from rai_kedro.report import CardWithFigures, card_from_json, render_html, render_json
 
 ANSWERS = {"individual_or_group": "no", "task": "two_outcomes", "standard": "yes"}
 

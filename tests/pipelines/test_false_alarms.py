@@ -16,7 +16,7 @@ from scipy import stats
 from rai_kedro.contract.columns import Contract
 from rai_kedro.demo import SimulationParameters
 from rai_kedro.frames import Store
-from rai_kedro.mitigation.compared import Uncompared
+from rai_kedro.mitigation import Uncompared
 from rai_kedro.monitoring import DriftParameters, check_samples, detect_drift, plan_tests
 from rai_kedro.pipelines.monitoring import nodes as monitoring
 from rai_kedro.pipelines.monitoring.plan import MonitoringParameters
@@ -30,8 +30,7 @@ from rai_kedro.pipelines.training.parameters import (
     TrainingParameters,
 )
 from rai_kedro.pipelines.training.settings import check_settings
-from rai_kedro.release.decisions import Review
-from rai_kedro.release.production import ProductionModel
+from rai_kedro.release import ProductionModel, Review
 
 pytestmark = pytest.mark.slow
 

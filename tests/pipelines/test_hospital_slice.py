@@ -11,9 +11,8 @@ import yaml
 
 from rai_kedro.contract.reading import read_contract
 from rai_kedro.demo import HospitalParameters
-from rai_kedro.fairness.assessment import Assessment
-from rai_kedro.fairness.verdicts import EXIT_CODES, GateDecision
-from rai_kedro.mitigation.compared import Uncompared
+from rai_kedro.fairness import EXIT_CODES, Assessment, GateDecision
+from rai_kedro.mitigation import Uncompared
 from rai_kedro.pipelines.simulation.nodes import simulate_hospital
 from rai_kedro.pipelines.training import nodes
 from rai_kedro.pipelines.training.parameters import (

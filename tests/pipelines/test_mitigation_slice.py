@@ -19,14 +19,13 @@ from rai_kedro.contract.columns import Contract
 from rai_kedro.contract.lanes import LaneError
 from rai_kedro.contract.reading import read_contract
 from rai_kedro.datasets.month_store import MonthStore
-from rai_kedro.mitigation.compared import Comparison, Uncompared
-from rai_kedro.mitigation.sensitive import MitigationError
+from rai_kedro.mitigation import Comparison, MitigationError, Uncompared
 from rai_kedro.pipeline_registry import register_pipelines
 from rai_kedro.pipelines.monitoring.nodes import score_months
 from rai_kedro.pipelines.monitoring.plan import MonitoringParameters, Problem
 from rai_kedro.pipelines.monitoring.reading import MonthReader
 from rai_kedro.pipelines.training.parameters import FairnessParameters, TrainingParameters
-from rai_kedro.release.production import ProductionModel
+from rai_kedro.release import ProductionModel
 
 NEEDS_LSTAT = {"methods": [{"method": "correlation_removal"}], "chosen": "correlation_removal"}
 

@@ -12,8 +12,8 @@ from kedro.runner import ParallelRunner, SequentialRunner, ThreadRunner
 from kedro_datasets.pickle import PickleDataset
 
 from rai_kedro.contract.lanes import LaneError
-from rai_kedro.fairness.assessment import FairnessSpec, examine_classification
-from rai_kedro.fairness.grouping import GroupingSpec
+from rai_kedro.fairness import GroupingSpec, examine_classification
+from rai_kedro.fairness.assessment import FairnessSpec
 from rai_kedro.pipeline_registry import register_pipelines
 
 MODEL_COLUMNS = ["CRIM", "ZN", "INDUS", "NOX", "RM", "AGE", "DIS", "TAX", "PTRATIO"]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from rai_kedro.fairness.metrics import METRICS
+from rai_kedro.fairness import METRICS
 from rai_kedro.questionnaire.mapping import (
     MappingError,
     ModelAtHand,

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rai_kedro.fairness.metrics import METRICS
+from rai_kedro.fairness import METRICS
 from rai_kedro.questionnaire import (
     AnswersError,
     Outcome,

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from rai_kedro.fairness.metrics import METRICS
+from rai_kedro.fairness import METRICS
 from rai_kedro.questionnaire.answers import follow, read_answers
 from rai_kedro.questionnaire.mapping import load_mapping
 from rai_kedro.questionnaire.tree import QuestionnaireError, Tree, find_faults, list_paths, load_tree, read_tree

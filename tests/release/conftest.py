@@ -21,9 +21,8 @@ from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from rai_kedro.fairness.assessment import Assessment, FairnessSpec, examine_regression
-from rai_kedro.fairness.grouping import GroupingSpec
-from rai_kedro.fairness.verdicts import Gate, GateDecision, Tolerance
+from rai_kedro.fairness import Assessment, Gate, GateDecision, GroupingSpec, Tolerance, examine_regression
+from rai_kedro.fairness.assessment import FairnessSpec
 from rai_kedro.release.candidate import Candidate, register_candidate
 from rai_kedro.release.card import attach_card
 from rai_kedro.release.gate import ASSESSMENT_FILE, GATE_FILE

@@ -15,8 +15,7 @@ from kedro.pipeline import Pipeline, node
 from mlflow import MlflowClient
 
 from rai_kedro.commands.demo import request_approval
-from rai_kedro.fairness.estimates import Disparity
-from rai_kedro.fairness.verdicts import Gate, GateDecision, Tolerance
+from rai_kedro.fairness import Disparity, Gate, GateDecision, Tolerance
 from rai_kedro.hooks.summary import describe_run
 from rai_kedro.release import gate as registry_gate
 from rai_kedro.release.decisions import Review, describe_gate, is_covered

@@ -53,10 +53,9 @@ from sklearn.preprocessing import (
 )
 from sklearn.tree import DecisionTreeRegressor
 
+from rai_kedro.mitigation import METHODS, build_mitigated
 from rai_kedro.mitigation.alignment import GroupAlignment
-from rai_kedro.mitigation.methods import METHODS, build_mitigated
-from rai_kedro.modelling.balanced import BalancedEstimator
-from rai_kedro.modelling.preparation import PreparationParameters, build_model, build_preparation
+from rai_kedro.modelling import BalancedEstimator, PreparationParameters, build_model, build_preparation
 from rai_kedro.release.model_files import (
     MODEL_FILE,
     ModelRefusedError,

@@ -12,10 +12,9 @@ import pytest
 from pydantic import BaseModel
 
 from rai_kedro.contract.columns import GovernedColumn
-from rai_kedro.fairness.assessment import FairnessSpec, examine_classification
-from rai_kedro.fairness.grouping import GroupingSpec
-from rai_kedro.fairness.verdicts import Gate, Tolerance
-from rai_kedro.performance.figure import Figure
+from rai_kedro.fairness import Gate, GroupingSpec, Tolerance, examine_classification
+from rai_kedro.fairness.assessment import FairnessSpec
+from rai_kedro.performance import Figure
 from rai_kedro.questionnaire import Finding, Step
 from rai_kedro.report.card import (
     CarbonFigure,

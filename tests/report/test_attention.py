@@ -5,11 +5,11 @@ import subprocess
 from pathlib import Path
 
 from rai_kedro.contract.columns import GovernedColumn
-from rai_kedro.fairness.verdicts import GateDecision
+from rai_kedro.fairness import GateDecision
 from rai_kedro.hooks.run_tags import _commit
-from rai_kedro.performance.figure import Figure
+from rai_kedro.performance import Figure
 from rai_kedro.questionnaire import Finding
-from rai_kedro.release.versions import GIT_COMMIT_TAG
+from rai_kedro.release import GIT_COMMIT_TAG
 from rai_kedro.report.attention import AttentionThresholds, list_attention
 from rai_kedro.report.card import CarbonFigure, ModelCard, Uses
 from rai_kedro.report.mitigation_section import read_comparison

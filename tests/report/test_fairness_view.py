@@ -6,9 +6,16 @@ from typing import get_args
 
 import pytest
 
-from rai_kedro.fairness.estimates import Disparity, DisparityKind, GroupFigure
-from rai_kedro.fairness.metrics import METRICS
-from rai_kedro.fairness.verdicts import GateDecision, GateOutcome, VerdictOutcome, judge
+from rai_kedro.fairness import (
+    METRICS,
+    Disparity,
+    DisparityKind,
+    GateDecision,
+    GateOutcome,
+    GroupFigure,
+    VerdictOutcome,
+    judge,
+)
 from rai_kedro.report.card import FairnessRecord, ModelCard
 from rai_kedro.report.fairness_view import (
     describe_gate,

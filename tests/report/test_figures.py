@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from rai_kedro.fairness.assessment import Assessment
+from rai_kedro.fairness import Assessment
 from rai_kedro.report.card import ModelCard
 from rai_kedro.report.figures import MAX_POINTS, draw_groups, draw_predictions, draw_residuals
 

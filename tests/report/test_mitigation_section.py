@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from rai_kedro.intervals.estimate import Estimate
+from rai_kedro.intervals import Estimate
 from rai_kedro.questionnaire import Finding, ModelAtHand, follow, load_tree, recommend
 from rai_kedro.report.card import ModelCard, QuestionnaireRecord
 from rai_kedro.report.mitigation_section import MitigationRecord, read_comparison

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 from pydantic import ValidationError
 
-from rai_kedro.performance.figure import Figure
+from rai_kedro.performance import Figure
 from rai_kedro.report.card import CANDIDATE_STATUS, CarbonFigure, Identity, ModelCard, ModelCardError
 from rai_kedro.report.mitigation_section import MitigationRecord
 from rai_kedro.report.model_card import (

@@ -56,7 +56,7 @@ def _foresee_of_store(error: BaseException) -> RaiError | None:
     if is_server_lost(error):
         return RaiError("The MLflow server stopped answering.", example=_shorten(error), remedy=_SERVER_LOST)
     if isinstance(error, sqlite3.Error):
-        from rai_kedro.release.store import explain_sqlite
+        from rai_kedro.release import explain_sqlite
 
         return explain_sqlite(error)
     if isinstance(error, OSError) and error.errno in _NO_ROOM:

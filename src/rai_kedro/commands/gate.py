@@ -10,8 +10,8 @@ import click
 
 from rai_kedro.commands.errors import explain
 from rai_kedro.commands.project import open_catalog
-from rai_kedro.fairness.verdicts import EXIT_CODES, GateDecision
-from rai_kedro.release.gate import describe_verdict, judge_stored
+from rai_kedro.fairness import EXIT_CODES, GateDecision
+from rai_kedro.release import describe_verdict, judge_stored
 from rai_kedro.words import in_words
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def _name_version(catalog: DataCatalog, use_case: str) -> str:
     """Say which version the decision on disk is about: it is the newest training's, which may have ended too early."""
     from mlflow import MlflowClient
 
-    from rai_kedro.release.versions import CANDIDATE, GATE_DIGEST_TAG, find_aliases, find_version
+    from rai_kedro.release import CANDIDATE, GATE_DIGEST_TAG, find_aliases, find_version
 
     client = MlflowClient()
     number = find_aliases(client, use_case).get(CANDIDATE)

@@ -18,7 +18,7 @@ import click
 import yaml
 
 from rai_kedro.commands.project import require_use_case
-from rai_kedro.fairness.metrics import METRICS
+from rai_kedro.fairness import METRICS
 from rai_kedro.files import project_folder, write_text
 from rai_kedro.questionnaire import (
     ModelAtHand,
@@ -96,8 +96,8 @@ def describe_configured(parameters: Any, catalog_file: Path) -> ModelAtHand:
         The model at hand; None wherever the parameters say nothing yet.
     """
     from rai_kedro.contract.reading import read_contract
-    from rai_kedro.mitigation.methods import describe_model
-    from rai_kedro.modelling.estimator import EstimatorConfig, build_estimator
+    from rai_kedro.mitigation import describe_model
+    from rai_kedro.modelling import EstimatorConfig, build_estimator
 
     contract = read_contract(catalog_file, as_of=datetime.now(UTC).date())
     training, estimator = parameters.get("training") or {}, None
@@ -173,7 +173,7 @@ def _write_if_confirmed(
     if not (yes or _confirm(shown, interactive=answers is None)):
         click.echo("Nothing was written.")
         return False
-    from rai_kedro.release.record import append_evidence, read_evidence
+    from rai_kedro.release import append_evidence, read_evidence
 
     evidence = _find_evidence(project, result.use_case, env)
     # First it is made sure that the evidence can be added to.

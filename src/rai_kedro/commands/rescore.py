@@ -23,7 +23,7 @@ def score_again(use_case: str, env: str | None, month: str, reason: str) -> None
     Raises:
         RaiError: The month was never scored; or whatever the monitoring raises.
     """
-    from rai_kedro.release.record import append_evidence
+    from rai_kedro.release import append_evidence
 
     with open_catalog(use_case, env) as catalog, locked(lock_path(catalog, use_case)):
         stores: dict[str, Any] = {name: catalog[f"{use_case}.{name}"] for name in ("drift_store", "prediction_store")}

@@ -24,8 +24,7 @@ def read_status(use_case: str, env: str | None) -> dict[str, Any]:
     """Gather what there is to know, as JSON-able values."""
     from mlflow import MlflowClient
 
-    from rai_kedro.release.gate import read_gate
-    from rai_kedro.release.versions import list_versions
+    from rai_kedro.release import list_versions, read_gate
 
     with open_catalog(use_case, env) as catalog:
         client = MlflowClient()

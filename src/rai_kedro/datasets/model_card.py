@@ -16,7 +16,7 @@ from rai_kedro.words import escape_markdown
 if TYPE_CHECKING:
     from kedro_datasets._typing import JSONPreview
 
-    from rai_kedro.report.card import CardWithFigures
+    from rai_kedro.report import CardWithFigures
 
 
 class ModelCardDataset(AbstractDataset["CardWithFigures", str]):
@@ -51,7 +51,7 @@ class ModelCardDataset(AbstractDataset["CardWithFigures", str]):
         Raises:
             ModelDatasetError: If the version has a card, in MLflow or (decided upon) on disk; nothing is written.
         """
-        from rai_kedro.report.model_card import render_html, render_json, render_markdown
+        from rai_kedro.report import render_html, render_json, render_markdown
 
         try:
             require_no_card(self._registered_model_name, data.card.identity.version, self._filepath)

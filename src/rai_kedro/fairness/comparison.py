@@ -13,6 +13,7 @@ from rai_kedro.fairness.estimates import Disparity, DisparityKind, GroupFigure
 from rai_kedro.fairness.grouping import Grouping
 from rai_kedro.fairness.rates import Rate
 from rai_kedro.fairness.tables import Figures
+from rai_kedro.intervals import Estimate, make_interval, proportion_limits
 from rai_kedro.intervals.critical import (
     critical,
     hybrid_difference,
@@ -21,8 +22,6 @@ from rai_kedro.intervals.critical import (
     pair_mask,
     smallest,
 )
-from rai_kedro.intervals.estimate import Estimate, make_interval
-from rai_kedro.intervals.proportions import proportion_limits
 
 Kind: TypeAlias = Literal["difference", "ratio"]
 

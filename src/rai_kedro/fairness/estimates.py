@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 from pydantic import Field
 
-from rai_kedro.intervals.estimate import Estimate
+from rai_kedro.intervals import Estimate
 from rai_kedro.words import format_interval
 
 DisparityKind: TypeAlias = Literal["difference", "ratio", "kolmogorov_smirnov", "wasserstein"]

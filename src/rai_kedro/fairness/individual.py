@@ -18,7 +18,7 @@ from pydantic import Field, field_validator
 from rai_kedro.errors import RaiError
 from rai_kedro.fairness.estimates import Disparity, DisparityKind, GroupFigure
 from rai_kedro.fairness.tables import Figures
-from rai_kedro.intervals.estimate import make_interval
+from rai_kedro.intervals import make_interval
 from rai_kedro.typed import Typed
 
 ALL = "all rows"

@@ -26,9 +26,9 @@ from rai_kedro.fairness.comparison import (
 from rai_kedro.fairness.estimates import Disparity, GroupFigure
 from rai_kedro.fairness.rates import outcome_rates_by_score, selection_rate
 from rai_kedro.fairness.tables import Counts, DistributionCounts, Figures, GroupCounts, ScoreCounts, StratumCounts
+from rai_kedro.intervals import Estimate, distribution_distances, make_interval
 from rai_kedro.intervals.critical import pair_mask, ratio_of_pairs, smallest
-from rai_kedro.intervals.distances import Distance, distribution_distances
-from rai_kedro.intervals.estimate import Estimate, make_interval
+from rai_kedro.intervals.distances import Distance
 from rai_kedro.intervals.proportions import STRATIFIED_LIMITS as LIMITS
 from rai_kedro.intervals.proportions import shared_pairs, standardised_limits
 

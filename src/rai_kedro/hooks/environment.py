@@ -53,7 +53,7 @@ class EnvironmentHook:
         self._follow_project()
 
     def _follow_project(self) -> None:
-        from rai_kedro.release.store import follow_project
+        from rai_kedro.release import follow_project
 
         moved = follow_project(self._database, self._project) if self._database else None
         if moved:

@@ -9,7 +9,7 @@ from typing import Any
 from kedro.framework.hooks import hook_impl
 from kedro.pipeline import Pipeline
 
-from rai_kedro.release.versions import GIT_COMMIT_TAG
+from rai_kedro.release import GIT_COMMIT_TAG
 from rai_kedro.words import UNCOMMITTED
 
 _STAGES = ("simulation", "ingestion", "governance", "training", "monitoring")
@@ -23,7 +23,7 @@ class RunTagsHook:
         """Tag the run that kedro-mlflow has just opened."""
         import mlflow
 
-        from rai_kedro.release.store import PROCESS_TAG, close_killed_runs, name_process
+        from rai_kedro.release import PROCESS_TAG, close_killed_runs, name_process
 
         run = mlflow.active_run()
         if run is None:
@@ -54,7 +54,7 @@ class RunTagsHook:
     def on_pipeline_error(self, error: Exception) -> None:
         """Forget the run; where MLflow's server is gone, let nobody wait for it again."""
         from rai_kedro.commands.errors import is_server_lost
-        from rai_kedro.release.store import give_up_on_server
+        from rai_kedro.release import give_up_on_server
 
         os.environ.pop("MLFLOW_RUN_ID", None)
         if is_server_lost(error):

@@ -47,8 +47,7 @@ def _describe_governance(use_case: str, catalog: DataCatalog, name: str) -> list
 def _describe_candidate(use_case: str, catalog: DataCatalog, name: str) -> list[str]:
     from mlflow import MlflowClient
 
-    from rai_kedro.release.decisions import PASSED, approve_command
-    from rai_kedro.release.gate import count_verdicts, judge_gate
+    from rai_kedro.release import PASSED, approve_command, count_verdicts, judge_gate
 
     version = catalog.load(name)
     client = MlflowClient()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rai_kedro.fairness.metrics import METRICS
+from rai_kedro.fairness import METRICS
 from rai_kedro.mitigation.compared import UNMITIGATED, Comparator, ComparedModel
 from rai_kedro.mitigation.sensitive import MitigationError
 

@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from pydantic import Field
 
-from rai_kedro.fairness.assessment import Assessment
-from rai_kedro.fairness.estimates import Disparity, DisparityKind
-from rai_kedro.fairness.metrics import Task
-from rai_kedro.intervals.estimate import Estimate
+from rai_kedro.fairness import Assessment, Disparity, DisparityKind, Task
+from rai_kedro.intervals import Estimate
 from rai_kedro.mitigation.paired import LARGER_IS_BETTER, Gain
-from rai_kedro.performance.figure import Figure
+from rai_kedro.performance import Figure
 from rai_kedro.typed import Typed
 
 if TYPE_CHECKING:

@@ -14,9 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from rai_kedro.fairness.estimates import DisparityKind
-from rai_kedro.fairness.metrics import METRICS, Task, list_metrics
-from rai_kedro.fairness.request import FairnessSpec
+from rai_kedro.fairness import METRICS, DisparityKind, FairnessSpec, Task, list_metrics
 from rai_kedro.mitigation.choosing import choose_model, mark_frontier, require_usable
 from rai_kedro.mitigation.compared import POST_PROCESSED, UNMITIGATED, Comparator, Comparison
 from rai_kedro.mitigation.evaluation import Evaluator, evaluate_model

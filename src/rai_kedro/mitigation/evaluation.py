@@ -13,15 +13,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from rai_kedro.fairness.assessment import Assessment
-from rai_kedro.fairness.grouping import Grouping, make_groups
-from rai_kedro.fairness.metrics import Task
-from rai_kedro.fairness.request import FairnessSpec
+from rai_kedro.fairness import Assessment, FairnessSpec, Grouping, Task, make_groups
 from rai_kedro.mitigation.compared import Comparator, ComparedModel, Comparison, GroupCurve, GroupOutcome
 from rai_kedro.mitigation.fitting import Attempt, Rows, measure
 from rai_kedro.mitigation.paired import Answers, measure_gain
 from rai_kedro.mitigation.sensitive import MitigationError
-from rai_kedro.modelling.estimator import predict_rows, sensitive_input
+from rai_kedro.modelling import predict_rows, sensitive_input
 
 _CURVE_POINTS = 101
 _SHOWN: dict[Task, str] = {"classification": "selection rate", "regression": "mean prediction"}
@@ -91,7 +88,7 @@ def assess(
     task: Task, answers: Answers, truth: npt.NDArray[Any], audit: pd.DataFrame, spec: FairnessSpec
 ) -> Assessment:
     """Assess answers for fairness against the recorded label, or against what is known to be true."""
-    from rai_kedro.fairness.assessment import examine_classification, examine_regression
+    from rai_kedro.fairness import examine_classification, examine_regression
 
     label, prediction = pd.Series(truth, index=audit.index), pd.Series(answers.prediction, index=audit.index)
     if task == "regression":

@@ -8,10 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rai_kedro.fairness.estimates import DisparityKind
-from rai_kedro.fairness.grouping import GroupingSpec
-from rai_kedro.fairness.metrics import find_metric
-from rai_kedro.fairness.request import FairnessSpec, check_request
+from rai_kedro.fairness import DisparityKind, FairnessSpec, GroupingSpec, check_request, find_metric
 from rai_kedro.mitigation.compared import Comparison
 from rai_kedro.mitigation.comparing import ComparisonRequest, ConfiguredMethod, compare_methods
 from rai_kedro.mitigation.fitting import Rows

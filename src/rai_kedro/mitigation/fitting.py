@@ -15,14 +15,12 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
-from rai_kedro.fairness.grouping import GroupingSpec, divide_column
-from rai_kedro.fairness.metrics import Task
-from rai_kedro.fairness.request import FairnessSpec
+from rai_kedro.fairness import FairnessSpec, GroupingSpec, Task, divide_column
 from rai_kedro.mitigation.compared import POST_PROCESSED, UNMITIGATED, Comparator, ComparedModel
 from rai_kedro.mitigation.methods import GROUP_ALIGNMENT, METHODS, applicable, find_method, load_builder, make_method
 from rai_kedro.mitigation.sensitive import MitigationError, find_cut
-from rai_kedro.modelling.estimator import limit_threads
-from rai_kedro.performance.figure import Figure
+from rai_kedro.modelling import limit_threads
+from rai_kedro.performance import Figure
 
 # Folds in which training rows are predicted to find the best unmitigated model.
 _FOLDS = 3
@@ -294,8 +292,7 @@ def _find_best(estimators: Mapping[str, Any], setting: FitSetting, level: float)
 
 def measure(task: Task, truth: Any, predicted: Any, scores: Any, level: float) -> list[Figure]:
     """Measure performance on test rows, each figure with its interval."""
-    from rai_kedro.performance.classification import measure_classification
-    from rai_kedro.performance.regression import measure_performance
+    from rai_kedro.performance import measure_classification, measure_performance
 
     if task == "regression":
         return measure_performance(truth, predicted, level=level)

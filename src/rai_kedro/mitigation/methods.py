@@ -15,9 +15,9 @@ from typing import Any, Final
 
 from rai_kedro.contract.columns import DatasetContract
 from rai_kedro.contract.lanes import permits_mitigation
-from rai_kedro.fairness.metrics import Task
+from rai_kedro.fairness import Task
 from rai_kedro.mitigation.sensitive import Column, MitigationError
-from rai_kedro.questionnaire.mapping import MappedMethod, ModelAtHand, load_mapping
+from rai_kedro.questionnaire import MappedMethod, ModelAtHand, load_mapping
 
 METHODS: Final[Mapping[str, MappedMethod]] = {
     name: method for name, method in load_mapping().methods.items() if method.provided
@@ -177,7 +177,7 @@ def load_builder(path: str) -> Any:
 
 
 def _check_model(name: str, method: MappedMethod, model: Any) -> MitigationError | None:
-    from rai_kedro.modelling.balanced import find_last, find_weight_name
+    from rai_kedro.modelling import find_last, find_weight_name
 
     # Of a Pipeline the last step, which is what somebody configured.
     kind = type(find_last(model)).__name__

@@ -18,8 +18,7 @@ from sklearn.pipeline import Pipeline
 
 from rai_kedro.mitigation.sampling import require_weights
 from rai_kedro.mitigation.sensitive import MitigationError
-from rai_kedro.modelling.balanced import BalancedEstimator
-from rai_kedro.modelling.estimator import limit_threads
+from rai_kedro.modelling import BalancedEstimator, limit_threads
 
 
 class Oracle(BaseEstimator):  # type: ignore[misc]

@@ -28,7 +28,7 @@ from rai_kedro.mitigation.oracle import Oracle, collect_models, split_estimator
 from rai_kedro.mitigation.scoring import NO_WEIGHT, Scores, number_rows, read_scores, settle_shares
 from rai_kedro.mitigation.sensitive import Codes, Column, MitigationError, count_cells, learn_groups, take_column
 from rai_kedro.mitigation.wrapping import Count, TrainingRows, TwoClassModel, base_has, one_of
-from rai_kedro.modelling.balanced import BalancedEstimator
+from rai_kedro.modelling import BalancedEstimator
 
 # fairlearn's class for each constraint, and how many outcomes it looks at by themselves.
 CONSTRAINTS: dict[str, tuple[str, int]] = {

@@ -24,7 +24,7 @@ from sklearn.utils import Tags, _safe_indexing
 from rai_kedro.mitigation.scoring import require_probabilities
 from rai_kedro.mitigation.sensitive import Codes, MitigationError, count_cells
 from rai_kedro.mitigation.wrapping import MitigatedModel, TrainingRows, encode_classes
-from rai_kedro.modelling.balanced import find_last, find_weight_name
+from rai_kedro.modelling import find_last, find_weight_name
 
 Positions = npt.NDArray[np.intp]
 

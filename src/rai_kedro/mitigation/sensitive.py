@@ -12,7 +12,7 @@ import pandas as pd
 from pandas.api import types
 
 from rai_kedro.errors import RaiError
-from rai_kedro.fairness.grouping import MAX_VALUES_OF_CODES, GroupingSpec, make_groups
+from rai_kedro.fairness import MAX_VALUES_OF_CODES, GroupingSpec, make_groups
 
 Codes = npt.NDArray[np.intp]
 Column = str | int

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-from rai_kedro.intervals.estimate import Estimate
+from rai_kedro.intervals import Estimate
 from rai_kedro.mitigation.compared import ComparedModel, Comparison
 from rai_kedro.words import format_interval
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Literal, NoReturn, TypeAlias
 
-from rai_kedro.intervals.estimate import Estimate
+from rai_kedro.intervals import Estimate
 from rai_kedro.typed import Typed
 from rai_kedro.words import format_interval, format_share
 

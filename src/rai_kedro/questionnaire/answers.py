@@ -11,7 +11,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError, field_validator
 
 from rai_kedro.errors import RaiError
-from rai_kedro.fairness.metrics import METRICS, Task
+from rai_kedro.fairness import METRICS, Task
 from rai_kedro.questionnaire.tree import Answer, Question, Tree, load_tree
 from rai_kedro.typed import Typed
 from rai_kedro.yaml_files import read_yaml

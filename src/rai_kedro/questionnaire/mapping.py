@@ -16,7 +16,7 @@ import yaml
 from pydantic import Field, StringConstraints, ValidationError
 
 from rai_kedro.errors import RaiError
-from rai_kedro.fairness.metrics import METRICS, Metric, Task
+from rai_kedro.fairness import METRICS, Metric, Task
 from rai_kedro.typed import Typed
 from rai_kedro.yaml_files import read_yaml
 

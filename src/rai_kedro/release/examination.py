@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rai_kedro.contract.columns import Contract
 from rai_kedro.contract.lanes import permits_mitigation
-from rai_kedro.modelling.estimator import sensitive_input
+from rai_kedro.modelling import sensitive_input
 from rai_kedro.release.card import digest_card
 from rai_kedro.release.model_files import ModelRefusedError, ReleaseFiles, load_trusted_sklearn, release_files
 from rai_kedro.release.versions import (

@@ -15,8 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from rai_kedro.fairness.estimates import Disparity
-from rai_kedro.fairness.verdicts import Gate, GateDecision, Tolerance, Verdict
+from rai_kedro.fairness import Disparity, Gate, GateDecision, Tolerance, Verdict
 from rai_kedro.release.card import read_card
 from rai_kedro.release.decisions import PASSED, Review, approve_command, describe_gate, is_covered, review_advice
 from rai_kedro.release.store import read_artifact

@@ -6,10 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rai_kedro.contract.columns import GovernedColumn
-from rai_kedro.fairness.estimates import Disparity
-from rai_kedro.fairness.grouping import JOIN
-from rai_kedro.fairness.verdicts import VerdictOutcome
-from rai_kedro.performance.figure import Figure
+from rai_kedro.fairness import JOIN, Disparity, VerdictOutcome
+from rai_kedro.performance import Figure
 from rai_kedro.report.card import ModelCard
 from rai_kedro.report.fairness_view import (
     SMALL_GROUP,

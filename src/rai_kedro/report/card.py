@@ -11,9 +11,8 @@ from pydantic import Field, JsonValue, model_validator
 
 from rai_kedro.contract.columns import GovernedColumn
 from rai_kedro.errors import RaiError
-from rai_kedro.fairness.assessment import Assessment
-from rai_kedro.fairness.verdicts import GateDecision
-from rai_kedro.performance.figure import Figure as PerformanceFigure
+from rai_kedro.fairness import Assessment, GateDecision
+from rai_kedro.performance import Figure as PerformanceFigure
 from rai_kedro.questionnaire import Finding, Recommendation, Step
 from rai_kedro.report.mitigation_section import MitigationRecord
 from rai_kedro.typed import Typed

@@ -6,10 +6,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rai_kedro.fairness.assessment import GroupTable
-from rai_kedro.fairness.estimates import Disparity, GroupFigure
-from rai_kedro.fairness.metrics import METRICS, Metric
-from rai_kedro.fairness.verdicts import GateDecision, Verdict, VerdictOutcome
+from rai_kedro.fairness import (
+    METRICS,
+    Disparity,
+    GateDecision,
+    GroupFigure,
+    GroupTable,
+    Metric,
+    Verdict,
+    VerdictOutcome,
+)
 from rai_kedro.report.card import FairnessRecord
 from rai_kedro.report.metric_words import describe_compared, find_unit, name_kind, name_metric
 from rai_kedro.words import format_share, in_words

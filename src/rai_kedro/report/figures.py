@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rai_kedro.fairness.assessment import Assessment
-from rai_kedro.fairness.estimates import GroupFigure
+from rai_kedro.fairness import Assessment, GroupFigure
 from rai_kedro.words import escape_html, format_interval
 
 if TYPE_CHECKING:
@@ -99,7 +98,7 @@ def draw_roc(y_true: ArrayLike, score: ArrayLike, *, split: str = "test") -> Fig
     """
     import plotly.graph_objects as go
 
-    from rai_kedro.performance.classification import iterate_roc
+    from rai_kedro.performance import iterate_roc
 
     points = np.array(list(iterate_roc(np.asarray(y_true, dtype=np.float64), np.asarray(score, dtype=np.float64))))
     points = points[np.unique(np.linspace(0, len(points) - 1, min(len(points), MAX_POINTS)).astype(int))]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rai_kedro.fairness.metrics import METRICS
+from rai_kedro.fairness import METRICS
 
 KINDS: dict[str, str] = {
     "difference": "difference",

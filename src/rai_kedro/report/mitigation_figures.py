@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rai_kedro.intervals.estimate import Estimate
-from rai_kedro.mitigation.compared import UNMITIGATED
+from rai_kedro.intervals import Estimate
+from rai_kedro.mitigation import UNMITIGATED
 from rai_kedro.report.figures import BLUE, GREY, ORANGE, draw_nothing, place, start_figure, style
 from rai_kedro.report.metric_words import name_kind, name_metric
 from rai_kedro.words import escape_html, format_interval, in_words

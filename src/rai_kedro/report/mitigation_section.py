@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rai_kedro.fairness.assessment import Assessment
-from rai_kedro.intervals.estimate import Estimate
-from rai_kedro.mitigation.compared import UNMITIGATED, Comparator, ComparedModel, Comparison, GroupOutcome
+from rai_kedro.fairness import Assessment
+from rai_kedro.intervals import Estimate
+from rai_kedro.mitigation import UNMITIGATED, Comparator, ComparedModel, Comparison, GroupOutcome
 from rai_kedro.report.figures import draw_nothing
 from rai_kedro.report.mitigation_figures import (
     draw_numbers,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from rai_kedro.performance.figure import Figure as PerformanceFigure
+from rai_kedro.performance import Figure as PerformanceFigure
 from rai_kedro.report.attention import list_attention
 from rai_kedro.report.card import ModelCard, ModelCardError
 from rai_kedro.report.fairness_view import describe_gate, view_fairness

@@ -33,7 +33,7 @@ def profile_stores(feature_store: Store, label_store: Store, contract: Contract)
 
 def render_governance(register: list[dict[str, Any]], profile: list[dict[str, Any]], contract: Contract) -> str:
     """Put register and profile onto one readable page."""
-    from rai_kedro.report.pages import render_governance_page
+    from rai_kedro.report import render_governance_page
 
     return render_governance_page(
         [GovernedColumn.from_dict(column) for column in register],

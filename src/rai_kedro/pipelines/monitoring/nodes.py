@@ -14,7 +14,7 @@ from rai_kedro.contract.columns import NUMERIC_TYPES, Contract, DatasetContract
 from rai_kedro.contract.lanes import Lanes, add_sensitive, split_lanes
 from rai_kedro.errors import RaiError
 from rai_kedro.frames import Store
-from rai_kedro.modelling.estimator import predict_rows, sensitive_input
+from rai_kedro.modelling import predict_rows, sensitive_input
 from rai_kedro.monitoring import Kind, MonthDrift, build_timeline, detect_drift, draw_timeline, drift_frame, from_frame
 from rai_kedro.months import month_number
 from rai_kedro.pipelines.monitoring.plan import (
@@ -26,7 +26,7 @@ from rai_kedro.pipelines.monitoring.plan import (
     summarise_problems,
 )
 from rai_kedro.pipelines.monitoring.reading import MonthReader
-from rai_kedro.release.production import ProductionModel
+from rai_kedro.release import ProductionModel
 
 _PREDICTED = ("prediction", "score")
 _log = logging.getLogger(__name__)
@@ -110,7 +110,7 @@ def summarise_months(
     contract: Contract,
 ) -> tuple[dict[str, Any], Any, str, dict[str, Any]]:
     """Put all months so far into a timeline, a figure, a page and MLflow metrics, whose step is the month's number."""
-    from rai_kedro.report.pages import render_drift_page
+    from rai_kedro.report import render_drift_page
 
     records = [from_frame(load()) for load in drift_store.values()]
     timeline = build_timeline(

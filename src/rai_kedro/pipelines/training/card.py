@@ -5,17 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rai_kedro.contract.register import build_register
-from rai_kedro.fairness.assessment import Assessment
-from rai_kedro.fairness.verdicts import GateDecision
+from rai_kedro.fairness import Assessment, GateDecision
 from rai_kedro.hooks.carbon import NOT_MEASURED
-from rai_kedro.mitigation.methods import describe_model
-from rai_kedro.modelling.estimator import build_estimator
-from rai_kedro.performance.figure import Figure
+from rai_kedro.mitigation import describe_model
+from rai_kedro.modelling import build_estimator
+from rai_kedro.performance import Figure
 from rai_kedro.pipelines.training.nodes import Measured
 from rai_kedro.pipelines.training.parameters import FairnessParameters
 from rai_kedro.pipelines.training.settings import Settings
 from rai_kedro.questionnaire import AnswersError, Outcome, check_consistency, follow, load_tree, recommend
-from rai_kedro.report.card import (
+from rai_kedro.report import (
     CarbonFigure,
     FairnessRecord,
     Identity,
@@ -23,13 +22,13 @@ from rai_kedro.report.card import (
     QuestionnaireRecord,
     TrainingData,
     Uses,
+    build_model_card,
+    describe_fitted,
+    read_comparison,
 )
-from rai_kedro.report.fitted_model import describe_fitted
-from rai_kedro.report.mitigation_section import read_comparison
-from rai_kedro.report.model_card import build_model_card
 
 if TYPE_CHECKING:
-    from rai_kedro.release.versions import RegisteredVersion
+    from rai_kedro.release import RegisteredVersion
 
 
 def compose_card(

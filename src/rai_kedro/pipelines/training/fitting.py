@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from rai_kedro.contract.columns import Contract
-from rai_kedro.modelling.split import ModelSplit
+from rai_kedro.modelling import ModelSplit
 from rai_kedro.pipelines.training.parameters import TrainingParameters
 
 
@@ -19,8 +19,7 @@ def build_configured(estimator: Any, features: pd.DataFrame, contract: Contract,
     Rows are balanced inside the fit: thresholds, calibration, weights and folds of a mitigation need the rows as they
     are, since copies of a row must not lie on both sides of a fold.
     """
-    from rai_kedro.modelling.balanced import BalancedEstimator
-    from rai_kedro.modelling.preparation import build_model, build_preparation
+    from rai_kedro.modelling import BalancedEstimator, build_model, build_preparation
 
     if parameters.preparation is None:
         return estimator
@@ -33,7 +32,7 @@ def build_configured(estimator: Any, features: pd.DataFrame, contract: Contract,
 
 def choose_fitting_rows(split: ModelSplit, parameters: TrainingParameters) -> npt.NDArray[np.int64]:
     """Return the positions of the training rows that models are handed: each once, without balancing."""
-    from rai_kedro.modelling.preparation import choose_training_rows
+    from rai_kedro.modelling import choose_training_rows
 
     if parameters.preparation is None:
         return np.arange(len(split.target_train), dtype=np.int64)

@@ -15,12 +15,9 @@ from rai_kedro.contract.lanes import add_sensitive
 from rai_kedro.contract.pairing import load_month
 from rai_kedro.errors import RaiError
 from rai_kedro.frames import Store
-from rai_kedro.mitigation.compared import Comparison, Uncompared
-from rai_kedro.mitigation.comparing import compare_methods
-from rai_kedro.mitigation.evaluation import hold_against_need as add_need
-from rai_kedro.mitigation.fitting import Rows, resolve_cuts
-from rai_kedro.modelling.estimator import require_both_classes, sensitive_input
-from rai_kedro.modelling.split import ModelSplit
+from rai_kedro.mitigation import Comparison, Rows, Uncompared, compare_methods, resolve_cuts
+from rai_kedro.mitigation import hold_against_need as add_need
+from rai_kedro.modelling import ModelSplit, require_both_classes, sensitive_input
 from rai_kedro.pipelines.training.fitting import build_configured, choose_fitting_rows
 from rai_kedro.pipelines.training.parameters import TrainingParameters
 from rai_kedro.pipelines.training.settings import Settings, naming_the_parameters, request_comparison

@@ -11,15 +11,13 @@ import pandas as pd
 from rai_kedro.contract.fingerprint import fingerprint
 from rai_kedro.contract.lanes import split_lanes
 from rai_kedro.contract.pairing import pair_labels
-from rai_kedro.fairness.grouping import make_groups
+from rai_kedro.fairness import make_groups
 from rai_kedro.frames import Series, Store
-from rai_kedro.mitigation.compared import Comparison, Uncompared
-from rai_kedro.modelling.estimator import build_estimator, fit_estimator, predict_rows
-from rai_kedro.modelling.split import ModelSplit, split_rows
+from rai_kedro.mitigation import Comparison, Uncompared
+from rai_kedro.modelling import ModelSplit, build_estimator, fit_estimator, predict_rows, split_rows
 from rai_kedro.pipelines.training.fitting import build_configured, choose_fitting_rows
 from rai_kedro.pipelines.training.settings import Settings, naming_the_parameters
-from rai_kedro.release.candidate import Candidate
-from rai_kedro.release.model_files import require_storable
+from rai_kedro.release import Candidate, require_storable
 
 _MODEL_REQUIREMENTS = ("scikit-learn", "pandas", "numpy", "skops")
 _EXAMPLE_ROWS = 5
@@ -116,8 +114,7 @@ def assess_performance(
     split: ModelSplit, predictions: dict[str, pd.DataFrame], settings: Settings
 ) -> list[dict[str, Any]]:
     """Measure how good the predictions of both splits are, each figure with its interval."""
-    from rai_kedro.performance.classification import measure_classification
-    from rai_kedro.performance.regression import label_estimates, measure_performance
+    from rai_kedro.performance import label_estimates, measure_classification, measure_performance
 
     training, estimates = settings.training, []
     for name, target in {"train": split.target_train, "test": split.target_test}.items():
@@ -144,7 +141,7 @@ def assess_fairness(
 
     Where the model was chosen among several by these very rows, the intervals allow for that.
     """
-    from rai_kedro.fairness.assessment import examine_classification, examine_regression
+    from rai_kedro.fairness import examine_classification, examine_regression
 
     fairness, predicted = settings.fairness.after_choice(compared.selectable), predictions["test"]
     if settings.training.task == "classification":
@@ -191,7 +188,7 @@ def assemble_candidate(
     settings: Settings,
 ) -> Candidate:
     """Gather all that belongs to the version to be registered, its reference data included."""
-    from rai_kedro.report.model_card import collect_versions
+    from rai_kedro.report import collect_versions
 
     training, split, versions = settings.training, measured.split, collect_versions(_MODEL_REQUIREMENTS)
     example = split.features_test.head(_EXAMPLE_ROWS)

@@ -7,12 +7,8 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from rai_kedro.contract.columns import DatasetContract
-from rai_kedro.fairness.estimates import DisparityKind
-from rai_kedro.fairness.request import FairnessSpec
-from rai_kedro.fairness.verdicts import Gate, Tolerance
-from rai_kedro.modelling.estimator import EstimatorConfig
-from rai_kedro.modelling.preparation import PreparationParameters
-from rai_kedro.modelling.split import RandomSplit, SplitSpec
+from rai_kedro.fairness import DisparityKind, FairnessSpec, Gate, Tolerance
+from rai_kedro.modelling import EstimatorConfig, PreparationParameters, RandomSplit, SplitSpec
 from rai_kedro.months import months_between, word_period
 from rai_kedro.questionnaire import Step, follow, load_tree
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import pandas as pd
 
-from rai_kedro.modelling.split import ModelSplit
+from rai_kedro.modelling import ModelSplit
 from rai_kedro.pipelines.training.card import compose_card
 from rai_kedro.pipelines.training.nodes import Measured
 from rai_kedro.pipelines.training.settings import Settings
-from rai_kedro.release.versions import RegisteredVersion
-from rai_kedro.report.card import CardWithFigures
+from rai_kedro.release import RegisteredVersion
+from rai_kedro.report import CardWithFigures
 
 _log = logging.getLogger(__name__)
 
@@ -26,9 +26,8 @@ def draw_figures(
     settings: Settings,
 ) -> dict[str, Any]:
     """Draw every figure of the run by name: of the model, of the groups, and of the mitigations that were compared."""
-    from rai_kedro.fairness.assessment import Assessment
-    from rai_kedro.report.figures import draw_groups, draw_predictions, draw_residuals, draw_roc
-    from rai_kedro.report.mitigation_section import draw_mitigation
+    from rai_kedro.fairness import Assessment
+    from rai_kedro.report import draw_groups, draw_mitigation, draw_predictions, draw_residuals, draw_roc
 
     training = settings.training
     shown = "score" if training.task == "classification" else "prediction"
@@ -48,7 +47,7 @@ def draw_figures(
 
 def write_mitigation_page(mitigation_comparison: dict[str, Any], figures: Mapping[str, Any], settings: Settings) -> str:
     """Show the comparison to people: the recipe's five figures, the trade-off, and all models."""
-    from rai_kedro.report.mitigation_section import render_mitigation_page
+    from rai_kedro.report import render_mitigation_page
 
     return render_mitigation_page(mitigation_comparison, figures, use_case=settings.contract.use_case)
 

@@ -13,13 +13,9 @@ from rai_kedro.contract.columns import Contract, DatasetContract
 from rai_kedro.contract.drafting import refuse_undecided
 from rai_kedro.contract.lanes import model_columns, permits_mitigation
 from rai_kedro.errors import RaiError
-from rai_kedro.fairness.grouping import GroupingError
-from rai_kedro.fairness.metrics import METRICS, MetricError
-from rai_kedro.fairness.request import check_columns, check_request
-from rai_kedro.mitigation.comparing import ComparisonRequest, ConfiguredMethod, check_comparison
-from rai_kedro.mitigation.sensitive import MitigationError
-from rai_kedro.modelling.estimator import ModellingError, build_estimator, require_task
-from rai_kedro.modelling.split import check_split
+from rai_kedro.fairness import METRICS, GroupingError, MetricError, check_columns, check_request
+from rai_kedro.mitigation import ComparisonRequest, ConfiguredMethod, MitigationError, check_comparison
+from rai_kedro.modelling import ModellingError, build_estimator, check_split, require_task
 from rai_kedro.pipelines.training.parameters import (
     FairnessParameters,
     MitigationParameters,
