@@ -39,8 +39,15 @@ from coverage_selection import print_selection, simulate_selection
 from rai_kedro.fairness import Gate, GroupCounts, Grouping
 from rai_kedro.fairness.comparison import Setting, compare_rates
 from rai_kedro.fairness.rates import selection_rate
-from rai_kedro.intervals import distribution_distances, error_sizes, largest_distribution_distance, means, proportions
-from rai_kedro.intervals.critical import critical, pair_mask
+from rai_kedro.intervals import (
+    critical_tails,
+    distribution_distances,
+    error_sizes,
+    largest_distribution_distance,
+    means,
+    pair_mask,
+    proportions,
+)
 
 
 def rate_cells(effort: Effort) -> Iterator[Cell]:
@@ -113,7 +120,7 @@ def regression_cells(effort: Effort) -> Iterator[Cell]:
 
 
 def _regression(table: np.ndarray, rows: np.ndarray, ladder: np.ndarray, absolute: float) -> Iterator[tuple[str, Any]]:
-    mask, tails = pair_mask(len(rows)), critical(len(rows), LEVEL)
+    mask, tails = pair_mask(len(rows)), critical_tails(len(rows), LEVEL)
     freedom = np.broadcast_to(rows - 1, table[0].shape)
     errors = np.sqrt(means.steadied_variances(freedom, table[1]) / rows)
     yield "mean signed error", means.welch_bounds(table[0] + ladder, errors, freedom, LEVEL)

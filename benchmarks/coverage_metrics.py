@@ -15,8 +15,17 @@ from scipy import stats
 
 from coverage_cells import GAPS, LEVEL, ROWS, SEED, Cell, Effort, held, sizes
 from rai_kedro.fairness import individual
-from rai_kedro.intervals import means, part_level, proportions
-from rai_kedro.intervals.critical import critical, hybrid_difference, hybrid_ratio, largest, pair_mask, smallest
+from rai_kedro.intervals import (
+    critical_tails,
+    hybrid_difference,
+    hybrid_ratio,
+    largest,
+    means,
+    pair_mask,
+    part_level,
+    proportions,
+    smallest,
+)
 
 Bounds = tuple[np.ndarray, np.ndarray]
 GROUPS = (2, 3, 6)
@@ -70,7 +79,7 @@ def equalized_odds_cells(effort: Effort) -> Iterator[Cell]:
 
 def odds_bounds(events: np.ndarray, rows: np.ndarray, level: float, kind: str) -> Bounds:
     """Return limits of the largest difference or smallest ratio of odds, as measures.comparison does for one set."""
-    tails, mask = critical(events.shape[-1], level), pair_mask(events.shape[-1])
+    tails, mask = critical_tails(events.shape[-1], level), pair_mask(events.shape[-1])
     odds, ends = events / (rows - events), {}
     for tail in (tails.lower, tails.upper):
         low, high = proportions.proportion_limits(events, rows, tail)
@@ -200,7 +209,7 @@ def _mean_inputs(table: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.nd
 
 def standardised_ratio_bounds(events: np.ndarray, rows: np.ndarray, level: float) -> Bounds:
     """Return limits of the smallest ratio of standardised rates, as measures.stratified; shape (runs,)."""
-    tails, mask = critical(events.shape[-1], level), pair_mask(events.shape[-1])
+    tails, mask = critical_tails(events.shape[-1], level), pair_mask(events.shape[-1])
     full = (rows > 0).all(axis=-1)
     size = np.where(full, rows.sum(axis=-1), 0.0)
     weight = (size / size.sum(axis=-1, keepdims=True))[..., None]

@@ -14,9 +14,9 @@ import pytest
 import rai_kedro
 
 ROOT = Path(__file__).resolve().parents[1]
-SLOW = {"codecarbon", "evidently", "fairlearn", "mlflow", "pandera", "plotly", "skops", "sklearn"}
-# Kedro loads kedro-mlflow, which loads MLflow, for every command; pandera holds each store against its contract.
-NEEDED_BY_SIMULATION = {"mlflow", "pandera"}
+SLOW = {"codecarbon", "evidently", "fairlearn", "mlflow", "plotly", "skops", "sklearn"}
+# Kedro loads kedro-mlflow, which loads MLflow, for every command.
+NEEDED_BY_SIMULATION = {"mlflow"}
 LOADED_BY_KEDRO = {"cli", "commands", "datasets", "hooks", "pipeline_registry", "pipelines", "settings", "startup"}
 IMPORT_TIME = re.compile(r"^import time: +\d+ \| +\d+ \| +(\S+)$", re.MULTILINE)
 

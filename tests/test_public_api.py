@@ -1,44 +1,42 @@
-"""The public names of the rooms: adding or removing one is a decision, and is made here as well."""
+"""What notebooks and other programs may rely on: taking one of these names away breaks them.
+
+The faces export more, for the other rooms of this project; ``test_faces.py`` checks all of it.
+"""
 
 from __future__ import annotations
 
 import importlib
-from pathlib import Path
+import inspect
 
 import pytest
 
 PUBLIC = {
-    "fairness": """
-        Assessment Disparity DisparityKind EXIT_CODES FairnessSpec Gate GateDecision GateOutcome GroupCounts GroupFigure
-        GroupTable Grouping GroupingError GroupingSpec JOIN MAX_VALUES_OF_CODES METRICS Metric MetricError OutcomeError
-        SimilaritySpec Task Tolerance Verdict VerdictOutcome assess check_columns check_intersections check_request
-        compare_table divide_column examine_classification examine_regression find_metric judge list_metrics make_groups
-        rows_to_settle tabulate
-    """,
-    "intervals": """
-        Estimate IntervalError combine_worst distribution_distances error_size_intervals
-        largest_difference_of_error_sizes largest_difference_of_means largest_difference_of_proportions
-        largest_distribution_distance make_interval mean_intervals part_level proportion_intervals proportion_limits
-        smallest_ratio_of_error_sizes smallest_ratio_of_means smallest_ratio_of_proportions
-        standardised_rates stratified_difference_of_proportions
-    """,
-    "performance": """
-        ClassificationError Figure Performance PerformanceError iterate_roc label_estimates measure
-        measure_classification measure_performance
-    """,
+    "contract": "Column Contract ContractError ContractViolation check fingerprint profile_month read",
+    "intervals": "Estimate IntervalError error_size_intervals mean_intervals proportion_intervals",
+    "performance": "Figure Performance PerformanceError measure",
+    "fairness": "Assessment Disparity FairnessSpec Gate GroupFigure METRICS Metric Tolerance assess find_metric",
+    "modelling": "ModellingError build_estimator fit_estimator predict_rows split_rows",
+    "sources": "SourceError parse_dates read_table split_months",
+    "demo": "simulate_snapshots simulate_visits",
+    "questionnaire": "follow interview next_question read_answers recommend",
+    "mitigation": "Comparison Gain METHODS MitigationError compare",
+    "monitoring": "MonthDrift build_timeline detect_drift draw_timeline",
+    "report": "build_model_card card_from_json render_governance_page render_html render_json render_markdown",
+    "release": "ReleaseError approve reject read_evidence verify",
 }
+FACES = ("fairness.assess", "performance.measure", "mitigation.compare", "monitoring.detect_drift")
 
 
 @pytest.mark.parametrize("room", PUBLIC)
 def test_public_names_of_a_room(room: str) -> None:
     face = importlib.import_module(f"rai_kedro.{room}")
-    assert sorted(face.__all__) == sorted(PUBLIC[room].split())
-    for name in face.__all__:
-        assert getattr(face, name) is not None
+    assert set(PUBLIC[room].split()) <= set(face.__all__)
 
 
-@pytest.mark.parametrize("room", PUBLIC)
-def test_no_public_name_is_that_of_a_module(room: str) -> None:
-    face = importlib.import_module(f"rai_kedro.{room}")
-    modules = {path.stem for path in Path(face.__path__[0]).glob("*.py")}
-    assert not modules & set(face.__all__)
+@pytest.mark.parametrize("name", FACES)
+def test_options_of_a_face_are_named(name: str) -> None:
+    room, function = name.split(".")
+    signature = inspect.signature(getattr(importlib.import_module(f"rai_kedro.{room}"), function))
+    data = {"y_true", "y_pred", "reference", "current", "estimator", "X_train", "y_train", "X_test", "y_test"}
+    positional = {p.name for p in signature.parameters.values() if p.kind is not inspect.Parameter.KEYWORD_ONLY}
+    assert positional <= data

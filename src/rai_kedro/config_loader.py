@@ -6,7 +6,7 @@ from pathlib import Path
 
 from kedro.config import OmegaConfigLoader
 
-from rai_kedro.contract.reading import find_fault
+from rai_kedro.contract import find_fault
 
 
 class ProjectConfigLoader(OmegaConfigLoader):

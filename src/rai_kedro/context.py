@@ -17,14 +17,17 @@ from typing import TYPE_CHECKING, Any, cast
 from kedro.framework.context import KedroContext
 from kedro.io import CatalogConfigResolver, DataCatalog
 
-from rai_kedro.contract.environments import (
+from rai_kedro.contract import (
     ContractOverrideError,
     compare_datasets,
     compare_flags,
     compare_policies,
+    find_fault,
+    find_use_cases,
+    rai_block,
+    read_contract,
     without_places,
 )
-from rai_kedro.contract.reading import find_fault, find_use_cases, rai_block, read_contract
 from rai_kedro.datasets.contract import ContractDataset, is_enforced
 from rai_kedro.datasets.production_model import ProductionModelDataset, ReferencesDataset
 

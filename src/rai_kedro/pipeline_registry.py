@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kedro.pipeline import Pipeline, node
 
-from rai_kedro.contract.reading import entries_of, find_fault, find_use_cases
+from rai_kedro.contract import entries_of, find_fault, find_use_cases
 from rai_kedro.errors import RaiError
 from rai_kedro.files import project_folder
 from rai_kedro.pipelines import governance, ingestion, monitoring, simulation, training

@@ -20,9 +20,6 @@ def prepare() -> None:
     warnings go through the log, where conf/logging.yml decides what is shown.
     """
     _require_utf8()
-    if sys.argv[1:2] in (["run"], ["rai"]):
-        # Where it is installed, pandera imports it at the first check of a frame, to make test data that no run wants.
-        sys.modules.setdefault("hypothesis", None)  # type: ignore[arg-type]
     _log_as_project()
     logging.captureWarnings(capture=True)
     # Imports make over a million objects that stay until the end. With Python's own thresholds the collector walks

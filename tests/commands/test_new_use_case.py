@@ -17,10 +17,15 @@ from kedro.io import DataCatalog, DatasetError
 from rai_kedro.commands.accept_draft import DraftError, accept_draft, run_accept_draft
 from rai_kedro.commands.new_use_case import NewUseCase, describe, new_use_case
 from rai_kedro.commands.use_case_choices import UseCaseRequest, name_columns
-from rai_kedro.contract.drafting import UNDECIDED, refuse_undecided, undecided_columns
-from rai_kedro.contract.lanes import LaneError, model_columns
-from rai_kedro.contract.reading import read_contract
-from rai_kedro.contract.validation import check_frame
+from rai_kedro.contract import (
+    UNDECIDED,
+    LaneError,
+    check_frame,
+    model_columns,
+    read_contract,
+    refuse_undecided,
+    undecided_columns,
+)
 from rai_kedro.datasets.own_table import OwnTable
 from rai_kedro.errors import RaiError
 from rai_kedro.pipelines.training.parameters import (

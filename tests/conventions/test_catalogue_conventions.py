@@ -12,8 +12,14 @@ import yaml
 from kedro.config import OmegaConfigLoader
 from kedro.io import DataCatalog
 
-from rai_kedro.contract.environments import ContractOverrideError, compare_flags
-from rai_kedro.contract.reading import ContractError, find_use_cases, rai_block, read_contract
+from rai_kedro.contract import (
+    ContractError,
+    ContractOverrideError,
+    compare_flags,
+    find_use_cases,
+    rai_block,
+    read_contract,
+)
 from rai_kedro.pipeline_registry import register_pipelines
 
 ENVIRONMENTS = ("base", "local", "test", "prod")

@@ -13,8 +13,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from rai_kedro.contract.reading import read_contract
-from rai_kedro.contract.validation import check_frame
+from rai_kedro.contract import check_frame, read_contract
 from rai_kedro.demo.drift_schedule import DriftEvent, SimulationError
 from rai_kedro.demo.hospital import HospitalParameters, Visits, simulate_visits
 from rai_kedro.demo.hospital_model import MonthStreams, draw_patients, draw_state

@@ -41,7 +41,6 @@ _HEAVY = (
     "mlflow.store.model_registry.sqlalchemy_store",
     "mlflow.store.tracking.sqlalchemy_store",
     "mlflow.store.tracking.sqlalchemy_workspace_store",
-    "pandera.pandas",
     "plotly.graph_objects",
     "sklearn.linear_model",
     "skops.io",

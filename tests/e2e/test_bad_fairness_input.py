@@ -22,8 +22,7 @@ from kedro.validation import ParameterValidationError, instantiate_model
 from sklearn.linear_model import LogisticRegression
 
 from rai_kedro.commands.errors import explain
-from rai_kedro.contract.columns import Contract
-from rai_kedro.contract.reading import read_contract
+from rai_kedro.contract import Contract, read_contract
 from rai_kedro.errors import RaiError
 from rai_kedro.pipelines.training import mitigation_nodes, nodes
 from rai_kedro.pipelines.training.parameters import (

@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from rai_kedro.contract.reading import read_contract
+from rai_kedro.contract import read_contract
 from rai_kedro.mitigation.calibration import GroupCalibration
 from rai_kedro.mitigation.methods import applicable
 from rai_kedro.mitigation.reductions import ExponentiatedGradientModel, GridSearchModel

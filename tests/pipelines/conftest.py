@@ -13,8 +13,7 @@ import pytest
 import yaml
 from kedro.io import DataCatalog, MemoryDataset, SharedMemoryDataCatalog
 
-from rai_kedro.contract.columns import Contract
-from rai_kedro.contract.reading import read_contract
+from rai_kedro.contract import Contract, read_contract
 from rai_kedro.datasets.contract import ContractDataset
 from rai_kedro.datasets.month_store import MonthStore
 from rai_kedro.demo import SimulationParameters, simulate_snapshots

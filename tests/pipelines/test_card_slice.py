@@ -12,7 +12,7 @@ import pytest
 from kedro.io import DataCatalog
 from sklearn.dummy import DummyRegressor
 
-from rai_kedro.contract.columns import Contract
+from rai_kedro.contract import Contract
 from rai_kedro.mitigation import Uncompared
 from rai_kedro.pipelines.training import nodes, reporting_nodes
 from rai_kedro.pipelines.training.card import record_questionnaire

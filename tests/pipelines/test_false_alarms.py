@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from rai_kedro.contract.columns import Contract
+from rai_kedro.contract import Contract
 from rai_kedro.demo import SimulationParameters
 from rai_kedro.frames import Store
 from rai_kedro.mitigation import Uncompared

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from rai_kedro.contract.reading import read_contract
+from rai_kedro.contract import read_contract
 from rai_kedro.demo import HospitalParameters
 from rai_kedro.fairness import EXIT_CODES, Assessment, GateDecision
 from rai_kedro.mitigation import Uncompared

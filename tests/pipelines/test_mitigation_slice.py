@@ -15,9 +15,7 @@ from kedro.pipeline import Pipeline, node
 from kedro.runner import SequentialRunner
 from pydantic import ValidationError
 
-from rai_kedro.contract.columns import Contract
-from rai_kedro.contract.lanes import LaneError
-from rai_kedro.contract.reading import read_contract
+from rai_kedro.contract import Contract, LaneError, read_contract
 from rai_kedro.datasets.month_store import MonthStore
 from rai_kedro.mitigation import Comparison, MitigationError, Uncompared
 from rai_kedro.pipeline_registry import register_pipelines

@@ -11,7 +11,7 @@ from kedro.io import DataCatalog
 from kedro.runner import ParallelRunner, SequentialRunner, ThreadRunner
 from kedro_datasets.pickle import PickleDataset
 
-from rai_kedro.contract.lanes import LaneError
+from rai_kedro.contract import LaneError
 from rai_kedro.fairness import GroupingSpec, examine_classification
 from rai_kedro.fairness.assessment import FairnessSpec
 from rai_kedro.pipeline_registry import register_pipelines

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from pydantic import BaseModel
 
-from rai_kedro.contract.columns import GovernedColumn
+from rai_kedro.contract import GovernedColumn
 from rai_kedro.fairness import Gate, GroupingSpec, Tolerance, examine_classification
 from rai_kedro.fairness.assessment import FairnessSpec
 from rai_kedro.performance import Figure

@@ -4,7 +4,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from rai_kedro.contract.columns import GovernedColumn
+from rai_kedro.contract import GovernedColumn
 from rai_kedro.fairness import GateDecision
 from rai_kedro.hooks.run_tags import _commit
 from rai_kedro.performance import Figure

@@ -7,7 +7,7 @@ from typing import get_args
 
 import pytest
 
-from rai_kedro.contract.columns import Flag
+from rai_kedro.contract import Flag
 from rai_kedro.report.card import ModelCard
 from rai_kedro.report.model_card import render_html, render_json, render_markdown
 from rai_kedro.report.pages import render_governance_page

@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from rai_kedro.contract.columns import GovernedColumn
-from rai_kedro.contract.profile import ColumnProfile
+from rai_kedro.contract import ColumnProfile, GovernedColumn
 from rai_kedro.report.pages import render_governance_page
 
 TODAY = date(2024, 5, 1)

@@ -13,9 +13,7 @@ import click
 import yaml
 
 from rai_kedro.commands.draft_files import NO_OWNER, flow, scalar
-from rai_kedro.contract.columns import Column, Contract
-from rai_kedro.contract.drafting import read_proposal
-from rai_kedro.contract.reading import read_contract
+from rai_kedro.contract import Column, Contract, read_contract, read_proposal
 from rai_kedro.errors import RaiError
 from rai_kedro.files import project_folder, write_text
 

@@ -9,8 +9,7 @@ import click
 import pandas as pd
 
 from rai_kedro.commands.project import lock_path, open_catalog
-from rai_kedro.contract.columns import Contract
-from rai_kedro.contract.validation import check_frame
+from rai_kedro.contract import Contract, check_frame
 from rai_kedro.errors import RaiError
 from rai_kedro.files import locked
 from rai_kedro.months import is_month, key_of_month

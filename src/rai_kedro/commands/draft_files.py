@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import yaml
 
-from rai_kedro.contract.columns import Column
+from rai_kedro.contract import Column
 from rai_kedro.sources import FileLayout, IngestionParameters
 
 NO_OWNER = "nobody yet"

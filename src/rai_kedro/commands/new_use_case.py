@@ -15,9 +15,7 @@ import pandas as pd
 from rai_kedro.commands.accept_draft import accept_text
 from rai_kedro.commands.draft_files import UseCaseDraft, render_catalog, render_parameters
 from rai_kedro.commands.use_case_choices import NewUseCaseError, UseCaseRequest, choose_parameters, draft_label, some
-from rai_kedro.contract.drafting import draft_column, read_proposal
-from rai_kedro.contract.reading import read_contract
-from rai_kedro.contract.validation import check_frame
+from rai_kedro.contract import check_frame, draft_column, read_contract, read_proposal
 from rai_kedro.files import project_folder, staging_folder, write_text
 from rai_kedro.months import months_between
 from rai_kedro.sources import (

@@ -60,7 +60,7 @@ def lock_path(catalog: DataCatalog, use_case: str) -> Path:
 
 def require_use_case(use_case: str) -> None:
     """Refuse a use case that is not configured, and name those that are."""
-    from rai_kedro.contract.reading import find_use_cases
+    from rai_kedro.contract import find_use_cases
 
     known = find_use_cases(project_folder() / "conf" / "base")
     if use_case not in known:

@@ -95,7 +95,7 @@ def describe_configured(parameters: Any, catalog_file: Path) -> ModelAtHand:
     Returns:
         The model at hand; None wherever the parameters say nothing yet.
     """
-    from rai_kedro.contract.reading import read_contract
+    from rai_kedro.contract import read_contract
     from rai_kedro.mitigation import describe_model
     from rai_kedro.modelling import EstimatorConfig, build_estimator
 

@@ -12,8 +12,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from rai_kedro.contract.columns import Column
-from rai_kedro.contract.drafting import Proposal, canonical, draft_column
+from rai_kedro.contract import Column, Proposal, canonical, draft_column
 from rai_kedro.errors import RaiError
 from rai_kedro.months import is_month
 from rai_kedro.sources import MONTH, IngestionParameters, TimeColumn, count_offsets, find_date_formats, names_month

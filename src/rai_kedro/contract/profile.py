@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import pandas as pd
@@ -75,3 +76,15 @@ def _profile(series: pd.Series[Any], column: Column, dataset: str, month: str) -
         minimum=float(known.min()),
         maximum=float(known.max()),
     )
+
+
+def fingerprint(*frames: pd.DataFrame) -> str:
+    """Return the SHA-256 of the values, dtypes and column names of the frames, as 64 hexadecimal digits.
+
+    Row order counts, the index does not.
+    """
+    digest = hashlib.sha256()
+    for frame in (frame for frame in frames if frame.shape[1]):
+        digest.update(repr([(str(name), str(dtype)) for name, dtype in frame.dtypes.items()]).encode())
+        digest.update(pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes())
+    return digest.hexdigest()

@@ -12,9 +12,7 @@ import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
 from kedro.validation import CheckFailure, DataValidationError
 
-from rai_kedro.contract.columns import Contract, DatasetContract
-from rai_kedro.contract.reading import read_contract
-from rai_kedro.contract.validation import Breach, ContractViolation, check_frame
+from rai_kedro.contract import Breach, Contract, ContractViolation, DatasetContract, check_frame, read_contract
 
 if TYPE_CHECKING:
     from kedro.validation.core import ValidatorSpec

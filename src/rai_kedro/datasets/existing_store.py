@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
 
-from rai_kedro.contract.reading import forbidden_columns, rai_block
+from rai_kedro.contract import forbidden_columns, rai_block
 from rai_kedro.errors import RaiError
 from rai_kedro.sources import IngestionParameters, find_stored_months, read_stored_month, split_months
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from kedro.io import AbstractDataset
 
-from rai_kedro.contract.reading import forbidden_columns
+from rai_kedro.contract import forbidden_columns
 from rai_kedro.datasets.partition_file import (
     TEMPORARY_NAME,
     read_file,

@@ -13,13 +13,15 @@ from rai_kedro.fairness.estimates import Disparity, DisparityKind, GroupFigure
 from rai_kedro.fairness.grouping import Grouping
 from rai_kedro.fairness.rates import Rate
 from rai_kedro.fairness.tables import Figures
-from rai_kedro.intervals import Estimate, make_interval, proportion_limits
-from rai_kedro.intervals.critical import (
-    critical,
+from rai_kedro.intervals import (
+    Estimate,
+    critical_tails,
     hybrid_difference,
     hybrid_ratio,
     largest,
+    make_interval,
     pair_mask,
+    proportion_limits,
     smallest,
 )
 
@@ -291,7 +293,7 @@ def _interval(rate: Rate, kind: Kind, level: float, reference: int | None) -> Es
 
 
 def _interval_of_odds(rate: Rate, kind: Kind, level: float, reference: int | None) -> Estimate:
-    tails, mask = critical(len(rate.groups), level, reference), pair_mask(len(rate.groups), reference)
+    tails, mask = critical_tails(len(rate.groups), level, reference), pair_mask(len(rate.groups), reference)
     ends = {}
     for tail in (tails.lower, tails.upper):
         low, high = proportion_limits(rate.measured.astype(float), rate.rows.astype(float), tail)

@@ -26,11 +26,18 @@ from rai_kedro.fairness.comparison import (
 from rai_kedro.fairness.estimates import Disparity, GroupFigure
 from rai_kedro.fairness.rates import outcome_rates_by_score, selection_rate
 from rai_kedro.fairness.tables import Counts, DistributionCounts, Figures, GroupCounts, ScoreCounts, StratumCounts
-from rai_kedro.intervals import Estimate, distribution_distances, make_interval
-from rai_kedro.intervals.critical import pair_mask, ratio_of_pairs, smallest
-from rai_kedro.intervals.distances import Distance
-from rai_kedro.intervals.proportions import STRATIFIED_LIMITS as LIMITS
-from rai_kedro.intervals.proportions import shared_pairs, standardised_limits
+from rai_kedro.intervals import STRATIFIED_LIMITS as LIMITS
+from rai_kedro.intervals import (
+    Distance,
+    Estimate,
+    distribution_distances,
+    make_interval,
+    pair_mask,
+    ratio_of_pairs,
+    shared_pairs,
+    smallest,
+    standardised_limits,
+)
 
 UNDEFINED = "no rows with a label and a score"
 STRATA = "conditional_statistical_parity"

@@ -1,6 +1,14 @@
 from .critical import IntervalError as IntervalError
 from .critical import combine_worst as combine_worst
+from .critical import critical_tails as critical_tails
+from .critical import hybrid_difference as hybrid_difference
+from .critical import hybrid_ratio as hybrid_ratio
+from .critical import largest as largest
+from .critical import pair_mask as pair_mask
 from .critical import part_level as part_level
+from .critical import ratio_of_pairs as ratio_of_pairs
+from .critical import smallest as smallest
+from .distances import Distance as Distance
 from .distances import distribution_distances as distribution_distances
 from .distances import largest_distribution_distance as largest_distribution_distance
 from .error_sizes import error_size_intervals as error_size_intervals
@@ -11,9 +19,12 @@ from .estimate import make_interval as make_interval
 from .means import largest_difference_of_means as largest_difference_of_means
 from .means import mean_intervals as mean_intervals
 from .means import smallest_ratio_of_means as smallest_ratio_of_means
+from .proportions import STRATIFIED_LIMITS as STRATIFIED_LIMITS
 from .proportions import largest_difference_of_proportions as largest_difference_of_proportions
 from .proportions import proportion_intervals as proportion_intervals
 from .proportions import proportion_limits as proportion_limits
+from .proportions import shared_pairs as shared_pairs
 from .proportions import smallest_ratio_of_proportions as smallest_ratio_of_proportions
+from .proportions import standardised_limits as standardised_limits
 from .proportions import standardised_rates as standardised_rates
 from .proportions import stratified_difference_of_proportions as stratified_difference_of_proportions

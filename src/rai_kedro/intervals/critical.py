@@ -92,7 +92,7 @@ def tukey_tail(groups: int, level: float) -> float:
     return float(special.ndtr(-high / np.sqrt(2)))
 
 
-def critical(groups: int, level: float, reference: int | None = None) -> Critical:
+def critical_tails(groups: int, level: float, reference: int | None = None) -> Critical:
     """Return the tails at which pairs are taken, so that the extreme over them is covered at ``level``.
 
     Returns:

@@ -32,7 +32,7 @@ from rai_kedro.intervals.critical import (
     IntervalError,
     check_counts,
     check_level,
-    critical,
+    critical_tails,
     hybrid_difference,
     largest,
     pair_mask,
@@ -99,7 +99,7 @@ def largest_difference_of_error_sizes(  # noqa: PLR0913 - the moments of the gro
     rows, means, variances = _checked(rows, means, variances)
     if rows.size < COMPARABLE:
         return make_interval(None, None, DIFFERENCE, FEWER_THAN_TWO)
-    tails = critical(rows.size, check_level(level), reference)
+    tails = critical_tails(rows.size, check_level(level), reference)
     lower, upper = difference_bounds(rows, means, variances, tails, root=root, mask=pair_mask(rows.size, reference))
     return make_interval(float(lower), float(upper) if np.isfinite(upper) else None, DIFFERENCE, _too_few(rows))
 
@@ -117,7 +117,7 @@ def smallest_ratio_of_error_sizes(  # noqa: PLR0913 - as above
         return make_interval(None, None, RATIO, FEWER_THAN_TWO)
     if (means[rows > 0] <= 0).any():
         return make_interval(None, None, RATIO, "a group has no error at all: the ratio has no meaning")
-    tails, mask = critical(rows.size, check_level(level), reference), pair_mask(rows.size, reference)
+    tails, mask = critical_tails(rows.size, check_level(level), reference), pair_mask(rows.size, reference)
     logs = np.log(np.where(rows > 0, means, 1.0)) * (0.5 if root else 1.0)
     known = rows >= _LEAST_ROWS
     both = known[:, None] & known[None, :]

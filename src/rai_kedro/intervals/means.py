@@ -17,7 +17,7 @@ from rai_kedro.intervals.critical import (
     Floats,
     check_counts,
     check_level,
-    critical,
+    critical_tails,
     hybrid_ratio,
     largest,
     pair_mask,
@@ -144,7 +144,7 @@ def welch_bounds(
     Returns:
         Lower and upper limits, shape (...); the upper infinite where a group's spread is unknown.
     """
-    tails, mask = critical(values.shape[-1], level, reference), pair_mask(values.shape[-1], reference)
+    tails, mask = critical_tails(values.shape[-1], level, reference), pair_mask(values.shape[-1], reference)
     part = errors**2
     error = np.sqrt(part[..., :, None] + part[..., None, :])
     usable = np.maximum(freedom, 1.0)
@@ -163,7 +163,7 @@ def ratio_bounds(
     values: Floats, errors: Floats, freedom: Floats, level: float, reference: int | None = None
 ) -> tuple[Floats, Floats]:
     """Return limits of the smallest ratio of positive means; arguments as :func:`welch_bounds`."""
-    tails, mask = critical(values.shape[-1], level, reference), pair_mask(values.shape[-1], reference)
+    tails, mask = critical_tails(values.shape[-1], level, reference), pair_mask(values.shape[-1], reference)
     known = freedom > 0
     both = known[..., :, None] & known[..., None, :]
     arms = [np.where(known, _quantile(freedom, tail) * errors, np.inf) for tail in (tails.lower, tails.upper)]

@@ -18,7 +18,7 @@ from rai_kedro.intervals.critical import (
     IntervalError,
     check_counts,
     check_level,
-    critical,
+    critical_tails,
     difference_of_pairs,
     hybrid_difference,
     hybrid_ratio,
@@ -90,7 +90,7 @@ def difference_bounds(
     Returns:
         Lower and upper limits, shape (...), in [0, 1].
     """
-    tails, mask = critical(events.shape[-1], level, reference), pair_mask(events.shape[-1], reference)
+    tails, mask = critical_tails(events.shape[-1], level, reference), pair_mask(events.shape[-1], reference)
     rate = _rate(events, rows)
     low, high = proportion_limits(events, rows, tails.lower)
     lower_pairs = hybrid_difference(rate, rate - low, high - rate, sign=-1)
@@ -105,7 +105,7 @@ def difference_bounds(
 
 def ratio_bounds(events: Floats, rows: Floats, level: float, reference: int | None = None) -> tuple[Floats, Floats]:
     """Return limits of ``min p / max p`` for many sets of groups at once; as :func:`difference_bounds`."""
-    tails, mask = critical(events.shape[-1], level, reference), pair_mask(events.shape[-1], reference)
+    tails, mask = critical_tails(events.shape[-1], level, reference), pair_mask(events.shape[-1], reference)
     rate = _rate(events, rows)
     unknown = (rows == 0)[..., :, None] | (rows == 0)[..., None, :]
     upper_pairs = hybrid_ratio(rate, *proportion_limits(events, rows, tails.lower), sign=1)
@@ -234,7 +234,7 @@ def shared_pairs(rows: Floats, level: float, reference: int | None = None) -> tu
         rest on different rows and Tukey's range does not hold of them: then the lower tail is Šidák's (1967).
     """
     groups = rows.shape[-1]
-    tails, mask = critical(groups, level, reference), pair_mask(groups, reference)
+    tails, mask = critical_tails(groups, level, reference), pair_mask(groups, reference)
     if not (rows > 0).all():
         tails = Critical(lower=min(tails.lower, (1 - level ** (2 / mask.sum())) / 2), upper=tails.upper)
     return tails, mask & (_shared_weights(rows).sum(axis=-3) > 0)

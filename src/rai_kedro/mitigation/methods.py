@@ -13,8 +13,7 @@ from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, Final
 
-from rai_kedro.contract.columns import DatasetContract
-from rai_kedro.contract.lanes import permits_mitigation
+from rai_kedro.contract import DatasetContract, permits_mitigation
 from rai_kedro.fairness import Task
 from rai_kedro.mitigation.sensitive import Column, MitigationError
 from rai_kedro.questionnaire import MappedMethod, ModelAtHand, load_mapping

@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from rai_kedro.contract.columns import Contract
-from rai_kedro.contract.lanes import permits_mitigation
+from rai_kedro.contract import Contract, permits_mitigation
 from rai_kedro.modelling import sensitive_input
 from rai_kedro.release.card import digest_card
 from rai_kedro.release.model_files import ModelRefusedError, ReleaseFiles, load_trusted_sklearn, release_files

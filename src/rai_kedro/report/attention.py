@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rai_kedro.contract.columns import GovernedColumn
+from rai_kedro.contract import GovernedColumn
 from rai_kedro.fairness import JOIN, Disparity, VerdictOutcome
 from rai_kedro.performance import Figure
 from rai_kedro.report.card import ModelCard

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 from pydantic import Field, JsonValue, model_validator
 
-from rai_kedro.contract.columns import GovernedColumn
+from rai_kedro.contract import GovernedColumn
 from rai_kedro.errors import RaiError
 from rai_kedro.fairness import Assessment, GateDecision
 from rai_kedro.performance import Figure as PerformanceFigure

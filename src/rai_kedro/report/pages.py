@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from rai_kedro.contract.columns import GovernedColumn
-from rai_kedro.contract.profile import ColumnProfile
+from rai_kedro.contract import ColumnProfile, GovernedColumn
 from rai_kedro.report.page import render_page
 
 if TYPE_CHECKING:

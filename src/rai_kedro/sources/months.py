@@ -16,7 +16,7 @@ import pandas as pd
 from pandas.api import types
 from pydantic import Field, field_validator, model_validator
 
-from rai_kedro.contract.drafting import canonical
+from rai_kedro.contract import canonical
 from rai_kedro.months import Month
 from rai_kedro.sources.dates import AS_WRITTEN, ISO, count_offsets, names_month, parse_dates
 from rai_kedro.sources.layout import SourceError

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from rai_kedro.contract.fingerprint import fingerprint
+from rai_kedro.contract import fingerprint
 from rai_kedro.sources.file import read_parquet
 from rai_kedro.sources.layout import SourceError
 

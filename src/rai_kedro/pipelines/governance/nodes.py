@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rai_kedro.contract.columns import Contract, GovernedColumn
-from rai_kedro.contract.profile import ColumnProfile, profile_month
-from rai_kedro.contract.register import build_register
+from rai_kedro.contract import ColumnProfile, Contract, GovernedColumn, build_register, profile_month
 from rai_kedro.frames import Store
 
 

@@ -6,7 +6,7 @@ import logging
 
 import pandas as pd
 
-from rai_kedro.contract.columns import Contract
+from rai_kedro.contract import Contract
 from rai_kedro.frames import Store
 from rai_kedro.sources import IngestionParameters, compare_months, describe_changes, split_months
 

@@ -10,8 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from rai_kedro.contract.columns import NUMERIC_TYPES, Contract, DatasetContract
-from rai_kedro.contract.lanes import Lanes, add_sensitive, split_lanes
+from rai_kedro.contract import NUMERIC_TYPES, Contract, DatasetContract, Lanes, add_sensitive, split_lanes
 from rai_kedro.errors import RaiError
 from rai_kedro.frames import Store
 from rai_kedro.modelling import predict_rows, sensitive_input

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from rai_kedro.contract.columns import Contract
-from rai_kedro.contract.pairing import load_month, refuse_orphans
+from rai_kedro.contract import Contract, load_month, refuse_orphans
 from rai_kedro.frames import Store
 from rai_kedro.monitoring import UNREADABLE, MonthDigests, content_digest
 from rai_kedro.months import key_of_month, month_of_key

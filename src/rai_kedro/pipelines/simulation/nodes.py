@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from rai_kedro.contract.columns import Contract
+from rai_kedro.contract import Contract
 from rai_kedro.demo import HospitalParameters, SimulationParameters, simulate_snapshots, simulate_visits
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rai_kedro.contract.register import build_register
+from rai_kedro.contract import build_register
 from rai_kedro.fairness import Assessment, GateDecision
 from rai_kedro.hooks.carbon import NOT_MEASURED
 from rai_kedro.mitigation import describe_model

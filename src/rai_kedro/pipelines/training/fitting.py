@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from rai_kedro.contract.columns import Contract
+from rai_kedro.contract import Contract
 from rai_kedro.modelling import ModelSplit
 from rai_kedro.pipelines.training.parameters import TrainingParameters
 

@@ -11,8 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from rai_kedro.contract.lanes import add_sensitive
-from rai_kedro.contract.pairing import load_month
+from rai_kedro.contract import add_sensitive, load_month
 from rai_kedro.errors import RaiError
 from rai_kedro.frames import Store
 from rai_kedro.mitigation import Comparison, Rows, Uncompared, compare_methods, resolve_cuts

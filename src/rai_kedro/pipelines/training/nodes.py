@@ -8,9 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from rai_kedro.contract.fingerprint import fingerprint
-from rai_kedro.contract.lanes import split_lanes
-from rai_kedro.contract.pairing import pair_labels
+from rai_kedro.contract import fingerprint, pair_labels, split_lanes
 from rai_kedro.fairness import make_groups
 from rai_kedro.frames import Series, Store
 from rai_kedro.mitigation import Comparison, Uncompared

@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from rai_kedro.contract.columns import DatasetContract
+from rai_kedro.contract import DatasetContract
 from rai_kedro.fairness import DisparityKind, FairnessSpec, Gate, Tolerance
 from rai_kedro.modelling import EstimatorConfig, PreparationParameters, RandomSplit, SplitSpec
 from rai_kedro.months import months_between, word_period

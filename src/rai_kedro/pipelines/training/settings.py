@@ -9,9 +9,7 @@ from typing import Any, Self
 
 import pandas as pd
 
-from rai_kedro.contract.columns import Contract, DatasetContract
-from rai_kedro.contract.drafting import refuse_undecided
-from rai_kedro.contract.lanes import model_columns, permits_mitigation
+from rai_kedro.contract import Contract, DatasetContract, model_columns, permits_mitigation, refuse_undecided
 from rai_kedro.errors import RaiError
 from rai_kedro.fairness import METRICS, GroupingError, MetricError, check_columns, check_request
 from rai_kedro.mitigation import ComparisonRequest, ConfiguredMethod, MitigationError, check_comparison
