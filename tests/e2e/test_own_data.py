@@ -131,6 +131,7 @@ def test_a_draft_allows_nothing_and_training_names_what_is_undecided(
 
     error = assert_one_screen(outcome)
     assert "Nobody has decided" in error
+    assert f"kedro rai accept-draft --use-case {own.name} --reviewer NAME" in " ".join(error.split())
     assert own.features[0] in error and f"--use-case {own.name}" in error
     assert {spec["use"] for spec in columns(project, own).values()} <= {"audit", "forbidden"}
     assert columns(project, own)[own.audited]["use"] == "audit"

@@ -7,6 +7,7 @@ from .columns import GovernedColumn as GovernedColumn
 from .columns import Justification as Justification
 from .drafting import UNDECIDED as UNDECIDED
 from .drafting import Proposal as Proposal
+from .drafting import UndecidedError as UndecidedError
 from .drafting import canonical as canonical
 from .drafting import draft_column as draft_column
 from .drafting import read_proposal as read_proposal

@@ -150,8 +150,7 @@ def refuse_undecided(contract: Contract) -> None:
         where=f"conf/base/{contract.source}, {', '.join(undecided)}",
         how_many=f"{len(names)} of {total} columns are undecided",
         example=shown,
-        remedy="read each proposal there and change what you disagree with; then accept the rest: "
-        f"kedro rai accept-draft --use-case {contract.use_case} --reviewer NAME",
+        remedy="read each proposal there and change what you disagree with; then accept the rest",
     )
 
 

@@ -9,7 +9,14 @@ from typing import Any, Self
 
 import pandas as pd
 
-from rai_kedro.contract import Contract, DatasetContract, model_columns, permits_mitigation, refuse_undecided
+from rai_kedro.contract import (
+    Contract,
+    DatasetContract,
+    UndecidedError,
+    model_columns,
+    permits_mitigation,
+    refuse_undecided,
+)
 from rai_kedro.errors import RaiError
 from rai_kedro.fairness import METRICS, GroupingError, MetricError, check_columns, check_request
 from rai_kedro.mitigation import ComparisonRequest, ConfiguredMethod, MitigationError, check_comparison
@@ -78,6 +85,14 @@ def _find_section(error: RaiError, key: str) -> str:
     return "training." if isinstance(error, ModellingError) or key == "estimator" else "mitigation."
 
 
+def _refuse_draft(contract: Contract) -> None:
+    try:
+        refuse_undecided(contract)
+    except UndecidedError as error:
+        error.remedy += f": kedro rai accept-draft --use-case {contract.use_case} --reviewer NAME"
+        raise
+
+
 @naming_the_parameters()
 def check_settings(
     contract: Contract,
@@ -92,7 +107,7 @@ def check_settings(
         RaiError: They do not agree; it names the key.
     """
     settings = Settings(contract, training, fairness, mitigation, statements)
-    refuse_undecided(contract)
+    _refuse_draft(contract)
     estimator = build_estimator(training.estimator, training.allowed_modules)
     require_task(estimator, training.task)
     columns = [*settings.features.identifiers, *settings.features.columns]
