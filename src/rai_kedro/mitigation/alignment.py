@@ -23,22 +23,12 @@ _QUANTILES = 201
 
 @dataclass(eq=False, repr=False)
 class GroupAlignment(MitigatedModel):
-    """A regression whose predictions are aligned between groups.
-
-    Args:
-        kind: ``distribution`` or ``error``.
-        folds: Folds in which training rows are predicted.
-
-    Attributes:
-        quantiles_: Predictions of each group at equal steps of rank, shape (G, 201).
-        common_: Predictions after alignment at the same steps, shape (201,).
-        shifts_: Mean signed error of each group, shape (G,).
-    """
+    """A regression whose predictions are aligned between groups."""
 
     needs_sensitive = True
 
     kind: Literal["distribution", "error"] = "distribution"
-    folds: Folds = 5
+    folds: Folds = 5  # in which training rows are predicted
 
     def _learn(self, rows: TrainingRows) -> None:
         target = np.asarray(rows.target, dtype=float)
@@ -53,9 +43,10 @@ class GroupAlignment(MitigatedModel):
         predicted = cross_val_predict(clone(self.estimator), rows.inputs, target, cv=split)
         steps = np.linspace(0, 1, _QUANTILES)
         mine = [rows.codes == group for group in range(len(rows.names))]
+        # Predictions of each group at equal steps of rank, shape (G, 201), and after alignment, shape (201,).
         self.quantiles_ = np.array([np.quantile(predicted[one], steps) for one in mine])
         self.common_ = np.average(self.quantiles_, axis=0, weights=[one.sum() for one in mine])
-        self.shifts_ = np.array([(predicted - target)[one].mean() for one in mine])
+        self.shifts_ = np.array([(predicted - target)[one].mean() for one in mine])  # mean signed errors
         self.estimator_ = clone(self.estimator).fit(rows.inputs, target)
 
     def predict(self, X: Any) -> Any:

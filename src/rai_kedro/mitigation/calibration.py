@@ -27,32 +27,21 @@ _LOWEST_SCORE = 1e-6
 
 @dataclass(eq=False, repr=False)
 class GroupCalibration(TwoClassModel):
-    """A classifier with ``predict_proba`` whose scores are calibrated in each group on its own.
-
-    Args:
-        method: ``isotonic``, ``sigmoid`` (Platt), or ``auto``: isotonic for groups of 1,000 rows or more.
-        min_rows: Rows that a group needs; with fewer the method is refused.
-        min_events: Rows of the rarer outcome that a group needs.
-        folds: Folds in which training rows are scored.
-
-    Attributes:
-        kinds_: ``isotonic`` or ``sigmoid`` for each group.
-        curves_: For each group: scores and their calibrated values, shape (2, knots), or the slope and the intercept
-            over the log-odds, shape (2, 1).
-    """
+    """A classifier with ``predict_proba`` whose scores are calibrated in each group on its own."""
 
     needs_sensitive = True
 
-    method: Literal["auto", "isotonic", "sigmoid"] = "auto"
-    min_rows: Count = 50
-    min_events: Count = 10
-    folds: Folds = 5
+    method: Literal["auto", "isotonic", "sigmoid"] = "auto"  # auto: isotonic for groups of 1,000 rows or more
+    min_rows: Count = 50  # that a group needs; with fewer the method is refused
+    min_events: Count = 10  # rows of the rarer outcome that a group needs
+    folds: Folds = 5  # in which training rows are scored
 
     def _learn(self, rows: TrainingRows) -> None:
         outcomes = self._encode(rows.target)
         cells = count_cells(rows.codes, outcomes, rows.names, "Calibration by group")
         self.kinds_ = [self._choose_kind(name, count) for name, count in zip(rows.names, cells, strict=True)]
-        # A curve per group, on scores of rows that the classifier was not fitted on.
+        # A curve per group, on scores of rows that the classifier was not fitted on: scores and calibrated values,
+        # shape (2, knots), or slope and intercept over the log-odds, shape (2, 1).
         scores = score_rows(self.estimator, rows.inputs, outcomes, self.folds)
         self.curves_ = []
         for group, kind in enumerate(self.kinds_):

@@ -33,11 +33,7 @@ def mark_frontier(models: Sequence[ComparedModel], by: Comparator) -> tuple[Comp
 
 
 def choose_model(models: Sequence[ComparedModel], by: Comparator, configured: str | None = None) -> Choice:
-    """Choose a model by the rule, or the configured one; the reason then says what the rule would have been.
-
-    Raises:
-        MitigationError: The configured model is not there, or may not be used.
-    """
+    """Choose a model by the rule, or the configured one; the reason then says what the rule would have been."""
     ruled = _choose_by_rule(models, by)
     if configured is None:
         return ruled
@@ -49,11 +45,7 @@ def choose_model(models: Sequence[ComparedModel], by: Comparator, configured: st
 def require_usable(
     models: Sequence[ComparedModel], configured: str, usable: Sequence[str] | None = None
 ) -> ComparedModel:
-    """Return the configured model.
-
-    Raises:
-        MitigationError: It is not there, or may not be used.
-    """
+    """Return the configured model, or refuse it: it is not there, or may not be used."""
     model = next((one for one in models if one.name == configured), None)
     if model is None or not model.may_be_used:
         why = "it is not in the comparison" if model is None else model.reason or "it is there for the view only"

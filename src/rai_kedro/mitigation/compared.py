@@ -25,55 +25,42 @@ RULE = (
 )
 
 Role: TypeAlias = Literal["unmitigated", "alternative", "method", "yardstick"]
+# Refused: not permitted or not applicable; failed: no model could be made.
 Status: TypeAlias = Literal["fitted", "refused", "failed"]
 
 
 class GroupOutcome(Typed):
-    """What a model gives one group of the test rows.
-
-    Attributes:
-        observed: Rows with the favourable outcome on record, or the mean label of a regression.
-        predicted: Rows decided favourably, or the mean prediction.
-        share: Share decided favourably, or the mean prediction; with its interval.
-        needed: Rows with true need, or None where that is not known.
-    """
+    """What a model gives one group of the test rows; of a regression, means in the place of counts and of the share."""
 
     group: str
     rows: int
-    observed: float
-    predicted: float
-    share: float | None
+    observed: float  # rows with the favourable outcome on record
+    predicted: float  # rows decided favourably
+    share: float | None  # decided favourably, with its interval
     lower: float | None
     upper: float | None
-    needed: float | None = None
+    needed: float | None = None  # rows with true need, where that is known
 
 
 class GroupCurve(Typed):
-    """The ROC curve of one group: at most 101 points at falling thresholds.
-
-    Attributes:
-        auc: Area under the whole curve; None where a class has no row.
-    """
+    """The ROC curve of one group: at most 101 points at falling thresholds."""
 
     group: str
     rows: int
     false_positive_rates: tuple[float, ...] = ()
     true_positive_rates: tuple[float, ...] = ()
-    auc: float | None = None
+    auc: float | None = None  # under the whole curve; None where a class has no row
 
 
 class Comparator(Typed):
-    """By what models are compared: a metric on a grouping, a figure of performance, and what of it may be lost.
-
-    ``guards`` are further figures of which no more than the tolerance may be lost.
-    """
+    """By what models are compared: a metric on a grouping, a figure of performance, and what of it may be lost."""
 
     metric: str
     kind: DisparityKind
     column: str
     performance: str
     tolerance: float
-    guards: tuple[str, ...] = ()
+    guards: tuple[str, ...] = ()  # further figures of which no more than the tolerance may be lost
 
     def disparity_cost(self, value: float) -> float:
         """Return a disparity as a number that is the worse the larger it is."""
@@ -85,38 +72,25 @@ class Comparator(Typed):
 
 
 class ComparedModel(Typed):
-    """One model on the test rows.
-
-    Attributes:
-        method: Canonical name of the method; empty without one.
-        stage: ``pre``, ``in``, ``post``, or empty without a method.
-        needs_sensitive: Whether every prediction needs the sensitive column.
-        may_be_used: Whether it can be chosen: fitted, permitted, and not there for the view only.
-        status: ``fitted``; ``refused``: not permitted or not applicable; ``failed``: no model could be made.
-        reason: Why it is refused or failed, or what has to be known of it.
-        gains: What the comparator's performance, and then each of its guards, gains over the unmitigated model on the
-            same rows; empty for that model itself.
-        need_assessment: Fairness against the true need, where that is known.
-        on_frontier: Whether no other model is better in one of performance and disparity and at least as good in the
-            other, by their values.
-    """
+    """One model on the test rows."""
 
     name: str
-    method: str = ""
-    stage: str = ""
+    method: str = ""  # its canonical name; empty without one, and so is the stage
+    stage: str = ""  # pre, in or post
     role: Role = "method"
     parameters: dict[str, Any] = Field(default_factory=dict)
-    needs_sensitive: bool = False
-    may_be_used: bool = True
+    needs_sensitive: bool = False  # for every prediction
+    may_be_used: bool = True  # it can be chosen: fitted, permitted, and not there for the view only
     status: Status = "fitted"
-    reason: str = ""
+    reason: str = ""  # why it is refused or failed, or what has to be known of it
     performance: tuple[Figure, ...] = ()
+    # Over the unmitigated model on the same rows, in the comparator's performance and then in each of its guards.
     gains: tuple[Gain, ...] = ()
     assessment: Assessment | None = None
-    need_assessment: Assessment | None = None
+    need_assessment: Assessment | None = None  # against the true need, where that is known
     outcomes: tuple[GroupOutcome, ...] = ()
     curves: tuple[GroupCurve, ...] = ()
-    on_frontier: bool = False
+    on_frontier: bool = False  # no other is better in performance or disparity and at least as good in the other
 
     def find_performance(self, by: Comparator) -> Figure | None:
         """Return the comparator's figure of performance."""
@@ -134,15 +108,11 @@ class ComparedModel(Typed):
 
 
 class Comparison(Typed):
-    """Every model on the same rows, the unmitigated first and the post-processed last, and the chosen one.
-
-    ``level`` is that of the gains and disparities. ``estimators`` are the fitted models by name; they are not part of
-    :meth:`to_dict`.
-    """
+    """Every model on the same rows, the unmitigated first and the post-processed last, and the chosen one."""
 
     task: Task
     by: Comparator
-    level: float
+    level: float  # of the gains and disparities
     rows_train: int
     rows_test: int
     models: tuple[ComparedModel, ...]

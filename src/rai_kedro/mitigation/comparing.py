@@ -47,39 +47,25 @@ class ConfiguredMethod:
 
 @dataclass(frozen=True, eq=False)
 class ComparisonRequest:
-    """What is compared and by what; the rows are not in it.
+    """What is compared and by what; the rows are not in it."""
 
-    Attributes:
-        estimator: The unmitigated model; a fitted one is compared as it is, and copied unfitted for the methods.
-        sensitive_column: Column of the audited columns that is mitigated for.
-        fairness: What is assessed; it names the metric and a grouping of that column, by which the methods group too.
-            What a grouping leaves open is settled on the training rows.
-        methods: The methods to compare.
-        permitted: Whether predictions may read the sensitive column (``use: mitigation`` of a column contract).
-        metric: Metric that decides; by default the first of ``fairness``.
-        kind: What of it decides; by default the metric's first kind.
-        performance: Figure that decides: accuracy, AUC, Brier score, MAE or R2; by default accuracy or R2.
-        tolerance: Loss of performance that is accepted, in the unit of that figure.
-        guards: Further figures of which no more than the tolerance may be lost; by default the AUC of a classifier
-            with scores, so that a model that decides as well but ranks worse is not chosen.
-        configured: Name of the model to choose whatever the rule says.
-        alternatives: Further unmitigated models, unfitted, by name; the best of all is the one post-processed.
-        level: Confidence level of figures of performance; all others have that of ``fairness``.
-    """
-
-    estimator: Any
-    sensitive_column: str
+    estimator: Any  # the unmitigated model; a fitted one is compared as it is, and copied unfitted for the methods
+    sensitive_column: str  # of the audited columns, the one that is mitigated for
+    # It names the metric and a grouping of that column, by which the methods group too; what a grouping leaves open is
+    # settled on the training rows.
     fairness: FairnessSpec
     methods: tuple[ConfiguredMethod, ...] = ()
-    permitted: bool = False
-    metric: str | None = None
-    kind: DisparityKind | None = None
-    performance: str | None = None
-    tolerance: float = 0.02
+    permitted: bool = False  # predictions may read the sensitive column (`use: mitigation` of a column contract)
+    metric: str | None = None  # that decides; by default the first of `fairness`
+    kind: DisparityKind | None = None  # by default the metric's first
+    performance: str | None = None  # accuracy, AUC, Brier score, MAE or R2; by default accuracy or R2
+    tolerance: float = 0.02  # loss of performance that is accepted, in the unit of that figure
+    # Further figures of which no more than the tolerance may be lost; by default the AUC of a classifier with scores,
+    # so that a model that decides as well but ranks worse is not chosen.
     guards: tuple[str, ...] | None = None
-    configured: str | None = None
-    alternatives: Mapping[str, Any] = field(default_factory=dict)
-    level: float = 0.95
+    configured: str | None = None  # name of the model to choose whatever the rule says
+    alternatives: Mapping[str, Any] = field(default_factory=dict)  # unmitigated too; the best is post-processed
+    level: float = 0.95  # of figures of performance; all others have that of `fairness`
 
     @property
     def task(self) -> Task:
@@ -98,9 +84,8 @@ def check_comparison(request: ComparisonRequest) -> Comparator:
     """Check everything that can be known before a row is read, and return by what the models are compared.
 
     Raises:
-        MitigationError: A method is not known or does not take its parameters, the metric does not fit the task or is
-            not among those assessed, names are there twice, an alternative does not serve, or there is no model of the
-            configured name. ``where`` names the attribute of the request.
+        MitigationError: A method, its parameters, the metric, a name or a model does not serve; ``where`` names the
+            attribute of the request.
     """
     task = request.task
     metric = request.metric or request.fairness.metrics[0]
@@ -133,13 +118,7 @@ def check_comparison(request: ComparisonRequest) -> Comparator:
 def compare_methods(request: ComparisonRequest, train: Rows, test: Rows) -> Comparison:
     """Fit and assess the unmitigated model, every configured method, and the post-processed best unmitigated model.
 
-    Args:
-        request: What is compared.
-        train: Rows that every model is fitted on.
-        test: Rows that every model is compared on.
-
-    Returns:
-        The comparison; a method that is not permitted or gives no model is in it with the reason.
+    A method that is not permitted or gives no model is in the comparison with the reason.
 
     Raises:
         MitigationError: See :func:`check_comparison`; or the configured choice cannot be used.

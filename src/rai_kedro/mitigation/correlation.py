@@ -20,20 +20,13 @@ from rai_kedro.mitigation.wrapping import Share
 
 @dataclass(eq=False, repr=False)
 class GroupCorrelationRemover(SensitiveTransformer):
-    """Transformer that removes the correlation with the groups from numeric columns.
+    """Transformer that removes the correlation with the groups from numeric columns."""
 
-    Args:
-        alpha: Share of the correlation to remove, from 0 to 1.
-
-    Attributes:
-        means_: Share of each group but the first among the rows used, shape (G - 1, C).
-        slopes_: What each of these groups adds to a column, shape (G - 1, C).
-    """
-
-    alpha: Share = 1.0
+    alpha: Share = 1.0  # how much of the correlation is removed
 
     def _learn(self, values: Matrix, groups: LearntGroups) -> None:
         indicators = _indicate(groups.codes, len(groups.names))
+        # Of each group but the first its share of the rows used, and what it adds to a column; shape (G - 1, C).
         self.means_ = np.zeros((indicators.shape[1], values.shape[1]))
         self.slopes_ = np.zeros_like(self.means_)
         observed = ~np.isnan(values)
@@ -60,11 +53,7 @@ class GroupCorrelationRemover(SensitiveTransformer):
 
 @dataclass(eq=False, repr=False)
 class CorrelationRemovalModel(TransformedModel):
-    """An estimator fitted on features without correlation with the groups, see `GroupCorrelationRemover`.
-
-    Args:
-        alpha: Share of the correlation to remove, from 0 to 1.
-    """
+    """An estimator fitted on features without correlation with the groups, see `GroupCorrelationRemover`."""
 
     alpha: Share = 1.0
 

@@ -43,21 +43,14 @@ class DisparateImpactRemover(SensitiveTransformer):
     """Transformer that repairs numeric columns; what it learnt on training rows it applies to new rows.
 
     A value not seen in training moves like the next lower one that was.
-
-    Args:
-        repair_level: 0 changes nothing, 1 makes the distributions equal.
-        ties: ``middle``, ``distinct`` or ``spread``, see the module.
-
-    Attributes:
-        targets_: For each column, the value of each quantile at full repair, shape (quantiles,).
-        values_: For each column and group, the different values in rising order.
-        counts_: Beside each of these, how many rows hold it; empty where every value counts once.
     """
 
-    repair_level: Share = 1.0
+    repair_level: Share = 1.0  # 0 changes nothing, 1 makes the distributions equal
     ties: Ties = "middle"
 
     def _learn_rest(self, rest: Any, groups: LearntGroups) -> None:
+        # By column: the value of each quantile at full repair; and by group the different values in rising order, and
+        # how many rows hold each (empty where every value counts once).
         self.targets_, self.values_, self.counts_ = [], [], []
         for at, position in enumerate(self.positions_):
             column = read_column(rest, position)
@@ -109,12 +102,7 @@ class DisparateImpactRemover(SensitiveTransformer):
 
 @dataclass(eq=False, repr=False)
 class DisparateImpactModel(TransformedModel):
-    """An estimator fitted on repaired features, see `DisparateImpactRemover`; it repairs new rows by itself.
-
-    Args:
-        repair_level: From 0 to 1.
-        ties: ``middle``, ``distinct`` or ``spread``.
-    """
+    """An estimator fitted on repaired features, see `DisparateImpactRemover`; it repairs new rows by itself."""
 
     repair_level: Share = 1.0
     ties: Ties = "middle"
@@ -125,17 +113,11 @@ class DisparateImpactModel(TransformedModel):
 
 @dataclass(frozen=True)
 class _Goals:
-    """The values at full repair of one column in one group.
+    """The values at full repair of one column in one group."""
 
-    Attributes:
-        known: Different values of the training rows, rising, shape (K,).
-        starts: Training rows below each, and their number, shape (K + 1,); empty where every value counts once.
-        by_rank: Value at full repair of each rank, shape (ranks,).
-    """
-
-    known: Vector
-    starts: npt.NDArray[np.intp]
-    by_rank: Vector
+    known: Vector  # different values of the training rows, rising, shape (K,)
+    starts: npt.NDArray[np.intp]  # rows below each, and their number, (K + 1,); empty where every value counts once
+    by_rank: Vector  # value at full repair of each rank
 
     @classmethod
     def of(cls, known: Vector, counts: npt.NDArray[Any], targets: Vector) -> _Goals:

@@ -108,9 +108,6 @@ def hold_against_need(
         true_need: What the label should have been, 0 or 1 (or the true value of a regression), shape (rows,).
         fairness: What is assessed, with the groups of the comparison (see ``resolve_cuts``).
 
-    Returns:
-        The same comparison, each fitted model with ``need_assessment`` and the need of each group.
-
     Raises:
         MitigationError: There is not one true need for each test row.
     """

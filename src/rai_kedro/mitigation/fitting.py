@@ -33,16 +33,10 @@ Attempt = tuple[ComparedModel, Any]
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Rows of one split, all in the same order.
-
-    Attributes:
-        features: Columns the model may use, shape (rows, columns).
-        target: Label, shape (rows,); of a classification 0 or 1, with 1 the favourable outcome.
-        audit: Audited columns, the sensitive column among them, shape (rows, columns).
-    """
+    """Rows of one split, all in the same order; ``audit`` holds the audited columns, the sensitive one among them."""
 
     features: pd.DataFrame
-    target: pd.Series[Any]
+    target: pd.Series[Any]  # of a classification 0 or 1, with 1 the favourable outcome
     audit: pd.DataFrame
 
     def __post_init__(self) -> None:
@@ -63,11 +57,7 @@ class Rows:
         return self.features.assign(**{column: self.sensitive(column).to_numpy()})
 
     def sensitive(self, column: str) -> pd.Series[Any]:
-        """Return the sensitive column, shape (rows,).
-
-        Raises:
-            MitigationError: It is not among the audited columns.
-        """
+        """Return the sensitive column, shape (rows,), which has to be among the audited columns."""
         if column not in self.audit:
             raise MitigationError(
                 f"The sensitive column {column!r} is not among the audited columns.",
@@ -79,24 +69,17 @@ class Rows:
 
 @dataclass(frozen=True, eq=False)
 class FitSetting:
-    """What models are fitted with: the unmitigated model, unfitted; rows; cut points of the sensitive column.
+    """What models are fitted with; ``by.column`` is the sensitive column."""
 
-    ``cuts`` are empty where each of its numbers is a group; ``by.column`` is the sensitive column.
-    """
-
-    estimator: Any
+    estimator: Any  # the unmitigated model, unfitted
     train: Rows
-    cuts: tuple[float, ...] | None
+    cuts: tuple[float, ...] | None  # of the sensitive column; empty where each of its numbers is a group
     permitted: bool
     task: Task
     by: Comparator
 
     def fill_in(self, method: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """Return parameters with the constraint that serves the metric, and the cut points of the assessment.
-
-        Raises:
-            MitigationError: The parameters have other cut points.
-        """
+        """Return parameters with the constraint that serves the metric, and the cut points of the assessment."""
         column = self.by.column
         if "cuts" in parameters and list(parameters["cuts"] or ()) != list(self.cuts or ()):
             raise MitigationError(
@@ -162,11 +145,7 @@ def _find_median(values: pd.Series[Any]) -> float:
 
 
 def fit_plain(estimator: Any, train: Rows, name: str) -> Attempt:
-    """Fit a model without mitigation; one that is fitted already is taken as it is.
-
-    Raises:
-        MitigationError: It cannot be fitted on these rows.
-    """
+    """Fit a model without mitigation; one that is fitted already is taken as it is."""
     from sklearn.base import clone
 
     fitted = estimator
@@ -204,11 +183,7 @@ def _is_fitted(estimator: Any) -> bool:
 
 
 def prepare_method(setting: FitSetting, method: str, parameters: Mapping[str, Any], name: str) -> Attempt:
-    """Make a configured method, unfitted; without an estimator, and with the reason, where it does not apply.
-
-    Raises:
-        MitigationError: The method is not known or does not take the parameters.
-    """
+    """Make a configured method, unfitted; without an estimator, and with the reason, where it does not apply."""
     definition, metric = find_method(method), setting.by.metric
     chosen = setting.fill_in(method, parameters)
     needs = definition.needs_sensitive

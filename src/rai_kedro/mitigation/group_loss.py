@@ -32,27 +32,14 @@ _SLACK = 1e-3
 class BoundedGroupLossModel(MitigatedModel):
     """A weighted average of models whose mean loss in every group stays under a bound.
 
-    The estimator is a regressor whose ``fit`` takes ``sample_weight``, or a Pipeline that ends with one.
-
-    Args:
-        constraint: ``square_loss`` (a group's mean squared error) or ``absolute_loss`` (its mean absolute error).
-        upper_bound: The bound, in the unit of the loss; None: the smallest there is on a grid of weights of the groups
-            (fairlearn's ``GridSearch`` by the worst group alone), else fairlearn's ``ExponentiatedGradient``.
-        max_iter: Iterations at most, with a bound; each fits the model two to ten times.
-        grid_size: How many models, without a bound.
-
-    Attributes:
-        preparation_: The steps before the model, fitted; None without any.
-        models_: The fitted models that are used.
-        weights_: Weight of each, shape (models,); they add up to 1.
-        n_iter_: Iterations made, or models tried.
-        group_losses_: Mean loss of each group on the training rows, shape (G,), in the unit of the loss.
+    The estimator is a regressor whose ``fit`` takes ``sample_weight``, or a Pipeline that ends with one. Without a
+    bound it is the smallest on a grid of weights of the groups, by the worst group alone.
     """
 
-    constraint: Literal["square_loss", "absolute_loss"] = "square_loss"
-    upper_bound: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    max_iter: Count = 30
-    grid_size: Count = 21
+    constraint: Literal["square_loss", "absolute_loss"] = "square_loss"  # its mean in a group is bounded
+    upper_bound: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None  # in the unit of the loss
+    max_iter: Count = 30  # at most, with a bound; each fits the model two to ten times
+    grid_size: Count = 21  # how many models, without a bound
 
     def _learn(self, rows: TrainingRows) -> None:
         target, inputs = np.asarray(rows.target, dtype=float), rows.inputs

@@ -26,21 +26,14 @@ GROUP_ALIGNMENT: Final = "alignment:GroupAlignment"
 
 
 def list_storable_types() -> tuple[str, ...]:
-    """Return the import paths of the types of this room that a stored model may hold.
-
-    They are estimators and transformers whose state is numbers, texts, arrays and estimators.
-    """
+    """Return the import paths of this room's types that a stored model may hold; their state is numbers and texts."""
     builders = [one for method in METHODS.values() for one in (method.builder, *method.stores)]
     paths = (one.replace(":", ".") for one in (*builders, GROUP_ALIGNMENT) if one)
     return tuple(sorted({f"{__package__}.{path}" for path in paths}))
 
 
 def find_method(name: str) -> MappedMethod:
-    """Return a method by its canonical name.
-
-    Raises:
-        MitigationError: There is none.
-    """
+    """Return a method by its canonical name."""
     if name not in METHODS:
         near = get_close_matches(name, METHODS, n=1)
         raise MitigationError(
@@ -55,7 +48,7 @@ def find_method(name: str) -> MappedMethod:
 def applicable(
     name: str, task: Task, model: Any, *, permitted: bool, metric: str | None = None
 ) -> MitigationError | None:
-    """Say whether a method can be used.
+    """Say why a method cannot be used for a task and an unfitted model; None if it can.
 
     Args:
         name: Canonical name of the method.
@@ -63,9 +56,6 @@ def applicable(
         model: The estimator to be mitigated.
         permitted: Whether predictions may read the sensitive column (``use: mitigation`` of a column contract).
         metric: Metric to be served, if it matters.
-
-    Returns:
-        None if it can, else the error that says why not.
 
     Raises:
         MitigationError: There is no such method.
@@ -121,11 +111,7 @@ def build_mitigated(
 
 
 def make_method(name: str, base_estimator: Any, parameters: Mapping[str, Any], sensitive_column: Column) -> Any:
-    """Make a method with its parameters checked, whether it applies or not; see :func:`build_mitigated`.
-
-    Raises:
-        MitigationError: The method does not exist, or does not take the parameters.
-    """
+    """Make a method with its parameters checked, whether it applies or not; see :func:`build_mitigated`."""
     method = find_method(name)
     build = load_builder(method.builder or "")
     taken = set(inspect.signature(build).parameters) - {"estimator", "sensitive_column", *method.fixed}
@@ -147,12 +133,9 @@ def make_method(name: str, base_estimator: Any, parameters: Mapping[str, Any], s
 
 
 def describe_model(estimator: Any | None, store: DatasetContract, *, on: date) -> ModelAtHand:
-    """Find out what decides whether a method applies: the estimator, and what the contract permits.
+    """Find out what decides whether a method applies: the estimator, if there is one, and what the contract permits.
 
-    Args:
-        estimator: The configured estimator; None if none is configured yet.
-        store: Contract of the feature store.
-        on: Day against which justifications are judged.
+    The contract is that of the feature store; its justifications are judged as of the day ``on``.
     """
     from sklearn.base import is_classifier, is_regressor
     from sklearn.utils.validation import has_fit_parameter

@@ -22,13 +22,7 @@ from rai_kedro.modelling import BalancedEstimator, limit_threads
 
 
 class Oracle(BaseEstimator):  # type: ignore[misc]
-    """Stands for the model before fairlearn, whose ``X`` are row numbers of rows that are kept here.
-
-    Args:
-        model: The last step, unfitted.
-        inputs: What it is fitted on, shape (rows, columns).
-        weights_as: Name under which its ``fit`` takes weights.
-    """
+    """Stands for the model before fairlearn, whose ``X`` are row numbers of the ``inputs`` that are kept here."""
 
     def __init__(self, model: Any, inputs: Any, weights_as: str) -> None:
         self.model = model
@@ -62,9 +56,6 @@ def split_estimator(estimator: Any, method: str) -> tuple[Any, Any, str]:
 
     Returns the steps before the model as an unfitted Pipeline (None without any), the model, and the name under which
     its ``fit`` takes weights.
-
-    Raises:
-        MitigationError: The model is frozen, or takes no weights.
     """
     # Balance is in the costs of errors here (`reduced.py`): drawing rows by the labels of a step would undo the step.
     last, steps = estimator.estimator if isinstance(estimator, BalancedEstimator) else estimator, []

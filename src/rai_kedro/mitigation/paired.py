@@ -57,15 +57,7 @@ class Answers:
 def measure_gain(name: str, truth: Vector, new: Answers, old: Answers, *, level: float = 0.95) -> Gain:
     """Measure what one model gains over another on the same rows; above zero the new one is better.
 
-    Args:
-        name: The figure, see ``LARGER_IS_BETTER``.
-        truth: Labels (0 or 1 for a classification), shape (rows,).
-        new: Answers of the model in question.
-        old: Answers of the model it is compared with.
-        level: Confidence level.
-
-    Raises:
-        MitigationError: There is no such figure, or it needs scores that a model does not give.
+    ``name`` is one of ``LARGER_IS_BETTER``; labels, 0 or 1 for a classification, have shape (rows,).
     """
     if name not in LARGER_IS_BETTER:
         raise MitigationError(

@@ -47,28 +47,15 @@ class ReductionModel(TwoClassModel):
     """What exponentiated gradient and grid search have in common.
 
     The estimator is a classifier whose ``fit`` takes ``sample_weight``, or a Pipeline that ends with one.
-
-    Args:
-        constraint: Which rate is to be equal, see ``CONSTRAINTS``.
-        tolerance: How far a group's rate may lie from that of all rows; two groups lie up to twice as far apart.
-        ratio: Least ratio between a group's rate and that of all rows; None: the constraint is a difference.
-        strata_column: Column of ``X`` within whose values the constraint applies (conditional parity); by default all.
-
-    Attributes:
-        preparation_: The steps before the model, fitted; None without any.
-        models_: The fitted models that are used.
-        weights_: Weight of each, shape (models,); they add up to 1.
-        decision_: ``score``, ``mixed``, or ``single`` where one model is left.
-        violation_: Largest distance, over groups, of a group's rate from that of all rows, as decided here on the
-            training rows (``mixed``: expected). Under a ratio: what is missing to it.
     """
 
     method: ClassVar[str]
 
-    constraint: Annotated[str, one_of(CONSTRAINTS)] = "demographic_parity"
+    constraint: Annotated[str, one_of(CONSTRAINTS)] = "demographic_parity"  # which rate is to be equal
+    # How far the rate of a group may lie from that of all rows; two groups lie up to twice as far apart.
     tolerance: Annotated[float, Field(ge=0, lt=1)] = 0.01
-    ratio: Annotated[float, Field(gt=0, le=1)] | None = None
-    strata_column: Column | None = None
+    ratio: Annotated[float, Field(gt=0, le=1)] | None = None  # least one to the rate of all rows; None: a difference
+    strata_column: Column | None = None  # within whose values the constraint applies (conditional parity)
 
     def _learn(self, rows: TrainingRows) -> None:
         outcomes, inputs = self._encode(rows.target), rows.inputs
@@ -170,23 +157,13 @@ class ReductionModel(TwoClassModel):
 
 @dataclass(eq=False, repr=False)
 class ExponentiatedGradientModel(ReductionModel):
-    """A weighted set of models that together keep a constraint, by fairlearn's ``ExponentiatedGradient``.
-
-    Args:
-        decision: ``score``, ``mixed``, or by what the training rows allow.
-        max_iter: Iterations at most; each fits the model two to ten times.
-        largest_gap: Duality gap that counts as converged: the error is at most twice this above the best there is.
-
-    Attributes:
-        gap_: Duality gap reached.
-        n_iter_: Iterations made.
-        fits_: How often the model was fitted.
-    """
+    """A weighted set of models that together keep a constraint, by fairlearn's ``ExponentiatedGradient``."""
 
     method = "exponentiated_gradient"
 
-    decision: Literal["score", "mixed"] | None = None
-    max_iter: Count = 20
+    decision: Literal["score", "mixed"] | None = None  # by default by what the training rows allow
+    max_iter: Count = 20  # at most; each fits the model two to ten times
+    # Duality gap that counts as converged: the error is at most twice this above the best there is.
     largest_gap: Annotated[float, Field(gt=0)] = 0.02
 
     def _reduce(self, oracle: Oracle, outcomes: Codes, features: dict[str, Any]) -> tuple[list[Any], Scores]:
@@ -242,19 +219,15 @@ class GridSearchModel(ReductionModel):
     """The best of a grid of models that keeps a constraint, by fairlearn's ``GridSearch``.
 
     fairlearn takes the model with the smallest sum of error and violation, whether it keeps the constraint or not;
-    here it is the one of smallest error among those that do.
-
-    Args:
-        grid_size: How many models; at least two per direction, of which there is one for each further group and,
-            under equalized odds, two.
-        grid_limit: Largest weight of the constraint against the error.
+    here it is the one of smallest error among those that do. The grid has at least two models per direction, of which
+    there is one for each further group and, under equalized odds, two.
     """
 
     method = "grid_search"
 
     tolerance: Annotated[float, Field(ge=0, lt=1)] = 0.02
     grid_size: Count = 21
-    grid_limit: Annotated[float, Field(gt=0)] = 2.0
+    grid_limit: Annotated[float, Field(gt=0)] = 2.0  # largest weight of the constraint against the error
 
     def _reduce(self, oracle: Oracle, outcomes: Codes, features: dict[str, Any]) -> tuple[list[Any], Scores]:
         from fairlearn.reductions import GridSearch

@@ -55,15 +55,9 @@ class Reweighing(MitigatedModel):
     """An estimator fitted with the weights of Kamiran and Calders (2012); prediction needs no sensitive column.
 
     The estimator takes ``sample_weight`` when it is fitted; of a Pipeline, its last step does.
-
-    Args:
-        target_bins: Regression only: parts of the target.
-
-    Attributes:
-        weights_: Weight of a row by group and outcome, shape (G, K).
     """
 
-    target_bins: Annotated[int, Field(ge=2)] = 4
+    target_bins: Annotated[int, Field(ge=2)] = 4  # parts of the target of a regression
 
     def _learn(self, rows: TrainingRows) -> None:
         if is_regressor(self.estimator):
@@ -80,11 +74,7 @@ class Reweighing(MitigatedModel):
 
 
 def require_weights(estimator: Any, otherwise: str) -> str:
-    """Return the name under which an estimator takes weights in ``fit``; ``otherwise`` says what cannot be done.
-
-    Raises:
-        MitigationError: It takes none.
-    """
+    """Return the name under which an estimator takes weights in ``fit``; ``otherwise`` says what cannot be done."""
     name = find_weight_name(estimator)
     if name is None:
         raise MitigationError(
@@ -96,10 +86,7 @@ def require_weights(estimator: Any, otherwise: str) -> str:
 
 
 def resample_uniformly(codes: Codes, outcomes: Codes, names: Sequence[str], seed: int) -> Positions:
-    """Draw rows of every cell at random until it has its expected size.
-
-    Returns the positions of the rows to train on, rising; a row that is duplicated is there several times.
-    """
+    """Draw rows of every cell until it has its expected size; return their rising positions, repeated if duplicated."""
     random = np.random.default_rng(seed)
 
     def order(rows: Positions, outcome: int) -> Positions:
@@ -138,17 +125,9 @@ def _resize_cells(codes: Codes, outcomes: Codes, names: Sequence[str], order: An
 
 @dataclass(eq=False, repr=False)
 class Resampling(MitigatedModel):
-    """A classifier fitted on rows drawn by Kamiran and Calders (2012); prediction needs no sensitive column.
+    """A classifier fitted on rows drawn by Kamiran and Calders (2012); prediction needs no sensitive column."""
 
-    Args:
-        kind: ``uniform``, or ``preferential``, for which the classifier gives ``predict_proba``.
-        seed: Seed of the uniform drawing.
-
-    Attributes:
-        rows_by_cell_: Rows drawn by group and outcome, shape (G, K).
-    """
-
-    kind: Literal["uniform", "preferential"] = "uniform"
+    kind: Literal["uniform", "preferential"] = "uniform"  # the latter by the classifier's predict_proba
     seed: Annotated[int, Field(ge=0)] = 0
 
     def __sklearn_tags__(self) -> Tags:

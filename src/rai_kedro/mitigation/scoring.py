@@ -31,9 +31,6 @@ def score_rows(estimator: Any, inputs: Any, outcomes: Codes, folds: int) -> Scor
     """Score training rows out of fold: a model's scores of its own training rows are too good to learn from.
 
     A model in ``sklearn.frozen.FrozenEstimator`` scores the rows as it is; they should be none of its own.
-
-    Raises:
-        MitigationError: The model gives no probabilities, or there are too few rows of a class for the folds.
     """
     require_probabilities(estimator, "nothing can be post-processed")
     if isinstance(estimator, FrozenEstimator):

@@ -28,13 +28,7 @@ class MitigationError(RaiError, ValueError):
 
 
 class UnknownGroupError(MitigationError):
-    """Rows to predict belong to groups that a mitigation was not fitted for.
-
-    Attributes:
-        column: The sensitive column.
-        groups: The groups it does not know.
-        rows: How many rows are theirs.
-    """
+    """Rows to predict, ``rows`` of them, belong to ``groups`` of a column that a mitigation was not fitted for."""
 
     def __init__(self, column: str, groups: Sequence[str], rows: int, of: int, known: Sequence[str]) -> None:
         super().__init__(
@@ -57,13 +51,10 @@ class LearntGroups:
 
 
 def learn_groups(values: Any, column: Column, cuts: Sequence[float] | None = None) -> LearntGroups:
-    """Make the groups of the training rows.
+    """Make the groups of the training rows, of which there have to be two.
 
     Numbers with more than ten different values, or with fractions, are cut: at ``cuts``, else at their median, which
     is kept for new rows; empty cuts make each value a group. Every other value is a group, and so are missing ones.
-
-    Raises:
-        MitigationError: There are fewer than two groups, or the column is all missing.
     """
     series = _as_series(values, column)
     if series.isna().all():
@@ -84,11 +75,7 @@ def learn_groups(values: Any, column: Column, cuts: Sequence[float] | None = Non
 
 
 def find_groups(values: Any, column: Column, names: Sequence[str], cuts: Sequence[float] | None) -> Codes:
-    """Return the position of each new row's group among the known ``names``, shape (rows,).
-
-    Raises:
-        UnknownGroupError: Rows belong to a group that was not in the training data.
-    """
+    """Return the position of each new row's group among the known ``names``, shape (rows,); refuse unknown groups."""
     series = _as_series(values, column)
     points = tuple(cuts) if cuts else None
     grouping = make_groups(series.to_frame(), _spec(str(column), points))

@@ -43,34 +43,22 @@ class ThresholdOptimisation(TwoClassModel):
 
     ``predict_proba`` gives the scores of the wrapped classifier, unchanged; ``predict`` decides on them by group, so
     that it is not the same as a score above one half.
-
-    Args:
-        constraint: Which rate is to be equal, by fairlearn's name, see ``CONSTRAINTS``.
-        objective: What is best, by fairlearn's name, see ``OBJECTIVES``.
-        decision: ``single`` or ``mixed``; by default single, and mixed for equalized odds.
-        tolerance: How far the rates may lie apart; None: not at all. Not for equalized odds.
-        folds: Folds in which training rows are scored.
-
-    Attributes:
-        thresholds_: Two thresholds per group, shape (G, 2); a score above one is favourable.
-        shares_: Weight of each threshold, shape (G, 2).
-        constants_: Share of rows decided without their score, and the share of these decided favourably, shape (G, 2).
-        rates_: False and true positive rate and selection rate on the training rows, out of fold, shape (G, 3).
     """
 
     needs_sensitive = True
 
-    constraint: Annotated[str, one_of(CONSTRAINTS)] = "demographic_parity"
-    objective: Annotated[str, one_of(OBJECTIVES)] = "accuracy_score"
-    decision: Literal["single", "mixed"] | None = None
-    tolerance: Annotated[float, Field(ge=0, le=1)] | None = None
-    folds: Folds = 5
+    constraint: Annotated[str, one_of(CONSTRAINTS)] = "demographic_parity"  # which rate is to be equal
+    objective: Annotated[str, one_of(OBJECTIVES)] = "accuracy_score"  # what is best; both by fairlearn's names
+    decision: Literal["single", "mixed"] | None = None  # by default single, and mixed for equalized odds
+    tolerance: Annotated[float, Field(ge=0, le=1)] | None = None  # how far rates may lie apart; not for equalized odds
+    folds: Folds = 5  # in which training rows are scored
 
     def _learn(self, rows: TrainingRows) -> None:
         outcomes = self._encode(rows.target)
         count_cells(rows.codes, outcomes, rows.names, "Threshold optimisation")
         scores = score_rows(self.estimator, rows.inputs, outcomes, self.folds)
         self._learn_rules(scores, outcomes, rows.codes)
+        # False and true positive rate and selection rate on the training rows, out of fold, shape (G, 3).
         self.rates_ = _rate(self._find_shares(scores, rows.codes), outcomes, rows.codes)
         self.estimator_ = clone(self.estimator).fit(rows.inputs, rows.target)
 
@@ -105,6 +93,8 @@ class ThresholdOptimisation(TwoClassModel):
         optimizer.fit(scores[:, None], outcomes, sensitive_features=codes)
         rules = optimizer.interpolated_thresholder_.interpolation_dict
         ordered = [rules[group] for group in sorted(rules)]
+        # Two thresholds per group, and their weights; the share of rows decided without a score, and of these the share
+        # decided favourably; shape (G, 2).
         self.thresholds_ = np.array([[rule.operation0.threshold, rule.operation1.threshold] for rule in ordered])
         self.shares_ = np.array([[rule.p0, rule.p1] for rule in ordered], dtype=float)
         self.constants_ = np.array(
@@ -152,10 +142,7 @@ class _GivenScores(BaseEstimator):  # type: ignore[misc]
 
 
 def find_threshold(scores: Scores, share: float) -> float:
-    """Return the threshold above which the share of scores is closest to the one wanted.
-
-    It is the middle between two neighbouring scores, or minus or plus infinity.
-    """
+    """Return the threshold above which the share of scores is closest to ``share``: between two scores, or infinite."""
     different, rows = np.unique(scores, return_counts=True)
     above = np.append(len(scores), len(scores) - np.cumsum(rows)) / len(scores)
     at = int(np.argmin(np.abs(above - share)))

@@ -36,16 +36,11 @@ class SensitiveTransformer(Parameters, TransformerMixin, BaseEstimator):  # type
 
     Data frame in, data frame out, with the same names; array in, array out. Columns that are not numeric, or not
     named in ``columns``, pass unchanged; missing values stay missing.
-
-    Args:
-        sensitive_column: Name of the sensitive column (its position if ``X`` is an array).
-        cuts: Cut points of a continuous sensitive column; by default its median on the training rows.
-        columns: Columns to transform; by default all numeric ones that are not true/false.
     """
 
-    sensitive_column: Column | None = None
-    cuts: Sequence[float] | None = None
-    columns: Sequence[Column] | None = None
+    sensitive_column: Column | None = None  # its name, or its position if X is an array
+    cuts: Sequence[float] | None = None  # of a continuous sensitive column; by default its training median
+    columns: Sequence[Column] | None = None  # to transform; by default all numeric ones that are not true/false
 
     def __sklearn_tags__(self) -> Tags:
         """Missing values are allowed."""
@@ -54,11 +49,7 @@ class SensitiveTransformer(Parameters, TransformerMixin, BaseEstimator):  # type
         return tags
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Learn the transformation of ``X``, features with the sensitive column, shape (rows, columns).
-
-        Raises:
-            MitigationError: A parameter, the sensitive column, or a column to transform does not serve.
-        """
+        """Learn the transformation of ``X``, features with the sensitive column, shape (rows, columns)."""
         self.check_parameters()
         X = self._check(X, reset=True)
         groups = learn_groups(self._read_sensitive(X), str(self.sensitive_column), self.cuts)
@@ -70,11 +61,7 @@ class SensitiveTransformer(Parameters, TransformerMixin, BaseEstimator):  # type
         return self
 
     def transform(self, X: Any) -> Any:
-        """Transform rows; return the features without the sensitive column, shape (rows, columns - 1).
-
-        Raises:
-            UnknownGroupError: Rows belong to a group that was not in the training data.
-        """
+        """Transform rows; return the features without the sensitive column, shape (rows, columns - 1)."""
         check_is_fitted(self)
         X = self._check(X, reset=False)
         codes = find_groups(self._read_sensitive(X), str(self.sensitive_column), self.groups_, self.cuts_)
@@ -144,10 +131,7 @@ class SensitiveTransformer(Parameters, TransformerMixin, BaseEstimator):  # type
         raise NotImplementedError
 
     def _apply(self, values: Matrix, codes: Codes, rest: Any) -> Matrix:
-        """Return the columns transformed, shape (rows, C); ``values`` is a copy and may be written to.
-
-        ``rest`` is all of ``X`` but the sensitive column.
-        """
+        """Return the columns transformed, shape (rows, C); ``values`` is a copy, ``rest`` all but the sensitive one."""
         raise NotImplementedError
 
 

@@ -1,7 +1,4 @@
-"""What all mitigated models have in common: parameters checked, groups read, the rest left to the wrapped estimator.
-
-A method is a dataclass: its fields are its parameters, with their ranges in the types, and ``_learn`` is its fit.
-"""
+"""What all mitigated models have in common. A method is a dataclass: fields are its parameters, ``_learn`` its fit."""
 
 from __future__ import annotations
 
@@ -53,11 +50,7 @@ class Parameters:
     """Parameters of an estimator, checked against the types of its dataclass fields."""
 
     def check_parameters(self) -> None:
-        """Refuse parameters that do not serve; ``fit`` asks this first, and so does whoever reads a configuration.
-
-        Raises:
-            MitigationError: It names the parameter.
-        """
+        """Refuse parameters that do not serve; ``fit`` asks this first, and so does whoever reads a configuration."""
         for name, kind in _read_types(cast("Any", type(self))).items():
             value = getattr(self, name)
             plain = value.tolist() if isinstance(value, np.generic | np.ndarray) else value
@@ -110,27 +103,19 @@ class TrainingRows:
 
 @dataclass(eq=False, repr=False)
 class MitigatedModel(Parameters, MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
-    """An estimator and the mitigation around it.
+    """An estimator and the mitigation around it; wrapped in ``sklearn.frozen.FrozenEstimator`` it is used as fitted.
 
-    Args:
-        estimator: The estimator to mitigate; wrapped in ``sklearn.frozen.FrozenEstimator`` it is used as fitted.
-        sensitive_column: Name of the sensitive column (its position if ``X`` is an array).
-        cuts: Cut points of a continuous sensitive column; by default its median on the training rows. An empty
-            sequence makes each value a group.
-
-    Attributes:
-        needs_sensitive: Whether ``X`` has to hold the sensitive column, at training and at prediction. The wrapped
-            estimator never sees it then.
-        groups_: Names of the groups seen at training.
-        cuts_: Cut points used, or None.
-        estimator_: The fitted estimator.
+    Where a method ``needs_sensitive``, ``X`` holds the sensitive column at training and at prediction, and the wrapped
+    estimator never sees it.
     """
 
     needs_sensitive: ClassVar[bool] = False
 
     estimator: Any = None
-    sensitive_column: Column | None = None
-    cuts: Sequence[float] | None = None
+    sensitive_column: Column | None = None  # its name, or its position if X is an array
+    cuts: Sequence[float] | None = (
+        None  # of a continuous one; by default its training median; empty: each value a group
+    )
 
     def __sklearn_tags__(self) -> Tags:
         """Say what the wrapped estimator says of itself."""
@@ -145,35 +130,20 @@ class MitigatedModel(Parameters, MetaEstimatorMixin, BaseEstimator):  # type: ig
         return tags
 
     def fit(self, X: Any, y: Any, sensitive: Any = None) -> Self:
-        """Fit the mitigation and the estimator.
+        """Fit the mitigation and the estimator on features ``X``, shape (rows, columns).
 
-        Args:
-            X: Features, shape (rows, columns), with the sensitive column where the method needs it for prediction.
-            y: Target, shape (rows,); the larger of two classes is the favourable one.
-            sensitive: Sensitive column, shape (rows,). By default, and for a method that reads it at prediction, it is
-                taken from ``X``.
-
-        Returns:
-            Itself.
-
-        Raises:
-            MitigationError: A parameter, the estimator, the target or a group does not serve, or the method finds no
-                model; it names which.
+        The larger of two classes of ``y`` is the favourable one. By default, and for a method that reads it at
+        prediction, the sensitive column is taken from ``X``. A ``MitigationError`` names what does not serve.
         """
         self.check_parameters()
         self._learn(self._check_training(X, y, sensitive))
         return self
 
     def _learn(self, rows: TrainingRows) -> None:
-        """Fit the mitigation and the estimator on checked rows."""
         raise NotImplementedError
 
     def predict(self, X: Any) -> Any:
-        """Predict with the fitted estimator, shape (rows,); a row is always decided in the same way.
-
-        Raises:
-            UnknownGroupError: A method that reads the sensitive column meets a group that it was not fitted for.
-        """
+        """Predict with the fitted estimator, shape (rows,); a row is always decided in the same way."""
         inputs = self._read_inputs(X)
         return self.estimator_.predict(inputs)
 
@@ -268,11 +238,7 @@ class TwoClassModel(MitigatedModel):
 
 
 def encode_classes(target: npt.NDArray[Any], *, binary: bool) -> tuple[Codes, npt.NDArray[Any]]:
-    """Return classes as 0..K-1 and their values in rising order; class 1 of two is the favourable outcome.
-
-    Raises:
-        MitigationError: The target has one class, or more than two where ``binary`` is asked.
-    """
+    """Return classes as 0..K-1 and their values in rising order; class 1 of two is the favourable outcome."""
     check_classification_targets(target)
     classes, codes = np.unique(target, return_inverse=True)
     if len(classes) < 2:  # noqa: PLR2004 - a classification needs two

@@ -23,17 +23,7 @@ def _has_scores(model: Any) -> bool:
 
 
 class BalancedEstimator(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
-    """A classifier that is fitted on equal numbers of each class, drawn from the rows it is handed.
-
-    Args:
-        estimator: The classifier.
-        balance: ``under`` or ``over``, see :func:`rai_kedro.modelling.preparation.balance_rows`.
-        seed: Seed of the drawing.
-
-    Attributes:
-        estimator_: The fitted classifier.
-        classes_: Its classes.
-    """
+    """A classifier that is fitted on equal numbers of each class, drawn from the rows it is handed."""
 
     def __init__(self, estimator: Any = None, balance: Balance = "over", seed: int = 0) -> None:
         self.estimator = estimator
@@ -45,11 +35,7 @@ class BalancedEstimator(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc
         return get_tags(self.estimator)
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Draw the rows and fit the classifier on them; a row that is drawn twice has its weight twice.
-
-        Raises:
-            ModellingError: The target cannot be balanced.
-        """
+        """Draw the rows and fit the classifier on them; a row that is drawn twice has its weight twice."""
         target = np.asarray(y)
         rows = balance_rows(pd.Series(target, name=getattr(y, "name", "target")), self.balance, seed=self.seed)
         weights = {}

@@ -32,19 +32,12 @@ class EstimatorConfig(BaseModel):
 
 
 def build_estimator(config: EstimatorConfig, allowed_modules: Sequence[str], key: str = "estimator") -> Any:
-    """Make an unfitted estimator.
+    """Make an unfitted estimator; ``key`` is the name of its setting, for messages.
 
-    Args:
-        config: Class and parameters.
-        allowed_modules: Module prefixes, for example ``sklearn.``; nothing else is imported.
-        key: Name of the setting, for messages.
-
-    Returns:
-        A scikit-learn compatible estimator.
+    Only modules with the prefixes ``allowed_modules``, for example ``sklearn.``, are imported.
 
     Raises:
-        ModellingError: If the class is outside the allowed modules, does not exist, is no estimator, or does not
-            take the parameters.
+        ModellingError: The class is outside these modules or no estimator, or does not take the parameters.
     """
     module_name, _, class_name = config.class_path.rpartition(".")
     if not any(f"{config.class_path}.".startswith(_as_prefix(prefix)) for prefix in allowed_modules):
@@ -71,8 +64,7 @@ def fit_estimator(estimator: Any, features: Any, target: Any) -> Any:
     """Fit an estimator; what it cannot be fitted on is said in one screen.
 
     Raises:
-        ModellingError: If a classifier gives no probabilities or gets a label that is not 0 and 1, or the estimator
-            refuses the rows.
+        ModellingError: A classifier gives no probabilities or gets a label other than 0 and 1, or the rows are refused.
     """
     from sklearn.base import is_classifier
 
@@ -146,8 +138,7 @@ def sensitive_input(model: Any) -> str | None:
 def predict_rows(model: Any, features: pd.DataFrame) -> pd.DataFrame:
     """Predict rows by a fitted estimator, of a classifier with 1 for the favourable class.
 
-    Returns:
-        Column ``prediction`` and, of a classifier that gives probabilities, ``score``: P(1); on the rows' index.
+    Returns column ``prediction`` and, of a classifier that gives probabilities, ``score``: P(1); on the rows' index.
 
     Raises:
         ModellingError: A score is no probability.
@@ -187,7 +178,6 @@ def _require_scores(estimator: Any, name: str) -> None:
 
 
 def _name_last_step(estimator: Any) -> str:
-    """Return the class that was configured: of a Pipeline that of its last step."""
     from rai_kedro.modelling.balanced import find_last
 
     return type(find_last(estimator)).__name__

@@ -41,40 +41,27 @@ _FEWEST_CLASSES = 2
 
 
 class PreparationParameters(BaseModel):
-    """How rows are prepared for the estimator.
-
-    Attributes:
-        missing: How missing values are dealt with; see the module.
-        balance: Over- or under-sampling of the training rows to equal numbers of each class.
-        scale: Bring numbers to mean 0 and standard deviation 1, as logistic regression wants them.
-        rounds: Rounds of imputation over all incomplete columns, at most.
-        trees: Trees of each forest, for ``forest``.
-        rare: Categories with fewer training rows than this share one column.
-    """
+    """How rows are prepared for the estimator."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    missing: Missing = "chained_equations"
-    balance: Balance = "none"
-    scale: bool = True
-    rounds: int = Field(default=5, ge=1, le=100)
-    trees: int = Field(default=20, ge=1, le=1000)
-    rare: int = Field(default=10, ge=1)
+    missing: Missing = "chained_equations"  # see the module
+    balance: Balance = "none"  # of the training rows, to equal numbers of each class
+    scale: bool = True  # numbers to mean 0 and standard deviation 1, as logistic regression wants them
+    rounds: int = Field(default=5, ge=1, le=100)  # of imputation over all incomplete columns, at most
+    trees: int = Field(default=20, ge=1, le=1000)  # of each forest
+    rare: int = Field(default=10, ge=1)  # categories with fewer training rows share one column
 
 
 @dataclass(frozen=True)
 class TrainingRows:
-    """Which training rows the estimator is fitted on: their positions, of which one may be there several times.
-
-    ``incomplete`` and ``target_missing`` were left out for a missing value or label, ``removed`` by under-sampling;
-    ``repeated`` were added by over-sampling.
-    """
+    """Which training rows the estimator is fitted on: their positions, of which one may be there several times."""
 
     positions: Positions
-    incomplete: int = 0
+    incomplete: int = 0  # left out for a missing value
     target_missing: int = 0
-    removed: int = 0
-    repeated: int = 0
+    removed: int = 0  # by under-sampling
+    repeated: int = 0  # added by over-sampling
 
     @property
     def left_out(self) -> dict[str, int]:
@@ -88,15 +75,9 @@ class TrainingRows:
 
 
 def build_preparation(parameters: PreparationParameters, columns: Mapping[str, str], *, seed: int) -> Any:
-    """Make the unfitted preparation of the model's columns.
+    """Make the unfitted preparation of the model's columns, whose types are in the words of the contract.
 
-    Args:
-        parameters: How to prepare.
-        columns: Type of each model column, in the words of the contract: float, integer, boolean, category, date.
-        seed: Seed of the forests, and of the order of imputation.
-
-    Returns:
-        A ``Pipeline`` that drops other columns and gives dense numbers without a missing one, shape (rows, encoded).
+    It drops other columns and gives dense numbers without a missing one, shape (rows, encoded).
 
     Raises:
         ModellingError: There is no column, or one is of a type that no estimator can take.

@@ -88,21 +88,18 @@ def split_rows(
     random_state: int,
     by: tuple[SplitSpec, pd.Series[Any]] | None = None,
 ) -> ModelSplit:
-    """Split rows, by default at random.
+    """Split rows, by default at random; ``target`` is on the index of ``features``.
 
     Args:
         features: Columns of the model, shape (rows, features).
-        target: Label, shape (rows,), on the same index.
+        target: Label, shape (rows,).
         test_size: Share of rows held out at random, or of units.
         random_state: Seed of scikit-learn's shuffling.
         by: How to split otherwise than at random, and what decides: the column of parts or units, or the month of each
             row, on the same index.
 
-    Returns:
-        The split; it never sees audited columns, which follow by index.
-
     Raises:
-        ModellingError: If one side would have no row, or the column does not say on which side a row is.
+        ModellingError: One side would have no row, or the column does not say on which side a row is.
     """
     match by:
         case (UnitSplit() as spec, deciding):
