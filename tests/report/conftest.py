@@ -123,7 +123,7 @@ def make_comparison(chosen: str = "reweighing", **changes: Any) -> dict[str, Any
         "rows_train": 2000,
         "rows_test": 1000,
         "chosen": chosen,
-        "reason": "It is vouched to be nearer.",
+        "reason": "It is shown to be nearer.",
         "rule": "The rule.",
         "models": [
             make_model("unmitigated", 0.88, 0.09, stage=""),

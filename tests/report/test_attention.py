@@ -60,7 +60,7 @@ def test_code_without_version_control_is_said(card: ModelCard) -> None:
 def test_audit_column_without_a_figure_is_said(card: ModelCard) -> None:
     audited = make_row("LSTAT", use="audit", flags=["risky"], risk="class", model_uses=False)
     (text,) = texts_about(replace(card, columns=(*card.columns, audited)), "Not audited")
-    assert text == "LSTAT is in the audit lane and in no grouping: nothing was measured for it."
+    assert text == "LSTAT is for the audit only and in no grouping: nothing was measured for it."
 
 
 def test_gate_that_does_not_pass_comes_first_and_then_each_verdict(card: ModelCard) -> None:
@@ -157,7 +157,7 @@ def test_low_level_is_listed(card: ModelCard) -> None:
 def test_grouping_that_nobody_judges_is_named_where_it_lies_apart(card: ModelCard) -> None:
     record = card.fairness
     assert record is not None
-    # By B there is a verdict; without one, its ratio 0.67 [0.57, 0.76] is vouched to be below four fifths.
+    # By B there is a verdict; without one, its ratio 0.67 [0.57, 0.76] is shown to be below four fifths.
     assert not texts_about(card, "Measured, not judged")
     unjudged = replace(record, gate=replace(record.gate, verdicts=()))
     (text,) = texts_about(replace(card, fairness=unjudged), "Measured, not judged")

@@ -14,7 +14,9 @@ from rai_kedro.fairness import (
     GateOutcome,
     GroupFigure,
     VerdictOutcome,
+    describe_metric,
     judge,
+    name_kind,
 )
 from rai_kedro.report.card import FairnessRecord, ModelCard
 from rai_kedro.report.fairness_view import (
@@ -26,7 +28,6 @@ from rai_kedro.report.fairness_view import (
     list_small_groups,
     list_verdicts,
 )
-from rai_kedro.report.metric_words import KINDS, find_unit
 from rai_kedro.report.model_card import render_html, render_markdown
 from rai_kedro.words import in_words
 
@@ -57,7 +58,7 @@ def make_disparity(lower: float | None, upper: float | None, **changes: object) 
 
 def test_every_metric_kind_and_verdict_has_its_words() -> None:
     assert all(metric.compared for metric in METRICS.values())
-    assert set(KINDS) == set(get_args(DisparityKind))
+    assert all(name_kind(kind) and "_" not in name_kind(kind) for kind in get_args(DisparityKind))
 
 
 @pytest.mark.parametrize(
@@ -72,7 +73,7 @@ def test_every_metric_kind_and_verdict_has_its_words() -> None:
     ],
 )
 def test_only_what_is_measured_in_the_labels_unit_has_it(metric: str, kind: str, unit: str) -> None:
-    assert find_unit(metric, kind, "USD") == unit
+    assert describe_metric(metric).find_unit(kind, "USD") == unit
 
 
 def test_gate_in_a_sentence_for_every_outcome() -> None:

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from rai_kedro.report.mitigation_figures import find_before_and_after
-from rai_kedro.report.mitigation_section import draw_mitigation, render_mitigation_page
+from rai_kedro.report.mitigation_figures import draw_mitigation
+from rai_kedro.report.mitigation_section import MitigationRecord
+from rai_kedro.report.pages import render_mitigation_page
 
 Plain = dict[str, Any]
 
@@ -56,10 +57,10 @@ def comparison() -> Plain:
         {"name": "AUC", "value": -0.008, "lower": None, "upper": None},
     ]
     refused = make_model("threshold_optimisation", 0, 0, status="refused", reason="not permitted", assessment=None)
-    view = make_model("post_processed", 0.87, 0.01, may_be_used=False, needs_sensitive=True, reason="yardstick only")
+    view = make_model("post_processed", 0.87, 0.01, may_be_used=False, needs_sensitive=True, reason="for comparison only")
     return {
         "task": "classification", "level": 0.95, "rows_train": 2000, "rows_test": 1000, "chosen": "reweighing",
-        "reason": "It is vouched to be fairer.", "rule": "The rule.",
+        "reason": "It is shown to be fairer.", "rule": "The rule.",
         "by": {
             "metric": "statistical_parity", "kind": "difference", "column": "race", "performance": "accuracy",
             "tolerance": 0.02, "guards": ["AUC"],
@@ -165,7 +166,7 @@ def test_the_page_holds_all_of_it_and_fetches_nothing(comparison: Plain) -> None
     page = render(comparison, use_case="hospital", favourable="admitted")
 
     for text in (
-        "It is vouched to be fairer.", "not permitted", "yardstick only", "Against the true need",
+        "It is shown to be fairer.", "not permitted", "for comparison only", "Against the true need",
         "needs race at prediction", "0.030 [0.010, 0.050]", "default-src &#39;none&#39;",
     ):  # fmt: skip
         assert text in page
@@ -176,7 +177,7 @@ def test_the_page_holds_all_of_it_and_fetches_nothing(comparison: Plain) -> None
 def test_without_a_mitigation_only_the_state_before_is_shown(comparison: Plain) -> None:
     comparison["chosen"] = "unmitigated"
 
-    assert len(find_before_and_after(comparison)) == 1
+    assert len(MitigationRecord.from_dict(comparison).shown) == 1
     assert len(draw_mitigation(comparison, favourable="admitted")["performance"].data) == 1
     assert "no mitigation chosen</h1>" in render(comparison, use_case="hospital", favourable="admitted")
 

@@ -86,7 +86,7 @@ def test_gain_has_its_sign(gain: Estimate, text: str) -> None:
 def test_card_shows_choice_reason_and_what_was_refused(card: ModelCard, mitigation: MitigationRecord) -> None:
     shown = replace(card, mitigation=mitigation)
     for text in (render_html(shown, {}), render_markdown(shown)):
-        for part in ("It is vouched to be nearer.", "Not permitted. Do this.", "-0.004 [-0.012, +0.004]", "0.150"):
+        for part in ("It is shown to be nearer.", "Not permitted. Do this.", "-0.004 [-0.012, +0.004]", "0.150"):
             assert part in text
     assert "The registered model is mitigated." in render_html(shown, {})
 

@@ -8,6 +8,7 @@ from .assessment import tabulate as tabulate
 from .estimates import Disparity as Disparity
 from .estimates import DisparityKind as DisparityKind
 from .estimates import GroupFigure as GroupFigure
+from .estimates import name_kind as name_kind
 from .grouping import JOIN as JOIN
 from .grouping import MAX_VALUES_OF_CODES as MAX_VALUES_OF_CODES
 from .grouping import Grouping as Grouping
@@ -21,6 +22,7 @@ from .metrics import METRICS as METRICS
 from .metrics import Metric as Metric
 from .metrics import MetricError as MetricError
 from .metrics import Task as Task
+from .metrics import describe_metric as describe_metric
 from .metrics import find_metric as find_metric
 from .metrics import list_metrics as list_metrics
 from .request import FairnessSpec as FairnessSpec

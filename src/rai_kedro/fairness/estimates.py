@@ -7,10 +7,12 @@ from typing import Literal, TypeAlias
 from pydantic import Field
 
 from rai_kedro.intervals import Estimate
-from rai_kedro.words import format_interval
+from rai_kedro.words import format_interval, in_words
 
 DisparityKind: TypeAlias = Literal["difference", "ratio", "kolmogorov_smirnov", "wasserstein"]
 """``difference`` and the two distances are 0 where groups are treated alike, ``ratio`` is 1."""
+
+_KINDS = {"kolmogorov_smirnov": "Kolmogorov-Smirnov distance", "wasserstein": "Wasserstein distance"}
 
 
 class GroupFigure(Estimate):
@@ -67,3 +69,8 @@ class Disparity(Estimate):
 def name_disparity(disparity: Disparity) -> str:
     """Name a disparity by metric, kind and grouping."""
     return f"{disparity.metric} ({disparity.kind}) of {disparity.column}"
+
+
+def name_kind(kind: str) -> str:
+    """Return the kind of a disparity in words."""
+    return _KINDS.get(kind, in_words(kind))

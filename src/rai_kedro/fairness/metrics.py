@@ -99,6 +99,10 @@ class Metric:
         """Whether it needs legitimate explanatory columns."""
         return self.table is StratumCounts
 
+    def find_unit(self, kind: str, unit: str) -> str:
+        """Return the unit of a disparity: that of the label where errors or predictions are subtracted, else none."""
+        return unit if self.tasks == ("regression",) and kind in {"difference", "wasserstein"} else ""
+
     def measure(self, table: Any, setting: Setting) -> list[Disparity]:
         """Measure it on a table of its type: one disparity for each kind."""
         if self.assess is not None:
@@ -335,6 +339,11 @@ def find_metric(name: str) -> Metric:
     if name not in _BY_NAME:
         raise MetricError(f"There is no metric {name!r}.", remedy=suggest_metric(name))
     return _BY_NAME[name]
+
+
+def describe_metric(name: str) -> Metric:
+    """Return the metric of a canonical name as reports word it; one that is not known any more has its name only."""
+    return METRICS.get(name) or Metric(name, compared="", formula="", source="", table=GroupCounts)
 
 
 def is_metric(name: str) -> bool:

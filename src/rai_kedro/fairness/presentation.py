@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from rai_kedro.fairness.estimates import Disparity
-from rai_kedro.fairness.metrics import METRICS
+from rai_kedro.fairness.metrics import describe_metric
 from rai_kedro.words import format_interval, format_share
 
 if TYPE_CHECKING:
@@ -51,7 +51,13 @@ def write_table(disparities: Sequence[Disparity], decision: GateDecision | None 
     head = ["metric", "kind", "grouping", "lower group", "higher group", "figure [interval]", *judged]
     lines = []
     for one in disparities:
-        cells = [_title(one), one.kind.replace("_", " "), one.column, *(one.pair or ("", "")), format_interval(one)]
+        cells = [
+            describe_metric(one.metric).title,
+            one.kind.replace("_", " "),
+            one.column,
+            *(one.pair or ("", "")),
+            format_interval(one),
+        ]
         verdict = verdicts.get(_key(one))
         if decision:
             cells += [_limit(verdict), f"{_word(verdict.outcome)}: {verdict.reason}" if verdict else ""]
@@ -78,7 +84,7 @@ def draw_intervals(disparities: Sequence[Disparity], decision: GateDecision | No
     for one in disparities:
         if one.value is None:
             continue
-        at, name = kinds.index(one.kind) + 1, f"{escape(_title(one))}<br>{escape(one.column)}"
+        at, name = kinds.index(one.kind) + 1, f"{escape(describe_metric(one.metric).title)}<br>{escape(one.column)}"
         verdict = verdicts.get(_key(one))
         colour = _COLOURS[verdict.outcome] if verdict else _PLAIN
         marker = {"color": colour, "size": 10, "symbol": _SYMBOLS[verdict.outcome] if verdict else "circle"}
@@ -114,10 +120,6 @@ def _limit(verdict: Verdict | None) -> str:
     if verdict is None:
         return ""
     return f"at {'least' if verdict.disparity.kind == 'ratio' else 'most'} {verdict.tolerance:g}"
-
-
-def _title(one: Disparity) -> str:
-    return METRICS[one.metric].title if one.metric in METRICS else _word(one.metric)
 
 
 def _left_out(one: Disparity) -> list[str]:

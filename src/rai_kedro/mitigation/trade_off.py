@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import Any
 
+from rai_kedro.fairness import describe_metric, name_kind
 from rai_kedro.intervals import Estimate
 from rai_kedro.mitigation.compared import ComparedModel, Comparison
-from rai_kedro.words import format_interval
+from rai_kedro.words import escape_html, format_interval, in_words
 
 # From the palette of Okabe and Ito (2008); orange is kept for the chosen model.
-_CHOSEN, _LINE = "#D55E00", "#555555"
+_CHOSEN, _LINE = "#D55E00", "#767676"
 _COLOURS = ("#0072B2", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", _LINE)
 _SYMBOLS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "pentagon", "hexagon", "cross", "x")
 
@@ -29,9 +29,9 @@ def draw_trade_off(comparison: Comparison) -> Any:
     figure.add_trace(go.Scatter(x=steps[0], y=steps[1], mode="lines", line=line, name="frontier", hoverinfo="skip"))
     for at, (model, x, y) in enumerate(known):
         figure.add_trace(_draw_model(model, (x, y), at, model.name == comparison.chosen))
-    metric = f"{by.metric.replace('_', ' ')}, {by.kind.replace('_', ' ')} by {by.column}"
-    figure.update_xaxes(title=f"{escape(metric)} ({'1' if by.kind == 'ratio' else '0'} is equal)")
-    figure.update_yaxes(title=escape(by.performance))
+    metric = f"{describe_metric(by.metric).title}, {name_kind(by.kind)} by {by.column}"
+    figure.update_xaxes(title=f"{escape_html(metric)} ({'1' if by.kind == 'ratio' else '0'} is equal)")
+    figure.update_yaxes(title=escape_html(by.performance))
     legend = {"orientation": "v", "x": 1.02, "y": 1, "xanchor": "left", "yanchor": "top"}
     title = "Trade-off of performance and fairness"
     return figure.update_layout(title=title, height=560, legend=legend, meta={"section": "trade_off"})
@@ -56,7 +56,7 @@ def _draw_model(model: ComparedModel, place: tuple[Estimate, Estimate], at: int,
             "size": 16 if is_chosen else 10,
             "symbol": symbol if model.may_be_used else f"{symbol}-open",
         },
-        name=f"{escape(model.name.replace('_', ' '))}{note}",
+        name=f"{escape_html(in_words(model.name))}{note}",
         text=["<br>".join(told)],
         hovertemplate="%{text}",
     )

@@ -19,10 +19,9 @@ from .figures import draw_predictions as draw_predictions
 from .figures import draw_residuals as draw_residuals
 from .figures import draw_roc as draw_roc
 from .fitted_model import describe_fitted as describe_fitted
+from .mitigation_figures import draw_mitigation as draw_mitigation
 from .mitigation_section import MitigationRecord as MitigationRecord
-from .mitigation_section import draw_mitigation as draw_mitigation
 from .mitigation_section import read_comparison as read_comparison
-from .mitigation_section import render_mitigation_page as render_mitigation_page
 from .model_card import build_model_card as build_model_card
 from .model_card import card_from_json as card_from_json
 from .model_card import collect_versions as collect_versions
@@ -31,3 +30,4 @@ from .model_card import render_json as render_json
 from .model_card import render_markdown as render_markdown
 from .pages import render_drift_page as render_drift_page
 from .pages import render_governance_page as render_governance_page
+from .pages import render_mitigation_page as render_mitigation_page

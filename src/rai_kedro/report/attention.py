@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rai_kedro.contract import GovernedColumn
-from rai_kedro.fairness import JOIN, Disparity, VerdictOutcome
+from rai_kedro.fairness import JOIN, Disparity, VerdictOutcome, describe_metric
 from rai_kedro.performance import Figure
 from rai_kedro.report.card import ModelCard
 from rai_kedro.report.fairness_view import (
@@ -17,7 +17,6 @@ from rai_kedro.report.fairness_view import (
     list_small_groups,
     list_verdicts,
 )
-from rai_kedro.report.metric_words import name_metric
 from rai_kedro.words import UNCOMMITTED, begin_sentence, describe_validity, format_interval, format_share
 
 _VERDICT_TOPICS: dict[VerdictOutcome, str] = {
@@ -115,7 +114,7 @@ def _list_level(card: ModelCard, limits: AttentionThresholds) -> Iterator[Attent
 
 
 def _list_unjudged(card: ModelCard, limits: AttentionThresholds) -> Iterator[AttentionPoint]:
-    """Name the groupings that no tolerance covers and whose groups are vouched to lie apart, by one ratio each."""
+    """Name the groupings that no tolerance covers and whose groups are shown to lie apart, by one ratio each."""
     if card.fairness is None:
         return
     judged = {verdict.disparity.column for verdict in card.fairness.gate.verdicts}
@@ -125,7 +124,7 @@ def _list_unjudged(card: ModelCard, limits: AttentionThresholds) -> Iterator[Att
             apart.setdefault(one.column, one)
     if apart:
         told = [
-            f"{column}, {name_metric(one.metric).lower()}, ratio {format_interval(one)}"
+            f"{column}, {describe_metric(one.metric).title.lower()}, ratio {format_interval(one)}"
             for column, one in list(apart.items())[: limits.unjudged]
         ]
         text = f"{'; '.join(told)}: no tolerance is set for {'this grouping' if len(told) == 1 else 'these groupings'}."
@@ -142,7 +141,7 @@ def _list_not_assessed(card: ModelCard, limits: AttentionThresholds) -> Iterator
     measured = {column for grouping in groupings for column in grouping.column.split(JOIN)}
     if missing := [name for name in card.lanes.audit if name not in measured]:
         are, it = ("is", "it") if len(missing) == 1 else ("are", "them")
-        text = f"{', '.join(missing)} {are} in the audit lane and in no grouping: nothing was measured for {it}."
+        text = f"{', '.join(missing)} {are} for the audit only and in no grouping: nothing was measured for {it}."
         yield AttentionPoint("Not audited", text, "fairness")
     small: dict[str, list[str]] = {}
     for column, figure in list_small_groups(card.fairness, limits.small_group):

@@ -15,9 +15,10 @@ from rai_kedro.fairness import (
     Metric,
     Verdict,
     VerdictOutcome,
+    describe_metric,
+    name_kind,
 )
 from rai_kedro.report.card import FairnessRecord
-from rai_kedro.report.metric_words import describe_compared, find_unit, name_kind, name_metric
 from rai_kedro.words import format_share, in_words
 
 # Under this many rows an interval is so wide that a group is named for it.
@@ -177,7 +178,7 @@ def describe_open(gate: GateDecision) -> str:
 def list_metrics(record: FairnessRecord) -> tuple[tuple[Metric, str], ...]:
     """Return the metrics on the card with what each compares, in plain words."""
     names = dict.fromkeys(disparity.metric for disparity in record.assessment.disparities)
-    return tuple((METRICS[name], describe_compared(name)) for name in names if name in METRICS)
+    return tuple((METRICS[name], METRICS[name].compared) for name in names if name in METRICS)
 
 
 def list_small_groups(record: FairnessRecord, least: int = SMALL_GROUP) -> tuple[tuple[str, GroupFigure], ...]:
@@ -193,14 +194,14 @@ def list_small_groups(record: FairnessRecord, least: int = SMALL_GROUP) -> tuple
 
 def _describe_verdict(verdict: Verdict, unit: str) -> VerdictLine:
     disparity = verdict.disparity
-    unit = find_unit(disparity.metric, disparity.kind, unit)
+    metric = describe_metric(disparity.metric)
     bound = "at least" if disparity.kind == "ratio" else "at most"
     return VerdictLine(
         disparity=disparity,
-        metric=name_metric(disparity.metric),
-        compared=describe_compared(disparity.metric),
+        metric=metric.title,
+        compared=metric.compared,
         kind=name_kind(disparity.kind),
-        unit=unit,
+        unit=metric.find_unit(disparity.kind, unit),
         limit=f"{bound} {verdict.tolerance:g}",
         outcome=verdict.outcome,
         verdict=in_words(verdict.outcome),
@@ -233,8 +234,8 @@ def _view(column: str, table: GroupTable | None, record: FairnessRecord) -> Grou
         headings=("Group", *((rate, "figure", record.unit) for rate in rates)),
         metrics=tuple(
             MetricLines(
-                name_metric(metric),
-                describe_compared(metric),
+                describe_metric(metric).title,
+                describe_metric(metric).compared,
                 tuple(_describe_disparity(one, verdicts.get((metric, one.kind)), record.unit) for one in found),
             )
             for metric, found in metrics.items()
@@ -253,7 +254,7 @@ def _describe_disparity(disparity: Disparity, verdict: Verdict | None, unit: str
     return DisparityLine(
         disparity=disparity,
         kind=name_kind(disparity.kind),
-        unit=find_unit(disparity.metric, disparity.kind, unit),
+        unit=describe_metric(disparity.metric).find_unit(disparity.kind, unit),
         apart=apart,
         verdict=in_words(verdict.outcome) if verdict else "not judged: no tolerance is set",
         outcome=verdict.outcome if verdict else "",
@@ -275,7 +276,9 @@ def _list_left_out(table: GroupTable | None, disparities: Sequence[Disparity]) -
     lines = [f"{rows:,} rows: {reason}" for reason, rows in of_all.items()]
     for disparity in disparities:
         only = {reason: rows for reason, rows in disparity.left_out.items() if of_all.get(reason) != rows}
-        lines += [f"{name_metric(disparity.metric)}: {rows:,} rows: {reason}" for reason, rows in only.items()]
+        lines += [
+            f"{describe_metric(disparity.metric).title}: {rows:,} rows: {reason}" for reason, rows in only.items()
+        ]
     return tuple(dict.fromkeys(lines))
 
 
@@ -283,7 +286,9 @@ def _list_not_assessed(table: GroupTable | None, disparities: Sequence[Disparity
     of_all = table.not_assessed if table else ()
     lines = list(of_all)
     for disparity in disparities:
-        lines += [f"{name_metric(disparity.metric)}: {one}" for one in disparity.not_assessed if one not in of_all]
+        lines += [
+            f"{describe_metric(disparity.metric).title}: {one}" for one in disparity.not_assessed if one not in of_all
+        ]
     return tuple(dict.fromkeys(lines))
 
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rai_kedro.fairness import Assessment, GroupFigure
+from rai_kedro.fairness import Assessment
+from rai_kedro.intervals import Estimate
 from rai_kedro.words import escape_html, format_interval
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ def _draw_rate(assessment: Assessment, rate: str) -> Any:
     return go.Scatter(
         x=[one.value for one in figures],
         y=[_name_line(column, one.group) for column, one in shown],
-        error_x=_draw_intervals(figures),
+        error_x=draw_intervals(figures, BLUE, width=4),
         mode="markers+text",
         marker={"color": BLUE, "size": 9},
         text=[f"n = {one.n:,}" for one in figures],
@@ -162,12 +163,6 @@ def _draw_rate(assessment: Assessment, rate: str) -> Any:
         hovertemplate="%{y}<br>%{customdata}<br>%{text}<extra></extra>",
         name=escape_html(rate),
     )
-
-
-def _draw_intervals(figures: Sequence[GroupFigure]) -> dict[str, Any]:
-    above = [0.0 if one.upper is None or one.value is None else one.upper - one.value for one in figures]
-    below = [0.0 if one.lower is None or one.value is None else one.value - one.lower for one in figures]
-    return {"type": "data", "array": above, "arrayminus": below, "color": BLUE, "thickness": 1.5, "width": 4}
 
 
 def _name_line(column: str, group: str) -> str:
@@ -199,6 +194,13 @@ def draw_nothing(why: str) -> Figure:
     """Return a figure without data or axes that says why there is nothing to draw."""
     hidden = {"visible": False}
     return start_figure(why).update_layout(height=120, xaxis=hidden, yaxis=hidden)
+
+
+def draw_intervals(figures: Sequence[Estimate], colour: str, width: int = 5) -> dict[str, Any]:
+    """Return error bars from each figure to the ends of its interval; none to an end that is not known."""
+    above = [0.0 if one.upper is None or one.value is None else one.upper - one.value for one in figures]
+    below = [0.0 if one.lower is None or one.value is None else one.value - one.lower for one in figures]
+    return {"type": "data", "array": above, "arrayminus": below, "color": colour, "thickness": 1.5, "width": width}
 
 
 def place(figure: Figure, section: str, caption: str) -> Figure:

@@ -1,37 +1,16 @@
-"""What was compared, what was chosen and why, before against after: the section of the card, and a page of its own."""
+"""What the mitigation section shows of a comparison: what was chosen and why, before against after."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from rai_kedro.fairness import Assessment
 from rai_kedro.intervals import Estimate
 from rai_kedro.mitigation import UNMITIGATED, Comparator, ComparedModel, Comparison, GroupOutcome
-from rai_kedro.report.figures import draw_nothing
-from rai_kedro.report.mitigation_figures import (
-    draw_numbers,
-    draw_performance,
-    draw_roc,
-    draw_shares,
-    draw_side_by_side,
-    draw_trade_off,
-)
-from rai_kedro.report.page import render_page
 from rai_kedro.words import write_parameters
 
-if TYPE_CHECKING:
-    from plotly.graph_objects import Figure
-
 Plain = Mapping[str, Any]
-_FIGURES = (
-    "trade_off",
-    "performance",
-    "performance_and_fairness",
-    "roc_by_group",
-    "predicted_shares",
-    "predicted_numbers",
-)
 
 
 class BeforeAfter(NamedTuple):
@@ -99,8 +78,8 @@ class MitigationRecord(Comparison):
                 one.rows,
                 self._share(one.observed, one.rows),
                 self._share(one.needed, one.rows),
-                _estimate(one),
-                _estimate(after[one.group]) if one.group in after else None,
+                estimate_share(one),
+                estimate_share(after[one.group]) if one.group in after else None,
             )
             for one in self.shown[0].outcomes
         ]
@@ -108,6 +87,11 @@ class MitigationRecord(Comparison):
     def _share(self, of_rows: float | None, rows: int) -> float | None:
         """Turn a number of rows into a share; what is recorded of a regression is a mean already."""
         return of_rows if of_rows is None or self.task == "regression" else of_rows / rows if rows else None
+
+
+def estimate_share(outcome: GroupOutcome) -> Estimate:
+    """Return what a model gives a group with its interval: the share decided favourably, or the mean prediction."""
+    return Estimate(value=outcome.share, lower=outcome.lower, upper=outcome.upper)
 
 
 def read_comparison(comparison: Plain) -> MitigationRecord | None:
@@ -132,42 +116,6 @@ def describe_mitigation(mitigation: MitigationRecord) -> str:
     told = f", {write_parameters(chosen.parameters)}" if chosen.parameters else ""
     of = f"; {chosen.reason}" if chosen.reason.startswith("of ") else ""
     return f"mitigation: {chosen.method.replace('_', ' ')}{told}{of}"
-
-
-def draw_mitigation(comparison: Plain, *, favourable: str) -> dict[str, Figure]:
-    """Draw the recipe's five figures and the trade-off.
-
-    Args:
-        comparison: The comparison as plain values.
-        favourable: What the favourable decision is, for example ``"admitted"``; of a regression, the label's name.
-
-    Returns:
-        Figures by a name fit for a file; empty ones that say so where nothing was compared.
-    """
-    if not comparison["models"]:
-        return {name: draw_nothing("No mitigation was compared") for name in _FIGURES}
-    return {
-        "trade_off": draw_trade_off(comparison),
-        "performance": draw_performance(comparison),
-        "performance_and_fairness": draw_side_by_side(comparison),
-        "roc_by_group": draw_roc(comparison),
-        "predicted_shares": draw_shares(comparison, favourable=favourable),
-        "predicted_numbers": draw_numbers(comparison, favourable=favourable),
-    }
-
-
-def render_mitigation_page(comparison: Plain, drawn: Mapping[str, Figure], *, use_case: str) -> str:
-    """Render the comparison as one self-contained HTML page that fetches nothing.
-
-    Args:
-        comparison: The comparison as plain values.
-        drawn: Its figures by name, see `draw_mitigation`; others are left out.
-        use_case: Name of the use case.
-    """
-    record = read_comparison(comparison)
-    figures = {name: drawn[name] for name in _FIGURES if record and name in drawn and drawn[name].data}
-    contents = {"mitigation": record, "why_unmitigated": comparison["reason"], "estimator": "", "other_level": ""}
-    return render_page("mitigation.html.j2", figures, use_case=use_case, **contents)
 
 
 def _trim(model: ComparedModel, by: Comparator, *, with_all: bool) -> ComparedModel:
@@ -196,7 +144,3 @@ def _pair(found: Sequence[Mapping[tuple[str, str], Estimate]]) -> list[BeforeAft
     """Put the figures of the unmitigated and, where there is one, of the chosen model beside each other."""
     after = found[1] if len(found) > 1 else {}
     return [BeforeAfter(*key, figure, after.get(key)) for key, figure in found[0].items()]
-
-
-def _estimate(outcome: GroupOutcome) -> Estimate:
-    return Estimate(value=outcome.share, lower=outcome.lower, upper=outcome.upper)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from rai_kedro.report.metric_words import name_kind, name_metric
+from rai_kedro.fairness import describe_metric, name_kind
 from rai_kedro.words import (
     begin_sentence,
     describe_validity,
@@ -44,7 +44,7 @@ _FILTERS = {
     "moment": format_moment,
     "validity": describe_validity,
     "parameters": write_parameters,
-    "metric_name": name_metric,
+    "metric_name": lambda name: describe_metric(name).title,
     "kind_name": name_kind,
     "plain_name": in_words,
     "stage": lambda stage: _STAGES.get(stage, "not at all"),

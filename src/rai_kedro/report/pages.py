@@ -1,4 +1,4 @@
-"""The pages of governance (risk register, data profile, what the model would use) and of drift over the months."""
+"""The pages of governance, of the comparison of mitigations, and of drift over the months."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from rai_kedro.contract import ColumnProfile, GovernedColumn
+from rai_kedro.report.mitigation_figures import MITIGATION_FIGURES
+from rai_kedro.report.mitigation_section import Plain, read_comparison
 from rai_kedro.report.page import render_page
 
 if TYPE_CHECKING:
@@ -122,6 +124,20 @@ def _collect_histories(register: Sequence[GovernedColumn], profile: Sequence[Col
         for (dataset, name), rows in by_column.items()
         if rows
     ]
+
+
+def render_mitigation_page(comparison: Plain, drawn: Mapping[str, Figure], *, use_case: str) -> str:
+    """Render the comparison as one self-contained HTML page that fetches nothing.
+
+    Args:
+        comparison: The comparison as plain values.
+        drawn: Figures of it and others by name; shown are those of its section that have data.
+        use_case: Name of the use case.
+    """
+    record = read_comparison(comparison)
+    figures = {name: drawn[name] for name in MITIGATION_FIGURES if record and name in drawn and drawn[name].data}
+    contents = {"mitigation": record, "why_unmitigated": comparison["reason"], "estimator": "", "other_level": ""}
+    return render_page("mitigation.html.j2", figures, use_case=use_case, **contents)
 
 
 def render_drift_page(timeline: Mapping[str, Any], figure: Figure, *, use_case: str) -> str:
