@@ -57,7 +57,7 @@ def comparison() -> Plain:
         {"name": "AUC", "value": -0.008, "lower": None, "upper": None},
     ]
     refused = make_model("threshold_optimisation", 0, 0, status="refused", reason="not permitted", assessment=None)
-    view = make_model("post_processed", 0.87, 0.01, may_be_used=False, needs_sensitive=True, reason="for comparison only")
+    view = make_model("post_processed", 0.87, 0.01, may_be_used=False, needs_sensitive=True, reason="to compare only")
     return {
         "task": "classification", "level": 0.95, "rows_train": 2000, "rows_test": 1000, "chosen": "reweighing",
         "reason": "It is shown to be fairer.", "rule": "The rule.",
@@ -166,7 +166,7 @@ def test_the_page_holds_all_of_it_and_fetches_nothing(comparison: Plain) -> None
     page = render(comparison, use_case="hospital", favourable="admitted")
 
     for text in (
-        "It is shown to be fairer.", "not permitted", "for comparison only", "Against the true need",
+        "It is shown to be fairer.", "not permitted", "to compare only", "Against the true need",
         "needs race at prediction", "0.030 [0.010, 0.050]", "default-src &#39;none&#39;",
     ):  # fmt: skip
         assert text in page
