@@ -55,12 +55,7 @@ class Acceptance:
 
 
 def accept_draft(use_case: str, reviewer: str, *, project: Path | None = None, today: date | None = None) -> Acceptance:
-    """Accept every proposal that is left in a drafted contract, in the name of a person who becomes its owner.
-
-    Raises:
-        DraftError: The name is empty, there is no such use case, or nothing is left to accept.
-        ContractError: The file is not a valid contract, before or after.
-    """
+    """Accept every proposal that is left in a drafted contract, in the name of a person who becomes its owner."""
     path = (project or project_folder()) / "conf" / "base" / use_case / "catalog.yml"
     text = path.read_bytes().decode("utf-8") if path.is_file() else ""
     after, acceptance = accept_text(text, use_case, reviewer, today or datetime.now(UTC).date())
@@ -83,11 +78,7 @@ def run_accept_draft(use_case: str, reviewer: str) -> None:
 
 
 def accept_text(text: str, use_case: str, reviewer: str, today: date) -> tuple[str, Acceptance]:
-    """Return the text of a contract with its proposals taken, and what that decides.
-
-    Raises:
-        DraftError: See :func:`accept_draft`.
-    """
+    """Return the text of a contract with its proposals taken, and what that decides."""
     reviewer = " ".join(reviewer.split())
     where = f"conf/base/{use_case}/catalog.yml"
     if not reviewer:

@@ -32,20 +32,10 @@ _STORES = ("feature_store", "label_store")
 def add_month(
     use_case: str, file: Path, month: str | None = None, *, replace: bool = False, env: str | None = None
 ) -> str:
-    """Add the rows of a file to both stores as one month, whole or not at all.
+    """Add the rows of a file to both stores as one month, whole or not at all, and return what was done.
 
-    Args:
-        use_case: Name of a use case whose months come from files of its own.
-        file: Rows of the month, with the columns of the use case's own file; labels may come later.
-        month: ``YYYY-MM``; by default what the time column says.
-        replace: Whether a month that is there already, with other rows, gives way.
-        env: Kedro environment.
-
-    Returns:
-        What was done, for the terminal.
-
-    Raises:
-        RaiError: The rows do not keep the contract, are of several months, or the month is there with other rows.
+    The file has the columns of the use case's own; labels may come later. ``month`` is by default what the time column
+    says; with ``replace``, a month that is there with other rows gives way.
     """
     path = file.absolute()
     with open_catalog(use_case, env) as catalog:

@@ -31,21 +31,16 @@ _NOTES = {
 
 @dataclass(frozen=True)
 class UseCaseDraft:
-    """All that is written about a new use case.
-
-    ``source`` is how the catalogue reaches the data: ``filepath`` and ``layout`` of a file, or else ``filepath`` or
-    ``dataset`` of stores that another system fills. ``tolerance`` is the largest gap in error that is accepted at
-    first, in the unit of the label (regression).
-    """
+    """All that is written about a new use case."""
 
     name: str
     task: Literal["regression", "classification"]
-    source: Mapping[str, Any]
+    source: Mapping[str, Any]  # `filepath` and `layout` of a file; else `filepath` or `dataset` of another's stores
     ingestion: IngestionParameters
     columns: tuple[Column, ...]
     label: Column
     training_month: str
-    tolerance: float
+    tolerance: float  # largest gap in error that is accepted at first, in the unit of the label (regression)
 
     @property
     def audited(self) -> tuple[str, ...]:
@@ -59,7 +54,7 @@ class UseCaseDraft:
 
     @property
     def is_file(self) -> bool:
-        """Whether the months come from a file of the user's, not from stores."""
+        """Whether the months come from a file of the user's."""
         return "layout" in self.source
 
 

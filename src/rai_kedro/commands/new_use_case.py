@@ -67,10 +67,7 @@ def new_use_case(request: UseCaseRequest, *, project: Path | None = None, today:
     """Draft a use case and write its folder, whole or not at all.
 
     What is written has been tried: the drafted contract was read, the catalogue built as a run would, and every month
-    compared with the contract. ``project`` is found from the working directory, ``today`` is the day in UTC.
-
-    Raises:
-        RaiError: The name is taken or not fit, the data cannot be read, or the target, key or time column is not fit.
+    compared with the contract.
     """
     project, today = project or project_folder(), today or datetime.now(UTC).date()
     folder = project / "conf" / "base" / request.name
@@ -248,10 +245,7 @@ def _from_dataset(name: str, request: UseCaseRequest) -> _Source:
 
 
 def _draft(
-    source: _Source,
-    request: UseCaseRequest,
-    parameters: IngestionParameters,
-    words: Mapping[str, Sequence[WordCount]],
+    source: _Source, request: UseCaseRequest, parameters: IngestionParameters, words: Mapping[str, Sequence[WordCount]]
 ) -> UseCaseDraft:
     originals = {str(parameters.rename.get(str(name), name)): str(name) for name in source.table.columns}
     table = source.table.rename(columns=parameters.rename)

@@ -38,34 +38,17 @@ RECORD = "parameters_questionnaire.yml"
 
 
 class QuestionnaireResult(Typed):
-    """What the questionnaire came to for one use case.
-
-    Attributes:
-        use_case: Name of the use case.
-        outcome: Metrics and the path of answers.
-        recommendations: Every method for these metrics, and whether it applies to the configured model.
-    """
+    """What the questionnaire came to for one use case."""
 
     use_case: str
     outcome: Outcome
-    recommendations: tuple[Recommendation, ...]
+    recommendations: tuple[Recommendation, ...]  # every method for these metrics, whether or not it applies
 
 
 def run_questionnaire(use_case: str, env: str | None = None, answers: str | None = None, *, yes: bool = False) -> bool:
-    """Ask (or read) the answers, show what follows, and write it if the person confirms.
+    """Ask, or read a file of answers, show what follows, and write it if the person confirms or ``yes`` does.
 
-    Args:
-        use_case: Name of the use case.
-        env: Kedro environment whose parameters describe the model; the record is always written to the base.
-        answers: File of answers; None asks in the terminal.
-        yes: Write without asking for confirmation.
-
-    Returns:
-        Whether the result is on record.
-
-    Raises:
-        UnknownUseCaseError: There is no such use case.
-        AnswersError: The file of answers has an unknown or a missing answer.
+    The parameters of ``env`` describe the model; the record is always written to the base. Returns whether it is there.
     """
     require_use_case(use_case)
     project = project_folder()
@@ -86,15 +69,7 @@ def run_questionnaire(use_case: str, env: str | None = None, answers: str | None
 
 
 def describe_configured(parameters: Any, catalog_file: Path) -> ModelAtHand:
-    """Find out what is known of the configured model: its task, what its fit takes, what the contract permits.
-
-    Args:
-        parameters: Parameters of the use case.
-        catalog_file: Its column contract.
-
-    Returns:
-        The model at hand; None wherever the parameters say nothing yet.
-    """
+    """Return what a use case's parameters and contract tell of its model; None wherever they say nothing yet."""
     from rai_kedro.contract import read_contract
     from rai_kedro.mitigation import describe_model
     from rai_kedro.modelling import EstimatorConfig, build_estimator
@@ -108,7 +83,7 @@ def describe_configured(parameters: Any, catalog_file: Path) -> ModelAtHand:
 
 
 def describe_result(result: QuestionnaireResult) -> list[str]:
-    """Return the result as lines of text: metrics, the way there, notes and methods."""
+    """Return metrics, the way there, notes and methods as lines of text."""
     outcome = result.outcome
     lines = ["", f"Fairness metrics for {result.use_case}:"]
     lines += [f"  {name}: {METRICS[name].formula}" for name in outcome.metrics]
@@ -124,10 +99,8 @@ def describe_result(result: QuestionnaireResult) -> list[str]:
 def _describe_method(method: Recommendation) -> str:
     constraint = f", constraint {method.constraint}" if method.constraint else ""
     verdict = "applies" if method.applies else "does not apply"
-    return (
-        f"  {method.method} ({method.stage}{constraint}): {verdict}; {method.why}.\n"
-        f"      It {method.does}. {method.source}"
-    )
+    first = f"  {method.method} ({method.stage}{constraint}): {verdict}; {method.why}."
+    return f"{first}\n      It {method.does}. {method.source}"
 
 
 def _obtain(answers: str | None, model: ModelAtHand) -> Outcome | None:
@@ -216,10 +189,6 @@ def _confirm(shown: str, *, interactive: bool) -> bool:
 def _load_configuration(project: Path, env: str | None, kind: str) -> dict[str, Any]:
     from kedro.framework.project import settings
 
-    loader = settings.CONFIG_LOADER_CLASS(
-        str(project / settings.CONF_SOURCE),
-        env=env or os.environ.get("KEDRO_ENV"),
-        **settings.CONFIG_LOADER_ARGS,
-    )
-    loaded: dict[str, Any] = loader[kind]
+    folder, env = str(project / settings.CONF_SOURCE), env or os.environ.get("KEDRO_ENV")
+    loaded: dict[str, Any] = settings.CONFIG_LOADER_CLASS(folder, env=env, **settings.CONFIG_LOADER_ARGS)[kind]
     return loaded

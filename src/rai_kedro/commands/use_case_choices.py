@@ -55,12 +55,7 @@ class UseCaseRequest:
 
 
 def choose_parameters(raw: pd.DataFrame, request: UseCaseRequest, today: date) -> IngestionParameters:
-    """Settle names, key, months, dates and the favourable value; ``today`` tells the month if nothing else does.
-
-    Raises:
-        NewUseCaseError: A column is not there or named twice, dates can be read in more than one way or tell no month,
-            or it is not clear which value of the target is favourable.
-    """
+    """Settle names, key, months, dates and the favourable value; ``today`` tells the month if nothing else does."""
     for option in ("target", "key", "time"):
         _require_column(raw, getattr(request, option), option)
     chosen = [name for name in (request.target, request.key, request.time) if name is not None]
@@ -219,11 +214,7 @@ def _two_values(values: pd.Series[Any], target: str) -> list[str]:
 
 
 def draft_label(values: pd.Series[Any], request: UseCaseRequest) -> Column:
-    """Draft the label's column, and refuse a target that cannot be learned.
-
-    Raises:
-        NewUseCaseError: It is missing throughout, constant, not binary (classification) or no number (regression).
-    """
+    """Draft the label's column, and refuse a target that cannot be learned."""
     draft = draft_column(values)
     known = values.dropna()
     known = known[known.astype(str).str.strip() != ""]

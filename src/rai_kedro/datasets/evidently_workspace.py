@@ -45,10 +45,8 @@ class EvidentlyWorkspaceDataset(AbstractDataset[Sequence[MonthDrift], list[str]]
             project: Name of the Evidently project: the registered model's name.
             metadata: Anything for tools such as kedro-viz.
         """
-        self._filepath = Path(filepath)
-        self._html_folder = Path(html_folder)
-        self._project = project
-        self.metadata = metadata
+        self._filepath, self._html_folder = Path(filepath), Path(html_folder)
+        self._project, self.metadata = project, metadata
 
     def load(self) -> list[str]:
         """Return the keys of the months that are there, run and page, as ``month=2024-05/model_version=3``."""

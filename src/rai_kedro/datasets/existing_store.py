@@ -62,11 +62,7 @@ class ExistingStore(AbstractDataset[NoReturn, dict[str, Callable[[], pd.DataFram
         self.metadata = metadata
 
     def load(self) -> dict[str, Callable[[], pd.DataFrame]]:
-        """Return a function for each month that reads it.
-
-        Raises:
-            SourceError: There is no month, or, from a reader, a month does not fit what is said of it.
-        """
+        """Return a function for each month that reads it; SourceError if there is none, or from a reader."""
         if self._folder is not None:
             months = find_stored_months(self._folder)
             readers: dict[str, Callable[[], pd.DataFrame]] = {}

@@ -37,12 +37,7 @@ class FiguresDataset(AbstractDataset["Mapping[str, Figure]", "dict[str, Figure]"
     """
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        """Say where the figures go.
-
-        Args:
-            filepath: Folder; files are named ``01_<name>.json`` and so on, in the order given.
-            metadata: Anything for tools such as kedro-viz.
-        """
+        """Take the folder, in which files are named ``01_<name>.json`` and so on, in the order given."""
         # A pure path is what kedro-mlflow expects of a dataset.
         self._filepath = PurePosixPath(filepath)
         self.metadata = metadata
@@ -83,11 +78,9 @@ class FiguresDataset(AbstractDataset["Mapping[str, Figure]", "dict[str, Figure]"
 
 
 def lay_out_sheet(figures: list[dict[str, Any]]) -> dict[str, Any]:
-    """Put plotly figures beside and below each other, each with axes and place of its own, in one figure.
+    """Put plotly figures beside and below each other in one figure, each with axes and place of its own.
 
-    Args:
-        figures: Figures as plain values, with ``data`` and ``layout``; of the latter axes, titles, shapes and
-            annotations are kept.
+    Of their layouts only axes, titles, shapes and annotations are kept.
     """
     columns = max(1, math.ceil(math.sqrt(len(figures))))
     rows = max(1, math.ceil(len(figures) / columns))
@@ -114,15 +107,8 @@ def _place(figure: dict[str, Any], cell: dict[str, tuple[float, float]], number:
     for kind in ("annotations", "shapes"):
         sheet["layout"][kind] += [_move(one, cell, number) for one in layout.get(kind, ())]
     title = {"text": layout.get("title", {}).get("text", ""), "showarrow": False, "font": {"size": 12}}
-    at = {
-        "x": cell["x"][0],
-        "y": cell["y"][1],
-        "xref": "paper",
-        "yref": "paper",
-        "xanchor": "left",
-        "yanchor": "bottom",
-    }
-    sheet["layout"]["annotations"].append(title | at)
+    at = {"x": cell["x"][0], "y": cell["y"][1], "xref": "paper", "yref": "paper", "xanchor": "left"}
+    sheet["layout"]["annotations"].append(title | at | {"yanchor": "bottom"})
 
 
 def _rename(axis: Any, number: int) -> Any:

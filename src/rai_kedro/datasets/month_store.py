@@ -22,14 +22,12 @@ from kedro.io import AbstractDataset
 from rai_kedro.contract import forbidden_columns
 from rai_kedro.datasets.partition_file import (
     TEMPORARY_NAME,
-    read_file,
-    replace_file,
-    to_table,
-)
-from rai_kedro.datasets.partition_keys import (
     MonthStoreError,
     is_partition_column,
     parse_key,
+    read_file,
+    replace_file,
+    to_table,
 )
 from rai_kedro.files import flush_folder, make_folder
 
@@ -95,10 +93,7 @@ class MonthStore(AbstractDataset[dict[str, pd.DataFrame], dict[str, Callable[[],
         self.metadata = metadata
 
     def keys(self) -> list[str]:
-        """Return the keys of the partitions in the store, sorted.
-
-        Returns:
-            Partition keys; empty if the store does not exist.
+        """Return the keys of the partitions, sorted; none if the store does not exist.
 
         Raises:
             MonthStoreError: If the folder cannot be read, holds a Parquet file that is not the store's, or a month that
@@ -107,10 +102,7 @@ class MonthStore(AbstractDataset[dict[str, pd.DataFrame], dict[str, Callable[[],
         return sorted(self._key_of(path) for path in self._files() if path.suffix == ".parquet")
 
     def load(self) -> dict[str, Callable[[], pd.DataFrame]]:
-        """Return a function for each partition that reads it.
-
-        Returns:
-            Reader of each partition by key, sorted; a reader returns the frame as it was saved.
+        """Return for each partition, sorted by key, a function that reads it as it was saved.
 
         Raises:
             MonthStoreError: As for `keys`; from a reader, if its file is damaged.
@@ -119,10 +111,7 @@ class MonthStore(AbstractDataset[dict[str, pd.DataFrame], dict[str, Callable[[],
         return {key: partial(read_file, self._path_of(key), parse_key(key), forbidden) for key in self.keys()}
 
     def save(self, data: dict[str, pd.DataFrame]) -> None:
-        """Write partitions, each whole or not at all.
-
-        Args:
-            data: Frame of each partition by key; all are checked before the first is written.
+        """Write partitions by key, each whole or not at all; all are checked before the first is written.
 
         Raises:
             MonthStoreError: If a key or frame is not fit for the store, or the store cannot be written.
@@ -135,10 +124,7 @@ class MonthStore(AbstractDataset[dict[str, pd.DataFrame], dict[str, Callable[[],
                 replace_file(path, table)
 
     def remove(self, keys: Iterable[str] | None = None) -> list[str]:
-        """Delete partitions.
-
-        Args:
-            keys: Keys of the partitions to delete; all if None. A key not in the store is passed over.
+        """Delete the partitions of these keys, or all; those not in the store are passed over.
 
         Returns:
             The keys that were deleted, sorted.
@@ -158,14 +144,7 @@ class MonthStore(AbstractDataset[dict[str, pd.DataFrame], dict[str, Callable[[],
         return list(chosen)
 
     def preview(self, nrows: int = 5) -> TablePreview:
-        """Return the first rows of the first partition, for Kedro-Viz.
-
-        Args:
-            nrows: Number of rows.
-
-        Returns:
-            Index, columns and rows, as ``DataFrame.to_dict(orient="split")`` gives them.
-        """
+        """Return the first rows of the first partition, for kedro-viz."""
         first = next(iter(self.load().values()), pd.DataFrame)
         preview: TablePreview = first().head(nrows).to_dict(orient="split")
         return preview

@@ -1,17 +1,20 @@
-"""One partition of a month store: between a frame and its file, which is replaced in one step."""
+"""One partition of a month store: its key, and the file of its frame, which is replaced in one step."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
+from kedro.io import DatasetError
 
-from rai_kedro.datasets.partition_keys import MonthStoreError, parse_key
+from rai_kedro.errors import RaiError
 from rai_kedro.files import flush_folder, make_folder
+from rai_kedro.months import is_month
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -19,20 +22,41 @@ if TYPE_CHECKING:
 # Readers glob `*.parquet` and skip hidden files: a half-written month must look like neither.
 TEMPORARY_NAME = ".part-0.tmp"
 _ORDER = b"rai.columns"
+_VALUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_COLUMN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+class MonthStoreError(RaiError, DatasetError):
+    """Something in a month store, or given to it, is not as it has to be.
+
+    It is a ``DatasetError`` too, so that Kedro hands it on as it is instead of wrapping it.
+    """
+
+
+def is_partition_column(name: object) -> bool:
+    """Return whether a name can stand in a key: letters, digits and underscores."""
+    return isinstance(name, str) and _COLUMN.fullmatch(name) is not None
+
+
+def parse_key(key: str) -> dict[str, str]:
+    """Return the value of each partition column, in the order of a key such as ``month=2024-05/model_version=3``."""
+    pairs = [part.partition("=") for part in key.split("/")] if isinstance(key, str) else []
+    values = {column: value for column, _, value in pairs}
+    well_formed = all(is_partition_column(column) and _VALUE.fullmatch(value) for column, _, value in pairs)
+    if not pairs or not well_formed or len(values) != len(pairs) or not is_month(pairs[0][2]):
+        raise MonthStoreError(
+            "This is not the key of a month.",
+            example=repr(key),
+            remedy="write the key as month=2024-05 (year-month, then further columns as /model_version=3)",
+        )
+    return values
 
 
 def to_table(key: str, frame: pd.DataFrame) -> pa.Table:
     """Return a frame as it goes to disk: without its partition columns, which the path holds.
 
-    Args:
-        key: Key of the partition.
-        frame: Its rows; the partition columns have to say what the key says.
-
-    Returns:
-        The Arrow table, with the order of the columns in its metadata.
-
-    Raises:
-        MonthStoreError: If the frame does not belong under the key, or holds what Parquet cannot.
+    The order of all columns is in the table's metadata. MonthStoreError if a partition column does not say what the key
+    says, or if the frame holds what Parquet cannot.
     """
     import pyarrow as pa
 
@@ -86,12 +110,7 @@ def _check_values(key: str, frame: pd.DataFrame, values: Mapping[str, str]) -> N
 
 
 def replace_file(path: Path, table: pa.Table) -> None:
-    """Put a table in the place of a file in one step: a kill leaves the old content or the new.
-
-    Args:
-        path: The file, which need not exist; its folder is made.
-        table: The new content.
-    """
+    """Put a table in the place of a file, there or not, in one step: a kill leaves the old content or the new."""
     from pyarrow import parquet
 
     temporary = path.with_name(TEMPORARY_NAME)
@@ -108,18 +127,9 @@ def replace_file(path: Path, table: pa.Table) -> None:
 
 
 def read_file(path: Path, values: Mapping[str, str], unread: Collection[str] = ()) -> pd.DataFrame:
-    """Return a partition as it was saved, its partition columns put back as text.
+    """Return a partition as it was saved, its partition columns put back as text; ``unread`` columns stay on disk.
 
-    Args:
-        path: File of the partition.
-        values: Value of each partition column.
-        unread: Columns that are left on disk.
-
-    Returns:
-        The rows of the partition; the columns in the order in which they were saved.
-
-    Raises:
-        MonthStoreError: If the file is damaged (its pages carry checksums), gone, or may not be read.
+    MonthStoreError if the file is damaged (its pages carry checksums), gone, or may not be read.
     """
     import pyarrow as pa
     from pyarrow import parquet

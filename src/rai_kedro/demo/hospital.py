@@ -25,15 +25,7 @@ import pandas as pd
 from pandas.api import types
 from pydantic import Field, model_validator
 
-from rai_kedro.demo.drift_injection import (
-    Injection,
-    MonthTables,
-    RawTables,
-    Stream,
-    inject_drift,
-    key_rows,
-    tell_drift,
-)
+from rai_kedro.demo.drift_injection import Injection, MonthTables, RawTables, Stream, inject_drift, key_rows, tell_drift
 from rai_kedro.demo.drift_schedule import DriftEvent, SimulationParameters, resolve_columns
 from rai_kedro.demo.hospital_model import MonthStreams, compute_need, draw_patients, draw_state
 from rai_kedro.demo.hospital_recording import RANGES, Bias, record_admission, record_features

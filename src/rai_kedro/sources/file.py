@@ -17,14 +17,7 @@ from pathlib import Path
 import pandas as pd
 from pandas.api import types
 
-from rai_kedro.sources.layout import (
-    COMMA_NUMBER,
-    WHOLE_NUMBER,
-    FileLayout,
-    SourceError,
-    decode_text,
-    read_bytes,
-)
+from rai_kedro.sources.layout import COMMA_NUMBER, WHOLE_NUMBER, FileLayout, SourceError, decode_text, read_bytes
 
 # What pandas, and most programs, write for a missing value; in a text file these words are read as one.
 READ_AS_MISSING = frozenset(
