@@ -123,7 +123,7 @@ def test_grouping_shows_every_group_with_the_rows_behind_each_rate() -> None:
     assert [(line.group, line.is_small) for line in view.groups] == [("few", True), ("high", False), ("low", False)]
     assert [figure.n for figure in view.groups[0].figures if figure] == [8, 4, 4]
     assert view.left_out == ("10 rows: missing label",)
-    verdicts = {(metric.metric, line.kind): line.verdict for metric in view.metrics for line in metric.lines}
+    verdicts = {(line.metric, line.kind): line.verdict for lines in view.metrics for line in lines}
     assert verdicts["statistical parity", "ratio"] == "not judged: no tolerance is set"
     assert verdicts["statistical parity", "difference"] in {in_words(one) for one in get_args(VerdictOutcome)}
 
@@ -135,7 +135,7 @@ def test_disparity_of_individuals_is_shown_without_groups() -> None:
     view = list_groupings(replace(record, assessment=assessment))[-1]
 
     assert (view.column, view.groups, view.rule) == ("age, rooms", (), "a rule")
-    assert view.metrics[0].lines[0].apart == "of all rows"
+    assert view.metrics[0][0].apart == "of all rows"
 
 
 def test_rows_left_out_of_one_metric_only_are_told_apart() -> None:
@@ -167,7 +167,7 @@ def test_what_no_tolerance_judges_is_counted() -> None:
 
 
 def test_metrics_are_explained_with_formula_and_source() -> None:
-    assert [(metric.name, compared) for metric, compared in list_metrics(make_fairness())] == [
+    assert [(metric.name, metric.compared) for metric in list_metrics(make_fairness())] == [
         (name, METRICS[name].compared) for name in ("statistical_parity", "equal_opportunity")
     ]
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rai_kedro.contract import GovernedColumn
-from rai_kedro.fairness import JOIN, Disparity, VerdictOutcome, describe_metric
+from rai_kedro.fairness import JOIN, Disparity, describe_metric
 from rai_kedro.performance import Figure
 from rai_kedro.report.card import ModelCard
 from rai_kedro.report.fairness_view import (
     SMALL_GROUP,
-    VerdictLine,
+    DisparityLine,
     describe_gate,
     list_groupings,
     list_small_groups,
@@ -19,7 +19,7 @@ from rai_kedro.report.fairness_view import (
 )
 from rai_kedro.words import UNCOMMITTED, begin_sentence, describe_validity, format_interval, format_share
 
-_VERDICT_TOPICS: dict[VerdictOutcome, str] = {
+_VERDICT_TOPICS = {
     "fail": "Fairness limit exceeded",
     "not_assessed": "Fairness not assessed",
     "insufficient_evidence": "Fairness evidence insufficient",
@@ -28,22 +28,15 @@ _VERDICT_TOPICS: dict[VerdictOutcome, str] = {
 
 @dataclass(frozen=True)
 class AttentionThresholds:
-    """When a figure is worth a second look.
+    """When a figure is worth a second look."""
 
-    Attributes:
-        relative_width: An interval wider than this share of its figure is listed.
-        small_group: A group with a figure that rests on fewer rows than this is listed.
-        level: A lower confidence level of the fairness intervals is listed.
-        ratio: A ratio without a tolerance whose interval lies wholly below this is listed: the four-fifths rule of
-            the US Uniform Guidelines on Employee Selection Procedures (1978).
-        unjudged: At most so many of these are listed, the furthest from equal first.
-    """
-
-    relative_width: float = 0.5
-    small_group: int = SMALL_GROUP
-    level: float = 0.95
+    relative_width: float = 0.5  # an interval wider than this share of its figure
+    small_group: int = SMALL_GROUP  # fewer rows than this behind a figure of a group
+    level: float = 0.95  # a lower confidence level of the fairness intervals
+    # A ratio without a tolerance whose interval lies wholly below: the four-fifths rule of the US Uniform Guidelines
+    # on Employee Selection Procedures (1978).
     ratio: float = 0.8
-    unjudged: int = 2
+    unjudged: int = 2  # at most so many of these are listed, the furthest from equal first
 
 
 @dataclass(frozen=True)
@@ -63,8 +56,7 @@ def list_attention(card: ModelCard, thresholds: AttentionThresholds | None = Non
         thresholds: When a figure is listed; the defaults when ``None``.
 
     Returns:
-        Points with the figures they rest on. An empty result says that no rule applied, not that the model is
-        fair or good.
+        Points with the figures they rest on; none says that no rule applied, not that the model is fair or good.
     """
     limits = thresholds or AttentionThresholds()
     return (
@@ -97,7 +89,7 @@ def _list_gate(card: ModelCard) -> Iterator[AttentionPoint]:
             yield AttentionPoint(_VERDICT_TOPICS[line.outcome], _describe_verdict(line), "fairness")
 
 
-def _describe_verdict(line: VerdictLine) -> str:
+def _describe_verdict(line: DisparityLine) -> str:
     figure = format_interval(line.disparity) + (f" ({line.unit})" if line.unit else "")
     name = begin_sentence(line.metric)
     text = f"{name}, {line.kind} by {line.disparity.column}: {figure}, tolerated is {line.limit}"

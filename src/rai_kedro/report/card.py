@@ -72,17 +72,11 @@ class Wrapper(Typed):
 
 
 class Estimator(Typed):
-    """The estimator as registered: the innermost one, which learnt to predict, and what stands around it.
-
-    Attributes:
-        class_path: Import path.
-        params: Parameters that differ from the defaults.
-        wrappers: What stands around it, the outermost first.
-    """
+    """The estimator as registered: the innermost one, which learnt to predict, and what stands around it."""
 
     class_path: str
-    params: dict[str, JsonValue]
-    wrappers: tuple[Wrapper, ...] = ()
+    params: dict[str, JsonValue]  # those that differ from the defaults
+    wrappers: tuple[Wrapper, ...] = ()  # the outermost first
 
     @property
     def name(self) -> str:
@@ -111,15 +105,7 @@ class TrainingData(Typed):
 
 
 class Lanes(NamedTuple):
-    """Names of the columns by what happens to them.
-
-    Attributes:
-        model: Reach the estimator as features.
-        audit: Used to assess fairness, and by mitigations while they learn; no prediction sees them.
-        mitigation: Read by the mitigation for every prediction, and by the estimator never.
-        forbidden: Read by nothing.
-        label: What the model learns to predict.
-    """
+    """Names of the columns by what happens to them; the card's section of columns says what that is."""
 
     model: tuple[str, ...]
     audit: tuple[str, ...]
@@ -129,19 +115,12 @@ class Lanes(NamedTuple):
 
 
 class FairnessRecord(Typed):
-    """What was found on the test rows, and what the gate says of it.
-
-    Attributes:
-        assessment: Figures of every group, and every disparity, with intervals.
-        gate: The gate's decision on these disparities.
-        level: Confidence level as configured; that of the intervals is higher where a model was chosen on these rows.
-        unit: Unit of the label, for the errors of a regression; empty for a classifier.
-    """
+    """What was found on the test rows, and what the gate says of it."""
 
     assessment: Assessment
     gate: GateDecision
-    level: float = 0.95
-    unit: str = ""
+    level: float = 0.95  # as configured; that of the intervals is higher where a model was chosen on these rows
+    unit: str = ""  # of the label, for the errors of a regression
 
 
 class QuestionnaireRecord(Typed):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rai_kedro.fairness import (
@@ -28,53 +28,19 @@ _CLOSE = 1e-9
 
 
 @dataclass(frozen=True)
-class VerdictLine:
-    """One judged disparity.
-
-    Attributes:
-        disparity: What was judged.
-        metric: Its metric by name.
-        compared: What is compared, in plain words.
-        kind: ``difference``, ``ratio`` or a distance, in words.
-        unit: Unit of the figure; empty for a pure number.
-        limit: What is tolerated, for example ``"at most 0.1"``.
-        outcome: The verdict's key.
-        verdict: The verdict in words.
-        reason: The verdict in one sentence.
-        settled_by: What would settle it.
-    """
-
-    disparity: Disparity
-    metric: str
-    compared: str
-    kind: str
-    unit: str
-    limit: str
-    outcome: VerdictOutcome
-    verdict: str
-    reason: str
-    settled_by: str
-
-
-@dataclass(frozen=True)
 class DisparityLine:
-    """One disparity of a grouping, judged or not; ``verdict`` says so when no tolerance is set."""
+    """One disparity in words, judged or not."""
 
     disparity: Disparity
-    kind: str
-    unit: str
-    apart: str
-    verdict: str
-    outcome: str
-
-
-@dataclass(frozen=True)
-class MetricLines:
-    """One metric on one grouping: its name, what it compares, and a line for each of its kinds."""
-
     metric: str
-    compared: str
-    lines: tuple[DisparityLine, ...]
+    compared: str  # what is compared, in plain words
+    kind: str
+    unit: str  # empty for a pure number
+    apart: str  # the two groups that lie furthest apart, or why there are none
+    limit: str = ""  # what is tolerated, for example "at most 0.1"
+    outcome: str = ""  # key of the verdict
+    verdict: str = "not judged: no tolerance is set"
+    settled_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -88,29 +54,17 @@ class GroupLine:
 
 @dataclass(frozen=True)
 class GroupingView:
-    """Everything of one grouping.
-
-    Attributes:
-        column: The grouping.
-        rule: How the groups were made.
-        rates: Names of the rates that every group has.
-        groups: One line per group, small ones too.
-        reference: The group that others are held against; empty where every pair is compared.
-        headings: Of the table of groups: the group, and each rate with its unit.
-        metrics: One entry per metric, with a line per kind.
-        left_out: Rows left out, with the reason.
-        not_assessed: What could not be compared, with the reason.
-    """
+    """Everything of one grouping."""
 
     column: str
-    rule: str
-    rates: tuple[str, ...]
-    groups: tuple[GroupLine, ...]
-    reference: str
-    headings: tuple[Any, ...]
-    metrics: tuple[MetricLines, ...]
-    left_out: tuple[str, ...]
-    not_assessed: tuple[str, ...]
+    rule: str  # how the groups were made
+    rates: tuple[str, ...]  # names of the rates that every group has
+    groups: tuple[GroupLine, ...]  # small ones too
+    reference: str  # the group that others are compared with; empty where every pair is compared
+    headings: tuple[Any, ...]  # of the table of groups: the group, and each rate with its unit
+    metrics: tuple[tuple[DisparityLine, ...], ...]  # of each metric a line per kind
+    left_out: tuple[str, ...]  # rows left out, with the reason
+    not_assessed: tuple[str, ...]  # what could not be compared, with the reason
 
 
 def view_fairness(record: FairnessRecord) -> dict[str, object]:
@@ -153,10 +107,10 @@ def describe_level(record: FairnessRecord) -> str:
     return f"{text}."
 
 
-def list_verdicts(record: FairnessRecord) -> tuple[VerdictLine, ...]:
+def list_verdicts(record: FairnessRecord) -> tuple[DisparityLine, ...]:
     """Return one line per judged disparity, the gravest verdicts first."""
     ordered = sorted(record.gate.verdicts, key=lambda verdict: _GRAVEST_FIRST.index(verdict.outcome))
-    return tuple(_describe_verdict(verdict, record.unit) for verdict in ordered)
+    return tuple(_describe(verdict.disparity, verdict, record.unit) for verdict in ordered)
 
 
 def list_groupings(record: FairnessRecord) -> tuple[GroupingView, ...]:
@@ -175,10 +129,10 @@ def describe_open(gate: GateDecision) -> str:
     return f"{count} further {_plural('disparity', count)} {were} measured without a tolerance: reported, not judged."
 
 
-def list_metrics(record: FairnessRecord) -> tuple[tuple[Metric, str], ...]:
-    """Return the metrics on the card with what each compares, in plain words."""
+def list_metrics(record: FairnessRecord) -> tuple[Metric, ...]:
+    """Return the metrics on the card."""
     names = dict.fromkeys(disparity.metric for disparity in record.assessment.disparities)
-    return tuple((METRICS[name], METRICS[name].compared) for name in names if name in METRICS)
+    return tuple(METRICS[name] for name in names if name in METRICS)
 
 
 def list_small_groups(record: FairnessRecord, least: int = SMALL_GROUP) -> tuple[tuple[str, GroupFigure], ...]:
@@ -192,20 +146,23 @@ def list_small_groups(record: FairnessRecord, least: int = SMALL_GROUP) -> tuple
     return tuple((column, figure) for (column, _), figure in found.items())
 
 
-def _describe_verdict(verdict: Verdict, unit: str) -> VerdictLine:
-    disparity = verdict.disparity
+def _describe(disparity: Disparity, verdict: Verdict | None, unit: str) -> DisparityLine:
     metric = describe_metric(disparity.metric)
-    bound = "at least" if disparity.kind == "ratio" else "at most"
-    return VerdictLine(
+    line = DisparityLine(
         disparity=disparity,
         metric=metric.title,
         compared=metric.compared,
         kind=name_kind(disparity.kind),
         unit=metric.find_unit(disparity.kind, unit),
-        limit=f"{bound} {verdict.tolerance:g}",
+        apart=disparity.note if disparity.pair is None else "lower: {}; higher: {}".format(*disparity.pair),
+    )
+    if verdict is None:
+        return line
+    return replace(
+        line,
+        limit=f"{'at least' if disparity.kind == 'ratio' else 'at most'} {verdict.tolerance:g}",
         outcome=verdict.outcome,
         verdict=in_words(verdict.outcome),
-        reason=verdict.reason,
         settled_by=_say_what_settles(verdict),
     )
 
@@ -222,8 +179,15 @@ def _say_what_settles(verdict: Verdict) -> str:
 
 def _view(column: str, table: GroupTable | None, record: FairnessRecord) -> GroupingView:
     disparities = [one for one in record.assessment.disparities if one.column == column]
-    verdicts = {(one.disparity.metric, one.disparity.kind): one for one in record.gate.verdicts if _is_of(one, column)}
-    metrics = {one.metric: [other for other in disparities if other.metric == one.metric] for one in disparities}
+    verdicts = {
+        (one.disparity.metric, one.disparity.kind): one
+        for one in record.gate.verdicts
+        if one.disparity.column == column
+    }
+    by_metric: dict[str, list[DisparityLine]] = {}
+    for one in disparities:
+        line = _describe(one, verdicts.get((one.metric, one.kind)), record.unit)
+        by_metric.setdefault(one.metric, []).append(line)
     rates = tuple(dict.fromkeys(figure.rate for figure in table.figures)) if table else ()
     return GroupingView(
         column=column,
@@ -232,32 +196,9 @@ def _view(column: str, table: GroupTable | None, record: FairnessRecord) -> Grou
         groups=tuple(_list_groups(table, rates)) if table else (),
         reference=next((one.reference for one in disparities if one.reference), "") or "",
         headings=("Group", *((rate, "figure", record.unit) for rate in rates)),
-        metrics=tuple(
-            MetricLines(
-                describe_metric(metric).title,
-                describe_metric(metric).compared,
-                tuple(_describe_disparity(one, verdicts.get((metric, one.kind)), record.unit) for one in found),
-            )
-            for metric, found in metrics.items()
-        ),
+        metrics=tuple(map(tuple, by_metric.values())),
         left_out=_list_left_out(table, disparities),
         not_assessed=_list_not_assessed(table, disparities),
-    )
-
-
-def _is_of(verdict: Verdict, column: str) -> bool:
-    return verdict.disparity.column == column
-
-
-def _describe_disparity(disparity: Disparity, verdict: Verdict | None, unit: str) -> DisparityLine:
-    apart = disparity.note if disparity.pair is None else "lower: {}; higher: {}".format(*disparity.pair)
-    return DisparityLine(
-        disparity=disparity,
-        kind=name_kind(disparity.kind),
-        unit=describe_metric(disparity.metric).find_unit(disparity.kind, unit),
-        apart=apart,
-        verdict=in_words(verdict.outcome) if verdict else "not judged: no tolerance is set",
-        outcome=verdict.outcome if verdict else "",
     )
 
 

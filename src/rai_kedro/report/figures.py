@@ -31,16 +31,13 @@ _TITLE_LETTERS = 22
 
 
 def draw_residuals(y_true: ArrayLike, y_pred: ArrayLike, splits: ArrayLike, *, unit: str = "") -> Figure:
-    """Draw the distribution of label minus prediction, one outline or bar series per split.
+    """Draw the distribution of label minus prediction: shares of rows per bin, on one grid for all splits.
 
     Args:
         y_true: Labels, shape (n,).
         y_pred: Predictions, shape (n,).
         splits: Name of the split of each row, shape (n,), e.g. ``"train"`` and ``"test"``.
         unit: Unit of the label, for the axis.
-
-    Returns:
-        A figure of shares of rows per bin, on one grid for all splits.
     """
     residuals = np.asarray(y_true, dtype=np.float64) - np.asarray(y_pred, dtype=np.float64)
     names = np.asarray(splits).astype(str)
@@ -57,16 +54,15 @@ def draw_residuals(y_true: ArrayLike, y_pred: ArrayLike, splits: ArrayLike, *, u
 
 
 def draw_predictions(y_true: ArrayLike, y_pred: ArrayLike, *, unit: str = "", split: str = "test") -> Figure:
-    """Draw predictions against labels with the line on which both are equal.
+    """Draw predictions against labels with the line on which both are equal, on equal scales.
+
+    At most `MAX_POINTS` rows are shown, evenly taken when there are more (the title says so).
 
     Args:
         y_true: Labels, shape (n,).
         y_pred: Predictions, shape (n,).
         unit: Unit of the label, for both axes.
         split: Rows shown, for the title.
-
-    Returns:
-        A scatter with equal scales, of at most `MAX_POINTS` rows, evenly taken when more (the title says so).
     """
     import plotly.graph_objects as go
 
@@ -87,15 +83,12 @@ def draw_predictions(y_true: ArrayLike, y_pred: ArrayLike, *, unit: str = "", sp
 
 
 def draw_roc(y_true: ArrayLike, score: ArrayLike, *, split: str = "test") -> Figure:
-    """Draw the ROC curve of a classifier with the line of chance.
+    """Draw the ROC curve of a classifier, of at most `MAX_POINTS` points, with the line of chance.
 
     Args:
         y_true: Labels, 0 or 1, shape (n,).
         score: P(label is 1), shape (n,).
         split: Rows shown, for the title.
-
-    Returns:
-        A square line chart of at most `MAX_POINTS` points.
     """
     import plotly.graph_objects as go
 
@@ -114,15 +107,13 @@ def draw_roc(y_true: ArrayLike, score: ArrayLike, *, split: str = "test") -> Fig
 
 
 def draw_groups(assessment: Assessment, *, unit: str = "") -> Figure:
-    """Draw the figures of each group of each grouping, with intervals and the rows behind each rate.
+    """Draw the figures of each group of each grouping, with intervals: a panel per rate, a line per group.
+
+    A figure that is not defined leaves its place empty; without groupings an empty figure says so.
 
     Args:
         assessment: What was found.
         unit: Unit of the label, for the errors of a regression; empty for the rates of a classifier.
-
-    Returns:
-        A panel per rate, a line per group; a figure that is not defined leaves its place empty. Without groupings an
-        empty figure that says so.
     """
     from plotly.subplots import make_subplots
 
@@ -180,11 +171,7 @@ def _wrap(words: str) -> str:
 
 
 def start_figure(title: str) -> Figure:
-    """Return an empty figure in the project's style.
-
-    Args:
-        title: Its title; what comes from data must be escaped by the caller.
-    """
+    """Return an empty figure in the project's style; what of its title comes from data must be escaped."""
     import plotly.graph_objects as go
 
     return style(go.Figure(), title)

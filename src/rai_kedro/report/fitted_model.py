@@ -24,9 +24,6 @@ def describe_fitted(model: Any) -> Estimator:
     A pipeline, a mitigation of this project and scikit-learn's frozen estimator are opened; any other class is the
     estimator itself, whatever it holds.
 
-    Args:
-        model: A fitted scikit-learn compatible estimator.
-
     Returns:
         Class and parameters of the innermost estimator, those that differ from its defaults, and the wrappers.
     """

@@ -71,11 +71,12 @@ def render_page(template: str, figures: Mapping[str, Figure], **contents: object
         figures: Plotly figures by name, which is the caption of one without ``meta.caption``; plotly.js is embedded
             once, and only when there is a figure.
         **contents: What the template shows.
-
-    Returns:
-        The whole HTML text.
     """
-    scripts = [_read_template("page.js"), *([_read_plotly()] if figures else [])]
+    scripts = [_read_template("page.js")]
+    if figures:
+        from plotly.offline import get_plotlyjs
+
+        scripts.append(get_plotlyjs())
     return (
         _environment("html")
         .get_template(template)
@@ -90,15 +91,7 @@ def render_page(template: str, figures: Mapping[str, Figure], **contents: object
 
 
 def render_markdown_page(template: str, **contents: object) -> str:
-    """Render a Markdown page in which no text from the data acts as Markdown or HTML.
-
-    Args:
-        template: File name of the page's template.
-        **contents: What the template shows.
-
-    Returns:
-        The whole Markdown text.
-    """
+    """Render a Markdown page in which no text from the data acts as Markdown or HTML."""
     text = _environment("markdown").get_template(template).render(contents)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
@@ -135,14 +128,6 @@ def _show_hidden(value: Any) -> Any:
 
 def _read_template(name: str) -> str:
     return resources.files("rai_kedro.report").joinpath("templates", name).read_text("utf-8")
-
-
-@cache
-def _read_plotly() -> str:
-    from plotly.offline import get_plotlyjs
-
-    script: str = get_plotlyjs()
-    return script
 
 
 def _allow_only(scripts: list[str]) -> str:

@@ -86,16 +86,13 @@ class ColumnHistory:
 def render_governance_page(
     register: Sequence[GovernedColumn], profile: Sequence[ColumnProfile], *, use_case: str, as_of: date
 ) -> str:
-    """Render the governance report as one self-contained HTML page.
+    """Render the governance report as one self-contained HTML page that fetches nothing.
 
     Args:
         register: Every governed column.
         profile: One description per column and month.
         use_case: Name of the use case.
         as_of: Day from which the days left of a justification are counted.
-
-    Returns:
-        HTML that fetches nothing.
     """
     flagged = [row for row in register if row.flags]
     used = [row for row in register if row.model_uses and not row.is_label]
@@ -141,15 +138,12 @@ def render_mitigation_page(comparison: Plain, drawn: Mapping[str, Figure], *, us
 
 
 def render_drift_page(timeline: Mapping[str, Any], figure: Figure, *, use_case: str) -> str:
-    """Render the timeline as one self-contained HTML page.
+    """Render the timeline as one self-contained HTML page that fetches nothing; about 4.6 MB, most of it plotly.js.
 
     Args:
-        timeline: What :func:`rai_kedro.monitoring.timeline.build_timeline` returns.
+        timeline: What :func:`rai_kedro.monitoring.build_timeline` returns.
         figure: Its figure.
         use_case: Name of the use case.
-
-    Returns:
-        HTML that fetches nothing; about 4.6 MB, most of it plotly.js.
     """
     return render_page(
         "drift.html.j2", {"Drifted columns over the months": figure}, timeline=timeline, use_case=use_case
