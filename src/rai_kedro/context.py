@@ -1,4 +1,4 @@
-"""The project's context: it builds the catalogue, and refuses one whose guards or datasets were exchanged.
+"""Kedro's context and configuration loader, which refuse a configuration whose guards or datasets were exchanged.
 
 A hook could be left out by a runner or a caller; the context cannot, since every run, command and notebook gets its
 catalogue from it. What it looks at are the datasets as Kedro resolved them, so it does not matter by which override,
@@ -12,18 +12,18 @@ import os
 from copy import copy
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
+from kedro.config import OmegaConfigLoader
 from kedro.framework.context import KedroContext
 from kedro.io import CatalogConfigResolver, DataCatalog
 
 from rai_kedro.contract import (
     ContractOverrideError,
-    compare_datasets,
-    compare_flags,
-    compare_policies,
+    compare_with_base,
     find_fault,
     find_use_cases,
+    policy_of,
     rai_block,
     read_contract,
     without_places,
@@ -31,14 +31,25 @@ from rai_kedro.contract import (
 from rai_kedro.datasets.contract import ContractDataset, is_enforced
 from rai_kedro.datasets.production_model import ProductionModelDataset, ReferencesDataset
 
-if TYPE_CHECKING:
-    from kedro.config import OmegaConfigLoader
-
-
 # Only names and files are looked at here, never whether a justification still holds.
 _ANY_DAY = date.min
 _LOGGER = logging.getLogger(__name__)
 _REGISTRY_DATASETS = {"production_model": ProductionModelDataset, "references": ReferencesDataset}
+_SWITCH = "KEDRO_DATASET_VALIDATION"
+
+
+class ProjectConfigLoader(OmegaConfigLoader):
+    """Reads every configuration file but those of a use case whose base cannot be read: one never stops another.
+
+    Its pipelines are still registered, and say what is wrong with it (`rai_kedro.pipeline_registry`).
+    """
+
+    def _is_valid_config_path(self, path: Path) -> bool:
+        if not super()._is_valid_config_path(path):
+            return False
+        folder = Path(self.conf_source) / self.base_env / path.parent.name
+        is_of_use_case = path.parent.parent.parent == Path(self.conf_source) and (folder / "catalog.yml").is_file()
+        return not (is_of_use_case and find_fault(folder) is not None)
 
 
 class GuardedContext(KedroContext):
@@ -48,7 +59,13 @@ class GuardedContext(KedroContext):
     """
 
     def _get_catalog(self, *args: Any, **kwargs: Any) -> Any:
-        _refuse_switched_off_validation()
+        if os.environ.get(_SWITCH, "").strip().lower() in ("0", "false", "off"):
+            raise ContractOverrideError(
+                "Kedro is told not to validate datasets: rows that break their contract would be stored.",
+                where=f"environment variable {_SWITCH}",
+                example=os.environ[_SWITCH],
+                remedy=f"unset it: unset {_SWITCH}",
+            )
         self._compare_with_base()
         catalog = super()._get_catalog(*args, **kwargs)
         base = self.project_path / "conf" / "base"
@@ -57,7 +74,7 @@ class GuardedContext(KedroContext):
             if (fault := find_fault(base / use_case)) is not None:
                 _LOGGER.warning("The contract of '%s' cannot be read; every other use case runs. %s", use_case, fault)
                 continue
-            refuse_exchanged_guards(cast("DataCatalog", catalog), use_case, base / use_case / "catalog.yml")
+            _refuse_exchanged_guards(cast("DataCatalog", catalog), use_case, base / use_case / "catalog.yml")
         return catalog
 
     def _compare_with_base(self) -> None:
@@ -65,10 +82,6 @@ class GuardedContext(KedroContext):
         environment = self.env or loader.default_run_env
         own = (self.project_path / "conf").resolve()
         is_elsewhere = Path(loader.conf_source).resolve() != own
-        overrides = {
-            kind: is_elsewhere or (environment != loader.base_env and _has_files(own / environment, kind))
-            for kind in ("catalog", "parameters")
-        }
         # A copy, not a second loader: a new one would take over the process-wide resolver of `globals:`, and
         # with it every path and address of this environment.
         base = copy(loader)
@@ -76,19 +89,22 @@ class GuardedContext(KedroContext):
         base.env, base.runtime_params = loader.base_env, {}
         # Another configuration folder has a base of its own, which is no more to be trusted than an environment.
         base.conf_source = str(own)
-        if overrides["parameters"] or self._runtime_params:
+
+        def overrides(kind: str) -> bool:
+            return is_elsewhere or (
+                environment != loader.base_env and next((own / environment).rglob(f"{kind}*"), None) is not None
+            )
+
+        if overrides("parameters") or self._runtime_params:
+            declared = base["parameters"]
             merged = _nested({**loader["parameters"]}, self._runtime_params or {})
-            compare_policies(base["parameters"], merged, environment=environment)
-        if not overrides["catalog"]:
-            return
-        declared, found = base["catalog"], loader["catalog"]
-        flags = ({name: rai_block(entry) for name, entry in catalog.items()} for catalog in (declared, found))
-        compare_flags(*flags, environment=environment)
-        refuse_exchanged_datasets(declared, found, environment=environment)
-
-
-def _has_files(folder: Path, kind: str) -> bool:
-    return next(folder.rglob(f"{kind}*"), None) is not None
+            policies = (policy_of(parameters, declared) for parameters in (declared, merged))
+            compare_with_base("policy", *policies, environment=environment)
+        if overrides("catalog"):
+            declared, found = base["catalog"], loader["catalog"]
+            flags = ({name: rai_block(entry) for name, entry in catalog.items()} for catalog in (declared, found))
+            compare_with_base("contract", *flags, environment=environment)
+            compare_with_base("datasets", *_resolve_datasets(declared, found), environment=environment)
 
 
 def _nested(parameters: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
@@ -100,56 +116,25 @@ def _nested(parameters: dict[str, Any], overrides: dict[str, Any]) -> dict[str, 
     return parameters
 
 
-def _refuse_switched_off_validation() -> None:
-    if os.environ.get("KEDRO_DATASET_VALIDATION", "").strip().lower() in ("0", "false", "off"):
-        raise ContractOverrideError(
-            "Kedro is told not to validate datasets: rows that break their contract would be stored.",
-            where="environment variable KEDRO_DATASET_VALIDATION",
-            example=os.environ["KEDRO_DATASET_VALIDATION"],
-            remedy="unset it: unset KEDRO_DATASET_VALIDATION",
-        )
+def _resolve_datasets(base: dict[str, Any], merged: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what each dataset of a pipeline is in the base and as merged, wherever it lies.
 
-
-def refuse_exchanged_datasets(base: dict[str, Any], merged: dict[str, Any], *, environment: str) -> None:
-    """Refuse a catalogue in which a dataset of a pipeline is not what the base says, or is kept where it says nothing.
-
-    What passes between the nodes, the audit lane among it, is in memory unless the base declares it: an entry for it,
-    once versioned, could hand a node data of another run or from another hand.
-
-    Args:
-        base: Catalogue of the project's base configuration.
-        merged: Catalogue as merged for the environment; patterns count for all names they match.
-        environment: Name of the environment, for the error.
-
-    Raises:
-        ContractOverrideError: If a dataset differs in anything but where it lies.
+    What passes between the nodes, the audited columns among it, is in memory unless the base declares it: an entry for
+    it, once versioned, could hand a node data of another run or from another hand.
     """
-    declared, found = without_places(base), without_places(merged)
+    declared, found = ({name: without_places(entry) for name, entry in one.items()} for one in (base, merged))
     if declared == found:
-        return
+        return [{}, {}]
     from kedro.framework.project import pipelines
 
-    runtime = DataCatalog.default_runtime_patterns
-    before, after = (CatalogConfigResolver(config, None, runtime) for config in (declared, found))
     used = {name for pipeline in pipelines.values() for name in pipeline.datasets()}
     names = sorted(used | {name for name in declared if "{" not in name})
-    compare_datasets(
-        *({name: resolver.resolve_pattern(name) for name in names} for resolver in (before, after)),
-        environment=environment,
-    )
+    resolvers = (CatalogConfigResolver(one, None, DataCatalog.default_runtime_patterns) for one in (declared, found))
+    return [{name: without_places(resolver.resolve_pattern(name)) for name in names} for resolver in resolvers]
 
 
-def refuse_exchanged_guards(catalog: DataCatalog, use_case: str, contract_file: Path) -> None:
-    """Refuse a catalogue in which something else stands where the contract or the production model is enforced.
-
-    Args:
-        catalog: The catalogue as Kedro resolved it.
-        use_case: Name of the use case.
-        contract_file: The one file its contract may be read from.
-
-    Raises:
-        ContractOverrideError: If contract, production model or a validator of a governed store was exchanged.
-    """
+def _refuse_exchanged_guards(catalog: DataCatalog, use_case: str, contract_file: Path) -> None:
+    """Refuse a catalogue in which something else stands where the contract or the production model is enforced."""
     contract = catalog.get(f"{use_case}.contract")
     exchanged = {f"{use_case}.contract": type(contract) is ContractDataset and contract.reads_today_from(contract_file)}
     for name, kind in _REGISTRY_DATASETS.items():

@@ -1,7 +1,6 @@
 """Kedro's project settings: how configuration is merged and which hooks run."""
 
-from rai_kedro.config_loader import ProjectConfigLoader
-from rai_kedro.context import GuardedContext
+from rai_kedro.context import GuardedContext, ProjectConfigLoader
 from rai_kedro.hooks.carbon import CarbonHook
 from rai_kedro.hooks.environment import EnvironmentHook
 from rai_kedro.hooks.progress import ProgressHook

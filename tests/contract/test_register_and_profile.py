@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from rai_kedro.contract.columns import Contract, DatasetContract
-from rai_kedro.contract.environments import ContractOverrideError, compare_flags
+from rai_kedro.contract.environments import ContractOverrideError, compare_with_base
 from rai_kedro.contract.pairing import PairingError, pair_labels
 from rai_kedro.contract.profile import fingerprint, profile_month
 from rai_kedro.contract.reading import rai_block
@@ -66,12 +66,12 @@ def test_fingerprint_sees_values_order_names_and_types(month: pd.DataFrame) -> N
 
 def test_environment_may_not_say_anything_else_of_a_column() -> None:
     base = {name: rai_block(entry) for name, entry in yaml.safe_load(CATALOG).items()}
-    compare_flags(base, deepcopy(base), environment="test")
+    compare_with_base("contract", base, deepcopy(base), environment="test")
     weakened = deepcopy(base)
     weakened["shop.feature_store"]["columns"]["age"]["flags"] = []
     with pytest.raises(ContractOverrideError) as caught:
-        compare_flags(base, weakened, environment="test")
+        compare_with_base("contract", base, weakened, environment="test")
     assert "shop.feature_store, columns, age, flags" in str(caught.value)
     dropped = {**base, "shop.feature_store": None}
     with pytest.raises(ContractOverrideError):
-        compare_flags(base, dropped, environment="test")
+        compare_with_base("contract", base, dropped, environment="test")

@@ -15,7 +15,7 @@ from kedro.io import DataCatalog
 from rai_kedro.contract import (
     ContractError,
     ContractOverrideError,
-    compare_flags,
+    compare_with_base,
     find_use_cases,
     rai_block,
     read_contract,
@@ -138,7 +138,7 @@ def test_a_column_without_a_flag_is_refused(key: str, conf: Path) -> None:
 def test_flags_are_identical_in_every_environment(environment: str, load: Load) -> None:
     base = contracts(load("base"))
 
-    compare_flags(base, contracts(load(environment)), environment=environment)
+    compare_with_base("contract", base, contracts(load(environment)), environment=environment)
 
     assert base["housing.feature_store"]["columns"]["LSTAT"]["flags"] == ["risky", "demographic"]
 
@@ -149,14 +149,14 @@ def test_an_environment_that_weakens_a_flag_is_refused(environment: str, conf: P
     override(conf, environment, "housing.feature_store", weaker)
 
     with pytest.raises(ContractOverrideError, match=r"(?s)feature_store, columns, LSTAT, flags.*says \['risky'"):
-        compare_flags(contracts(load("base")), contracts(load(environment)), environment=environment)
+        compare_with_base("contract", contracts(load("base")), contracts(load(environment)), environment=environment)
 
 
 def test_an_environment_that_drops_the_metadata_is_refused(conf: Path, load: Load) -> None:
     override(conf, "prod", "housing.feature_store", {"metadata": None})
 
     with pytest.raises(ContractOverrideError, match=r"'prod' says None"):
-        compare_flags(contracts(load("base")), contracts(load("prod")), environment="prod")
+        compare_with_base("contract", contracts(load("base")), contracts(load("prod")), environment="prod")
 
 
 def test_an_environment_that_adds_a_column_is_refused(conf: Path, load: Load) -> None:
@@ -164,7 +164,7 @@ def test_an_environment_that_adds_a_column_is_refused(conf: Path, load: Load) ->
     override(conf, "prod", "housing.feature_store", added)
 
     with pytest.raises(ContractOverrideError, match=r"columns, EXTRA"):
-        compare_flags(contracts(load("base")), contracts(load("prod")), environment="prod")
+        compare_with_base("contract", contracts(load("base")), contracts(load("prod")), environment="prod")
 
 
 def test_soft_merge_keeps_flags_where_only_a_path_is_overridden(conf: Path, load: Load) -> None:
@@ -173,7 +173,7 @@ def test_soft_merge_keeps_flags_where_only_a_path_is_overridden(conf: Path, load
 
     loader = load("prod")
 
-    compare_flags(base, contracts(loader), environment="prod")
+    compare_with_base("contract", base, contracts(loader), environment="prod")
     assert loader["catalog"]["housing.feature_store"]["filepath"] == "elsewhere"
 
 
@@ -185,7 +185,7 @@ def test_without_soft_merge_the_same_override_loses_the_flags(conf: Path, load: 
 
     assert contracts(loader)["housing.feature_store"] is None
     with pytest.raises(ContractOverrideError, match=r"'prod' says None"):
-        compare_flags(base, contracts(loader), environment="prod")
+        compare_with_base("contract", base, contracts(loader), environment="prod")
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)

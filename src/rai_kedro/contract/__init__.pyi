@@ -14,9 +14,8 @@ from .drafting import read_proposal as read_proposal
 from .drafting import refuse_undecided as refuse_undecided
 from .drafting import undecided_columns as undecided_columns
 from .environments import ContractOverrideError as ContractOverrideError
-from .environments import compare_datasets as compare_datasets
-from .environments import compare_flags as compare_flags
-from .environments import compare_policies as compare_policies
+from .environments import compare_with_base as compare_with_base
+from .environments import policy_of as policy_of
 from .environments import without_places as without_places
 from .lanes import LaneError as LaneError
 from .lanes import Lanes as Lanes
