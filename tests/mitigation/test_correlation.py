@@ -5,8 +5,8 @@ import pytest
 from fairlearn.preprocessing import CorrelationRemover
 from sklearn.linear_model import LinearRegression
 
-from rai_kedro.mitigation.correlation import CorrelationRemovalModel, GroupCorrelationRemover
 from rai_kedro.mitigation.sensitive import MitigationError
+from rai_kedro.mitigation.transformed import CorrelationRemovalModel, GroupCorrelationRemover
 
 
 @pytest.mark.parametrize("alpha", [1.0, 0.4])

@@ -13,11 +13,11 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.utils.estimator_checks import check_estimator
 
 from rai_kedro.mitigation.calibration import GroupCalibration
-from rai_kedro.mitigation.correlation import CorrelationRemovalModel, GroupCorrelationRemover
 from rai_kedro.mitigation.disparate_impact import DisparateImpactModel, DisparateImpactRemover
 from rai_kedro.mitigation.sampling import Resampling, Reweighing
 from rai_kedro.mitigation.scoring import number_rows
 from rai_kedro.mitigation.thresholds import ThresholdOptimisation
+from rai_kedro.mitigation.transformed import CorrelationRemovalModel, GroupCorrelationRemover
 
 
 class GroupOfRow:

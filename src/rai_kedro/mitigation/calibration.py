@@ -18,7 +18,8 @@ from sklearn.utils.metaestimators import available_if
 
 from rai_kedro.mitigation.scoring import Scores, read_scores, score_rows
 from rai_kedro.mitigation.sensitive import Codes, MitigationError, count_cells
-from rai_kedro.mitigation.wrapping import Count, Folds, TrainingRows, TwoClassModel, base_has
+from rai_kedro.mitigation.wrapping import Count, Folds, TrainingRows, TwoClassModel
+from rai_kedro.modelling import has_scores
 
 ROWS_FOR_ISOTONIC = 1000
 # Beyond these the log-odds of a score say no more than "certain".
@@ -50,7 +51,7 @@ class GroupCalibration(TwoClassModel):
             self.curves_.append(fit_curve(scores[mine], outcomes[mine]))
         self.estimator_ = clone(self.estimator).fit(rows.inputs, rows.target)
 
-    @available_if(base_has("predict_proba"))  # type: ignore[untyped-decorator]
+    @available_if(has_scores)  # type: ignore[untyped-decorator]
     def predict_proba(self, X: Any) -> Any:
         """Return the calibrated probability of each class, shape (rows, 2)."""
         inputs = self._read_inputs(X)

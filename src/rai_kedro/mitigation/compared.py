@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from html import escape
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from pydantic import Field
 
-from rai_kedro.fairness import Assessment, Disparity, DisparityKind, Task
+from rai_kedro.fairness import Assessment, Disparity, DisparityKind, Task, describe_metric, name_kind
 from rai_kedro.intervals import Estimate
 from rai_kedro.mitigation.paired import LARGER_IS_BETTER, Gain
 from rai_kedro.performance import Figure
 from rai_kedro.typed import Typed
+from rai_kedro.words import escape_html, format_interval, in_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,6 +25,11 @@ RULE = (
     "more than the tolerance (lower end of the paired interval), the one whose disparity is shown to be smallest "
     "(upper end of its interval; of a ratio the largest lower end)."
 )
+
+# From the palette of Okabe and Ito (2008); orange is kept for the chosen model.
+_CHOSEN, _LINE = "#D55E00", "#767676"
+_COLOURS = ("#0072B2", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", _LINE)
+_SYMBOLS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "pentagon", "hexagon", "cross", "x")
 
 Role: TypeAlias = Literal["unmitigated", "alternative", "method", "yardstick"]
 # Refused: not permitted or not applicable; failed: no model could be made.
@@ -148,9 +155,7 @@ class Comparison(Typed):
 
     def plot(self) -> Any:
         """Draw disparity against performance of every model, with intervals and the frontier, as a plotly figure."""
-        from rai_kedro.mitigation.trade_off import draw_trade_off
-
-        return draw_trade_off(self)
+        return _draw_trade_off(self)
 
     def __repr__(self) -> str:
         """Say what was chosen out of how many."""
@@ -160,8 +165,6 @@ class Comparison(Typed):
 
     def _repr_html_(self) -> str:
         """Show the models as a table in a notebook, and below it what was chosen and why."""
-        from html import escape
-
         table = self.to_frame().style.format(precision=3, na_rep="", escape="html").to_html()
         return f"{table}<p><b>{escape(self.chosen)}</b> is chosen. {escape(self.reason)}</p>"
 
@@ -190,3 +193,56 @@ class Uncompared(Typed):
     def selectable(self) -> int:
         """How many models could have been chosen: the only one there is."""
         return 1
+
+
+def _draw_trade_off(comparison: Comparison) -> Any:
+    import plotly.graph_objects as go
+
+    by = comparison.by
+    places = [(model, model.find_disparity(by), model.find_performance(by)) for model in comparison.models]
+    known = [(m, x, y) for m, x, y in places if x and y and x.value is not None and y.value is not None]
+    frontier = sorted((x.value, y.value) for model, x, y in known if model.on_frontier)
+    steps = [[point[axis] for point in frontier] for axis in (0, 1)]
+    line = {"color": _LINE, "dash": "dash", "width": 1.5}
+    figure = go.Figure()
+    figure.add_trace(go.Scatter(x=steps[0], y=steps[1], mode="lines", line=line, name="frontier", hoverinfo="skip"))
+    for at, (model, x, y) in enumerate(known):
+        figure.add_trace(_draw_model(model, (x, y), at, model.name == comparison.chosen))
+    metric = f"{describe_metric(by.metric).title}, {name_kind(by.kind)} by {by.column}"
+    figure.update_xaxes(title=f"{escape_html(metric)} ({'1' if by.kind == 'ratio' else '0'} is equal)")
+    figure.update_yaxes(title=escape_html(by.performance))
+    legend = {"orientation": "v", "x": 1.02, "y": 1, "xanchor": "left", "yanchor": "top"}
+    title = "Trade-off of performance and fairness"
+    return figure.update_layout(title=title, height=560, legend=legend, meta={"section": "trade_off"})
+
+
+def _draw_model(model: ComparedModel, place: tuple[Estimate, Estimate], at: int, is_chosen: bool) -> Any:
+    import plotly.graph_objects as go
+
+    x, y = place
+    colour = _CHOSEN if is_chosen else _COLOURS[at % len(_COLOURS)]
+    symbol = "star" if is_chosen else _SYMBOLS[at % len(_SYMBOLS)]
+    note = " (chosen)" if is_chosen else "" if model.may_be_used else " (for the view only)"
+    told = [f"{name}: {format_interval(figure)}" for name, figure in (("disparity", x), ("performance", y))]
+    return go.Scatter(
+        x=[x.value],
+        y=[y.value],
+        error_x=_draw_error(x, colour),
+        error_y=_draw_error(y, colour),
+        mode="markers",
+        marker={
+            "color": colour,
+            "size": 16 if is_chosen else 10,
+            "symbol": symbol if model.may_be_used else f"{symbol}-open",
+        },
+        name=f"{escape_html(in_words(model.name))}{note}",
+        text=["<br>".join(told)],
+        hovertemplate="%{text}",
+    )
+
+
+def _draw_error(figure: Estimate, colour: str) -> dict[str, Any]:
+    value = figure.value or 0.0
+    above = 0.0 if figure.upper is None else figure.upper - value
+    below = 0.0 if figure.lower is None else value - figure.lower
+    return {"type": "data", "array": [above], "arrayminus": [below], "color": colour, "thickness": 1.5, "width": 5}

@@ -166,16 +166,15 @@ def _list_outcomes(
     outcomes = []
     for at, group in enumerate(grouping.groups):
         figure = shown.get(group)
-        share, lower, upper = (figure.value, figure.lower, figure.upper) if figure else (None, None, None)
         outcomes.append(
             GroupOutcome(
                 group=group,
                 rows=int((grouping.codes == at).sum()),
                 observed=observed[group],
                 predicted=predicted[group],
-                share=share,
-                lower=lower,
-                upper=upper,
+                share=getattr(figure, "value", None),
+                lower=getattr(figure, "lower", None),
+                upper=getattr(figure, "upper", None),
             )
         )
     return tuple(outcomes)

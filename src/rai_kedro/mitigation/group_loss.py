@@ -12,29 +12,26 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field
 
-from rai_kedro.mitigation.oracle import Oracle, split_estimator
-from rai_kedro.mitigation.scoring import NO_WEIGHT
+from rai_kedro.mitigation.oracle import Oracle, ReducedModel, Vector, number
 from rai_kedro.mitigation.sensitive import Codes, MitigationError
-from rai_kedro.mitigation.wrapping import Count, MitigatedModel, TrainingRows
+from rai_kedro.mitigation.wrapping import Count, TrainingRows
 
-Vector = npt.NDArray[np.float64]
-
-METHOD = "bounded_group_loss"
 # Of the loss of a constant prediction: how near to the best the error has to come, and how exactly a bound is kept.
 _GAP = 5e-3
 _SLACK = 1e-3
 
 
 @dataclass(eq=False, repr=False)
-class BoundedGroupLossModel(MitigatedModel):
+class BoundedGroupLossModel(ReducedModel):
     """A weighted average of models whose mean loss in every group stays under a bound.
 
     The estimator is a regressor whose ``fit`` takes ``sample_weight``, or a Pipeline that ends with one. Without a
     bound it is the smallest on a grid of weights of the groups, by the worst group alone.
     """
+
+    method = "bounded_group_loss"
 
     constraint: Literal["square_loss", "absolute_loss"] = "square_loss"  # its mean in a group is bounded
     upper_bound: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None  # in the unit of the loss
@@ -42,39 +39,26 @@ class BoundedGroupLossModel(MitigatedModel):
     grid_size: Count = 21  # how many models, without a bound
 
     def _learn(self, rows: TrainingRows) -> None:
-        target, inputs = np.asarray(rows.target, dtype=float), rows.inputs
+        target = np.asarray(rows.target, dtype=float)
         scale = self._scale(target)
-        self.preparation_, model, weights_as = split_estimator(self.estimator, METHOD)
-        if self.preparation_ is not None:
-            inputs = self.preparation_.fit_transform(inputs, target)
+        oracle = self._make_oracle(rows.inputs, target)
         reduce = self._search if self.upper_bound is None else self._bound
-        oracles, weights = reduce(Oracle(model, inputs, weights_as), target, rows.codes, scale)
-        used = weights > NO_WEIGHT
-        self.weights_ = weights[used] / weights[used].sum()
-        self.models_ = [one.fitted_ for one, is_used in zip(oracles, used, strict=True) if is_used]
-        self._check_losses(np.dot(self.weights_, self._predict_each(inputs)), target, rows.codes, scale)
+        models, weights = reduce(oracle, target, rows.codes, scale)
+        self._keep(models, weights, oracle.inputs, target)
+        self._check_losses(self._average(oracle.inputs), target, rows.codes, scale)
 
     def predict(self, X: Any) -> Any:
         """Return the weighted average of the models' predictions, shape (rows,)."""
-        inputs = self._read_inputs(X)
-        if self.preparation_ is not None:
-            inputs = self.preparation_.transform(inputs)
-        return np.dot(self.weights_, self._predict_each(inputs))
+        return self._average(self._prepare(self._read_inputs(X)))
 
-    def _predict_each(self, inputs: Any) -> list[Any]:
-        return [np.asarray(one.predict(inputs), dtype=float) for one in self.models_]
-
-    def _bound(self, oracle: Oracle, target: Vector, codes: Codes, scale: float) -> tuple[list[Any], Vector]:
+    def _bound(self, oracle: Oracle, target: Vector, codes: Codes, scale: float) -> Any:
         from fairlearn.reductions import ExponentiatedGradient
 
         moment = _make_moment(self.constraint, scale, (self.upper_bound or 0.0) / scale)
         reduction = ExponentiatedGradient(oracle, moment, max_iter=self.max_iter, nu=_GAP)
-        reduction.fit(_number(target), target, sensitive_features=codes)
-        self.gap_ = float(reduction.best_gap_)
-        self.n_iter_ = int(reduction.last_iter_) + 1
-        return list(reduction.predictors_.sort_index()), reduction.weights_.sort_index().to_numpy(dtype=float)
+        return self._run_gradient(reduction, target, {"sensitive_features": codes})
 
-    def _search(self, oracle: Oracle, target: Vector, codes: Codes, scale: float) -> tuple[list[Any], Vector]:
+    def _search(self, oracle: Oracle, target: Vector, codes: Codes, scale: float) -> Any:
         from fairlearn.reductions import GridSearch
 
         directions = len(self.groups_) - 1
@@ -87,7 +71,7 @@ class BoundedGroupLossModel(MitigatedModel):
             )
         moment = _make_moment(self.constraint, scale, None)
         search = GridSearch(oracle, moment, constraint_weight=1.0, grid_size=self.grid_size, grid_limit=1.0)
-        search.fit(_number(target), target, sensitive_features=codes)
+        search.fit(number(target), target, sensitive_features=codes)
         self.n_iter_ = len(search.predictors_)
         return [search.predictors_[search.best_idx_]], np.ones(1)
 
@@ -101,7 +85,7 @@ class BoundedGroupLossModel(MitigatedModel):
         if excess > _SLACK * scale:
             raise MitigationError(
                 "The bound is not kept in every group of the training rows, so that there is no model.",
-                where=f"method {METHOD}, parameter upper_bound",
+                where=f"method {self.method}, parameter upper_bound",
                 how_many=f"{self.constraint} of group {self.groups_[worst]!r}: {self.group_losses_[worst]:.4g}; "
                 f"the bound is {self.upper_bound:.4g}",
                 remedy="raise 'upper_bound', leave it out to get the smallest there is, or take a model that fits "
@@ -109,7 +93,7 @@ class BoundedGroupLossModel(MitigatedModel):
             )
         if self.gap_ > 2 * _GAP:
             raise MitigationError(
-                f"The method {METHOD} did not converge, so that there is no model.",
+                f"The method {self.method} did not converge, so that there is no model.",
                 how_many=f"duality gap {self.gap_:.3g} of the loss of a constant prediction after "
                 f"{self.n_iter_} iterations; {2 * _GAP:.3g} counts as converged",
                 remedy="raise 'max_iter' or 'upper_bound'",
@@ -160,7 +144,3 @@ def _weigh(moment: Any, lambda_vec: Any) -> Any:
 def _measure_loss(loss: str, target: Any, prediction: Any) -> Any:
     error = target - prediction
     return error**2 if loss == "square_loss" else np.abs(error)
-
-
-def _number(target: Vector) -> Vector:
-    return np.arange(len(target), dtype=float)[:, None]

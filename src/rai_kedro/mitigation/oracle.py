@@ -7,7 +7,7 @@ sees row numbers only, so that text, dates and missing values are no matter of i
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +17,12 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
 from rai_kedro.mitigation.sampling import require_weights
+from rai_kedro.mitigation.scoring import NO_WEIGHT
 from rai_kedro.mitigation.sensitive import MitigationError
+from rai_kedro.mitigation.wrapping import MitigatedModel
 from rai_kedro.modelling import BalancedEstimator, limit_threads
+
+Vector = npt.NDArray[np.float64]
 
 
 class Oracle(BaseEstimator):  # type: ignore[misc]
@@ -37,9 +41,9 @@ class Oracle(BaseEstimator):  # type: ignore[misc]
             self.known_ = np.asarray(self.fitted_.predict(self.inputs), dtype=float)
         return self
 
-    def predict(self, X: Any) -> npt.NDArray[np.float64]:
+    def predict(self, X: Any) -> Vector:
         """Return the predictions for all training rows, shape (rows,)."""
-        known: npt.NDArray[np.float64] = self.known_
+        known: Vector = self.known_
         return known
 
     def __sklearn_clone__(self) -> Oracle:
@@ -51,36 +55,63 @@ class Oracle(BaseEstimator):  # type: ignore[misc]
         return self.__sklearn_clone__()
 
 
-def split_estimator(estimator: Any, method: str) -> tuple[Any, Any, str]:
-    """Split an estimator, maybe a Pipeline, into what is fitted once and what is fitted many times.
+class ReducedModel(MitigatedModel):
+    """The fitted models of a reduction that are used, ``models_``, and their ``weights_``, which add up to 1."""
 
-    Returns the steps before the model as an unfitted Pipeline (None without any), the model, and the name under which
-    its ``fit`` takes weights.
-    """
-    # Balance is in the costs of errors here (`reduced.py`): drawing rows by the labels of a step would undo the step.
-    last, steps = estimator.estimator if isinstance(estimator, BalancedEstimator) else estimator, []
-    while isinstance(last, Pipeline):
-        steps += last.steps[:-1]
-        last = last.steps[-1][1]
-    if isinstance(last, FrozenEstimator) or isinstance(estimator, FrozenEstimator):
-        raise MitigationError(
-            f"The method {method} fits the model many times, and this one is frozen.",
-            where=f"method {method}",
-            remedy="give the unfitted estimator, or choose a post-processing method for a fitted model",
+    method: ClassVar[str]
+
+    def _make_oracle(self, inputs: Any, target: npt.NDArray[Any]) -> Oracle:
+        """Split the estimator into steps, ``preparation_``, which are fitted here (None without any), and the model."""
+        # Balance is in the costs of errors here: drawing rows by the labels of a step would undo the step.
+        estimator, steps = self.estimator, []
+        last = estimator.estimator if isinstance(estimator, BalancedEstimator) else estimator
+        while isinstance(last, Pipeline):
+            steps += last.steps[:-1]
+            last = last.steps[-1][1]
+        if isinstance(last, FrozenEstimator) or isinstance(estimator, FrozenEstimator):
+            raise MitigationError(
+                f"The method {self.method} fits the model many times, and this one is frozen.",
+                where=f"method {self.method}",
+                remedy="give the unfitted estimator, or choose a post-processing method for a fitted model",
+            )
+        weights_as = require_weights(last, f"the method {self.method} cannot fit it")
+        self.preparation_ = (
+            Pipeline([(f"{at}_{name}", step) for at, (name, step) in enumerate(steps)]) if steps else None
         )
-    weights_as = require_weights(last, f"the method {method} cannot fit it")
-    numbered = [(f"{at}_{name}", step) for at, (name, step) in enumerate(steps)]
-    return (Pipeline(numbered) if numbered else None), last, weights_as
+        if self.preparation_ is not None:
+            inputs = self.preparation_.fit_transform(inputs, target)
+        return Oracle(last, inputs, weights_as)
+
+    def _keep(self, predictors: list[Any], weights: Vector, inputs: Any, target: npt.NDArray[Any]) -> None:
+        """Keep the models with a weight.
+
+        Where all labels of a step were the same, fairlearn answers with a constant; it gets both classes here.
+        """
+        used = weights > NO_WEIGHT
+        self.weights_ = weights[used] / weights[used].sum()
+        self.models_ = [
+            predictor.fitted_
+            if isinstance(predictor, Oracle)
+            else DummyClassifier(strategy="constant", constant=int(predictor.constant)).fit(inputs, target)
+            for predictor, is_used in zip(predictors, used, strict=True)
+            if is_used
+        ]
+
+    def _run_gradient(self, reduction: Any, target: npt.NDArray[Any], features: dict[str, Any]) -> Any:
+        """Run fairlearn's ``ExponentiatedGradient``; return its models and their weights."""
+        reduction.fit(number(target), target, **features)
+        self.gap_ = float(reduction.best_gap_)
+        self.n_iter_ = int(reduction.last_iter_) + 1
+        return list(reduction.predictors_.sort_index()), reduction.weights_.sort_index().to_numpy(dtype=float)
+
+    def _prepare(self, raw: Any) -> Any:
+        return raw if self.preparation_ is None else self.preparation_.transform(raw)
+
+    def _average(self, inputs: Any) -> Vector:
+        predictions = [np.asarray(one.predict(inputs), dtype=float) for one in self.models_]
+        return np.asarray(np.dot(self.weights_, predictions))
 
 
-def collect_models(predictors: Any, inputs: Any, outcomes: Any) -> list[Any]:
-    """Return fitted models out of what fairlearn made of oracles.
-
-    Where all labels of a step were the same, fairlearn answers with a constant; it gets both classes here.
-    """
-    return [
-        predictor.fitted_
-        if isinstance(predictor, Oracle)
-        else DummyClassifier(strategy="constant", constant=int(predictor.constant)).fit(inputs, outcomes)
-        for predictor in predictors
-    ]
+def number(rows: npt.NDArray[Any]) -> Vector:
+    """Return the number of each row, shape (rows, 1), which is all that fairlearn sees of it."""
+    return np.arange(len(rows), dtype=float)[:, None]

@@ -17,18 +17,18 @@ which. A constraint that is not kept on the training rows is an error and never 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 from sklearn.utils.metaestimators import available_if
 
-from rai_kedro.mitigation.oracle import Oracle, collect_models, split_estimator
+from rai_kedro.mitigation.oracle import Oracle, ReducedModel, number
 from rai_kedro.mitigation.scoring import NO_WEIGHT, Scores, number_rows, read_scores, settle_shares
 from rai_kedro.mitigation.sensitive import Codes, Column, MitigationError, count_cells, learn_groups, take_column
-from rai_kedro.mitigation.wrapping import Count, TrainingRows, TwoClassModel, base_has, one_of
-from rai_kedro.modelling import BalancedEstimator
+from rai_kedro.mitigation.wrapping import Count, TrainingRows, TwoClassModel, one_of
+from rai_kedro.modelling import BalancedEstimator, has_scores
 
 # fairlearn's class for each constraint, and how many outcomes it looks at by themselves.
 CONSTRAINTS: dict[str, tuple[str, int]] = {
@@ -43,13 +43,11 @@ SLACK = 1e-3
 
 
 @dataclass(eq=False, repr=False)
-class ReductionModel(TwoClassModel):
+class ReductionModel(ReducedModel, TwoClassModel):
     """What exponentiated gradient and grid search have in common.
 
     The estimator is a classifier whose ``fit`` takes ``sample_weight``, or a Pipeline that ends with one.
     """
-
-    method: ClassVar[str]
 
     constraint: Annotated[str, one_of(CONSTRAINTS)] = "demographic_parity"  # which rate is to be equal
     # How far the rate of a group may lie from that of all rows; two groups lie up to twice as far apart.
@@ -58,20 +56,13 @@ class ReductionModel(TwoClassModel):
     strata_column: Column | None = None  # within whose values the constraint applies (conditional parity)
 
     def _learn(self, rows: TrainingRows) -> None:
-        outcomes, inputs = self._encode(rows.target), rows.inputs
+        outcomes = self._encode(rows.target)
         if self.constraint != "demographic_parity":
             count_cells(rows.codes, outcomes, rows.names, f"The constraint {self.constraint}")
-        self.preparation_, model, weights_as = split_estimator(self.estimator, self.method)
-        if self.preparation_ is not None:
-            inputs = self.preparation_.fit_transform(inputs, outcomes)
-        found = self._reduce(Oracle(model, inputs, weights_as), outcomes, self._list_features(rows.X, rows.codes))
-        models, weights = found
-        used = weights > NO_WEIGHT
-        self.models_ = collect_models(
-            [one for one, is_used in zip(models, used, strict=True) if is_used], inputs, outcomes
-        )
-        self.weights_ = weights[used] / weights[used].sum()
-        self._settle_decision(inputs)
+        oracle = self._make_oracle(rows.inputs, outcomes)
+        found = self._reduce(oracle, outcomes, self._list_features(rows.X, rows.codes))
+        self._keep(*found, oracle.inputs, outcomes)
+        self._settle_decision(oracle.inputs)
 
     def predict(self, X: Any) -> Any:
         """Decide without chance; classes, shape (rows,)."""
@@ -81,7 +72,7 @@ class ReductionModel(TwoClassModel):
         favourable = number_rows(raw) < self._share(inputs) if mixed else self._decide(inputs)
         return self.classes_[favourable.astype(int)]
 
-    @available_if(base_has("predict_proba"))  # type: ignore[untyped-decorator]
+    @available_if(has_scores)  # type: ignore[untyped-decorator]
     def predict_proba(self, X: Any) -> Any:
         """Return the weighted average of the models' probabilities of each class, shape (rows, 2)."""
         scores = self._score(self._prepare(self._read_inputs(X)))
@@ -92,27 +83,22 @@ class ReductionModel(TwoClassModel):
         return self._share(self._prepare(self._read_inputs(X)))
 
     def _reduce(self, oracle: Oracle, outcomes: Codes, features: dict[str, Any]) -> tuple[list[Any], Scores]:
-        """Return fitted oracles and the weight of each; set ``_moment``, the constraint on the training rows."""
+        """Return fitted oracles and the weight of each; set ``violation_``, see `find_violation`."""
         raise NotImplementedError
 
     def _settle_decision(self, inputs: Any) -> None:
         raise NotImplementedError
 
-    def _prepare(self, raw: Any) -> Any:
-        return raw if self.preparation_ is None else self.preparation_.transform(raw)
-
     def _share(self, inputs: Any) -> Scores:
-        votes = [np.asarray(one.predict(inputs), dtype=float) for one in self.models_]
-        return settle_shares(np.clip(np.dot(self.weights_, votes), 0.0, 1.0))
+        return settle_shares(np.clip(self._average(inputs), 0.0, 1.0))
 
     def _score(self, inputs: Any) -> Scores:
         scores = [read_scores(one, inputs) for one in self.models_]
         return np.asarray(np.dot(self.weights_, scores))
 
     def _decide(self, inputs: Any) -> npt.NDArray[np.bool_]:
-        if self.decision_ == "score":
-            return np.asarray(self._score(inputs) > 0.5)  # noqa: PLR2004 - one half
-        return np.asarray(self._share(inputs) > 0.5)  # noqa: PLR2004 - one half
+        decisive = self._score(inputs) if self.decision_ == "score" else self._share(inputs)
+        return np.asarray(decisive > 0.5)  # noqa: PLR2004 - one half
 
     def _list_features(self, X: Any, codes: Codes) -> dict[str, Any]:
         if self.strata_column is None:
@@ -169,20 +155,14 @@ class ExponentiatedGradientModel(ReductionModel):
     def _reduce(self, oracle: Oracle, outcomes: Codes, features: dict[str, Any]) -> tuple[list[Any], Scores]:
         from fairlearn.reductions import ExponentiatedGradient
 
-        rows = np.arange(len(outcomes), dtype=float)[:, None]
         reduction = ExponentiatedGradient(oracle, self._make_constraint(outcomes), max_iter=self.max_iter)
-        reduction.fit(rows, outcomes, **features)
-        self.gap_ = float(reduction.best_gap_)
-        self.n_iter_ = int(reduction.last_iter_) + 1
+        models, weights = self._run_gradient(reduction, outcomes, features)
         self.fits_ = int(reduction.n_oracle_calls_)
-        weights = reduction.weights_.sort_index().to_numpy(dtype=float)
-        self._check_solution(reduction, weights)
-        return list(reduction.predictors_.sort_index()), weights
-
-    def _check_solution(self, reduction: Any, weights: Scores) -> None:
-        rows = np.arange(len(reduction.constraints_.X), dtype=float)[:, None]
-        shares = np.dot(weights, [one.predict(rows) for one in reduction.predictors_.sort_index()])
         self._moment = reduction.constraints_
+        self._check_solution(np.dot(weights, [one.predict(number(outcomes)) for one in models]))
+        return models, weights
+
+    def _check_solution(self, shares: Scores) -> None:
         self.violation_ = find_violation(self._moment, shares)
         if self.violation_ > self.tolerance + SLACK:
             raise self._refuse_constraint(
@@ -233,7 +213,7 @@ class GridSearchModel(ReductionModel):
         from fairlearn.reductions import GridSearch
 
         self._check_grid(features)
-        rows = np.arange(len(outcomes), dtype=float)[:, None]
+        rows = number(outcomes)
         search = GridSearch(
             oracle, self._make_constraint(outcomes), grid_size=self.grid_size, grid_limit=self.grid_limit
         )
@@ -267,5 +247,5 @@ class GridSearchModel(ReductionModel):
 
 
 def find_violation(moment: Any, shares: Scores) -> float:
-    """Return the largest violation of a constraint by favourable shares of the training rows."""
+    """Return the largest distance of a group's rate from that of all rows, or what is missing to a ratio."""
     return float(moment.gamma(lambda _: shares).max())

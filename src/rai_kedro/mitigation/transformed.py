@@ -14,17 +14,8 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from rai_kedro.mitigation.sensitive import (
-    Codes,
-    Column,
-    LearntGroups,
-    MitigationError,
-    drop_column,
-    find_groups,
-    learn_groups,
-    take_column,
-)
-from rai_kedro.mitigation.wrapping import MitigatedModel, Parameters, TrainingRows
+from rai_kedro.mitigation.sensitive import Codes, Column, LearntGroups, MitigationError, drop_column
+from rai_kedro.mitigation.wrapping import MitigatedModel, Parameters, Share, TrainingRows
 
 Matrix = npt.NDArray[np.float64]
 Vector = npt.NDArray[np.float64]
@@ -52,9 +43,7 @@ class SensitiveTransformer(Parameters, TransformerMixin, BaseEstimator):  # type
         """Learn the transformation of ``X``, features with the sensitive column, shape (rows, columns)."""
         self.check_parameters()
         X = self._check(X, reset=True)
-        groups = learn_groups(self._read_sensitive(X), str(self.sensitive_column), self.cuts)
-        self.groups_ = list(groups.names)
-        self.cuts_ = None if groups.cuts is None else list(groups.cuts)
+        groups = self._learn_groups(self._read_sensitive(X), str(self.sensitive_column))
         rest = drop_column(X, self.sensitive_column)
         self.positions_ = self._find_positions(rest)
         self._learn_rest(rest, groups)
@@ -64,9 +53,7 @@ class SensitiveTransformer(Parameters, TransformerMixin, BaseEstimator):  # type
         """Transform rows; return the features without the sensitive column, shape (rows, columns - 1)."""
         check_is_fitted(self)
         X = self._check(X, reset=False)
-        codes = find_groups(self._read_sensitive(X), str(self.sensitive_column), self.groups_, self.cuts_)
-        rest = drop_column(X, self.sensitive_column)
-        return self._change_rest(rest, codes)
+        return self._change_rest(drop_column(X, self.sensitive_column), self._find_groups(X))
 
     def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[Any]:
         """Return the names of the columns that come out."""
@@ -82,9 +69,6 @@ class SensitiveTransformer(Parameters, TransformerMixin, BaseEstimator):  # type
         sensitive = self.sensitive_column
         at = list(names).index(sensitive) if known is not None else int(sensitive or 0)
         return np.delete(np.asarray(names, dtype=object), at)
-
-    def _read_sensitive(self, X: Any) -> Any:
-        return take_column(X, self.sensitive_column)
 
     def _check(self, X: Any, *, reset: bool) -> Any:
         if isinstance(X, pd.DataFrame):
@@ -155,6 +139,59 @@ class TransformedModel(MitigatedModel):
     def _read_inputs(self, X: Any) -> Any:
         inputs = self._check_inputs(X)
         return self.transformer_.transform(inputs)
+
+
+@dataclass(eq=False, repr=False)
+class GroupCorrelationRemover(SensitiveTransformer):
+    """Transformer that takes out of numeric columns what the group predicts of them linearly.
+
+    fairlearn's ``CorrelationRemover`` projects; given one indicator per group, text, codes and cut columns serve as a
+    sensitive column, and columns with missing values are fitted on the rows they have. What is left is uncorrelated
+    with the group; it can still depend on it in other ways.
+    """
+
+    alpha: Share = 1.0  # how much of the correlation is removed
+
+    def _learn(self, values: Matrix, groups: LearntGroups) -> None:
+        indicators = _indicate(groups.codes, len(groups.names))
+        # Of each group but the first its share of the rows used, and what it adds to a column; shape (G - 1, C).
+        self.means_ = np.zeros((indicators.shape[1], values.shape[1]))
+        self.slopes_ = np.zeros_like(self.means_)
+        observed = ~np.isnan(values)
+        whole = observed.all(axis=0)
+        parts = [np.flatnonzero(whole), *np.flatnonzero(~whole)[:, None]]
+        for columns in parts:
+            rows = observed[:, columns].all(axis=1)
+            if len(columns) and rows.any():
+                self._project(indicators[rows], values[np.ix_(rows, columns)], columns)
+
+    def _project(self, indicators: Matrix, values: Matrix, columns: npt.NDArray[np.intp]) -> None:
+        from fairlearn.preprocessing import CorrelationRemover
+
+        remover = CorrelationRemover(sensitive_feature_ids=list(range(indicators.shape[1])))
+        remover.fit(np.hstack([indicators, values]))
+        self.means_[:, columns] = remover.sensitive_mean_[:, None]
+        self.slopes_[:, columns] = remover.beta_
+
+    def _apply(self, values: Matrix, codes: Codes, rest: Any) -> Matrix:
+        explained = _indicate(codes, len(self.groups_)) @ self.slopes_ - (self.means_ * self.slopes_).sum(axis=0)
+        changed: Matrix = values - self.alpha * explained
+        return changed
+
+
+@dataclass(eq=False, repr=False)
+class CorrelationRemovalModel(TransformedModel):
+    """An estimator fitted on features without correlation with the groups, see `GroupCorrelationRemover`."""
+
+    alpha: Share = 1.0
+
+    def _make_transformer(self) -> GroupCorrelationRemover:
+        return GroupCorrelationRemover(alpha=self.alpha)
+
+
+def _indicate(codes: Codes, groups: int) -> Matrix:
+    """Return one 0/1 column for each group but the first, shape (rows, G - 1)."""
+    return np.asarray(codes[:, None] == np.arange(1, groups), dtype=float)
 
 
 def read_column(rest: Any, position: int) -> Vector:

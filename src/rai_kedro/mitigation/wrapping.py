@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, ClassVar, Self, cast, get_type_hints
@@ -28,6 +28,7 @@ from rai_kedro.mitigation.sensitive import (
     learn_groups,
     take_column,
 )
+from rai_kedro.modelling import has_scores
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Folds = Annotated[int, Field(ge=2)]
@@ -47,7 +48,10 @@ def one_of(names: Iterable[str]) -> AfterValidator:
 
 
 class Parameters:
-    """Parameters of an estimator, checked against the types of its dataclass fields."""
+    """Parameters of an estimator, checked against its dataclass fields, and the groups of its ``sensitive_column``."""
+
+    sensitive_column: Column | None
+    cuts: Sequence[float] | None
 
     def check_parameters(self) -> None:
         """Refuse parameters that do not serve; ``fit`` asks this first, and so does whoever reads a configuration."""
@@ -71,6 +75,18 @@ class Parameters:
             remedy=remedy or f"give '{name}' a value of that kind, or leave it out to get its default",
         )
 
+    def _read_sensitive(self, X: Any) -> Any:
+        return take_column(X, self.sensitive_column)
+
+    def _learn_groups(self, sensitive: Any, name: Column) -> LearntGroups:
+        groups = learn_groups(sensitive, name, self.cuts)
+        self.groups_ = list(groups.names)
+        self.cuts_ = None if groups.cuts is None else list(groups.cuts)
+        return groups
+
+    def _find_groups(self, X: Any) -> Codes:
+        return find_groups(self._read_sensitive(X), str(self.sensitive_column), self.groups_, self.cuts_)
+
 
 @cache
 def _read_types(kind: Any) -> dict[str, TypeAdapter[Any]]:
@@ -78,16 +94,6 @@ def _read_types(kind: Any) -> dict[str, TypeAdapter[Any]]:
     hints, strict = get_type_hints(kind, include_extras=True), ConfigDict(strict=True)
     names = [one.name for one in dataclasses.fields(kind) if one.name not in {"estimator", "sensitive_column"}]
     return {name: TypeAdapter(hints[name], config=strict) for name in names}
-
-
-def base_has(name: str) -> Callable[[Any], bool]:
-    """Return a check, for ``available_if``, that the wrapped estimator has a method."""
-
-    def check(model: Any) -> bool:
-        getattr(getattr(model, "estimator_", model.estimator), name)
-        return True
-
-    return check
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,7 +153,7 @@ class MitigatedModel(Parameters, MetaEstimatorMixin, BaseEstimator):  # type: ig
         inputs = self._read_inputs(X)
         return self.estimator_.predict(inputs)
 
-    @available_if(base_has("predict_proba"))  # type: ignore[untyped-decorator]
+    @available_if(has_scores)  # type: ignore[untyped-decorator]
     def predict_proba(self, X: Any) -> Any:
         """Return the probability of each class, shape (rows, classes)."""
         inputs = self._read_inputs(X)
@@ -172,18 +178,11 @@ class MitigatedModel(Parameters, MetaEstimatorMixin, BaseEstimator):  # type: ig
         target = column_or_1d(y, warn=True)
         assert_all_finite(target, input_name="y")
         check_consistent_length(X, target)
-        groups = self._learn_groups(X, sensitive)
-        return TrainingRows(X, self._without_sensitive(X), target, groups.names, groups.codes)
-
-    def _learn_groups(self, X: Any, sensitive: Any) -> LearntGroups:
         if sensitive is None or self.needs_sensitive:
             sensitive = self._read_sensitive(X)
         check_consistent_length(X, sensitive)
-        name = "sensitive" if self.sensitive_column is None else self.sensitive_column
-        groups = learn_groups(sensitive, name, self.cuts)
-        self.groups_ = list(groups.names)
-        self.cuts_ = None if groups.cuts is None else list(groups.cuts)
-        return groups
+        groups = self._learn_groups(sensitive, "sensitive" if self.sensitive_column is None else self.sensitive_column)
+        return TrainingRows(X, self._without_sensitive(X), target, groups.names, groups.codes)
 
     def _read_inputs(self, X: Any) -> Any:
         """Return what the estimator sees of new rows."""
@@ -208,12 +207,8 @@ class MitigatedModel(Parameters, MetaEstimatorMixin, BaseEstimator):  # type: ig
     def _without_sensitive(self, X: Any) -> Any:
         return drop_column(X, self.sensitive_column) if self.needs_sensitive else X
 
-    def _read_sensitive(self, X: Any) -> Any:
-        return take_column(X, self.sensitive_column)
-
     def _find_groups(self, X: Any) -> Codes:
-        sensitive = self._read_sensitive(self._check_features(X, reset=False))
-        return find_groups(sensitive, str(self.sensitive_column), self.groups_, self.cuts_)
+        return super()._find_groups(self._check_features(X, reset=False))
 
     def _adopt_classes(self) -> None:
         if hasattr(self.estimator_, "classes_"):

@@ -18,7 +18,8 @@ from sklearn.utils.validation import has_fit_parameter
 from rai_kedro.modelling.preparation import Balance, balance_rows
 
 
-def _has_scores(model: Any) -> bool:
+def has_scores(model: Any) -> bool:
+    """Say, for ``available_if``, whether the estimator that a model wraps gives probabilities."""
     return hasattr(getattr(model, "estimator_", model.estimator), "predict_proba")
 
 
@@ -49,7 +50,7 @@ class BalancedEstimator(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc
         """Return the class of each row, shape (rows,)."""
         return self.estimator_.predict(X)
 
-    @available_if(_has_scores)  # type: ignore[untyped-decorator]
+    @available_if(has_scores)  # type: ignore[untyped-decorator]
     def predict_proba(self, X: Any) -> Any:
         """Return the probability of each class among balanced rows, shape (rows, classes)."""
         return self.estimator_.predict_proba(X)
