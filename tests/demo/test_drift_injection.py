@@ -15,13 +15,13 @@ from rai_kedro.demo.drift_injection import (
     MonthTables,
     Range,
     RawTables,
-    Stream,
     inject_drift,
 )
 from rai_kedro.demo.drift_schedule import DriftEvent, SimulationError
+from rai_kedro.demo.variation import MonthStreams
 
 ROWS = 400
-ANY_STREAM = Stream(seed=1, month_index=1)
+ANY_STREAM = MonthStreams(seed=1, month_index=1)
 
 
 def _raw_tables(ranges: dict[str, Range] | None = None) -> RawTables:
@@ -39,7 +39,7 @@ def _raw_tables(ranges: dict[str, Range] | None = None) -> RawTables:
 
 
 def _inject(
-    kind: str, size: float, column: str, raw: RawTables, stream: Stream = ANY_STREAM
+    kind: str, size: float, column: str, raw: RawTables, stream: MonthStreams = ANY_STREAM
 ) -> tuple[MonthTables, list[Injection]]:
     event = DriftEvent.model_validate({"columns": [column], "start": "2024-05", "kind": kind, "size": size})
     month = MonthTables(raw.features.copy(), raw.labels.copy())
@@ -110,7 +110,7 @@ def test_missing_values_take_a_share_of_the_rows(column: str) -> None:
 def test_other_rows_go_missing_in_other_months_and_with_other_seeds() -> None:
     raw = _raw_tables()
     gone = [
-        tuple(_inject("missing_values", 0.25, "x", raw, Stream(seed, month_index))[0].features["x"].isna())
+        tuple(_inject("missing_values", 0.25, "x", raw, MonthStreams(seed, month_index))[0].features["x"].isna())
         for month_index, seed in [(1, 1), (1, 1), (2, 1), (1, 2)]
     ]
     assert gone[0] == gone[1]
@@ -130,7 +130,7 @@ def test_category_mix_moves_a_share_of_the_rows_to_one_category(column: str) -> 
 
 def test_category_mix_keeps_its_category_over_the_months_and_knows_when_rows_run_out() -> None:
     raw = _raw_tables()
-    results = [_inject("category_mix", 1.0, "town", raw, Stream(1, month_index)) for month_index in range(1, 6)]
+    results = [_inject("category_mix", 1.0, "town", raw, MonthStreams(1, month_index)) for month_index in range(1, 6)]
     assert len({told.detail for _, [told] in results}) == 1
     month, [told] = results[0]
     assert month.features["town"].unique().tolist() == [told.detail]
@@ -139,7 +139,7 @@ def test_category_mix_keeps_its_category_over_the_months_and_knows_when_rows_run
 
 def test_every_category_can_be_drawn() -> None:
     raw = _raw_tables()
-    assert {_inject("category_mix", 0.1, "town", raw, Stream(seed, 1))[1][0].detail for seed in range(30)} == {
+    assert {_inject("category_mix", 0.1, "town", raw, MonthStreams(seed, 1))[1][0].detail for seed in range(30)} == {
         "a",
         "b",
         "c",
@@ -184,5 +184,5 @@ def test_a_change_that_cannot_be_measured_is_told_as_none() -> None:
     raw = _raw_tables()
     event = DriftEvent(columns=("x",), start="2024-05", kind="mean_shift", size=1.0)
     empty = MonthTables(raw.features.assign(x=np.nan), raw.labels)
-    _, [told] = inject_drift(empty, event, ["x"], raw, Stream(1, 1))
+    _, [told] = inject_drift(empty, event, ["x"], raw, MonthStreams(1, 1))
     assert told.realised is None

@@ -15,9 +15,17 @@ from pydantic import ValidationError
 
 from rai_kedro.contract import check_frame, read_contract
 from rai_kedro.demo.drift_schedule import DriftEvent, SimulationError
-from rai_kedro.demo.hospital import HospitalParameters, Visits, simulate_visits
-from rai_kedro.demo.hospital_model import MonthStreams, draw_patients, draw_state
-from rai_kedro.demo.hospital_recording import RANGES, SPREADS, Bias, record_features
+from rai_kedro.demo.hospital import (
+    RANGES,
+    SPREADS,
+    Bias,
+    HospitalParameters,
+    Visits,
+    record_features,
+    simulate_visits,
+)
+from rai_kedro.demo.hospital_model import draw_patients, draw_state
+from rai_kedro.demo.variation import MonthStreams
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "base" / "hospital"
 FAIR = Bias(label=0, measurement=0, missingness=0)

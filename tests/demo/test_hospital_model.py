@@ -8,12 +8,12 @@ import pytest
 
 from rai_kedro.demo.hospital_model import (
     COMORBIDITIES,
-    MonthStreams,
     compute_need,
     draw_patients,
     draw_state,
     score_news2,
 )
+from rai_kedro.demo.variation import MonthStreams
 
 NORMAL = {
     "respiratory_rate": 16,

@@ -12,7 +12,7 @@ import pandas as pd
 from pandas.api import types
 
 from rai_kedro.demo.drift_schedule import DriftEvent, SimulationError, SimulationParameters
-from rai_kedro.demo.variation import derive_generator
+from rai_kedro.demo.variation import MonthStreams, derive_generator
 
 Range = tuple[float | None, float | None]
 
@@ -35,34 +35,16 @@ class MonthTables:
 
 
 @dataclass(frozen=True)
-class Stream:
-    """Where a drift event's random numbers come from: the seed and the number of the month."""
-
-    seed: int
-    month_index: int
-
-
-@dataclass(frozen=True)
 class Injection:
-    """What one event did to one column in one month.
+    """What one event did to one column in one month."""
 
-    Args:
-        column: The column that the event names or has drawn.
-        kind: The kind of drift.
-        requested: The event's size.
-        realised: The change that is in the data, after clipping; ``None`` where it cannot be measured.
-        unit: The unit of both.
-        changed: The column whose values changed: ``column``, or a label.
-        detail: What else was drawn, e.g. the category.
-    """
-
-    column: str
+    column: str  # that the event names or has drawn
     kind: str
-    requested: float
-    realised: float | None
-    unit: str
-    changed: str
-    detail: str | None = None
+    requested: float  # the event's size
+    realised: float | None  # the change that is in the data, after clipping; None where it cannot be measured
+    unit: str  # of both
+    changed: str  # the column whose values changed: `column`, or a label
+    detail: str | None = None  # what else was drawn, e.g. the category
 
 
 @dataclass(frozen=True)
@@ -84,13 +66,9 @@ class _Change:
 
 
 def inject_drift(
-    month: MonthTables, event: DriftEvent, columns: list[str], raw: RawTables, stream: Stream
+    month: MonthTables, event: DriftEvent, columns: list[str], raw: RawTables, streams: MonthStreams
 ) -> tuple[MonthTables, list[Injection]]:
-    """Return a copy of one month, changed by one event in the columns that it was resolved to, and what was changed.
-
-    Raises:
-        SimulationError: ``label_relation`` and a label that is not floating-point.
-    """
+    """Return a copy of one month, changed by one event in the columns that it was resolved to, and what was changed."""
     features, labels = month.features.copy(), month.labels.copy()
     injections = []
     for name in columns:
@@ -104,13 +82,25 @@ def inject_drift(
             event,
             raw.features[name],
             raw.ranges.get(name, (None, None)),
-            derive_generator(stream.seed, "event", *event.key, name),
-            derive_generator(stream.seed, "event rows", *event.key, name, stream.month_index),
+            derive_generator(streams.seed, "event", *event.key, name),
+            derive_generator(streams.seed, "event rows", *event.key, name, streams.month_index),
         )
         change = _CHANGES[event.kind](features[name], target)
         features[name] = change.values
         injections.append(_describe(event, name, name, change))
     return MonthTables(features, labels), injections
+
+
+def apply_schedule(
+    month: MonthTables, parameters: SimulationParameters, columns: list[list[str]], raw: RawTables, index: int
+) -> tuple[MonthTables, list[Injection]]:
+    """Apply every event in force in the month with this number, each in the columns that it was resolved to."""
+    injections: list[Injection] = []
+    for event, names in zip(parameters.drift, columns, strict=True):
+        if event.covers(parameters.month_names[index]):
+            month, new = inject_drift(month, event, names, raw, MonthStreams(parameters.seed, index))
+            injections.extend(new)
+    return month, injections
 
 
 def _describe(event: DriftEvent, column: str, changed: str, change: _Change) -> Injection:
@@ -194,17 +184,7 @@ def key_rows(frame: pd.DataFrame, month: str, key: str) -> pd.DataFrame:
 def tell_drift(
     parameters: SimulationParameters, columns: list[list[str]], injected: Mapping[str, list[Injection]]
 ) -> dict[str, Any]:
-    """Return the ground truth of the drift, ready for JSON.
-
-    Args:
-        parameters: Months, labels and events.
-        columns: The columns that each event was resolved to.
-        injected: What was changed in each month.
-
-    Returns:
-        ``months``; ``events`` with their ``columns`` and ``months``; ``injected`` (month, column, kind, requested and
-        realised change, unit, column changed); ``drifted_months``; ``drifted_columns`` and ``drifted_labels`` by month.
-    """
+    """Return the ground truth of the drift, ready for JSON, from the columns of each event and the changes by month."""
     events = [
         {
             "columns": names,

@@ -99,13 +99,11 @@ class SimulationParameters(Typed):
         label: The label's column, or columns.
         key: Name of the row key that is added, numbered 1 to n within each month.
         first_month: The first month, which is the raw table exactly.
-        months: How many months.
         leave_out: Raw columns that reach neither store.
         variation: ``resample`` draws the rows of each later month with replacement and adds ``noise``;
             ``exact`` makes every month a copy of the raw table.
         noise: Standard deviation of the noise on the features, in sample standard deviations of the raw
             column; held back where a column is dense (see :func:`~rai_kedro.demo.variation.add_noise`).
-        seed: The seed of everything that is drawn.
         drift: The drift events, applied in this order.
     """
 
@@ -168,10 +166,6 @@ def resolve_columns(event: DriftEvent, features: pd.DataFrame, seed: int) -> lis
 
     Drawing gives each candidate a lottery number from a stream of its own; the lowest win. So a column that
     is added or left out changes the draw only if it is itself among the winners.
-
-    Raises:
-        SimulationError: A named column does not exist or is not one that the kind applies to, or more
-            columns are to be drawn than there are.
     """
     candidates = find_candidates(features, event.kind)
     if event.draw is None:

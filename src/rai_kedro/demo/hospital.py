@@ -1,9 +1,21 @@
 """Emergency-department visits by month, with the bias of their records as a parameter.
 
-The visits come from a generative model in two parts: :mod:`~rai_kedro.demo.hospital_model` makes patients, their
-true state and their need of admission, in which race plays no part beyond age, payment and access to care;
-:mod:`~rai_kedro.demo.hospital_recording` writes down features and admission, unequally if asked to. So the true,
-unbiased need of every visit is known, and a mitigation can be held against it instead of against the biased record.
+:mod:`~rai_kedro.demo.hospital_model` makes patients, their true state and their need of admission, in which race plays
+no part beyond age, payment and access to care. Here features and admission are written down, unequally if asked to. So
+the true, unbiased need of every visit is known, and a mitigation can be judged by it instead of by the biased record.
+
+Every strength is 0 for a record that treats both groups alike, and each changes only what it names, because every
+draw has a stream of its own: with one seed, the White patients' records are the same under any bias.
+
+* ``label``: a Black patient who needs admission is recorded as "not admitted" with this probability. At 0 the recorded
+  admission is the true need. (A label that stands for need unequally: Obermeyer et al. 2019, Science 366.)
+* ``measurement``: pulse oximetry reads too high (Sjoding et al. 2020, N Engl J Med 383), and pain and urgency are
+  judged too low (Hoffman et al. 2016, PNAS 113), each by this many standard deviations of the quantity.
+* ``missingness``: each vital sign and the pain scale are left out of this further share of Black patients' records.
+
+Some records are incomplete for everybody: the less urgent the case, the more often, and a visit without one vital sign
+tends to be without the others. The urgency that decides this is the true one, so that ``measurement`` leaves it alone;
+for an analyst, who sees the judged triage level only, values are therefore not missing completely at random.
 
 By default there are 12,258 visits, about 8,689 of White and 3,569 of Black patients, of whom 18.8 % and 10.6 % are
 recorded as admitted: the cohort of a published study. Of the Black patients 14.1 % need admission; label bias of 0.25
@@ -21,14 +33,23 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from pandas.api import types
 from pydantic import Field, model_validator
 
-from rai_kedro.demo.drift_injection import Injection, MonthTables, RawTables, Stream, inject_drift, key_rows, tell_drift
+from rai_kedro.demo.drift_injection import MonthTables, RawTables, apply_schedule, key_rows, tell_drift
 from rai_kedro.demo.drift_schedule import DriftEvent, SimulationParameters, resolve_columns
-from rai_kedro.demo.hospital_model import MonthStreams, compute_need, draw_patients, draw_state
-from rai_kedro.demo.hospital_recording import RANGES, Bias, record_admission, record_features
+from rai_kedro.demo.hospital_model import (
+    ARRIVAL_MODES,
+    BLACK,
+    COMORBIDITIES,
+    FloatArray,
+    compute_need,
+    draw_patients,
+    draw_state,
+)
+from rai_kedro.demo.variation import MonthStreams
 from rai_kedro.months import Month
 from rai_kedro.typed import Typed
 
@@ -36,6 +57,44 @@ KEY, LABEL, NEED = "visit", "admitted", "needs_admission"
 # Sizes of the published cohort.
 COHORT, COHORT_BLACK = 12_258, 3_569
 _FEWEST_ROWS = 2
+# Smallest and largest value that is recorded; the contract of the feature store declares the same.
+RANGES: dict[str, tuple[float, float]] = {
+    "temperature": (30.0, 43.0),
+    "heart_rate": (20.0, 250.0),
+    "respiratory_rate": (4.0, 60.0),
+    "systolic_pressure": (50.0, 270.0),
+    "diastolic_pressure": (20.0, 160.0),
+    "pulse_oximetry": (50.0, 100.0),
+    "pain_scale": (0.0, 10.0),
+}
+# Standard deviation of each quantity over all patients: the unit of `measurement`.
+SPREADS = {"pulse_oximetry": 1.5, "pain_scale": 3.3, "urgency": 1.1}
+
+# Judged urgency below which a visit gets triage level 5, 4, 3, 2; above the last it is level 1.
+_TRIAGE_CUTS = (-2.2, -0.6, 1.3, 3.2)
+_JUDGEMENT_SD = 0.45
+_OXIMETER_SD = 0.4
+# Share of visits without a given vital sign at average urgency, and how strongly those of one visit go together.
+_MISSING_SHARE = {"pain_scale": 0.15}
+_MISSING_VITAL = 0.05
+_TOGETHER = 0.6
+# Share of visits that come by neither ambulance nor on their own.
+_OTHER_ARRIVAL = 0.02
+
+
+class Bias(Typed):
+    """How unequally the records are made; 0 is none.
+
+    Args:
+        label: Share of the Black patients needing admission who are recorded as not admitted.
+        measurement: How many standard deviations pulse oximetry reads too high, and pain and urgency are judged too
+            low, for Black patients.
+        missingness: Further share of Black patients without each vital sign and without the pain scale.
+    """
+
+    label: float = Field(default=0.25, ge=0, lt=1)
+    measurement: float = Field(default=0.25, ge=0, le=3)
+    missingness: float = Field(default=0.05, ge=0, le=0.5)
 
 
 class HospitalParameters(Typed):
@@ -44,10 +103,7 @@ class HospitalParameters(Typed):
     Args:
         visits: Number of visits in all months together, spread evenly over the months.
         first_month: The first month; the reference of the drift events, and never drifted itself.
-        months: How many months.
         share_black: Probability that a visit is of a Black patient; the others are of White patients.
-        bias: How unequally the records are made.
-        seed: The seed of everything that is drawn.
         drift: Changes of recorded features from a month on, applied in this order.
     """
 
@@ -84,28 +140,14 @@ class HospitalParameters(Typed):
 
 @dataclass(frozen=True)
 class Visits:
-    """The simulated visits, by partition key ``month=YYYY-MM``.
+    """The simulated visits, by partition key ``month=YYYY-MM``."""
 
-    Args:
-        features: month, visit (1 to n in each month) and the recorded columns; race is the last.
-        labels: month, visit, ``admitted`` (0 or 1) as recorded.
-        true_need: month, visit, ``needs_admission`` (0 or 1), ``need_probability``; what no hospital has.
-        ground_truth: Ready for JSON. ``bias``: the parameters, and by race the visits, the share who need admission,
-            the share recorded as admitted, and the share of the needy recorded as admitted. ``drift``: what was
-            changed, in the form of :class:`~rai_kedro.demo.snapshots.Snapshots`.
-    """
-
-    features: dict[str, pd.DataFrame]
-    labels: dict[str, pd.DataFrame]
-    true_need: dict[str, pd.DataFrame]
+    features: dict[str, pd.DataFrame]  # month, visit (1 to n in each month) and the recorded columns; race is the last
+    labels: dict[str, pd.DataFrame]  # month, visit, `admitted` (0 or 1) as recorded
+    true_need: dict[str, pd.DataFrame]  # month, visit, `needs_admission` (0 or 1), `need_probability`: unrecorded
+    # `bias`: the parameters, and by race the visits, the share who need admission, the share recorded as admitted, and
+    # the share of the needy recorded as admitted. `drift`: what was changed, in the form of `Snapshots`.
     ground_truth: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class _Month:
-    features: pd.DataFrame
-    labels: pd.DataFrame
-    need: pd.DataFrame
 
 
 def simulate_visits(parameters: HospitalParameters) -> Visits:
@@ -113,34 +155,32 @@ def simulate_visits(parameters: HospitalParameters) -> Visits:
 
     A month depends on the seed, its number and its size only: more months of the same size leave it as it is.
     """
-    names = parameters.schedule.month_names
+    schedule = parameters.schedule
     months = [_make_month(parameters, index) for index in range(parameters.months)]
-    reference = months[0].features
-    columns = [_resolve(event, reference, parameters.seed) for event in parameters.drift]
-    features, injected = {}, {}
-    for index, (name, month) in enumerate(zip(names, months, strict=True)):
-        changed, injected[name] = _drift_month(month, parameters, columns, index, months[0])
-        features[f"month={name}"] = key_rows(changed, name, KEY)
-    return Visits(
-        features,
-        {f"month={name}": key_rows(month.labels, name, KEY) for name, month in zip(names, months, strict=True)},
-        {f"month={name}": key_rows(month.need, name, KEY) for name, month in zip(names, months, strict=True)},
-        {"bias": _tell_bias(parameters, months), "drift": tell_drift(parameters.schedule, columns, injected)},
-    )
+    reference = RawTables(months[0][0].features, months[0][0].labels, RANGES)
+    columns = [_resolve(event, reference.features, parameters.seed) for event in parameters.drift]
+    visits, injected = Visits({}, {}, {}, {}), {}
+    for index, (name, (recorded, need)) in enumerate(zip(schedule.month_names, months, strict=True)):
+        drifted, injected[name] = apply_schedule(recorded, schedule, columns, reference, index)
+        visits.features[f"month={name}"] = key_rows(drifted.features, name, KEY)
+        visits.labels[f"month={name}"] = key_rows(recorded.labels, name, KEY)
+        visits.true_need[f"month={name}"] = key_rows(need, name, KEY)
+    visits.ground_truth["bias"] = _tell_bias(parameters, months)
+    visits.ground_truth["drift"] = tell_drift(schedule, columns, injected)
+    return visits
 
 
-def _make_month(parameters: HospitalParameters, index: int) -> _Month:
+def _make_month(parameters: HospitalParameters, index: int) -> tuple[MonthTables, pd.DataFrame]:
+    """Return what is recorded in a month, without drift, and the true need."""
     streams = MonthStreams(parameters.seed, index)
     patients = draw_patients(parameters.count_visits(index), parameters.share_black, streams)
     state = draw_state(patients, streams)
     probability = compute_need(patients, state)
     needs = (streams.of("need").random(len(patients)) < probability).astype(np.int64)
     admitted = record_admission(needs, patients, parameters.bias, streams)
-    return _Month(
-        record_features(patients, state, parameters.bias, streams),
-        pd.DataFrame({LABEL: admitted}),
-        pd.DataFrame({NEED: needs, "need_probability": probability}),
-    )
+    features = record_features(patients, state, parameters.bias, streams)
+    recorded = MonthTables(features, pd.DataFrame({LABEL: admitted}))
+    return recorded, pd.DataFrame({NEED: needs, "need_probability": probability})
 
 
 def _resolve(event: DriftEvent, features: pd.DataFrame, seed: int) -> list[str]:
@@ -150,21 +190,9 @@ def _resolve(event: DriftEvent, features: pd.DataFrame, seed: int) -> list[str]:
     return resolve_columns(event, features[text if event.kind == "category_mix" else floating], seed)
 
 
-def _drift_month(
-    month: _Month, parameters: HospitalParameters, columns: list[list[str]], index: int, reference: _Month
-) -> tuple[pd.DataFrame, list[Injection]]:
-    tables, injections = MonthTables(month.features, month.labels), []
-    raw = RawTables(reference.features, reference.labels, RANGES)
-    for event, names in zip(parameters.drift, columns, strict=True):
-        if event.covers(parameters.schedule.month_names[index]):
-            tables, new = inject_drift(tables, event, names, raw, Stream(parameters.seed, index))
-            injections.extend(new)
-    return tables.features, injections
-
-
-def _tell_bias(parameters: HospitalParameters, months: list[_Month]) -> dict[str, Any]:
+def _tell_bias(parameters: HospitalParameters, months: list[tuple[MonthTables, pd.DataFrame]]) -> dict[str, Any]:
     together = pd.concat(
-        [pd.concat([month.features["race"], month.labels[LABEL], month.need[NEED]], axis=1) for month in months]
+        [pd.concat([month.features["race"], month.labels[LABEL], need[NEED]], axis=1) for month, need in months]
     )
     groups = {}
     for race, rows in together.groupby("race"):
@@ -176,3 +204,80 @@ def _tell_bias(parameters: HospitalParameters, months: list[_Month]) -> dict[str
             "admitted_of_needy": float(needy.mean()) if len(needy) else None,
         }
     return {"parameters": parameters.bias.model_dump(), "groups": groups}
+
+
+def record_features(patients: pd.DataFrame, state: pd.DataFrame, bias: Bias, streams: MonthStreams) -> pd.DataFrame:
+    """Return what the department writes down of each visit; triage level 1 is the most urgent of 5."""
+    shift = np.where(patients["race"] == BLACK, bias.measurement, 0.0)
+    readings = _read_signs(state, shift, streams)
+    missing = _leave_out(patients, state, bias, streams)
+    signs = {name: np.where(missing[name], np.nan, np.clip(readings[name], *RANGES[name]) + 0.0) for name in RANGES}
+    pain_scale = signs.pop("pain_scale")
+    features = {
+        **{name: patients[name].to_numpy() for name in ("sex", "age", "residence", "payment")},
+        "arrival_mode": _bring_in(patients, state, streams),
+        "arrival_day": patients["arrival_day"].to_numpy(),
+        "arrival_time": patients["arrival_time"].to_numpy(),
+        **signs,
+        "triage_level": _triage(state, shift, streams),
+        "pain_scale": pain_scale,
+        "return_within_72h": _return_soon(patients, streams),
+        **{name: patients[name].to_numpy() for name in COMORBIDITIES},
+        "race": patients["race"].to_numpy(),
+    }
+    return pd.DataFrame(features)
+
+
+def record_admission(
+    needs: npt.NDArray[np.int64], patients: pd.DataFrame, bias: Bias, streams: MonthStreams
+) -> npt.NDArray[np.int64]:
+    """Return the recorded admission, 0 or 1, of each visit: the need, less what label bias takes from it."""
+    sent_home = (streams.of("label bias").random(len(needs)) < bias.label) & (patients["race"] == BLACK).to_numpy()
+    return needs * (1 - sent_home.astype(np.int64))
+
+
+def _read_signs(state: pd.DataFrame, shift: FloatArray, streams: MonthStreams) -> dict[str, FloatArray]:
+    oximeter = _OXIMETER_SD * streams.of("oximeter").standard_normal(len(state))
+    whole = ("heart_rate", "respiratory_rate", "systolic_pressure", "diastolic_pressure")
+    return {
+        "temperature": np.round(state["temperature"].to_numpy(dtype=float), 1),
+        **{name: np.round(state[name].to_numpy(dtype=float)) for name in whole},
+        "pulse_oximetry": np.round(state["saturation"].to_numpy() + oximeter + shift * SPREADS["pulse_oximetry"]),
+        "pain_scale": np.round(state["pain"].to_numpy() - shift * SPREADS["pain_scale"]),
+    }
+
+
+def _triage(state: pd.DataFrame, shift: FloatArray, streams: MonthStreams) -> npt.NDArray[np.int64]:
+    judged = state["acuity"].to_numpy() + _JUDGEMENT_SD * streams.of("triage").standard_normal(len(state))
+    return (5 - np.searchsorted(_TRIAGE_CUTS, judged - shift * SPREADS["urgency"])).astype(np.int64)
+
+
+def _leave_out(
+    patients: pd.DataFrame, state: pd.DataFrame, bias: Bias, streams: MonthStreams
+) -> dict[str, npt.NDArray[np.bool_]]:
+    from scipy.stats import norm
+
+    further = bias.missingness * (patients["race"] == BLACK).to_numpy(dtype=float)
+    urgency = np.exp(-0.4 * state["acuity"].to_numpy().clip(-2, 3))
+    of_visit = streams.of("missing visit").standard_normal(len(state))
+    missing = {}
+    for name in RANGES:
+        own = streams.of(f"missing {name}").standard_normal(len(state))
+        uniform = norm.cdf(np.sqrt(_TOGETHER) * of_visit + np.sqrt(1 - _TOGETHER) * own)
+        missing[name] = uniform < _MISSING_SHARE.get(name, _MISSING_VITAL) * urgency + further
+    return missing
+
+
+def _bring_in(patients: pd.DataFrame, state: pd.DataFrame, streams: MonthStreams) -> npt.NDArray[np.str_]:
+    older = (patients["age"].to_numpy(dtype=float) - 50.0) / 10.0
+    nursing = (patients["residence"] == "nursing_home").to_numpy(dtype=float)
+    odds = -1.9 + 0.6 * state["acuity"].to_numpy() + 0.15 * older + 1.6 * nursing
+    uniform = streams.of("arrival_mode").random(len(patients))
+    walk_in, ambulance, other = ARRIVAL_MODES
+    by_ambulance = uniform < (1 - _OTHER_ARRIVAL) / (1 + np.exp(-odds))
+    return np.where(by_ambulance, ambulance, np.where(uniform > 1 - _OTHER_ARRIVAL, other, walk_in))
+
+
+def _return_soon(patients: pd.DataFrame, streams: MonthStreams) -> npt.NDArray[np.int64]:
+    odds = -3.2 + 0.5 * patients["frailty"].to_numpy()
+    return (streams.of("return").random(len(patients)) < 1 / (1 + np.exp(-odds))).astype(np.int64)

@@ -17,7 +17,7 @@ One visit is made in this order; each step uses only what stands before it::
 The coefficients are chosen, not estimated from patients: plausible orders of size for American emergency departments.
 Two are calibrated on five million visits, so that 18.8 % of the White and 14.1 % of the Black visits need admission:
 ``_NEED_INTERCEPT`` and ``_BARRIER_ON_ACUITY``. What staff then measure and decide is
-:mod:`~rai_kedro.demo.hospital_recording`'s part.
+:mod:`~rai_kedro.demo.hospital`'s part.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from rai_kedro.demo.variation import derive_generator
+from rai_kedro.demo.variation import MonthStreams
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -102,24 +102,10 @@ _NEWS2: dict[str, tuple[tuple[float, ...], tuple[int, ...]]] = {
 }
 
 
-@dataclass(frozen=True)
-class MonthStreams:
-    """The random streams of one month, one for each thing that is drawn, found by its name."""
-
-    seed: int
-    month_index: int
-
-    def of(self, name: str) -> np.random.Generator:
-        """Return the stream of one thing; it is the same whatever else is drawn."""
-        return derive_generator(self.seed, "hospital", name, self.month_index)
-
-
 def draw_patients(count: int, share_black: float, streams: MonthStreams) -> pd.DataFrame:
-    """Draw who comes; each is Black with probability ``share_black``, else White.
+    """Draw who comes, Black with probability ``share_black``, else White; age is in years, 18 to 95.
 
-    Returns:
-        ``count`` rows: race, sex, age (years, 18 to 95), payment, residence, arrival day and time, the 22
-        comorbidities (0 or 1) and ``frailty`` (standard normal, never recorded).
+    Comorbidities are 0 or 1; ``frailty`` is standard normal and never recorded.
     """
     black = streams.of("race").random(count) < share_black
     age = _draw_age(black, streams.of("age"))
@@ -143,9 +129,8 @@ def draw_patients(count: int, share_black: float, streams: MonthStreams) -> pd.D
 def draw_state(patients: pd.DataFrame, streams: MonthStreams) -> pd.DataFrame:
     """Draw how ill the patients are: the true state, of which records show a part.
 
-    Returns:
-        n rows: ``acuity`` (latent, about standard normal), temperature (degrees Celsius), heart and respiratory rate
-        (per minute), systolic and diastolic pressure (mmHg), ``saturation`` (arterial oxygen, %), ``pain`` (0 to 10).
+    ``acuity`` is latent, about standard normal; temperature is in degrees Celsius, heart and respiratory rate per
+    minute, pressures in mmHg, ``saturation`` of arterial oxygen in %, ``pain`` from 0 to 10.
     """
     count = len(patients)
     noise = {name: streams.of(f"state {name}").standard_normal(count) for name in _STATE}

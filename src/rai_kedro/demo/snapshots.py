@@ -14,8 +14,7 @@ from rai_kedro.demo.drift_injection import (
     MonthTables,
     Range,
     RawTables,
-    Stream,
-    inject_drift,
+    apply_schedule,
     key_rows,
     tell_drift,
 )
@@ -30,16 +29,12 @@ _FEWEST_ROWS = 2
 
 @dataclass(frozen=True)
 class Snapshots:
-    """The simulated months.
+    """The simulated months, each by partition key ``month=YYYY-MM``."""
 
-    Args:
-        features: One frame per month by partition key ``month=YYYY-MM``: month, row key, features.
-        labels: The same months and rows: month, row key, labels.
-        drift_ground_truth: What was changed; see :func:`~rai_kedro.demo.drift_injection.tell_drift`.
-    """
-
-    features: dict[str, pd.DataFrame]
-    labels: dict[str, pd.DataFrame]
+    features: dict[str, pd.DataFrame]  # month, row key, features
+    labels: dict[str, pd.DataFrame]  # the same months and rows: month, row key, labels
+    # `months`; `events` with their columns and months; `injected`: month, column, kind, requested and realised change,
+    # unit, column changed; `drifted_months`; `drifted_columns` and `drifted_labels` by month.
     drift_ground_truth: dict[str, Any]
 
 
@@ -50,12 +45,9 @@ def simulate_snapshots(raw: pd.DataFrame, parameters: SimulationParameters, rang
     become floating-point in every month, so that drift (a shift, a missing value) never changes a type.
 
     Args:
-        raw: The raw table, n rows, features and labels.
+        raw: The raw table, n rows, features and labels; each month gets n rows, too.
         parameters: Months, variation and drift.
         ranges: Lowest and highest allowed value by column, to which drifted values are clipped; ``None`` is open.
-
-    Returns:
-        The snapshots, n rows in each month, and the ground truth of the drift.
 
     Raises:
         SimulationError: The parameters name columns that are not there, or that a drift does not apply to;
@@ -100,22 +92,13 @@ def _check_fit(raw: pd.DataFrame, parameters: SimulationParameters) -> None:
 
 
 def _make_month(
-    table: pd.DataFrame,
-    raw: RawTables,
-    parameters: SimulationParameters,
-    columns: list[list[str]],
-    index: int,
+    table: pd.DataFrame, raw: RawTables, parameters: SimulationParameters, columns: list[list[str]], index: int
 ) -> tuple[MonthTables, list[Injection]]:
     """Return one month, varied and drifted, from nothing but the seed and its number."""
     as_raw = index == 0 or parameters.variation == "exact"
     varied = table if as_raw else vary_month(table, parameters.label, parameters.noise, (parameters.seed, index))
     month = MonthTables(_as_float(varied[list(raw.features)]), varied[list(raw.labels)].copy())
-    injections: list[Injection] = []
-    for event, names in zip(parameters.drift, columns, strict=True):
-        if event.covers(parameters.month_names[index]):
-            month, new = inject_drift(month, event, names, raw, Stream(parameters.seed, index))
-            injections.extend(new)
-    return month, injections
+    return apply_schedule(month, parameters, columns, raw, index)
 
 
 def _as_float(features: pd.DataFrame) -> pd.DataFrame:

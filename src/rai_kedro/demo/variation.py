@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,18 @@ def derive_generator(seed: int, *names: str | int) -> np.random.Generator:
     return np.random.default_rng([seed, int.from_bytes(digest, "big")])
 
 
+@dataclass(frozen=True)
+class MonthStreams:
+    """The random streams of one month, found by what is drawn from them."""
+
+    seed: int
+    month_index: int
+
+    def of(self, name: str) -> np.random.Generator:
+        """Return the stream of one thing of a hospital's month; it is the same whatever else is drawn."""
+        return derive_generator(self.seed, "hospital", name, self.month_index)
+
+
 def resample_rows(raw: pd.DataFrame, seed: int, month_index: int) -> npt.NDArray[np.int64]:
     """Return which raw rows make up a month: as many as there are, drawn with replacement (bootstrap)."""
     return derive_generator(seed, "rows", month_index).integers(len(raw), size=len(raw))
@@ -51,14 +64,7 @@ def add_noise(
     of ZN, values shared by a whole town, a ceiling such as 100), missing values, and columns that are not
     floating-point (whole numbers stay whole). No value leaves the raw column's own minimum and maximum.
 
-    Args:
-        values: The raw column, n rows.
-        rows: The drawn row positions, m of them.
-        noise: Standard deviation of the noise, in standard deviations of the column.
-        generator: The random stream of this column in this month.
-
-    Returns:
-        The m values, of the raw column's type, numbered from 0.
+    ``rows`` are the positions drawn from the raw column, and the values returned are numbered from 0.
     """
     drawn = values.iloc[rows].reset_index(drop=True)
     movable = values.notna().to_numpy() & ~values.duplicated(keep=False).to_numpy()
