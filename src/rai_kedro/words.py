@@ -6,7 +6,7 @@ import html
 import math
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Protocol
 
@@ -112,6 +112,11 @@ def write_parameters(parameters: Mapping[str, Any]) -> str:
 def in_words(name: str) -> str:
     """Write a name of the program as people do: a verdict, a method, a model."""
     return name.replace("_", " ")
+
+
+def list_some(names: Sequence[str], most: int) -> str:
+    """Return the first names, and how many more there are."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def begin_sentence(text: str) -> str:

@@ -16,6 +16,7 @@ from rai_kedro.contract import Column, Proposal, canonical, draft_column
 from rai_kedro.errors import RaiError
 from rai_kedro.months import is_month
 from rai_kedro.sources import MONTH, IngestionParameters, TimeColumn, count_offsets, find_date_formats, names_month
+from rai_kedro.words import list_some
 
 Task = Literal["regression", "classification"]
 # Columns that a store or a reference table adds itself.
@@ -244,4 +245,4 @@ def draft_label(values: pd.Series[Any], request: UseCaseRequest) -> Column:
 
 def some(names: Sequence[str]) -> str:
     """Return the first names, and how many more there are."""
-    return (", ".join(names[:_SHOWN]) or "none") + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+    return list_some(names, _SHOWN) or "none"

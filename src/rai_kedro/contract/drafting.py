@@ -20,6 +20,7 @@ from pandas.api import types
 from rai_kedro.contract.columns import Column, ColumnType, Contract, Use
 from rai_kedro.contract.sensitivity import Suspicion, split_words, suspect
 from rai_kedro.errors import RaiError
+from rai_kedro.words import list_some
 
 UNDECIDED = "undecided"
 _PROPOSED = re.compile(rf"{UNDECIDED}, proposed (?P<use>model|audit|forbidden): (?P<reason>.*)", re.DOTALL)
@@ -101,11 +102,7 @@ def draft_column(
 ) -> Column:
     """Draft the contract of one column; :func:`read_proposal` tells what its risk proposes.
 
-    Args:
-        values: Its values, shape (rows,).
-        is_date: Whether they are dates.
-        original: The name it had before it was renamed.
-        note: What else a person should know of its values.
+    ``original`` is the name it had before it was renamed, ``note`` what else a person should know of its values.
     """
     name = str(values.name)
     suspicion = suspect(original or name, values)
@@ -134,22 +131,17 @@ def undecided_columns(contract: Contract) -> dict[str, tuple[str, ...]]:
 
 
 def refuse_undecided(contract: Contract) -> None:
-    """Refuse a contract that is still a draft.
-
-    Raises:
-        UndecidedError: Some columns are undecided; it counts and names them.
-    """
+    """Refuse a contract that is still a draft: UndecidedError counts and names the columns."""
     undecided = undecided_columns(contract)
     if not undecided:
         return
     names = [name for columns in undecided.values() for name in columns]
     total = sum(len(dataset.columns) for dataset in contract.datasets.values())
-    shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
     raise UndecidedError(
         "Nobody has decided yet what these columns may be used for.",
         where=f"conf/base/{contract.source}, {', '.join(undecided)}",
         how_many=f"{len(names)} of {total} columns are undecided",
-        example=shown,
+        example=list_some(names, _SHOWN),
         remedy="read each proposal there and change what you disagree with; then accept the rest",
     )
 
@@ -222,12 +214,8 @@ def _code_reason(name: str, suspicion: Suspicion | None, distinct: int) -> str |
 
 
 def _is_boolean(known: pd.Series[Any]) -> bool:
-    if known.empty:
-        return False
-    return types.is_bool_dtype(known.dtype) or set(known.astype(str).str.strip().str.lower().unique()) == {
-        "true",
-        "false",
-    }
+    words = {*known.astype(str).str.strip().str.lower().unique()}
+    return words == {"true", "false"} or (types.is_bool_dtype(known.dtype) and not known.empty)
 
 
 def _as_numbers(known: pd.Series[Any]) -> pd.Series[Any] | None:
@@ -244,10 +232,10 @@ def _as_numbers(known: pd.Series[Any]) -> pd.Series[Any] | None:
 
 
 def _is_free_text(known: pd.Series[Any]) -> bool:
-    lengths = known.astype(str).str.len()
-    return len(known) >= _FEWEST_FOR_UNIQUE and (
-        known.nunique() >= _NEAR_UNIQUE * len(known) or bool(lengths.mean() > _FREE_TEXT_LENGTH)
-    )
+    if len(known) < _FEWEST_FOR_UNIQUE:
+        return False
+    is_long = bool(known.astype(str).str.len().mean() > _FREE_TEXT_LENGTH)
+    return is_long or known.nunique() >= _NEAR_UNIQUE * len(known)
 
 
 def _propose(name: str, found: _Values, suspicion: Suspicion | None) -> Proposal:

@@ -39,11 +39,9 @@ _YEAR = re.compile(r"(1[89]|20|21)\d\d")
 
 
 def read_table(path: Path, layout: FileLayout) -> pd.DataFrame:
-    """Read a whole table, or say what is wrong with it.
+    """Read a whole table, rows numbered from 0; of a text file every value is text, or missing.
 
-    Returns:
-        The rows, numbered from 0; every value text, or missing, if the file is text. A column without a name is called
-        ``column_N`` by its position, from 1.
+    A column without a name is called ``column_N`` by its position, from 1.
 
     Raises:
         SourceError: The file is missing, empty, damaged, wrongly encoded, has no header, a name twice, a broken row,

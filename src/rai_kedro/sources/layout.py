@@ -43,8 +43,8 @@ def detect_layout(
     """Find out how a file is laid out; what the user says is taken as said, and None is found.
 
     Raises:
-        SourceError: The file is not there, is empty, is of an unknown kind, is not in the encoding, or has no
-            delimiter that gives at least two columns.
+        SourceError: The file is missing, empty, of an unknown kind, not in the encoding, or no delimiter gives two
+            columns.
     """
     content = read_bytes(path)
     kind = SUFFIXES.get(path.suffix.lower())
@@ -56,7 +56,7 @@ def detect_layout(
         )
     if kind == "parquet":
         return FileLayout(format="parquet")
-    encoding = encoding or _find_encoding(content)
+    encoding = encoding or ("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8")
     lines = decode_text(content, encoding, path).splitlines()
     delimiter = delimiter or _find_delimiter(lines[: _SAMPLE + 1], path)
     layout = FileLayout(delimiter=delimiter, encoding=encoding, decimal=decimal or ".")
@@ -78,10 +78,6 @@ def read_bytes(path: Path) -> bytes:
     if not content.strip():
         raise SourceError("The file is empty.", where=str(path), remedy="take a file with a header and rows")
     return content
-
-
-def _find_encoding(content: bytes) -> str:
-    return "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"
 
 
 def decode_text(content: bytes, encoding: str, path: Path) -> str:

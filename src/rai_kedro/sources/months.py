@@ -27,17 +27,12 @@ _EXAMPLES = 3
 
 
 class TimeColumn(Typed):
-    """The column that says when a row happened.
+    """The column that says when a row happened."""
 
-    Attributes:
-        column: Its name (after ``rename``).
-        format: How it is written, as in ``strftime``; ``ISO8601`` for 2024-05, 2024-05-31 or 2024-05-31T12:00.
-        zone: What counts where the dates have different offsets from UTC: ``as written``, or a zone such as
-            ``Europe/Berlin``. None: they have one offset, or none.
-    """
-
-    column: str = Field(min_length=1)
+    column: str = Field(min_length=1)  # after `rename`
+    # As in strftime; ISO8601 for 2024-05, 2024-05-31 or 2024-05-31T12:00.
     format: str = Field(default=ISO, min_length=1)
+    # What counts where dates have different offsets from UTC: `as written`, or a zone such as Europe/Berlin.
     zone: str | None = None
 
     @model_validator(mode="after")
@@ -57,13 +52,11 @@ class IngestionParameters(Typed):
         key: Name of the column that identifies a row within a month.
         number_rows: Whether that column is added, counting 1, 2, … within each month; if not, the table has it.
         label: The column to be predicted; it goes into the label store, every other column into the feature store.
-        favourable: The value of the label that is the favourable outcome and becomes 1, any other value 0. None where
-            the label is a number to be predicted as it stands.
+        favourable: The value of the label that becomes 1, any other value 0; None for a number to be predicted.
         unfavourable: The other value; where it is stated, a table may have one of the two only.
         time: The column that says which month a row belongs to. It reaches neither store.
         month: The month of all rows, if there is no time column.
         dates: Format of each other column that holds dates.
-        leave_out: Columns that reach neither store.
     """
 
     rename: dict[str, str] = Field(default={})
@@ -114,13 +107,10 @@ def split_months(
     """Split a table into the monthly tables of a feature store and a label store.
 
     Args:
-        raw: The table, one row a record; values may be text.
+        raw: The table, one row a record; values may be text. Each row is in exactly one month.
         parameters: Key, label, months.
         column_types: Type of each feature and of the label, in the words of the contract.
         parts: What is wanted; the other stays empty.
-
-    Returns:
-        The months; each row of the table is in exactly one.
 
     Raises:
         SourceError: A column is missing or not declared, a value does not fit its type, a row has no month or no key,
@@ -149,12 +139,7 @@ def split_months(
         keyed = identifiers.join(features)
         made.features.update({f"{MONTH}={m}": keyed.iloc[at].reset_index(drop=True) for m, at in rows.items()})
     if "labels" in parts:
-        label = read_label(
-            table[parameters.label],
-            parameters.favourable,
-            column_types[parameters.label],
-            other=parameters.unfavourable,
-        )
+        label = read_label(table[parameters.label], parameters, column_types[parameters.label])
         made.labels.update(_split_labels(identifiers, label, rows))
     return made
 
@@ -260,20 +245,12 @@ def _make_key(table: pd.DataFrame, months: pd.Series[Any], parameters: Ingestion
     return key
 
 
-def read_label(
-    values: pd.Series[Any], favourable: str | None, kind: str, *, other: str | None = None
-) -> pd.Series[Any]:
-    """Return the label as numbers, shape (rows,): as it stands, or 1 for the favourable value and 0 for the other.
+def read_label(values: pd.Series[Any], parameters: IngestionParameters, kind: str) -> pd.Series[Any]:
+    """Return the label as numbers: as it stands, or 1 for the favourable value and 0 for the other; missing if missing.
 
-    Args:
-        values: The label's column; missing values stay missing.
-        favourable: The favourable value; None for a number to be predicted.
-        kind: Type of the label in the contract.
-        other: The other value; None: both have to be there, so that the other is known.
-
-    Raises:
-        SourceError: The label has a third value, or not the favourable one; or is no number where one is asked for.
+    Where the other value is not stated, both have to be there, so that it is known.
     """
+    favourable, other = parameters.favourable, parameters.unfavourable
     if favourable is None:
         return _cast(values, kind, None)
     known = values.map(canonical, na_action="ignore")

@@ -10,8 +10,10 @@ from pathlib import Path
 import pandas as pd
 
 from rai_kedro.contract import fingerprint
+from rai_kedro.months import month_of_key
 from rai_kedro.sources.file import read_parquet
 from rai_kedro.sources.layout import SourceError
+from rai_kedro.words import list_some
 
 _FOLDER = re.compile(r"month=(\d{4}-(?:0[1-9]|1[0-2]))")
 _SHOWN = 6
@@ -52,24 +54,18 @@ def describe_changes(changes: MonthChanges, store: str) -> list[str]:
         "months changed at their source and are replaced": changes.changed,
         "months are no longer at their source and stay in the store": changes.vanished,
     }
-    return [f"{store}: {len(parts)} {what}: {_name(parts)}" for what, parts in sentences.items() if parts]
-
-
-def _name(parts: Sequence[str]) -> str:
-    names = [part.removeprefix("month=") for part in parts]
-    return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+    return [
+        f"{store}: {len(parts)} {what}: {list_some([month_of_key(part) for part in parts], _SHOWN)}"
+        for what, parts in sentences.items()
+        if parts
+    ]
 
 
 def find_stored_months(folder: Path) -> dict[str, tuple[Path, ...]]:
-    """Return the Parquet files of each month of a folder in Hive layout, ``month=YYYY-MM/*.parquet``.
+    """Return the Parquet files of each month of a folder in Hive layout, ``month=YYYY-MM/*.parquet``, sorted.
 
-    Features and labels may lie in one table, or apart in ``feature_store`` and ``label_store`` below the folder.
-
-    Returns:
-        Files by month, sorted; those of the labels after those of the features.
-
-    Raises:
-        SourceError: There is no such folder, or no month in it.
+    Features and labels may lie in one table, or apart in ``feature_store`` and ``label_store`` below the folder; the
+    files of the labels come last. SourceError if there is no such folder, or no month in it.
     """
     apart = [folder / name for name in ("feature_store", "label_store") if (folder / name).is_dir()]
     found: dict[str, list[Path]] = {}
@@ -91,8 +87,7 @@ def find_stored_months(folder: Path) -> dict[str, tuple[Path, ...]]:
 def read_stored_month(files: Sequence[Path], key: str | None) -> pd.DataFrame:
     """Read one month of a store; labels that lie apart are joined by the key, and may be there for some rows only.
 
-    Raises:
-        SourceError: A file is damaged, or labels lie apart and there is no key in both.
+    SourceError if a file is damaged, or labels lie apart and there is no key in both.
     """
     labels = [file for file in files if "label_store" in (parent.name for parent in file.parents)]
     features = _read_files([file for file in files if file not in labels])
