@@ -40,12 +40,10 @@ from rai_kedro.fairness import Gate, GroupCounts, Grouping
 from rai_kedro.fairness.comparison import Setting, compare_rates
 from rai_kedro.fairness.rates import selection_rate
 from rai_kedro.intervals import (
-    critical_tails,
     distribution_distances,
     error_sizes,
     largest_distribution_distance,
     means,
-    pair_mask,
     proportions,
 )
 
@@ -120,15 +118,14 @@ def regression_cells(effort: Effort) -> Iterator[Cell]:
 
 
 def _regression(table: np.ndarray, rows: np.ndarray, ladder: np.ndarray, absolute: float) -> Iterator[tuple[str, Any]]:
-    mask, tails = pair_mask(len(rows)), critical_tails(len(rows), LEVEL)
     freedom = np.broadcast_to(rows - 1, table[0].shape)
     errors = np.sqrt(means.steadied_variances(freedom, table[1]) / rows)
     yield "mean signed error", means.welch_bounds(table[0] + ladder, errors, freedom, LEVEL)
     counted, scale = np.broadcast_to(rows, table[0].shape), 1 + ladder / absolute
     absolutes = table[2] * scale, table[3] * scale**2
-    yield "MAE", error_sizes.difference_bounds(counted, *absolutes, tails, root=False, mask=mask)
+    yield "MAE", error_sizes.difference_bounds(counted, *absolutes, LEVEL, root=False)
     squares = table[4] * (1 + ladder) ** 2, table[5] * (1 + ladder) ** 4
-    yield "RMSE", error_sizes.difference_bounds(counted, *squares, tails, root=True, mask=mask)
+    yield "RMSE", error_sizes.difference_bounds(counted, *squares, LEVEL, root=True)
 
 
 def distance_cells(effort: Effort) -> Iterator[Cell]:

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from rai_kedro.fairness.assessment import FairnessSpec
-from rai_kedro.fairness.comparison import Comparison, worst
-from rai_kedro.fairness.estimates import Disparity
+from rai_kedro.fairness.comparison import worst
+from rai_kedro.fairness.estimates import Comparison, Disparity
 from rai_kedro.fairness.verdicts import judge
 from rai_kedro.intervals import make_interval
 
@@ -79,10 +79,10 @@ def test_ratio_of_a_part_without_events_is_unknown(metric: str, cells: list[Cell
 
 
 def test_part_without_a_value_leaves_the_end_of_a_difference_open() -> None:
-    known = Comparison(0.02, ("a", "b"), make_interval(0.0, 0.05, "known"))
-    unknown = Comparison(None, None, make_interval(None, None, "none", "cannot be compared"))
+    known = Comparison.make(0.02, ("a", "b"), make_interval(0.0, 0.05, "known"))
+    unknown = Comparison.nothing("cannot be compared")
     found = worst([known, unknown], "difference", 0.95)
-    assert (found.value, found.interval.upper, found.interval.note) == (0.02, None, "cannot be compared")
+    assert (found.value, found.upper, found.note) == (0.02, None, "cannot be compared")
 
 
 def _gap_beside(small: str) -> list[Cell]:

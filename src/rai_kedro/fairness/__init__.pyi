@@ -14,7 +14,6 @@ from .grouping import MAX_VALUES_OF_CODES as MAX_VALUES_OF_CODES
 from .grouping import Grouping as Grouping
 from .grouping import GroupingError as GroupingError
 from .grouping import GroupingSpec as GroupingSpec
-from .grouping import check_intersections as check_intersections
 from .grouping import divide_column as divide_column
 from .grouping import make_groups as make_groups
 from .individual import SimilaritySpec as SimilaritySpec

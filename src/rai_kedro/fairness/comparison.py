@@ -2,64 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from functools import partial
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from rai_kedro import intervals
-from rai_kedro.fairness.estimates import Disparity, DisparityKind, GroupFigure
+from rai_kedro.fairness.estimates import Comparison, Disparity, DisparityKind, GroupFigure
 from rai_kedro.fairness.grouping import Grouping
-from rai_kedro.fairness.rates import Rate
+from rai_kedro.fairness.rates import Family, Rate
 from rai_kedro.fairness.tables import Figures
-from rai_kedro.intervals import (
-    Estimate,
-    critical_tails,
-    hybrid_difference,
-    hybrid_ratio,
-    largest,
-    make_interval,
-    pair_mask,
-    proportion_limits,
-    smallest,
-)
+from rai_kedro.intervals import Estimate, make_interval
 
 Kind: TypeAlias = Literal["difference", "ratio"]
 
 KINDS: tuple[Kind, ...] = ("difference", "ratio")
 FEWER_THAN_TWO = "fewer than two groups can be compared"
 NO_RATIO = "a ratio needs figures of which none is below and one is above zero"
-ODDS = "hybrid (Zou and Donner 2008; Donner and Zou 2012) of the odds of each group's limits of FN / (FN + FP)"
 NO_ROWS = "declared, but has no rows"
 UNCOMPARED = "no other group has rows there to compare with"
 NOT_AGAINST = "the reference group has no rows there to compare with"
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """The outcome of comparing one rate over groups; ``pair`` holds the smaller figure's group first."""
-
-    value: float | None
-    pair: tuple[str, str] | None
-    interval: Estimate
+# Of each family: intervals of the groups' own figures, of their largest difference and of their smallest ratio.
+_INTERVALS: dict[Family, tuple[Callable[..., list[Estimate]], Callable[..., Estimate], Callable[..., Estimate]]] = {
+    "proportion": (
+        intervals.proportion_intervals,
+        intervals.largest_difference_of_proportions,
+        intervals.smallest_ratio_of_proportions,
+    ),
+    "odds": (intervals.odds_intervals, intervals.largest_difference_of_odds, intervals.smallest_ratio_of_odds),
+    "mean": (intervals.mean_intervals, intervals.largest_difference_of_means, intervals.smallest_ratio_of_means),
+    "error_size": (
+        intervals.error_size_intervals,
+        intervals.largest_difference_of_error_sizes,
+        intervals.smallest_ratio_of_error_sizes,
+    ),
+    "root_error_size": (
+        partial(intervals.error_size_intervals, root=True),
+        partial(intervals.largest_difference_of_error_sizes, root=True),
+        partial(intervals.smallest_ratio_of_error_sizes, root=True),
+    ),
+}
 
 
 @dataclass(frozen=True, eq=False)
 class Setting:
-    """What all disparities of one grouping share.
-
-    Attributes:
-        grouping: The groups.
-        level: Confidence level.
-        against_reference: Compare with the reference group only; every pair otherwise.
-        worst_stratum: Of strata the worst counts; they are standardised over otherwise.
-    """
+    """What all disparities of one grouping share."""
 
     grouping: Grouping
     level: float
-    against_reference: bool = False
-    worst_stratum: bool = False
+    against_reference: bool = False  # compare with the reference group only; every pair otherwise
+    worst_stratum: bool = False  # of strata the worst counts; they are standardised over otherwise
 
     @property
     def reference(self) -> str | None:
@@ -112,7 +108,7 @@ def compare_rates(
     for kind in KINDS:
         parts = [compare(rate, kind, level, reference=setting.reference) for rate in rates]
         unknown = [
-            f"{rate.name}: {part.interval.note}"
+            f"{rate.name}: {part.note}"
             for rate, part in zip(rates, parts, strict=True)
             if part.value is None and len(parts) > 1
         ]
@@ -122,35 +118,26 @@ def compare_rates(
 
 
 def report(metric: str, kind: DisparityKind, outcome: Comparison, beside: Beside, setting: Setting) -> Disparity:
-    """Put a comparison into its final form.
-
-    Returns:
-        The disparity; declared groups without rows are among what was not assessed.
-    """
+    """Put a comparison into its final form; declared groups without rows are among what was not assessed."""
     grouping = setting.grouping
     not_assessed = [*(f"{group}: {NO_ROWS}" for group in grouping.absent), *beside.missing]
     if len(grouping.groups) < 2:  # noqa: PLR2004
         only = f"only the group {grouping.groups[0]!r} has rows" if grouping.groups else "no group has rows"
         not_assessed.append(f"{grouping.column}: {only}")
     elif outcome.value is None and not not_assessed:
-        not_assessed.append(f"{grouping.column}: {outcome.interval.note}")
+        not_assessed.append(f"{grouping.column}: {outcome.note}")
     return Disparity(
+        **outcome.model_dump(exclude={"level", "n"}),
         metric=metric,
         column=grouping.column,
         kind=kind,
-        value=outcome.value,
-        lower=outcome.interval.lower,
-        upper=outcome.interval.upper,
         level=setting.level,
         groups=beside.figures,
-        pair=outcome.pair,
         rule=grouping.rule,
         n=sum(figure.n or 0 for figure in beside.figures),
-        how=outcome.interval.how,
         not_assessed=tuple(dict.fromkeys(not_assessed)),
         left_out=dict(beside.left_out),
         reference=setting.reference,
-        note=outcome.interval.note,
     )
 
 
@@ -170,13 +157,9 @@ def _lack(setting: Setting) -> str:
 
 
 def describe(rate: Rate, level: float) -> tuple[GroupFigure, ...]:
-    """Give every group its figure, with an interval of its own at the stated level.
-
-    Returns:
-        One figure per group, in the order of the groups; nothing is dropped.
-    """
-    known = rate.known()
-    found = dict(zip(known.tolist(), _own_intervals(rate.at(known), level), strict=True)) if len(known) else {}
+    """Give every group, in their order, its figure with an interval of its own."""
+    known, (own, _, _) = rate.known(), _INTERVALS[rate.family]
+    found = dict(zip(known.tolist(), own(*_measured(rate.at(known)), level), strict=True)) if len(known) else {}
     figures = []
     for at, group in enumerate(rate.groups):
         interval = found.get(at, make_interval(None, None, "none", rate.undefined))
@@ -186,31 +169,25 @@ def describe(rate: Rate, level: float) -> tuple[GroupFigure, ...]:
 
 
 def compare(rate: Rate, kind: Kind, level: float, *, reference: str | None = None) -> Comparison:
-    """Compare the groups in which the rate can be computed.
-
-    Returns:
-        The comparison; without a value where fewer than two groups, or not the reference, can be compared.
-    """
+    """Compare the groups in which the rate can be computed; no value if not two, or not the reference, are left."""
     rate = rate.at(rate.known())
     if len(rate.groups) < 2 or (reference is not None and reference not in rate.groups):  # noqa: PLR2004
-        return Comparison(None, None, make_interval(None, None, "none", FEWER_THAN_TWO))
+        return Comparison.nothing(FEWER_THAN_TWO)
     at = None if reference is None else rate.groups.index(reference)
     low, high = find_pair(rate.values, kind, at)
     value = divide(rate.values[low], rate.values[high]) if kind == "ratio" else rate.values[high] - rate.values[low]
     if value is None:
-        return Comparison(None, None, make_interval(None, None, "none", NO_RATIO))
-    pair = (rate.groups[low], rate.groups[high])
-    return Comparison(float(value), pair, _interval(rate, kind, level, at))
+        return Comparison.nothing(NO_RATIO)
+    _, difference, ratio = _INTERVALS[rate.family]
+    found = (difference if kind == "difference" else ratio)(*_measured(rate), level, reference=at)
+    return Comparison.make(float(value), (rate.groups[low], rate.groups[high]), found)
 
 
 def worst(parts: Sequence[Comparison], kind: Kind, level: float) -> Comparison:
-    """Take the worst of several comparisons, each with its interval at ``part_level``.
+    """Take the worst known value of several comparisons, each with its interval at ``part_level``, and its pair.
 
-    One without a value is unknown, not harmless: the end that would speak for equal treatment is left open by it.
-
-    Returns:
-        The worst known value, its pair, and the interval of the worst value: with an unknown part a ratio starts at
-        0 and a difference has no upper end.
+    One without a value is unknown, not harmless: the end that would speak for equal treatment is left open by it, so
+    that a ratio starts at 0 and a difference has no upper end.
     """
     usable = [part for part in parts if part.value is not None]
     if not usable:
@@ -219,27 +196,15 @@ def worst(parts: Sequence[Comparison], kind: Kind, level: float) -> Comparison:
     decisive = max(usable, key=lambda part: sign * float(part.value or 0.0))
     if len(parts) == 1:
         return decisive
-    interval = intervals.combine_worst([_open(part, kind) for part in parts], level, kind=kind)
-    return Comparison(decisive.value, decisive.pair, interval)
-
-
-def _open(part: Comparison, kind: Kind) -> Estimate:
-    """Return the interval of a part; of one without a value, all that it may be."""
-    if part.value is not None or kind == "difference":
-        return part.interval
-    return part.interval.model_copy(update={"lower": 0.0, "upper": 1.0})
+    anything = {"lower": 0.0, "upper": 1.0} if kind == "ratio" else {}
+    opened = [part.model_copy(update=anything) if part.value is None else part for part in parts]
+    return Comparison.make(decisive.value, decisive.pair, intervals.combine_worst(opened, level, kind=kind))
 
 
 def find_pair(values: Figures, kind: Kind, reference: int | None) -> tuple[int, int]:
-    """Find the two groups furthest apart, the smaller figure first.
+    """Find the positions of the two figures furthest apart, the smaller first.
 
-    Args:
-        values: Figures, shape (G,), G > 1.
-        kind: By difference or by ratio; they disagree only about pairs with a reference.
-        reference: Position of the reference group, or None for every pair.
-
-    Returns:
-        Positions of the smaller and of the larger figure.
+    Difference and ratio disagree only about pairs with a reference, whose position is given then.
     """
     order = np.argsort(values, kind="stable")
     low, high = int(order[0]), int(order[-1])
@@ -259,55 +224,7 @@ def divide(low: float, high: float) -> float | None:
     return None if low < 0 or high <= 0 else float(low / high)
 
 
-def _own_intervals(rate: Rate, level: float) -> list[Estimate]:
-    if rate.family == "mean":
-        return intervals.mean_intervals(rate.rows, rate.values, rate.measured, level)
-    if rate.family == "error_size":
-        return intervals.error_size_intervals(rate.rows, rate.values, rate.measured, level)
-    if rate.family == "root_error_size":
-        return intervals.error_size_intervals(rate.rows, rate.values**2, rate.measured, level, root=True)
-    found = intervals.proportion_intervals(rate.measured, rate.rows, level)
-    if rate.family == "odds":
-        return [make_interval(_odds(i.lower), _odds(i.upper), f"odds of: {i.how}", i.note) for i in found]
-    return found
-
-
-def _interval(rate: Rate, kind: Kind, level: float, reference: int | None) -> Estimate:
-    rows, values, measured = rate.rows, rate.values, rate.measured
-    is_difference = kind == "difference"
-    if rate.family == "odds":
-        return _interval_of_odds(rate, kind, level, reference)
-    if rate.family in {"error_size", "root_error_size"}:
-        root = rate.family == "root_error_size"
-        of_sizes = (
-            intervals.largest_difference_of_error_sizes if is_difference else intervals.smallest_ratio_of_error_sizes
-        )
-        return of_sizes(rows, values**2 if root else values, measured, level, root=root, reference=reference)
-    if rate.family == "mean":
-        of_means = intervals.largest_difference_of_means if is_difference else intervals.smallest_ratio_of_means
-        return of_means(rows, values, measured, level, reference=reference)
-    of_shares = (
-        intervals.largest_difference_of_proportions if is_difference else intervals.smallest_ratio_of_proportions
-    )
-    return of_shares(measured, rows, level, reference=reference)
-
-
-def _interval_of_odds(rate: Rate, kind: Kind, level: float, reference: int | None) -> Estimate:
-    tails, mask = critical_tails(len(rate.groups), level, reference), pair_mask(len(rate.groups), reference)
-    ends = {}
-    for tail in (tails.lower, tails.upper):
-        low, high = proportion_limits(rate.measured.astype(float), rate.rows.astype(float), tail)
-        ends[tail] = (low / (1 - low), high / (1 - high))
-    of_all, of_one = ends[tails.lower], ends[tails.upper]
-    odds = rate.values
-    if kind == "difference":
-        lower = hybrid_difference(odds, odds - of_all[0], of_all[1] - odds, sign=-1)
-        upper = hybrid_difference(odds, odds - of_one[0], of_one[1] - odds, sign=1)
-        found = largest(lower, upper, mask)
-    else:
-        found = smallest(hybrid_ratio(odds, *of_one, sign=-1), hybrid_ratio(odds, *of_all, sign=1), mask)
-    return make_interval(float(found[0]), float(found[1]), ODDS)
-
-
-def _odds(share: float | None) -> float | None:
-    return None if share is None or share >= 1 else share / (1 - share)
+def _measured(rate: Rate) -> tuple[Any, ...]:
+    if rate.family in {"proportion", "odds"}:
+        return rate.measured, rate.rows
+    return rate.rows, rate.values**2 if rate.family == "root_error_size" else rate.values, rate.measured

@@ -33,7 +33,23 @@ class GroupFigure(Estimate):
         return cls(group=group, rate=rate, n=n, value=value, **made)
 
 
-class Disparity(Estimate):
+class Comparison(Estimate):
+    """The outcome of comparing groups; ``pair`` holds the smaller figure's group first."""
+
+    pair: tuple[str, str] | None = None
+
+    @classmethod
+    def make(cls, value: float | None, pair: tuple[str, str] | None, interval: Estimate) -> Comparison:
+        """Return the outcome with the interval that was made for it."""
+        return cls(value=value, pair=pair, **interval.model_dump(exclude={"value", "pair"}))
+
+    @classmethod
+    def nothing(cls, why: str) -> Comparison:
+        """Return the outcome where nothing can be compared."""
+        return cls(how="none", note=why)
+
+
+class Disparity(Comparison):
     """How far the groups of one grouping lie apart on one metric; None where fewer than two can be compared.
 
     Attributes:
@@ -42,7 +58,6 @@ class Disparity(Estimate):
         column: The grouping: a column, or several joined by `` & ``.
         kind: ``difference`` (0 is equal), ``ratio`` (1 is equal) or a distance between distributions (0 is equal).
         groups: The figures compared, every group named.
-        pair: The two groups that make up the value, the lower figure first; None where there is no such pair.
         rule: How the groups were made.
         not_assessed: What could not be taken into the comparison, each with its reason (``"group: reason"``).
         left_out: Rows left out, by reason.
@@ -54,7 +69,6 @@ class Disparity(Estimate):
     column: str
     kind: DisparityKind
     groups: tuple[GroupFigure, ...] = ()
-    pair: tuple[str, str] | None = None
     rule: str = ""
     not_assessed: tuple[str, ...] = ()
     left_out: dict[str, int] = Field(default_factory=dict)

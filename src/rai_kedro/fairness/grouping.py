@@ -7,7 +7,7 @@ ours: a value that is itself "missing" is named in quotation marks.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise, product
@@ -236,24 +236,6 @@ def _find_reference(codes: Codes, groups: tuple[str, ...], spec: GroupingSpec) -
     known = [at for at, name in enumerate(groups) if name != MISSING] or list(range(len(groups)))
     rows = _count_rows(codes, len(groups))
     return groups[max(known, key=lambda at: rows[at])]
-
-
-def check_intersections(spec: GroupingSpec, categories: Mapping[str, Sequence[Any]]) -> None:
-    """Refuse a grouping that would make too many groups, by what the columns may hold, without a look at any row.
-
-    Args:
-        spec: The grouping.
-        categories: What each column may hold, by name; a column that is not here counts by its cut points, if any.
-
-    Raises:
-        GroupingError: More than 200 groups are declared by the columns.
-    """
-    parts = [
-        len(spec.cuts[name]) + 1 if name in spec.cuts else len(set(map(_name, categories.get(name, ())))) or 1
-        for name in spec.columns
-    ]
-    if prod(parts) > MAX_GROUPS:
-        raise too_many_groups(prod(parts), spec)
 
 
 @dataclass(frozen=True)

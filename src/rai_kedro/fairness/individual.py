@@ -16,9 +16,9 @@ from pandas.api import types
 from pydantic import Field, field_validator
 
 from rai_kedro.errors import RaiError
-from rai_kedro.fairness.estimates import Disparity, DisparityKind, GroupFigure
+from rai_kedro.fairness.estimates import Comparison, Disparity, DisparityKind, GroupFigure
 from rai_kedro.fairness.tables import Figures
-from rai_kedro.intervals import make_interval
+from rai_kedro.intervals import make_interval, proportion_intervals
 from rai_kedro.typed import Typed
 
 ALL = "all rows"
@@ -236,39 +236,30 @@ def _report(
 ) -> list[Disparity]:
     """Report a share of unfairness with its effective number of trials; without one, ``method`` says why."""
     spec, rule, level = settings
-    why = method if share is None else ""
-    value, low, high = None, None, None
+    n, why = len(rows.positions), method if share is None else ""
+    unfair = Comparison(how="none", note=why)
     if share is not None:
-        value = share[0]
-        # Here and not above: configurations name this module, and scipy is slow to load.
-        from rai_kedro import intervals
-
-        interval = intervals.proportion_intervals(np.array([value * share[1]]), np.array([share[1]]), level)[0]
-        low, high = interval.lower, interval.upper
-    figures: list[tuple[DisparityKind, float | None, float | None, float | None]] = [
-        ("difference", value, low, high),
-        ("ratio", _rest(value), _rest(high), _rest(low)),
-    ]
-    name = metric.replace("_", " ")
+        (found,) = proportion_intervals(np.array([share[0] * share[1]]), np.array([share[1]]), level)
+        unfair = Comparison(value=share[0], lower=found.lower, upper=found.upper, how=method)
+    fair = unfair.model_copy(
+        update={"value": _rest(unfair.value), "lower": _rest(unfair.upper), "upper": _rest(unfair.lower)}
+    )
+    of_kind: dict[DisparityKind, Comparison] = {"difference": unfair, "ratio": fair}
     return [
         Disparity(
+            **outcome.model_dump(exclude={"level", "n"}),
             metric=metric,
             column=", ".join(spec.columns),
             kind=kind,
-            value=figure,
-            lower=lower,
-            upper=upper,
             level=level,
-            groups=(GroupFigure.make(ALL, name, len(rows.positions), figure, make_interval(lower, upper, "", why)),),
-            pair=None,
+            groups=(GroupFigure.make(ALL, metric.replace("_", " "), n, outcome.value, ends),),
             rule=rule,
-            n=len(rows.positions),
-            how="none" if share is None else method,
+            n=n,
             not_assessed=(f"{ALL}: {why}",) if why else (),
             left_out=rows.left_out,
-            note=why,
         )
-        for kind, figure, lower, upper in figures
+        for kind, outcome in of_kind.items()
+        for ends in [make_interval(outcome.lower, outcome.upper, "", why)]
     ]
 
 

@@ -16,28 +16,17 @@ from rai_kedro.fairness.comparison import (
     NOT_AGAINST,
     UNCOMPARED,
     Beside,
-    Comparison,
     Kind,
     Setting,
     compare_rates,
     report,
     worst,
 )
-from rai_kedro.fairness.estimates import Disparity, GroupFigure
+from rai_kedro.fairness.estimates import Comparison, Disparity, GroupFigure
 from rai_kedro.fairness.rates import outcome_rates_by_score, selection_rate
 from rai_kedro.fairness.tables import Counts, DistributionCounts, Figures, GroupCounts, ScoreCounts, StratumCounts
 from rai_kedro.intervals import STRATIFIED_LIMITS as LIMITS
-from rai_kedro.intervals import (
-    Distance,
-    Estimate,
-    distribution_distances,
-    make_interval,
-    pair_mask,
-    ratio_of_pairs,
-    shared_pairs,
-    smallest,
-    standardised_limits,
-)
+from rai_kedro.intervals import Distance, Estimate, distribution_distances, make_interval, pair_mask, shared_pairs
 
 UNDEFINED = "no rows with a label and a score"
 STRATA = "conditional_statistical_parity"
@@ -45,10 +34,6 @@ NAME = "selection rate standardised over strata"
 NO_STRATUM = "no stratum holds rows of two groups to compare"
 NOT_TOGETHER = "no stratum holds rows of both"
 ALONE = "stratum in which only one group has rows"
-RATIO = (
-    "smallest ratio of rates, each pair standardised to the strata in which both have rows; stratified hybrid interval "
-    "(Donner and Zou 2012; Yan and Su 2010)"
-)
 
 
 def assess_calibration(sums: ScoreCounts, setting: Setting) -> list[Disparity]:
@@ -79,8 +64,7 @@ def assess_well_calibration(sums: ScoreCounts, setting: Setting) -> list[Dispari
     made = []
     for kind in KINDS:
         parts = [_deviate(p, s, i, kind) for p, s, i in zip(shares, cells.scores, together, strict=True)]
-        nothing = Comparison(None, None, make_interval(None, None, "none", UNDEFINED))
-        outcome = worst(parts or [nothing], kind, setting.level)
+        outcome = worst(parts or [Comparison.nothing(UNDEFINED)], kind, setting.level)
         made.append(report("well_calibration", kind, outcome, Beside(figures, missing, sums.left_out), setting))
     return made
 
@@ -101,19 +85,16 @@ def _find_cells(sums: ScoreCounts) -> _Cells:
 
 
 def _deviate(share: float, score: float, interval: Estimate, kind: Kind) -> Comparison:
-    """Hold a share, known to lie in an interval, against the mean score."""
+    """Compare a share, known to lie in an interval, with the mean score."""
     ends: Any = (interval.lower, interval.upper)
     covered = ends[0] <= score <= ends[1]
     if kind == "difference":
         near, far = sorted(abs(end - score) for end in ends)
-        return Comparison(
-            abs(float(share - score)),
-            None,
-            interval.model_copy(update={"lower": near * (not covered), "upper": far}),
-        )
-    far, near = sorted(_smaller_ratio(end, score) for end in ends)
-    found = interval.model_copy(update={"lower": far, "upper": 1.0 if covered else near})
-    return Comparison(_smaller_ratio(float(share), score), None, found)
+        value, lower, upper = abs(float(share - score)), near * (not covered), far
+    else:
+        lower, near = sorted(_smaller_ratio(end, score) for end in ends)
+        value, upper = _smaller_ratio(float(share), score), 1.0 if covered else near
+    return Comparison(value=value, lower=lower, upper=upper, how=interval.how, note=interval.note)
 
 
 def _smaller_ratio(a: float, b: float) -> float:
@@ -146,8 +127,7 @@ def assess_strata(counts: StratumCounts, setting: Setting) -> list[Disparity]:
 def assess_worst_stratum(counts: StratumCounts, setting: Setting) -> list[Disparity]:
     """Compare the selection rates within each stratum; the worst stratum counts.
 
-    Returns:
-        Difference and ratio. A stratum in which only one group has rows says nothing; its rows are counted.
+    A stratum in which only one group has rows says nothing; its rows are counted.
     """
     rates = []
     for name, part in zip(counts.strata, counts.counts, strict=True):
@@ -170,7 +150,7 @@ def assess_standardised(counts: StratumCounts, setting: Setting) -> list[Dispari
     if not table.mask.any():
         figures = tuple(GroupFigure(group=group, rate=NAME, n=0, note=NO_STRATUM) for group in counts.groups)
         missing = [f"{group}: {NO_STRATUM}" for group in counts.groups]
-        nothing = Comparison(None, None, make_interval(None, None, "none", NO_STRATUM))
+        nothing = Comparison.nothing(NO_STRATUM)
         return [report(STRATA, kind, nothing, Beside(figures, missing, left_out), setting) for kind in KINDS]
     beside = Beside(table.describe(), table.never_compared(), left_out)
     return [report(STRATA, kind, table.compare(kind), beside, setting) for kind in KINDS]
@@ -203,23 +183,21 @@ class _Table:
         found: npt.NDArray[np.bool_] = shared_pairs(self.rows, self.setting.level, self.reference)[1]
         return found
 
-    def limits(self, tail: float) -> tuple[Figures, Figures]:
-        """Return limits of the standardised rates at a one-sided tail, shape (G, G) each."""
-        low, high = standardised_limits(self.events.astype(float), self.rows.astype(float), tail)
-        return np.clip(low, 0, 1), np.clip(high, 0, 1)
-
     def describe(self) -> tuple[GroupFigure, ...]:
         """Give every group its rate over the strata that it shares with any other."""
         shared = (self.rows > 0).sum(axis=1) > 1
-        low, high = self.limits((1 - self.setting.level) / 2)
+        tail = (1 - self.setting.level) / 2
+        low, high = np.clip(
+            intervals.standardised_limits(self.events.astype(float), self.rows.astype(float), tail), 0, 1
+        )
         figures = []
         for at, group in enumerate(self.setting.grouping.groups):
-            rows = int(self.rows[shared, at].sum())
-            if not rows:
+            behind = int(self.rows[shared, at].sum())
+            if not behind:
                 figures.append(GroupFigure(group=group, rate=NAME, n=0, note=UNCOMPARED))
                 continue
             value, *ends = (float(part[at, at]) for part in (self.values, low, high))
-            figures.append(GroupFigure.make(group, NAME, rows, value, make_interval(ends[0], ends[1], LIMITS)))
+            figures.append(GroupFigure.make(group, NAME, behind, value, make_interval(ends[0], ends[1], LIMITS)))
         return tuple(figures)
 
     def never_compared(self) -> list[str]:
@@ -234,36 +212,24 @@ class _Table:
 
     def compare(self, kind: Kind) -> Comparison:
         """Compare every pair; the worst counts."""
-        lower, higher = self.values, self.values.T
+        lower, higher, groups = self.values, self.values.T, self.setting.grouping.groups
         if kind == "difference":
             apart = np.where(self.mask, higher - lower, -np.inf)
-            low, high = np.unravel_index(int(apart.argmax()), apart.shape)
-            at = {"reference": self.reference}
-            found = intervals.stratified_difference_of_proportions(self.events, self.rows, self.setting.level, **at)
-            return Comparison(float(apart[low, high]), self._name(low, high), found)
-        ratios = np.divide(lower, higher, out=np.full_like(lower, np.inf), where=self.mask & (higher > 0))
-        low, high = np.unravel_index(int(ratios.argmin()), ratios.shape)
-        if np.isinf(ratios[low, high]):
-            return Comparison(None, None, make_interval(None, None, "none", "no group has a favourable prediction"))
-        return Comparison(float(ratios[low, high]), self._name(low, high), self._ratio_interval())
-
-    def _name(self, low: np.intp, high: np.intp) -> tuple[str, str]:
-        groups = self.setting.grouping.groups
-        return groups[low], groups[high]
-
-    def _ratio_interval(self) -> Estimate:
-        tails, mask = shared_pairs(self.rows, self.setting.level, self.reference)
-        upper = ratio_of_pairs(self.values, *self.limits(tails.lower), sign=1)
-        lower = ratio_of_pairs(self.values, *self.limits(tails.upper), sign=-1)
-        found = smallest(lower, upper, mask)
-        return make_interval(float(found[0]), float(found[1]), RATIO)
+            at, of = int(apart.argmax()), intervals.stratified_difference_of_proportions
+        else:
+            apart = np.divide(lower, higher, out=np.full_like(lower, np.inf), where=self.mask & (higher > 0))
+            at, of = int(apart.argmin()), intervals.stratified_ratio_of_proportions
+        low, high = np.unravel_index(at, apart.shape)
+        if np.isinf(apart[low, high]):
+            return Comparison.nothing("no group has a favourable prediction")
+        found = of(self.events, self.rows, self.setting.level, reference=self.reference)
+        return Comparison.make(float(apart[low, high]), (groups[low], groups[high]), found)
 
 
 def assess_distribution(counts: DistributionCounts, setting: Setting) -> list[Disparity]:
     """Measure the largest Kolmogorov-Smirnov and Wasserstein-1 distance between the predictions of two groups.
 
-    Returns:
-        One disparity for each distance; the figure of a group is its distance to the rows of all other groups.
+    The figure of a group is its distance to the rows of all other groups.
     """
     present = counts.counts.sum(axis=1) > 0
     missing = [f"{group}: no rows" for group, there in zip(counts.groups, present, strict=True) if not there]
@@ -282,7 +248,7 @@ def _compare_distributions(counts: DistributionCounts, distance: Distance, setti
     groups = [counts.groups[at] for at in present]
     reference = setting.reference
     if len(groups) < 2 or (reference is not None and reference not in groups):  # noqa: PLR2004
-        return Comparison(None, None, make_interval(None, None, "none", FEWER_THAN_TWO))
+        return Comparison.nothing(FEWER_THAN_TWO)
     rows = counts.counts[present]
     apart = distribution_distances(rows, counts.edges, distance=distance)
     at = None if reference is None else groups.index(reference)
@@ -291,7 +257,7 @@ def _compare_distributions(counts: DistributionCounts, distance: Distance, setti
     first, second = np.unravel_index(int(np.argmax(apart)), apart.shape)
     pair = (groups[first], groups[second if first != second else (first + 1) % len(groups)])
     found = intervals.largest_distribution_distance(rows, counts.edges, setting.level, distance=distance, reference=at)
-    return Comparison(float(apart.max()), pair, found)
+    return Comparison.make(float(apart.max()), pair, found)
 
 
 def _describe_distribution(counts: DistributionCounts, distance: Distance, level: float) -> tuple[GroupFigure, ...]:

@@ -20,11 +20,15 @@ from .means import largest_difference_of_means as largest_difference_of_means
 from .means import mean_intervals as mean_intervals
 from .means import smallest_ratio_of_means as smallest_ratio_of_means
 from .proportions import STRATIFIED_LIMITS as STRATIFIED_LIMITS
+from .proportions import largest_difference_of_odds as largest_difference_of_odds
 from .proportions import largest_difference_of_proportions as largest_difference_of_proportions
+from .proportions import odds_intervals as odds_intervals
 from .proportions import proportion_intervals as proportion_intervals
 from .proportions import proportion_limits as proportion_limits
 from .proportions import shared_pairs as shared_pairs
+from .proportions import smallest_ratio_of_odds as smallest_ratio_of_odds
 from .proportions import smallest_ratio_of_proportions as smallest_ratio_of_proportions
 from .proportions import standardised_limits as standardised_limits
 from .proportions import standardised_rates as standardised_rates
 from .proportions import stratified_difference_of_proportions as stratified_difference_of_proportions
+from .proportions import stratified_ratio_of_proportions as stratified_ratio_of_proportions

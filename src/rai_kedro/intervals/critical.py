@@ -14,7 +14,7 @@ With two groups and a large gap both sides fail with ``(1 - level) / 2`` each; a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal, TypeAlias
@@ -27,8 +27,12 @@ from rai_kedro.errors import RaiError
 from rai_kedro.intervals.estimate import Estimate, make_interval
 
 Floats: TypeAlias = NDArray[np.float64]
+Limits: TypeAlias = Callable[[float], tuple[Floats, Floats]]
+"""Lower and upper limits of all figures at a one-sided tail, shape (..., G)."""
 COMPARABLE = 2
+LEAST_ROWS = 2
 FEWER_THAN_TWO = "fewer than two groups to compare"
+EXTREME = "lower limit at Tukey's critical value over all pairs, upper limit at each pair's own (intersection-union)"
 
 
 class IntervalError(RaiError):
@@ -37,12 +41,7 @@ class IntervalError(RaiError):
 
 @dataclass(frozen=True)
 class Critical:
-    """Per-pair tail probabilities of the two limits of an extreme over pairs.
-
-    Attributes:
-        lower: One-sided tail that holds over all pairs at once.
-        upper: One-sided tail of a single pair.
-    """
+    """One-sided tails of a pair for the two limits of an extreme: ``lower`` holds over all pairs at once."""
 
     lower: float
     upper: float
@@ -77,11 +76,7 @@ def check_counts(**arrays: Any) -> list[Floats]:
 
 @lru_cache(maxsize=256)
 def tukey_tail(groups: int, level: float) -> float:
-    """Return the one-sided normal tail of a pair at Tukey's critical value for the range of several groups.
-
-    Returns:
-        ``1 - Phi(q / sqrt(2))``, q being the ``level`` quantile of the range of independent standard normals.
-    """
+    """Return ``1 - Phi(q / sqrt(2))``, q being the ``level`` quantile of the range of independent standard normals."""
     grid = np.linspace(-9.0, 9.0, 3001)
     weight = np.exp(-(grid**2) / 2) / np.sqrt(2 * np.pi) * (grid[1] - grid[0]) * groups
     low, high = 0.0, 20.0
@@ -115,6 +110,44 @@ def pair_mask(groups: int, reference: int | None = None) -> NDArray[np.bool_]:
     return mask
 
 
+def largest_difference(
+    value: Floats, limits: Limits, level: float, reference: int | None = None, *, known: Any = True
+) -> tuple[Floats, Floats]:
+    """Return limits of the largest difference of figures, shape (...), from the figures' own limits.
+
+    A figure that is not ``known``, shape (..., G), may lie anywhere within its limits.
+    """
+    tails, mask = critical_tails(value.shape[-1], level, reference), pair_mask(value.shape[-1], reference)
+    both = _both_in_pair(known)
+    low, high = limits(tails.lower)
+    lower = np.where(both, hybrid_difference(value, value - low, high - value, sign=-1), -np.inf)
+    low, high = limits(tails.upper)
+    upper = hybrid_difference(value, value - low, high - value, sign=1)
+    return largest(lower, np.where(both, upper, high[..., :, None] - low[..., None, :]), mask)
+
+
+def smallest_ratio(
+    value: Floats, limits: Limits, level: float, reference: int | None = None, *, known: Any = True
+) -> tuple[Floats, Floats]:
+    """Return limits of the smallest ratio of figures, as :func:`largest_difference`."""
+    tails, mask = critical_tails(value.shape[-1], level, reference), pair_mask(value.shape[-1], reference)
+    upper = hybrid_ratio(value, *limits(tails.lower), sign=1)
+    lower = hybrid_ratio(value, *limits(tails.upper), sign=-1)
+    both = _both_in_pair(known)
+    return smallest(np.where(both, lower, 0.0), np.where(both, upper, np.inf), mask)
+
+
+def _both_in_pair(known: Any) -> Any:
+    there = np.asarray(known)
+    return there if there.ndim == 0 else there[..., :, None] & there[..., None, :]
+
+
+def explain_few_rows(known: Any) -> str:
+    """Say of how many groups the spread is unknown; nothing if of none."""
+    few = int((~known).sum())
+    return f"{few} of {known.size} groups have too few rows for a spread: theirs may be anything" if few else ""
+
+
 def largest(lower_pairs: Floats, upper_pairs: Floats, mask: NDArray[np.bool_]) -> tuple[Floats, Floats]:
     """Turn limits of all signed differences, (..., G, G), into limits of the largest, (...)."""
     lower = np.where(mask, lower_pairs, -np.inf).max(axis=(-2, -1))
@@ -134,14 +167,8 @@ def hybrid_difference(value: Floats, below: Floats, above: Floats, *, sign: int)
 
     Method of variance estimates recovery: Newcombe (1998, method 10) for proportions, Zou and Donner (2008) in general.
 
-    Args:
-        value: Estimates, shape (..., G).
-        below: Distance from estimate to lower limit, same shape.
-        above: Distance from estimate to upper limit, same shape.
-        sign: -1 for the lower limit, 1 for the upper.
-
-    Returns:
-        Shape (..., G, G).
+    Estimates and their distances ``below`` and ``above`` to their limits are of shape (..., G); ``sign`` is -1 for the
+    lower limit of the differences, 1 for the upper. Returns shape (..., G, G).
     """
     return difference_of_pairs(value[..., None], below[..., None], above[..., None], sign=sign)
 
@@ -162,14 +189,8 @@ def hybrid_ratio(value: Floats, low: Floats, high: Floats, *, sign: int) -> Floa
     No logarithm is taken, so that an estimate of zero needs no constant added: as numerator its ratio starts at 0, as
     denominator it has no upper end.
 
-    Args:
-        value: Estimates >= 0, shape (..., G).
-        low: Lower limits, same shape.
-        high: Upper limits, same shape.
-        sign: -1 for the lower limit, 1 for the upper.
-
-    Returns:
-        Shape (..., G, G); infinite where there is no upper end.
+    Estimates >= 0 and their limits are of shape (..., G); ``sign`` is -1 for the lower limit, 1 for the upper. Returns
+    shape (..., G, G), infinite where there is no upper end.
     """
     return ratio_of_pairs(value[..., None], low[..., None], high[..., None], sign=sign)
 

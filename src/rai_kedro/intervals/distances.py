@@ -26,6 +26,7 @@ import numpy as np
 from rai_kedro.intervals.critical import (
     COMPARABLE,
     FEWER_THAN_TWO,
+    LEAST_ROWS,
     Floats,
     IntervalError,
     check_counts,
@@ -46,7 +47,6 @@ WASSERSTEIN = (
 DRAWS = 2000
 _BATCH = 250
 _SEED = 20240229
-_LEAST_ROWS = 2
 _TABLE = 800
 
 Distance = Literal["kolmogorov_smirnov", "wasserstein"]
@@ -78,7 +78,7 @@ def largest_distribution_distance(
     mask = pair_mask(len(counts), reference)
     bounds = _smirnov if distance == "kolmogorov_smirnov" else _wasserstein
     lower, upper = bounds(counts, grid, level, mask)
-    few = int((counts.sum(axis=1) < _LEAST_ROWS).sum())
+    few = int((counts.sum(axis=1) < LEAST_ROWS).sum())
     reason = f"{few} of {len(counts)} groups have fewer than two rows: theirs may be anything" if few else ""
     return make_interval(lower, upper, method, reason)
 
@@ -88,7 +88,8 @@ def distribution_distances(bin_counts: Any, edges: Any, *, distance: Distance) -
     counts, grid = _checked(bin_counts, edges)
     curves = _cumulative(counts)
     apart = np.abs(curves[:, None] - curves[None, :])
-    pairs = apart.max(axis=-1) if distance == "kolmogorov_smirnov" else apart[..., :-1] @ _steps(grid)
+    centres = (grid[1:] + grid[:-1]) / 2
+    pairs = apart.max(axis=-1) if distance == "kolmogorov_smirnov" else apart[..., :-1] @ np.diff(centres)
     known = counts.sum(axis=1) > 0
     distances: Floats = np.where(known[:, None] & known[None, :], pairs, 0.0)
     return distances
@@ -128,7 +129,7 @@ def _sum_of_bands(rows: Floats, alpha: float) -> Floats:
 def _wasserstein(counts: Floats, grid: Floats, level: float, mask: Any) -> tuple[float, float]:
     alpha, rows = 1 - level, counts.sum(axis=1)
     distances = distribution_distances(counts, grid, distance="wasserstein")
-    known = rows >= _LEAST_ROWS
+    known = rows >= LEAST_ROWS
     both = known[:, None] & known[None, :]
     first, second = np.nonzero(np.triu(mask & both))
     span, rounding = float(grid[-1] - grid[0]), float(np.diff(grid).max())
@@ -161,21 +162,15 @@ def draw_error_areas(counts: Floats, grid: Floats, first: Any, second: Any) -> F
     from one of these to the next. In batches that fit the cache and in single precision, whose rounding (1e-6 of a
     curve) is far below the error of 2,000 draws (1e-2).
 
-    Args:
-        counts: Rows of each group in each bin, shape (G, B).
-        grid: Bin edges, shape (B + 1,).
-        first: Position of each pair's first group, shape (pairs,).
-        second: Position of its second group, shape (pairs,).
-
-    Returns:
-        Areas in the unit of the values, shape (DRAWS, pairs).
+    ``counts`` are of shape (G, B), ``first`` and ``second`` the positions of the pairs' groups, shape (pairs,); returns
+    areas in the unit of the values, shape (DRAWS, pairs).
     """
     used = np.flatnonzero(counts.sum(axis=0))
     span = float(grid[-1] - grid[0])
     steps = (np.diff((grid[1:] + grid[:-1])[used] / 2) / span).astype(np.float32)
     rows = counts.sum(axis=1, keepdims=True)
     shares = counts[:, used] / np.maximum(rows, 1.0)
-    scales = np.sqrt(shares / (np.maximum(rows, _LEAST_ROWS) - 1)).astype(np.float32)
+    scales = np.sqrt(shares / (np.maximum(rows, LEAST_ROWS) - 1)).astype(np.float32)
     pulls = np.cumsum(shares, axis=1).astype(np.float32)
     generator = np.random.default_rng(_SEED)
     areas = np.empty((DRAWS, len(first)))
@@ -192,12 +187,6 @@ def draw_error_areas(counts: Floats, grid: Floats, first: Any, second: Any) -> F
 def _cumulative(counts: Floats) -> Floats:
     curves: Floats = np.cumsum(counts, axis=1) / np.maximum(counts.sum(axis=1, keepdims=True), 1.0)
     return curves
-
-
-def _steps(grid: Floats) -> Floats:
-    """Return the distances between the centres of neighbouring bins, shape (B - 1,)."""
-    steps: Floats = np.diff((grid[1:] + grid[:-1]) / 2)
-    return steps
 
 
 def _checked(bin_counts: Any, edges: Any) -> tuple[Floats, Floats]:

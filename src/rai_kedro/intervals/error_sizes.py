@@ -26,26 +26,23 @@ from scipy import special
 
 from rai_kedro.intervals.critical import (
     COMPARABLE,
+    EXTREME,
     FEWER_THAN_TWO,
-    Critical,
+    LEAST_ROWS,
     Floats,
     IntervalError,
     check_counts,
     check_level,
-    critical_tails,
-    hybrid_difference,
-    largest,
-    pair_mask,
+    explain_few_rows,
+    largest_difference,
 )
 from rai_kedro.intervals.estimate import Estimate, make_interval
 
 ERROR_SIZE = "Student's t on the log scale, upper limits with a relative spread of at least that of all groups pooled"
-EXTREME = "lower limit at Tukey's critical value over all pairs, upper limit at each pair's own (intersection-union)"
 DIFFERENCE = (
     f"largest difference over pairs of groups, hybrid (Zou and Donner 2008) of limits by {ERROR_SIZE}; {EXTREME}"
 )
 RATIO = f"smallest ratio over pairs of groups, {ERROR_SIZE}; {EXTREME}, exchanged"
-_LEAST_ROWS = 2
 _TANGENT_FROM = 1.0
 _BORROWED_ROWS = 5
 
@@ -71,7 +68,7 @@ def error_size_intervals(rows: Any, means: Any, variances: Any, level: float, *,
     below, above = _log_arms(rows, means, variances, (1 - check_level(level)) / 2, root=root)
     return [
         make_interval(float(low), float(high), ERROR_SIZE)
-        if n >= _LEAST_ROWS
+        if n >= LEAST_ROWS
         else make_interval(None, None, ERROR_SIZE, f"{int(n)} rows: the spread is unknown")
         for n, low, high in zip(rows, value * np.exp(-below), value * np.exp(above), strict=True)
     ]
@@ -99,9 +96,8 @@ def largest_difference_of_error_sizes(  # noqa: PLR0913 - the moments of the gro
     rows, means, variances = _checked(rows, means, variances)
     if rows.size < COMPARABLE:
         return make_interval(None, None, DIFFERENCE, FEWER_THAN_TWO)
-    tails = critical_tails(rows.size, check_level(level), reference)
-    lower, upper = difference_bounds(rows, means, variances, tails, root=root, mask=pair_mask(rows.size, reference))
-    return make_interval(float(lower), float(upper) if np.isfinite(upper) else None, DIFFERENCE, _too_few(rows))
+    lower, upper = difference_bounds(rows, means, variances, check_level(level), root=root, reference=reference)
+    return make_interval(float(lower), float(upper), DIFFERENCE, explain_few_rows(rows >= LEAST_ROWS))
 
 
 def smallest_ratio_of_error_sizes(  # noqa: PLR0913 - as above
@@ -117,43 +113,33 @@ def smallest_ratio_of_error_sizes(  # noqa: PLR0913 - as above
         return make_interval(None, None, RATIO, FEWER_THAN_TWO)
     if (means[rows > 0] <= 0).any():
         return make_interval(None, None, RATIO, "a group has no error at all: the ratio has no meaning")
-    tails, mask = critical_tails(rows.size, check_level(level), reference), pair_mask(rows.size, reference)
-    logs = np.log(np.where(rows > 0, means, 1.0)) * (0.5 if root else 1.0)
-    known = rows >= _LEAST_ROWS
-    both = known[:, None] & known[None, :]
-    sides = []
-    for tail, sign in ((tails.lower, -1), (tails.upper, 1)):
-        arms = _log_arms(rows, means, variances, tail, root=root)
-        sides.append(np.where(both, hybrid_difference(logs, *arms, sign=sign), sign * np.inf))
-    lower, upper = largest(sides[0], sides[1], mask)
-    return make_interval(float(np.exp(-upper)), float(np.exp(-lower)), RATIO, _too_few(rows))
+    logs, known = np.log(np.where(rows > 0, means, 1.0)) * (0.5 if root else 1.0), rows >= LEAST_ROWS
+
+    def limits(tail: float) -> tuple[Floats, Floats]:
+        below, above = _log_arms(rows, means, variances, tail, root=root)
+        return np.where(known, logs - below, -np.inf), np.where(known, logs + above, np.inf)
+
+    lower, upper = largest_difference(logs, limits, check_level(level), reference, known=known)
+    return make_interval(float(np.exp(-upper)), float(np.exp(-lower)), RATIO, explain_few_rows(known))
 
 
 def difference_bounds(  # noqa: PLR0913 - as above
-    rows: Floats, means: Floats, variances: Floats, tails: Critical, *, root: bool, mask: Any
+    rows: Floats, means: Floats, variances: Floats, level: float, *, root: bool, reference: int | None = None
 ) -> tuple[Floats, Floats]:
     """Return limits of the largest difference for many sets of groups at once, shape (...) for arrays (..., G)."""
-    value = np.sqrt(means) if root else means
-    known = rows >= _LEAST_ROWS
-    both = known[..., :, None] & known[..., None, :]
-    sides = []
-    for tail, sign in ((tails.lower, -1), (tails.upper, 1)):
+    value, known = np.sqrt(means) if root else means, rows >= LEAST_ROWS
+
+    def limits(tail: float) -> tuple[Floats, Floats]:
         below, above = _log_arms(rows, means, variances, tail, root=root)
-        arms = (value - value * np.exp(-below), value * np.exp(above) - value)
-        sides.append(np.where(both, hybrid_difference(value, *arms, sign=sign), sign * np.inf))
-    return largest(sides[0], sides[1], mask)
+        return np.where(known, value * np.exp(-below), -np.inf), np.where(known, value * np.exp(above), np.inf)
+
+    return largest_difference(value, limits, level, reference, known=known)
 
 
 def relative_spread(rows: Floats, means: Floats, variances: Floats) -> tuple[Floats, Floats]:
     """Return variance over squared mean of each group: its own, and at least that of all pooled, raised a little.
 
-    Args:
-        rows: Rows of each group, shape (..., G).
-        means: Means >= 0, same shape.
-        variances: Sample variances, same shape.
-
-    Returns:
-        The spreads for the lower and for the upper limit, each of the same shape.
+    All are of shape (..., G), means at least 0; the spreads are those for the lower and for the upper limit.
     """
     freedom = np.maximum(rows - 1, 0.0)
     own = np.divide(variances, means**2, out=np.zeros_like(means), where=means > 0)
@@ -176,15 +162,10 @@ def _log_arms(rows: Floats, means: Floats, variances: Floats, tail: float, *, ro
 def _checked(rows: Any, means: Any, variances: Any) -> tuple[Floats, Floats, Floats]:
     counted = np.asarray(rows, dtype=float)
     known_means = np.where(counted > 0, np.asarray(means, dtype=float), 0.0)
-    known_spread = np.where(counted >= _LEAST_ROWS, np.asarray(variances, dtype=float), 0.0)
+    known_spread = np.where(counted >= LEAST_ROWS, np.asarray(variances, dtype=float), 0.0)
     counted, known_means, known_spread = check_counts(rows=counted, means=known_means, variances=known_spread)
     if counted.ndim != 1:
         raise IntervalError(
             "Give one number per group.", example=str(counted.shape), remedy="Pass arrays of shape (G,)."
         )
     return counted, known_means, known_spread
-
-
-def _too_few(rows: Floats) -> str:
-    few = int((rows < _LEAST_ROWS).sum())
-    return f"{few} of {rows.size} groups have too few rows for a spread: theirs may be anything" if few else ""

@@ -13,25 +13,25 @@ from scipy import special
 
 from rai_kedro.intervals.critical import (
     COMPARABLE,
+    EXTREME,
     FEWER_THAN_TWO,
+    LEAST_ROWS,
     Floats,
     check_counts,
     check_level,
     critical_tails,
-    hybrid_ratio,
+    explain_few_rows,
     largest,
     pair_mask,
-    smallest,
+    smallest_ratio,
 )
 from rai_kedro.intervals.estimate import Estimate, make_interval
 
-EXTREME = "lower limit at Tukey's critical value over all pairs, upper limit at each pair's own (intersection-union)"
 STUDENT = "Student's t"
 WELCH = f"largest difference over pairs of groups, Welch's t with Satterthwaite's freedom (Games and Howell); {EXTREME}"
 FIELLER = (
     f"smallest ratio over pairs of groups, hybrid (Donner and Zou 2012) of Student's t limits; {EXTREME}, exchanged"
 )
-_LEAST_ROWS = 2
 _BORROWED_ROWS = 50
 
 
@@ -54,7 +54,7 @@ def mean_intervals(rows: Any, means: Any, variances: Any, level: float) -> list[
     half = _quantile(freedom, (1 - check_level(level)) / 2) * errors
     return [
         make_interval(float(m - h), float(m + h), STUDENT)
-        if n >= _LEAST_ROWS
+        if n >= LEAST_ROWS
         else make_interval(None, None, STUDENT, f"{int(n)} rows: the spread is unknown")
         for n, m, h in zip(rows, means, half, strict=True)
     ]
@@ -82,7 +82,7 @@ def largest_difference_of_means(
     if rows.size < COMPARABLE:
         return make_interval(None, None, WELCH, FEWER_THAN_TWO)
     lower, upper = welch_bounds(means, errors, freedom, check_level(level), reference)
-    return _interval(lower, upper, WELCH, freedom)
+    return make_interval(float(lower), float(upper), WELCH, explain_few_rows(freedom > 0))
 
 
 def smallest_ratio_of_means(
@@ -99,7 +99,7 @@ def smallest_ratio_of_means(
     if (means[rows > 0] <= 0).any():
         return make_interval(None, None, FIELLER, "a mean is not positive: a ratio of means has no meaning")
     low, high = ratio_bounds(means, errors, freedom, check_level(level), reference)
-    return make_interval(float(low), float(high), FIELLER, _too_few(freedom))
+    return make_interval(float(low), float(high), FIELLER, explain_few_rows(freedom > 0))
 
 
 def steadied_variances(freedom: Floats, variances: Floats) -> Floats:
@@ -110,13 +110,7 @@ def steadied_variances(freedom: Floats, variances: Floats) -> Floats:
     with the weight of 50 rows. One above it can lean on no other group: it is raised by its own standard error,
     ``sqrt(2 / freedom)`` on the log scale as for normal values, but by no more than its distance from the pooled one.
     Many rows are hardly touched; the interval never gets shorter.
-
-    Args:
-        freedom: Rows minus one, shape (..., G).
-        variances: Sample variances, same shape.
-
-    Returns:
-        The variances used, same shape.
+    ``freedom`` is rows minus one, shape (..., G).
     """
     pooled = (freedom * variances).sum(-1, keepdims=True) / np.maximum(freedom.sum(-1, keepdims=True), 1.0)
     mixed = (freedom * variances + _BORROWED_ROWS * pooled) / (freedom + _BORROWED_ROWS)
@@ -134,15 +128,7 @@ def welch_bounds(
     A pair's error is ``sqrt(se_i^2 + se_j^2)`` with Satterthwaite's (1946) freedom. The lower limit takes Student's t
     at the tail of Tukey's normal range, a little wider than the studentised range that Games and Howell (1976) use.
 
-    Args:
-        values: Estimates, shape (..., G), G >= 2.
-        errors: Standard errors, same shape.
-        freedom: Degrees of freedom, same shape; 0 where the spread is unknown.
-        level: Confidence level.
-        reference: Position of a reference group, whose pairs alone are compared.
-
-    Returns:
-        Lower and upper limits, shape (...); the upper infinite where a group's spread is unknown.
+    All are of shape (..., G), G >= 2; a freedom of 0 (spread unknown) makes the upper limit infinite.
     """
     tails, mask = critical_tails(values.shape[-1], level, reference), pair_mask(values.shape[-1], reference)
     part = errors**2
@@ -163,14 +149,14 @@ def ratio_bounds(
     values: Floats, errors: Floats, freedom: Floats, level: float, reference: int | None = None
 ) -> tuple[Floats, Floats]:
     """Return limits of the smallest ratio of positive means; arguments as :func:`welch_bounds`."""
-    tails, mask = critical_tails(values.shape[-1], level, reference), pair_mask(values.shape[-1], reference)
     known = freedom > 0
-    both = known[..., :, None] & known[..., None, :]
-    arms = [np.where(known, _quantile(freedom, tail) * errors, np.inf) for tail in (tails.lower, tails.upper)]
+
+    def limits(tail: float) -> tuple[Floats, Floats]:
+        arms = np.where(known, _quantile(freedom, tail) * errors, np.inf)
+        return values - arms, values + arms
+
     with np.errstate(invalid="ignore"):
-        upper_pairs = hybrid_ratio(values, values - arms[0], values + arms[0], sign=1)
-        lower_pairs = hybrid_ratio(values, values - arms[1], values + arms[1], sign=-1)
-    return smallest(np.where(both, lower_pairs, 0.0), np.where(both, upper_pairs, np.inf), mask)
+        return smallest_ratio(values, limits, level, reference, known=known)
 
 
 def _quantile(freedom: Floats, tail: float) -> Floats:
@@ -181,20 +167,10 @@ def _quantile(freedom: Floats, tail: float) -> Floats:
 def _moments(rows: Any, means: Any, variances: Any) -> tuple[Floats, Floats, Floats, Floats]:
     """Return rows, means, standard errors and freedom; what is not known of a small group is set to 0."""
     counted = np.asarray(rows, dtype=float)
-    several = counted >= _LEAST_ROWS
+    several = counted >= LEAST_ROWS
     spread = np.where(several, np.asarray(variances, dtype=float), 0.0)
     rows, spread = check_counts(rows=counted, variances=spread)
     freedom = np.where(several, rows - 1, 0.0)
     spread = steadied_variances(freedom, spread)
     values = np.where(rows > 0, np.asarray(means, dtype=float), 0.0)
     return rows, values, np.sqrt(spread / np.maximum(rows, 1.0)), freedom
-
-
-def _too_few(freedom: Floats) -> str:
-    few = int((freedom <= 0).sum())
-    return f"{few} of {freedom.size} groups have too few rows for a spread: theirs may be anything" if few else ""
-
-
-def _interval(lower: Floats, upper: Floats, method: str, freedom: Floats) -> Estimate:
-    end = float(upper) if np.isfinite(upper) else None
-    return make_interval(float(lower), end, method, _too_few(freedom))

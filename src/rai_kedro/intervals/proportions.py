@@ -5,6 +5,7 @@ The cost does not depend on the number of rows. See :mod:`.critical` for how pai
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,31 +13,38 @@ from scipy import special
 
 from rai_kedro.intervals.critical import (
     COMPARABLE,
+    EXTREME,
     FEWER_THAN_TWO,
     Critical,
     Floats,
     IntervalError,
+    Limits,
     check_counts,
     check_level,
     critical_tails,
     difference_of_pairs,
-    hybrid_difference,
-    hybrid_ratio,
     largest,
+    largest_difference,
     pair_mask,
+    ratio_of_pairs,
     smallest,
+    smallest_ratio,
 )
 from rai_kedro.intervals.estimate import Estimate, make_interval
 
 LIMITS = "the wider of Wilson's score (1927) and Jeffreys' limits (Brown, Cai and DasGupta 2001)"
 _WORTH_SHARING = 256
-EXTREME = "lower limit at Tukey's critical value over all pairs, upper limit at each pair's own (intersection-union)"
 DIFFERENCE = f"largest difference over pairs of groups, hybrid (Newcombe 1998, method 10) of {LIMITS}; {EXTREME}"
 RATIO = f"smallest ratio over pairs of groups, hybrid (Donner and Zou 2012) of {LIMITS}; {EXTREME}, exchanged"
+ODDS = "hybrid (Zou and Donner 2008; Donner and Zou 2012) of the odds of each group's limits of FN / (FN + FP)"
 STRATIFIED_LIMITS = f"stratified hybrid interval (Yan and Su 2010; Zou and Donner 2008) of {LIMITS}"
 STRATIFIED = (
     "largest difference of rates, each pair standardised to the strata in which both have rows; stratified hybrid "
     f"interval (Yan and Su 2010; Zou and Donner 2008) of {LIMITS}; {EXTREME}"
+)
+STRATIFIED_RATIO = (
+    "smallest ratio of rates, each pair standardised to the strata in which both have rows; stratified hybrid interval "
+    "(Donner and Zou 2012; Yan and Su 2010)"
 )
 
 
@@ -46,13 +54,7 @@ def proportion_limits(events: Floats, rows: Floats, tail: float) -> tuple[Floats
     Wilson's is too short above a rate near 0 estimated from few events, Jeffreys' in the middle; their union is right
     in both. With no event (or no non-event) Jeffreys' is replaced by the exact one-sided limit.
 
-    Args:
-        events: Counts of events, any shape.
-        rows: Rows behind each rate, same shape; 0 gives [0, 1].
-        tail: Probability in each tail, for example .025.
-
-    Returns:
-        Lower and upper limits, same shape, in [0, 1].
+    Counts may be of any shape, and so are the limits, which lie in [0, 1]; no row gives [0, 1].
     """
     if events.size <= _WORTH_SHARING:
         return _limits(events, rows, tail)
@@ -81,36 +83,17 @@ def difference_bounds(
 ) -> tuple[Floats, Floats]:
     """Return limits of ``max p - min p`` for many sets of groups at once.
 
-    Args:
-        events: Counts, shape (..., G), G >= 2.
-        rows: Rows behind each rate, same shape.
-        level: Confidence level.
-        reference: Position of a reference group, whose pairs alone are compared.
-
-    Returns:
-        Lower and upper limits, shape (...), in [0, 1].
+    Counts are of shape (..., G), G >= 2; limits of shape (...), in [0, 1].
     """
-    tails, mask = critical_tails(events.shape[-1], level, reference), pair_mask(events.shape[-1], reference)
-    rate = _rate(events, rows)
-    low, high = proportion_limits(events, rows, tails.lower)
-    lower_pairs = hybrid_difference(rate, rate - low, high - rate, sign=-1)
-    low, high = proportion_limits(events, rows, tails.upper)
-    upper_pairs = hybrid_difference(rate, rate - low, high - rate, sign=1)
-    unknown = (rows == 0)[..., :, None] | (rows == 0)[..., None, :]
-    lower_pairs = np.where(unknown, -1.0, lower_pairs)
-    upper_pairs = np.where(unknown, high[..., :, None] - low[..., None, :], upper_pairs)
-    lower, upper = largest(lower_pairs, upper_pairs, mask)
+    limits = partial(proportion_limits, events, rows)
+    lower, upper = largest_difference(_rate(events, rows), limits, level, reference, known=rows > 0)
     return lower, np.minimum(upper, 1.0)
 
 
 def ratio_bounds(events: Floats, rows: Floats, level: float, reference: int | None = None) -> tuple[Floats, Floats]:
     """Return limits of ``min p / max p`` for many sets of groups at once; as :func:`difference_bounds`."""
-    tails, mask = critical_tails(events.shape[-1], level, reference), pair_mask(events.shape[-1], reference)
-    rate = _rate(events, rows)
-    unknown = (rows == 0)[..., :, None] | (rows == 0)[..., None, :]
-    upper_pairs = hybrid_ratio(rate, *proportion_limits(events, rows, tails.lower), sign=1)
-    lower_pairs = hybrid_ratio(rate, *proportion_limits(events, rows, tails.upper), sign=-1)
-    return smallest(np.where(unknown, 0.0, lower_pairs), np.where(unknown, np.inf, upper_pairs), mask)
+    limits = partial(proportion_limits, events, rows)
+    return smallest_ratio(_rate(events, rows), limits, level, reference, known=rows > 0)
 
 
 def proportion_intervals(events: Any, rows: Any, level: float) -> list[Estimate]:
@@ -162,17 +145,10 @@ def largest_difference_of_proportions(
 def smallest_ratio_of_proportions(events: Any, rows: Any, level: float, *, reference: int | None = None) -> Estimate:
     """Return an interval of the smallest ratio between the rates of any two groups.
 
-    Args:
-        events: Counts of events, shape (G,).
-        rows: Rows behind each rate, shape (G,).
-        level: Confidence level.
-        reference: Position of a reference group, whose pairs alone are compared.
+    Arguments and errors are those of :func:`largest_difference_of_proportions`.
 
     Returns:
         The interval within [0, 1]; [0, 1] with a reason where no group has an event.
-
-    Raises:
-        IntervalError: Where counts are negative, or more events than rows.
     """
     events, rows = _checked(events, rows)
     if events.size < COMPARABLE:
@@ -182,12 +158,44 @@ def smallest_ratio_of_proportions(events: Any, rows: Any, level: float, *, refer
     return make_interval(float(lower), float(upper), RATIO, reason)
 
 
+def odds_intervals(events: Any, rows: Any, level: float) -> list[Estimate]:
+    """Return each group's own interval of ``events / (rows - events)``, from that of its rate."""
+    found = proportion_intervals(events, rows, level)
+    return [make_interval(_odds(i.lower), _odds(i.upper), f"odds of: {i.how}", i.note) for i in found]
+
+
+def largest_difference_of_odds(events: Any, rows: Any, level: float, *, reference: int | None = None) -> Estimate:
+    """Return an interval of the largest difference of ``events / (rows - events)``; no group without other rows."""
+    odds, limits = _limit_odds(events, rows)
+    lower, upper = largest_difference(odds, limits, level, reference)
+    return make_interval(float(lower), float(upper), ODDS)
+
+
+def smallest_ratio_of_odds(events: Any, rows: Any, level: float, *, reference: int | None = None) -> Estimate:
+    """Return an interval of the smallest ratio, as :func:`largest_difference_of_odds`."""
+    odds, limits = _limit_odds(events, rows)
+    lower, upper = smallest_ratio(odds, limits, level, reference)
+    return make_interval(float(lower), float(upper), ODDS)
+
+
+def _limit_odds(events: Any, rows: Any) -> tuple[Floats, Limits]:
+    events, rows = _checked(events, rows)
+
+    def limits(tail: float) -> tuple[Floats, Floats]:
+        low, high = proportion_limits(events, rows, tail)
+        return low / (1 - low), high / (1 - high)
+
+    return events / (rows - events), limits
+
+
+def _odds(share: float | None) -> float | None:
+    return None if share is None or share >= 1 else share / (1 - share)
+
+
 def standardised_rates(events: Any, rows: Any) -> tuple[Floats, Floats]:
     """Return the rates that :func:`stratified_difference_of_proportions` compares, pair by pair.
 
-    Args:
-        events: Counts, shape (S, G): stratum by group.
-        rows: Rows behind each rate, same shape.
+    Arguments and errors are those of that function.
 
     Returns:
         Standardised rates, shape (G, G): (i, j) is the rate of i over the strata in which j has rows too, (i, i) over
@@ -205,13 +213,7 @@ def standardised_rates(events: Any, rows: Any) -> tuple[Floats, Floats]:
 def standardised_limits(events: Floats, rows: Floats, tail: float) -> tuple[Floats, Floats]:
     """Return limits of the rates of :func:`standardised_rates`: the strata's arms added in squares (Yan & Su 2010).
 
-    Args:
-        events: Counts, shape (..., S, G): stratum by group.
-        rows: Rows behind each rate, same shape.
-        tail: Probability in each tail.
-
-    Returns:
-        Lower and upper limits, shape (..., G, G).
+    Counts are of shape (..., S, G), stratum by group; lower and upper limits of shape (..., G, G).
     """
     rate, squared = _rate(events, rows), _shared_weights(rows)
     value = (squared * rate[..., None]).sum(axis=-3)
@@ -224,14 +226,8 @@ def standardised_limits(events: Floats, rows: Floats, tail: float) -> tuple[Floa
 def shared_pairs(rows: Floats, level: float, reference: int | None = None) -> tuple[Critical, Any]:
     """Return the tails for pairs that share a stratum, and which those are.
 
-    Args:
-        rows: Rows by stratum and group, shape (..., S, G).
-        level: Confidence level.
-        reference: Position of a reference group, whose pairs alone are compared.
-
-    Returns:
-        Tails as :func:`.critical.critical`, and the pairs, shape (..., G, G). Where a stratum lacks a group the pairs
-        rest on different rows and Tukey's range does not hold of them: then the lower tail is Šidák's (1967).
+    Rows are of shape (..., S, G), stratum by group; the pairs of shape (..., G, G). Where a stratum lacks a group the
+    pairs rest on different rows and Tukey's range does not hold of them: then the lower tail is Šidák's (1967).
     """
     groups = rows.shape[-1]
     tails, mask = critical_tails(groups, level, reference), pair_mask(groups, reference)
@@ -245,14 +241,7 @@ def standardised_bounds(
 ) -> tuple[Floats, Floats]:
     """Return limits of the largest difference of standardised rates for many tables at once.
 
-    Args:
-        events: Counts, shape (..., S, G): stratum by group.
-        rows: Rows behind each rate, same shape.
-        level: Confidence level.
-        reference: Position of a reference group, whose pairs alone are compared.
-
-    Returns:
-        Lower and upper limits, shape (...), in [0, 1], over the pairs that share a stratum.
+    Counts are of shape (..., S, G), limits of shape (...), in [0, 1], over the pairs that share a stratum.
     """
     tails, mask = shared_pairs(rows, level, reference)
     value = (_shared_weights(rows) * _rate(events, rows)[..., None]).sum(axis=-3)
@@ -291,6 +280,17 @@ def stratified_difference_of_proportions(
     outside = int(rows[(rows > 0).sum(axis=1) < COMPARABLE].sum())
     reason = f"{outside} of {int(rows.sum())} rows lie in strata of one group only" if outside else ""
     return make_interval(float(lower), float(upper), STRATIFIED, reason)
+
+
+def stratified_ratio_of_proportions(events: Any, rows: Any, level: float, *, reference: int | None = None) -> Estimate:
+    """Return an interval of the smallest ratio of standardised rates; some pair has to share a stratum."""
+    events, rows = _checked(events, rows)
+    tails, mask = shared_pairs(rows, check_level(level), reference)
+    value, _ = standardised_rates(events, rows)
+    upper = ratio_of_pairs(value, *np.clip(standardised_limits(events, rows, tails.lower), 0, 1), sign=1)
+    lower = ratio_of_pairs(value, *np.clip(standardised_limits(events, rows, tails.upper), 0, 1), sign=-1)
+    lower, upper = smallest(lower, upper, mask)
+    return make_interval(float(lower), float(upper), STRATIFIED_RATIO)
 
 
 def _shared_weights(rows: Floats) -> Floats:
