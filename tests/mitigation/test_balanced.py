@@ -22,7 +22,7 @@ from rai_kedro.mitigation.reductions import ExponentiatedGradientModel, GridSear
 from rai_kedro.mitigation.sampling import Resampling, Reweighing
 from rai_kedro.mitigation.thresholds import ThresholdOptimisation
 from rai_kedro.modelling import BalancedEstimator, ModelSplit, PreparationParameters, balance_rows
-from rai_kedro.pipelines.training.fitting import build_configured, choose_fitting_rows
+from rai_kedro.pipelines.training.nodes import build_configured, choose_fitting_rows
 from rai_kedro.pipelines.training.parameters import TrainingParameters
 from rai_kedro.release import require_storable
 

@@ -15,7 +15,6 @@ from sklearn.dummy import DummyRegressor
 from rai_kedro.contract import Contract
 from rai_kedro.mitigation import Uncompared
 from rai_kedro.pipelines.training import nodes, reporting_nodes
-from rai_kedro.pipelines.training.card import record_questionnaire
 from rai_kedro.pipelines.training.mitigation_nodes import record_comparison
 from rai_kedro.pipelines.training.parameters import (
     FairnessParameters,
@@ -23,6 +22,7 @@ from rai_kedro.pipelines.training.parameters import (
     Statements,
     TrainingParameters,
 )
+from rai_kedro.pipelines.training.reporting_nodes import record_questionnaire
 from rai_kedro.pipelines.training.settings import Settings
 from rai_kedro.questionnaire import follow, load_tree
 from rai_kedro.report import CardWithFigures, card_from_json, render_html, render_json
@@ -126,7 +126,7 @@ def written(
     # What is registered need not be what is configured.
     registered = DummyRegressor(strategy="quantile", quantile=0.4).fit(split.features_train, split.target_train)
     version = SimpleNamespace(version="1", run_id="8f1c", created_at="2026-01-01T12:00:00+00:00", git_commit="4f2c")
-    measured = nodes.collect_reports(
+    measured = nodes.Measured(
         performance=performance,
         fairness_assessment=assessment,
         fairness_gate=gate,

@@ -17,8 +17,7 @@ from rai_kedro.frames import Store
 from rai_kedro.mitigation import Comparison, Rows, Uncompared, compare_methods, resolve_cuts
 from rai_kedro.mitigation import hold_against_need as add_need
 from rai_kedro.modelling import ModelSplit, require_both_classes, sensitive_input
-from rai_kedro.pipelines.training.fitting import build_configured, choose_fitting_rows
-from rai_kedro.pipelines.training.parameters import TrainingParameters
+from rai_kedro.pipelines.training.nodes import build_configured, choose_fitting_rows
 from rai_kedro.pipelines.training.settings import Settings, naming_the_parameters, request_comparison
 
 _log = logging.getLogger(__name__)
@@ -41,7 +40,7 @@ def compare_mitigations(
     audit_test: pd.DataFrame,
     settings: Settings,
 ) -> tuple[Any, Comparison | Uncompared]:
-    """Fit every configured mitigation on the same rows, hold all against the test rows, and choose a model."""
+    """Fit every configured mitigation on the same rows, compare all on the test rows, and choose a model."""
     training = settings.training
     if training.task == "classification":
         require_both_classes(split.target_train)
@@ -52,7 +51,9 @@ def compare_mitigations(
         name: build_configured(one, split.features_train, settings.contract, training)
         for name, one in request.alternatives.items()
     }
-    train, test = _collect_rows(split, audit_train, audit_test, training)
+    rows = choose_fitting_rows(split, training)
+    train = Rows(split.features_train.iloc[rows], split.target_train.iloc[rows], audit_train.iloc[rows])
+    test = Rows(split.features_test, split.target_test, audit_test)
     comparison = compare_methods(replace(request, alternatives=prepared), train, test)
     for one in comparison.models:
         if one.status != "fitted":
@@ -104,11 +105,3 @@ def hold_against_need(
 def record_comparison(compared: Comparison | Uncompared) -> dict[str, Any]:
     """Write the comparison down as data."""
     return compared.to_dict()
-
-
-def _collect_rows(
-    split: ModelSplit, audit_train: pd.DataFrame, audit_test: pd.DataFrame, parameters: TrainingParameters
-) -> tuple[Rows, Rows]:
-    rows = choose_fitting_rows(split, parameters)
-    train = Rows(split.features_train.iloc[rows], split.target_train.iloc[rows], audit_train.iloc[rows])
-    return train, Rows(split.features_test, split.target_test, audit_test)

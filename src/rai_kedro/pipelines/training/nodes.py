@@ -6,14 +6,16 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from rai_kedro.contract import fingerprint, pair_labels, split_lanes
+from rai_kedro.contract import Contract, fingerprint, pair_labels, split_lanes
 from rai_kedro.fairness import make_groups
 from rai_kedro.frames import Series, Store
 from rai_kedro.mitigation import Comparison, Uncompared
 from rai_kedro.modelling import ModelSplit, build_estimator, fit_estimator, predict_rows, split_rows
-from rai_kedro.pipelines.training.fitting import build_configured, choose_fitting_rows
+from rai_kedro.pipelines.training.parameters import TrainingParameters
 from rai_kedro.pipelines.training.settings import Settings, naming_the_parameters
 from rai_kedro.release import Candidate, require_storable
 
@@ -29,7 +31,8 @@ _METRIC_NAME = re.compile(r"[^/\w.\- :]")
 class Measured:
     """What a run measured, as its reports store it, and the rows it was measured on.
 
-    What a simulation knows of the true need is not in it: a candidate is made of this.
+    A candidate needs all of it, so none is registered before it was assessed. What a simulation knows of the true need
+    is not in it.
     """
 
     performance: list[dict[str, Any]]
@@ -45,12 +48,9 @@ class Measured:
 def separate_lanes(
     feature_store: Store, label_store: Store, settings: Settings
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, Series, str]:
-    """Let the months in: labelled rows only, split into model lane and audit lane by the contract.
+    """Let the months in, labelled rows only: model lane, audit lane, identifiers, target, and their fingerprint.
 
     Groups are made once from all rows, so that what cannot be assessed is refused before anything is fitted.
-
-    Returns:
-        Model lane, audit lane, identifiers and target on one common index, and the fingerprint of lanes and target.
     """
     training, contract = settings.training, settings.contract
     lanes, targets = [], []
@@ -58,7 +58,9 @@ def separate_lanes(
         features, labels = pair_labels(feature_store, label_store, contract, month, training.target)
         part = f"month={month}"
         lanes.append(split_lanes(features, settings.features, on=contract.as_of, features=training.features, part=part))
-        lanes[-1].identifiers[_DECIDING] = _find_deciding(features, settings)
+        # It may be a column that neither model nor audit sees.
+        deciding = features[getattr(training.split, "column", settings.features.time)]
+        lanes[-1].identifiers[_DECIDING] = deciding.to_numpy()
         targets.append(labels[training.target])
     model, audit, identifiers = (
         pd.concat([getattr(one, name) for one in lanes], ignore_index=True)
@@ -81,12 +83,6 @@ def split_months(
     return split, audit_lane.loc[split.target_train.index], audit_lane.loc[split.target_test.index]
 
 
-def _find_deciding(features: pd.DataFrame, settings: Settings) -> Any:
-    """Return what decides on which side a row is; it may be a column that neither model nor audit sees."""
-    name = getattr(settings.training.split, "column", settings.features.time)
-    return features[name].to_numpy()
-
-
 @naming_the_parameters()
 def fit_model(split: ModelSplit, settings: Settings) -> Any:
     """Fit the configured estimator on the model lane, behind its preparation where one is configured.
@@ -100,6 +96,34 @@ def fit_model(split: ModelSplit, settings: Settings) -> Any:
     fitted = fit_estimator(model, split.features_train.iloc[rows], split.target_train.iloc[rows])
     require_storable(fitted)
     return fitted
+
+
+def build_configured(estimator: Any, features: pd.DataFrame, contract: Contract, parameters: TrainingParameters) -> Any:
+    """Put the configured preparation before an estimator, unfitted; without one the estimator stands alone.
+
+    Rows are balanced inside the fit: thresholds, calibration, weights and folds of a mitigation need the rows as they
+    are, since copies of a row must not lie on both sides of a fold.
+    """
+    from rai_kedro.modelling import BalancedEstimator, build_model, build_preparation
+
+    if parameters.preparation is None:
+        return estimator
+    columns = contract.datasets["feature_store"].columns
+    types = {name: columns[name].type for name in features.columns.tolist()}
+    model = build_model(build_preparation(parameters.preparation, types, seed=parameters.random_state), estimator)
+    balance = parameters.preparation.balance
+    return model if balance == "none" else BalancedEstimator(model, balance, parameters.random_state)
+
+
+def choose_fitting_rows(split: ModelSplit, parameters: TrainingParameters) -> npt.NDArray[np.int64]:
+    """Return the positions of the training rows that models are handed: each once, without balancing."""
+    from rai_kedro.modelling import choose_training_rows
+
+    if parameters.preparation is None:
+        return np.arange(len(split.target_train), dtype=np.int64)
+    unbalanced = parameters.preparation.model_copy(update={"balance": "none"})
+    chosen = choose_training_rows(split.features_train, split.target_train, unbalanced, seed=parameters.random_state)
+    return chosen.positions
 
 
 @naming_the_parameters()
@@ -163,19 +187,6 @@ def collect_metrics(
         for part, suffix in (("value", ""), ("lower", ".lower"), ("upper", ".upper"))
         if figure[part] is not None
     }
-
-
-def collect_reports(
-    performance: list[dict[str, Any]],
-    fairness_assessment: dict[str, Any],
-    fairness_gate: dict[str, Any],
-    training_carbon: dict[str, Any],
-    data_fingerprint: str,
-    compared: Comparison | Uncompared,
-    split: ModelSplit,
-) -> Measured:
-    """Bring together what was measured; a candidate needs all of it, so none is registered before it was assessed."""
-    return Measured(performance, fairness_assessment, fairness_gate, training_carbon, data_fingerprint, compared, split)
 
 
 def assemble_candidate(

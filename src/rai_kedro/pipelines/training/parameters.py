@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from rai_kedro.contract import DatasetContract
 from rai_kedro.fairness import DisparityKind, FairnessSpec, Gate, Tolerance
 from rai_kedro.modelling import EstimatorConfig, PreparationParameters, RandomSplit, SplitSpec
 from rai_kedro.months import months_between, word_period
 from rai_kedro.questionnaire import Step, follow, load_tree
+from rai_kedro.typed import Typed
 
 _MONTH = r"^\d{4}-(0[1-9]|1[0-2])$"
 
 
-class TrainingParameters(BaseModel):
+class TrainingParameters(Typed):
     """What to train on, with which split and which estimator; each key is explained in the YAML."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     task: Literal["regression", "classification"] = "regression"
     month: str = Field(pattern=_MONTH)
@@ -58,29 +57,25 @@ class TrainingParameters(BaseModel):
         return modules
 
 
-class MethodParameters(BaseModel):
+class MethodParameters(Typed):
     """A mitigation method to compare: its canonical name, its own parameters, and a name for the reports."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     method: str
-    parameters: dict[str, Any] = {}
+    parameters: dict[str, Any] = Field(default_factory=dict)
     name: str = ""
 
 
-class MitigationParameters(BaseModel):
+class MitigationParameters(Typed):
     """Which mitigations are compared with the unmitigated model, and by what; each key is explained in the YAML."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     sensitive_column: str | None = None
     metric: str | None = None
     kind: DisparityKind | None = None
     performance: str | None = None
-    tolerance: float = Field(default=0.02, ge=0, allow_inf_nan=False)
+    tolerance: float = Field(default=0.02, ge=0)
     chosen: str | None = None
     methods: tuple[MethodParameters, ...] = ()
-    alternatives: dict[str, EstimatorConfig] = {}
+    alternatives: dict[str, EstimatorConfig] = Field(default_factory=dict)
     true_need: str | None = None
 
 
@@ -109,9 +104,6 @@ class FairnessParameters(FairnessSpec):
         """Count the categories that the contract allows as groups that have to exist.
 
         A group that has no row among those assessed is then not assessed, and not passed over.
-
-        Args:
-            contract: Contract of the feature store.
         """
         groupings = []
         for spec in self.groupings:
@@ -131,17 +123,12 @@ class FairnessParameters(FairnessSpec):
         """Widen all intervals so that they hold for whichever of several models these rows made look fairest.
 
         By Bonferroni: intervals at 1 - (1 - level) / models hold for all the models at once, so also for the chosen.
-
-        Args:
-            models: How many models the rows chose among.
         """
         return self.model_copy(update={"level": 1 - (1 - self.level) / models})
 
 
-class Statements(BaseModel):
+class Statements(Typed):
     """What a person says of the model, for its card."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     model_name: str
     intended_use: str

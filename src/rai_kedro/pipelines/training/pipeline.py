@@ -20,10 +20,8 @@ def create_pipeline(entries: Container[str] = ()) -> Pipeline:
     """Return the stage: months of the stores to a registered candidate with its model card.
 
     No edge leads from the audit lane to ``fit_model``; of its training rows only the mitigations learn the sensitive
-    column. Where the catalogue has a true need, models are held against it after one was chosen.
-
-    Args:
-        entries: Names in the use case's catalogue, without its prefix.
+    column. Where the catalogue has a true need (``entries`` are its names without the use case), models are compared
+    with it after one was chosen.
     """
     has_need = "true_need" in entries
     lanes = ["model_lane", "audit_lane", "identifiers", "target", "data_fingerprint"]
@@ -57,7 +55,7 @@ def create_pipeline(entries: Container[str] = ()) -> Pipeline:
                 **settled,
             ),
             _node(nodes.collect_metrics, "training_metrics"),
-            _node(nodes.collect_reports, "measured", split="model_inputs", compared="compared_models"),
+            _node(nodes.Measured, "measured", name="collect_reports", split="model_inputs", compared="compared_models"),
             _node(nodes.assemble_candidate, "candidate_model"),
             _node(reporting_nodes.draw_figures, "figures", split="model_split"),
             _node(reporting_nodes.write_mitigation_page, "mitigation_page"),
@@ -66,15 +64,13 @@ def create_pipeline(entries: Container[str] = ()) -> Pipeline:
     )
 
 
-def _node(function: Callable[..., Any], outputs: str | list[str], measured_as: str = "", **datasets: str) -> Node:
+def _node(
+    function: Callable[..., Any], outputs: str | list[str], measured_as: str = "", *, name: str = "", **datasets: str
+) -> Node:
     """Make a node of the function's name, whose arguments are the datasets of the same name.
 
-    Args:
-        function: The node's function.
-        outputs: Names of what it returns.
-        measured_as: The task as which the carbon hook measures it; not measured where empty.
-        **datasets: The dataset of an argument whose name is not the dataset's.
+    ``datasets`` has the exceptions; ``measured_as`` is the task as which the carbon hook measures it, if it does.
     """
-    inputs = {name: datasets.get(name, name) for name in signature(function).parameters}
+    inputs = {argument: datasets.get(argument, argument) for argument in signature(function).parameters}
     tags = [f"carbon.{measured_as}"] if measured_as else None
-    return node(function, inputs=inputs, outputs=outputs, name=function.__name__, tags=tags)
+    return node(function, inputs=inputs, outputs=outputs, name=name or function.__name__, tags=tags)

@@ -29,10 +29,6 @@ from rai_kedro.pipelines.training.parameters import (
 )
 
 
-class SettingsError(RaiError):
-    """Two settings do not agree."""
-
-
 @dataclass(frozen=True)
 class Settings:
     """The column contract and all parameters of the stage, as its nodes hand them on."""
@@ -101,11 +97,7 @@ def check_settings(
     mitigation: MitigationParameters,
     statements: Statements,
 ) -> Settings:
-    """Hold contract, estimator, metrics, tolerances and mitigations against each other, without a look at any row.
-
-    Raises:
-        RaiError: They do not agree; it names the key.
-    """
+    """Check that contract, estimator, metrics, tolerances and mitigations agree, without a look at any row."""
     settings = Settings(contract, training, fairness, mitigation, statements)
     _refuse_draft(contract)
     estimator = build_estimator(training.estimator, training.allowed_modules)
@@ -188,7 +180,7 @@ def _require_measured(fairness: FairnessParameters) -> None:
         )
         for agrees, what, there in checks:
             if not agrees:
-                raise SettingsError(
+                raise RaiError(
                     f"A tolerance is set for {what}.",
                     where="parameters.yml, fairness.tolerances",
                     example=f"there are: {', '.join(there)}",
