@@ -46,7 +46,7 @@ class TestUsable:
         assert tempfile.gettempdir() not in str(caught.value)
         file.write_bytes(b"no zip")
         client.set_model_version_tag(use_case, "1", "rai.model_digest", digest_files(file.parent))
-        with pytest.raises(ModelRefusedError) as damaged:
+        with pytest.raises(ModelRefusedError, match="The stored model cannot be read") as damaged:
             approve(client, ask(), evidence_path)
         assert tempfile.gettempdir() not in str(damaged.value)
         assert not evidence_path.exists()

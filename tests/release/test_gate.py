@@ -59,7 +59,7 @@ class TestClosedGate:
         }
         for number, (outcome, words) in enumerate(expected.items(), start=1):
             register(gate=outcome)
-            with pytest.raises(ReleaseError) as caught:
+            with pytest.raises(ReleaseError, match="and nobody accepted that risk") as caught:
                 approve(client, ask(str(number)), evidence_path)
             text = str(caught.value)
             command = f"kedro rai approve --use-case {use_case} --version {number} --reviewer NAME --statement TEXT"
@@ -95,12 +95,12 @@ class TestClosedGate:
         assert found.description.startswith("A model.\n\nModel card: ")
         # Escaped for MLflow, which shows a description as Markdown.
         assert found.description.endswith(
-            r"fairness gate said: fail; risk accepted: known \*gap\* \<b\>& watched\</b\>)"
+            r"fairness gate said: fail; risk accepted: known \*gap\* &lt;b&gt;&amp; watched&lt;/b&gt;)"
         )
         for folder in (tmp_path, artifact(version, "fairness_gate").parents[1] / "model_card"):
             page = (folder / "model_card_v1.html").read_text()
             assert "risk accepted: known *gap* &lt;b&gt;&amp; watched&lt;/b&gt;)</p><p>" in page
-            assert r"risk accepted: known \*gap\* \<b\>" in (folder / "model_card_v1.md").read_text()
+            assert r"risk accepted: known \*gap\* &lt;b&gt;" in (folder / "model_card_v1.md").read_text()
             assert json.loads((folder / "model_card_v1.json").read_text())["purpose"] == "test"
 
         reject(client, ask(statement="second thoughts"), evidence_path)
@@ -119,7 +119,7 @@ class TestClosedGate:
         assert not evidence_path.exists()
         review = approve(client, ask(), evidence_path).review
         assert (review.fairness_gate, review.accepted_risk) == ("pass", "")
-        with pytest.raises(ReleaseError):
+        with pytest.raises(ReleaseError, match="there is no risk to accept"):
             approve(client, ask(accept_risk=WHY), evidence_path)
 
     def test_an_empty_reason_is_refused_and_a_recorded_one_stands(
@@ -393,7 +393,7 @@ class TestForgedAfterTheApproval:
         client.set_model_version_tag(use_case, "1", "rai.accepted_risk", "")
         with pytest.raises(ChangedError, match="accepts no risk"):
             approved_version(client, use_case, evidence_path)
-        with pytest.raises(ReleaseError):
+        with pytest.raises(ReleaseError, match="and nobody accepted that risk"):
             approve(client, ask(), evidence_path)
         assert approve(client, ask(accept_risk=WHY), evidence_path).recorded
         assert approved_version(client, use_case, evidence_path).version == "1"

@@ -262,7 +262,7 @@ class TestRefusal:
         said = yaml.safe_load((tmp_path / "model" / "MLmodel").read_text())["flavors"]["sklearn"]
         assert said["skops_trusted_types"] == types
         assert mlflow.sklearn.load_model(str(tmp_path / "model")).predict(frame[["a", "b"]]).shape == (150,)
-        with pytest.raises(ModelRefusedError):
+        with pytest.raises(ModelRefusedError, match="not on the reviewed list"):
             load_trusted_sklearn(tmp_path / "model")
 
     def test_pickle_is_never_opened(self, tmp_path: Path) -> None:

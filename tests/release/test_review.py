@@ -162,7 +162,7 @@ class TestApprove:
         register()
         reject(client, ask(), evidence_path)
         evidence_path.write_bytes(b"")
-        with pytest.raises(ReleaseError):
+        with pytest.raises(ReleaseError, match="was rejected and cannot be approved"):
             approve(client, ask(), evidence_path)
 
     @pytest.mark.parametrize("file", ["model.skops", "contract.json", "reference/reference.parquet"])
@@ -330,7 +330,7 @@ class TestKill:
         approve(client, ask(), evidence_path)
         with pytest.raises(Killed):
             reject(DyingClient(writes), ask(), evidence_path)
-        with pytest.raises(NotApprovedError):
+        with pytest.raises(NotApprovedError, match=r"but its approval is not on record|is in production"):
             approved_version(client, use_case, evidence_path)
         reject(client, ask(), evidence_path)
         assert len(read_evidence(evidence_path)) == 2

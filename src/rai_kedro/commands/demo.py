@@ -19,12 +19,7 @@ _RISK = "Demonstration: nobody answers for this risk, and no decision about anyb
 
 
 def run_lifecycle(use_case: str, env: str | None) -> None:
-    """Simulate, govern, train, approve as a demo, and monitor all months.
-
-    Args:
-        use_case: Name of the use case.
-        env: Kedro environment, or None for the default one.
-    """
+    """Simulate, govern, train, approve as a demo, and monitor all months."""
     require_use_case(use_case)
     run_pipeline(use_case, env)
     with open_catalog(use_case, env) as catalog:
@@ -35,14 +30,7 @@ def run_lifecycle(use_case: str, env: str | None) -> None:
 
 
 def request_approval(candidate: RegisteredVersion) -> ReviewRequest:
-    """Ask for the demo's approval; a risk is accepted, labelled as a demonstration, only where the gate does not pass.
-
-    Args:
-        candidate: The version that was just trained.
-
-    Returns:
-        The request, for `record_decision`.
-    """
+    """Ask for the approval; a risk, labelled as a demonstration, is accepted only where the gate does not pass."""
     from mlflow import MlflowClient
 
     from rai_kedro.release import PASSED, ReviewRequest, judge_gate

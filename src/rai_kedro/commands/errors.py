@@ -11,14 +11,7 @@ from rai_kedro.errors import RaiError
 
 
 def explain(error: BaseException) -> str | None:
-    """Return what a person needs to know of an error.
-
-    Args:
-        error: Whatever a command raised.
-
-    Returns:
-        One screen of text; None for an error that nobody foresaw, whose traceback is needed.
-    """
+    """Return one screen on an error; None if nobody foresaw it, so that its traceback is needed."""
     chain = list(_chain(error))
     for cause in chain:
         if isinstance(cause, RaiError):

@@ -21,12 +21,7 @@ if TYPE_CHECKING:
 def ask_gate(use_case: str, env: str | None) -> int:
     """Print version and verdicts of the newest training, judged anew as an approval does, and return the exit code.
 
-    Args:
-        use_case: Name of the use case.
-        env: Kedro environment, or None for the default one.
-
-    Returns:
-        0 pass, 1 fail, 2 insufficient evidence, 3 could not be evaluated. Whatever goes wrong keeps the gate closed.
+    Whatever goes wrong keeps the gate closed.
     """
     try:
         with open_catalog(use_case, env) as catalog:

@@ -20,18 +20,7 @@ class UnknownUseCaseError(RaiError):
 
 @contextmanager
 def open_catalog(use_case: str, env: str | None) -> Iterator[DataCatalog]:
-    """Yield the project's catalogue, with MLflow set up as for a run; its parameters are not checked.
-
-    Args:
-        use_case: Name of the use case, checked.
-        env: Kedro environment, or None for the default one.
-
-    Yields:
-        The catalogue.
-
-    Raises:
-        UnknownUseCaseError: If no folder of the base configuration has this name.
-    """
+    """Yield the project's catalogue, with MLflow set up as for a run; its parameters are not checked."""
     from kedro.framework.session.session import KedroSession
 
     session = KedroSession.create(env=env)
@@ -45,15 +34,7 @@ def open_catalog(use_case: str, env: str | None) -> Iterator[DataCatalog]:
 
 
 def lock_path(catalog: DataCatalog, use_case: str) -> Path:
-    """Return the lock of a use case: monitoring, ingestion, review and reset each hold it while they work.
-
-    Args:
-        catalog: The project's catalogue; the lock lies beside the use case's predictions.
-        use_case: Name of the use case.
-
-    Returns:
-        The file for :func:`rai_kedro.files.locked`.
-    """
+    """Return the lock that monitoring, ingestion, review and reset of a use case hold, beside the predictions."""
     description: dict[str, Any] = catalog[f"{use_case}.prediction_store"]._describe()
     return Path(description["filepath"]).with_name(".lock")
 

@@ -57,11 +57,7 @@ def evidence_path(catalog: DataCatalog, use_case: str) -> Path:
 
 
 def verify_evidence(use_case: str, env: str | None) -> None:
-    """Check the evidence record against its own chain and against MLflow, and list its decisions.
-
-    Raises:
-        RaiError: The record is broken, is missing while versions are reviewed, or contradicts MLflow.
-    """
+    """Check the evidence record against its own chain and against MLflow, and list its decisions."""
     from mlflow import MlflowClient
 
     from rai_kedro.release import verify

@@ -59,14 +59,7 @@ def _lines(status: dict[str, Any]) -> list[str]:
 
 
 def describe_drift(month: dict[str, Any]) -> str:
-    """Say what testing a month for drift found, in the same words in the status and at the end of a run.
-
-    Args:
-        month: A month of the drift timeline.
-
-    Returns:
-        The verdict, with the columns that drifted, and what a reader has to know of the month.
-    """
+    """Say what testing a month for drift found, in the same words in the status and at the end of a run."""
     verdict = f"DRIFT in {', '.join(month['drifted_columns'])}" if month["verdict"] else "no drift found"
     remarks = ["used in training"] if month["used_in_training"] else []
     remarks += [f"STALE: {month['stale']}"] if month["stale"] else []

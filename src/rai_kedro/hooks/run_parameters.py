@@ -55,15 +55,7 @@ class RunParametersHook:
 
 
 def list_leaves(name: str, section: BaseModel) -> list[tuple[str, str]]:
-    """Return every leaf of a section under the key it has in the YAML, in a form that MLflow takes.
-
-    Args:
-        name: Name of the section, for example ``"hospital.training"``.
-        section: The section.
-
-    Returns:
-        Name and value, both as text; lists of mappings are numbered from 0, other lists are one leaf.
-    """
+    """Return every leaf of a section under the key it has in the YAML, in a form that MLflow takes."""
     leaves = _flatten(name, section.model_dump(mode="json", by_alias=True))
     return [(_NAME.sub("_", path), str(value)[:_LONGEST]) for path, value in leaves]
 

@@ -13,16 +13,7 @@ from rai_kedro.words import in_words
 
 
 def describe_run(pipeline: Pipeline, catalog: DataCatalog, seconds: float) -> list[str]:
-    """Say in a few lines what a run made and where it is to be seen.
-
-    Args:
-        pipeline: The pipeline that ran.
-        catalog: Its catalogue, for what was just saved.
-        seconds: Wall time of the nodes.
-
-    Returns:
-        Lines to print.
-    """
+    """Say in a few lines what a run made and where it is to be seen."""
     lines = ["", f"done in {seconds:.1f} s"]
     for name in sorted(pipeline.all_outputs()):
         describe = _DESCRIBERS.get(name.rpartition(".")[2])

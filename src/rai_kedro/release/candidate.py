@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from rai_kedro.release.gate import digest_gate
+from rai_kedro.release.gate import read_gate
 from rai_kedro.release.model_files import (
     CONTRACT_FILE,
     REFERENCE_FILE,
@@ -41,31 +41,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A fitted model and what has to travel with it.
+    """A fitted model and what has to travel with it."""
 
-    Attributes:
-        estimator: Fitted scikit-learn pipeline.
-        input_example: About five rows of the model lane's columns.
-        predictions: What the estimator predicts for them, same length.
-        training_frame: The model's features and the target, all training rows.
-        reference: Test split: features of both lanes, label and prediction.
-        target: Column of ``training_frame`` that is predicted.
-        contract: The column contract, JSON-able.
-        tags: Tags of the model version, e.g. data fingerprint and month.
-        pip_requirements: Exact requirements, ``"name==version"``.
-        source: Where the training data came from, a path or URI in words.
-    """
-
-    estimator: Any
-    input_example: pd.DataFrame
-    predictions: Any
-    training_frame: pd.DataFrame
-    reference: pd.DataFrame
+    estimator: Any  # fitted scikit-learn pipeline
+    input_example: pd.DataFrame  # about five rows of the model's features
+    predictions: Any  # what the estimator predicts for them, same length
+    training_frame: pd.DataFrame  # the model's features and the target, all training rows
+    reference: pd.DataFrame  # test split: features of model and audit, label and prediction
     target: str
-    contract: Mapping[str, Any]
-    tags: Mapping[str, str]
-    pip_requirements: tuple[str, ...]
-    source: str
+    contract: Mapping[str, Any]  # JSON-able
+    tags: Mapping[str, str]  # of the model version, e.g. data fingerprint and month
+    pip_requirements: tuple[str, ...]  # exact, "name==version"
+    source: str  # where the training data came from, a path or URI in words
 
 
 def register_candidate(candidate: Candidate, name: str) -> RegisteredVersion:
@@ -96,7 +83,7 @@ def register_candidate(candidate: Candidate, name: str) -> RegisteredVersion:
             MODEL_DIGEST_TAG: files.model_digest,
             COMPANION_DIGEST_TAG: files.companion_digest,
             # What the gate decided before this model was registered; without it no version passes the gate later.
-            GATE_DIGEST_TAG: digest_gate(client, run_id),
+            GATE_DIGEST_TAG: read_gate(client, run_id).digest,
         }
     return _register(client, RegisteredVersion(name, "", run_id, model.model_uri), tags)
 

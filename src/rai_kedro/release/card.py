@@ -119,11 +119,7 @@ def attach_card(name: str, version: str, run_id: str, title: str, files: Sequenc
 
 
 def digest_card(client: MlflowClient, name: str, version: str, run_id: str) -> str:
-    """Return the SHA-256 (hex) of the JSON of the card that is attached to a version.
-
-    Raises:
-        IncompleteError: Tag or artifact is not there.
-    """
+    """Return the SHA-256 (hex) of the JSON of the card that is attached to a version."""
     artifact = f"{CARD_FOLDER}/{card_file(version)}"
     content, found = None, f"it has no tag {CARD_TAG}"
     if CARD_TAG in find_version(client, name, version).tags:
@@ -143,15 +139,7 @@ def mark_card(client: MlflowClient, version: ModelVersion, status: str) -> str:
     """Show a decision on the card's pages, in MLflow and on disk, and in the version's description.
 
     The JSON form, which is what was reviewed, stays as it was. Pages are for reading; the evidence record is what
-    counts. So a page that cannot be marked stops nothing, and is named.
-
-    Args:
-        client: MLflow client.
-        version: The version as MLflow gives it.
-        status: Who decided what, when and why, in a line.
-
-    Returns:
-        A sentence on what could not be marked, with a line break before it; empty if all was.
+    counts. So a page that cannot be marked stops nothing, and is named in the sentence returned (else empty).
     """
     from mlflow.exceptions import MlflowException
 
@@ -185,15 +173,7 @@ def mark_page(text: str, ending: str, status: str) -> str:
 
 
 def find_changed_page(client: MlflowClient, version: ModelVersion) -> str | None:
-    """Compare the pages in MLflow with the digests in the card's JSON.
-
-    Args:
-        client: MLflow client.
-        version: The version as MLflow gives it; its card's JSON is compared with the approved one elsewhere.
-
-    Returns:
-        What is wrong with the first page that is not as it was written, in one sentence; None if all are.
-    """
+    """Say which page in MLflow is first not as the card's JSON has digested it, and how; None if all are."""
     digests = read_page_digests(client, version)
     if digests is None:
         return "the model card holds no digests of its pages"
@@ -207,11 +187,7 @@ def find_changed_page(client: MlflowClient, version: ModelVersion) -> str | None
 
 
 def require_same_pages(client: MlflowClient, version: ModelVersion) -> None:
-    """Refuse a version whose card reads otherwise than it was written.
-
-    Raises:
-        ChangedError: A page differs or is gone, or its digest was never noted.
-    """
+    """Refuse a version whose card reads otherwise than it was written."""
     trouble = find_changed_page(client, version)
     if trouble:
         raise ChangedError(

@@ -32,41 +32,23 @@ PASSED: Final = "pass"
 
 
 class Review(Typed):
-    """A decision as it is recorded; the body of its evidence entry.
-
-    Attributes:
-        use_case: Name of the use case and of its registered model.
-        version: Version number, as text.
-        run_id: MLflow run that trained it; version numbers start again in a new database, run ids do not.
-        decision: ``"approved"`` or ``"rejected"``.
-        reviewer: Who decided.
-        statement: Why.
-        reviewed_at: UTC, ISO 8601.
-        model_digest: SHA-256 of the model's files; empty if a rejected version had none on record.
-        companion_digest: SHA-256 of reference data and contract; likewise.
-        card_digest: SHA-256 of the model card's JSON, which holds the digests of its pages; likewise.
-        demo: True if a demonstration decided.
-        fairness_gate: What the fairness gate said when this was decided, e.g. ``"pass"``; empty if it was not asked.
-        gate_summary: How many of its verdicts do not pass, at which level and by which limits, with an example.
-        gate_digest: SHA-256 of the gate's decision; empty if there was none.
-        accepted_risk: Why it was approved though the gate did not pass; empty otherwise.
-    """
+    """A decision as it is recorded; the body of its evidence entry. Digests are SHA-256, empty where none is known."""
 
     use_case: str
     version: str
-    run_id: str
-    decision: str
+    run_id: str  # version numbers start again in a new database, run ids do not
+    decision: str  # "approved" or "rejected"
     reviewer: str
     statement: str
-    reviewed_at: str
+    reviewed_at: str  # UTC, ISO 8601
     model_digest: str
-    companion_digest: str
-    card_digest: str = ""
-    demo: bool = False
-    fairness_gate: str = ""
-    gate_summary: str = ""
+    companion_digest: str  # of reference data and contract
+    card_digest: str = ""  # of the card's JSON, which holds the digests of its pages
+    demo: bool = False  # a demonstration decided, not a person
+    fairness_gate: str = ""  # what the gate said then, e.g. "pass"; empty if it was not asked
+    gate_summary: str = ""  # how many verdicts do not pass, at which level and by which limits, with an example
     gate_digest: str = ""
-    accepted_risk: str = ""
+    accepted_risk: str = ""  # why it was approved though the gate did not pass
 
     @property
     def subject(self) -> tuple[str, str]:
@@ -82,12 +64,7 @@ def is_covered(review: Review) -> bool:
 def tags_of(review: Review, entry: Entry) -> dict[str, str]:
     """Return the tags that a decision gives its version, the one that makes it count last.
 
-    Args:
-        review: The decision.
-        entry: Its entry in the record; its hash on the version is the record's anchor.
-
-    Returns:
-        Value by tag. What the gate said is left out where the decision does not know it.
+    Among them is the hash of its entry, the record's anchor.
     """
     gate = {GATE_TAG: review.fairness_gate} if review.fairness_gate else {}
     return {

@@ -29,42 +29,22 @@ FAIRNESS: Final = "training.fairness."
 
 
 class Digests(NamedTuple):
-    """What is approved, as SHA-256 in hex; empty if not known.
-
-    Attributes:
-        model: Over the model's files.
-        companion: Over reference data and contract.
-        card: Over the model card's JSON.
-        gate: Over the fairness gate's decision; not examined here, since it is judged anew.
-    """
+    """What is approved, as SHA-256 in hex; empty if not known."""
 
     model: str = ""
-    companion: str = ""
-    card: str = ""
-    gate: str = ""
+    companion: str = ""  # over reference data and contract
+    card: str = ""  # over the card's JSON
+    gate: str = ""  # not examined here, since the gate is judged anew
 
 
 def digests_on_tags(version: ModelVersion) -> Digests:
-    """Return what training noted of a version, without looking at its files.
-
-    Returns:
-        The digests on its tags.
-    """
+    """Return what training noted of a version, without looking at its files."""
     tags = (MODEL_DIGEST_TAG, COMPANION_DIGEST_TAG, CARD_DIGEST_TAG, GATE_DIGEST_TAG)
     return Digests(*(version.tags.get(tag, "") for tag in tags))
 
 
 def examine(client: MlflowClient, version: ModelVersion) -> Digests:
-    """Check that a version is whole, as it was trained, and able to score today.
-
-    Returns:
-        The digests of its files, all compared with those that training noted.
-
-    Raises:
-        IncompleteError: Some of its files, its figures or its card are missing.
-        ChangedError: Its files are not those that were trained, or training noted no digest of them.
-        ModelRefusedError: The model cannot be loaded, or needs a column that its contract does not permit today.
-    """
+    """Return a version's digests after checking that it is whole, as it was trained, and able to score today."""
     number, run_id = str(version.version), version.run_id or ""
     uri = client.get_model_version_download_uri(version.name, number)
     with release_files(client, uri, run_id) as files:

@@ -35,15 +35,10 @@ _UNREADABLE: Final = (KeyError, TypeError, ValueError, IndexError, AttributeErro
 
 @dataclass(frozen=True)
 class StoredGate:
-    """The gate's decision on a version.
-
-    Attributes:
-        decision: What the gate said; could not be evaluated if that cannot be relied on.
-        digest: SHA-256 (hex) of the file it was read from; empty if there is none.
-    """
+    """The gate's decision on a version; could not be evaluated if it cannot be relied on."""
 
     decision: GateDecision
-    digest: str = ""
+    digest: str = ""  # SHA-256 (hex) of the file it was read from; empty if there is none
 
     @property
     def summary(self) -> str:
@@ -64,46 +59,34 @@ def judge_gate(client: MlflowClient, version: ModelVersion) -> StoredGate:
     run_id = version.run_id or ""
     content, assessment = read_artifact(client, run_id, GATE_FILE), read_artifact(client, run_id, ASSESSMENT_FILE)
     if content is None:
-        return StoredGate(GateDecision.could_not_be_evaluated(f"its run has no readable {GATE_FILE}"))
-    digest = _digest(content)
+        return _closed(f"its run has no readable {GATE_FILE}")
+    digest = hashlib.sha256(content).hexdigest()
     if assessment is None:
-        problem = f"its run has no readable {ASSESSMENT_FILE}, whose intervals the gate judges"
-        return StoredGate(GateDecision.could_not_be_evaluated(problem), digest)
+        return _closed(f"its run has no readable {ASSESSMENT_FILE}, whose intervals the gate judges", digest)
     decision = judge_stored(_parse(content), _parse(assessment))
-    contradiction = _find_contradicting_tag(version, decision, digest) or _find_contradicting_card(
-        client, version, decision
-    )
-    if contradiction:
-        decision = GateDecision.could_not_be_evaluated(contradiction)
-    return StoredGate(decision, digest)
+    contradiction = _find_contradicting_tag(version, decision, digest)
+    contradiction = contradiction or _find_contradicting_card(client, version, decision)
+    return _closed(contradiction, digest) if contradiction else StoredGate(decision, digest)
 
 
 def read_gate(client: MlflowClient, run_id: str) -> StoredGate:
-    """Return the decision as the run holds it now, without judging anew.
-
-    Returns:
-        Decision and digest, to be compared with those of an approval.
-    """
+    """Return the decision as the run holds it now, without judging anew, to be compared with an approval's."""
     content = read_artifact(client, run_id, GATE_FILE)
     if content is None:
-        return StoredGate(GateDecision.could_not_be_evaluated(f"its run has no readable {GATE_FILE}"))
+        return _closed(f"its run has no readable {GATE_FILE}")
+    digest = hashlib.sha256(content).hexdigest()
     try:
-        return StoredGate(GateDecision.from_dict(_parse(content)), _digest(content))
+        return StoredGate(GateDecision.from_dict(_parse(content)), digest)
     except _UNREADABLE:
-        return StoredGate(GateDecision.could_not_be_evaluated("the stored decision cannot be read"), _digest(content))
+        return _closed("the stored decision cannot be read", digest)
 
 
-def digest_gate(client: MlflowClient, run_id: str) -> str:
-    """Return the digest of the decision in a run; empty if there is none."""
-    return read_gate(client, run_id).digest
+def _closed(problem: str, digest: str = "") -> StoredGate:
+    return StoredGate(GateDecision.could_not_be_evaluated(problem), digest)
 
 
 def find_gate_trouble(review: Review, stored: StoredGate) -> str | None:
-    """Hold an approval against the decision that its run holds now.
-
-    Returns:
-        What is wrong, in one sentence without its subject; None if all is well.
-    """
+    """Say how an approval disagrees with the decision that its run holds now, without a subject; None if it agrees."""
     if review.gate_digest != stored.digest:
         return "its fairness gate's decision changed after the approval" if stored.digest else "its decision is gone"
     if not is_covered(review):
@@ -114,18 +97,8 @@ def find_gate_trouble(review: Review, stored: StoredGate) -> str | None:
 
 
 def find_card_trouble(client: MlflowClient, version: ModelVersion, review: Review, stored: StoredGate) -> str | None:
-    """Hold the decision that an approval covers against what the model card shows of it.
-
-    Args:
-        client: MLflow client.
-        version: The version as MLflow gives it; its card is the approved one.
-        review: An approval on record.
-        stored: What `read_gate` returns.
-
-    Returns:
-        What is wrong, in one sentence; None if all is well, or if somebody answers for a gate that could not be
-        evaluated: this may be why.
-    """
+    """Say how the card contradicts the decision that an approval covers; None if it does not."""
+    # Whoever answered for a gate that could not be evaluated may have done so for this reason.
     if review.fairness_gate == "could_not_be_evaluated":
         return None
     return _find_contradicting_card(client, version, stored.decision)
@@ -134,16 +107,7 @@ def find_card_trouble(client: MlflowClient, version: ModelVersion, review: Revie
 def require_open(version: ModelVersion, gate: StoredGate, accept_risk: str | None) -> None:
     """Refuse to approve over a closed gate without an accepted risk, and to accept a risk that is not there.
 
-    A needless acceptance is refused, too: whoever counts accepted risks later would count one that nobody took.
-
-    Args:
-        version: The version as MLflow gives it.
-        gate: What `judge_gate` returns.
-        accept_risk: Why the risk is accepted, or None.
-
-    Raises:
-        ReleaseError: The gate does not pass and no risk is accepted.
-        ReleaseError: The gate passes and a risk is accepted.
+    Whoever counts accepted risks later would count a needless acceptance as a risk that was taken.
     """
     passed = gate.decision.outcome == PASSED
     if passed and accept_risk is not None:
@@ -157,11 +121,7 @@ def require_open(version: ModelVersion, gate: StoredGate, accept_risk: str | Non
 
 
 def require_covered(client: MlflowClient, version: ModelVersion, review: Review) -> None:
-    """Refuse a version whose approval does not cover what the fairness gate said of it.
-
-    Raises:
-        ChangedError: The decision changed or is gone since, or the approval does not cover it.
-    """
+    """Refuse a version whose approval does not cover what the fairness gate said of it."""
     stored = read_gate(client, review.run_id)
     trouble = find_gate_trouble(review, stored) or find_card_trouble(client, version, review, stored)
     if trouble:
@@ -171,10 +131,6 @@ def require_covered(client: MlflowClient, version: ModelVersion, review: Review)
             example=f"on record: {describe_gate(review.fairness_gate, review.accepted_risk)}; {review.gate_summary}",
             remedy="find out who changed it and restore it from a backup; or review again: " + review_advice(version),
         )
-
-
-class _DecisionUnsoundError(ValueError):
-    """Why a stored decision is not one that the gate can be said to have made."""
 
 
 def judge_stored(decision: Mapping[str, Any], assessment: Mapping[str, Any]) -> GateDecision:
@@ -189,13 +145,11 @@ def judge_stored(decision: Mapping[str, Any], assessment: Mapping[str, Any]) -> 
     """
     try:
         stored = GateDecision.from_dict(decision)
-        _require_same_judgement(stored, [Disparity.from_dict(one) for one in assessment["disparities"]])
-    except _DecisionUnsoundError as error:
-        return GateDecision.could_not_be_evaluated(str(error))
+        unsound = _find_other_judgement(stored, [Disparity.from_dict(one) for one in assessment["disparities"]])
     except _UNREADABLE as error:
         problem = f"the stored decision cannot be read: {type(error).__name__}: {error}"
         return GateDecision.could_not_be_evaluated(" ".join(problem.split())[:300])
-    return stored
+    return GateDecision.could_not_be_evaluated(unsound) if unsound else stored
 
 
 def describe_verdict(verdict: Verdict) -> str:
@@ -216,12 +170,7 @@ def count_verdicts(decision: GateDecision) -> str:
 
 
 def describe_limits(decision: GateDecision) -> str:
-    """Say at which level which limits were judged, since whoever sets them wide opens the gate.
-
-    Returns:
-        E.g. ``"level 95 %; statistical_parity difference of origin at most 0.1"``, two limits at most; empty without a
-        verdict.
-    """
+    """Say at which level which limits were judged, two at most: whoever sets them wide opens the gate."""
     if not decision.verdicts:
         return ""
     limits = [
@@ -235,16 +184,12 @@ def describe_limits(decision: GateDecision) -> str:
 
 
 def find_difference(shown: GateDecision, stored: GateDecision) -> str | None:
-    """Say how the decision that a model card shows differs from the stored one.
-
-    Returns:
-        The difference in one sentence; None if there is none.
-    """
+    """Say how the decision that a model card shows differs from the stored one; None if it does not."""
     if shown.outcome != stored.outcome:
         return f"the model card says {in_words(shown.outcome)}, the stored decision says {in_words(stored.outcome)}"
     if len(shown.verdicts) != len(stored.verdicts):
         return f"the model card shows {count_verdicts(shown)}; the stored decision has {count_verdicts(stored)}"
-    if _by_disparity(shown) != _by_disparity(stored):
+    if _essence(shown) != _essence(stored):
         return "the verdicts on the model card are not those of the stored decision"
     return None
 
@@ -254,18 +199,17 @@ def pick_example(decision: GateDecision) -> str | None:
     if decision.problems:
         return decision.problems[0]
     for outcome in ("fail", "insufficient_evidence", "not_assessed"):
-        for verdict in decision.verdicts:
-            if verdict.outcome == outcome:
-                return describe_verdict(verdict)
+        if found := next((verdict for verdict in decision.verdicts if verdict.outcome == outcome), None):
+            return describe_verdict(found)
     return None
 
 
-def _require_same_judgement(stored: GateDecision, disparities: list[Disparity]) -> None:
+def _find_other_judgement(stored: GateDecision, disparities: list[Disparity]) -> str | None:
+    """Say why a stored decision is not what the gate says today of what was measured; None if it is."""
     if stored.problems or not stored.verdicts:
         # Nothing to judge anew: whoever could not evaluate may not say anything else.
-        if stored.outcome != "could_not_be_evaluated":
-            raise _DecisionUnsoundError(f"it says {in_words(stored.outcome)} and names no verdict, or problems")
-        return
+        closed = stored.outcome == "could_not_be_evaluated"
+        return None if closed else f"it says {in_words(stored.outcome)} and names no verdict, or problems"
     tolerances = tuple(
         Tolerance(metric=of.metric, kind=of.kind, limit=verdict.tolerance, column=of.column)
         for verdict in stored.verdicts
@@ -274,24 +218,18 @@ def _require_same_judgement(stored: GateDecision, disparities: list[Disparity]) 
     level = min(verdict.disparity.level for verdict in stored.verdicts)
     now = Gate(tolerances=tolerances, level=level).judge(disparities)
     if now.outcome != stored.outcome:
-        raise _DecisionUnsoundError(
-            f"it says {in_words(stored.outcome)}, but judged anew its intervals say {in_words(now.outcome)}"
-        )
-    if _by_disparity(now) != _by_disparity(stored) or sorted(now.without_tolerance) != sorted(stored.without_tolerance):
-        raise _DecisionUnsoundError("its verdicts are not on the intervals that were measured")
+        return f"it says {in_words(stored.outcome)}, but judged anew its intervals say {in_words(now.outcome)}"
+    if _essence(now) != _essence(stored) or sorted(now.without_tolerance) != sorted(stored.without_tolerance):
+        return "its verdicts are not on the intervals that were measured"
+    return None
 
 
-def _by_disparity(decision: GateDecision) -> dict[tuple[Any, ...], tuple[Any, ...]]:
-    """Key each verdict; with what decides it, and without wording, which a later version may change."""
+def _essence(decision: GateDecision) -> set[tuple[Any, ...]]:
+    """Return each verdict with what decides it, without wording, which a later version may change."""
     return {
-        (one.disparity.metric, one.disparity.kind, one.disparity.column): (
-            one.outcome,
-            one.tolerance,
-            one.disparity.lower,
-            one.disparity.upper,
-            one.disparity.level,
-        )
-        for one in decision.verdicts
+        (of.metric, of.kind, of.column, of.lower, of.upper, of.level, verdict.outcome, verdict.tolerance)
+        for verdict in decision.verdicts
+        for of in (verdict.disparity,)
     }
 
 
@@ -344,7 +282,3 @@ def _parse(content: bytes) -> Any:
         return json.loads(content)
     except ValueError:
         return None
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()

@@ -61,21 +61,13 @@ class ModelRefusedError(ReleaseError):
 
 @dataclass(frozen=True)
 class ReleaseFiles:
-    """A private copy of everything that belongs to a model version.
+    """A private copy of everything that belongs to a model version."""
 
-    Attributes:
-        model: Folder with the model's files.
-        reference: Parquet file with the reference data (the test split).
-        contract: JSON file with the column contract.
-        model_digest: SHA-256 over the model's files.
-        companion_digest: SHA-256 over reference and contract.
-    """
-
-    model: Path
-    reference: Path
-    contract: Path
+    model: Path  # folder
+    reference: Path  # Parquet
+    contract: Path  # JSON
     model_digest: str
-    companion_digest: str
+    companion_digest: str  # over reference and contract
 
 
 @cache
@@ -87,11 +79,7 @@ def trusted_types() -> tuple[str, ...]:
 
 
 def digest_files(folder: str | Path) -> str:
-    """Return one SHA-256 for the names and contents of all files in a folder.
-
-    Returns:
-        Hex digest over the sorted relative paths, each followed by the SHA-256 of its content.
-    """
+    """Return one SHA-256 over the sorted relative paths of a folder's files, each followed by that of its content."""
     folder = Path(folder)
     files = {file.relative_to(folder).as_posix(): file for file in folder.rglob("*") if file.is_file()}
     total = hashlib.sha256()
@@ -103,15 +91,7 @@ def digest_files(folder: str | Path) -> str:
 
 
 def digest_model(location: str | Path, tracking_uri: str | None = None) -> str:
-    """Return the digest of a model, wherever it is stored.
-
-    Args:
-        location: Local folder of the model, or any artifact URI that MLflow can download.
-        tracking_uri: MLflow server for the URI; by default the current one.
-
-    Returns:
-        Hex digest, see `digest_files`.
-    """
+    """Return the digest of a model: a local folder, or any artifact URI that MLflow can download."""
     if Path(location).is_dir():
         return digest_files(location)
     with tempfile.TemporaryDirectory(prefix="rai-model-") as folder:
@@ -123,17 +103,6 @@ def release_files(client: MlflowClient, model_uri: str, run_id: str) -> Iterator
     """Lend a private copy of a version's model, reference data and contract, with its digests.
 
     What is digested is what the caller then loads; nobody can swap the files in between.
-
-    Args:
-        client: MLflow client.
-        model_uri: Where the model's files are, as ``client.get_model_version_download_uri`` says it.
-        run_id: The run that trained the model and holds reference and contract.
-
-    Yields:
-        The copies and their digests, gone at the end of the block.
-
-    Raises:
-        IncompleteError: Model, reference data or contract is not there.
     """
     from mlflow.exceptions import MlflowException
 
@@ -156,18 +125,9 @@ def release_files(client: MlflowClient, model_uri: str, run_id: str) -> Iterator
 
 
 def load_trusted_sklearn(folder: str | Path, where: str = "") -> Any:
-    """Load a scikit-learn model stored as skops, with the reviewed list of types only.
+    """Load a model stored as skops, with the reviewed list of types only; pickle formats are never opened.
 
-    Args:
-        folder: Local folder of the model.
-        where: What to call it in a message, for a folder that is gone when the message is read; by default its path.
-
-    Returns:
-        The fitted estimator.
-
-    Raises:
-        ModelRefusedError: The folder holds no readable skops file (pickle formats are never opened), or it contains
-            other types.
+    ``where`` names in messages a folder that is gone when they are read; by default its path does.
     """
     import skops.io as sio
     from skops.io.exceptions import UntrustedTypesFoundException

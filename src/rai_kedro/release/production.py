@@ -43,41 +43,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ApprovedVersion:
-    """The version in production.
+    """The version in production."""
 
-    Attributes:
-        name: Registered model, which is the use case.
-        version: Version number, as text.
-        run_id: MLflow run that trained it.
-        source: URI of the model's files.
-        review: The approval that put it there.
-    """
-
-    name: str
+    name: str  # registered model, which is the use case
     version: str
     run_id: str
-    source: str
-    review: Review
+    source: str  # URI of the model's files
+    review: Review  # the approval that put it there
 
 
 @dataclass(frozen=True)
 class ProductionModel:
-    """The model in production and what it is compared with.
+    """The model in production and what it is compared with."""
 
-    Attributes:
-        model: Fitted scikit-learn estimator.
-        version: Version number, as text.
-        run_id: MLflow run that trained it.
-        reference: Test split of its training: features that the model and the audit use, label and prediction.
-        contract: The column contract it was trained under.
-        review: The approval that put it into production.
-    """
-
-    model: Any
+    model: Any  # fitted scikit-learn estimator
     version: str
     run_id: str
-    reference: pd.DataFrame
-    contract: Mapping[str, Any]
+    reference: pd.DataFrame  # test split of its training: features of model and audit, label and prediction
+    contract: Mapping[str, Any]  # that it was trained under
     review: Review
 
 
@@ -86,9 +69,6 @@ def approved_version(client: MlflowClient, use_case: str, evidence_path: str | P
 
     Alias, tags and evidence record must agree on one version, and its files must be those that were approved.
     An alias alone is not enough: in open-source MLflow, whoever may edit the model may move it.
-
-    Returns:
-        The version and its approval.
 
     Raises:
         ReleaseError: Nothing is trained yet.

@@ -51,47 +51,28 @@ class Content:
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of the record.
+    """One line of the record."""
 
-    Attributes:
-        sequence: Place in the record, from 1; equals the line number.
-        recorded_at: Time given by the caller, ISO 8601.
-        kind: What was recorded, e.g. ``"approve"``.
-        body: The content; plain JSON values only.
-        previous: Hash of the entry before, ``GENESIS`` for the first.
-        hash: SHA-256 (hex) over the canonical JSON of all other fields.
-    """
-
-    sequence: int
-    recorded_at: str
+    sequence: int  # from 1; equals the line number
+    recorded_at: str  # given by the caller, ISO 8601
     kind: str
     body: Mapping[str, Any]
-    previous: str
-    hash: str
+    previous: str  # hash of the entry before, GENESIS for the first
+    hash: str  # SHA-256 (hex) over the canonical JSON of all other fields
 
 
 @dataclass(frozen=True)
 class ChainState:
-    """What checking a record's own chain found.
-
-    Attributes:
-        path: The record's file.
-        ok: True if the file exists and every entry holds.
-        entries: Number of entries that hold, counted from the first.
-        head: Hash of the last entry that holds, ``GENESIS`` if none; keep it elsewhere to see a cut-off end.
-        broken_line: First line that does not hold, from 1.
-        reason: Why, in words.
-        torn_tail: True if the file ends in the beginning of a line that a kill or a full disk left behind. It
-            never was an entry, so it does not break the chain; the next append sets it aside in a ``repair``
-            entry.
-    """
+    """What checking a record's own chain found."""
 
     path: Path
-    ok: bool
-    entries: int
-    head: str
-    broken_line: int | None = None
+    ok: bool  # the file exists and every entry holds
+    entries: int  # that hold, counted from the first
+    head: str  # hash of the last that holds; keep it elsewhere to see a cut-off end
+    broken_line: int | None = None  # from 1
     reason: str | None = None
+    # A kill or a full disk left the beginning of a line. It never was an entry, so the chain holds; the next append
+    # sets it aside in a `repair` entry.
     torn_tail: bool = False
 
 

@@ -46,39 +46,23 @@ _LINE_BREAKS: Final = str.maketrans(dict.fromkeys("\n\r\t", " "))
 
 @dataclass(frozen=True)
 class ReviewRequest:
-    """What a person says about a version.
-
-    Attributes:
-        use_case: Name of the use case and of its registered model.
-        version: Version number.
-        reviewer: Who decides.
-        statement: Why, in the reviewer's words.
-        reviewed_at: When, with time zone.
-        demo: True if a demonstration decides in a person's stead; recorded and shown as such.
-        accept_risk: Why the version is approved though the fairness gate does not pass; None if no risk is accepted.
-    """
+    """What a person says about a version."""
 
     use_case: str
     version: str
     reviewer: str
-    statement: str
-    reviewed_at: datetime
-    demo: bool = False
-    accept_risk: str | None = None
+    statement: str  # why, in the reviewer's words
+    reviewed_at: datetime  # with time zone
+    demo: bool = False  # a demonstration decides in a person's stead; recorded and shown as such
+    accept_risk: str | None = None  # why it is approved though the fairness gate does not pass
 
 
 @dataclass(frozen=True)
 class ReviewOutcome:
-    """What a decision led to.
+    """What a decision led to."""
 
-    Attributes:
-        review: The decision that stands.
-        recorded: False if it stood already and no second entry was made.
-        message: One or two sentences for the person.
-    """
-
-    review: Review
-    recorded: bool
+    review: Review  # the decision that stands
+    recorded: bool  # False if it stood already and no second entry was made
     message: str
 
 

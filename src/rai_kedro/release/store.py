@@ -159,12 +159,12 @@ def follow_project(database: Path, project: Path) -> str | None:
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if not tables >= {"experiment_tags", *(table for table, _ in _PLACES)}:
             return None
+        connection.execute("BEGIN IMMEDIATE")  # the tag is read inside: another process may be moving the same places
         (first,) = connection.execute("SELECT min(experiment_id) FROM experiments").fetchone()
         query = "SELECT value FROM experiment_tags WHERE key = ? AND experiment_id = ?"
         (old,) = connection.execute(query, (PROJECT_TAG, first)).fetchone() or (None,)
         if first is None or old == new:
             return None
-        connection.execute("BEGIN IMMEDIATE")
         moved = _move_places(connection, old, new) if old else 0
         connection.execute(
             "INSERT OR REPLACE INTO experiment_tags (key, value, experiment_id) VALUES (?, ?, ?)",

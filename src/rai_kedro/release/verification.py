@@ -39,19 +39,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Verification:
-    """What checking an evidence record found.
-
-    Attributes:
-        chain: What the record's own chain says.
-        decisions: All decisions on the use case, in order; empty if the chain does not hold.
-        findings: What is broken, missing or contradictory, one sentence each; empty if all is well.
-        compared: Whether MLflow was asked, too.
-    """
+    """What checking an evidence record found."""
 
     chain: ChainState
-    decisions: tuple[Review, ...]
-    findings: tuple[str, ...]
-    compared: bool = True
+    decisions: tuple[Review, ...]  # on the use case, in order; none if the chain does not hold
+    findings: tuple[str, ...]  # what is broken, missing or contradictory, one sentence each
+    compared: bool = True  # whether MLflow was asked, too
 
     def describe(self) -> list[str]:
         """Say in lines what stands in the record, and what is wrong with it."""
@@ -127,9 +120,6 @@ def require_tags_agree(version: ModelVersion, review: Review, entry: Entry, evid
     """Refuse a version whose tags say something else than the record.
 
     The hash on the tag is the anchor of the record: it shows that the record was rewritten with a new chain.
-
-    Raises:
-        EvidenceError: They differ.
     """
     found = _compare_tags(version, review, entry)
     if found:

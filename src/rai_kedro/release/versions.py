@@ -56,59 +56,33 @@ class NotApprovedError(ReleaseError):
 
 @dataclass(frozen=True)
 class RegisteredVersion:
-    """One version of a registered model.
+    """One version of a registered model."""
 
-    Attributes:
-        name: Registered model, which is the use case.
-        version: Version number, as text.
-        run_id: MLflow run that trained it.
-        model_uri: ``models:/<name>/<version>``.
-        created_at: When it was registered, UTC, ISO 8601.
-        git_commit: Commit of the code that trained it, or None.
-    """
-
-    name: str
+    name: str  # registered model, which is the use case
     version: str
     run_id: str
-    model_uri: str
-    created_at: str = ""
-    git_commit: str | None = None
+    model_uri: str  # models:/<name>/<version>
+    created_at: str = ""  # UTC, ISO 8601
+    git_commit: str | None = None  # of the code that trained it
 
 
 class VersionSummary(Typed):
-    """What a person wants to see of a version in a list.
-
-    Attributes:
-        version: Version number, as text.
-        created_at: UTC, ISO 8601.
-        run_id: MLflow run that trained it.
-        aliases: E.g. ``("candidate", "production")``.
-        review: ``"approved"``, ``"rejected"`` or ``None``.
-        reviewer: Who decided.
-        statement: Why.
-        reviewed_at: UTC, ISO 8601.
-        demo: True if a demonstration, not a person, decided.
-        model_digest: SHA-256 of the model's files at training.
-        card: Path of the model card.
-        fairness_gate: What the fairness gate said, e.g. ``"insufficient_evidence"``; None if nothing is noted.
-        accepted_risk: Why it was approved though the gate did not pass.
-        metrics: Latest figures of its run, by name; empty if the run is gone. What is not defined is None.
-    """
+    """What a person wants to see of a version in a list."""
 
     version: str
-    created_at: str
+    created_at: str  # UTC, ISO 8601
     run_id: str
     aliases: tuple[str, ...] = ()
-    review: str | None = None
+    review: str | None = None  # "approved" or "rejected"
     reviewer: str | None = None
     statement: str | None = None
     reviewed_at: str | None = None
-    demo: bool = False
+    demo: bool = False  # a demonstration, not a person, decided
     model_digest: str | None = None
-    card: str | None = None
-    fairness_gate: str | None = None
+    card: str | None = None  # path of the model card
+    fairness_gate: str | None = None  # e.g. "insufficient_evidence"; None if nothing is noted
     accepted_risk: str | None = None
-    metrics: Mapping[str, float | None] = {}
+    metrics: Mapping[str, float | None] = {}  # of its run, empty if that is gone; what is not defined is None
 
 
 def registered_version(client: MlflowClient, version: ModelVersion) -> RegisteredVersion:

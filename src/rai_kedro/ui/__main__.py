@@ -20,16 +20,7 @@ from rai_kedro.ui.viewers import Viewer, list_viewers
 
 
 def watch(viewers: Sequence[Viewer], project: Path) -> NoReturn:
-    """Run viewers until this process is interrupted or one of them ends.
-
-    Args:
-        viewers: The viewers.
-        project: Folder of the project.
-
-    Raises:
-        ViewerError: As for `running`.
-        KeyboardInterrupt: When the user stops it.
-    """
+    """Run viewers until this process is interrupted or one of them ends."""
     click.echo(f"Starting {', '.join(viewer.name for viewer in viewers)}; this takes some seconds.")
     with running(viewers, project) as check:
         for viewer in viewers:
@@ -53,14 +44,7 @@ def _parse(arguments: Sequence[str] | None) -> list[Viewer]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Start the viewers and keep them until Ctrl-C.
-
-    Args:
-        arguments: Command-line arguments; those of the process if None.
-
-    Returns:
-        Exit code: 0 after Ctrl-C, 1 after an error.
-    """
+    """Start the viewers, keep them until Ctrl-C, and return the exit code."""
     viewers = _parse(arguments)
     for sent in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(sent, _interrupt)

@@ -37,18 +37,7 @@ class _Started:
 
 @contextmanager
 def running(viewers: Sequence[Viewer], project: Path) -> Iterator[Callable[[], None]]:
-    """Start viewers, wait until each answers, and stop them at the end, whatever happens.
-
-    Args:
-        viewers: The viewers.
-        project: Folder of the project, in which they are run.
-
-    Yields:
-        When all of them answer: a function that raises if one has ended since.
-
-    Raises:
-        ViewerError: If a port is taken, or a viewer ends or does not answer; the others are stopped then.
-    """
+    """Start viewers, wait until each answers, lend a check that none has ended, and stop them all in any case."""
     _check_ports(viewers)
     started: list[_Started] = []
     try:

@@ -14,21 +14,13 @@ _WORKSPACE = "data/08_reporting/evidently"
 
 @dataclass(frozen=True)
 class Viewer:
-    """A web page on the project's results, served by a program of its own.
-
-    Attributes:
-        name: Name of the program, as users know it.
-        port: TCP port on 127.0.0.1.
-        command: The program and its arguments.
-        shows: What is to be seen there.
-        environment: Environment variables for the program, beside our own.
-    """
+    """A web page on the project's results, served by a program of its own."""
 
     name: str
-    port: int
+    port: int  # TCP, on 127.0.0.1
     command: tuple[str, ...]
-    shows: str
-    environment: Mapping[str, str] = field(default_factory=dict)
+    shows: str  # what is to be seen there
+    environment: Mapping[str, str] = field(default_factory=dict)  # beside our own
 
     @property
     def url(self) -> str:
@@ -37,16 +29,7 @@ class Viewer:
 
 
 def list_viewers(*, mlflow_port: int = 5000, evidently_port: int = 8000, viz_port: int = 4141) -> list[Viewer]:
-    """Return the three viewers of a project.
-
-    Args:
-        mlflow_port: TCP port for MLflow.
-        evidently_port: TCP port for Evidently.
-        viz_port: TCP port for Kedro-Viz.
-
-    Returns:
-        MLflow, Evidently and Kedro-Viz; their commands have to be run in the project's folder.
-    """
+    """Return the three viewers of a project; their commands have to be run in the project's folder."""
     programs = Path(sys.executable).parent
     store = "server --backend-store-uri sqlite:///mlflow.db --default-artifact-root mlruns --no-serve-artifacts"
     graph = f"from rai_kedro.ui.viewers import serve_graph; serve_graph({viz_port})"
@@ -84,9 +67,6 @@ def serve_graph(port: int) -> None:
     ``kedro viz run`` asks PyPI for a newer release at its start and whenever its page is opened, and no
     option turns that off. Here the answer is the one that Kedro-Viz gives on pages that are published without
     a server: the installed release, nobody asked.
-
-    Args:
-        port: TCP port on 127.0.0.1.
     """
     from kedro_viz.api.rest import router
     from kedro_viz.api.rest.responses.version import get_static_version_response
