@@ -277,8 +277,8 @@ class TestLimitsOnRecord:
         assessed = [Disparity.from_dict(one) for one in stored_gate("pass")[1]["disparities"]]
         several = Gate(tolerances=tuple(Tolerance(metric=metric, limit=9) for metric in metrics)).judge(assessed)
         assert StoredGate(several).summary == (
-            "of 2 verdicts: 2 pass (level 95 %; mean_absolute_error difference of LSTAT at most 9, "
-            "mean_signed_error difference of LSTAT at most 9)"
+            "of 2 verdicts: 2 pass (level 95 %; mean_signed_error difference of LSTAT at most 9, "
+            "mean_absolute_error difference of LSTAT at most 9)"
         )
         three = GateDecision(outcome="pass", verdicts=(several.verdicts * 2)[:3])
         assert describe_limits(three).endswith("mean_signed_error difference of LSTAT at most 9 and 1 more")
