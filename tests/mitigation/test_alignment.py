@@ -9,7 +9,7 @@ import skops.io
 from scipy.stats import ks_2samp
 from sklearn.linear_model import LinearRegression
 
-from rai_kedro.mitigation.alignment import GroupAlignment
+from rai_kedro.mitigation.calibration import GroupAlignment
 from rai_kedro.mitigation.sensitive import MitigationError
 
 
@@ -53,7 +53,7 @@ def test_a_stored_model_predicts_the_same(rows):
     model = GroupAlignment(LinearRegression(), "group").fit(X, y)
     stored = skops.io.dumps(model)
 
-    loaded = skops.io.loads(stored, trusted=["rai_kedro.mitigation.alignment.GroupAlignment"])
+    loaded = skops.io.loads(stored, trusted=["rai_kedro.mitigation.calibration.GroupAlignment"])
 
     assert (loaded.predict(X) == model.predict(X)).all()
 

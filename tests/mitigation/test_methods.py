@@ -57,7 +57,7 @@ def test_a_method_that_lacks_something_is_told_what():
     assert find_lacks("magic", complete.model_copy(update={"builder": "thresholds:Magic"})) == [
         "a class thresholds:Magic"
     ]
-    assert find_lacks("magic", complete.model_copy(update={"builder": "alignment:GroupAlignment"})) == [
+    assert find_lacks("magic", complete.model_copy(update={"builder": "calibration:GroupAlignment"})) == [
         "a convention test"
     ]
     (lack,) = find_lacks("magic", complete.model_copy(update={"stores": ("wrapping:MitigatedModel",)}))

@@ -19,7 +19,7 @@ from mlflow import MlflowClient
 from sklearn.linear_model import LinearRegression
 from sklearn.neighbors import KNeighborsRegressor
 
-from rai_kedro.mitigation.alignment import GroupAlignment
+from rai_kedro.mitigation.calibration import GroupAlignment
 from rai_kedro.release.model_files import ModelRefusedError, digest_files
 from rai_kedro.release.review import ReviewRequest, approve
 from rai_kedro.release.verification import verify

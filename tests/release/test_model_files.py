@@ -54,7 +54,7 @@ from sklearn.preprocessing import (
 from sklearn.tree import DecisionTreeRegressor
 
 from rai_kedro.mitigation import METHODS, build_mitigated
-from rai_kedro.mitigation.alignment import GroupAlignment
+from rai_kedro.mitigation.calibration import GroupAlignment
 from rai_kedro.modelling import BalancedEstimator, PreparationParameters, build_model, build_preparation
 from rai_kedro.release.model_files import (
     MODEL_FILE,

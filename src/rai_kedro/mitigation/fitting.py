@@ -19,7 +19,7 @@ from rai_kedro.fairness import FairnessSpec, GroupingSpec, Task, divide_column
 from rai_kedro.mitigation.compared import POST_PROCESSED, UNMITIGATED, Comparator, ComparedModel
 from rai_kedro.mitigation.methods import GROUP_ALIGNMENT, METHODS, applicable, find_method, load_builder, make_method
 from rai_kedro.mitigation.sensitive import MitigationError, find_cut
-from rai_kedro.modelling import limit_threads
+from rai_kedro.modelling import first_line, limit_threads
 from rai_kedro.performance import Figure
 
 # Folds in which training rows are predicted to find the best unmitigated model.
@@ -154,7 +154,7 @@ def fit_plain(estimator: Any, train: Rows, name: str) -> Attempt:
             try:
                 fitted = clone(estimator).fit(train.features, train.target)
             except ValueError as error:
-                raise refuse_model(name, f"cannot be fitted on these rows: {_first_line(error)}") from error
+                raise refuse_model(name, f"cannot be fitted on these rows: {first_line(error).rstrip('.')}") from error
     if name == UNMITIGATED:
         return ComparedModel(name=name, role="unmitigated"), fitted
     view = "another model without mitigation, for the view"
@@ -235,13 +235,10 @@ def fit_attempt(attempt: Attempt, setting: FitSetting) -> Attempt:
     except MitigationError as error:
         return model.without_model("failed", error.tell()), None
     except ValueError as error:  # what scikit-learn and fairlearn raise where a method does not suit the rows
-        return model.without_model("failed", f"It cannot be fitted on these rows: {_first_line(error)}"), None
+        return model.without_model(
+            "failed", f"It cannot be fitted on these rows: {first_line(error).rstrip('.')}"
+        ), None
     return model, estimator
-
-
-def _first_line(error: ValueError) -> str:
-    told = str(error).strip() or type(error).__name__
-    return told.splitlines()[0][:200].rstrip(".")
 
 
 def _find_post_processing(metric: str) -> tuple[str, dict[str, str], str]:

@@ -22,7 +22,7 @@ METHODS: Final[Mapping[str, MappedMethod]] = {
     name: method for name, method in load_mapping().methods.items() if method.provided
 }
 # Post-processing of a regression, with which every comparison of regressions ends; it cannot be configured.
-GROUP_ALIGNMENT: Final = "alignment:GroupAlignment"
+GROUP_ALIGNMENT: Final = "calibration:GroupAlignment"
 
 
 def list_storable_types() -> tuple[str, ...]:

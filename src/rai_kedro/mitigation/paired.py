@@ -109,13 +109,9 @@ def _compare_auc(truth: Vector, new: Answers, old: Answers) -> _Compared:
         return value, np.nan, np.inf, _tell_few(fewest)
     if np.array_equal(_as_array(new.score), _as_array(old.score)):  # the same ranking on any rows
         return value, 0.0, np.inf, method
-    error = np.sqrt(sum(_vary(np.concatenate([part, [_ADDED, -_ADDED]])) for part in (above, below)))
+    added = [np.concatenate([part, [_ADDED, -_ADDED]]) for part in (above, below)]
+    error = np.sqrt(sum(one.var(ddof=1) / len(one) for one in added))
     return value, float(error), fewest - 1, method
-
-
-def _vary(values: Vector) -> float:
-    """Return the variance of the mean."""
-    return float(values.var(ddof=1) / len(values))
 
 
 def _tell_few(fewest: int) -> str:

@@ -97,12 +97,8 @@ def _read_bits(column: pd.Series[Any]) -> npt.NDArray[np.uint64]:
         # Adding zero makes -0.0 and 0.0 one number; a missing one is always the same NaN.
         numbers = column.to_numpy(dtype=np.float64, na_value=np.nan) + 0.0
         return np.where(np.isnan(numbers), np.nan, numbers).view(np.uint64)
-    texts = column.astype("object").map(_write_value).to_numpy(dtype=object)
+    texts = column.astype("object").map(lambda value: "" if pd.isna(value) else str(value)).to_numpy(dtype=object)
     return np.asarray(pd.util.hash_array(texts, categorize=True), dtype=np.uint64)
-
-
-def _write_value(value: Any) -> str:
-    return "" if pd.isna(value) else str(value)
 
 
 def _mix(state: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:

@@ -100,11 +100,8 @@ class ThresholdOptimisation(TwoClassModel):
         self.constants_ = np.array(
             [[rule.get("p_ignore", 0.0), rule.get("prediction_constant", 0.0)] for rule in ordered]
         )
-        if self._is_single():
+        if self.decision == "single" or (self.decision is None and self.constraint != "equalized_odds"):
             self._settle_thresholds(scores, outcomes, codes)
-
-    def _is_single(self) -> bool:
-        return self.decision == "single" or (self.decision is None and self.constraint != "equalized_odds")
 
     def _settle_thresholds(self, scores: Scores, outcomes: Codes, codes: Codes) -> None:
         """Put one threshold in the place of two, with the rate on the rows that count as close as it can be."""

@@ -103,19 +103,11 @@ class SensitiveTransformer(Parameters, TransformerMixin, BaseEstimator):  # type
         return [list(rest.columns).index(name) for name in chosen]
 
     def _learn_rest(self, rest: Any, groups: LearntGroups) -> None:
-        """Learn from ``X`` without the sensitive column; a method that works column by column overrides this."""
-        self._learn(read_matrix(rest, self.positions_), groups)
-
-    def _change_rest(self, rest: Any, codes: Codes) -> Any:
-        """Transform ``X`` without the sensitive column, a copy already; overridden together with `_learn_rest`."""
-        return write_matrix(rest, self.positions_, self._apply(read_matrix(rest, self.positions_), codes, rest))
-
-    def _learn(self, values: Matrix, groups: LearntGroups) -> None:
-        """Learn from the columns to transform, shape (rows, C)."""
+        """Learn from ``X`` without the sensitive column."""
         raise NotImplementedError
 
-    def _apply(self, values: Matrix, codes: Codes, rest: Any) -> Matrix:
-        """Return the columns transformed, shape (rows, C); ``values`` is a copy, ``rest`` all but the sensitive one."""
+    def _change_rest(self, rest: Any, codes: Codes) -> Any:
+        """Transform ``X`` without the sensitive column, which is a copy already."""
         raise NotImplementedError
 
 
@@ -152,7 +144,8 @@ class GroupCorrelationRemover(SensitiveTransformer):
 
     alpha: Share = 1.0  # how much of the correlation is removed
 
-    def _learn(self, values: Matrix, groups: LearntGroups) -> None:
+    def _learn_rest(self, rest: Any, groups: LearntGroups) -> None:
+        values = _read_matrix(rest, self.positions_)
         indicators = _indicate(groups.codes, len(groups.names))
         # Of each group but the first its share of the rows used, and what it adds to a column; shape (G - 1, C).
         self.means_ = np.zeros((indicators.shape[1], values.shape[1]))
@@ -173,9 +166,12 @@ class GroupCorrelationRemover(SensitiveTransformer):
         self.means_[:, columns] = remover.sensitive_mean_[:, None]
         self.slopes_[:, columns] = remover.beta_
 
-    def _apply(self, values: Matrix, codes: Codes, rest: Any) -> Matrix:
+    def _change_rest(self, rest: Any, codes: Codes) -> Any:
         explained = _indicate(codes, len(self.groups_)) @ self.slopes_ - (self.means_ * self.slopes_).sum(axis=0)
-        changed: Matrix = values - self.alpha * explained
+        matrix = _read_matrix(rest, self.positions_) - self.alpha * explained
+        changed = open_for_writing(rest)
+        for at, position in enumerate(self.positions_):
+            write_column(changed, position, matrix[:, at])
         return changed
 
 
@@ -216,20 +212,12 @@ def write_column(changed: Any, position: int, column: Vector) -> None:
         changed[:, position] = column
 
 
-def read_matrix(rest: Any, positions: list[int]) -> Matrix:
+def _read_matrix(rest: Any, positions: list[int]) -> Matrix:
     """Return columns as numbers, one after the other in memory, missing values as NaN; shape (rows, C)."""
     matrix = np.empty((len(rest), len(positions)), order="F")
     for at, position in enumerate(positions):
         matrix[:, at] = read_column(rest, position)
     return matrix
-
-
-def write_matrix(rest: Any, positions: list[int], matrix: Matrix) -> Any:
-    """Return the features with the given columns in place of theirs."""
-    changed = open_for_writing(rest)
-    for at, position in enumerate(positions):
-        write_column(changed, position, matrix[:, at])
-    return changed
 
 
 def _is_number(column: pd.Series[Any]) -> bool:

@@ -5,6 +5,7 @@ from .balanced import has_scores as has_scores
 from .estimator import EstimatorConfig as EstimatorConfig
 from .estimator import ModellingError as ModellingError
 from .estimator import build_estimator as build_estimator
+from .estimator import first_line as first_line
 from .estimator import fit_estimator as fit_estimator
 from .estimator import limit_threads as limit_threads
 from .estimator import predict_rows as predict_rows

@@ -40,7 +40,9 @@ def build_estimator(config: EstimatorConfig, allowed_modules: Sequence[str], key
         ModellingError: The class is outside these modules or no estimator, or does not take the parameters.
     """
     module_name, _, class_name = config.class_path.rpartition(".")
-    if not any(f"{config.class_path}.".startswith(_as_prefix(prefix)) for prefix in allowed_modules):
+    # Closed with a dot, so that 'sklearn' does not let 'sklearn_evil' in.
+    prefixes = tuple(f"{module.removesuffix('.')}." for module in allowed_modules)
+    if not f"{config.class_path}.".startswith(prefixes):
         raise ModellingError(
             f"The estimator '{config.class_path}' is outside the allowed modules.",
             where=f"{key}.class",
@@ -80,9 +82,14 @@ def fit_estimator(estimator: Any, features: Any, target: Any) -> Any:
             f"{name} cannot be fitted on these rows.",
             where="estimator",
             how_many=f"{len(features)} rows, {features.shape[1]} columns",
-            example=(str(error).strip() or type(error).__name__).splitlines()[0][:200],
+            example=first_line(error),
             remedy="choose an estimator for this task and these columns, or a 'preparation' that suits it",
         ) from error
+
+
+def first_line(error: Exception) -> str:
+    """Return what an error of a library says, in a line."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
 
 
 def require_task(estimator: Any, task: str) -> None:
@@ -181,11 +188,6 @@ def _name_last_step(estimator: Any) -> str:
     from rai_kedro.modelling.balanced import find_last
 
     return type(find_last(estimator)).__name__
-
-
-def _as_prefix(module: str) -> str:
-    """Close a prefix with a dot, so that 'sklearn' does not let 'sklearn_evil' in."""
-    return module if module.endswith(".") else f"{module}."
 
 
 def _require_estimator(candidate: Any, class_path: str, where: str) -> None:
