@@ -26,9 +26,7 @@ class LockedError(RaiError):
 def write_text(path: Path, text: str) -> None:
     """Replace a file's content, so that a reader or a kill finds the old or the new, never a part.
 
-    Args:
-        path: The file; its folder is made if absent.
-        text: The new content, written as UTF-8.
+    It is written as UTF-8; the folder is made if absent.
     """
     make_folder(path.parent)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -46,13 +44,7 @@ def staging_folder(beside: Path, name: str) -> Iterator[Path]:
 
     It lies beside, not inside: a program that watches the place notices what comes in from outside. Each process has
     its own, so that two may stage the same thing at once; what a killed one left behind is removed by the next.
-
-    Args:
-        beside: The folder or file that the contents are meant for.
-        name: Says what is being staged.
-
-    Yields:
-        The empty folder.
+    ``name`` says what is staged.
     """
     room = beside.parent / f".{beside.name}.staging"
     room.mkdir(parents=True, exist_ok=True)
@@ -111,10 +103,10 @@ def project_folder() -> Path:
 
 @contextmanager
 def locked(path: Path, *, wait: float = 0.0) -> Iterator[None]:
-    """Hold a lock that ends with the process, whatever ends it.
+    """Hold a lock that ends with the process, whatever ends it; its file stays behind, with who had it last.
 
     Args:
-        path: Lock file; it stays behind, and holds who had it last.
+        path: Lock file.
         wait: Seconds to wait for another holder.
 
     Raises:

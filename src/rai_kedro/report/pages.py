@@ -24,17 +24,7 @@ class ColumnHistory:
 
     dataset: str
     name: str
-    rows: tuple[ColumnProfile, ...]
-
-    @property
-    def first(self) -> ColumnProfile:
-        """The earliest month."""
-        return self.rows[0]
-
-    @property
-    def last(self) -> ColumnProfile:
-        """The latest month."""
-        return self.rows[-1]
+    rows: tuple[ColumnProfile, ...]  # the earliest month first
 
     @property
     def is_numeric(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import pandas as pd
@@ -15,9 +16,8 @@ from rai_kedro.mitigation import describe_model
 from rai_kedro.modelling import ModelSplit, build_estimator
 from rai_kedro.performance import Figure
 from rai_kedro.pipelines.training.nodes import Measured
-from rai_kedro.pipelines.training.parameters import FairnessParameters
 from rai_kedro.pipelines.training.settings import Settings
-from rai_kedro.questionnaire import AnswersError, Outcome, check_consistency, follow, load_tree, recommend
+from rai_kedro.questionnaire import AnswersError, check_consistency, follow, load_tree, recommend
 from rai_kedro.release import RegisteredVersion
 from rai_kedro.report import (
     CarbonFigure,
@@ -137,7 +137,10 @@ def _compose_card(
 def record_questionnaire(settings: Settings) -> QuestionnaireRecord:
     """Record the answers, where the configured metrics contradict them, and the methods for these metrics."""
     fairness, training = settings.fairness, settings.training
-    outcome = _follow(fairness)
+    outcome = None
+    if fairness.questionnaire:
+        with suppress(AnswersError):  # answers that lead nowhere are a finding
+            outcome = follow(load_tree(), {step.question: step.answer for step in fairness.questionnaire})
     estimator = build_estimator(training.estimator, training.allowed_modules)
     at_hand = describe_model(estimator, settings.features, on=settings.contract.as_of)
     return QuestionnaireRecord(
@@ -147,13 +150,3 @@ def record_questionnaire(settings: Settings) -> QuestionnaireRecord:
         notes=() if outcome is None else outcome.notes,
         methods=() if outcome is None else tuple(recommend(outcome.metrics, at_hand)),
     )
-
-
-def _follow(fairness: FairnessParameters) -> Outcome | None:
-    """Return where the answers lead; None where there are none, or they lead nowhere (which is a finding)."""
-    if not fairness.questionnaire:
-        return None
-    try:
-        return follow(load_tree(), {step.question: step.answer for step in fairness.questionnaire})
-    except AnswersError:
-        return None
