@@ -250,7 +250,7 @@ CASES = {
         yaml_text(PARAMETERS, "  training:\n", "  training: [\n"), ("not valid YAML", "parameters.yml", "line"), TRAIN
     ),
     "malformed catalogue": Case(
-        yaml_text(CATALOG, "        RM:\n", "        RM\n"), ("not valid YAML", "catalog.yml", "line"), TRAIN
+        yaml_text(CATALOG, "        RM:  ", "        RM  "), ("not valid YAML", "catalog.yml", "line"), TRAIN
     ),
     "misspelt parameter": Case(training(test_sise=0.5), ("test_sise", "parameters.yml", "mend"), TRAIN),
     "unknown word for a use": Case(
@@ -395,3 +395,33 @@ def test_bad_input_stops_with_one_screen_and_unchanged_stores(
     missing = [word for word in case.words if word not in error]
     assert not missing, f"{missing} not in:\n{outcome.error}"
     assert project.digests(*stores) == before
+
+
+def test_no_variable_of_the_environment_switches_the_contract_off(
+    simulated: Any, copy_of: Callable[[Any], Any], assert_one_screen: Callable[[Any], str]
+) -> None:
+    project = copy_of(simulated)
+    month(cell("AGE", 999999.0), name="2024-01")(project)
+
+    outcome = project.kedro(*TRAIN, environment={"PANDERA_VALIDATION_ENABLED": "False"})
+
+    error = " ".join(assert_one_screen(outcome).split())
+    assert "AGE: is outside [0, 100], 3 rows (e.g. 999999.0)" in error, error
+    assert "housing.feature_store, month=2024-01" in error
+    # The version that would have been registered from such rows.
+    assert project.query("SELECT name FROM model_versions") == []
+
+
+def test_the_status_of_a_use_case_is_shown_while_the_contract_of_another_is_broken(
+    simulated: Any, copy_of: Callable[[Any], Any]
+) -> None:
+    project = copy_of(simulated)
+    (project.root / "conf/base/hospital/catalog.yml").write_text("hospital.feature_store: [unclosed", encoding="utf-8")
+
+    outcome = project.succeed("rai", "status", "--use-case", "housing")
+
+    assert "housing" in outcome.output
+    # Whoever asks for the broken one is told where it is broken.
+    broken = project.kedro("rai", "status", "--use-case", "hospital")
+    assert broken.code != 0
+    assert "hospital/catalog.yml" in broken.output

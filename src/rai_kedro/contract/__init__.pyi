@@ -28,6 +28,7 @@ from .pairing import load_month as load_month
 from .pairing import pair_labels as pair_labels
 from .pairing import refuse_orphans as refuse_orphans
 from .profile import ColumnProfile as ColumnProfile
+from .profile import build_register as build_register
 from .profile import fingerprint as fingerprint
 from .profile import profile_month as profile_month
 from .reading import ContractError as ContractError
@@ -38,7 +39,6 @@ from .reading import forbidden_columns as forbidden_columns
 from .reading import rai_block as rai_block
 from .reading import read as read
 from .reading import read_contract as read_contract
-from .register import build_register as build_register
 from .validation import Breach as Breach
 from .validation import ContractViolation as ContractViolation
 from .validation import check as check

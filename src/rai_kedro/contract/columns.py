@@ -1,8 +1,4 @@
-"""The typed, frozen form of the column contract.
-
-These classes only say what a contract may hold. Turning YAML into them, with an error that names file,
-dataset and column, is :mod:`rai_kedro.contract.reading`'s job.
-"""
+"""What a column contract may hold, typed and frozen; :mod:`rai_kedro.contract.reading` turns YAML into it."""
 
 from __future__ import annotations
 
@@ -93,19 +89,12 @@ class Column(_Stripped):
 
 
 class GovernedColumn(Column):
-    """A column as the risk register, the governance page and the model card show it.
+    """A column as the risk register, the governance page and the model card show it."""
 
-    Attributes:
-        dataset: Full catalogue name of its dataset, for example ``housing.feature_store``.
-        owner: Who answers for the dataset.
-        purpose: What the dataset may be used for.
-        model_uses: Whether the model sees it, as a feature, for its mitigation or as the label.
-    """
-
-    dataset: Text
+    dataset: Text  # full catalogue name, for example housing.feature_store
     owner: Text
     purpose: Text
-    model_uses: bool
+    model_uses: bool  # as a feature, for its mitigation or as the label
 
     @property
     def is_label(self) -> bool:
@@ -120,23 +109,14 @@ class GovernedColumn(Column):
 
 
 class DatasetContract(_Stripped):
-    """The contract of one governed dataset (a store of monthly snapshots).
+    """The contract of one governed dataset (a store of monthly snapshots)."""
 
-    Attributes:
-        dataset: Full catalogue name, for example ``housing.feature_store``.
-        owner: Who answers for the data.
-        purpose: What the data may be used for.
-        key: Columns that together identify a row within a month.
-        time: Column that holds the month.
-        columns: Every other column, by name.
-    """
-
-    dataset: Text
+    dataset: Text  # full catalogue name, for example housing.feature_store
     owner: Text
     purpose: Text
-    key: Annotated[tuple[Text, ...], Field(min_length=1)]
-    time: Text
-    columns: Mapping[str, Column]
+    key: Annotated[tuple[Text, ...], Field(min_length=1)]  # together they identify a row within a month
+    time: Text  # the column that holds the month
+    columns: Mapping[str, Column]  # every other column
 
     @field_validator("columns")
     @classmethod
@@ -175,19 +155,12 @@ class DatasetContract(_Stripped):
 
 
 class Contract(_Stripped):
-    """All governed datasets of one use case, as read on one day.
-
-    Attributes:
-        use_case: Name of the use case, for example ``housing``.
-        source: File the contract was read from.
-        as_of: Day against which justifications are judged.
-        datasets: Contracts by short name (``feature_store``, ``label_store``).
-    """
+    """All governed datasets of one use case, as read on one day."""
 
     use_case: Text
     source: Text
-    as_of: date
-    datasets: dict[str, DatasetContract]
+    as_of: date  # the day against which justifications are judged
+    datasets: dict[str, DatasetContract]  # by short name (feature_store, label_store)
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row a column: dataset, name, and what the contract says of it."""

@@ -1,7 +1,6 @@
-"""The two lanes: what the estimator may see, and what it must not.
+"""What the estimator may see, and what it must not: the one way from a store into training and into inference.
 
-The split is made here from the contract, where data enters training and inference. It is a plain function
-that both pipelines must call to get any column at all, so no runner, hook order or environment can skip it.
+Both pipelines must call this plain function to get any column at all, so no runner, hook order or environment skips it.
 """
 
 from __future__ import annotations
@@ -18,34 +17,25 @@ from rai_kedro.errors import RaiError
 
 
 class LaneError(RaiError):
-    """A column was asked for in a lane that it may not enter."""
+    """A column was asked for where the contract does not permit it."""
 
 
 @dataclass(frozen=True)
 class Lanes:
-    """One month of data, split by what its columns may be used for.
+    """One month of data, split by what its columns may be used for; all parts have the same rows."""
 
-    Attributes:
-        identifiers: Time and key columns, shape (rows, 1 + keys).
-        model: Columns that may reach the estimator, shape (rows, model columns).
-        audit: Columns assessed for fairness: those of use ``audit`` and every flagged one, shape (rows, audit columns).
-    """
-
-    identifiers: pd.DataFrame
-    model: pd.DataFrame
-    audit: pd.DataFrame
+    identifiers: pd.DataFrame  # time and key
+    model: pd.DataFrame  # what may reach the estimator
+    audit: pd.DataFrame  # what is assessed for fairness: columns of use 'audit' or 'mitigation', and flagged features
 
 
 def model_columns(contract: DatasetContract, *, on: date, features: Sequence[str] | None = None) -> tuple[str, ...]:
-    """Return the columns that may reach the estimator.
+    """Return the columns that may reach the estimator, in the order asked for.
 
     Args:
         contract: The contract of the feature store.
         on: Day against which justifications are judged.
-        features: Columns asked for; None asks for every column of use ``model``.
-
-    Returns:
-        Column names, in the order asked for (contract order when ``features`` is None).
+        features: Columns asked for; None asks for every column of use ``model``, in contract order.
 
     Raises:
         LaneError: If a column asked for is not in the contract, may not enter the model, or is flagged and has no
@@ -69,17 +59,14 @@ def split_lanes(
     features: Sequence[str] | None = None,
     part: str = "",
 ) -> Lanes:
-    """Check one month of data and split it into the two lanes.
+    """Check one month of the feature store and split it; columns of use ``forbidden`` are in no part.
 
     Args:
-        frame: One month of the feature store.
+        frame: The month.
         contract: Its contract.
         on: Day against which justifications are judged.
         features: Columns asked for as model features; None asks for all of use ``model``.
         part: Which part of the dataset this is, for error messages.
-
-    Returns:
-        The lanes; columns of use ``forbidden`` are in neither.
 
     Raises:
         LaneError: See :func:`model_columns`.
@@ -98,13 +85,7 @@ def split_lanes(
 
 
 def permits_mitigation(contract: DatasetContract, name: str, *, on: date) -> bool:
-    """Return whether a mitigation may read this column for every prediction.
-
-    Args:
-        contract: The contract of the feature store.
-        name: The sensitive column.
-        on: Day against which the justification is judged.
-    """
+    """Return whether, on that day, a mitigation may read this column of the feature store for every prediction."""
     column = contract.columns.get(name)
     if column is None or column.use not in ("mitigation", "model"):
         return False
@@ -115,17 +96,14 @@ def permits_mitigation(contract: DatasetContract, name: str, *, on: date) -> boo
 def add_sensitive(
     model: pd.DataFrame, audit: pd.DataFrame, name: str | None, contract: DatasetContract, *, on: date
 ) -> pd.DataFrame:
-    """Put beside the model lane the one column that a model's mitigation needs for every prediction.
+    """Put beside a model's columns the one that its mitigation needs for every prediction, last unless it is there.
 
     Args:
-        model: Model lane, shape (rows, model columns).
-        audit: Audit lane of the same rows.
+        model: Columns the model may use, shape (rows, model columns).
+        audit: Audited columns of the same rows.
         name: The sensitive column; None if no prediction needs one.
         contract: The contract of the feature store.
         on: Day against which the justification is judged.
-
-    Returns:
-        The model lane, with that column last unless it is there already.
 
     Raises:
         LaneError: If the contract does not give it ``use: mitigation`` with a justification that still holds.
@@ -160,14 +138,14 @@ def _admit(name: str, contract: DatasetContract, on: date) -> None:
         raise LaneError(
             f"The model asks for '{name}', which {kind}.",
             where=where,
-            example=f"columns that may enter: {', '.join(contract.with_use('model'))}",
-            remedy="take it out of 'training.features', or declare it in the catalogue with its flags and its use",
+            example=f"columns the model may use: {', '.join(contract.with_use('model'))}",
+            remedy="take it out of the model's features, or declare it in the catalogue with its flags and its use",
         )
     if column.use == "forbidden":
         raise LaneError(
             f"The model asks for '{name}', whose use is forbidden.",
             where=where,
-            remedy="take it out of 'training.features'; a forbidden column may not be read at all",
+            remedy="take it out of the model's features; a forbidden column may not be read at all",
         )
     flags = " and ".join(column.flags)
     out = (

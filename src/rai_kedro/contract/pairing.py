@@ -19,10 +19,7 @@ def load_month(store: Store, contract: DatasetContract, month: str) -> pd.DataFr
     Args:
         store: Loaders by partition key ``month=YYYY-MM``.
         contract: The store's contract, for the error.
-        month: The month wanted.
-
-    Returns:
-        The month's rows.
+        month: ``YYYY-MM``.
 
     Raises:
         PairingError: If the store does not have the month.
@@ -44,13 +41,6 @@ def pair_labels(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Load features and labels of one month, row by row for the same key.
 
-    Args:
-        feature_store: Loaders of the feature store.
-        label_store: Loaders of the label store.
-        contract: Contract of the use case.
-        month: The month wanted.
-        target: Label column.
-
     Returns:
         Features and labels of the rows that have a label, in feature order, with one common index 0, 1, ….
 
@@ -63,7 +53,7 @@ def pair_labels(
             f"The target '{target}' is not in the label store.",
             where=f"{label_contract.dataset}, column {target}",
             example=f"it has {', '.join(label_contract.columns)}",
-            remedy="correct 'training.target', or declare the column in the catalogue",
+            remedy="name a target that is there, or declare the column in the catalogue",
         )
     features = load_month(feature_store, feature_contract, month)
     labels = load_month(label_store, label_contract, month)
@@ -77,7 +67,7 @@ def pair_labels(
             "No row has both features and a label.",
             where=f"{label_contract.dataset}, {month}",
             how_many=f"{len(features)} rows with features, {len(labelled)} with a label",
-            remedy="wait for labels of this month, or train on an earlier one ('training.month')",
+            remedy="wait for labels of this month, or train on an earlier one",
         )
     paired = features.loc[order["position"]].reset_index(drop=True)
     return paired, order.drop(columns="position").reset_index(drop=True)

@@ -1,56 +1,61 @@
-"""The data profile: per dataset, month and column what the data looks like."""
+"""What governance looks at: the register of columns, what each looks like in a month, and a digest of the data."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
-from rai_kedro.contract.columns import NUMERIC_TYPES, Column, DatasetContract
+from rai_kedro.contract.columns import NUMERIC_TYPES, Column, Contract, DatasetContract, GovernedColumn
 from rai_kedro.typed import Typed
 
 _TOP = 5
 
 
 class ColumnProfile(Typed):
-    """Plain description of one column in one month; no estimate of anything beyond these rows.
-
-    Attributes:
-        dataset: Full catalogue name.
-        column: Column name.
-        month: Month described.
-        rows: Number of rows, missing ones included.
-        missing_share: Share of missing values, 0 to 1.
-        distinct: Number of distinct values.
-        mean: Mean of numeric values, else None; so for ``sd`` (sample, n - 1), ``minimum`` and ``maximum``.
-        top: The most frequent values with their counts; None for numeric columns.
-    """
+    """Plain description of one column in one month; no estimate of anything beyond these rows."""
 
     dataset: str
     column: str
     month: str
-    rows: int
+    rows: int  # missing ones included
     missing_share: float
     distinct: int
+    # Of numeric columns.
     mean: float | None = None
-    sd: float | None = None
+    sd: float | None = None  # of the sample, n - 1
     minimum: float | None = None
     maximum: float | None = None
-    top: dict[str, int] | None = None
+    top: dict[str, int] | None = None  # of all others: the most frequent values with their counts
+
+
+def build_register(contract: Contract, features: Sequence[str], target: str) -> list[GovernedColumn]:
+    """List every governed column of a use case, the flagged ones first within each dataset.
+
+    Args:
+        contract: All governed datasets of the use case.
+        features: Columns of the feature store that the model would use.
+        target: Column of the label store that the model learns from.
+    """
+    used = {"feature_store": set(features), "label_store": {target}}
+    columns = [
+        GovernedColumn(
+            **dict(column),
+            dataset=dataset.dataset,
+            owner=dataset.owner,
+            purpose=dataset.purpose,
+            model_uses=column.name in used.get(short, set()),
+        )
+        for short, dataset in contract.datasets.items()
+        for column in dataset.columns.values()
+    ]
+    return sorted(columns, key=lambda column: (column.dataset, not column.flags))
 
 
 def profile_month(frame: pd.DataFrame, contract: DatasetContract, month: str) -> list[ColumnProfile]:
-    """Describe every readable column of one month.
-
-    Args:
-        frame: The month's rows.
-        contract: The contract of the dataset.
-        month: The month, ``YYYY-MM``.
-
-    Returns:
-        One profile a column, in contract order.
-    """
+    """Describe every readable column of one month, in contract order."""
     readable = contract.with_use("model", "audit", "mitigation")
     return [_profile(frame[name], contract.columns[name], contract.dataset, month) for name in readable]
 

@@ -1,7 +1,7 @@
 """Reading a use case's column contract from its catalogue file.
 
 The file is read on its own, not through the merged configuration of an environment: what an environment
-says of a column can therefore never reach the lanes, whatever its merge strategy.
+says of a column can therefore never decide what a model may see, whatever its merge strategy.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def read_contract(path: str | Path, *, as_of: date) -> Contract:
             remedy=f"name it {use_case}.<dataset>; under another name it could stand in for one of these",
         )
     datasets = {
-        name.removeprefix(f"{use_case}."): parse_dataset(name, block, source=str(path))
+        name.removeprefix(f"{use_case}."): _parse_dataset(name, block, f"{path}, {name}")
         for name, block in blocks.items()
     }
     return Contract(use_case=use_case, source=f"{use_case}/{path.name}", as_of=as_of, datasets=datasets)
@@ -116,21 +116,7 @@ def forbidden_columns(metadata: Mapping[str, Any] | None) -> tuple[str, ...]:
     return tuple(name for name, column in block.get("columns", {}).items() if column.get("use") == "forbidden")
 
 
-def parse_dataset(name: str, block: Any, *, source: str) -> DatasetContract:
-    """Turn one ``metadata.rai`` block into a typed contract.
-
-    Args:
-        name: Full catalogue name of the dataset.
-        block: The block as YAML gave it.
-        source: File it stands in, for error messages.
-
-    Returns:
-        The typed contract.
-
-    Raises:
-        ContractError: If a key, word or value is not allowed.
-    """
-    where = f"{source}, {name}"
+def _parse_dataset(name: str, block: Any, where: str) -> DatasetContract:
     if not isinstance(block, Mapping) or not isinstance(block.get("columns"), Mapping):
         raise ContractError(
             "The 'rai' block must be a mapping with a 'columns' mapping.",

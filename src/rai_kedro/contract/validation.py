@@ -37,19 +37,12 @@ _TYPE_CHECKS: dict[ColumnType, Callable[[pd.Series[Any]], bool]] = {
 
 @dataclass(frozen=True)
 class Breach:
-    """One way in which a frame breaks its contract.
+    """One way in which a frame breaks its contract."""
 
-    Attributes:
-        column: The column, or the key columns joined by commas.
-        problem: What is wrong, in words.
-        rows: Number of rows touched.
-        examples: Up to three offending values.
-    """
-
-    column: str
+    column: str  # or the key columns, joined by commas
     problem: str
-    rows: int
-    examples: tuple[str, ...] = ()
+    rows: int  # that are touched
+    examples: tuple[str, ...] = ()  # up to three offending values
 
     def __str__(self) -> str:
         """Return the breach as one line."""
@@ -73,15 +66,12 @@ class ContractViolation(RaiError):
 
 
 def check_frame(frame: pd.DataFrame, contract: DatasetContract, *, part: str = "") -> pd.DataFrame:
-    """Hold one month of data against its contract.
+    """Check one month of data against its contract, and return it unchanged.
 
     Args:
         frame: Rows of one month, with time, key and every governed column that may be read.
         contract: The contract of the dataset.
         part: Which part of the dataset this is (for example ``month=2024-05``), for the error.
-
-    Returns:
-        The frame, unchanged.
 
     Raises:
         ContractViolation: If a column is unknown, missing, wrongly typed, out of range, null, infinite or of an

@@ -16,7 +16,6 @@ from rai_kedro.questionnaire.tree import Answer, Question, Tree, load_tree
 from rai_kedro.typed import Typed
 from rai_kedro.yaml_files import read_yaml
 
-By: TypeAlias = Literal["person", "parameters"]
 FindingKind: TypeAlias = Literal[
     "not_answered", "path_broken", "question_changed", "metric_unknown", "metric_missing", "metric_added"
 ]
@@ -27,21 +26,14 @@ class AnswersError(RaiError):
 
 
 class Step(Typed):
-    """One question as it was asked, and its answer.
-
-    Attributes:
-        question: Name of the question.
-        answer: Key of the answer.
-        asked: The question in words.
-        means: The answer in words.
-        answered_by: ``parameters`` where the parameters already said it and nobody was asked.
-    """
+    """One question as it was asked, and its answer."""
 
     question: str
-    answer: str
-    asked: str = ""
-    means: str = ""
-    answered_by: By = "person"
+    answer: str  # key of the answer
+    asked: str = ""  # the question in words
+    means: str = ""  # the answer in words
+    # ``parameters`` where the parameters already said it and nobody was asked.
+    answered_by: Literal["person", "parameters"] = "person"
 
     @field_validator("answer", mode="before")
     @classmethod
@@ -50,46 +42,29 @@ class Step(Typed):
 
 
 class Outcome(Typed):
-    """What the questionnaire came to.
+    """What the questionnaire came to."""
 
-    Attributes:
-        metrics: Canonical names, the main one first.
-        path: Every question on the way, with its answer.
-        task: The task of the model; None where the path does not depend on it.
-        notes: What the person should know of the choice.
-    """
-
-    metrics: tuple[str, ...]
+    metrics: tuple[str, ...]  # canonical names, the main one first
     path: tuple[Step, ...]
-    task: Task | None = None
-    notes: tuple[str, ...] = ()
+    task: Task | None = None  # None where the path does not depend on it
+    notes: tuple[str, ...] = ()  # what the person should know of the choice
 
 
 class Finding(Typed):
-    """One disagreement between recorded answers and configured metrics.
-
-    Attributes:
-        kind: What sort of disagreement.
-        message: What a person reads.
-        metric: The metric concerned, if it is one.
-        contradicts: Whether the metrics contradict the answers; otherwise it is only worth knowing.
-    """
+    """One disagreement between recorded answers and configured metrics."""
 
     kind: FindingKind
     message: str
     metric: str | None = None
-    contradicts: bool = True
+    contradicts: bool = True  # False: only worth knowing
 
 
 def next_question(tree: Tree, answers: Mapping[str, str]) -> tuple[str, Question] | None:
-    """Return the first question on the way that has no answer yet.
+    """Return the first question on the way that has no answer yet, with its name; None at the end.
 
     Args:
         tree: The questionnaire.
         answers: Key of the answer by question; each one an answer that the question accepts.
-
-    Returns:
-        Its name and itself; None at the end.
     """
     name: str | None = tree.start
     while name is not None:
@@ -112,9 +87,6 @@ def follow(
         known: Answers that the parameters already give.
         where: Where the answers stand, for messages.
 
-    Returns:
-        Metrics and path.
-
     Raises:
         AnswersError: An answer is unknown or missing, belongs to an unknown question or to one that the other
             answers do not lead to, or contradicts what is known.
@@ -127,7 +99,12 @@ def follow(
     while name is not None:
         question = tree.questions[name]
         if name not in given:
-            raise _missing(name, question, where)
+            raise AnswersError(
+                f"The answer to '{name}' is missing.",
+                where=where,
+                example=f"{question.text} Answers: {question.list_keys()}",
+                remedy=f"add '{name}: ' with one of these answers",
+            )
         answer = question.accept(given[name])
         assert answer is not None, "checked above"  # noqa: S101 - for the type checker
         path.append((name, question, answer))
@@ -144,13 +121,7 @@ def follow(
 
 
 def read_answers(path: str | Path) -> dict[str, str]:
-    """Read a file of answers: ``question: answer`` in YAML.
-
-    Args:
-        path: The file.
-
-    Returns:
-        What it says; ``yes`` and ``no`` may stand without quotes.
+    """Read a file of answers: ``question: answer`` in YAML, where ``yes`` and ``no`` may stand without quotes.
 
     Raises:
         AnswersError: It cannot be read, is no mapping of words to words, or answers a question twice.
@@ -172,15 +143,10 @@ def read_answers(path: str | Path) -> dict[str, str]:
 def check_consistency(
     recorded_path: Sequence[Step | Mapping[str, Any]] | None, metrics: Iterable[str], *, tree: Tree | None = None
 ) -> list[Finding]:
-    """Compare configured metrics with the answers on record.
-
-    Args:
-        recorded_path: The answers on record.
-        metrics: The metrics that are configured.
-        tree: Another questionnaire than the project's own.
+    """Say where configured metrics and the answers on record disagree; ``tree`` replaces the project's questionnaire.
 
     Returns:
-        What does not agree; empty if the answers lead to exactly these metrics.
+        Empty if the answers lead to exactly these metrics.
     """
     tree = tree or load_tree()
     configured = tuple(metrics)
@@ -223,10 +189,11 @@ def _conclude(path: Sequence[tuple[str, Question, Answer]], known: Mapping[str, 
 def _check_known_words(tree: Tree, answers: Mapping[str, str], known: Mapping[str, str], where: str) -> None:
     for name, said in answers.items():
         if name not in tree.questions:
+            meant = get_close_matches(name, tree.questions, n=1)
             raise AnswersError(
                 f"There is no question '{name}'.",
                 where=where,
-                example=_suggest(name, tree.questions),
+                example=f"did you mean '{meant[0]}'?" if meant else f"questions: {', '.join(tree.questions)}",
                 remedy="name a question as docs/choosing_a_metric.md does",
             )
         question = tree.questions[name]
@@ -244,21 +211,6 @@ def _check_known_words(tree: Tree, answers: Mapping[str, str], known: Mapping[st
                 where=where,
                 remedy="mend whichever is wrong; the estimator in the parameters decides the task",
             )
-
-
-def _missing(name: str, question: Question, where: str) -> AnswersError:
-    return AnswersError(
-        f"The answer to '{name}' is missing.",
-        where=where,
-        example=f"{question.text} Answers: {question.list_keys()}",
-        remedy=f"add '{name}: ' with one of these answers",
-    )
-
-
-def _suggest(name: str, questions: Iterable[str]) -> str:
-    names = list(questions)
-    meant = get_close_matches(name, names, n=1)
-    return f"did you mean '{meant[0]}'?" if meant else f"questions: {', '.join(names)}"
 
 
 def _undo_yaml(answer: Any) -> Any:

@@ -16,7 +16,7 @@ _WIDTH = 100
 
 
 def interview(tree: Tree, read: Read, write: Write, *, known: Mapping[str, str] | None = None) -> Outcome | None:
-    """Ask until the end, or until the person leaves.
+    """Ask until the end; None if the person left before.
 
     Beside the answers, ``back`` returns to the question before, ``why`` explains the question and ``quit`` ends.
 
@@ -25,9 +25,6 @@ def interview(tree: Tree, read: Read, write: Write, *, known: Mapping[str, str] 
         read: Returns a line that the person types after a prompt; raises EOFError when there are no more.
         write: Shows a text.
         known: Answers that the parameters already give; they are shown and not asked.
-
-    Returns:
-        Metrics and path; None if the person left before the end.
     """
     known = dict(known or {})
     given: dict[str, str] = {}
@@ -61,16 +58,12 @@ def _listen(question: Question, read: Read, write: Write) -> Answer | str:
         if command == "why":
             write(f"{_paragraph(question.why)}\n")
             continue
-        if (answer := _accept(question, said)) is not None:
+        # An offered key, or the number that stands before it.
+        numbered = {str(number): answer for number, answer in enumerate(question.answers, 1)}
+        if (answer := numbered.get(said) or question.accept(said)) is not None:
             return answer
         shown = f"'{said}' is not among the answers. " if said else ""
         write(f"{shown}Type {question.list_keys()} (or its number), or: back, why, quit.\n")
-
-
-def _accept(question: Question, said: str) -> Answer | None:
-    """Accept an offered key, or the number that stands before it."""
-    numbered = {str(number): answer for number, answer in enumerate(question.answers, 1)}
-    return numbered.get(said) or question.accept(said)
 
 
 def _render(question: Question, number: int) -> str:

@@ -90,49 +90,28 @@ class MethodMapping(Typed):
 
 @dataclass(frozen=True)
 class ModelAtHand:
-    """What decides whether a method applies; None where nobody knows yet.
-
-    Attributes:
-        task: Task of the model.
-        takes_sample_weight: Whether its fit takes weights.
-        gives_scores: Whether it gives probabilities.
-        permitted: Sensitive columns that the contract lets into a prediction (``use: mitigation``).
-    """
+    """What decides whether a method applies; None where nobody knows yet."""
 
     task: Task | None = None
-    takes_sample_weight: bool | None = None
-    gives_scores: bool | None = None
-    permitted: tuple[str, ...] = ()
+    takes_sample_weight: bool | None = None  # by its fit
+    gives_scores: bool | None = None  # probabilities
+    permitted: tuple[str, ...] = ()  # sensitive columns that the contract lets into a prediction
 
 
 class Recommendation(Typed):
-    """One method for one metric.
-
-    Attributes:
-        metric: The metric.
-        method: Name of the method.
-        does: What it does.
-        stage: Where it acts: ``pre``, ``in`` or ``post``.
-        effect: ``direct`` if it aims at the metric.
-        constraint: What to ask of it, in the words of fairlearn; None if there is nothing to choose.
-        source: Where it is published.
-        needs_at_prediction: ``("sensitive",)`` if each prediction needs the sensitive column.
-        provided: Whether this project has it.
-        applies: Whether it applies to the model at hand.
-        why: Why it does or does not.
-    """
+    """One method for one metric."""
 
     metric: str
     method: str
     does: str
-    stage: Stage
-    effect: Literal["direct", "indirect"]
-    constraint: str | None
-    source: str
+    stage: Stage  # where it acts
+    effect: Literal["direct", "indirect"]  # direct: it aims at the metric
+    constraint: str | None  # what to ask of it, in the words of fairlearn; None if there is nothing to choose
+    source: str  # where it is published
     needs_at_prediction: tuple[Need, ...]
-    provided: bool
-    applies: bool
-    why: str
+    provided: bool  # by this project
+    applies: bool  # to the model at hand
+    why: str  # it does or does not
 
 
 @cache

@@ -26,41 +26,24 @@ Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 
 
 class Answer(Typed):
-    """One answer that is offered, and thereby accepted.
+    """One answer that is offered, and thereby accepted."""
 
-    Attributes:
-        key: What is typed and recorded.
-        text: What it means, in words.
-        metrics: Metrics that it adds to the result, the main one first.
-        next: The question that follows; None ends the questionnaire.
-        task: Task that the answer says the model has.
-        note: What the person should know of this choice.
-    """
-
-    key: Annotated[str, Field(pattern=r"^[a-z][a-z_]*$")]
+    key: Annotated[str, Field(pattern=r"^[a-z][a-z_]*$")]  # what is typed and recorded
     text: Text
-    metrics: tuple[str, ...] = ()
-    next: str | None = None
-    task: Task | None = None
-    note: str = ""
+    metrics: tuple[str, ...] = ()  # that it adds to the result, the main one first
+    next: str | None = None  # the question that follows; None ends the questionnaire
+    task: Task | None = None  # that the answer says the model has
+    note: str = ""  # what the person should know of this choice
 
 
 class Question(Typed):
-    """One question.
-
-    Attributes:
-        text: The question.
-        example: What it means in a real case.
-        why: Why it is asked.
-        answers: The answers offered.
-        published: Number in the published table; None for our own.
-    """
+    """One question, what it means in a real case, and why it is asked."""
 
     text: Text
     example: Text
     why: Text
     answers: tuple[Answer, ...]
-    published: int | None = None
+    published: int | None = None  # number in the published table; None for our own
 
     def accept(self, said: str) -> Answer | None:
         """Return the answer with this key, upper or lower case, blanks and hyphens as underscores; else None."""
@@ -87,8 +70,10 @@ class Tree(Typed):
         return {}
 
 
+# One way through the tree: question and answer, from the start to the end.
 Path: TypeAlias = tuple[tuple[str, Answer], ...]
-"""One way through the tree: question and answer, from the start to the end."""
+# What can be typed beside an answer, and therefore is none.
+COMMANDS = ("back", "why", "quit")
 
 
 def list_paths(tree: Tree) -> list[Path]:
@@ -103,9 +88,6 @@ def list_paths(tree: Tree) -> list[Path]:
 
     return list(walk(tree.start, ()))
 
-
-COMMANDS = ("back", "why", "quit")
-"""What can be typed beside an answer, and therefore is none."""
 
 Rule: TypeAlias = Literal[
     "unknown_start",
@@ -136,25 +118,18 @@ class Fault:
 
 @cache
 def load_tree() -> Tree:
-    """Return the project's own questionnaire, checked against the metrics that are computed and mapped.
-
-    Raises:
-        QuestionnaireError: See :func:`read_tree`.
-    """
+    """Return the project's own questionnaire, checked against the metrics that are computed and mapped."""
     text = resources.files("rai_kedro.questionnaire").joinpath("questionnaire.yml").read_text(encoding="utf-8")
     return read_tree(text, computed=METRICS, mapped=load_mapping().metrics)
 
 
 def read_tree(text: str, *, computed: Mapping[str, Metric], mapped: frozenset[str]) -> Tree:
-    """Read a questionnaire and refuse one that is not sound.
+    """Read a questionnaire from YAML and refuse one that is not sound.
 
     Args:
-        text: YAML.
+        text: The YAML.
         computed: Metrics that are computed, by name.
         mapped: Metrics for which the mapping says what can be done.
-
-    Returns:
-        The tree.
 
     Raises:
         QuestionnaireError: It has not the right form, or breaks a rule; the first fault is named.
@@ -179,16 +154,7 @@ def read_tree(text: str, *, computed: Mapping[str, Metric], mapped: frozenset[st
 
 
 def find_faults(tree: Tree, *, computed: Mapping[str, Metric], mapped: frozenset[str]) -> list[Fault]:
-    """Check every rule.
-
-    Args:
-        tree: A tree.
-        computed: Metrics that are computed, by name.
-        mapped: Metrics for which the mapping says what can be done.
-
-    Returns:
-        What is wrong; empty for a sound tree. Rules about whole paths are left out while the tree has a circle.
-    """
+    """Check every rule; those about whole paths are left out while the tree has a circle."""
     faults = [*_check_links(tree), *_check_answers(tree), *_check_metrics(tree, computed, mapped)]
     circles = list(_find_circles(tree))
     if not circles:

@@ -12,6 +12,8 @@ import pandas as pd
 from rai_kedro.contract import (
     Contract,
     DatasetContract,
+    LaneError,
+    PairingError,
     UndecidedError,
     model_columns,
     permits_mitigation,
@@ -66,6 +68,10 @@ def naming_the_parameters() -> Iterator[None]:
     """Say of an error of the room below in which file, and in which section, its setting stands."""
     try:
         yield
+    except (LaneError, PairingError) as error:
+        key = "training.features" if isinstance(error, LaneError) else "training.month and training.target"
+        error.where = f"{error.where}; asked for in parameters.yml, {key}"
+        raise
     except (MitigationError, ModellingError, MetricError, GroupingError) as error:
         key = error.where or ""
         if not key.startswith("parameters.yml"):
