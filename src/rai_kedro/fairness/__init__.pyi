@@ -1,6 +1,9 @@
 from .assessing import assess as assess
 from .assessment import Assessment as Assessment
+from .assessment import FairnessSpec as FairnessSpec
 from .assessment import GroupTable as GroupTable
+from .assessment import check_columns as check_columns
+from .assessment import check_request as check_request
 from .assessment import compare_table as compare_table
 from .assessment import examine_classification as examine_classification
 from .assessment import examine_regression as examine_regression
@@ -24,9 +27,6 @@ from .metrics import Task as Task
 from .metrics import describe_metric as describe_metric
 from .metrics import find_metric as find_metric
 from .metrics import list_metrics as list_metrics
-from .request import FairnessSpec as FairnessSpec
-from .request import check_columns as check_columns
-from .request import check_request as check_request
 from .tables import GroupCounts as GroupCounts
 from .tables import OutcomeError as OutcomeError
 from .verdicts import EXIT_CODES as EXIT_CODES

@@ -9,11 +9,10 @@ import pandas as pd
 from pydantic import ValidationError
 
 from rai_kedro.errors import RaiError
-from rai_kedro.fairness.assessment import Assessment, examine_classification, examine_regression
+from rai_kedro.fairness.assessment import Assessment, FairnessSpec, examine_classification, examine_regression
 from rai_kedro.fairness.grouping import GroupingSpec
 from rai_kedro.fairness.individual import SimilaritySpec
 from rai_kedro.fairness.metrics import Task
-from rai_kedro.fairness.request import FairnessSpec
 from rai_kedro.fairness.tables import OutcomeError
 from rai_kedro.frames import as_frame, as_series
 

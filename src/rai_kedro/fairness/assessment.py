@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
+from pydantic import Field, field_validator
 
 from rai_kedro.fairness import rates
 from rai_kedro.fairness.comparison import NO_ROWS, Setting, describe
 from rai_kedro.fairness.estimates import Disparity, DisparityKind, GroupFigure, name_disparity
-from rai_kedro.fairness.grouping import Grouping, make_groups
-from rai_kedro.fairness.individual import Individuals
-from rai_kedro.fairness.metrics import METRICS, MetricError, find_metric
-from rai_kedro.fairness.request import FairnessSpec, check_columns, check_request, check_rows
+from rai_kedro.fairness.grouping import Grouping, GroupingError, GroupingSpec, make_groups
+from rai_kedro.fairness.individual import Individuals, SimilaritySpec
+from rai_kedro.fairness.metrics import METRICS, MetricError, Task, find_metric, is_metric, list_metrics, suggest_metric
 from rai_kedro.fairness.tables import (
     DistributionCounts,
     Figures,
     GroupCounts,
     GroupMoments,
+    OutcomeError,
     ScoreCounts,
     StratumCounts,
     check_numbers,
@@ -38,17 +39,6 @@ from rai_kedro.words import format_interval
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-__all__ = [
-    "Assessment",
-    "FairnessSpec",
-    "GroupTable",
-    "MetricError",
-    "compare_table",
-    "examine_classification",
-    "examine_regression",
-    "tabulate",
-]
-
 # The rates of every group that are shown whatever metric was asked for.
 _SHOWN: dict[type[Any], tuple[Callable[[Any], rates.Rate], ...]] = {
     GroupCounts: (rates.selection_rate, rates.false_positive_rate, rates.false_negative_rate),
@@ -61,15 +51,48 @@ _SHOWN: dict[type[Any], tuple[Callable[[Any], rates.Rate], ...]] = {
 }
 
 
-class GroupTable(Typed):
-    """The figures of each group that are shown whatever metric was asked for.
+class FairnessSpec(Typed):
+    """What is assessed.
 
     Attributes:
-        column: The grouping.
-        rule: How the groups were made.
+        groupings: The audited columns and intersections.
+        metrics: Names of metrics; other names become the canonical ones.
+        level: Confidence level of every interval.
+        favourable: The favourable value of label and prediction (classification).
+        compare: ``all_pairs`` of groups, or each with the ``reference`` group only.
+        strata: The legitimate columns of conditional statistical parity, made into strata as groups are.
+        strata_summary: ``standardised``: rates standardised over the strata; ``worst``: the worst stratum counts.
+        score_bins: Equal bins on [0, 1] for calibration.
+        prediction_range: Range of the grid for the distribution of predictions; that of the data if None.
+        similarity: The declared distance of individual fairness.
+    """
+
+    groupings: tuple[GroupingSpec, ...] = ()
+    metrics: tuple[str, ...] = Field(min_length=1)
+    level: float = Field(default=0.95, gt=0.5, lt=1)
+    favourable: bool | int | str = 1
+    compare: Literal["all_pairs", "reference"] = "all_pairs"
+    strata: GroupingSpec | None = None
+    strata_summary: Literal["standardised", "worst"] = "standardised"
+    score_bins: int = Field(default=10, ge=2, le=100)
+    prediction_range: tuple[float, float] | None = None
+    similarity: SimilaritySpec | None = None
+
+    @field_validator("metrics")
+    @classmethod
+    def _check_metrics(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if not is_metric(name):
+                raise ValueError(f"there is no metric {name!r}; {suggest_metric(name)}")
+        return tuple(dict.fromkeys(find_metric(name).name for name in names))
+
+
+class GroupTable(Typed):
+    """The figures of each group that are shown whatever metric was asked for, each with the rows behind it.
+
+    Attributes:
         reference: The named or the largest group.
-        figures: Selection rate, false positive rate and false negative rate, or the error figures of a regression;
-            each with the rows behind it.
+        figures: Selection rate, false positive rate and false negative rate, or the error figures of a regression.
         left_out: Rows left out, by reason.
         not_assessed: Declared groups without rows.
     """
@@ -119,9 +142,6 @@ class Assessment(Typed):
             **limits: By name or other name of a metric: the largest difference (or distance), for example
                 ``demographic_parity=0.1``; by kind, for example ``{"ratio": 0.8}``; or a :class:`Tolerance`.
 
-        Returns:
-            The decision with its verdicts, and what would settle those that are open.
-
         Raises:
             MetricError: A limit is of no metric, or of one that was not measured.
             ValueError: A limit is negative, or that of a ratio above 1.
@@ -154,7 +174,7 @@ def examine_classification(y: Any, prediction: Any, score: Any, audit: pd.DataFr
         prediction: Decisions with the same values, shape (rows,); missing where withheld.
         score: P(favourable) of each row, shape (rows,), or None.
         audit: Audited columns, and those of strata and similarity, on the same rows, shape (rows, columns).
-        spec: Groupings, metrics and level.
+        spec: What is assessed.
 
     Returns:
         One disparity per grouping, metric and kind (individual metrics: per metric and kind), and per grouping the
@@ -186,22 +206,10 @@ def examine_classification(y: Any, prediction: Any, score: Any, audit: pd.DataFr
 
 
 def examine_regression(y: Any, prediction: Any, audit: pd.DataFrame, spec: FairnessSpec) -> Assessment:
-    """Assess the predictions of a regression.
+    """Assess the predictions of a regression, in the unit of the label.
 
-    Args:
-        y: Labels, shape (rows,); missing where not known.
-        prediction: Predictions in the unit of the label, shape (rows,); missing where withheld.
-        audit: Audited columns, and those of similarity, on the same rows, shape (rows, columns).
-        spec: Groupings, metrics and level.
-
-    Returns:
-        As :func:`examine_classification`; the tables hold mean prediction, absolute, root squared and signed error.
-
-    Raises:
-        MetricError: A metric does not fit the task, or lacks groups or a distance.
-        OutcomeError: Labels or predictions are not finite numbers, or rows do not match.
-        GroupingError: Groups cannot be made.
-        SimilarityError: The distance cannot be computed.
+    Arguments and errors are those of :func:`examine_classification`, without a score; labels and predictions have to be
+    finite numbers. The tables hold mean prediction, absolute, root squared and signed error.
     """
     check_request(spec, "regression", has_score=False)
     check_columns(spec, audit)
@@ -255,3 +263,55 @@ def tabulate(table: GroupCounts | GroupMoments, grouping: Grouping, *, level: fl
         left_out=dict(table.left_out),
         not_assessed=tuple(f"{group}: {NO_ROWS}" for group in grouping.absent),
     )
+
+
+def check_request(spec: FairnessSpec, task: Task, *, has_score: bool) -> None:
+    """Raise :class:`MetricError` if a metric does not fit the task, or lacks scores, strata, distance or groups."""
+    for name in spec.metrics:
+        metric = METRICS[name]
+        lacking = {
+            f"fits {' and '.join(metric.tasks)}, not {task}": task not in metric.tasks,
+            "needs scores, P(favourable), and none were handed in": metric.needs_score and not has_score,
+            "needs legitimate columns ('strata'), and none are named": metric.needs_strata and spec.strata is None,
+            "needs a declared distance ('similarity'), and there is none": metric.individual and not spec.similarity,
+            "needs groups ('groupings'), and none are named": not metric.individual and not spec.groupings,
+        }
+        for problem, applies in lacking.items():
+            if applies:
+                raise MetricError(
+                    f"The metric {name!r} {problem}.",
+                    where="fairness.metrics",
+                    remedy=f"Give it what it needs, or choose another metric. For {task}: {list_metrics(task)}.",
+                )
+
+
+def check_columns(spec: FairnessSpec, audit: pd.DataFrame) -> None:
+    """Raise :class:`GroupingError` if a grouping or a stratum is to be made of a column that is not audited."""
+    asked = {"fairness.groupings": [column for grouping in spec.groupings for column in grouping.columns]}
+    asked["fairness.strata"] = list(spec.strata.columns) if spec.strata else []
+    for key, columns in asked.items():
+        for column in columns:
+            if column not in audit.columns:
+                raise GroupingError(
+                    f"The column {column!r} that groups are to be made of is not among the audited columns.",
+                    where=key,
+                    example=f"there are: {', '.join(map(str, audit.columns)) or 'none'}",
+                    remedy=f"Name a column of use 'audit' in the contract, or correct '{key}'.",
+                )
+
+
+def check_rows(columns: Mapping[str, Any], audit: pd.DataFrame) -> None:
+    """Raise :class:`OutcomeError` unless all columns have as many rows, under the same index where there is one."""
+    for what, values in columns.items():
+        if values is None:
+            continue
+        same = len(values) == len(audit)
+        if same and isinstance(values, pd.Series):
+            same = values.index is audit.index or values.index.equals(audit.index)
+        if not same:
+            raise OutcomeError(
+                f"The {what} and the audited columns are not of the same rows.",
+                where=what,
+                how_many=f"{len(values)} rows against {len(audit)}",
+                remedy="Hand in columns of the same rows in the same order, under one index.",
+            )

@@ -80,14 +80,11 @@ def compare_rates(
     *,
     gaps: Literal["not_assessed", "counted"] = "not_assessed",
 ) -> list[Disparity]:
-    """Compare the rates of a metric over the groups; of several rates the worst comparison counts.
+    """Compare the rates of a metric over the groups, by difference and ratio; of several rates the worst counts.
 
     ``gaps`` says what it means that a group lacks a rate. ``not_assessed``: the metric is not assessed for that group;
     ``counted``: it is only if the group can be compared nowhere, and rows without a counterpart are counted as left out
     (score bins and strata, where empty cells are to be expected). With a reference that group alone is a counterpart.
-
-    Returns:
-        Difference and ratio; without a value where fewer than two groups can be compared.
     """
     figures = tuple(figure for rate in rates for figure in describe(rate, setting.level))
     if gaps == "counted":

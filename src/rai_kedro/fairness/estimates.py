@@ -16,12 +16,7 @@ _KINDS = {"kolmogorov_smirnov": "Kolmogorov-Smirnov distance", "wasserstein": "W
 
 
 class GroupFigure(Estimate):
-    """One rate of one group, with its own interval; ``n`` are the rows behind *this rate*, not those of the group.
-
-    Attributes:
-        group: Name of the group.
-        rate: What the figure is, for example ``"true positive rate"``.
-    """
+    """One rate of one group, with its own interval; ``n`` are the rows behind *this rate*, not those of the group."""
 
     group: str
     rate: str = ""
@@ -54,9 +49,7 @@ class Disparity(Comparison):
 
     Attributes:
         level: Confidence level of all intervals here.
-        metric: Canonical name in :data:`rai_kedro.fairness.metrics.METRICS`.
         column: The grouping: a column, or several joined by `` & ``.
-        kind: ``difference`` (0 is equal), ``ratio`` (1 is equal) or a distance between distributions (0 is equal).
         groups: The figures compared, every group named.
         rule: How the groups were made.
         not_assessed: What could not be taken into the comparison, each with its reason (``"group: reason"``).

@@ -105,13 +105,11 @@ class Grouping:
     """Which group every row belongs to.
 
     Attributes:
-        column: The audited column, or several joined by `` & ``.
         rule: How the groups were made, in words.
         groups: Names of the groups that have rows.
         codes: Position of each row's group in ``groups``, shape (rows,); -1 where the row is left out.
-        index: Index of the rows.
         declared: Groups that have to exist.
-        reference: The group that others are held against; None without groups.
+        reference: The group that others are compared with; None without groups.
     """
 
     column: str
@@ -136,10 +134,6 @@ class Grouping:
 
 def make_groups(frame: pd.DataFrame, spec: GroupingSpec) -> Grouping:
     """Assign every row to a group.
-
-    Args:
-        frame: Audited columns on the rows assessed, shape (rows, columns).
-        spec: Which columns, and how they are cut.
 
     Returns:
         The groups, those of numbers in numerical and others in alphabetical order, "missing" last.
@@ -240,14 +234,7 @@ def _find_reference(codes: Codes, groups: tuple[str, ...], spec: GroupingSpec) -
 
 @dataclass(frozen=True)
 class ColumnGroups:
-    """The groups of one column.
-
-    Attributes:
-        codes: Position of each row's group in ``names``, shape (rows,); -1 where the value is missing.
-        names: Names of the groups.
-        declared: Names that have to exist.
-        rule: How the groups were made, in words.
-    """
+    """The groups of one column; ``codes`` are positions in ``names``, shape (rows,), -1 where the value is missing."""
 
     codes: npt.NDArray[Any]
     names: list[str]
@@ -256,16 +243,7 @@ class ColumnGroups:
 
 
 def divide_column(values: pd.Series[Any], column: str, spec: GroupingSpec) -> ColumnGroups:
-    """Make the groups of one column, as its spec and its values say.
-
-    Args:
-        values: The column on the rows assessed, shape (rows,).
-        column: Its name.
-        spec: Which groups are asked for.
-
-    Raises:
-        GroupingError: The column cannot be cut, or makes more than 200 groups.
-    """
+    """Make the groups of one column; :class:`GroupingError` if it cannot be cut, or makes more than 200."""
     said = spec.is_categorical(column)
     if column in spec.cuts and said:
         raise GroupingError(

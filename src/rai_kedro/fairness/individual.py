@@ -71,15 +71,7 @@ class SimilaritySpec(Typed):
 
 @dataclass(frozen=True, eq=False)
 class Individuals:
-    """What the metrics of individuals are computed from.
-
-    Attributes:
-        decisions: Decision or prediction of each row, nan where missing, shape (rows,).
-        scores: Score of each row where there is one, else the decision, likewise.
-        features: Frame with the similarity columns, shape (rows, columns).
-        similarity: The declared distance.
-        level: Confidence level.
-    """
+    """What the metrics of individuals are computed from; arrays of shape (rows,), nan where missing."""
 
     decisions: Figures
     scores: Figures
@@ -98,19 +90,7 @@ class SimilarRows:
 
 
 def place_rows(features: pd.DataFrame, known: npt.NDArray[np.bool_], spec: SimilaritySpec) -> SimilarRows:
-    """Place rows in the space of the declared distance.
-
-    Args:
-        features: Frame with the similarity columns, shape (rows, columns).
-        known: Whether the row has a prediction, shape (rows,).
-        spec: The declared distance.
-
-    Returns:
-        Positions of the rows drawn, shape (n,), and their coordinates, shape (n, dimensions).
-
-    Raises:
-        SimilarityError: A similarity column is not in the frame.
-    """
+    """Place the rows that are ``known``, shape (rows,), in the space of the declared distance, or a draw of them."""
     absent = [column for column in spec.columns if column not in features.columns]
     if absent:
         raise SimilarityError(
@@ -134,14 +114,8 @@ def place_rows(features: pd.DataFrame, known: npt.NDArray[np.bool_], spec: Simil
 def consistency(values: Figures, rows: SimilarRows, spec: SimilaritySpec) -> tuple[float, float]:
     """Compare each row's value with the mean of its k nearest neighbours (Zemel et al. 2013, eq. 11).
 
-    Args:
-        values: Prediction of each row drawn, in [0, 1], shape (n,), n > k + 1.
-        rows: The rows drawn.
-        spec: The declared distance and k.
-
-    Returns:
-        1 - mean |f(x) - mean of f over the neighbours|, a row not being its own neighbour, and its jackknife
-        standard error. Ties in the distance are broken in the same way each time.
+    Returns 1 - mean |f(x) - mean of f over the neighbours| for values in [0, 1], shape (n,), n > k + 1, a row not being
+    its own neighbour, and its jackknife standard error. Ties in the distance are broken in the same way each time.
     """
     k, n = spec.neighbours, len(values)
     near = _nearest(rows.coordinates, spec, k + 1)
@@ -158,13 +132,7 @@ def consistency(values: Figures, rows: SimilarRows, spec: SimilaritySpec) -> tup
 def violation_rate(values: Figures, rows: SimilarRows, spec: SimilaritySpec) -> float:
     """Return the share of pairs of rows that are treated more differently than they differ (Dwork et al. 2012).
 
-    Args:
-        values: Prediction or score of each row drawn, shape (n,), n > 1.
-        rows: The rows drawn.
-        spec: The declared distance and constant L.
-
-    Returns:
-        Share of the n (n - 1) / 2 pairs with |f(x) - f(x')| > L d(x, x'), beyond rounding.
+    That is, of the n (n - 1) / 2 pairs those with |f(x) - f(x')| > L d(x, x'), beyond rounding.
     """
     n = len(values)
     broken = 0
@@ -180,15 +148,8 @@ def assess_consistency(
 ) -> list[Disparity]:
     """Measure the consistency, as ratio (1: neighbours are treated alike) and as difference (1 - ratio).
 
-    Args:
-        values: Prediction of each row, nan where missing, shape (rows,). Values outside [0, 1] are divided by their
-            range on the rows drawn.
-        features: Frame with the similarity columns, shape (rows, columns).
-        spec: The declared distance and k.
-        level: Confidence level.
-
-    Returns:
-        Difference and ratio; without a value where there are no more than k + 1 rows.
+    Values, nan where missing, that lie outside [0, 1] are divided by their range on the rows drawn. No value where
+    there are no more than k + 1 rows.
     """
     rows = place_rows(features, ~np.isnan(values), spec)
     drawn = values[rows.positions]
@@ -207,17 +168,7 @@ def assess_consistency(
 
 
 def assess_awareness(values: Figures, features: pd.DataFrame, spec: SimilaritySpec, *, level: float) -> list[Disparity]:
-    """Measure fairness through awareness, as violation rate (difference) and as share of pairs in order (ratio).
-
-    Args:
-        values: Score or prediction of each row, nan where missing, shape (rows,).
-        features: Frame with the similarity columns, shape (rows, columns).
-        spec: The declared distance and constant L.
-        level: Confidence level.
-
-    Returns:
-        Difference and ratio; without a value where there are fewer than two rows.
-    """
+    """Measure fairness through awareness, as violation rate (difference) and as share of pairs in order (ratio)."""
     rows = place_rows(features, ~np.isnan(values), spec)
     drawn = values[rows.positions]
     settings = (spec, f"{_rule(spec)}, L = {spec.lipschitz:g}", level)

@@ -48,14 +48,11 @@ class Metric:
     """What a metric is, in words and formula, and how it is computed.
 
     Attributes:
-        name: Canonical name.
         compared: What lies apart, or is alike, between groups, in the words of somebody who decides.
         formula: What is equal between groups, or holds for individuals, when it is fulfilled.
-        source: Where it is defined.
         table: Type of the table it is computed from; what the metric needs follows from it.
         parts: Functions from the table to the rates that are compared; of several the worst counts.
         assess: How it is computed instead, where comparing rates does not do.
-        kinds: What it is expressed as.
         question: Key of the question whose answer leads to it; None where no question does.
         other_names: Names under which it is known elsewhere.
         title: Name in reports.

@@ -44,10 +44,9 @@ def assess_calibration(sums: ScoreCounts, setting: Setting) -> list[Disparity]:
 def assess_well_calibration(sums: ScoreCounts, setting: Setting) -> list[Disparity]:
     """Measure how far the scores of each group are from the share of favourable labels.
 
-    Returns:
-        Difference: the largest |P(Y=1 | bin) - mean score in the bin| over groups and bins; ratio: the smallest of
-        one of the two over the other. Every cell's interval holds at the Bonferroni level; labels with unequal
-        probabilities vary less than the binomial it assumes, so that it errs on the wide side.
+    Difference: the largest |P(Y=1 | bin) - mean score in the bin| over groups and bins; ratio: the smallest of one of
+    the two over the other. Every cell's interval holds at the Bonferroni level; labels with unequal probabilities vary
+    less than the binomial it assumes, so that it errs on the wide side.
     """
     cells = _find_cells(sums)
     shares = cells.events / np.maximum(cells.rows, 1)
@@ -139,10 +138,8 @@ def assess_worst_stratum(counts: StratumCounts, setting: Setting) -> list[Dispar
 def assess_standardised(counts: StratumCounts, setting: Setting) -> list[Disparity]:
     """Compare selection rates that are standardised to the strata's shares of all rows, pair by pair.
 
-    Returns:
-        Difference and ratio of the sums over s of w_s P(prediction = 1 | s, group). Each pair is standardised to the
-        strata in which both its groups have rows; a pair without such a stratum is not assessed. Rows in strata of one
-        group only are counted as left out.
+    That is, the sums over s of w_s P(prediction = 1 | s, group). Each pair is standardised to the strata in which both
+    its groups have rows; a pair without such a stratum is not assessed. Rows in strata of one group only are left out.
     """
     table = _Table(counts.counts[..., 1].sum(axis=2), counts.counts.sum(axis=(2, 3)), setting)
     alone = int(table.rows[(table.rows > 0).sum(axis=1) == 1].sum())

@@ -16,18 +16,11 @@ Family: TypeAlias = Literal["proportion", "odds", "mean", "error_size", "root_er
 
 @dataclass(frozen=True, eq=False)
 class Rate:
-    """One rate in each group.
+    """One rate in each of G groups.
 
-    Attributes:
-        name: What it is, in words.
-        family: ``proportion``: events among rows; ``odds``: events against the other rows; ``mean``: a mean with a
-            variance; ``error_size``: a mean of absolute errors; ``root_error_size``: the root of one of squared errors.
-        groups: Names of the groups, G of them.
-        rows: Rows behind the rate, shape (G,).
-        values: The rate, nan where it cannot be computed, shape (G,).
-        measured: Events for ``proportion`` and ``odds``; the sample variance (n - 1) of what is averaged for the
-            others; shape (G,).
-        undefined: Why the rate cannot be computed where it is nan.
+    ``measured`` are events for ``proportion`` (events among rows) and ``odds`` (events against the other rows); for a
+    ``mean``, and the mean of absolute (``error_size``) or root of that of squared errors (``root_error_size``), it is
+    the sample variance (n - 1) of what is averaged. Arrays are of shape (G,), values nan where they cannot be computed.
     """
 
     name: str

@@ -58,7 +58,6 @@ class GroupCounts(_Additive):
     """Confusion matrix of each group.
 
     Attributes:
-        groups: Names of the groups, G of them.
         counts: Rows by group, outcome Y and prediction, shape (G, 2, 2); index 1 is the favourable outcome.
         left_out: Rows left out, by reason.
     """
@@ -122,15 +121,10 @@ class StratumCounts:
 
 @dataclass(frozen=True, eq=False)
 class ScoreCounts(_Additive):
-    """Number, sum and sum of squares of the scores.
+    """Number, sum and sum of squares of the scores by group, outcome Y and score bin, shape (G, 2, bins).
 
-    Attributes:
-        groups: Names of the groups, G of them.
-        counts: Rows by group, outcome Y and score bin, shape (G, 2, bins); the bins cut [0, 1] into equal parts, a
-            score on a border belonging to the bin above it.
-        sums: Sum of the scores, same shape.
-        squares: Sum of the squared scores, same shape. Scores lie in [0, 1], so that nothing is lost by it.
-        left_out: Rows left out, by reason.
+    The bins cut [0, 1] into equal parts, a score on a border belonging to the bin above it. Scores lie in [0, 1], so
+    that nothing is lost by the squares.
     """
 
     arrays: ClassVar[tuple[str, ...]] = ("counts", "sums", "squares")
@@ -153,13 +147,9 @@ class ScoreCounts(_Additive):
 
 @dataclass(frozen=True, eq=False)
 class DistributionCounts(_Additive):
-    """Predictions of each group on a grid.
+    """Predictions of each group on a grid of equal bins, shape (G, B), with B + 1 edges in the unit of the label.
 
-    Attributes:
-        groups: Names of the groups, G of them.
-        edges: Edges of equal bins, shape (B + 1,), in the unit of the label; what lies outside counts in the end bins.
-        counts: Rows by group and bin, shape (G, B).
-        left_out: Rows left out, by reason.
+    What lies outside counts in the end bins.
     """
 
     groups: tuple[str, ...]
@@ -175,18 +165,10 @@ class DistributionCounts(_Additive):
 
 @dataclass(frozen=True, eq=False)
 class GroupMoments:
-    """Rows, means and sums of squared deviations of each quantity in each group.
+    """Rows, means and sums of squared deviations of each of :data:`QUANTITIES` in each group, shape (G,) or (5, G).
 
     Deviations are from the group's own mean (not raw sums of squares, which lose all digits where a mean is large);
-    two batches are merged by Chan, Golub & LeVeque (1979).
-
-    Attributes:
-        groups: Names of the groups, G of them.
-        rows: Rows of each group, shape (G,).
-        means: Means in the order of :data:`QUANTITIES`, shape (5, G); 0 where there is no row. Signed error is
-            prediction minus target.
-        deviations: Sums of squared deviations from the mean, shape (5, G).
-        left_out: Rows left out, by reason.
+    two batches are merged by Chan, Golub & LeVeque (1979). A mean is 0 where there is no row.
     """
 
     groups: tuple[str, ...]
@@ -218,15 +200,7 @@ class GroupMoments:
 
 
 def encode_outcome(values: Any, *, what: str, favourable: Any = 1) -> Binary:
-    """Turn labels or predictions into 1 (favourable), 0 (not) and -1 (missing).
-
-    Args:
-        values: Labels or predictions, shape (rows,).
-        what: What they are, for the error: ``"label"`` or ``"prediction"``.
-        favourable: The favourable value. Booleans count as 0 and 1.
-
-    Returns:
-        Codes, shape (rows,).
+    """Turn labels or predictions into 1 (favourable; True counts as 1), 0 (not) and -1 (missing).
 
     Raises:
         OutcomeError: There are more than two values, or two of which neither is the favourable one.
@@ -288,15 +262,9 @@ def _read_numbers(values: Any) -> tuple[pd.Series[Any], pd.Series[Any]]:
 
 
 def count_groups(outcome: Binary, prediction: Binary, grouping: Grouping) -> GroupCounts:
-    """Count the confusion matrix of each group in one pass.
+    """Count the confusion matrix of each group in one pass, from codes 1, 0 and -1 (missing), shape (rows,).
 
-    Args:
-        outcome: Y of each row as 1, 0 or -1 (missing), shape (rows,).
-        prediction: Prediction of each row, likewise.
-        grouping: Group of each row.
-
-    Returns:
-        The counts; a row with anything missing is counted under the first reason that applies.
+    A row with anything missing is counted as left out, under the first reason that applies.
     """
     counts, left_out = _count_confusion(outcome, prediction, grouping, None)
     return GroupCounts(grouping.groups, counts[0], left_out)
@@ -401,15 +369,10 @@ def _merge(a: _Moments, b: _Moments) -> _Moments:
 def count_distribution(
     prediction: Figures, grouping: Grouping, *, bounds: tuple[float, float] | None = None
 ) -> DistributionCounts:
-    """Count predictions of each group on a grid of 256 equal bins in one pass.
+    """Count predictions of each group, nan where missing, on a grid of 256 equal bins in one pass.
 
-    Args:
-        prediction: Prediction of each row, nan where missing, shape (rows,), in the unit of the label.
-        grouping: Group of each row.
-        bounds: Range of the grid; from the smallest to the largest prediction if None.
-
-    Returns:
-        The counts. The distances are those of the grid, off by no more than one bin can hide.
+    The grid reaches from the smallest to the largest prediction unless ``bounds`` say otherwise. Distances of it are
+    off by no more than one bin can hide.
     """
     if bounds is None:
         known = bool(len(prediction)) and not np.isnan(prediction).all()

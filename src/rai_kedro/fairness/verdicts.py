@@ -39,8 +39,6 @@ class Tolerance(Typed):
     """How far groups may lie apart on one metric.
 
     Attributes:
-        metric: Canonical name of the metric.
-        kind: What is held against the limit.
         limit: Largest difference or distance, in the unit of the metric; or smallest ratio, for example 0.8.
         column: The grouping it applies to; None for all. A tolerance that names the column goes before one that does
             not.
@@ -74,9 +72,7 @@ class Verdict(Typed):
     """What the evidence allows to say of one disparity.
 
     Attributes:
-        outcome: The verdict.
         tolerance: The limit it was judged by.
-        disparity: What was judged, with its interval and all its groups.
         rows_needed: Further rows that would settle it in about half of all cases, at the present figures and mix of
             groups; None where the verdict is settled or no feasible number of rows would settle it.
         reason: The verdict in one sentence.
@@ -95,7 +91,7 @@ class GateDecision(Typed):
     Attributes:
         outcome: The worst of its verdicts: could not be evaluated > fail > insufficient evidence > pass.
         verdicts: One per disparity that has a tolerance.
-        problems: What could not be evaluated, and why; empty otherwise.
+        problems: What could not be evaluated, and why.
         without_tolerance: Disparities reported but not judged, since no tolerance is set for them.
         exit_code: 0 for pass, 1 for fail, 2 for insufficient evidence, 3 for could not be evaluated.
     """
@@ -137,12 +133,7 @@ class GateDecision(Typed):
 
 
 class Gate(Typed):
-    """The gate that a run, the command line, CI and promotion all ask.
-
-    Attributes:
-        tolerances: What is tolerated, by metric, kind and grouping.
-        level: Least confidence level of an interval that the gate accepts.
-    """
+    """The gate that a run, the command line, CI and promotion all ask; ``level`` is the least that it accepts."""
 
     tolerances: tuple[Tolerance, ...]
     level: float = Field(default=0.95, gt=0, lt=1)
@@ -158,12 +149,8 @@ class Gate(Typed):
     def judge(self, disparities: Sequence[Disparity]) -> GateDecision:
         """Judge every disparity that has a tolerance.
 
-        Args:
-            disparities: Everything that was measured.
-
-        Returns:
-            The decision. The gate fails closed: no tolerance, a tolerance that meets no disparity, an interval that was
-            not made, is not one or is of too low a level: could not be evaluated.
+        The gate fails closed: no tolerance, a tolerance that meets no disparity, an interval that was not made, is not
+        one or is of too low a level: could not be evaluated.
         """
         problems = [] if self.tolerances else ["no tolerance is set, so nothing was judged"]
         problems += [self._unmet(item) for item in self.tolerances if not any(map(item.applies_to, disparities))]
@@ -206,15 +193,11 @@ class Gate(Typed):
 
 
 def judge(disparity: Disparity, limit: float) -> Verdict:
-    """Hold the interval of one disparity against its tolerance.
+    """Judge the interval of one disparity by the largest difference or distance, or smallest ratio, that is tolerated.
 
-    Args:
-        disparity: What was measured. Only the interval decides; the value is used for the rows needed.
-        limit: Largest difference or distance, or smallest ratio, that is tolerated.
-
-    Returns:
-        The verdict. With a declared group absent it is ``fail`` if those present already fail (the largest difference
-        can only grow with another group), ``not_assessed`` otherwise. An open end never lets anything pass.
+    Only the interval decides; the value is used for the rows needed. With a declared group absent the verdict is
+    ``fail`` if those present already fail (the largest difference can only grow with another group), ``not_assessed``
+    otherwise. An open end never lets anything pass.
     """
     low, high = disparity.lower, disparity.upper
     inside, outside = (low, high) if disparity.kind == "ratio" else (high, low)
@@ -248,13 +231,8 @@ def rows_to_settle(disparity: Disparity, limit: float) -> int | None:
     is a calculation at the present estimate, not a promise: further rows move the estimate as well, so that with so
     many rows 44 to 81 % of simulated cases were settled.
 
-    Args:
-        disparity: What was measured.
-        limit: The tolerance.
-
-    Returns:
-        Further rows, over all groups; None where the value is unknown or lies on the tolerance, an end is open, or
-        more than a million or a hundred times the rows at hand would be needed.
+    None where the value is unknown or lies on the tolerance, an end is open, or more than a million or a hundred times
+    the rows at hand would be needed.
     """
     rows = sum(figure.n or 0 for figure in disparity.groups)
     value, low, high = disparity.value, disparity.lower, disparity.upper

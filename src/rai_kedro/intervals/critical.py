@@ -90,8 +90,7 @@ def tukey_tail(groups: int, level: float) -> float:
 def critical_tails(groups: int, level: float, reference: int | None = None) -> Critical:
     """Return the tails at which pairs are taken, so that the extreme over them is covered at ``level``.
 
-    Returns:
-        Tukey's tail for the lower limit (with a reference, the larger of it and Šidák's (1967) for groups - 1 pairs).
+    Tukey's tail for the lower limit; with a reference, the larger of it and Šidák's (1967) for groups - 1 pairs.
     """
     alpha = 1 - check_level(level)
     tail = tukey_tail(groups, level)
@@ -216,12 +215,7 @@ def part_level(level: float, parts: int) -> float:
 def combine_worst(
     intervals: Sequence[Estimate], level: float, *, kind: Literal["difference", "ratio"] = "difference"
 ) -> Estimate:
-    """Combine the parts of a metric that is the worse of several, for example equalized odds.
-
-    Args:
-        intervals: Intervals of the parts, each at :func:`part_level` of ``level``.
-        level: Level of the combination.
-        kind: ``difference``: the largest counts; ``ratio``: the smallest.
+    """Combine the intervals, each at :func:`part_level`, of the parts of a metric that is the worse of several.
 
     Returns:
         Largest of the lower and of the upper limits (smallest for ratios). A part without an end leaves the end open on

@@ -66,9 +66,6 @@ def largest_distribution_distance(
 
     Returns:
         The interval. A group with too few rows makes the upper end as large as the distance can be.
-
-    Raises:
-        IntervalError: Where counts are negative, or edges do not ascend or do not fit the counts.
     """
     counts, grid = _checked(bin_counts, edges)
     method = KOLMOGOROV_SMIRNOV if distance == "kolmogorov_smirnov" else WASSERSTEIN
@@ -156,14 +153,11 @@ def _over_all_pairs(areas: Floats, alpha: float) -> Floats:
 
 
 def draw_error_areas(counts: Floats, grid: Floats, first: Any, second: Any) -> Floats:
-    """Draw the area between the error curves of pairs of groups.
+    """Draw areas between the error curves of pairs of groups, in the unit of the values, shape (DRAWS, pairs).
 
     A bin that no group has rows in adds no noise to any curve, so only the others are drawn; the curves are flat
     from one of these to the next. In batches that fit the cache and in single precision, whose rounding (1e-6 of a
     curve) is far below the error of 2,000 draws (1e-2).
-
-    ``counts`` are of shape (G, B), ``first`` and ``second`` the positions of the pairs' groups, shape (pairs,); returns
-    areas in the unit of the values, shape (DRAWS, pairs).
     """
     used = np.flatnonzero(counts.sum(axis=0))
     span = float(grid[-1] - grid[0])

@@ -59,9 +59,6 @@ def error_size_intervals(rows: Any, means: Any, variances: Any, level: float, *,
 
     Returns:
         One interval per group, in the unit of the label; without ends, and with a reason, below two rows.
-
-    Raises:
-        IntervalError: Where an argument is negative.
     """
     rows, means, variances = _checked(rows, means, variances)
     value = np.sqrt(means) if root else means
@@ -79,19 +76,11 @@ def largest_difference_of_error_sizes(  # noqa: PLR0913 - the moments of the gro
 ) -> Estimate:
     """Return an interval of the largest difference between the error sizes of any two groups.
 
-    Args:
-        rows: Rows of each group, shape (G,).
-        means: Mean of the absolute errors, or of the squared errors if ``root``, shape (G,).
-        variances: Their sample variances (divisor n - 1), shape (G,).
-        level: Confidence level.
-        root: Whether the figures are roots of the means (RMSE).
-        reference: Position of a reference group, whose pairs alone are compared.
+    Arguments as of :func:`error_size_intervals`; ``reference`` is the position of a group whose pairs alone are
+    compared.
 
     Returns:
         The interval in the unit of the label; without upper end where a group has fewer than two rows.
-
-    Raises:
-        IntervalError: Where an argument is negative.
     """
     rows, means, variances = _checked(rows, means, variances)
     if rows.size < COMPARABLE:
@@ -103,11 +92,7 @@ def largest_difference_of_error_sizes(  # noqa: PLR0913 - the moments of the gro
 def smallest_ratio_of_error_sizes(  # noqa: PLR0913 - as above
     rows: Any, means: Any, variances: Any, level: float, *, root: bool = False, reference: int | None = None
 ) -> Estimate:
-    """Return an interval of the smallest ratio between the error sizes of any two groups; arguments as above.
-
-    Returns:
-        The interval within [0, 1]; without ends where a group has no error at all.
-    """
+    """Return an interval of the smallest ratio within [0, 1]; without ends where a group has no error at all."""
     rows, means, variances = _checked(rows, means, variances)
     if rows.size < COMPARABLE:
         return make_interval(None, None, RATIO, FEWER_THAN_TWO)

@@ -13,9 +13,7 @@ class Estimate(Typed):
     What else a figure carries (its name, its group, its metric) is added by the classes that inherit from it.
 
     Attributes:
-        value: The figure.
         lower: Lower end of its interval, in the unit of the figure.
-        upper: Upper end.
         level: Confidence level of the interval, e.g. 0.95.
         n: Rows behind the figure: its denominator.
         how: How figure and interval were made, in words.

@@ -46,9 +46,6 @@ def mean_intervals(rows: Any, means: Any, variances: Any, level: float) -> list[
 
     Returns:
         One interval per group; without ends, and with a reason, where fewer than two rows leave the spread unknown.
-
-    Raises:
-        IntervalError: Where rows or variances are negative.
     """
     rows, means, errors, freedom = _moments(rows, means, variances)
     half = _quantile(freedom, (1 - check_level(level)) / 2) * errors
@@ -63,20 +60,11 @@ def mean_intervals(rows: Any, means: Any, variances: Any, level: float) -> list[
 def largest_difference_of_means(
     rows: Any, means: Any, variances: Any, level: float, *, reference: int | None = None
 ) -> Estimate:
-    """Return an interval of the largest difference between the means of any two groups.
+    """Return an interval of the largest difference between the means of any two groups, in their unit.
 
-    Args:
-        rows: Rows of each group, shape (G,).
-        means: Their means, shape (G,).
-        variances: Their sample variances (divisor n - 1), shape (G,); see :func:`steadied_variances`.
-        level: Confidence level.
-        reference: Position of a reference group, whose pairs alone are compared.
-
-    Returns:
-        The interval in the unit of the means; without upper end where a group has fewer than two rows.
-
-    Raises:
-        IntervalError: Where rows or variances are negative.
+    Arguments as of :func:`mean_intervals`; small variances are not believed on few rows, see
+    :func:`steadied_variances`. ``reference`` is the position of a group whose pairs alone are compared. No upper end
+    below two rows in a group.
     """
     rows, means, errors, freedom = _moments(rows, means, variances)
     if rows.size < COMPARABLE:
@@ -88,11 +76,7 @@ def largest_difference_of_means(
 def smallest_ratio_of_means(
     rows: Any, means: Any, variances: Any, level: float, *, reference: int | None = None
 ) -> Estimate:
-    """Return an interval of the smallest ratio between the means of any two groups; arguments as for the difference.
-
-    Returns:
-        The interval within [0, 1]; without ends where a mean is not positive, since the ratio has no meaning then.
-    """
+    """Return an interval of the smallest ratio within [0, 1]; without ends where a mean is not positive."""
     rows, means, errors, freedom = _moments(rows, means, variances)
     if rows.size < COMPARABLE:
         return make_interval(None, None, FIELLER, FEWER_THAN_TWO)

@@ -97,12 +97,7 @@ def ratio_bounds(events: Floats, rows: Floats, level: float, reference: int | No
 
 
 def proportion_intervals(events: Any, rows: Any, level: float) -> list[Estimate]:
-    """Return each group's own interval (two-sided, not simultaneous).
-
-    Args:
-        events: Counts of events, shape (G,).
-        rows: Rows behind each rate, shape (G,).
-        level: Confidence level.
+    """Return each group's own interval (two-sided, not simultaneous) from events and rows, shape (G,) each.
 
     Returns:
         One interval per group; [0, 1] with a reason where no row stands behind the rate.
@@ -143,13 +138,7 @@ def largest_difference_of_proportions(
 
 
 def smallest_ratio_of_proportions(events: Any, rows: Any, level: float, *, reference: int | None = None) -> Estimate:
-    """Return an interval of the smallest ratio between the rates of any two groups.
-
-    Arguments and errors are those of :func:`largest_difference_of_proportions`.
-
-    Returns:
-        The interval within [0, 1]; [0, 1] with a reason where no group has an event.
-    """
+    """Return an interval of the smallest ratio, within [0, 1]; arguments as of the largest difference."""
     events, rows = _checked(events, rows)
     if events.size < COMPARABLE:
         return make_interval(None, None, RATIO, FEWER_THAN_TWO)
@@ -256,20 +245,11 @@ def standardised_bounds(
 def stratified_difference_of_proportions(
     events: Any, rows: Any, level: float, *, reference: int | None = None
 ) -> Estimate:
-    """Return an interval of the largest difference between rates standardised over strata.
+    """Return an interval of the largest difference, within [0, 1], between rates standardised over strata.
 
-    Args:
-        events: Counts, shape (S, G): stratum by group.
-        rows: Rows behind each rate, same shape.
-        level: Confidence level.
-        reference: Position of a reference group, whose pairs alone are compared.
-
-    Returns:
-        The interval within [0, 1] of the difference of the rates of :func:`standardised_rates`, over the pairs that
-        share a stratum; the reason counts the rows in strata of one group, which say nothing about a difference.
-
-    Raises:
-        IntervalError: Where counts are negative, or more events than rows.
+    Events and rows are of shape (S, G), stratum by group; ``reference`` is the position of a group whose pairs alone
+    are compared. The rates are those of :func:`standardised_rates`, over the pairs that share a stratum; the reason
+    counts the rows in strata of one group, which say nothing about a difference.
     """
     events, rows = _checked(events, rows)
     if events.shape[1] < COMPARABLE:

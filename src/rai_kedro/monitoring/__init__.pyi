@@ -8,13 +8,13 @@ from .results import Kind as Kind
 from .results import MonthDrift as MonthDrift
 from .results import drift_frame as drift_frame
 from .results import from_frame as from_frame
-from .staleness import UNREADABLE as UNREADABLE
-from .staleness import MonthDigests as MonthDigests
-from .staleness import content_digest as content_digest
-from .staleness import find_staleness as find_staleness
+from .timeline import UNREADABLE as UNREADABLE
 from .timeline import Gap as Gap
+from .timeline import MonthDigests as MonthDigests
 from .timeline import build_timeline as build_timeline
+from .timeline import content_digest as content_digest
 from .timeline import draw_timeline as draw_timeline
+from .timeline import find_staleness as find_staleness
 from .workspace import find_published as find_published
 from .workspace import project_id as project_id
 from .workspace import publish_month as publish_month

@@ -163,11 +163,7 @@ def check_samples(
 
 
 def plan_tests(samples: Samples, family_wise_rate: float) -> list[PlannedTest]:
-    """List the comparisons of a month in the order of the columns, each with its method and its threshold.
-
-    Every column's values are compared; its share of missing values too if either side has a missing value.
-    The threshold is the family-wise rate divided by the number of comparisons that have a p-value.
-    """
+    """List the comparisons of a month in the order of the columns: values, and missing values where there are any."""
     sizes: dict[tuple[str, Aspect], tuple[int, int]] = {}
     everything = len(samples.reference), len(samples.current)
     for column in samples.kinds:

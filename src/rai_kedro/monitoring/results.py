@@ -26,13 +26,7 @@ DRIFT_COLOUR, CALM_COLOUR = "#D55E00", "#0072B2"
 
 
 class Distribution(Typed):
-    """How many rows of both samples fall into each bin or level: what a figure of the column needs.
-
-    Attributes:
-        labels: Bins of a numerical column in order; levels of a categorical one, the rarest pooled.
-        reference: Reference rows in each.
-        current: Current rows in each.
-    """
+    """How many rows of both samples fall into each bin of numbers in order, or level (the rarest pooled)."""
 
     labels: tuple[str, ...]
     reference: tuple[int, ...]
@@ -43,15 +37,11 @@ class ColumnDrift(Typed):
     """One test of one column.
 
     Attributes:
-        column: Name of the data column.
-        kind: How its values were tested.
         method: Name of the test: ``ks``, ``chi2_contingency``, ``fisher_exact_2x2``, or ``no_values`` when a
             side has no value at all: drift if only one side has none, no test either way.
         p_value: Unadjusted p-value; None for ``no_values``.
         threshold: The test finds drift at or below this p-value (the family-wise rate / number of tests).
-        drifted: What the test decided.
         n_reference: Reference rows the test saw (non-missing ones for ``values``, all for ``missing``).
-        n_current: Current rows the test saw, likewise.
         aspect: ``values``: the distribution of the values; ``missing``: the share of missing ones.
         note: What a reader must know about this test, in words; often empty.
         distribution: Both samples, counted; None where neither has a value.
@@ -82,11 +72,9 @@ class MonthDrift(Typed):
         columns: One entry for each test, in the order of the columns.
         family_wise_rate: Highest probability of any false alarm where nothing drifted.
         month: ``YYYY-MM``; empty outside the pipeline, as is all that follows.
-        model_version: Version of the registered model whose reference was compared with.
-        run_id: MLflow run of that version.
+        run_id: MLflow run of the model version whose reference was compared with.
         used_in_training: Whether that version was trained on this month.
-        features_digest: What the features were when the month was tested, see
-            :func:`rai_kedro.monitoring.content_digest`.
+        features_digest: What the features were when the month was tested, see :func:`.content_digest`.
         labels_digest: The same of its labels; empty where there were none yet.
     """
 
@@ -203,11 +191,7 @@ def drift_frame(drift: MonthDrift) -> pd.DataFrame:
 
 
 def from_frame(frame: pd.DataFrame) -> MonthDrift:
-    """Read a month's result back from its table.
-
-    Raises:
-        RaiError: If a column is missing, or the table holds no row or more than one month or model version.
-    """
+    """Read a month's result back from its table; :class:`RaiError` if it is not one month of one model version."""
     absent = [name for name in [*_OF_MONTH, *ColumnDrift.model_fields] if name not in frame.columns]
     if absent:
         raise _unreadable(f"it lacks the columns {', '.join(absent)}", frame)

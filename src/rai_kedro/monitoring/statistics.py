@@ -18,27 +18,17 @@ MIN_EXPECTED = 5.0
 
 
 def contingency_table(reference: pd.Series, current: pd.Series) -> Counts:
-    """Count the categories of two samples, missing values left out.
-
-    Returns:
-        A 2 x k table: row 0 the reference, row 1 the current sample, one column for each category, sorted.
-    """
+    """Count the categories of two samples, sorted, in a 2 x k table with the reference first; missing ones left out."""
     counts = [sample.dropna().astype(str).value_counts() for sample in (reference, current)]
     table = pd.concat(counts, axis=1).fillna(0).astype("int64")
     return table.sort_index().to_numpy().T
 
 
 def pool_rare(table: Counts) -> Counts:
-    """Merge the categories that are too rare for the chi-squared law into one.
+    """Merge the categories of a 2 x k table, k > 2, that are too rare for the chi-squared law into one.
 
     Only the margins decide what is merged, never the difference between the rows, so the test made on the
-    merged table keeps its false-alarm rate.
-
-    Args:
-        table: A 2 x k table of counts with k > 2.
-
-    Returns:
-        A 2 x j table with 2 <= j <= k; two columns when all but the most common category are rare.
+    merged table keeps its false-alarm rate. Two columns are left when all but the most common category are rare.
     """
     order = np.argsort(table.sum(axis=0), kind="stable")
     table = table[:, order]
@@ -53,16 +43,10 @@ def pool_rare(table: Counts) -> Counts:
 
 
 def category_p_value(table: Counts) -> float:
-    """Test whether two samples share one categorical distribution.
+    """Test two-sided whether two samples, in a 2 x k table, share one categorical distribution.
 
     Pearson's chi-squared test of homogeneity (Pearson 1900) on the pooled table; Fisher's exact test
-    (Fisher 1922) when two categories are left.
-
-    Args:
-        table: A 2 x k table of counts, see :func:`contingency_table`.
-
-    Returns:
-        The two-sided p-value; 1 if there is only one category, because then nothing differs.
+    (Fisher 1922) when two categories are left; 1 if there is only one, because then nothing differs.
     """
     from scipy import stats  # takes half a second, and every command imports this module
 

@@ -2,31 +2,42 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from rai_kedro.errors import RaiError
 from rai_kedro.monitoring.results import CALM_COLOUR, DRIFT_COLOUR, STRENGTH_CAP, MonthDrift
-from rai_kedro.monitoring.staleness import MonthDigests, compare_labels, find_staleness
 from rai_kedro.months import Month
 from rai_kedro.typed import Typed
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
+UNREADABLE = "unreadable"
+"""Stands for the digest of labels that could not be read."""
+_LARGEST_EXACT = 2**53
+
 
 class Gap(Typed):
-    """A month of which something could not be done; it is tried again by every monitoring.
-
-    Attributes:
-        month: The month.
-        missing: What it lacks: ``not scored`` or ``not tested``.
-        reason: Why, in a sentence.
-    """
+    """A month that is ``not scored`` or ``not tested``, and why; every monitoring tries it again."""
 
     month: Month
     missing: str
     reason: str
+
+
+class MonthDigests(Typed):
+    """What the stores hold of a month now, as digests; empty where they hold nothing.
+
+    ``labels`` is ``unreadable`` where there are some that cannot be read; ``unreadable`` is why the features cannot be.
+    """
+
+    features: str = ""
+    labels: str = ""
+    unreadable: str = ""
 
 
 def build_timeline(
@@ -72,11 +83,7 @@ def build_timeline(
 
 
 def draw_timeline(timeline: dict[str, Any]) -> Figure:
-    """Draw the share of drifted columns by month, and below it a heat map of log10(threshold / p) by column.
-
-    Raises:
-        RaiError: If the timeline has no month at all.
-    """
+    """Draw the share of drifted columns by month over a heat map of log10(threshold / p); refused without a month."""
     from plotly.subplots import make_subplots
 
     if not timeline["months"] and not timeline["gaps"]:
@@ -209,3 +216,47 @@ def _heat_map(timeline: dict[str, Any]) -> Any:
             "ticktext": ["-10", "-5", "0 = threshold", "5", "10 or more"],
         },
     )
+
+
+def content_digest(frame: pd.DataFrame) -> str:
+    """Digest the values of a table: the same for the same rows in any order, with the columns in any order.
+
+    Numbers are taken as floats (so 1 is 1.0, however a file was read; whole numbers past 2**53 as text), dates as
+    nanoseconds, everything else as text, and every missing value is alike. Each row is hashed to 64 bits, and the
+    sorted hashes with SHA-256, of which 32 digits are kept: proof against accidents, not against somebody who wants two
+    tables to look alike.
+    """
+    names = sorted(map(str, frame.columns))
+    plain = pd.DataFrame({name: _canonical(frame[name]) for name in names}, index=frame.index)
+    rows = pd.util.hash_pandas_object(plain, index=False).sort_values().to_numpy()
+    return hashlib.sha256(repr(names).encode() + rows.tobytes()).hexdigest()[:32]
+
+
+def find_staleness(drift: MonthDrift, digests: MonthDigests | None) -> str:
+    """Say why a month's result no longer speaks of what the store holds; empty while it does."""
+    if digests is None or digests.features == drift.features_digest:
+        return ""
+    if digests.unreadable:
+        return f"it can no longer be read: {digests.unreadable}"
+    return "its features changed after it was scored" if digests.features else "the feature store no longer has it"
+
+
+def compare_labels(drift: MonthDrift, digests: MonthDigests | None) -> str:
+    """Say what became of a month's labels since it was tested: news of its own, no staleness of the score."""
+    if digests is None or digests.labels == drift.labels_digest:
+        return "unchanged" if drift.labels_digest else "none yet"
+    if digests.labels == UNREADABLE:
+        return "can no longer be read"
+    if not drift.labels_digest:
+        return "arrived since"
+    return "changed since" if digests.labels else "gone since"
+
+
+def _canonical(values: pd.Series) -> pd.Series:
+    if pd.api.types.is_datetime64_any_dtype(values):
+        return values.astype("datetime64[ns]").astype("int64")
+    if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
+        whole = pd.api.types.is_integer_dtype(values) and bool((values.abs() > _LARGEST_EXACT).any())
+        if not whole:
+            return values.astype("float64")
+    return values.astype("object").map(str, na_action="ignore").where(values.notna(), None).astype("object")

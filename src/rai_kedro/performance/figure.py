@@ -19,13 +19,7 @@ _COLUMNS = ["name", "value", "lower", "upper", "level", "n", "unit", "how", "not
 
 
 class Figure(Estimate):
-    """One figure of performance with its interval.
-
-    Attributes:
-        name: Name of the metric, e.g. ``"MAE"``.
-        split: Rows it was measured on, e.g. ``"test"``; empty where nobody said.
-        unit: Unit of the figure; empty for a pure number.
-    """
+    """One figure of performance; ``split`` are the rows it was measured on, ``unit`` is empty for a pure number."""
 
     name: str
     split: str = ""
@@ -33,12 +27,7 @@ class Figure(Estimate):
 
 
 class Performance(Typed):
-    """The figures of one set of predictions, in the order they were measured.
-
-    Attributes:
-        task: ``classification`` or ``regression``.
-        figures: Each figure with its interval.
-    """
+    """The figures of one set of predictions, in the order they were measured."""
 
     task: Task
     figures: tuple[Figure, ...]

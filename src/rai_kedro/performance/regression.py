@@ -99,13 +99,11 @@ def measure_performance(
         level: Confidence level of the intervals, between 0 and 1.
 
     Returns:
-        Four estimates in the order R2, MAE, MAPE, RMSE, without a split (see `label_estimates`). A metric
-        that is not defined has the value ``None`` and a note: R2 when the label is constant, MAPE when a
-        label is 0.
+        Four estimates in this order, without a split (see :func:`label_estimates`). A metric that is not defined has
+        the value None and a note: R2 when the label is constant, MAPE when a label is 0.
 
     Raises:
-        PerformanceError: Fewer than two rows, unequal lengths, values that are not finite, or a level that is not
-            between 0 and 1.
+        PerformanceError: Fewer than two rows, unequal lengths, values that are not finite, or a wrong level.
     """
     truth, prediction = _check_pairs(y_true, y_pred)
     if not 0 < level < 1:
@@ -123,15 +121,9 @@ def measure_performance(
 
 
 def measure_rows(truth: Floats, prediction: Floats, level: float) -> dict[str, Floats]:
-    """Measure many sets of rows at once.
+    """Measure many sets of rows, shape (sets, n), at once.
 
-    Args:
-        truth: Labels, shape (sets, n).
-        prediction: Predictions, same shape.
-        level: Confidence level.
-
-    Returns:
-        Value, lower and upper limit of each metric by its name, shape (3, sets); NaN where one is not defined.
+    Returns value, lower and upper limit of each metric by its name, shape (3, sets); NaN where one is not defined.
     """
     error = truth - prediction
     absolute, squared = np.abs(error), error**2
@@ -154,16 +146,10 @@ def measure_rows(truth: Floats, prediction: Floats, level: float) -> dict[str, F
 
 
 def limit_errors(value: Floats, contributions: Floats, level: float) -> Floats:
-    """Make limits of errors from what each row adds to their logarithm.
+    """Make limits of errors, shape (sets,), from what each row adds to their logarithm, shape (sets, n).
 
-    Args:
-        value: The errors, at least 0, shape (sets,).
-        contributions: Of each row, shape (sets, n): for a mean its own value over the mean, less 1.
-        level: Confidence level.
-
-    Returns:
-        Value, lower and upper limit, shape (3, sets). An error of 0 has limits of 0: rows without any error say nothing
-        of how large one could be.
+    For a mean that is the row's own value over the mean, less 1. Returns value, lower and upper limit, shape (3, sets).
+    An error of 0 has limits of 0: rows without any error say nothing of how large one could be.
     """
     rows = contributions.shape[1]
     deviations = contributions - contributions.mean(axis=1, keepdims=True)
@@ -179,16 +165,7 @@ def limit_errors(value: Floats, contributions: Floats, level: float) -> Floats:
 
 
 def label_estimates(estimates: Iterable[Figure], *, split: str, unit: str) -> list[Figure]:
-    """Name the rows the estimates were measured on and the unit of the label.
-
-    Args:
-        estimates: What `measure_performance` returned.
-        split: ``"train"`` or ``"test"``.
-        unit: Unit of the label, e.g. ``"1000 USD"``; it replaces the placeholder of MAE and RMSE.
-
-    Returns:
-        The same estimates with split and unit filled in.
-    """
+    """Name the split (``"train"`` or ``"test"``) the estimates were measured on, and the unit of MAE and RMSE."""
     return [e.model_copy(update={"split": split, "unit": unit if e.unit == LABEL_UNIT else e.unit}) for e in estimates]
 
 
