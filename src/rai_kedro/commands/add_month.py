@@ -29,10 +29,8 @@ if TYPE_CHECKING:
 _STORES = ("feature_store", "label_store")
 
 
-def add_month(
-    use_case: str, file: Path, month: str | None = None, *, replace: bool = False, env: str | None = None
-) -> str:
-    """Add the rows of a file to both stores as one month, whole or not at all, and return what was done.
+def run_add_month(use_case: str, file: Path, month: str | None, env: str | None, *, replace: bool) -> None:
+    """Add the rows of a file to both stores as one month, whole or not at all, and say what was done.
 
     The file has the columns of the use case's own; labels may come later. ``month`` is by default what the time column
     says; with ``replace``, a month that is there with other rows gives way.
@@ -48,12 +46,7 @@ def add_month(
             for frame in frames.values():
                 check_frame(frame, contract.datasets[store], part=key)
         with locked(lock_path(catalog, use_case)):
-            return _save(catalog, use_case, key, made, replace=replace)
-
-
-def run_add_month(use_case: str, file: Path, month: str | None, env: str | None, *, replace: bool) -> None:
-    """Add a month and say what was done; the body of ``kedro rai add-month``."""
-    click.echo(add_month(use_case, file, month, replace=replace, env=env))
+            click.echo(_save(catalog, use_case, key, made, replace=replace))
 
 
 def _read_settings(catalog: DataCatalog, use_case: str) -> tuple[IngestionParameters, FileLayout]:

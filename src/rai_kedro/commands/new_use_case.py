@@ -158,21 +158,17 @@ def _warnings(made: NewUseCase) -> list[str]:
 def _check_name(name: str, folder: Path) -> None:
     where = f"conf/base/{name}"
     if not _NAME.fullmatch(name) or name in _STAGES:
-        raise NewUseCaseError(
-            f"'{name}' cannot be the name of a use case.",
-            where=where,
-            remedy="take lower-case letters, digits and underscores, a letter first, at most 40; no stage's name",
-        )
-    if folder.exists():
-        raise NewUseCaseError(
-            f"There is a '{name}' already; it is left as it is.",
-            where=where,
-            remedy="take another name, or move that folder away first",
-        )
-    if not folder.parent.is_dir():
-        raise NewUseCaseError(
-            "There is no configuration here.", where=str(folder.parent), remedy="run this in the project's folder"
-        )
+        what = f"'{name}' cannot be the name of a use case."
+        remedy = "take lower-case letters, digits and underscores, a letter first, at most 40; no stage's name"
+    elif folder.exists():
+        what = f"There is a '{name}' already; it is left as it is."
+        remedy = "take another name, or move that folder away first"
+    elif not folder.parent.is_dir():
+        what, where = "There is no configuration here.", str(folder.parent)
+        remedy = "run this in the project's folder"
+    else:
+        return
+    raise NewUseCaseError(what, where=where, remedy=remedy)
 
 
 def _read_source(request: UseCaseRequest, project: Path) -> _Source:

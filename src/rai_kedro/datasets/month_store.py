@@ -1,9 +1,7 @@
-"""A store of monthly tables that writes a month whole or not at all.
+"""A store of monthly tables in the Hive layout, ``month=2024-05/part-0.parquet``, which many tools read as one table.
 
-A store is a folder of Parquet files in the Hive layout, ``month=2024-05/part-0.parquet``, that pandas,
-pyarrow, DuckDB or Spark read as one table. The stock Kedro datasets write in place: a run killed while
-writing leaves a broken file, and the old content is lost. Here a partition is written under a temporary name,
-flushed to disk and renamed, so that a reader, and the next run, find the old content or the new.
+The stock Kedro datasets write in place: a run killed while writing leaves a broken file, and the old content is lost.
+Here a partition is written under a temporary name, flushed to disk and renamed: what is read is the old or the new.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Make the monthly snapshots of a feature store and a label store from one raw table."""
+"""The monthly snapshots of a feature store and a label store, made from one raw table."""
 
 from __future__ import annotations
 
@@ -97,10 +97,6 @@ def _make_month(
     """Return one month, varied and drifted, from nothing but the seed and its number."""
     as_raw = index == 0 or parameters.variation == "exact"
     varied = table if as_raw else vary_month(table, parameters.label, parameters.noise, (parameters.seed, index))
-    month = MonthTables(_as_float(varied[list(raw.features)]), varied[list(raw.labels)].copy())
-    return apply_schedule(month, parameters, columns, raw, index)
-
-
-def _as_float(features: pd.DataFrame) -> pd.DataFrame:
-    whole = [name for name in features.columns if types.is_integer_dtype(features[name])]
-    return features.astype(dict.fromkeys(whole, "float64"))
+    whole = [name for name in raw.features if types.is_integer_dtype(varied[name])]
+    features = varied[list(raw.features)].astype(dict.fromkeys(whole, "float64"))
+    return apply_schedule(MonthTables(features, varied[list(raw.labels)].copy()), parameters, columns, raw, index)
