@@ -158,7 +158,6 @@ class Comparison(Typed):
         return _draw_trade_off(self)
 
     def __repr__(self) -> str:
-        """Say what was chosen out of how many."""
         return f"<Comparison of {len(self.models)} models by {self.by.metric}, {self.by.column}: {self.chosen} chosen>"
 
     __str__ = __repr__

@@ -1,9 +1,8 @@
 """The comparison of mitigations: every model fitted on the same training rows and compared on the same test rows.
 
-Beside the unmitigated model and every configured method there is always the post-processed best unmitigated model:
-A. F. Cruz and M. Hardt, "Unprocessing seven years of algorithmic fairness", ICLR 2024, found that it traces the
-frontier which other methods are to be measured by. It needs the sensitive column for every prediction; where that is
-not permitted, it is there for the view only and cannot be chosen.
+Beside the unmitigated model and every configured method there is always the post-processed best unmitigated model,
+which traces the frontier (A. F. Cruz and M. Hardt, "Unprocessing seven years of algorithmic fairness", ICLR 2024). It
+needs the sensitive column for every prediction; where that is not permitted, it is there for the view only.
 """
 
 from __future__ import annotations

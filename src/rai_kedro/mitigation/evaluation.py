@@ -37,11 +37,6 @@ class Evaluator:
     by: Comparator
     level: float
 
-    @property
-    def grouping(self) -> Grouping:
-        """The groups of the sensitive column."""
-        return _group(self.test, self.fairness, self.by.column)
-
 
 def evaluate_model(evaluator: Evaluator, attempt: Attempt, unmitigated: Answers | None) -> tuple[ComparedModel, Any]:
     """Measure a model on the test rows, and its gain over the answers of the unmitigated one (None for itself).
@@ -59,7 +54,8 @@ def evaluate_model(evaluator: Evaluator, attempt: Attempt, unmitigated: Answers 
         return model.without_model("failed", error.tell()), None
     target = test.target.to_numpy()
     assessment = assess(evaluator.task, answers, target, test.audit, evaluator.fairness)
-    grouping, truth, level = evaluator.grouping, target.astype(float), evaluator.fairness.level
+    grouping = _group(test, evaluator.fairness, by.column)
+    truth, level = target.astype(float), evaluator.fairness.level
     gains = [] if unmitigated is None else [by.performance, *by.guards]
     figures = measure(evaluator.task, target, answers.prediction, answers.score, evaluator.level)
     found = {

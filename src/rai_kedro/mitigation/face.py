@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -71,8 +72,7 @@ def compare(  # noqa: PLR0913 - the face of the room: every setting by its name
         RaiError: An argument does not serve; ``where`` names it.
     """
     features = _read_features(X_train, "X_train"), _read_features(X_test, "X_test")
-    given = sensitive_features, (sensitive_features_train, sensitive_features_test)
-    sensitive = _read_sensitive(*given, features)
+    sensitive = _read_sensitive(sensitive_features, (sensitive_features_train, sensitive_features_test), features)
     column = str(sensitive[0].name)
     named = GroupingSpec(columns=(column,), cuts={} if cuts is None else {column: tuple(cuts)})
     fairness = FairnessSpec(groupings=(named,), metrics=(find_metric(metric).name,), level=level)
@@ -89,7 +89,7 @@ def compare(  # noqa: PLR0913 - the face of the room: every setting by its name
         level=level,
     )
     check_request(fairness, request.task, has_score=hasattr(estimator, "predict_proba"))
-    request = ComparisonRequest(**(vars(request) | {"methods": _list_methods(methods, request)}))
+    request = replace(request, methods=_list_methods(methods, request))
     train, test = (
         Rows(part, _read_target(target, part, name, request.task), known.to_frame())
         for part, target, name, known in zip(features, (y_train, y_test), ("y_train", "y_test"), sensitive, strict=True)
@@ -98,13 +98,11 @@ def compare(  # noqa: PLR0913 - the face of the room: every setting by its name
 
 
 def _list_methods(methods: Methods, request: ComparisonRequest) -> tuple[ConfiguredMethod, ...]:
-    metric = request.fairness.metrics[0]
     if methods == "applicable":
-        at_hand: dict[str, Any] = {"permitted": request.permitted, "metric": metric}
-        names = [name for name in METHODS if applicable(name, request.task, request.estimator, **at_hand) is None]
-        return tuple(ConfiguredMethod(name) for name in names)
+        at_hand: dict[str, Any] = {"permitted": request.permitted, "metric": request.fairness.metrics[0]}
+        methods = [name for name in METHODS if applicable(name, request.task, request.estimator, **at_hand) is None]
     if isinstance(methods, str):
-        return (ConfiguredMethod(methods),)
+        methods = [methods]
     if isinstance(methods, Mapping):
         return tuple(ConfiguredMethod(name, parameters or {}) for name, parameters in methods.items())
     return tuple(one if isinstance(one, ConfiguredMethod) else ConfiguredMethod(one) for one in methods)
@@ -167,15 +165,10 @@ def _read_column(values: Any, name: str, X: pd.DataFrame | None) -> pd.Series[An
             raise _refuse(name, "has more than one column", ", ".join(map(str, values.columns)), remedy)
         values = values.iloc[:, 0]
     plain = values if isinstance(values, pd.Series) else pd.Series(np.asarray(values), name="sensitive_feature")
-    if X is None:
-        return _name(plain)
-    if len(plain) != len(X):
+    if X is not None and len(plain) != len(X):
         raise _refuse(name, "is not of the same rows as the features", f"{len(plain)} of {len(X)} rows", "give them")
-    return _name(plain.set_axis(X.index))
-
-
-def _name(column: pd.Series[Any]) -> pd.Series[Any]:
-    return column.rename(str(column.name) if column.name is not None else "sensitive_feature")
+    named = plain.rename("sensitive_feature" if plain.name is None else str(plain.name))
+    return named if X is None else named.set_axis(X.index)
 
 
 def _refuse(argument: str, problem: str, example: str | None, remedy: str) -> MitigationError:

@@ -26,7 +26,7 @@ GROUP_ALIGNMENT: Final = "calibration:GroupAlignment"
 
 
 def list_storable_types() -> tuple[str, ...]:
-    """Return the import paths of this room's types that a stored model may hold; their state is numbers and texts."""
+    """Return the import paths of the types here that a stored model may hold: numbers, texts, arrays and estimators."""
     builders = [one for method in METHODS.values() for one in (method.builder, *method.stores)]
     paths = (one.replace(":", ".") for one in (*builders, GROUP_ALIGNMENT) if one)
     return tuple(sorted({f"{__package__}.{path}" for path in paths}))
@@ -50,12 +50,7 @@ def applicable(
 ) -> MitigationError | None:
     """Say why a method cannot be used for a task and an unfitted model; None if it can.
 
-    Args:
-        name: Canonical name of the method.
-        task: Task at hand.
-        model: The estimator to be mitigated.
-        permitted: Whether predictions may read the sensitive column (``use: mitigation`` of a column contract).
-        metric: Metric to be served, if it matters.
+    ``permitted`` means that predictions may read the sensitive column (``use: mitigation`` of a column contract).
 
     Raises:
         MitigationError: There is no such method.
@@ -86,15 +81,9 @@ def applicable(
 def build_mitigated(
     name: str, base_estimator: Any, parameters: Mapping[str, Any], sensitive_column: Column, *, permitted: bool = False
 ) -> Any:
-    """Make an unfitted mitigated model, its parameters checked.
+    """Make an unfitted mitigated model, its parameters checked against those of the method's class.
 
-    Args:
-        name: Canonical name of the method.
-        base_estimator: The estimator to mitigate; a fitted one in ``sklearn.frozen.FrozenEstimator`` is
-            post-processed as it is.
-        parameters: Parameters of the method, see its class.
-        sensitive_column: Name of the sensitive column.
-        permitted: Whether predictions may read that column.
+    A fitted estimator in ``sklearn.frozen.FrozenEstimator`` is post-processed as it is.
 
     Returns:
         Estimator with ``fit(X, y, sensitive=...)``, ``predict(X)`` and, for classification, ``predict_proba(X)``.

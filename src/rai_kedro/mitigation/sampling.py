@@ -52,10 +52,7 @@ def cut_target(target: npt.NDArray[Any], bins: int) -> Codes:
 
 @dataclass(eq=False, repr=False)
 class Reweighing(MitigatedModel):
-    """An estimator fitted with the weights of Kamiran and Calders (2012); prediction needs no sensitive column.
-
-    The estimator takes ``sample_weight`` when it is fitted; of a Pipeline, its last step does.
-    """
+    """An estimator fitted with weights, which its ``fit``, or that of a Pipeline's last step, takes."""
 
     target_bins: Annotated[int, Field(ge=2)] = 4  # parts of the target of a regression
 
@@ -125,14 +122,13 @@ def _resize_cells(codes: Codes, outcomes: Codes, names: Sequence[str], order: An
 
 @dataclass(eq=False, repr=False)
 class Resampling(MitigatedModel):
-    """A classifier fitted on rows drawn by Kamiran and Calders (2012); prediction needs no sensitive column."""
+    """A classifier fitted on drawn rows; prediction needs no sensitive column."""
 
     kind: Literal["uniform", "preferential"] = "uniform"  # the latter by the classifier's predict_proba
     seed: Annotated[int, Field(ge=0)] = 0
 
     def __sklearn_tags__(self) -> Tags:
-        """Preferential drawing knows two classes only."""
-        tags = super().__sklearn_tags__()
+        tags = super().__sklearn_tags__()  # preferential drawing knows two classes only
         if self.kind == "preferential" and tags.classifier_tags is not None:
             tags.classifier_tags.multi_class = False
         return tags

@@ -12,7 +12,7 @@ import pandas as pd
 from pandas.api import types
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils import Tags
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from rai_kedro.mitigation.sensitive import Codes, Column, LearntGroups, MitigationError, drop_column
 from rai_kedro.mitigation.wrapping import MitigatedModel, Parameters, Share, TrainingRows
@@ -34,7 +34,6 @@ class SensitiveTransformer(Parameters, TransformerMixin, BaseEstimator):  # type
     columns: Sequence[Column] | None = None  # to transform; by default all numeric ones that are not true/false
 
     def __sklearn_tags__(self) -> Tags:
-        """Missing values are allowed."""
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         return tags
@@ -71,18 +70,8 @@ class SensitiveTransformer(Parameters, TransformerMixin, BaseEstimator):  # type
         return np.delete(np.asarray(names, dtype=object), at)
 
     def _check(self, X: Any, *, reset: bool) -> Any:
-        if isinstance(X, pd.DataFrame):
-            validate_data(self, X, reset=reset, skip_check_array=True)
-            return X
-        return validate_data(
-            self,
-            X,
-            reset=reset,
-            dtype=[np.float64, np.float32],
-            ensure_all_finite="allow-nan",
-            ensure_min_features=2 if reset else 1,
-            ensure_min_samples=2 if reset else 1,
-        )
+        checks = {"dtype": [np.float64, np.float32], "ensure_all_finite": "allow-nan"}
+        return self._check_table(X, reset=reset, ensure_min_features=2 if reset else 1, **checks)
 
     def _find_positions(self, rest: Any) -> list[int]:
         if not isinstance(rest, pd.DataFrame):

@@ -75,6 +75,13 @@ class Parameters:
             remedy=remedy or f"give '{name}' a value of that kind, or leave it out to get its default",
         )
 
+    def _check_table(self, X: Any, *, reset: bool, **checks: Any) -> Any:
+        """Check an array as scikit-learn does; of a data frame only the names, as its content is the estimator's."""
+        if isinstance(X, pd.DataFrame):
+            validate_data(self, X, reset=reset, skip_check_array=True)
+            return X
+        return validate_data(self, X, reset=reset, ensure_min_samples=2 if reset else 1, **checks)
+
     def _read_sensitive(self, X: Any) -> Any:
         return take_column(X, self.sensitive_column)
 
@@ -193,16 +200,9 @@ class MitigatedModel(Parameters, MetaEstimatorMixin, BaseEstimator):  # type: ig
         return self._check_features(X, reset=False)
 
     def _check_features(self, X: Any, *, reset: bool) -> Any:
-        """Check an array as scikit-learn does; of a data frame only the names, as its content is the estimator's."""
-        if isinstance(X, pd.DataFrame):
-            validate_data(self, X, reset=reset, skip_check_array=True)
-            return X
         finite = "allow-nan" if get_tags(self).input_tags.allow_nan else True
-        least = 2 if reset else 1
-        features = 2 if reset and self.needs_sensitive else 1
-        return validate_data(
-            self, X, reset=reset, ensure_all_finite=finite, ensure_min_samples=least, ensure_min_features=features
-        )
+        least = 2 if reset and self.needs_sensitive else 1
+        return self._check_table(X, reset=reset, ensure_all_finite=finite, ensure_min_features=least)
 
     def _without_sensitive(self, X: Any) -> Any:
         return drop_column(X, self.sensitive_column) if self.needs_sensitive else X
@@ -219,7 +219,6 @@ class TwoClassModel(MitigatedModel):
     """A mitigated classifier for two classes only."""
 
     def __sklearn_tags__(self) -> Tags:
-        """Say so."""
         tags = super().__sklearn_tags__()
         if tags.classifier_tags is not None:
             tags.classifier_tags.multi_class = False

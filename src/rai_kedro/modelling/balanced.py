@@ -32,7 +32,6 @@ class BalancedEstimator(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc
         self.seed = seed
 
     def __sklearn_tags__(self) -> Tags:
-        """Say what the wrapped estimator says of itself."""
         return get_tags(self.estimator)
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
