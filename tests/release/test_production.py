@@ -14,8 +14,8 @@ from mlflow import MlflowClient
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import LinearRegression
 
-from rai_kedro.release import examination
-from rai_kedro.release.model_files import ModelRefusedError, digest_model
+from rai_kedro.release import review as release_review
+from rai_kedro.release.model_files import ModelRefusedError, digest_files
 from rai_kedro.release.production import approved_version, load_production, load_reference
 from rai_kedro.release.record import EvidenceError, append_evidence, read_evidence
 from rai_kedro.release.review import ReviewRequest, approve, reject
@@ -221,7 +221,7 @@ class TestLoadProduction:
             )
         tags = client.get_model_version(use_case, "1").tags
         noted = {
-            "rai.model_digest": digest_model(info.model_uri),
+            "rai.model_digest": digest_files(mlflow.artifacts.download_artifacts(artifact_uri=info.model_uri)),
             "rai.companion_digest": tags["rai.companion_digest"],
             "rai.fairness_gate": tags["rai.fairness_gate"],
             "rai.fairness_gate_digest": tags["rai.fairness_gate_digest"],
@@ -233,7 +233,7 @@ class TestLoadProduction:
         assert not evidence_path.exists()
         # An approval from before approving loaded the model.
         with monkeypatch.context() as earlier:
-            earlier.setattr(examination, "_require_usable", lambda *_: None)
+            earlier.setattr(release_review, "_require_usable", lambda *_: None)
             approve(client, ask("2"), evidence_path)
         with pytest.raises(ModelRefusedError, match="pickle"):
             load_production(client, use_case, evidence_path)

@@ -16,7 +16,6 @@ import pytest
 from rai_kedro.release.record import (
     GENESIS,
     REPAIR,
-    Content,
     EvidenceError,
     append_evidence,
     chain,
@@ -110,7 +109,7 @@ class TestTampering:
 
     def test_inserted_entry_with_its_own_valid_hash_is_found(self, record: Path) -> None:
         lines = record.read_bytes().splitlines(keepends=True)
-        lines[1] = to_line(chain(2, read_evidence(record)[0].hash, Content("note", {"number": 77}, NOW)))
+        lines[1] = to_line(chain(2, read_evidence(record)[0].hash, "note", {"number": 77}, NOW))
         record.write_bytes(b"".join(lines))
         with pytest.raises(EvidenceError, match="line 3: it does not continue"):
             read_evidence(record)

@@ -247,7 +247,7 @@ def _find_contradicting_tag(version: ModelVersion, decision: GateDecision, diges
 
 def _find_contradicting_card(client: MlflowClient, version: ModelVersion, decision: GateDecision) -> str | None:
     """Say how the card contradicts a decision; nothing of a gate that is closed anyway, nor where there is no card."""
-    # Without a card nothing can be approved: `examination` refuses it, and the end of a run comes before some cards.
+    # Without a card nothing can be approved: `approve` refuses it, and the end of a run comes before some cards.
     card = None if decision.problems else read_card(client, version)
     if card is None:
         return None

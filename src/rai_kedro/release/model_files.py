@@ -1,9 +1,9 @@
 """The files of a stored model: their digest, their copy from MLflow, and loading them without pickle.
 
-MLflow 3.17 writes the types that a skops file may contain into the model's own ``MLmodel`` file and trusts
-that list when it loads. Whoever can change the model can change the list. Its switch
-``MLFLOW_ALLOW_PICKLE_DESERIALIZATION`` closes every format at once, skops included. So this module does not
-load through MLflow: it reads ``model.skops`` itself, with the list below, and knows no other format.
+MLflow 3.17 writes the types that a skops file may contain into the model's own ``MLmodel`` file and trusts that list
+when it loads. Whoever can change the model can change the list. Its switch ``MLFLOW_ALLOW_PICKLE_DESERIALIZATION``
+closes every format at once, skops included. So this module does not load through MLflow: it reads ``model.skops``
+itself, with the list below, and knows no other format.
 """
 
 from __future__ import annotations
@@ -90,27 +90,21 @@ def digest_files(folder: str | Path) -> str:
     return total.hexdigest()
 
 
-def digest_model(location: str | Path, tracking_uri: str | None = None) -> str:
-    """Return the digest of a model: a local folder, or any artifact URI that MLflow can download."""
-    if Path(location).is_dir():
-        return digest_files(location)
-    with tempfile.TemporaryDirectory(prefix="rai-model-") as folder:
-        return digest_files(_download(str(location), Path(folder), tracking_uri))
-
-
 @contextmanager
 def release_files(client: MlflowClient, model_uri: str, run_id: str) -> Iterator[ReleaseFiles]:
     """Lend a private copy of a version's model, reference data and contract, with its digests.
 
     What is digested is what the caller then loads; nobody can swap the files in between.
     """
+    from mlflow.artifacts import download_artifacts
     from mlflow.exceptions import MlflowException
 
     with tempfile.TemporaryDirectory(prefix="rai-release-") as folder:
         companions = Path(folder, "companions")
         companions.mkdir()
         try:
-            model = _download(model_uri, Path(folder, "model"), client.tracking_uri)
+            uri, place = client.tracking_uri, str(Path(folder, "model"))
+            model = Path(download_artifacts(artifact_uri=model_uri, dst_path=place, tracking_uri=uri))
             for name in (CONTRACT_FILE, REFERENCE_FILE):
                 _download_companion(client, run_id, name, companions)
         except (MlflowException, OSError) as error:
@@ -188,12 +182,6 @@ def _incomplete(client: MlflowClient, model_uri: str, run_id: str, error: Except
         "database included), or train and review a new version here with `kedro run`; a version that another tool "
         "registered cannot be used here",
     )
-
-
-def _download(uri: str, folder: Path, tracking_uri: str | None) -> Path:
-    from mlflow.artifacts import download_artifacts
-
-    return Path(download_artifacts(artifact_uri=uri, dst_path=str(folder), tracking_uri=tracking_uri))
 
 
 def _artifact_folder(client: MlflowClient, run_id: str) -> str:

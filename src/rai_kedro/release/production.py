@@ -78,7 +78,7 @@ def approved_version(client: MlflowClient, use_case: str, evidence_path: str | P
         IncompleteError: Files of the version are missing.
         ChangedError: Its files, card or gate changed after the approval, or the approval does not cover its gate.
     """
-    with _open_approved(client, use_case, Path(evidence_path)) as (approved, _):
+    with _open_release(client, *_find_approved(client, use_case, Path(evidence_path))) as (approved, _):
         return approved
 
 
@@ -89,7 +89,7 @@ def load_production(client: MlflowClient, use_case: str, evidence_path: str | Pa
         RaiError: As `approved_version`.
         ModelRefusedError: The model is not stored as skops, or contains types outside the reviewed list.
     """
-    with _open_approved(client, use_case, Path(evidence_path)) as (approved, files):
+    with _open_release(client, *_find_approved(client, use_case, Path(evidence_path))) as (approved, files):
         return ProductionModel(
             model=load_trusted_sklearn(files.model, f"registered model {use_case}, version {approved.version}"),
             version=approved.version,
@@ -119,16 +119,6 @@ def load_reference(client: MlflowClient, use_case: str, version: str, evidence_p
 
 
 @contextmanager
-def _open_approved(
-    client: MlflowClient, use_case: str, evidence_path: Path
-) -> Iterator[tuple[ApprovedVersion, ReleaseFiles]]:
-    version = _find_production(client, use_case)
-    review = _require_approval(version, evidence_path)
-    with _open_release(client, version, review) as opened:
-        yield opened
-
-
-@contextmanager
 def _open_release(
     client: MlflowClient, version: ModelVersion, review: Review
 ) -> Iterator[tuple[ApprovedVersion, ReleaseFiles]]:
@@ -140,16 +130,20 @@ def _open_release(
         yield ApprovedVersion(review.use_case, review.version, review.run_id, source, review), files
 
 
-def _find_production(client: MlflowClient, use_case: str) -> ModelVersion:
+def _find_approved(client: MlflowClient, use_case: str, evidence_path: Path) -> tuple[ModelVersion, Review]:
     number = find_aliases(client, use_case).get(PRODUCTION)
     if number is not None:
-        return find_version(client, use_case, number)
+        version = find_version(client, use_case, number)
+        return version, _require_approval(version, evidence_path)
     if not search_versions(client, use_case):
         raise unknown_model(use_case)
+    reviewable = find_reviewable(client, use_case)
     raise NotApprovedError(
         f"No version of {use_case} is in production, so nothing may be scored with it.",
         where=f"registered model {use_case}, alias {PRODUCTION}",
-        remedy=_find_review_command(client, use_case),
+        remedy=review_advice(find_version(client, use_case, reviewable))
+        if reviewable is not None
+        else f"every version was rejected: train a new one with `kedro run --pipelines {use_case}`",
     )
 
 
@@ -228,10 +222,3 @@ def _approval_missing(version: ModelVersion, evidence_path: Path, found: str) ->
         example=found,
         remedy="the alias was moved by hand, or an approval was cut off; " + review_advice(version),
     )
-
-
-def _find_review_command(client: MlflowClient, use_case: str) -> str:
-    number = find_reviewable(client, use_case)
-    if number is not None:
-        return review_advice(find_version(client, use_case, number))
-    return f"every version was rejected: train a new one with `kedro run --pipelines {use_case}`"

@@ -6,14 +6,13 @@ no spaces, UTF-8), which contains the hash of the entry before it.
 What the chain proves, and what it does not:
 
 * An entry that was changed, removed from the middle, inserted or moved is found, and the line is named.
-* Someone who may rewrite the whole file can also compute a new chain. Only an anchor kept elsewhere (the hash
-  of the last entry, written down, mailed, or tagged on the approved model version) shows that.
-* Entries removed from the end leave a shorter but valid chain. That, too, is only seen against an outside
-  anchor.
+* Someone who may rewrite the whole file can also compute a new chain, and entries removed from the end leave a
+  shorter but valid one. Only an anchor kept elsewhere (the hash of the last entry, written down, mailed, or tagged on
+  the approved model version) shows that.
 * Times are those the caller passed in; the chain proves the order of the entries, not the clock.
 
-The file is locked with ``flock`` while it is read or written, so it may be shared by the processes of one
-machine. Whether a network file system honours that lock depends on the file system.
+The file is locked with ``flock`` while it is read or written, so the processes of one machine may share it; whether a
+network file system honours that lock depends on the file system.
 """
 
 from __future__ import annotations
@@ -25,6 +24,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from io import FileIO
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -38,15 +38,6 @@ _FIELDS: Final = frozenset({"sequence", "recorded_at", "kind", "body", "previous
 
 class EvidenceError(RaiError):
     """The evidence record is broken, missing or contradicted, or it cannot be read or written."""
-
-
-@dataclass(frozen=True)
-class Content:
-    """What the caller wants recorded: its kind, plain JSON values, and when (ISO 8601)."""
-
-    kind: str
-    body: Mapping[str, Any]
-    recorded_at: str
 
 
 @dataclass(frozen=True)
@@ -118,8 +109,15 @@ def append_evidence(path: str | Path, kind: str, body: Mapping[str, Any], record
         raise ValueError("kind and recorded_at of an evidence entry must not be empty")
     path = Path(path)
     try:
-        with _locked_for_writing(path) as descriptor:
-            return _append_locked(descriptor, path, Content(kind, body, recorded_at))
+        with _locked_for_writing(path) as file:
+            raw = file.read()
+            found = _scan(raw)
+            if found.reason:
+                raise _broken(path, found)
+            entries = _continue(found, kind, body, recorded_at)
+            lines = b"".join([b"\n" if found.unterminated else b"", *map(to_line, entries)])
+            _write_whole(file.fileno(), lines, len(raw) - len(found.torn))
+            return entries[-1]
     except OSError as error:
         raise EvidenceError(
             f"The evidence record cannot be written: {error.strerror or error}.",
@@ -163,17 +161,16 @@ def check_chain(path: str | Path) -> ChainState:
     )
 
 
-def chain(sequence: int, previous: str, content: Content) -> Entry:
+def chain(sequence: int, previous: str, kind: str, body: Mapping[str, Any], recorded_at: str) -> Entry:
     """Make the entry that follows in the chain; TypeError or ValueError where JSON cannot hold its body."""
-    fields = {
+    fields: dict[str, Any] = {
         "sequence": sequence,
-        "recorded_at": content.recorded_at,
-        "kind": content.kind,
-        "body": dict(content.body),
+        "recorded_at": recorded_at,
+        "kind": kind,
+        "body": dict(body),
         "previous": previous,
     }
-    digest = hashlib.sha256(_canonical(fields)).hexdigest()
-    return Entry(sequence, content.recorded_at, content.kind, dict(content.body), previous, digest)
+    return Entry(**fields, hash=hashlib.sha256(_canonical(fields)).hexdigest())
 
 
 def to_line(entry: Entry) -> bytes:
@@ -218,7 +215,7 @@ def _parse(line: bytes, sequence: int, previous: str) -> Entry:
     if fields["previous"] != previous:
         raise _LineError("it does not continue from the entry before it")
     try:
-        expected = chain(sequence, previous, Content(fields["kind"], fields["body"], fields["recorded_at"]))
+        expected = chain(sequence, previous, fields["kind"], fields["body"], fields["recorded_at"])
         is_same = to_line(expected) == line + b"\n"
     except ValueError as error:
         raise _LineError("the line is not JSON") from error
@@ -236,20 +233,13 @@ def _canonical(fields: Mapping[str, Any]) -> bytes:
     return text.encode("utf-8")
 
 
-def _append_locked(descriptor: int, path: Path, content: Content) -> Entry:
-    raw = _read_all(descriptor)
-    found = _scan(raw)
-    if found.reason:
-        raise _broken(path, found)
-    lines = b"\n" if found.unterminated else b""
-    sequence, previous = found.next_line, found.head
+def _continue(found: _Scan, kind: str, body: Mapping[str, Any], recorded_at: str) -> list[Entry]:
+    """Return the new entry, after one that sets aside what a killed writer left."""
+    entries: list[Entry] = []
     if found.torn:
-        repair = chain(sequence, previous, Content(REPAIR, _describe_torn(found.torn), content.recorded_at))
-        lines += to_line(repair)
-        sequence, previous = sequence + 1, repair.hash
-    entry = chain(sequence, previous, content)
-    _write_whole(descriptor, lines + to_line(entry), len(raw) - len(found.torn))
-    return entry
+        entries.append(chain(found.next_line, found.head, REPAIR, _describe_torn(found.torn), recorded_at))
+    previous = entries[-1].hash if entries else found.head
+    return [*entries, chain(found.next_line + len(entries), previous, kind, body, recorded_at)]
 
 
 def _write_whole(descriptor: int, data: bytes, offset: int) -> None:
@@ -285,48 +275,28 @@ def _broken(path: Path, found: _Scan) -> EvidenceError:
 
 
 @contextmanager
-def _locked_for_writing(path: Path) -> Iterator[int]:
+def _locked_for_writing(path: Path) -> Iterator[FileIO]:
     make_folder(path.parent)
     is_new = not path.exists()
     # No O_APPEND: a torn tail is overwritten in place, so that no moment exists in which it is lost.
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield descriptor
+    with FileIO(descriptor, "r+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield file
         if is_new:
             flush_folder(path.parent)
-    finally:
-        os.close(descriptor)
 
 
 def _read_locked(path: Path) -> bytes:
     try:
-        descriptor = os.open(path, os.O_RDONLY)
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH)
+            return file.read()
     except (FileNotFoundError, NotADirectoryError):
         return b""
     except OSError as error:
-        raise _unreadable(path, error) from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH)
-        return _read_all(descriptor)
-    except OSError as error:
-        raise _unreadable(path, error) from error
-    finally:
-        os.close(descriptor)
-
-
-def _unreadable(path: Path, error: OSError) -> EvidenceError:
-    return EvidenceError(
-        f"The evidence record cannot be read: {error.strerror or error}.",
-        where=str(path),
-        remedy="make the file readable (it must be a plain file), then run the same command again",
-    )
-
-
-def _read_all(descriptor: int) -> bytes:
-    chunks = []
-    offset = 0
-    while chunk := os.pread(descriptor, 1 << 20, offset):
-        chunks.append(chunk)
-        offset += len(chunk)
-    return b"".join(chunks)
+        raise EvidenceError(
+            f"The evidence record cannot be read: {error.strerror or error}.",
+            where=str(path),
+            remedy="make the file readable (it must be a plain file), then run the same command again",
+        ) from error

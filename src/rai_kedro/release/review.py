@@ -1,13 +1,20 @@
-"""A person's decision on a model version: recorded as evidence, shown as tags, effective as an alias."""
+"""A person's decision on a model version: recorded as evidence, shown as tags, effective as an alias.
+
+Before an approval the version is examined: its own files, its card and its figures, and whether it can score today.
+"""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from rai_kedro.release.card import mark_card, require_same_pages
+from rai_kedro.contract import Contract, permits_mitigation
+from rai_kedro.modelling import sensitive_input
+from rai_kedro.release.card import digest_card, mark_card, require_same_pages
 from rai_kedro.release.decisions import (
     APPROVE,
     REJECT,
@@ -19,16 +26,22 @@ from rai_kedro.release.decisions import (
     is_covered,
     tags_of,
 )
-from rai_kedro.release.examination import Digests, digests_on_tags, examine
 from rai_kedro.release.gate import judge_gate, require_open
+from rai_kedro.release.model_files import ModelRefusedError, ReleaseFiles, load_trusted_sklearn, release_files
 from rai_kedro.release.record import Entry, append_evidence, read_evidence
 from rai_kedro.release.versions import (
     APPROVED,
+    CARD_DIGEST_TAG,
+    COMPANION_DIGEST_TAG,
+    GATE_DIGEST_TAG,
     GATE_TAG,
+    MODEL_DIGEST_TAG,
     PRODUCTION,
     REJECTED,
     REVIEW_TAG,
     STATEMENT_TAG,
+    ChangedError,
+    IncompleteError,
     ReleaseError,
     find_aliases,
     find_version,
@@ -39,7 +52,8 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
-
+_PERFORMANCE: Final = "training.test."
+_FAIRNESS: Final = "training.fairness."
 # A statement may be pasted in several lines; it is kept as one.
 _LINE_BREAKS: Final = str.maketrans(dict.fromkeys("\n\r\t", " "))
 
@@ -69,19 +83,11 @@ class ReviewOutcome:
 def approve(client: MlflowClient, request: ReviewRequest, evidence_path: str | Path) -> ReviewOutcome:
     """Approve a version: record it, tag the version, and let alias ``production`` name it.
 
-    The order is what makes a kill safe. The record comes first: without it `approved_version` accepts
-    nothing, so nothing can be in production that is not recorded. Then the card's pages, which show it, and the
-    tags, ``rai.review`` last of them. The alias comes last: until it moves, production does not load the new
-    version. A kill in between leaves a record that the alias does not follow, at which monitoring stops;
-    approving again completes it without a second entry.
-
-    Args:
-        client: MLflow client.
-        request: Who approves which version, and why.
-        evidence_path: The use case's evidence record.
-
-    Returns:
-        The decision that stands.
+    The order is what makes a kill safe. The record comes first: without it `approved_version` accepts nothing, so
+    nothing can be in production that is not recorded. Then the card's pages, which show it, and the tags,
+    ``rai.review`` last of them. The alias comes last: until it moves, production does not load the new version. A kill
+    in between leaves a record that the alias does not follow, at which monitoring stops; approving again completes it
+    without a second entry.
 
     Raises:
         ReleaseError: There is no such version; it was rejected; reviewer, statement or reason is empty or hides
@@ -96,8 +102,8 @@ def approve(client: MlflowClient, request: ReviewRequest, evidence_path: str | P
     entries = read_evidence(evidence_path)
     _require_not_rejected(version, entries)
     gate = judge_gate(client, version)
-    review = _make_review(request, version, APPROVED, examine(client, version)._replace(gate=gate.digest))
-    review = review.model_copy(update={"fairness_gate": gate.decision.outcome, "gate_summary": gate.summary})
+    seen = {"fairness_gate": gate.decision.outcome, "gate_summary": gate.summary, "gate_digest": gate.digest}
+    review = _make_review(request, version, APPROVED, {**_examine(client, version), **seen})
     standing = find_standing_approval(entries, request.use_case)
     recorded = standing is None or _subject(standing[0]) != _subject(review) or not is_covered(standing[0])
     if recorded:
@@ -120,16 +126,8 @@ def approve(client: MlflowClient, request: ReviewRequest, evidence_path: str | P
 def reject(client: MlflowClient, request: ReviewRequest, evidence_path: str | Path) -> ReviewOutcome:
     """Reject a version: record it, tag the version, and take it out of production if it is there.
 
-    The record comes first here, too: from then on `approved_version` refuses the version, whatever its tags
-    and the alias still say.
-
-    Args:
-        client: MLflow client.
-        request: Who rejects which version, and why.
-        evidence_path: The use case's evidence record.
-
-    Returns:
-        The decision that stands.
+    The record comes first here, too: from then on `approved_version` refuses the version, whatever its tags and the
+    alias still say.
 
     Raises:
         ReleaseError: There is no such version, or reviewer or statement is empty or hides something.
@@ -140,8 +138,15 @@ def reject(client: MlflowClient, request: ReviewRequest, evidence_path: str | Pa
         raise ValueError("a rejection accepts no risk")
     version = find_version(client, request.use_case, request.version)
     # From the tags: a version whose files are gone or damaged must be rejectable, too.
-    review = _make_review(request, version, REJECTED, digests_on_tags(version))
-    review = review.model_copy(update={"fairness_gate": version.tags.get(GATE_TAG, "")})
+    noted = {
+        "model_digest": MODEL_DIGEST_TAG,
+        "companion_digest": COMPANION_DIGEST_TAG,
+        "card_digest": CARD_DIGEST_TAG,
+        "gate_digest": GATE_DIGEST_TAG,
+        "fairness_gate": GATE_TAG,
+    }
+    seen = {field: version.tags.get(tag, "") for field, tag in noted.items()}
+    review = _make_review(request, version, REJECTED, seen)
     standing = find_rejection(read_evidence(evidence_path), review.use_case, *review.subject)
     if standing is None:
         entry = append_evidence(evidence_path, REJECT, review.to_dict(), review.reviewed_at)
@@ -161,24 +166,21 @@ def _subject(review: Review) -> tuple[str, ...]:
     return (*review.subject, *digests)
 
 
-def _make_review(request: ReviewRequest, version: ModelVersion, decision: str, digests: Digests) -> Review:
+def _make_review(request: ReviewRequest, version: ModelVersion, decision: str, seen: Mapping[str, str]) -> Review:
     if request.reviewed_at.tzinfo is None:
         raise ValueError("reviewed_at must have a time zone")
-    return Review(
-        use_case=request.use_case,
-        version=str(version.version),
-        run_id=version.run_id or "",
-        decision=decision,
-        reviewer=request.reviewer.strip(),
-        statement=" ".join(request.statement.split()),
-        reviewed_at=request.reviewed_at.astimezone(UTC).isoformat(timespec="seconds"),
-        model_digest=digests.model,
-        companion_digest=digests.companion,
-        card_digest=digests.card,
-        gate_digest=digests.gate,
-        accepted_risk=" ".join((request.accept_risk or "").split()),
-        demo=request.demo,
-    )
+    said = {
+        "use_case": request.use_case,
+        "version": str(version.version),
+        "run_id": version.run_id or "",
+        "decision": decision,
+        "reviewer": request.reviewer.strip(),
+        "statement": " ".join(request.statement.split()),
+        "reviewed_at": request.reviewed_at.astimezone(UTC).isoformat(timespec="seconds"),
+        "accepted_risk": " ".join((request.accept_risk or "").split()),
+        "demo": request.demo,
+    }
+    return Review.from_dict({**said, **seen})
 
 
 def _require_words(request: ReviewRequest) -> None:
@@ -241,3 +243,80 @@ def _describe_rejection(review: Review, recorded: bool, was_production: bool) ->
             " It was in production: alias 'production' is removed, and monitoring stops until a version is approved."
         )
     return message
+
+
+def _examine(client: MlflowClient, version: ModelVersion) -> dict[str, str]:
+    """Return a version's digests after checking that it is whole, as it was trained, and able to score today."""
+    number, run_id = str(version.version), version.run_id or ""
+    uri = client.get_model_version_download_uri(version.name, number)
+    with release_files(client, uri, run_id) as files:
+        _require_same(version, MODEL_DIGEST_TAG, files.model_digest, "model files")
+        _require_same(version, COMPANION_DIGEST_TAG, files.companion_digest, "reference data or contract")
+        _require_usable(version, files)
+        _require_measured(client, version, files)
+    card = digest_card(client, version.name, number, run_id)
+    _require_same(version, CARD_DIGEST_TAG, card, "model card")
+    return {"model_digest": files.model_digest, "companion_digest": files.companion_digest, "card_digest": card}
+
+
+def _require_same(version: ModelVersion, tag: str, digest: str, noun: str) -> None:
+    trained = version.tags.get(tag)
+    if trained == digest:
+        return
+    known = f"{trained[:12]}… at training" if trained else "not on the version, so nothing can be compared"
+    problem = "are not those that training stored" if trained else "cannot be compared with those of its training"
+    raise ChangedError(
+        f"The {noun} of version {version.version} {problem}.",
+        where=f"registered model {version.name}, run {version.run_id}",
+        example=f"{tag}: {known}; {digest[:12]}… now",
+        remedy=f"find out who changed files or tags; train a new version with `kedro run --pipelines {version.name}`",
+    )
+
+
+def _require_usable(version: ModelVersion, files: ReleaseFiles) -> None:
+    """Load the model as production will, and hold what it needs against the contract that travels with it."""
+    where = f"registered model {version.name}, version {version.version}"
+    column = sensitive_input(load_trusted_sklearn(files.model, where))
+    if column is None:
+        return
+    try:
+        stores = Contract.model_validate_json(files.contract.read_bytes()).datasets
+    except ValueError as error:  # pydantic's, too
+        raise _unusable(version, where, column, "the version's contract cannot be read") from error
+    store, today = stores.get("feature_store"), datetime.now(UTC).date()
+    if store is None or not permits_mitigation(store, column, on=today):
+        held = store.columns.get(column) if store else None
+        until = held.justification.until if held and held.justification else None
+        ended = f"its justification ended on {until}; today is {today}"
+        raise _unusable(version, where, column, ended if until else "it has no justification in the version's contract")
+
+
+def _unusable(version: ModelVersion, where: str, column: str, found: str) -> ModelRefusedError:
+    return ModelRefusedError(
+        f"Version {version.version} of {version.name} cannot score: its mitigation needs '{column}' for every "
+        "prediction, which its contract does not permit.",
+        where=where,
+        example=found,
+        remedy=f"have '{column}' justified (by, reason, until) with 'use: mitigation' in the catalogue and train a new "
+        f"version with `kedro run --pipelines {version.name}`; or let a mitigation be chosen that does not need it",
+    )
+
+
+def _require_measured(client: MlflowClient, version: ModelVersion, files: ReleaseFiles) -> None:
+    metrics = client.get_run(version.run_id or "").data.metrics
+    needed = {_PERFORMANCE: "performance"}
+    held = json.loads(files.contract.read_text(encoding="utf-8")).get("datasets", {}).values()
+    columns = [column for dataset in held for column in dataset.get("columns", {}).values()]
+    # Without a column that is assessed for fairness there is no gap to measure.
+    if any(column.get("use") in {"audit", "mitigation"} or column.get("flags") for column in columns):
+        needed[_FAIRNESS] = "fairness"
+    missing = [noun for prefix, noun in needed.items() if not any(name.startswith(prefix) for name in metrics)]
+    if missing:
+        raise IncompleteError(
+            f"Version {version.version} of {version.name} was trained only in part: "
+            f"its run has no {' and no '.join(missing)} metrics.",
+            where=f"MLflow run {version.run_id}",
+            how_many=f"{len(metrics)} metrics",
+            example=f"expected names that start with {', '.join(needed)}",
+            remedy=f"run the whole stage with `kedro run --pipelines {version.name}` and review its version",
+        )

@@ -11,8 +11,7 @@ import os
 import sqlite3
 import tempfile
 import threading
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
@@ -38,15 +37,6 @@ _PLACES: Final = (
     ("model_versions", "storage_location"),
     ("model_versions", "source"),
 )
-# MLflow's own settings; as shipped, a server that dies in mid-run is asked for eight minutes.
-_BOUNDED: Final = {
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
-    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
-}
-_GIVEN_UP: Final = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "3"}
-
-
 # MLflow draws a progress bar for every copy of a few small files; a user's own setting stands.
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
@@ -70,33 +60,37 @@ def read_artifact(client: MlflowClient, run_id: str, artifact: str) -> bytes | N
 
 def place_store(tracking_uri: str, project: Path) -> str:
     """Return MLflow's address with a local relative path counted from the project, not from the working directory."""
-    prefix = next((prefix for prefix in _SQLITE if tracking_uri.startswith(prefix)), None)
-    if prefix is not None:
+    prefix = _sqlite_prefix(tracking_uri)
+    if prefix:
         database = find_database(tracking_uri)
-        if database is None or database.is_absolute():
-            return tracking_uri
-        return f"{prefix}{project / tracking_uri.removeprefix(prefix)}"
-    if urlsplit(tracking_uri).scheme == "" and tracking_uri and not Path(tracking_uri).is_absolute():
-        return str(project / tracking_uri)
-    return tracking_uri
+        is_relative = database is not None and not database.is_absolute()
+    else:
+        is_path = bool(tracking_uri) and urlsplit(tracking_uri).scheme == ""
+        is_relative = is_path and not Path(tracking_uri).is_absolute()
+    return f"{prefix}{project / tracking_uri.removeprefix(prefix)}" if is_relative else tracking_uri
 
 
 def find_database(tracking_uri: str) -> Path | None:
     """Return the file of an SQLite address; None for any other address and for a database in memory."""
-    prefix = next((prefix for prefix in _SQLITE if tracking_uri.startswith(prefix)), None)
+    prefix = _sqlite_prefix(tracking_uri)
     name = tracking_uri.removeprefix(prefix).partition("?")[0] if prefix else ""
     return None if name in {"", ":memory:"} else Path(name)
 
 
+def _sqlite_prefix(tracking_uri: str) -> str:
+    return next((prefix for prefix in _SQLITE if tracking_uri.startswith(prefix)), "")
+
+
 def bound_retries() -> None:
-    """Let MLflow give up on a silent server within about a minute; a user's own settings stand."""
-    for name, value in _BOUNDED.items():
-        os.environ.setdefault(name, value)
+    """Let MLflow give up on a silent server within about a minute instead of eight; a user's own settings stand."""
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "1")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
 
 
 def give_up_on_server() -> None:
     """Stop asking a server that did not answer: what ends a run would each wait for it anew."""
-    os.environ.update(_GIVEN_UP)
+    os.environ.update(MLFLOW_HTTP_REQUEST_MAX_RETRIES="0", MLFLOW_HTTP_REQUEST_TIMEOUT="3")
 
 
 def keep_artifacts_in(project: Path) -> None:
@@ -116,14 +110,9 @@ def check_server(
 ) -> None:
     """Check in a few seconds that MLflow's store can be used.
 
-    An ``http(s)`` server must answer. The folder of an SQLite database or of a file store must exist and be
-    writable; a database that is there must be writable and whole, and is waited for while another program holds it.
-    Other addresses are not looked at.
-
-    Args:
-        tracking_uri: MLflow's tracking URI; a relative path counts from the working directory.
-        timeout_s: Longest wait for a server, in seconds.
-        settings_file: The file that sets the URI, for the message.
+    An ``http(s)`` server must answer within ``timeout_s``. The folder of an SQLite database or of a file store must
+    exist and be writable; a database that is there must be writable and whole, and is waited for while another program
+    holds it. Other addresses are not looked at; a relative path counts from the working directory.
 
     Raises:
         StoreError: The store cannot be used.
@@ -136,18 +125,16 @@ def check_server(
     elif database is not None:
         _check_sqlite(database, where)
     elif scheme in {"", "file"}:
-        _check_folder(_nearest_existing(Path(unquote(urlsplit(tracking_uri).path))), where)
+        folder = Path(unquote(urlsplit(tracking_uri).path)).absolute()
+        _check_folder(next(parent for parent in (folder, *folder.parents) if parent.exists()), where)
 
 
 def follow_project(database: Path, project: Path) -> str | None:
     """Let the artifact places in MLflow's database follow a project folder that was moved or copied.
 
     The database remembers the project's folder in a tag of its first experiment. Where that is another folder than
-    the present one, every place below it is rewritten, all in one transaction.
-
-    Args:
-        database: MLflow's SQLite file; nothing happens while it is not there or not yet MLflow's.
-        project: The project's folder.
+    the present one, every place below it is rewritten, all in one transaction. Nothing happens while the database is
+    not there or not yet MLflow's.
 
     Returns:
         What was done, in a sentence; None if the project is where it was.
@@ -179,13 +166,7 @@ def follow_project(database: Path, project: Path) -> str | None:
 def close_killed_runs(client: MlflowClient, use_case: str, own_run: str) -> int:
     """Mark runs of a use case as KILLED whose process on this machine is gone; MLflow would show them as running.
 
-    Args:
-        client: MLflow client.
-        use_case: Name of the use case, as runs are tagged with it.
-        own_run: The run that has just begun, in whose experiment is looked.
-
-    Returns:
-        How many were closed.
+    Looks in the experiment of ``own_run``, which has just begun, and returns how many were closed.
     """
     experiment = client.get_run(own_run).info.experiment_id
     query = f"attributes.status = 'RUNNING' and tags.`rai.use_case` = '{use_case}'"
@@ -225,7 +206,7 @@ def _start_of(process: int) -> str:
     except ProcessLookupError:
         return ""
     except PermissionError:
-        return "running"
+        pass
     return "running"
 
 
@@ -245,10 +226,8 @@ def _move_places(connection: sqlite3.Connection, old: str, new: str) -> int:
     return moved
 
 
-@contextmanager
-def _connect(database: Path) -> Iterator[sqlite3.Connection]:
-    with closing(sqlite3.connect(database, timeout=PATIENCE_S, isolation_level=None)) as connection:
-        yield connection
+def _connect(database: Path) -> closing[sqlite3.Connection]:
+    return closing(sqlite3.connect(database, timeout=PATIENCE_S, isolation_level=None))
 
 
 def _check_http(tracking_uri: str, timeout_s: float, where: str) -> None:
@@ -272,26 +251,19 @@ def _ask(tracking_uri: str, timeout_s: float) -> str | None:
     """Return what is wrong, or None. A refusal (401, 403) is an answer: the server is there."""
     import requests
 
+    # Certificates as MLflow checks them, by the same variables.
+    is_unchecked = os.environ.get("MLFLOW_TRACKING_INSECURE_TLS", "").lower() in {"true", "1"}
+    verify = not is_unchecked and (os.environ.get("MLFLOW_TRACKING_SERVER_CERT_PATH") or True)
     try:
-        response = requests.get(f"{tracking_uri.rstrip('/')}/health", timeout=timeout_s, verify=_verification())
+        response = requests.get(f"{tracking_uri.rstrip('/')}/health", timeout=timeout_s, verify=verify)
     except requests.exceptions.RequestException as error:
-        return f"{type(error).__name__}: {_innermost(error)}"
+        innermost: BaseException = error
+        while innermost.__context__ is not None:
+            innermost = innermost.__context__
+        return f"{type(error).__name__}: {innermost}"
     if response.status_code >= _SERVER_ERROR:
         return f"HTTP {response.status_code} {response.reason}"
     return None
-
-
-def _verification() -> bool | str:
-    """Check certificates as MLflow does, by the same variables."""
-    if os.environ.get("MLFLOW_TRACKING_INSECURE_TLS", "").lower() in {"true", "1"}:
-        return False
-    return os.environ.get("MLFLOW_TRACKING_SERVER_CERT_PATH") or True
-
-
-def _innermost(error: BaseException) -> BaseException:
-    while error.__context__ is not None:
-        error = error.__context__
-    return error
 
 
 def _check_sqlite(database: Path, where: str) -> None:
@@ -367,8 +339,3 @@ def _unusable(what: str, path: Path, error: OSError, where: str) -> StoreError:
         example=str(path.absolute()),
         remedy="make it writable for this user, or set another address",
     )
-
-
-def _nearest_existing(path: Path) -> Path:
-    path = path.absolute()
-    return next(parent for parent in (path, *path.parents) if parent.exists())
