@@ -17,6 +17,11 @@ use_case_option = click.option("--use-case", default="housing", show_default=Tru
 env_option = click.option("--env", "-e", default=None, help="Kedro environment (conf/<env>).")
 
 
+def about_use_case(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options that say which use case in which environment."""
+    return use_case_option(env_option(command))
+
+
 @click.group(context_settings=CONTEXT_SETTINGS, name=__name__)
 def cli() -> None:
     """Commands of rai_kedro."""
@@ -55,8 +60,7 @@ def rai() -> None:
 
 
 @rai.command()
-@use_case_option
-@env_option
+@about_use_case
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 def status(use_case: str, env: str | None, as_json: bool) -> None:
     """Show versions, approvals, latest figures, pending months and the drift timeline."""
@@ -70,8 +74,7 @@ def _review_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--statement", required=True, help="Why, in one or more sentences; kept as evidence."),
         click.option("--reviewer", required=True, help="Name of the person who decides."),
         click.option("--version", required=True, help="Version number of the registered model."),
-        env_option,
-        use_case_option,
+        about_use_case,
     ):
         command = option(command)
     return command
@@ -102,8 +105,7 @@ def reject(**options: Any) -> None:
 
 
 @rai.command()
-@use_case_option
-@env_option
+@about_use_case
 def verify(use_case: str, env: str | None) -> None:
     """Check that the evidence record is whole and unchanged."""
     from rai_kedro.commands.review import verify_evidence
@@ -112,8 +114,7 @@ def verify(use_case: str, env: str | None) -> None:
 
 
 @rai.command()
-@use_case_option
-@env_option
+@about_use_case
 @click.confirmation_option("--yes", prompt="Remove all predictions and drift results of this use case?")
 def reset(use_case: str, env: str | None) -> None:
     """Start the months over: removes predictions and drift results, keeps stores, models and evidence."""
@@ -123,8 +124,7 @@ def reset(use_case: str, env: str | None) -> None:
 
 
 @rai.command()
-@use_case_option
-@env_option
+@about_use_case
 @click.option("--month", required=True, help="The month, YYYY-MM.")
 @click.option("--reason", default="", help="Why; kept as evidence.")
 def rescore(use_case: str, env: str | None, month: str, reason: str) -> None:
@@ -135,8 +135,7 @@ def rescore(use_case: str, env: str | None, month: str, reason: str) -> None:
 
 
 @rai.command()
-@use_case_option
-@env_option
+@about_use_case
 @click.option("--answers", type=click.Path(), default=None, help="File of answers instead of questions.")
 @click.option("--yes", is_flag=True, help="Write without asking for confirmation.")
 def questionnaire(use_case: str, env: str | None, answers: str | None, yes: bool) -> None:
@@ -147,21 +146,19 @@ def questionnaire(use_case: str, env: str | None, answers: str | None, yes: bool
 
 
 @rai.command()
-@use_case_option
-@env_option
+@about_use_case
 def gate(use_case: str, env: str | None) -> None:
     """Ask the fairness gate: exit 0 pass, 1 fail, 2 insufficient evidence, 3 could not be evaluated."""
-    from rai_kedro.commands.gate import ask_gate
+    from rai_kedro.commands.status import ask_gate
 
     sys.exit(ask_gate(use_case, env))
 
 
 @rai.command()
-@use_case_option
-@env_option
+@about_use_case
 def demo(use_case: str, env: str | None) -> None:
     """Run the whole lifecycle once, with a demo in the reviewer's place."""
-    from rai_kedro.commands.demo import run_lifecycle
+    from rai_kedro.commands.review import run_lifecycle
 
     _with_short_errors(run_lifecycle)(use_case, env)
 

@@ -2,11 +2,9 @@
 
 from rai_kedro.context import GuardedContext, ProjectConfigLoader
 from rai_kedro.hooks.carbon import CarbonHook
-from rai_kedro.hooks.environment import EnvironmentHook
+from rai_kedro.hooks.environment import EnvironmentHook, UseCaseLockHook
+from rai_kedro.hooks.mlflow_run import RunParametersHook, RunTagsHook
 from rai_kedro.hooks.progress import ProgressHook
-from rai_kedro.hooks.run_parameters import RunParametersHook
-from rai_kedro.hooks.run_tags import RunTagsHook
-from rai_kedro.hooks.use_case_lock import UseCaseLockHook
 
 CONTEXT_CLASS = GuardedContext
 

@@ -12,7 +12,7 @@ from kedro.pipeline import node
 from mlflow import MlflowClient
 from pydantic import ValidationError
 
-from rai_kedro.hooks.run_parameters import RunParametersHook, list_leaves
+from rai_kedro.hooks.mlflow_run import RunParametersHook, list_leaves
 from rai_kedro.pipelines.training.parameters import MitigationParameters, Statements, TrainingParameters
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -14,9 +14,9 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline, node
 from mlflow import MlflowClient
 
-from rai_kedro.commands.demo import request_approval
+from rai_kedro.commands.review import request_approval
 from rai_kedro.fairness import Disparity, Gate, GateDecision, Tolerance
-from rai_kedro.hooks.summary import describe_run
+from rai_kedro.hooks.progress import describe_run
 from rai_kedro.release import gate as registry_gate
 from rai_kedro.release.decisions import Review, describe_gate, is_covered
 from rai_kedro.release.gate import StoredGate, describe_limits, judge_gate, judge_stored

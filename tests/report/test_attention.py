@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rai_kedro.contract import GovernedColumn
 from rai_kedro.fairness import GateDecision
-from rai_kedro.hooks.run_tags import _commit
+from rai_kedro.hooks.mlflow_run import _commit
 from rai_kedro.performance import Figure
 from rai_kedro.questionnaire import Finding
 from rai_kedro.release import GIT_COMMIT_TAG

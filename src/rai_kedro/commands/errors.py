@@ -13,11 +13,11 @@ from rai_kedro.errors import RaiError
 def explain(error: BaseException) -> str | None:
     """Return one screen on an error; None if nobody foresaw it, so that its traceback is needed."""
     chain = list(_chain(error))
-    for cause in chain:
-        if isinstance(cause, RaiError):
-            return str(cause)
+    known = next((cause for cause in chain if isinstance(cause, RaiError)), None)
     # What lies deepest is what happened: Kedro and MLflow wrap a full disk into errors of their own.
-    return next((text for cause in reversed(chain) if (text := _foresee(cause))), None)
+    foreseen = (_foresee_of_store(cause) or _foresee_of_kedro(cause) for cause in reversed(chain))
+    known = known or next((found for found in foreseen if found), None)
+    return str(known) if known else None
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -35,19 +35,11 @@ def is_server_lost(error: BaseException) -> bool:
     )
 
 
-def _shorten(error: BaseException) -> str:
-    return " ".join(str(error).split())[:300]
-
-
-def _foresee(error: BaseException) -> str | None:
-    known = _foresee_of_store(error) or _foresee_of_kedro(error)
-    return str(known) if known else None
-
-
 def _foresee_of_store(error: BaseException) -> RaiError | None:
     """Explain what a disk, a database or a server answers in the middle of a command."""
     if is_server_lost(error):
-        return RaiError("The MLflow server stopped answering.", example=_shorten(error), remedy=_SERVER_LOST)
+        said = " ".join(str(error).split())[:300]
+        return RaiError("The MLflow server stopped answering.", example=said, remedy=_SERVER_LOST)
     if isinstance(error, sqlite3.Error):
         from rai_kedro.release import explain_sqlite
 

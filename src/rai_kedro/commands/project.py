@@ -33,10 +33,20 @@ def open_catalog(use_case: str, env: str | None) -> Iterator[DataCatalog]:
         yield cast("DataCatalog", context.catalog)
 
 
+def path_of(catalog: DataCatalog, name: str) -> Path:
+    """Return the file or folder of a dataset, as the catalogue has it."""
+    description: dict[str, Any] = catalog[name]._describe()
+    return Path(str(description["filepath"]))
+
+
 def lock_path(catalog: DataCatalog, use_case: str) -> Path:
     """Return the lock that monitoring, ingestion, review and reset of a use case hold, beside the predictions."""
-    description: dict[str, Any] = catalog[f"{use_case}.prediction_store"]._describe()
-    return Path(description["filepath"]).with_name(".lock")
+    return path_of(catalog, f"{use_case}.prediction_store").with_name(".lock")
+
+
+def evidence_path(catalog: DataCatalog, use_case: str) -> Path:
+    """Return the use case's evidence record."""
+    return path_of(catalog, f"{use_case}.production_model")
 
 
 def require_use_case(use_case: str) -> None:

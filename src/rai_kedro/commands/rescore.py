@@ -7,8 +7,7 @@ from typing import Any
 
 import click
 
-from rai_kedro.commands.project import lock_path, open_catalog, run_pipeline
-from rai_kedro.commands.review import evidence_path
+from rai_kedro.commands.project import evidence_path, lock_path, open_catalog, run_pipeline
 from rai_kedro.errors import RaiError
 from rai_kedro.files import locked
 from rai_kedro.months import month_of_key

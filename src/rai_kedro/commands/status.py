@@ -1,14 +1,21 @@
-"""Where a use case stands."""
+"""Where a use case stands, and what the fairness gate says of its newest training."""
 
 from __future__ import annotations
 
+import hashlib
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from rai_kedro.commands.project import open_catalog
-from rai_kedro.words import make_visible
+from rai_kedro.commands.errors import explain
+from rai_kedro.commands.project import open_catalog, path_of
+from rai_kedro.fairness import EXIT_CODES
+from rai_kedro.release import describe_verdict, judge_stored
+from rai_kedro.words import in_words, make_visible
+
+if TYPE_CHECKING:
+    from kedro.io import DataCatalog
 
 # training.<split>.<metric>; its interval ends stand one level deeper.
 _FIGURE_DEPTH = 2
@@ -95,3 +102,40 @@ def _version_lines(version: dict[str, Any]) -> list[str]:
 
 def _drift_line(month: dict[str, Any]) -> str:
     return f"  {month['month']}  version {month['model_version']}  {describe_drift(month)}"
+
+
+def ask_gate(use_case: str, env: str | None) -> int:
+    """Print version and verdicts of the newest training, judged anew as an approval does, and return the exit code.
+
+    Whatever goes wrong keeps the gate closed.
+    """
+    try:
+        with open_catalog(use_case, env) as catalog:
+            decision = judge_stored(
+                catalog.load(f"{use_case}.fairness_gate"), catalog.load(f"{use_case}.fairness_assessment")
+            )
+            subject = _name_version(catalog, use_case)
+    except Exception as error:  # a gate that raises would be taken for one that failed on the figures
+        click.echo(f"could not be evaluated\n\n{explain(error) or error}", err=True)
+        return EXIT_CODES["could_not_be_evaluated"]
+    verdicts = [f"  {in_words(verdict.outcome):<22} {describe_verdict(verdict)}" for verdict in decision.verdicts]
+    problems = [f"  problem: {problem}" for problem in decision.problems]
+    click.echo("\n".join([subject, in_words(decision.outcome), *verdicts, *problems]))
+    return decision.exit_code
+
+
+def _name_version(catalog: DataCatalog, use_case: str) -> str:
+    """Say which version the decision on disk is about: it is the newest training's, which may have ended too early."""
+    from mlflow import MlflowClient
+
+    from rai_kedro.release import CANDIDATE, GATE_DIGEST_TAG, find_aliases, find_version
+
+    client = MlflowClient()
+    number = find_aliases(client, use_case).get(CANDIDATE)
+    if number is None:
+        return f"{use_case}, newest training; no version is registered"
+    # The file itself: the version keeps the digest of its bytes.
+    digest = hashlib.sha256(path_of(catalog, f"{use_case}.fairness_gate").read_bytes()).hexdigest()
+    if find_version(client, use_case, number).tags.get(GATE_DIGEST_TAG) == digest:
+        return f"{use_case}, version {number} (newest candidate)"
+    return f"{use_case}, newest training; not what version {number}, the newest candidate, was registered with"

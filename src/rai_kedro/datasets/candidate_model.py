@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from kedro.io import AbstractDataset, DatasetError
@@ -20,16 +22,15 @@ class ModelDatasetError(RaiError, DatasetError):
     hands on those that are one already. So this is both: the user reads the original text and nothing else.
     """
 
-    @classmethod
-    def of(cls, error: RaiError) -> ModelDatasetError:
-        """Return the same error in a class that Kedro hands on; raise it ``from`` the original."""
-        return cls(
-            error.what,
-            where=error.where,
-            how_many=error.how_many,
-            example=error.example,
-            remedy=error.remedy,
-        )
+
+@contextmanager
+def handed_on() -> Iterator[None]:
+    """Raise an error of a release again in the class that Kedro hands on."""
+    try:
+        yield
+    except RaiError as error:
+        parts = {"where": error.where, "how_many": error.how_many, "example": error.example}
+        raise ModelDatasetError(error.what, remedy=error.remedy, **parts) from error
 
 
 class CandidateModelDataset(AbstractDataset["Candidate", "RegisteredVersion"]):
@@ -47,12 +48,7 @@ class CandidateModelDataset(AbstractDataset["Candidate", "RegisteredVersion"]):
     """
 
     def __init__(self, *, registered_model_name: str, metadata: dict[str, Any] | None = None) -> None:
-        """Say where candidates go.
-
-        Args:
-            registered_model_name: Registered model, which is the use case.
-            metadata: Any metadata for users and plugins; ignored by Kedro.
-        """
+        """Name the registered model, which is the use case; ``metadata`` is for plugins."""
         self._registered_model_name = registered_model_name
         self.metadata = metadata
         self._saved: RegisteredVersion | None = None
@@ -67,11 +63,8 @@ class CandidateModelDataset(AbstractDataset["Candidate", "RegisteredVersion"]):
         from rai_kedro.release import register_candidate
 
         # One save at a time: two threads that register at once could leave the alias at the older version.
-        with self._lock:
-            try:
-                self._saved = register_candidate(data, self._registered_model_name)
-            except RaiError as error:
-                raise ModelDatasetError.of(error) from error
+        with self._lock, handed_on():
+            self._saved = register_candidate(data, self._registered_model_name)
 
     def load(self) -> RegisteredVersion:
         """Return the version this dataset saved, or else the one under alias ``candidate``.
@@ -81,23 +74,18 @@ class CandidateModelDataset(AbstractDataset["Candidate", "RegisteredVersion"]):
         Raises:
             ModelDatasetError: There is no candidate.
         """
-        if self._saved is not None:
-            return self._saved
-        try:
-            return self._find_candidate()
-        except RaiError as error:
-            raise ModelDatasetError.of(error) from error
-
-    def _find_candidate(self) -> RegisteredVersion:
         from mlflow import MlflowClient
 
         from rai_kedro.release import CANDIDATE, find_aliases, find_version, registered_version, unknown_model
 
+        if self._saved is not None:
+            return self._saved
         client, name = MlflowClient(), self._registered_model_name
-        number = find_aliases(client, name).get(CANDIDATE)
-        if number is None:
-            raise unknown_model(name)
-        return registered_version(client, find_version(client, name, number))
+        with handed_on():
+            number = find_aliases(client, name).get(CANDIDATE)
+            if number is None:
+                raise unknown_model(name)
+            return registered_version(client, find_version(client, name, number))
 
     def _exists(self) -> bool:
         from mlflow import MlflowClient

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kedro.io import AbstractDataset, DatasetError
 
-from rai_kedro.datasets.candidate_model import ModelDatasetError
-from rai_kedro.errors import RaiError
+from rai_kedro.datasets.candidate_model import handed_on
 from rai_kedro.files import write_text
 from rai_kedro.release import attach_card, require_no_card
 from rai_kedro.words import escape_markdown
@@ -32,13 +31,7 @@ class ModelCardDataset(AbstractDataset["CardWithFigures", str]):
     """
 
     def __init__(self, *, filepath: str, registered_model_name: str, metadata: dict[str, Any] | None = None) -> None:
-        """Say where cards go.
-
-        Args:
-            filepath: Folder; files are named ``model_card_v<version>.html`` and so on.
-            registered_model_name: Registered model whose version the card describes.
-            metadata: Anything for tools such as kedro-viz.
-        """
+        """Name the folder, of files ``model_card_v<version>.html`` and so on, and the registered model."""
         self._filepath = Path(filepath)
         self._registered_model_name = registered_model_name
         self.metadata = metadata
@@ -53,11 +46,10 @@ class ModelCardDataset(AbstractDataset["CardWithFigures", str]):
         """
         from rai_kedro.report import render_html, render_json, render_markdown
 
-        try:
-            require_no_card(self._registered_model_name, data.card.identity.version, self._filepath)
-        except RaiError as error:
-            raise ModelDatasetError.of(error) from error
-        stem = f"model_card_v{data.card.identity.version}"
+        identity = data.card.identity
+        with handed_on():
+            require_no_card(self._registered_model_name, identity.version, self._filepath)
+        stem = f"model_card_v{identity.version}"
         files = {
             self._filepath / f"{stem}.html": render_html(data.card, data.figures),
             self._filepath / f"{stem}.md": render_markdown(data.card),
@@ -65,17 +57,12 @@ class ModelCardDataset(AbstractDataset["CardWithFigures", str]):
         }
         for path, text in files.items():
             write_text(path, text)
-        identity = data.card.identity
         name, purpose = escape_markdown(identity.model_name), escape_markdown(identity.purpose)
         title = f"**{name}**, version {identity.version} of `{identity.use_case}`: {purpose}."
         attach_card(self._registered_model_name, identity.version, identity.run_id, title, list(files))
 
     def load(self) -> str:
-        """Return the Markdown of the newest card.
-
-        Raises:
-            DatasetError: If there is no card yet.
-        """
+        """Return the Markdown of the newest card; ``DatasetError`` if there is none yet."""
         return self._newest("md").read_text(encoding="utf-8")
 
     def preview(self) -> JSONPreview:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from kedro.io import AbstractDataset, DatasetError
 
-from rai_kedro.datasets.candidate_model import ModelDatasetError
-from rai_kedro.errors import RaiError
+from rai_kedro.datasets.candidate_model import handed_on
 from rai_kedro.months import read_period
 
 if TYPE_CHECKING:
@@ -25,13 +24,7 @@ class _ApprovedDataset(AbstractDataset[NoReturn, _Loaded]):
     """What is loaded of a registered model by the approvals in its evidence record; nothing is ever saved."""
 
     def __init__(self, *, registered_model_name: str, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        """Name the model and its record.
-
-        Args:
-            registered_model_name: Registered model, which is the use case.
-            filepath: The use case's evidence record; so named because Kedro makes this key absolute.
-            metadata: Any metadata for users and plugins; ignored by Kedro.
-        """
+        """Name the registered model and its evidence record, ``filepath`` because Kedro makes this key absolute."""
         self._registered_model_name = registered_model_name
         self._filepath = Path(filepath)
         self.metadata = metadata
@@ -65,10 +58,8 @@ class ProductionModelDataset(_ApprovedDataset["ProductionModel"]):
 
         from rai_kedro.release import load_production
 
-        try:
+        with handed_on():
             return load_production(MlflowClient(), self._registered_model_name, self._filepath)
-        except RaiError as error:
-            raise ModelDatasetError.of(error) from error
 
     def save(self, data: NoReturn) -> None:
         """Refuse with a ``DatasetError``: a model comes into production by a person's approval only."""

@@ -11,6 +11,11 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
+from rai_kedro.commands.project import path_of
+from rai_kedro.commands.status import describe_drift
+from rai_kedro.files import project_folder
+from rai_kedro.words import in_words
+
 _log = logging.getLogger(__name__)
 
 
@@ -20,7 +25,6 @@ class ProgressHook:
     def __init__(self) -> None:
         self._total = 0
         self._done = 0
-        self._started = 0.0
         self._run_started = 0.0
 
     @hook_impl
@@ -40,7 +44,89 @@ class ProgressHook:
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Print what happened and where to look."""
-        from rai_kedro.hooks.summary import describe_run
-
         for line in describe_run(pipeline, catalog, time.perf_counter() - self._run_started):
             _log.info("%s", line)
+
+
+def describe_run(pipeline: Pipeline, catalog: DataCatalog, seconds: float) -> list[str]:
+    """Say in a few lines what a run made and where it is to be seen."""
+    lines = ["", f"done in {seconds:.1f} s"]
+    for name in sorted(pipeline.all_outputs()):
+        describe = _DESCRIBERS.get(name.rpartition(".")[2])
+        if describe is not None:
+            lines += describe(name.partition(".")[0], catalog, name)
+    return lines
+
+
+def _describe_stores(use_case: str, catalog: DataCatalog, name: str) -> list[str]:
+    months = [key.removeprefix("month=") for key in catalog.load(name)]
+    if not months:
+        return []
+    return [_row("snapshots", f"{len(months)} months, {months[0]} to {months[-1]}", _path(catalog, name))]
+
+
+def _describe_governance(use_case: str, catalog: DataCatalog, name: str) -> list[str]:
+    return [_row("governance", "risk register and data profile", _path(catalog, name))]
+
+
+def _describe_candidate(use_case: str, catalog: DataCatalog, name: str) -> list[str]:
+    from mlflow import MlflowClient
+
+    from rai_kedro.release import PASSED, approve_command, count_verdicts, judge_gate
+
+    version = catalog.load(name)
+    client = MlflowClient()
+    # As an approval asks it, so that what is proposed here is what works.
+    gate = judge_gate(client, client.get_model_version(version.name, version.version))
+    outcome, count = gate.decision.outcome, count_verdicts(gate.decision)
+    return [
+        _row("candidate", f"{version.name} version {version.version}", "MLflow, alias 'candidate'"),
+        _row("fairness", f"gate: {in_words(outcome)}", f"kedro rai gate --use-case {use_case}"),
+        *([] if outcome == PASSED else [_row("", said, "") for said in gate.decision.problems or [count]]),
+        _row("", "waits for a review:", ""),
+        f"{'':<14}{approve_command(version.name, version.version, passed=outcome == PASSED)}",
+    ]
+
+
+def _describe_card(use_case: str, catalog: DataCatalog, name: str) -> list[str]:
+    version = catalog.load(f"{use_case}.candidate_model").version
+    return [_row("model card", f"version {version}", f"{_path(catalog, name)}/model_card_v{version}.html")]
+
+
+def _describe_timeline(use_case: str, catalog: DataCatalog, name: str) -> list[str]:
+    timeline = catalog.load(name)
+    rows = [
+        _row(
+            "drift" if index == 0 else "",
+            f"{month['month']}  {describe_drift(month)}",
+            f"model version {month['model_version']}",
+        )
+        for index, month in enumerate(timeline["months"])
+    ]
+    rates = [f"{month['family_wise_rate']:g}" for month in timeline["months"][-1:]]
+    stale = [month["month"] for month in timeline["months"] if month["stale"]]
+    again = f"kedro rai rescore --use-case {use_case} --month {stale[0]}" if stale else ""
+    return [
+        *rows,
+        *([_row("stale", ", ".join(stale), again)] if stale else []),
+        *(_row("", f"false-alarm rate of a month: {rate}", "monitoring.drift") for rate in rates),
+        _row("", "timeline and monthly reports", _path(catalog, f"{use_case}.evidently_workspace")),
+    ]
+
+
+def _row(topic: str, what: str, where: str) -> str:
+    return f"  {topic:<11} {what:<46} {where}"
+
+
+def _path(catalog: DataCatalog, name: str) -> str:
+    path, project = path_of(catalog, name), project_folder()
+    return str(path.relative_to(project) if path.is_relative_to(project) else path)
+
+
+_DESCRIBERS = {
+    "feature_store": _describe_stores,
+    "governance_page": _describe_governance,
+    "candidate_model": _describe_candidate,
+    "model_card": _describe_card,
+    "drift_timeline": _describe_timeline,
+}
