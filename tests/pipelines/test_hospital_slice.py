@@ -33,7 +33,8 @@ def trained() -> dict[str, Any]:
     one_month = {**values["simulation"], "months": 1, "visits": 6000, "drift": []}
     features, labels, _, bias, _ = simulate_hospital(HospitalParameters(**one_month))
     training = TrainingParameters(**{**values["training"], "last_month": None})
-    fairness = FairnessParameters(**values["fairness"])
+    answers = yaml.safe_load((BASE / "parameters_questionnaire.yml").read_text(encoding="utf-8"))["hospital"]
+    fairness = FairnessParameters(**values["fairness"], **answers["fairness"])
     said = MitigationParameters(**values["mitigation"]), Statements(**values["statements"])
     settings = check_settings(contract, training, fairness, *said)
     stores = ({key: frame.copy for key, frame in frames.items()} for frames in (features, labels))

@@ -260,4 +260,5 @@ def test_the_answers_on_the_page_lead_where_it_says(tmp_path: Path) -> None:
     answers = read_answers(tmp_path / "answers.yml")
     outcome = follow(load_tree(), answers, known={"task": "two_outcomes"})
 
-    assert f"+    metrics: [{', '.join(outcome.metrics)}]" in page
+    shown = page.partition("Fairness metrics for hospital:\n")[2].partition("```")[0]
+    assert [line.split(":")[0].strip() for line in shown.splitlines() if "P(" in line] == list(outcome.metrics)

@@ -281,7 +281,7 @@ class TestLimitsOnRecord:
             "mean_absolute_error difference of LSTAT at most 9)"
         )
         three = GateDecision(outcome="pass", verdicts=(several.verdicts * 2)[:3])
-        assert describe_limits(three).endswith("mean_signed_error difference of LSTAT at most 9 and 1 more")
+        assert describe_limits(three).endswith("mean_absolute_error difference of LSTAT at most 9 and 1 more")
         ratio = several.verdicts[0].disparity.model_copy(update={"kind": "ratio", "level": 0.51})
         floor = GateDecision(
             outcome="pass", verdicts=(several.verdicts[0].model_copy(update={"disparity": ratio, "tolerance": 0.8}),)
