@@ -286,7 +286,7 @@ class TestLimitsOnRecord:
         floor = GateDecision(
             outcome="pass", verdicts=(several.verdicts[0].model_copy(update={"disparity": ratio, "tolerance": 0.8}),)
         )
-        assert describe_limits(floor) == "level 51 %; mean_absolute_error ratio of LSTAT at least 0.8"
+        assert describe_limits(floor) == "level 51 %; mean_signed_error ratio of LSTAT at least 0.8"
         assert not describe_limits(GateDecision.could_not_be_evaluated("nothing measured"))
 
 
