@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pandas as pd
 
+from rai_kedro.errors import RaiError
+
 if TYPE_CHECKING:
     Series: TypeAlias = pd.Series[Any]
 else:
@@ -40,6 +42,15 @@ def as_series(values: Any, name: str | None = None) -> Series:
     if getattr(values, "ndim", 1) != 1:
         values = values.reshape(len(values)) if values.shape[1:] == (1,) else values
     return pd.Series(values, name=name)
+
+
+def read_column(values: Any, argument: str, refuse: type[RaiError]) -> Series:
+    """Return one column of an argument as :func:`as_series`, or raise an error that names the argument."""
+    try:
+        return as_series(values)
+    except (TypeError, ValueError) as error:
+        problem = f"{argument} cannot be read: {error}."
+        raise refuse(problem, where=argument, remedy="hand in one value for each row") from error
 
 
 def as_frame(columns: Any, name: str) -> pd.DataFrame:

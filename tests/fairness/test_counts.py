@@ -60,7 +60,7 @@ def test_each_row_left_out_is_counted_once() -> None:
     p = encode_outcome([1, 1, None, None, 0], what="prediction")
     counts = count_groups(y, p, _grouping(["a", "a", "a", None, None], missing="leave_out"))
     assert counts.left_out == {MISSING_LABEL: 2, MISSING_PREDICTION: 1, MISSING_GROUP: 1}
-    assert counts.rows.sum() == 1
+    assert counts.counts.sum() == 1
 
 
 @settings(max_examples=40, deadline=None)
@@ -92,7 +92,7 @@ def test_batches_add_up_to_the_whole(first: int, second: int, seed: int) -> None
 def test_batches_with_different_groups_add_up() -> None:
     one, zero = encode_outcome([1, 1], what="label"), encode_outcome([0, 0], what="prediction")
     total = count_groups(one, zero, _grouping(["a", "b"])) + count_groups(one, zero, _grouping(["b", "c"]))
-    assert dict(zip(total.groups, total.false_negatives, strict=True)) == {"a": 1, "b": 2, "c": 1}
+    assert dict(zip(total.groups, total.total((1, 0)), strict=True)) == {"a": 1, "b": 2, "c": 1}
 
 
 def test_strata_add_up_to_the_groups() -> None:

@@ -12,6 +12,7 @@ import pytest
 from rai_kedro.fairness import METRICS, GroupCounts, Grouping, rates
 from rai_kedro.fairness.comparison import Setting, compare_rates
 from rai_kedro.fairness.own_comparisons import assess_standardised, assess_well_calibration, assess_worst_stratum
+from rai_kedro.fairness.rates import FN, FP, TN, TP
 from rai_kedro.fairness.tables import ScoreCounts, StratumCounts
 from rai_kedro.intervals import largest_difference_of_means, largest_difference_of_proportions, means, proportions
 from rai_kedro.intervals.critical import part_level
@@ -152,15 +153,15 @@ class TestSimulatedIsWhatIsMeasured:
     def test_against_a_reference(self):
         counts = GroupCounts(GROUPS, self.confusion)
         found = compare_rates("statistical_parity", [rates.selection_rate(counts)], setting(True), {})
-        events, rows = counts.selected[None] * 1.0, counts.rows[None] * 1.0
+        events, rows = counts.total(TP, FP)[None] * 1.0, counts.total(TP, FP, FN, TN)[None] * 1.0
         assert ends(found)[0] == pytest.approx(single(proportions.difference_bounds(events, rows, 0.95, 0)))
         assert ends(found)[1] == pytest.approx(single(proportions.ratio_bounds(events, rows, 0.95, 0)))
 
     def test_treatment_equality(self, several):
         counts = GroupCounts(GROUPS, self.confusion)
         found = compare_rates("treatment_equality", [rates.error_ratio(counts)], setting(), {})
-        negatives = counts.false_negatives[None] * 1.0
-        errors = negatives + counts.false_positives[None]
+        negatives = counts.total(FN)[None] * 1.0
+        errors = negatives + counts.total(FP)[None]
         for kind, expected in zip(("difference", "ratio"), ends(found), strict=True):
             assert single(several.odds_bounds(negatives, errors, 0.95, kind)) == pytest.approx(expected)
 

@@ -14,7 +14,7 @@ from rai_kedro.fairness.grouping import GroupingSpec
 from rai_kedro.fairness.individual import SimilaritySpec
 from rai_kedro.fairness.metrics import Task
 from rai_kedro.fairness.tables import OutcomeError
-from rai_kedro.frames import as_frame, as_series
+from rai_kedro.frames import as_frame, read_column
 
 _DEFAULT: dict[Task, tuple[str, ...]] = {
     "classification": ("statistical_parity", "equalized_odds"),
@@ -76,11 +76,11 @@ def assess(  # noqa: PLR0913 - every option by its name
         RaiError: An argument cannot be used as it is; the error names it.
     """
     features = _read_frame(sensitive_features, "sensitive_features", "sensitive feature")
-    columns = {"y_true": _read(y_true, "y_true"), "y_pred": _read(y_pred, "y_pred")}
-    columns |= {} if y_score is None else {"y_score": _read(y_score, "y_score")}
+    given = {"y_true": y_true, "y_pred": y_pred} | ({} if y_score is None else {"y_score": y_score})
+    columns = {name: read_column(values, name, OutcomeError) for name, values in given.items()}
     extra = _read_extra(strata, similarity)
-    indexed = {"y_true": y_true, "y_pred": y_pred, "y_score": y_score, "sensitive_features": sensitive_features}
-    indexed |= {"strata": strata, "similarity": (similarity or {}).get("features")}
+    indexed = given | {"sensitive_features": sensitive_features, "strata": strata}
+    indexed["similarity"] = (similarity or {}).get("features")
     _require_same_rows({**columns, "sensitive_features": features, **extra}, indexed)
     if task is None:
         task = "classification" if columns["y_true"].nunique() <= _OUTCOMES else "regression"
@@ -128,19 +128,12 @@ def assess(  # noqa: PLR0913 - every option by its name
         raise
 
 
-def _read(values: Any, name: str) -> pd.Series[Any]:
-    try:
-        return as_series(values)
-    except (TypeError, ValueError) as error:
-        raise OutcomeError(f"{name}: {error}.", where=name, remedy="hand in one value for each row") from error
-
-
 def _read_frame(values: Any, name: str, column: str) -> pd.DataFrame:
     try:
         return as_frame(values, column)
     except (TypeError, ValueError) as error:
         remedy = "hand in a column, a dictionary of columns by name, or a frame"
-        raise OutcomeError(f"{name}: {error}.", where=name, remedy=remedy) from error
+        raise OutcomeError(f"{name} cannot be read: {error}.", where=name, remedy=remedy) from error
 
 
 def _read_extra(strata: Any, similarity: Mapping[str, Any] | None) -> dict[str, pd.DataFrame]:

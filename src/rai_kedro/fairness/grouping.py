@@ -91,11 +91,14 @@ class GroupingSpec(Typed):
         return self.categorical.get(column) if isinstance(self.categorical, dict) else self.categorical
 
 
-def too_many_groups(groups: int, spec: GroupingSpec) -> GroupingError:
-    """Return the error for more groups than are compared."""
-    return GroupingError(
+def _refuse(spec: GroupingSpec, what: str, **told: str) -> GroupingError:
+    return GroupingError(what, where=f"fairness.groupings, grouping {spec.name!r}", **told)
+
+
+def _too_many_groups(groups: int, spec: GroupingSpec) -> GroupingError:
+    return _refuse(
+        spec,
         f"{spec.name} makes {groups} groups; at most {MAX_GROUPS} are compared.",
-        where=f"fairness.groupings, grouping {spec.name!r}",
         remedy="Intersect fewer columns, declare cut points for a number, or derive a coarser column before the audit.",
     )
 
@@ -145,9 +148,9 @@ def make_groups(frame: pd.DataFrame, spec: GroupingSpec) -> Grouping:
     parts = []
     for column in spec.columns:
         if column not in frame.columns:
-            raise GroupingError(
+            raise _refuse(
+                spec,
                 f"The column {column!r} that groups are to be made of is not among the audited columns.",
-                where=f"fairness.groupings, grouping {spec.name!r}",
                 example=f"there are: {', '.join(map(str, frame.columns)) or 'none'}",
                 remedy="Name a column of use 'audit' in the contract, or correct the grouping.",
             )
@@ -155,7 +158,7 @@ def make_groups(frame: pd.DataFrame, spec: GroupingSpec) -> Grouping:
     part = _with_missing(parts[0], spec) if len(parts) == 1 else _intersect(parts, spec)
     codes, groups = _drop_empty(part.codes, part.names)
     if len(groups) > MAX_GROUPS:
-        raise too_many_groups(len(groups), spec)
+        raise _too_many_groups(len(groups), spec)
     declared = tuple(dict.fromkeys([*(_find_name(name, groups) for name in spec.declared), *part.declared]))
     return Grouping(spec.name, part.rule, groups, codes, frame.index, declared, _find_reference(codes, groups, spec))
 
@@ -177,7 +180,7 @@ def _intersect(parts: list[ColumnGroups], spec: GroupingSpec) -> ColumnGroups:
     full = [_with_missing(part, spec) for part in parts]
     possible = prod(len(part.names) for part in full)
     if possible > MAX_INTERSECTIONS:
-        raise too_many_groups(possible, spec)
+        raise _too_many_groups(possible, spec)
     flat = np.zeros(len(full[0].codes), dtype=np.int16)
     left_out = np.zeros(len(flat), dtype=bool)
     for part in full:
@@ -218,9 +221,9 @@ def _find_reference(codes: Codes, groups: tuple[str, ...], spec: GroupingSpec) -
     if spec.reference is not None:
         reference = _find_name(spec.reference, groups)
         if reference not in groups:
-            raise GroupingError(
+            raise _refuse(
+                spec,
                 f"The reference group {spec.reference!r} has no rows.",
-                where=f"fairness.groupings, grouping {spec.name!r}",
                 example=f"groups with rows: {', '.join(groups) or 'none'}",
                 remedy="Name one of these as 'reference', or leave it out: then the largest group is taken.",
             )
@@ -246,9 +249,9 @@ def divide_column(values: pd.Series[Any], column: str, spec: GroupingSpec) -> Co
     """Make the groups of one column; :class:`GroupingError` if it cannot be cut, or makes more than 200."""
     said = spec.is_categorical(column)
     if column in spec.cuts and said:
-        raise GroupingError(
+        raise _refuse(
+            spec,
             f"The column {column!r} has cut points, and each of its values is to be a group: only one can hold.",
-            where=f"fairness.groupings, grouping {spec.name!r}",
             remedy="Leave out either 'cuts' or 'categorical' for this column.",
         )
     if types.is_datetime64_any_dtype(values.dtype) and not said:
@@ -270,9 +273,9 @@ def _are_codes(values: pd.Series[Any], column: str, spec: GroupingSpec) -> bool:
         if not all(float(v).is_integer() for v in different):
             return False
     if len(different) > MAX_VALUES_OF_CODES:
-        raise GroupingError(
+        raise _refuse(
+            spec,
             f"The column {column!r} holds {len(different)} different whole numbers: codes, or amounts?",
-            where=f"fairness.groupings, grouping {spec.name!r}",
             example=", ".join(f"{value:g}" for value in sorted(different)[:5]),
             remedy="Give 'cuts' if they are amounts, or say 'categorical: true' if each is a group of its own "
             "('categorical: false' cuts them at their median).",
@@ -284,9 +287,9 @@ def _as_numbers(values: pd.Series[Any], column: str, spec: GroupingSpec) -> pd.S
     numbers = pd.to_numeric(values.astype("object"), errors="coerce")
     broken = values[numbers.isna() & values.notna()]
     if len(broken):
-        raise GroupingError(
+        raise _refuse(
+            spec,
             f"The column {column!r} is to be cut, but holds values that are not numbers.",
-            where=f"fairness.groupings, grouping {spec.name!r}",
             how_many=f"{len(broken)} of {len(values)} rows",
             example=repr(broken.iloc[0]),
             remedy=f"Set 'categorical: {{{column}: true}}' to make each value a group, or leave out its cut points.",
@@ -326,7 +329,7 @@ def _find_values(values: pd.Series[Any], spec: GroupingSpec) -> tuple[Codes, lis
         positions, found = pd.factorize(values.iloc[start : start + CHUNK])
         at = [different.setdefault(value, len(different)) for value in found]
         if len(different) > MAX_GROUPS:
-            raise too_many_groups(values.nunique(), spec)
+            raise _too_many_groups(values.nunique(), spec)
         codes[start : start + CHUNK] = np.array([*at, -1], dtype=np.int16)[positions]
     return codes, list(different)
 

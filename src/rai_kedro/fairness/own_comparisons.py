@@ -24,7 +24,7 @@ from rai_kedro.fairness.comparison import (
 )
 from rai_kedro.fairness.estimates import Comparison, Disparity, GroupFigure
 from rai_kedro.fairness.rates import outcome_rates_by_score, selection_rate
-from rai_kedro.fairness.tables import Counts, DistributionCounts, Figures, GroupCounts, ScoreCounts, StratumCounts
+from rai_kedro.fairness.tables import DistributionCounts, Figures, GroupCounts, ScoreCounts, StratumCounts
 from rai_kedro.intervals import STRATIFIED_LIMITS as LIMITS
 from rai_kedro.intervals import Distance, Estimate, distribution_distances, make_interval, pair_mask, shared_pairs
 
@@ -48,39 +48,32 @@ def assess_well_calibration(sums: ScoreCounts, setting: Setting) -> list[Dispari
     the two over the other. Every cell's interval holds at the Bonferroni level; labels with unequal probabilities vary
     less than the binomial it assumes, so that it errs on the wide side.
     """
-    cells = _find_cells(sums)
-    shares = cells.events / np.maximum(cells.rows, 1)
+    rows = sums.counts.sum(axis=1)
+    group_at, bin_at = np.nonzero(rows)
+    behind, events = rows[group_at, bin_at], sums.counts[:, 1][group_at, bin_at]
+    shares, scores = events / behind, sums.sums.sum(axis=1)[group_at, bin_at] / behind
+
+    def limit(level: float) -> list[Estimate]:
+        return intervals.proportion_intervals(events, behind, level) if len(behind) else []
+
     figures = tuple(
         GroupFigure.make(
-            group, name, int(n), float(p - s), make_interval(_minus(i.lower, s), _minus(i.upper, s), i.how, i.note)
+            sums.groups[group],
+            f"favourable labels minus mean score, scores {at / rows.shape[1]:g} to {(at + 1) / rows.shape[1]:g}",
+            int(n),
+            float(p - s),
+            make_interval(_minus(i.lower, s), _minus(i.upper, s), i.how, i.note),
         )
-        for group, name, n, p, s, i in zip(
-            cells.groups, cells.names, cells.rows, shares, cells.scores, cells.intervals(setting.level), strict=True
-        )
+        for group, at, n, p, s, i in zip(group_at, bin_at, behind, shares, scores, limit(setting.level), strict=True)
     )
-    missing = [f"{group}: {UNDEFINED}" for group in sums.groups if group not in cells.groups]
-    together = cells.intervals(intervals.part_level(setting.level, max(len(shares), 1)))
+    missing = [f"{group}: {UNDEFINED}" for group, n in zip(sums.groups, rows.sum(axis=1), strict=True) if not n]
+    together = limit(intervals.part_level(setting.level, max(len(shares), 1)))
     made = []
     for kind in KINDS:
-        parts = [_deviate(p, s, i, kind) for p, s, i in zip(shares, cells.scores, together, strict=True)]
+        parts = [_deviate(p, s, i, kind) for p, s, i in zip(shares, scores, together, strict=True)]
         outcome = worst(parts or [Comparison.nothing(UNDEFINED)], kind, setting.level)
         made.append(report("well_calibration", kind, outcome, Beside(figures, missing, sums.left_out), setting))
     return made
-
-
-def _find_cells(sums: ScoreCounts) -> _Cells:
-    rows = sums.counts.sum(axis=1)
-    bins = rows.shape[1]
-    group_at, bin_at = np.nonzero(rows)
-    title = "favourable labels minus mean score, scores"
-    behind = rows[group_at, bin_at]
-    return _Cells(
-        tuple(sums.groups[at] for at in group_at),
-        tuple(f"{title} {at / bins:g} to {(at + 1) / bins:g}" for at in bin_at),
-        behind,
-        sums.counts[:, 1][group_at, bin_at],
-        sums.sums.sum(axis=1)[group_at, bin_at] / np.maximum(behind, 1),
-    )
 
 
 def _deviate(share: float, score: float, interval: Estimate, kind: Kind) -> Comparison:
@@ -102,20 +95,6 @@ def _smaller_ratio(a: float, b: float) -> float:
 
 def _minus(end: float | None, score: float) -> float | None:
     return None if end is None else float(end - score)
-
-
-@dataclass(frozen=True, eq=False)
-class _Cells:
-    """Cells of group and score bin that have rows, each array of shape (cells,)."""
-
-    groups: tuple[str, ...]
-    names: tuple[str, ...]
-    rows: Counts
-    events: Counts
-    scores: Figures
-
-    def intervals(self, level: float) -> list[Estimate]:
-        return intervals.proportion_intervals(self.events, self.rows, level) if len(self.rows) else []
 
 
 def assess_strata(counts: StratumCounts, setting: Setting) -> list[Disparity]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
@@ -11,7 +11,11 @@ import numpy.typing as npt
 
 from rai_kedro.fairness.tables import Counts, Figures, GroupCounts, GroupMoments, ScoreCounts
 
+Cell: TypeAlias = tuple[int, int]
 Family: TypeAlias = Literal["proportion", "odds", "mean", "error_size", "root_error_size"]
+
+# Cells of the confusion matrix: outcome Y, prediction.
+TP, FP, FN, TN = (1, 1), (0, 1), (1, 0), (0, 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,54 +55,36 @@ def _proportion(name: str, groups: tuple[str, ...], events: Counts, rows: Counts
     return Rate(name, "proportion", groups, rows, values, events, undefined)
 
 
-def selection_rate(c: GroupCounts) -> Rate:
-    """P(prediction = 1)."""
-    return _proportion("selection rate", c.groups, c.selected, c.rows, "no rows")
+def _share_of(
+    name: str, events: Sequence[Cell], among: Sequence[Cell], undefined: str
+) -> Callable[[GroupCounts], Rate]:
+    """Share of the rows in some cells (outcome Y, prediction) among those in others."""
+
+    def rate(c: GroupCounts) -> Rate:
+        return _proportion(name, c.groups, c.total(*events), c.total(*among), undefined)
+
+    return rate
 
 
-def true_positive_rate(c: GroupCounts) -> Rate:
-    """P(prediction = 1 | Y = 1)."""
-    rows = c.true_positives + c.false_negatives
-    return _proportion("true positive rate", c.groups, c.true_positives, rows, "no rows with a favourable label")
-
-
-def false_negative_rate(c: GroupCounts) -> Rate:
-    """P(prediction = 0 | Y = 1)."""
-    rows = c.true_positives + c.false_negatives
-    return _proportion("false negative rate", c.groups, c.false_negatives, rows, "no rows with a favourable label")
-
-
-def false_positive_rate(c: GroupCounts) -> Rate:
-    """P(prediction = 1 | Y = 0)."""
-    rows = c.false_positives + c.true_negatives
-    return _proportion("false positive rate", c.groups, c.false_positives, rows, "no rows with an unfavourable label")
-
-
-def positive_predictive_value(c: GroupCounts) -> Rate:
-    """P(Y = 1 | prediction = 1)."""
-    rows = c.true_positives + c.false_positives
-    why = "no rows with a favourable prediction"
-    return _proportion("positive predictive value", c.groups, c.true_positives, rows, why)
-
-
-def negative_predictive_value(c: GroupCounts) -> Rate:
-    """P(Y = 0 | prediction = 0)."""
-    rows = c.true_negatives + c.false_negatives
-    why = "no rows with an unfavourable prediction"
-    return _proportion("negative predictive value", c.groups, c.true_negatives, rows, why)
-
-
-def accuracy(c: GroupCounts) -> Rate:
-    """P(prediction = Y)."""
-    return _proportion("accuracy", c.groups, c.true_positives + c.true_negatives, c.rows, "no rows")
+selection_rate = _share_of("selection rate", (TP, FP), (TP, FP, FN, TN), "no rows")
+true_positive_rate = _share_of("true positive rate", (TP,), (TP, FN), "no rows with a favourable label")
+false_negative_rate = _share_of("false negative rate", (FN,), (TP, FN), "no rows with a favourable label")
+false_positive_rate = _share_of("false positive rate", (FP,), (FP, TN), "no rows with an unfavourable label")
+positive_predictive_value = _share_of(
+    "positive predictive value", (TP,), (TP, FP), "no rows with a favourable prediction"
+)
+negative_predictive_value = _share_of(
+    "negative predictive value", (TN,), (TN, FN), "no rows with an unfavourable prediction"
+)
+accuracy = _share_of("accuracy", (TP, TN), (TP, FP, FN, TN), "no rows")
 
 
 def error_ratio(c: GroupCounts) -> Rate:
     """FN / FP: the odds that an error is a false negative."""
-    errors = c.false_negatives + c.false_positives
-    values = c.false_negatives / np.where(c.false_positives > 0, c.false_positives, np.nan)
+    missed, wrong = c.total(FN), c.total(FP)
+    values = missed / np.where(wrong > 0, wrong, np.nan)
     name = "false negatives per false positive"
-    return Rate(name, "odds", c.groups, errors, values, c.false_negatives, "no false positives")
+    return Rate(name, "odds", c.groups, missed + wrong, values, missed, "no false positives")
 
 
 def mean_score(outcome: Literal[0, 1]) -> Callable[[ScoreCounts], Rate]:
@@ -124,7 +110,7 @@ def outcome_rates_by_score(sums: ScoreCounts) -> list[Rate]:
     return rates
 
 
-def mean_of(quantity: str, name: str, family: Family = "mean") -> Callable[[GroupMoments], Rate]:
+def _mean_of(quantity: str, name: str, family: Family = "mean") -> Callable[[GroupMoments], Rate]:
     """Mean of one quantity of :data:`rai_kedro.fairness.tables.QUANTITIES`."""
 
     def rate(moments: GroupMoments) -> Rate:
@@ -137,11 +123,10 @@ def mean_of(quantity: str, name: str, family: Family = "mean") -> Callable[[Grou
 def root_mean_squared_error(moments: GroupMoments) -> Rate:
     """√E((prediction - Y)²)."""
     rows, means, variances = moments.describe("squared_error")
-    return Rate(
-        "root mean squared error", "root_error_size", moments.groups, rows, np.sqrt(means), variances, "no rows"
-    )
+    name = "root mean squared error"
+    return Rate(name, "root_error_size", moments.groups, rows, np.sqrt(means), variances, "no rows")
 
 
-mean_prediction = mean_of("prediction", "mean prediction")
-mean_absolute_error = mean_of("absolute_error", "mean absolute error", "error_size")
-mean_signed_error = mean_of("signed_error", "mean signed error")
+mean_prediction = _mean_of("prediction", "mean prediction")
+mean_absolute_error = _mean_of("absolute_error", "mean absolute error", "error_size")
+mean_signed_error = _mean_of("signed_error", "mean signed error")

@@ -31,6 +31,7 @@ Binary = npt.NDArray[np.int8]
 Counts = npt.NDArray[np.int64]
 Figures = npt.NDArray[np.float64]
 _Moments = tuple[Counts, Figures, Figures]
+_Columns = dict[str, npt.NDArray[Any]]
 
 
 class OutcomeError(RaiError):
@@ -66,37 +67,10 @@ class GroupCounts(_Additive):
     counts: Counts
     left_out: dict[str, int] = field(default_factory=dict)
 
-    @property
-    def rows(self) -> Counts:
-        """Rows of each group, shape (G,)."""
-        rows: Counts = self.counts.sum(axis=(1, 2))
+    def total(self, *cells: tuple[int, int]) -> Counts:
+        """Return the rows of each group in some cells (outcome, prediction) together, shape (G,)."""
+        rows: Counts = np.sum([self.counts[:, outcome, prediction] for outcome, prediction in cells], axis=0)
         return rows
-
-    @property
-    def selected(self) -> Counts:
-        """Rows predicted favourable, shape (G,)."""
-        selected: Counts = self.counts[:, :, 1].sum(axis=1)
-        return selected
-
-    @property
-    def true_positives(self) -> Counts:
-        """Rows with Y = 1 that are predicted 1, shape (G,)."""
-        return self.counts[:, 1, 1]
-
-    @property
-    def false_positives(self) -> Counts:
-        """Rows with Y = 0 that are predicted 1, shape (G,)."""
-        return self.counts[:, 0, 1]
-
-    @property
-    def false_negatives(self) -> Counts:
-        """Rows with Y = 1 that are predicted 0, shape (G,)."""
-        return self.counts[:, 1, 0]
-
-    @property
-    def true_negatives(self) -> Counts:
-        """Rows with Y = 0 that are predicted 0, shape (G,)."""
-        return self.counts[:, 0, 0]
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values that JSON can hold."""
@@ -284,15 +258,10 @@ def _count_confusion(
     size = depth * width * 4
     totals = np.zeros(size, dtype=np.int64)
     left_out: dict[str, int] = {}
-    for part in _chunks(len(outcome)):
-        columns: dict[str, npt.NDArray[Any]] = {
-            MISSING_LABEL: outcome[part],
-            MISSING_PREDICTION: prediction[part],
-            MISSING_GROUP: grouping.codes[part],
-        }
-        if strata is not None:
-            columns[MISSING_STRATUM] = strata.codes[part]
-        kept = _keep_complete(columns, left_out)
+    columns: _Columns = {MISSING_LABEL: outcome, MISSING_PREDICTION: prediction, MISSING_GROUP: grouping.codes}
+    if strata is not None:
+        columns[MISSING_STRATUM] = strata.codes
+    for part, kept in _iterate_complete(columns, left_out):
         cell = grouping.codes[part][kept].astype(np.int64)
         if strata is not None:
             cell += strata.codes[part][kept].astype(np.int64) * width
@@ -306,13 +275,8 @@ def count_scores(outcome: Binary, score: Figures, grouping: Grouping, *, bins: i
     size = int(np.prod(shape))
     totals = np.zeros((3, size))
     left_out: dict[str, int] = {}
-    for part in _chunks(len(outcome)):
-        columns: dict[str, npt.NDArray[Any]] = {
-            MISSING_LABEL: outcome[part],
-            MISSING_SCORE: _known(score[part]),
-            MISSING_GROUP: grouping.codes[part],
-        }
-        kept = _keep_complete(columns, left_out)
+    columns: _Columns = {MISSING_LABEL: outcome, MISSING_SCORE: score, MISSING_GROUP: grouping.codes}
+    for part, kept in _iterate_complete(columns, left_out):
         values = score[part][kept]
         in_bin = np.minimum((values * bins).astype(np.int64), bins - 1)
         at = (grouping.codes[part][kept].astype(np.int64) * 2 + outcome[part][kept]) * bins + in_bin
@@ -327,23 +291,12 @@ def sum_moments(target: Figures, prediction: Figures, grouping: Grouping) -> Gro
     size = len(grouping.groups)
     total: _Moments = (np.zeros(size, np.int64), np.zeros((len(QUANTITIES), size)), np.zeros((len(QUANTITIES), size)))
     left_out: dict[str, int] = {}
-    for part in _chunks(len(target)):
-        kept = _keep_complete(
-            {
-                MISSING_LABEL: _known(target[part]),
-                MISSING_PREDICTION: _known(prediction[part]),
-                MISSING_GROUP: grouping.codes[part],
-            },
-            left_out,
-        )
+    columns: _Columns = {MISSING_LABEL: target, MISSING_PREDICTION: prediction, MISSING_GROUP: grouping.codes}
+    for part, kept in _iterate_complete(columns, left_out):
         y, predicted, codes = target[part][kept], prediction[part][kept], grouping.codes[part][kept]
         error = predicted - y
         total = _merge(total, _batch(codes, (y, predicted, error, np.abs(error), error**2), size))
     return GroupMoments(grouping.groups, *total, left_out)
-
-
-def _known(values: Figures) -> npt.NDArray[np.int16]:
-    return np.where(np.isnan(values), np.int16(-1), np.int16(0))
 
 
 def _batch(codes: npt.NDArray[np.int16], quantities: tuple[Figures, ...], size: int) -> _Moments:
@@ -381,9 +334,8 @@ def count_distribution(
     size = len(grouping.groups) * BINS
     totals = np.zeros(size, dtype=np.int64)
     left_out: dict[str, int] = {}
-    for part in _chunks(len(prediction)):
-        complete = {MISSING_PREDICTION: _known(prediction[part]), MISSING_GROUP: grouping.codes[part]}
-        kept = _keep_complete(complete, left_out)
+    columns: _Columns = {MISSING_PREDICTION: prediction, MISSING_GROUP: grouping.codes}
+    for part, kept in _iterate_complete(columns, left_out):
         place = (prediction[part][kept] - low) * (BINS / (high - low))
         at = grouping.codes[part][kept].astype(np.int64) * BINS + np.clip(place, 0, BINS - 1).astype(np.int64)
         totals += np.bincount(at, minlength=size)
@@ -397,16 +349,21 @@ def _chunks(rows: int) -> Iterator[slice]:
         yield slice(start, start + CHUNK)
 
 
-def _keep_complete(columns: Mapping[str, npt.NDArray[Any]], left_out: dict[str, int]) -> npt.NDArray[np.bool_]:
-    """Find the rows in which no code is -1; add the others to ``left_out`` under their first reason."""
-    kept = np.ones(len(next(iter(columns.values()))), dtype=bool)
-    for reason, codes in columns.items():
-        before = int(np.count_nonzero(kept))
-        kept &= codes >= 0
-        dropped = before - int(np.count_nonzero(kept))
-        if dropped:
-            left_out[reason] = left_out.get(reason, 0) + dropped
-    return kept
+def _iterate_complete(columns: _Columns, left_out: dict[str, int]) -> Iterator[tuple[slice, npt.NDArray[np.bool_]]]:
+    """Yield pieces of the rows, each with the mask of those of which nothing is missing: no code is -1, no float nan.
+
+    The other rows are added to ``left_out`` under their first reason.
+    """
+    for part in _chunks(len(next(iter(columns.values())))):
+        pieces = {reason: values[part] for reason, values in columns.items()}
+        kept = np.ones(len(next(iter(pieces.values()))), dtype=bool)
+        for reason, values in pieces.items():
+            before = int(np.count_nonzero(kept))
+            kept &= ~np.isnan(values) if values.dtype.kind == "f" else values >= 0
+            dropped = before - int(np.count_nonzero(kept))
+            if dropped:
+                left_out[reason] = left_out.get(reason, 0) + dropped
+        yield part, kept
 
 
 def _spread(values: npt.NDArray[Any], groups: tuple[str, ...], onto: tuple[str, ...]) -> npt.NDArray[Any]:

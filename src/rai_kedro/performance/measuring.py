@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rai_kedro.frames import as_series
+from rai_kedro.frames import read_column
 from rai_kedro.performance.classification import measure_classification
 from rai_kedro.performance.figure import Performance, Task
 from rai_kedro.performance.regression import PerformanceError, measure_performance
@@ -62,12 +62,7 @@ def measure(  # noqa: PLR0913 - every option by its name
 
 
 def _read(values: Any, name: str) -> pd.Series[Any]:
-    try:
-        column = as_series(values)
-    except (TypeError, ValueError) as error:
-        raise PerformanceError(
-            f"{name} cannot be read: {error}.", where=name, remedy="hand in one value for each row"
-        ) from error
+    column = read_column(values, name, PerformanceError)
     if column.isna().any():
         raise PerformanceError(
             f"{name} has missing values.",
