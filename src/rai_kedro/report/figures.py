@@ -197,9 +197,11 @@ def place(figure: Figure, section: str, caption: str) -> Figure:
 
 def style(figure: Figure, title: str) -> Figure:
     """Give a figure the project's style and a title; what comes from data must be escaped by the caller."""
+    # So that a legend of two lines fits below the title on a narrow page.
+    top = {"y": 1, "yanchor": "top", "pad": {"t": 14}}
     return figure.update_layout(
         template="plotly_white",
-        title={"text": title, "x": 0, "xref": "paper", "font": {"size": 16}},
+        title={"text": title, "x": 0, "xref": "paper", "font": {"size": 16}} | top,
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
         margin={"l": 60, "r": 20, "t": 90, "b": 60},
         height=440,
