@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
-from rai_kedro.demo.drift_schedule import DriftEvent, SimulationError, SimulationParameters
+from rai_kedro.demo.drift_schedule import DriftEvent, DriftSchedule, SimulationError
 from rai_kedro.demo.variation import MonthStreams, derive_generator
 
 Range = tuple[float | None, float | None]
@@ -92,13 +92,13 @@ def inject_drift(
 
 
 def apply_schedule(
-    month: MonthTables, parameters: SimulationParameters, columns: list[list[str]], raw: RawTables, index: int
+    month: MonthTables, schedule: DriftSchedule, columns: list[list[str]], raw: RawTables, index: int
 ) -> tuple[MonthTables, list[Injection]]:
     """Apply every event in force in the month with this number, each in the columns that it was resolved to."""
     injections: list[Injection] = []
-    for event, names in zip(parameters.drift, columns, strict=True):
-        if event.covers(parameters.month_names[index]):
-            month, new = inject_drift(month, event, names, raw, MonthStreams(parameters.seed, index))
+    for event, names in zip(schedule.drift, columns, strict=True):
+        if event.covers(schedule.month_names[index]):
+            month, new = inject_drift(month, event, names, raw, MonthStreams(schedule.seed, index))
             injections.extend(new)
     return month, injections
 
@@ -182,7 +182,10 @@ def key_rows(frame: pd.DataFrame, month: str, key: str) -> pd.DataFrame:
 
 
 def tell_drift(
-    parameters: SimulationParameters, columns: list[list[str]], injected: Mapping[str, list[Injection]]
+    schedule: DriftSchedule,
+    columns: list[list[str]],
+    injected: Mapping[str, list[Injection]],
+    labels: Collection[str],
 ) -> dict[str, Any]:
     """Return the ground truth of the drift, ready for JSON, from the columns of each event and the changes by month."""
     events = [
@@ -192,7 +195,7 @@ def tell_drift(
             "months": [month for month in injected if event.covers(month)],
             **event.model_dump(include={"kind", "size", "start", "end"}),
         }
-        for event, names in zip(parameters.drift, columns, strict=True)
+        for event, names in zip(schedule.drift, columns, strict=True)
     ]
     changed = {month: {entry.changed for entry in made} for month, made in injected.items()}
     return {
@@ -200,6 +203,6 @@ def tell_drift(
         "events": events,
         "injected": [{"month": month, **vars(entry)} for month, made in injected.items() for entry in made],
         "drifted_months": [month for month, made in injected.items() if made],
-        "drifted_columns": {month: sorted(names - set(parameters.label)) for month, names in changed.items()},
-        "drifted_labels": {month: sorted(names & set(parameters.label)) for month, names in changed.items()},
+        "drifted_columns": {month: sorted(names - {*labels}) for month, names in changed.items()},
+        "drifted_labels": {month: sorted(names & {*labels}) for month, names in changed.items()},
     }

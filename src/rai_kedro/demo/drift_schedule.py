@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, Self
 
 import pandas as pd
 from pandas.api import types
@@ -92,38 +92,19 @@ class DriftEvent(Typed):
         return f"drift event {self.kind} from {self.start}"
 
 
-class SimulationParameters(Typed):
-    """How a raw table becomes monthly snapshots.
+class DriftSchedule(Typed):
+    """Which months are made, from which seed, and the drift events, applied in this order.
 
-    Args:
-        label: The label's column, or columns.
-        key: Name of the row key that is added, numbered 1 to n within each month.
-        first_month: The first month, which is the raw table exactly.
-        leave_out: Raw columns that reach neither store.
-        variation: ``resample`` draws the rows of each later month with replacement and adds ``noise``;
-            ``exact`` makes every month a copy of the raw table.
-        noise: Standard deviation of the noise on the features, in sample standard deviations of the raw
-            column; held back where a column is dense (see :func:`~rai_kedro.demo.variation.add_noise`).
-        drift: The drift events, applied in this order.
+    The first month is the reference of the events, and never drifted itself.
     """
 
-    label: tuple[str, ...] = Field(min_length=1)
-    key: str = Field(default="row", min_length=1)
     first_month: Month = "2024-01"
     months: int = Field(default=8, ge=1)
-    leave_out: tuple[str, ...] = ()
-    variation: Literal["resample", "exact"] = "resample"
-    noise: float = Field(default=0.05, ge=0, le=1)
     seed: int = Field(ge=0)
     drift: tuple[DriftEvent, ...] = ()
 
-    @field_validator("label", mode="before")
-    @classmethod
-    def _one_label_or_several(cls, value: object) -> object:
-        return (value,) if isinstance(value, str) else value
-
     @model_validator(mode="after")
-    def _events_fit(self) -> SimulationParameters:
+    def _events_fit(self) -> Self:
         drawn = [event.key for event in self.drift if event.draw is not None]
         for event in self.drift:
             if event.start <= self.first_month:
@@ -138,6 +119,31 @@ class SimulationParameters(Typed):
     def month_names(self) -> tuple[str, ...]:
         """The months as ``YYYY-MM``, in order."""
         return months_from(self.first_month, self.months)
+
+
+class SimulationParameters(DriftSchedule):
+    """How a raw table becomes monthly snapshots, of which the first is the table exactly.
+
+    Args:
+        label: The label's column, or columns.
+        key: Name of the row key that is added, numbered 1 to n within each month.
+        leave_out: Raw columns that reach neither store.
+        variation: ``resample`` draws the rows of each later month with replacement and adds ``noise``;
+            ``exact`` makes every month a copy of the raw table.
+        noise: Standard deviation of the noise on the features, in sample standard deviations of the raw
+            column; held back where a column is dense (see :func:`~rai_kedro.demo.variation.add_noise`).
+    """
+
+    label: tuple[str, ...] = Field(min_length=1)
+    key: str = Field(default="row", min_length=1)
+    leave_out: tuple[str, ...] = ()
+    variation: Literal["resample", "exact"] = "resample"
+    noise: float = Field(default=0.05, ge=0, le=1)
+
+    @field_validator("label", mode="before")
+    @classmethod
+    def _one_label_or_several(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
 
 
 def find_candidates(features: pd.DataFrame, kind: DriftKind) -> list[str]:

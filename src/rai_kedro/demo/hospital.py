@@ -39,7 +39,7 @@ from pandas.api import types
 from pydantic import Field, model_validator
 
 from rai_kedro.demo.drift_injection import MonthTables, RawTables, apply_schedule, key_rows, tell_drift
-from rai_kedro.demo.drift_schedule import DriftEvent, SimulationParameters, resolve_columns
+from rai_kedro.demo.drift_schedule import DriftEvent, DriftSchedule, resolve_columns
 from rai_kedro.demo.hospital_model import (
     ARRIVAL_MODES,
     BLACK,
@@ -50,7 +50,6 @@ from rai_kedro.demo.hospital_model import (
     draw_state,
 )
 from rai_kedro.demo.variation import MonthStreams
-from rai_kedro.months import Month
 from rai_kedro.typed import Typed
 
 KEY, LABEL, NEED = "visit", "admitted", "needs_admission"
@@ -97,23 +96,12 @@ class Bias(Typed):
     missingness: float = Field(default=0.05, ge=0, le=0.5)
 
 
-class HospitalParameters(Typed):
-    """How many visits, of whom, recorded with which bias.
+class HospitalParameters(DriftSchedule):
+    """How many visits, of whom, recorded with which bias, and which recorded features change from a month on."""
 
-    Args:
-        visits: Number of visits in all months together, spread evenly over the months.
-        first_month: The first month; the reference of the drift events, and never drifted itself.
-        share_black: Probability that a visit is of a Black patient; the others are of White patients.
-        drift: Changes of recorded features from a month on, applied in this order.
-    """
-
-    visits: int = Field(default=COHORT, ge=_FEWEST_ROWS)
-    first_month: Month = "2024-01"
-    months: int = Field(default=8, ge=1)
-    share_black: float = Field(default=COHORT_BLACK / COHORT, gt=0, lt=1)
+    visits: int = Field(default=COHORT, ge=_FEWEST_ROWS)  # in all months together, spread evenly
+    share_black: float = Field(default=COHORT_BLACK / COHORT, gt=0, lt=1)  # of the visits; the others are White
     bias: Bias = Bias()
-    seed: int = Field(ge=0)
-    drift: tuple[DriftEvent, ...] = ()
 
     @model_validator(mode="after")
     def _parts_fit_together(self) -> HospitalParameters:
@@ -122,15 +110,7 @@ class HospitalParameters(Typed):
         for event in self.drift:
             if event.kind == "label_relation":
                 raise ValueError(f"the {event.title} does not apply: an admission is yes or no and cannot be shifted")
-        _ = self.schedule  # is valid
         return self
-
-    @property
-    def schedule(self) -> SimulationParameters:
-        """Months and drift events in the form that all simulations share."""
-        return SimulationParameters(
-            label=(LABEL,), key=KEY, first_month=self.first_month, months=self.months, seed=self.seed, drift=self.drift
-        )
 
     def count_visits(self, month_index: int) -> int:
         """Return the number of visits of a month; the first months take what does not divide evenly."""
@@ -155,18 +135,17 @@ def simulate_visits(parameters: HospitalParameters) -> Visits:
 
     A month depends on the seed, its number and its size only: more months of the same size leave it as it is.
     """
-    schedule = parameters.schedule
     months = [_make_month(parameters, index) for index in range(parameters.months)]
     reference = RawTables(months[0][0].features, months[0][0].labels, RANGES)
     columns = [_resolve(event, reference.features, parameters.seed) for event in parameters.drift]
     visits, injected = Visits({}, {}, {}, {}), {}
-    for index, (name, (recorded, need)) in enumerate(zip(schedule.month_names, months, strict=True)):
-        drifted, injected[name] = apply_schedule(recorded, schedule, columns, reference, index)
+    for index, (name, (recorded, need)) in enumerate(zip(parameters.month_names, months, strict=True)):
+        drifted, injected[name] = apply_schedule(recorded, parameters, columns, reference, index)
         visits.features[f"month={name}"] = key_rows(drifted.features, name, KEY)
         visits.labels[f"month={name}"] = key_rows(recorded.labels, name, KEY)
         visits.true_need[f"month={name}"] = key_rows(need, name, KEY)
     visits.ground_truth["bias"] = _tell_bias(parameters, months)
-    visits.ground_truth["drift"] = tell_drift(schedule, columns, injected)
+    visits.ground_truth["drift"] = tell_drift(parameters, columns, injected, {LABEL})
     return visits
 
 

@@ -62,7 +62,7 @@ def simulate_snapshots(raw: pd.DataFrame, parameters: SimulationParameters, rang
         tables_of_month, injected[month] = _make_month(table, tables, parameters, columns, index)
         features[f"{MONTH}={month}"] = key_rows(tables_of_month.features, month, parameters.key)
         labels[f"{MONTH}={month}"] = key_rows(tables_of_month.labels, month, parameters.key)
-    return Snapshots(features, labels, tell_drift(parameters, columns, injected))
+    return Snapshots(features, labels, tell_drift(parameters, columns, injected, parameters.label))
 
 
 def _check_fit(raw: pd.DataFrame, parameters: SimulationParameters) -> None:
