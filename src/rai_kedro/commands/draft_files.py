@@ -77,10 +77,9 @@ def render_catalog(draft: UseCaseDraft) -> str:
 def render_parameters(draft: UseCaseDraft) -> str:
     """Return the text of ``parameters.yml``."""
     regression = draft.task == "regression"
+    metrics = ["statistical_parity", "equal_opportunity", "predictive_equality"]
     if regression:
         metrics = ["mean_prediction", "mean_absolute_error", "mean_signed_error"]
-    else:
-        metrics = ["statistical_parity", "equal_opportunity", "predictive_equality"]
     settings = draft.ingestion.model_dump(exclude_none=True)
     settings = {key: value for key, value in settings.items() if value not in ({}, ()) or key == "leave_out"}
     return _render(

@@ -1,8 +1,7 @@
 """``kedro rai questionnaire``: from a person's answers to fairness metrics, with a record of both.
 
-The record is a file of its own beside the parameters, written by this command alone. Which metrics are measured follows
-from it as long as the parameters leave ``fairness.metrics`` out; what people wrote there is never changed, only named
-where it no longer fits.
+The record is a file of its own beside the parameters, written by this command alone. The metrics follow from it where
+the parameters leave ``fairness.metrics`` out; what people wrote there is never changed, only named where it disagrees.
 """
 
 from __future__ import annotations
@@ -59,9 +58,8 @@ def run_questionnaire(use_case: str, env: str | None = None, answers: str | None
         click.echo("\nLeft before the end; nothing was written.")
         return False
     at_hand = ModelAtHand(model.task or outcome.task, model.takes_sample_weight, model.gives_scores, model.permitted)
-    result = QuestionnaireResult(
-        use_case=use_case, outcome=outcome, recommendations=tuple(recommend(outcome.metrics, at_hand))
-    )
+    recommended = tuple(recommend(outcome.metrics, at_hand))
+    result = QuestionnaireResult(use_case=use_case, outcome=outcome, recommendations=recommended)
     click.echo("\n".join(describe_result(result)))
     for line in _find_disagreements(parameters.get("fairness") or {}, result):
         click.echo(f"Attention: {line}.")

@@ -58,7 +58,14 @@ class UseCaseRequest:
 def choose_parameters(raw: pd.DataFrame, request: UseCaseRequest, today: date) -> IngestionParameters:
     """Settle names, key, months, dates and the favourable value; ``today`` tells the month if nothing else does."""
     for option in ("target", "key", "time"):
-        _require_column(raw, getattr(request, option), option)
+        name = getattr(request, option)
+        if name is not None and name not in raw.columns:
+            raise NewUseCaseError(
+                f"The file has no column '{name}'.",
+                where=f"--{option}",
+                example=f"it has {some([str(column) for column in raw.columns])}",
+                remedy="name a column as the file does",
+            )
     chosen = [name for name in (request.target, request.key, request.time) if name is not None]
     if len(set(chosen)) < len(chosen):
         raise NewUseCaseError(
@@ -88,16 +95,6 @@ def choose_parameters(raw: pd.DataFrame, request: UseCaseRequest, today: date) -
         month=None if time else (request.month or f"{today:%Y-%m}"),
         dates=dates,
     )
-
-
-def _require_column(raw: pd.DataFrame, name: str | None, option: str) -> None:
-    if name is not None and name not in raw.columns:
-        raise NewUseCaseError(
-            f"The file has no column '{name}'.",
-            where=f"--{option}",
-            example=f"it has {some([str(column) for column in raw.columns])}",
-            remedy="name a column as the file does",
-        )
 
 
 def name_columns(names: Sequence[str], *, is_time: str | None = None) -> dict[str, str]:

@@ -1,9 +1,8 @@
 """Drafting a column contract from a table.
 
-A draft describes and proposes; it decides nothing. Until a person has decided, every column is flagged ``is_risky``,
-its ``risk`` begins with "undecided", and its use is ``audit`` where it is likely to describe people and ``forbidden``
-everywhere else. So no estimator gets any column by default, whatever these rules have overlooked. What the draft would
-say if it were asked is kept beside it as a proposal, for a person to accept or to change.
+A draft decides nothing. Until a person has decided, every column is flagged ``risky``, its ``risk`` begins with
+"undecided", and its use is ``audit`` where it is likely to describe people and ``forbidden`` everywhere else. So no
+estimator gets any column by default, whatever these rules have overlooked. What the draft proposes is kept beside it.
 """
 
 from __future__ import annotations

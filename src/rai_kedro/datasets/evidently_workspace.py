@@ -37,14 +37,7 @@ class EvidentlyWorkspaceDataset(AbstractDataset[Sequence[MonthDrift], list[str]]
     def __init__(
         self, *, filepath: str, html_folder: str, project: str, metadata: dict[str, Any] | None = None
     ) -> None:
-        """Point to the workspace.
-
-        Args:
-            filepath: Folder of the workspace, shared by all models.
-            html_folder: Folder for the monthly pages.
-            project: Name of the Evidently project: the registered model's name.
-            metadata: Anything for tools such as kedro-viz.
-        """
+        """Point to the workspace, which all models share, and to the pages of one model, whose name the project has."""
         self._filepath, self._html_folder = Path(filepath), Path(html_folder)
         self._project, self.metadata = project, metadata
 

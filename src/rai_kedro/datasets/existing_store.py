@@ -35,11 +35,8 @@ class ExistingStore(AbstractDataset[NoReturn, dict[str, Callable[[], pd.DataFram
               months: {label: repaid, key: loan, number_rows: false, favourable: "yes", unfavourable: "no"}
 
     Args:
-        part: ``features`` or ``labels``.
         months: Keys of :class:`rai_kedro.sources.months.IngestionParameters`; ``time`` for a ``dataset``, neither
             ``time`` nor ``month`` for a folder.
-        filepath: The folder.
-        dataset: Configuration of the dataset.
         metadata: The column contract under ``rai``, and anything for other tools.
     """
 

@@ -38,9 +38,7 @@ class ReadOnlyTable(AbstractDataset[NoReturn, pd.DataFrame]):
 
 
 class OwnTable(ReadOnlyTable):
-    """Reads a user's file after checking every row of it.
-
-    Values of a text file are loaded as text; the types come from the column contract.
+    """Reads a user's file after checking every row of it; values of a text file stay text.
 
     Examples:
         In the catalogue::

@@ -45,8 +45,6 @@ class DriftEvent(Typed):
             leave it as it is, and drawing one column more keeps those drawn before.
         start: First month of the change, after the first month of the simulation.
         end: Last month of the change; ``None`` while it lasts to the end.
-        kind: The way in which the data change.
-        size: How much; see above.
         stream: Another number draws other columns, for two draws of one kind with one start.
     """
 

@@ -33,7 +33,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from pandas.api import types
 from pydantic import Field, model_validator
@@ -44,7 +43,10 @@ from rai_kedro.demo.hospital_model import (
     ARRIVAL_MODES,
     BLACK,
     COMORBIDITIES,
+    BoolArray,
     FloatArray,
+    IntArray,
+    TextArray,
     compute_need,
     draw_patients,
     draw_state,
@@ -207,9 +209,7 @@ def record_features(patients: pd.DataFrame, state: pd.DataFrame, bias: Bias, str
     return pd.DataFrame(features)
 
 
-def record_admission(
-    needs: npt.NDArray[np.int64], patients: pd.DataFrame, bias: Bias, streams: MonthStreams
-) -> npt.NDArray[np.int64]:
+def record_admission(needs: IntArray, patients: pd.DataFrame, bias: Bias, streams: MonthStreams) -> IntArray:
     """Return the recorded admission, 0 or 1, of each visit: the need, less what label bias takes from it."""
     sent_home = (streams.of("label bias").random(len(needs)) < bias.label) & (patients["race"] == BLACK).to_numpy()
     return needs * (1 - sent_home.astype(np.int64))
@@ -226,14 +226,12 @@ def _read_signs(state: pd.DataFrame, shift: FloatArray, streams: MonthStreams) -
     }
 
 
-def _triage(state: pd.DataFrame, shift: FloatArray, streams: MonthStreams) -> npt.NDArray[np.int64]:
+def _triage(state: pd.DataFrame, shift: FloatArray, streams: MonthStreams) -> IntArray:
     judged = state["acuity"].to_numpy() + _JUDGEMENT_SD * streams.of("triage").standard_normal(len(state))
     return (5 - np.searchsorted(_TRIAGE_CUTS, judged - shift * SPREADS["urgency"])).astype(np.int64)
 
 
-def _leave_out(
-    patients: pd.DataFrame, state: pd.DataFrame, bias: Bias, streams: MonthStreams
-) -> dict[str, npt.NDArray[np.bool_]]:
+def _leave_out(patients: pd.DataFrame, state: pd.DataFrame, bias: Bias, streams: MonthStreams) -> dict[str, BoolArray]:
     from scipy.stats import norm
 
     further = bias.missingness * (patients["race"] == BLACK).to_numpy(dtype=float)
@@ -247,7 +245,7 @@ def _leave_out(
     return missing
 
 
-def _bring_in(patients: pd.DataFrame, state: pd.DataFrame, streams: MonthStreams) -> npt.NDArray[np.str_]:
+def _bring_in(patients: pd.DataFrame, state: pd.DataFrame, streams: MonthStreams) -> TextArray:
     older = (patients["age"].to_numpy(dtype=float) - 50.0) / 10.0
     nursing = (patients["residence"] == "nursing_home").to_numpy(dtype=float)
     odds = -1.9 + 0.6 * state["acuity"].to_numpy() + 0.15 * older + 1.6 * nursing
@@ -257,6 +255,6 @@ def _bring_in(patients: pd.DataFrame, state: pd.DataFrame, streams: MonthStreams
     return np.where(by_ambulance, ambulance, np.where(uniform > 1 - _OTHER_ARRIVAL, other, walk_in))
 
 
-def _return_soon(patients: pd.DataFrame, streams: MonthStreams) -> npt.NDArray[np.int64]:
+def _return_soon(patients: pd.DataFrame, streams: MonthStreams) -> IntArray:
     odds = -3.2 + 0.5 * patients["frailty"].to_numpy()
     return (streams.of("return").random(len(patients)) < 1 / (1 + np.exp(-odds))).astype(np.int64)

@@ -32,6 +32,9 @@ import pandas as pd
 from rai_kedro.demo.variation import MonthStreams
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+TextArray = npt.NDArray[np.str_]
 
 WHITE, BLACK = "White", "Black"
 PAYMENTS = ("private", "medicare", "medicaid", "uninsured", "other")
@@ -159,7 +162,7 @@ def draw_state(patients: pd.DataFrame, streams: MonthStreams) -> pd.DataFrame:
 _STATE = ("acuity", "temperature", "heart", "respiration", "systolic", "diastolic", "saturation", "pain")
 
 
-def score_news2(state: pd.DataFrame) -> npt.NDArray[np.int64]:
+def score_news2(state: pd.DataFrame) -> IntArray:
     """Return the NEWS2 points of the five vital signs in the state, 0 to 15.
 
     Source: Royal College of Physicians (2017), National Early Warning Score (NEWS) 2, chart 1, saturation scale 1.
@@ -197,27 +200,23 @@ def _acuity(patients: pd.DataFrame, noise: FloatArray) -> FloatArray:
     return 0.10 * decades + 0.35 * weigh_burden(patients) + _BARRIER_ON_ACUITY * barrier + noise
 
 
-def _draw_age(black: npt.NDArray[np.bool_], generator: np.random.Generator) -> npt.NDArray[np.int64]:
+def _draw_age(black: BoolArray, generator: np.random.Generator) -> IntArray:
     """Draw whole years; each visit uses one uniform number, so that race changes no other visit's age."""
     from scipy.stats import beta
 
     uniform = generator.random(len(black))
     first, second = (np.where(black, _AGE_SHAPE[BLACK][i], _AGE_SHAPE[WHITE][i]) for i in (0, 1))
     share = np.asarray(beta.ppf(uniform, first, second))
-    years: npt.NDArray[np.int64] = np.floor(YOUNGEST + share * (OLDEST + 1 - YOUNGEST)).astype(np.int64)
+    years: IntArray = np.floor(YOUNGEST + share * (OLDEST + 1 - YOUNGEST)).astype(np.int64)
     return years.clip(YOUNGEST, OLDEST)
 
 
-def _draw_payment(
-    black: npt.NDArray[np.bool_], age: npt.NDArray[np.int64], generator: np.random.Generator
-) -> npt.NDArray[np.str_]:
+def _draw_payment(black: BoolArray, age: IntArray, generator: np.random.Generator) -> TextArray:
     before = np.where(black[:, None], _PAYMENT_BEFORE_65[BLACK], _PAYMENT_BEFORE_65[WHITE])
     return _choose(PAYMENTS, np.where(age[:, None] >= _RETIREMENT, _PAYMENT_FROM_65, before), generator)
 
 
-def _draw_residence(
-    age: npt.NDArray[np.int64], barrier: FloatArray, generator: np.random.Generator
-) -> npt.NDArray[np.str_]:
+def _draw_residence(age: IntArray, barrier: FloatArray, generator: np.random.Generator) -> TextArray:
     nursing = np.where(age >= _RETIREMENT, 0.06, 0.005)
     homeless = np.where(barrier > 0, 0.03, 0.004)
     other = np.full(len(age), 0.015)
@@ -225,8 +224,8 @@ def _draw_residence(
 
 
 def _draw_comorbidities(
-    age: npt.NDArray[np.int64], barrier: FloatArray, frailty: FloatArray, streams: MonthStreams
-) -> dict[str, npt.NDArray[np.int64]]:
+    age: IntArray, barrier: FloatArray, frailty: FloatArray, streams: MonthStreams
+) -> dict[str, IntArray]:
     drawn = {}
     for name, one in COMORBIDITIES.items():
         odds = np.log(one.share / (1 - one.share)) + one.decade * _decades(age) + one.barrier * barrier + 0.5 * frailty
@@ -247,11 +246,9 @@ def _logistic(values: FloatArray) -> FloatArray:
     return 1.0 / (1.0 + np.exp(-values))
 
 
-def _choose(
-    categories: Sequence[str], probabilities: npt.NDArray[np.float64], generator: np.random.Generator
-) -> npt.NDArray[np.str_]:
+def _choose(categories: Sequence[str], probabilities: FloatArray, generator: np.random.Generator) -> TextArray:
     """Draw one category a row; probabilities of shape (rows, categories)."""
     uniform = generator.random(len(probabilities))[:, None]
     chosen = (uniform > np.cumsum(probabilities, axis=1)[:, :-1]).sum(axis=1)
-    drawn: npt.NDArray[np.str_] = np.asarray(categories)[chosen]
+    drawn: TextArray = np.asarray(categories)[chosen]
     return drawn

@@ -222,11 +222,12 @@ def read_parquet(path: Path) -> pd.DataFrame:
     import pyarrow as pa
     from pyarrow import parquet
 
+    unfit = (pa.types.is_nested, pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)
     read_bytes(path)
     try:
         with parquet.ParquetFile(path) as file:
             schema = file.schema_arrow
-            nested = [field.name for field in schema if pa.types.is_nested(field.type) or _is_binary(field.type)]
+            nested = [field.name for field in schema if any(is_one(field.type) for is_one in unfit)]
             table = None if nested or len(set(schema.names)) < len(schema.names) else file.read().to_pandas()
     except (pa.ArrowException, OSError) as error:
         raise SourceError(
@@ -246,9 +247,3 @@ def read_parquet(path: Path) -> pd.DataFrame:
         )
     frame: pd.DataFrame = table if isinstance(table.index, pd.RangeIndex) else table.reset_index()
     return frame.reset_index(drop=True)
-
-
-def _is_binary(kind: object) -> bool:
-    import pyarrow as pa
-
-    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind))

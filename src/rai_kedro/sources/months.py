@@ -309,15 +309,11 @@ def _to_text(values: pd.Series[Any], form: str | None) -> pd.Series[Any]:
     return text.where(text != "")
 
 
-def _to_date(values: pd.Series[Any], form: str | None) -> pd.Series[Any]:
-    return parse_dates(values, form or ISO)
-
-
 _CASTS: dict[str, Callable[[pd.Series[Any], str | None], pd.Series[Any]]] = {
     "float": _to_number,
     "integer": _to_integer,
     "boolean": _to_boolean,
     "category": _to_text,
     "text": _to_text,
-    "date": _to_date,
+    "date": lambda values, form: parse_dates(values, form or ISO),
 }
