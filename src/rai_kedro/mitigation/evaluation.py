@@ -182,13 +182,12 @@ def _draw_curves(truth: npt.NDArray[Any], score: npt.NDArray[Any], grouping: Gro
     curves = []
     for at, group in enumerate(grouping.groups):
         mine = grouping.codes == at
-        curve = GroupCurve(group=group, rows=int(mine.sum()))
+        drawn: dict[str, Any] = {}
         if len(np.unique(truth[mine])) == 2:  # noqa: PLR2004 - a curve needs both classes
             false, true, _ = roc_curve(truth[mine], score[mine])
             kept = np.unique(np.linspace(0, len(false) - 1, _CURVE_POINTS).astype(int))
             points = [tuple(np.round(rates[kept], 6).tolist()) for rates in (false, true)]
             auc = float(roc_auc_score(truth[mine], score[mine]))
             drawn = {"false_positive_rates": points[0], "true_positive_rates": points[1], "auc": auc}
-            curve = curve.model_copy(update=drawn)
-        curves.append(curve)
+        curves.append(GroupCurve(group=group, rows=int(mine.sum()), **drawn))
     return curves

@@ -118,7 +118,7 @@ class TransformedModel(MitigatedModel):
         return X  # the transformer leaves the column out
 
     def _read_inputs(self, X: Any) -> Any:
-        inputs = self._check_inputs(X)
+        inputs = super()._read_inputs(X)
         return self.transformer_.transform(inputs)
 
 

@@ -193,11 +193,8 @@ class MitigatedModel(Parameters, MetaEstimatorMixin, BaseEstimator):  # type: ig
 
     def _read_inputs(self, X: Any) -> Any:
         """Return what the estimator sees of new rows."""
-        return self._without_sensitive(self._check_inputs(X))
-
-    def _check_inputs(self, X: Any) -> Any:
         check_is_fitted(self)
-        return self._check_features(X, reset=False)
+        return self._without_sensitive(self._check_features(X, reset=False))
 
     def _check_features(self, X: Any, *, reset: bool) -> Any:
         finite = "allow-nan" if get_tags(self).input_tags.allow_nan else True

@@ -27,9 +27,10 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from rai_kedro.modelling.estimator import ModellingError
+from rai_kedro.typed import Typed
 
 Missing = Literal["complete_cases", "chained_equations", "forest"]
 Balance = Literal["none", "under", "over"]
@@ -40,10 +41,8 @@ _KNOWN_TYPES = (*_NUMBERS, "category", "date")
 _FEWEST_CLASSES = 2
 
 
-class PreparationParameters(BaseModel):
+class PreparationParameters(Typed):
     """How rows are prepared for the estimator."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     missing: Missing = "chained_equations"  # see the module
     balance: Balance = "none"  # of the training rows, to equal numbers of each class
