@@ -93,27 +93,17 @@ class MonthStore(AbstractDataset[dict[str, pd.DataFrame], dict[str, Callable[[],
     def keys(self) -> list[str]:
         """Return the keys of the partitions, sorted; none if the store does not exist.
 
-        Raises:
-            MonthStoreError: If the folder cannot be read, holds a Parquet file that is not the store's, or a month that
-                is a link to a folder elsewhere.
+        MonthStoreError if the folder cannot be read, or holds a strange Parquet file or a link to a month elsewhere.
         """
         return sorted(self._key_of(path) for path in self._files() if path.suffix == ".parquet")
 
     def load(self) -> dict[str, Callable[[], pd.DataFrame]]:
-        """Return for each partition, sorted by key, a function that reads it as it was saved.
-
-        Raises:
-            MonthStoreError: As for `keys`; from a reader, if its file is damaged.
-        """
+        """Return for each partition, sorted by key, a function that reads it as it was saved."""
         forbidden = forbidden_columns(self.metadata)
         return {key: partial(read_file, self._path_of(key), parse_key(key), forbidden) for key in self.keys()}
 
     def save(self, data: dict[str, pd.DataFrame]) -> None:
-        """Write partitions by key, each whole or not at all; all are checked before the first is written.
-
-        Raises:
-            MonthStoreError: If a key or frame is not fit for the store, or the store cannot be written.
-        """
+        """Write partitions by key, each whole or not at all; all are checked before the first is written."""
         tables = {self._path_of(key): to_table(key, frame) for key, frame in data.items()}
         if not tables:
             return
@@ -122,14 +112,7 @@ class MonthStore(AbstractDataset[dict[str, pd.DataFrame], dict[str, Callable[[],
                 replace_file(path, table)
 
     def remove(self, keys: Iterable[str] | None = None) -> list[str]:
-        """Delete the partitions of these keys, or all; those not in the store are passed over.
-
-        Returns:
-            The keys that were deleted, sorted.
-
-        Raises:
-            MonthStoreError: If a key is malformed, or the store cannot be written.
-        """
+        """Delete the partitions of these keys, or all, and return the keys that were there, sorted."""
         wanted = None if keys is None else {self._path_of(key) for key in keys}
         if not self._exists():
             return []

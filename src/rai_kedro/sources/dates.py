@@ -44,10 +44,7 @@ def names_month(form: str) -> bool:
 def parse_dates(values: pd.Series[Any], form: str, zone: str = AS_WRITTEN) -> pd.Series[Any]:
     """Return text or dates as dates without a time zone; NaT where a value is missing or does not fit.
 
-    Args:
-        values: Shape (rows,).
-        form: A format of ``strftime``, or ``ISO8601``.
-        zone: Time zone in which the dates are to be told, such as ``Europe/Berlin``; as written by default.
+    ``form`` is a format of ``strftime``, or ``ISO8601``; ``zone`` the one in which the dates are to be told.
     """
     if types.is_datetime64_any_dtype(values.dtype):
         dates = pd.Series(values)

@@ -8,11 +8,7 @@ from rai_kedro.pipelines.ingestion.nodes import ingest_months
 
 
 def create_pipeline(entries: Container[str] = ()) -> Pipeline:
-    """Return the stage, which has a node where the use case's catalogue has ``own_data``.
-
-    Args:
-        entries: Names in the use case's catalogue, without its prefix.
-    """
+    """Return the stage, which has a node where the use case's catalogue, without its prefix, has ``own_data``."""
     ingest = node(
         ingest_months,
         inputs=["own_data", "feature_store_before", "label_store_before", "contract", "params:ingestion"],

@@ -10,9 +10,8 @@ from rai_kedro.pipelines.simulation.nodes import simulate_hospital, simulate_sto
 def create_pipeline(entries: Container[str] = ()) -> Pipeline:
     """Return the stage; empty for a use case whose months are not simulated.
 
-    Args:
-        entries: Names in the use case's catalogue, without its prefix. With ``raw_data`` the months are simulated from
-            that table, with ``bias_ground_truth`` they are visits of the hospital's model.
+    Where its catalogue has ``raw_data`` the months are simulated from that table, where it has ``bias_ground_truth``
+    they are visits of the hospital's model.
     """
     return Pipeline([stage for entry, stage in _BY_ENTRY.items() if entry in entries])
 
