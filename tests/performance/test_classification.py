@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
+from rai_kedro.performance import PerformanceError
 from rai_kedro.performance.classification import (
-    ClassificationError,
     _auc,
     _brier,
     _share,
@@ -138,5 +138,5 @@ def test_undefined_figures_say_why() -> None:
     ],
 )
 def test_bad_input(truth: list[int], decision: list[int], score: list[float], message: str) -> None:
-    with pytest.raises(ClassificationError, match=message):
+    with pytest.raises(PerformanceError, match=message):
         measure_classification(truth, decision, score, split="test")

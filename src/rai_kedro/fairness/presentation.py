@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from rai_kedro.fairness.estimates import Disparity
 from rai_kedro.fairness.metrics import describe_metric
-from rai_kedro.words import format_interval, format_share
+from rai_kedro.words import format_interval, format_share, in_words
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -53,14 +53,14 @@ def write_table(disparities: Sequence[Disparity], decision: GateDecision | None 
     for one in disparities:
         cells = [
             describe_metric(one.metric).title,
-            one.kind.replace("_", " "),
+            in_words(one.kind),
             one.column,
             *(one.pair or ("", "")),
             format_interval(one),
         ]
         verdict = verdicts.get(_key(one))
         if decision:
-            cells += [_limit(verdict), f"{_word(verdict.outcome)}: {verdict.reason}" if verdict else ""]
+            cells += [_limit(verdict), f"{in_words(verdict.outcome)}: {verdict.reason}" if verdict else ""]
         lines.append(cells)
     rows = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in line)}</tr>" for line in lines)
     table = f"<table><tr>{''.join(f'<th>{name}</th>' for name in head)}</tr>{rows}</table>"
@@ -68,7 +68,7 @@ def write_table(disparities: Sequence[Disparity], decision: GateDecision | None 
     levels = ", ".join(sorted({format_share(one.level) for one in disparities}))
     notes = [f"Level of the intervals, for all pairs of groups at once: {levels}.", *(f"{why}." for why in told)]
     if decision:
-        notes = [f"Gate: {_word(decision.outcome)}.", *decision.problems, *notes]
+        notes = [f"Gate: {in_words(decision.outcome)}.", *decision.problems, *notes]
     return table + "".join(f"<p>{escape(note)}</p>" for note in notes)
 
 
@@ -79,7 +79,7 @@ def draw_intervals(disparities: Sequence[Disparity], decision: GateDecision | No
 
     verdicts = _index(decision)
     kinds = list(dict.fromkeys(one.kind for one in disparities)) or ["difference"]
-    titles = [f"{kind.replace('_', ' ')} ({'1' if kind == 'ratio' else '0'} is equal)" for kind in kinds]
+    titles = [f"{in_words(kind)} ({'1' if kind == 'ratio' else '0'} is equal)" for kind in kinds]
     figure = make_subplots(rows=1, cols=len(kinds), subplot_titles=titles, shared_yaxes=True)
     for one in disparities:
         if one.value is None:
@@ -88,8 +88,10 @@ def draw_intervals(disparities: Sequence[Disparity], decision: GateDecision | No
         verdict = verdicts.get(_key(one))
         colour = _COLOURS[verdict.outcome] if verdict else _PLAIN
         marker = {"color": colour, "size": 10, "symbol": _SYMBOLS[verdict.outcome] if verdict else "circle"}
-        hover = f"{name}<br>{format_interval(one)}" + (f"<br>{_word(verdict.outcome)}" if verdict else "")
-        point = Scatter(x=[one.value], y=[name], error_x=_arms(one), mode="markers", marker=marker, hovertext=[hover])
+        hover = f"{name}<br>{format_interval(one)}" + (f"<br>{in_words(verdict.outcome)}" if verdict else "")
+        point = Scatter(
+            x=[one.value], y=[name], error_x=one.error_bars, mode="markers", marker=marker, hovertext=[hover]
+        )
         figure.add_trace(point, row=1, col=at)
         if verdict:
             tick = {"symbol": "line-ns", "size": 22, "line": {"width": 2, "color": "#555555"}}
@@ -99,13 +101,6 @@ def draw_intervals(disparities: Sequence[Disparity], decision: GateDecision | No
     lines = len({(one.metric, one.column) for one in disparities})
     figure.update_yaxes(autorange="reversed", automargin=True)
     return figure.update_layout(template="plotly_white", showlegend=False, height=60 * lines + 120)
-
-
-def _arms(one: Disparity) -> dict[str, Any]:
-    value = one.value or 0.0
-    above = 0.0 if one.upper is None else one.upper - value
-    below = 0.0 if one.lower is None else value - one.lower
-    return {"type": "data", "array": [above], "arrayminus": [below]}
 
 
 def _key(one: Disparity) -> tuple[str, str, str]:
@@ -124,7 +119,3 @@ def _limit(verdict: Verdict | None) -> str:
 
 def _left_out(one: Disparity) -> list[str]:
     return [f"{rows:,} rows left out: {reason}" for reason, rows in one.left_out.items()]
-
-
-def _word(name: str) -> str:
-    return name.replace("_", " ")

@@ -16,6 +16,7 @@ from pydantic import Field, field_validator, model_validator
 
 from rai_kedro.fairness.estimates import Disparity, DisparityKind, name_disparity
 from rai_kedro.typed import Typed
+from rai_kedro.words import in_words
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -104,8 +105,8 @@ class GateDecision(Typed):
 
     def __repr__(self) -> str:
         """Return the outcome, and a line for each verdict or problem."""
-        lines = [f"{name_disparity(one.disparity)}: {_word(one.outcome)}: {one.reason}" for one in self.verdicts]
-        return "\n  ".join([_word(self.outcome), *self.problems, *lines])
+        lines = [f"{name_disparity(one.disparity)}: {in_words(one.outcome)}: {one.reason}" for one in self.verdicts]
+        return "\n  ".join([in_words(self.outcome), *self.problems, *lines])
 
     __str__ = __repr__
 
@@ -271,7 +272,3 @@ def _worst(outcomes: Sequence[VerdictOutcome], problems: bool) -> GateOutcome:
 
 def _shown(end: float | None) -> str:
     return "(no limit)" if end is None else f"{end:.3g}"
-
-
-def _word(outcome: str) -> str:
-    return outcome.replace("_", " ")

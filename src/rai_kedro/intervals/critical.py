@@ -141,6 +141,16 @@ def _both_in_pair(known: Any) -> Any:
     return there if there.ndim == 0 else there[..., :, None] & there[..., None, :]
 
 
+def intervals_by_rows(rows: Floats, low: Floats, high: Floats, how: str) -> list[Estimate]:
+    """Return each group's own interval; without ends where too few rows leave the spread unknown."""
+    return [
+        make_interval(float(a), float(b), how)
+        if n >= LEAST_ROWS
+        else make_interval(None, None, how, f"{int(n)} rows: the spread is unknown")
+        for n, a, b in zip(rows, low, high, strict=True)
+    ]
+
+
 def explain_few_rows(known: Any) -> str:
     """Say of how many groups the spread is unknown; nothing if of none."""
     few = int((~known).sum())

@@ -34,6 +34,7 @@ from rai_kedro.intervals.critical import (
     check_counts,
     check_level,
     explain_few_rows,
+    intervals_by_rows,
     largest_difference,
 )
 from rai_kedro.intervals.estimate import Estimate, make_interval
@@ -63,12 +64,7 @@ def error_size_intervals(rows: Any, means: Any, variances: Any, level: float, *,
     rows, means, variances = _checked(rows, means, variances)
     value = np.sqrt(means) if root else means
     below, above = _log_arms(rows, means, variances, (1 - check_level(level)) / 2, root=root)
-    return [
-        make_interval(float(low), float(high), ERROR_SIZE)
-        if n >= LEAST_ROWS
-        else make_interval(None, None, ERROR_SIZE, f"{int(n)} rows: the spread is unknown")
-        for n, low, high in zip(rows, value * np.exp(-below), value * np.exp(above), strict=True)
-    ]
+    return intervals_by_rows(rows, value * np.exp(-below), value * np.exp(above), ERROR_SIZE)
 
 
 def largest_difference_of_error_sizes(  # noqa: PLR0913 - the moments of the groups and how to read them

@@ -33,6 +33,13 @@ class Estimate(Typed):
         """Return upper minus lower, or None where an end is missing."""
         return None if self.lower is None or self.upper is None else self.upper - self.lower
 
+    @property
+    def error_bars(self) -> dict[str, list[float]]:
+        """Return how far the ends lie from the figure, as plotly wants them: 0 where one is missing."""
+        value = self.value or 0.0
+        above = 0.0 if self.upper is None else self.upper - value
+        return {"array": [above], "arrayminus": [0.0 if self.lower is None else value - self.lower]}
+
 
 def make_interval(lower: float | None, upper: float | None, how: str, note: str = "") -> Estimate:
     """Return an interval without its figure; an end that is not finite is none."""

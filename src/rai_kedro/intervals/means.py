@@ -21,6 +21,7 @@ from rai_kedro.intervals.critical import (
     check_level,
     critical_tails,
     explain_few_rows,
+    intervals_by_rows,
     largest,
     pair_mask,
     smallest_ratio,
@@ -49,12 +50,7 @@ def mean_intervals(rows: Any, means: Any, variances: Any, level: float) -> list[
     """
     rows, means, errors, freedom = _moments(rows, means, variances)
     half = _quantile(freedom, (1 - check_level(level)) / 2) * errors
-    return [
-        make_interval(float(m - h), float(m + h), STUDENT)
-        if n >= LEAST_ROWS
-        else make_interval(None, None, STUDENT, f"{int(n)} rows: the spread is unknown")
-        for n, m, h in zip(rows, means, half, strict=True)
-    ]
+    return intervals_by_rows(rows, means - half, means + half, STUDENT)
 
 
 def largest_difference_of_means(

@@ -1,4 +1,3 @@
-from .classification import ClassificationError as ClassificationError
 from .classification import iterate_roc as iterate_roc
 from .classification import measure_classification as measure_classification
 from .figure import Figure as Figure

@@ -22,10 +22,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import optimize, stats
 
-from rai_kedro.errors import RaiError
 from rai_kedro.intervals import proportion_intervals
 from rai_kedro.performance.figure import Figure
-from rai_kedro.performance.regression import limit_errors
+from rai_kedro.performance.regression import PerformanceError, limit_errors
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -37,10 +36,6 @@ _PAIRS = "exact limit (Clopper and Pearson) of as many pairs as the rarer class 
 _WIDER = "the wider of DeLong's on the logit scale and Newcombe's (2006, method 5)"
 # Below this many rows of the rarer class DeLong's interval holds less often than it says.
 _FEW_ROWS = 20
-
-
-class ClassificationError(RaiError):
-    """Labels, decisions and scores from which no performance can be measured."""
 
 
 def measure_classification(
@@ -59,7 +54,7 @@ def measure_classification(
         One estimate a metric; a figure that is not defined on these rows is None and its note says why.
 
     Raises:
-        ClassificationError: If there is no row, shapes differ, or values are not binary or not probabilities.
+        PerformanceError: If there is no row, shapes differ, or values are not binary or not probabilities.
     """
     given = (y_true, decision, decision if score is None else score)
     truth, chosen, scores = (np.asarray(values, dtype=np.float64) for values in given)
@@ -85,7 +80,7 @@ def _check(truth: Floats, chosen: Floats, scores: Floats) -> None:
         "a score is not a probability": not ((scores >= 0) & (scores <= 1)).all(),
     }
     for problem in (text for text, applies in problems.items() if applies):
-        raise ClassificationError(
+        raise PerformanceError(
             f"The performance cannot be measured: {problem}.",
             how_many=f"{truth.size} labels, {chosen.size} decisions, {scores.size} scores",
             remedy="hand in one label 0 or 1, one decision 0 or 1 and one score from 0 to 1 for each row",
@@ -98,8 +93,8 @@ def _share(name: str, hit: NDArray[np.bool_], formula: str, where: tuple[str, fl
         return Figure(name=name, split=split, level=level, n=0, how=formula, note="no such row")
     (interval,) = proportion_intervals([hit.sum()], [hit.size], level)
     how = f"{formula}; {interval.how}, n={hit.size}"
-    ends: dict[str, Any] = {"lower": interval.lower, "upper": interval.upper, "level": level}
-    return Figure(name=name, split=split, value=float(hit.mean()), n=hit.size, how=how, **ends)
+    told = interval.model_dump(include={"lower", "upper"})
+    return Figure(name=name, split=split, value=float(hit.mean()), level=level, n=hit.size, how=how, **told)
 
 
 def _auc(truth: Floats, scores: Floats, split: str, level: float) -> Figure:
@@ -107,10 +102,9 @@ def _auc(truth: Floats, scores: Floats, split: str, level: float) -> Figure:
     rows, rarer = f"{positive.size} positive and {negative.size} negative rows", min(positive.size, negative.size)
 
     def make(ends: tuple[float | None, ...], how: str, note: str = "") -> Figure:
-        value, low, high = ends
-        told = f"area under the ROC curve; {how}, {rows}"
-        limits: dict[str, Any] = {"value": value, "lower": low, "upper": high, "level": level}
-        return Figure(name="AUC", split=split, n=scores.size, how=told, note=note, **limits)
+        told: dict[str, Any] = dict(zip(("value", "lower", "upper"), ends, strict=True))
+        told |= {"how": f"area under the ROC curve; {how}, {rows}", "note": note}
+        return Figure(name="AUC", split=split, level=level, n=scores.size, **told)
 
     if rarer <= 1:
         return make((None, None, None), _DELONG, "fewer than two rows of a class")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING, Literal, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from rai_kedro.intervals import Estimate
 from rai_kedro.typed import Typed
@@ -34,10 +34,10 @@ class Performance(Typed):
 
     def __getitem__(self, name: str) -> Figure:
         """Return the figure of this name."""
-        return next((one for one in self.figures if one.name == name), None) or self._refuse(name)
-
-    def _refuse(self, name: str) -> NoReturn:
-        raise KeyError(f"there is no figure {name!r}; there are: {', '.join(one.name for one in self.figures)}")
+        by_name = {one.name: one for one in self.figures}
+        if name not in by_name:
+            raise KeyError(f"there is no figure {name!r}; there are: {', '.join(by_name)}")
+        return by_name[name]
 
     def __repr__(self) -> str:
         first = ", ".join(f"{one.name} {format_interval(one)}" for one in self.figures[:2])
@@ -60,13 +60,10 @@ class Performance(Typed):
         shown = [one for one in self.figures if one.value is not None]
         drawn = make_subplots(rows=max(len(shown), 1), cols=1, vertical_spacing=0.3 / max(len(shown), 1))
         for row, one in enumerate(shown, start=1):
-            value, low, high = one.value or 0.0, one.lower, one.upper
-            arms = {
-                "array": [0.0 if high is None else high - value],
-                "arrayminus": [0.0 if low is None else value - low],
-            }
             hover = f"{one.name} {format_interval(one)}"
-            point = Scatter(x=[value], y=[one.name], error_x=arms, mode="markers", name=one.name, hovertext=[hover])
+            point = Scatter(
+                x=[one.value], y=[one.name], error_x=one.error_bars, mode="markers", name=one.name, hovertext=[hover]
+            )
             drawn.add_trace(point, row=row, col=1)
         return drawn.update_layout(template="plotly_white", showlegend=False, height=70 * len(shown) + 80)
 

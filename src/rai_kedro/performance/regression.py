@@ -41,8 +41,7 @@ the rows a model was fitted on it describes the fit, not what to expect of new r
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import stdtrit
@@ -68,21 +67,13 @@ class PerformanceError(RaiError):
     """Labels and predictions from which no performance can be measured."""
 
 
-@dataclass(frozen=True)
-class _Metric:
-    """Name, unit and formula (in words) of one metric."""
-
-    name: str
-    unit: str
-    formula: str
-
-
-_METRICS = (
-    _Metric("R2", "", "1 - sum of squared errors / sum of squares about the mean label"),
-    _Metric("MAE", LABEL_UNIT, "mean absolute error"),
-    _Metric("MAPE", "share of the label", "mean of absolute error / absolute label"),
-    _Metric("RMSE", LABEL_UNIT, "square root of the mean squared error"),
-)
+# Unit and formula in words.
+_METRICS = {
+    "R2": ("", "1 - sum of squared errors / sum of squares about the mean label"),
+    "MAE": (LABEL_UNIT, "mean absolute error"),
+    "MAPE": ("share of the label", "mean of absolute error / absolute label"),
+    "RMSE": (LABEL_UNIT, "square root of the mean squared error"),
+}
 
 
 def measure_performance(
@@ -115,8 +106,8 @@ def measure_performance(
         )
     figures = measure_rows(truth[np.newaxis, :], prediction[np.newaxis, :], level)
     return [
-        _make_figure(metric, figures[metric.name][:, 0], (len(truth), level, note))
-        for metric, note in zip(_METRICS, _explain_undefined(truth), strict=True)
+        _make_figure(name, figures[name][:, 0], (len(truth), level, note))
+        for name, note in _explain_undefined(truth).items()
     ]
 
 
@@ -189,20 +180,19 @@ def _check_pairs(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[Floats, Floats]:
     return truth, prediction
 
 
-def _explain_undefined(truth: Floats) -> tuple[str, str, str, str]:
+def _explain_undefined(truth: Floats) -> dict[str, str]:
     zeros = int((truth == 0).sum())
     constant = bool((truth == truth[0]).all())
     r2 = f"not defined: all {len(truth)} labels are equal, there is no variance to explain"
     mape = f"not defined: the label is 0 in {zeros} of {len(truth)} rows, the error cannot be divided by it"
-    return r2 if constant else "", "", mape if zeros else "", ""
+    return {"R2": r2 if constant else "", "MAE": "", "MAPE": mape if zeros else "", "RMSE": ""}
 
 
-def _make_figure(metric: _Metric, figures: Floats, told: tuple[int, float, str]) -> Figure:
+def _make_figure(name: str, figures: Floats, told: tuple[int, float, str]) -> Figure:
     """Make one figure from its value and limits; of one that is not defined, a note is all there is."""
-    n, level, note = told
-    how = f"{metric.formula}; delta method on the log scale with a raised spread, n={n}, model held fixed"
+    (unit, formula), (n, level, note) = _METRICS[name], told
+    how = f"{formula}; delta method on the log scale with a raised spread, n={n}, model held fixed"
     if note:
-        return Figure(name=metric.name, unit=metric.unit, n=n, how=how, note=note)
+        return Figure(name=name, unit=unit, n=n, how=how, note=note)
     value, lower, upper = (float(figure) for figure in figures)
-    ends: dict[str, Any] = {"value": value, "lower": lower, "upper": upper, "level": level}
-    return Figure(name=metric.name, unit=metric.unit, n=n, how=how, **ends)
+    return Figure(name=name, unit=unit, value=value, lower=lower, upper=upper, level=level, n=n, how=how)
