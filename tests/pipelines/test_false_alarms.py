@@ -19,8 +19,7 @@ from rai_kedro.frames import Store
 from rai_kedro.mitigation import Uncompared
 from rai_kedro.monitoring import DriftParameters, check_samples, detect_drift, plan_tests
 from rai_kedro.pipelines.monitoring import nodes as monitoring
-from rai_kedro.pipelines.monitoring.plan import MonitoringParameters
-from rai_kedro.pipelines.monitoring.reading import MonthReader
+from rai_kedro.pipelines.monitoring.plan import MonitoringParameters, MonthReader
 from rai_kedro.pipelines.simulation.nodes import simulate_stores
 from rai_kedro.pipelines.training import nodes as training
 from rai_kedro.pipelines.training.parameters import (

@@ -20,8 +20,7 @@ from rai_kedro.datasets.month_store import MonthStore
 from rai_kedro.mitigation import Comparison, MitigationError, Uncompared
 from rai_kedro.pipeline_registry import register_pipelines
 from rai_kedro.pipelines.monitoring.nodes import score_months
-from rai_kedro.pipelines.monitoring.plan import MonitoringParameters, Problem
-from rai_kedro.pipelines.monitoring.reading import MonthReader
+from rai_kedro.pipelines.monitoring.plan import MonitoringParameters, MonthReader, Problem
 from rai_kedro.pipelines.training.parameters import FairnessParameters, TrainingParameters
 from rai_kedro.release import ProductionModel
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import NoReturn
 
 import pandas as pd
 
@@ -110,12 +111,8 @@ def add_sensitive(
     """
     if name is None:
         return model
-    if not permits_mitigation(contract, name, on=on):
-        _refuse_sensitive(name, contract, on)
-    return model if name in model else model.assign(**{name: audit[name]})
-
-
-def _refuse_sensitive(name: str, contract: DatasetContract, on: date) -> None:
+    if permits_mitigation(contract, name, on=on):
+        return model if name in model else model.assign(**{name: audit[name]})
     column = contract.columns.get(name)
     held = "it is not in the contract" if column is None else f"its use is '{column.use}'"
     if column is not None and column.use in ("mitigation", "model"):
@@ -131,40 +128,33 @@ def _refuse_sensitive(name: str, contract: DatasetContract, on: date) -> None:
 
 
 def _admit(name: str, contract: DatasetContract, on: date) -> None:
-    where = f"{contract.dataset}, column {name}"
     column = contract.columns.get(name)
+
+    def refuse(what: str, remedy: str, example: str | None = None) -> NoReturn:
+        raise LaneError(what, where=f"{contract.dataset}, column {name}", example=example, remedy=remedy)
+
     if column is None:
         kind = "identifies rows and is no feature" if name in contract.identifiers else "is not in the contract"
-        raise LaneError(
+        refuse(
             f"The model asks for '{name}', which {kind}.",
-            where=where,
-            example=f"columns the model may use: {', '.join(contract.with_use('model'))}",
-            remedy="take it out of the model's features, or declare it in the catalogue with its flags and its use",
+            "take it out of the model's features, or declare it in the catalogue with its flags and its use",
+            f"columns the model may use: {', '.join(contract.with_use('model'))}",
         )
     if column.use == "forbidden":
-        raise LaneError(
-            f"The model asks for '{name}', whose use is forbidden.",
-            where=where,
-            remedy="take it out of the model's features; a forbidden column may not be read at all",
-        )
-    flags = " and ".join(column.flags)
-    out = (
-        f"leave '{name}' out of the model (use: audit keeps it for the fairness assessment); "
-        "or give it 'use: model' with a 'justification' (by, reason, until) in the catalogue"
-    )
+        out = "take it out of the model's features; a forbidden column may not be read at all"
+        refuse(f"The model asks for '{name}', whose use is forbidden.", out)
+    flags, why = " and ".join(column.flags), column.justification
+    leave = f"leave '{name}' out of the model (use: audit keeps it for the fairness assessment)"
+    out = f"{leave}; or give it 'use: model' with a 'justification' (by, reason, until) in the catalogue"
+    flagged = f"flagged {flags} ({column.risk})"
     if column.use in ("audit", "mitigation"):
-        reason = f"flagged {flags} ({column.risk})" if column.flags else f"of use '{column.use}'"
-        raise LaneError(f"The model asks for '{name}', which is {reason}.", where=where, remedy=out)
-    if column.flags and column.justification is None:
-        raise LaneError(
-            f"'{name}' is flagged {flags} ({column.risk}) and enters the model without a justification.",
-            where=where,
-            remedy=out,
-        )
-    if column.justification is not None and not column.justification.is_valid(on):
-        raise LaneError(
+        reason = flagged if column.flags else f"of use '{column.use}'"
+        refuse(f"The model asks for '{name}', which is {reason}.", out)
+    if column.flags and why is None:
+        refuse(f"'{name}' is {flagged} and enters the model without a justification.", out)
+    if why is not None and not why.is_valid(on):
+        refuse(
             f"The justification that lets flagged column '{name}' into the model has expired.",
-            where=where,
-            example=f"{flags}, justified by {column.justification.by} until {column.justification.until}; now {on}",
-            remedy=f"have it justified anew with a later 'until'; or {out.split(';', maxsplit=1)[0]} and train again",
+            f"have it justified anew with a later 'until'; or {leave} and train again",
+            f"{flags}, justified by {why.by} until {why.until}; now {on}",
         )

@@ -32,15 +32,12 @@ class ContractError(RaiError):
     """The contract itself is wrong: a word, a key, a file."""
 
 
-def read_contract(path: str | Path, *, as_of: date) -> Contract:
-    """Read the contract of one use case from its catalogue file.
+def read_contract(path: str | Path, *, as_of: date | None = None) -> Contract:
+    """Read the contracts of all entries of a use case's catalogue file that have a ``metadata.rai`` block.
 
     Args:
         path: The use case's ``catalog.yml``; the name of its folder is the name of the use case.
-        as_of: Day against which justifications will be judged.
-
-    Returns:
-        The contracts of all entries that have a ``metadata.rai`` block.
+        as_of: Day against which justifications will be judged; today (UTC) by default.
 
     Raises:
         ContractError: If the file is missing or malformed, governs nothing, or says something that a
@@ -66,12 +63,11 @@ def read_contract(path: str | Path, *, as_of: date) -> Contract:
         name.removeprefix(f"{use_case}."): _parse_dataset(name, block, f"{path}, {name}")
         for name, block in blocks.items()
     }
-    return Contract(use_case=use_case, source=f"{use_case}/{path.name}", as_of=as_of, datasets=datasets)
+    day = as_of or datetime.now(UTC).date()
+    return Contract(use_case=use_case, source=f"{use_case}/{path.name}", as_of=day, datasets=datasets)
 
 
-def read(path: str | Path, *, as_of: date | None = None) -> Contract:
-    """Read a contract as :func:`read_contract` does; justifications are judged by today (UTC) unless told otherwise."""
-    return read_contract(path, as_of=as_of or datetime.now(UTC).date())
+read = read_contract
 
 
 def find_use_cases(base: Path) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime
+from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -34,13 +34,7 @@ class ContractDataset(AbstractDataset[NoReturn, Contract]):
     def __init__(
         self, *, filepath: str, as_of: str | date | None = None, metadata: dict[str, Any] | None = None
     ) -> None:
-        """Point to the contract.
-
-        Args:
-            filepath: The use case's ``catalog.yml``.
-            as_of: Day against which justifications are judged, ``YYYY-MM-DD``; today (UTC) by default.
-            metadata: Anything for tools such as kedro-viz.
-        """
+        """Point to the contract; justifications are judged by the day ``as_of``, today (UTC) by default."""
         self._filepath = filepath
         self._as_of = date.fromisoformat(as_of) if isinstance(as_of, str) else as_of
         self.metadata = metadata
@@ -51,7 +45,7 @@ class ContractDataset(AbstractDataset[NoReturn, Contract]):
 
     def load(self) -> Contract:
         """Read the contract as it stands today."""
-        return read_contract(self._filepath, as_of=self._as_of or datetime.now(UTC).date())
+        return read_contract(self._filepath, as_of=self._as_of)
 
     def save(self, data: NoReturn) -> NoReturn:
         """Refuse: a contract is written by people."""
@@ -62,7 +56,7 @@ class ContractDataset(AbstractDataset[NoReturn, Contract]):
 
 
 class ContractValidator:
-    """Holds every month of a governed store against its contract, on save and on load.
+    """Checks every month of a governed store by its contract, on save and on load.
 
     Saving checks all months before any is written. Loading stays lazy: a month is checked when it is read, so
     that a broken month stops only those who need it.
@@ -77,16 +71,14 @@ class ContractValidator:
     """
 
     def __init__(self, filepath: str, dataset: str) -> None:
-        self._contract: DatasetContract = _find(filepath, dataset)
+        # The day does not matter here: validation asks for shapes and values, never for justifications.
+        datasets = read_contract(filepath, as_of=date.min).datasets
+        if dataset not in datasets:
+            raise ValueError(f"{filepath} governs no dataset '{dataset}'; it governs {sorted(datasets)}")
+        self._contract = datasets[dataset]
 
     def validate(self, data: Mapping[str, Any]) -> dict[str, Any]:
-        """Check frames, or wrap loaders so that they check what they load.
-
-        Args:
-            data: Frames or loaders by partition key.
-
-        Returns:
-            The same keys with checked frames or checking loaders.
+        """Check frames, or wrap loaders so that they check what they load, by partition key.
 
         Raises:
             DataValidationError: If a frame breaks the contract.
@@ -100,13 +92,7 @@ class ContractValidator:
 
 
 def is_enforced(spec: ValidatorSpec | None, path: Path, dataset: str) -> bool:
-    """Return whether a validator declaration holds a governed store against its contract, always and for good.
-
-    Args:
-        spec: The declaration as Kedro parsed it, or None.
-        path: The file the contract has to be read from.
-        dataset: Short name of the governed dataset.
-    """
+    """Return whether a validator declaration checks a governed store by the contract in this file, always."""
     if spec is None:
         return False
     validator = f"{ContractValidator.__module__}.{ContractValidator.__qualname__}"
@@ -114,14 +100,6 @@ def is_enforced(spec: ValidatorSpec | None, path: Path, dataset: str) -> bool:
     if declared != (validator, "error", True, {"load", "save"}, dataset):
         return False
     return Path(str(spec.options.get("filepath"))).resolve() == path.resolve()
-
-
-def _find(filepath: str, dataset: str) -> DatasetContract:
-    # The day does not matter here: validation asks for shapes and values, never for justifications.
-    datasets = read_contract(filepath, as_of=date.min).datasets
-    if dataset not in datasets:
-        raise ValueError(f"{filepath} governs no dataset '{dataset}'; it governs {sorted(datasets)}")
-    return datasets[dataset]
 
 
 def _load_checked(load: Callable[[], pd.DataFrame], contract: DatasetContract, key: str) -> pd.DataFrame:

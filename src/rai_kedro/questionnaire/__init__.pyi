@@ -4,9 +4,9 @@ from .answers import Outcome as Outcome
 from .answers import Step as Step
 from .answers import check_consistency as check_consistency
 from .answers import follow as follow
+from .answers import interview as interview
 from .answers import next_question as next_question
 from .answers import read_answers as read_answers
-from .conversation import interview as interview
 from .mapping import MappedMethod as MappedMethod
 from .mapping import MappingError as MappingError
 from .mapping import MethodMapping as MethodMapping

@@ -1,10 +1,11 @@
-"""From answers to metrics, with the path that led there; and whether metrics agree with answers on record."""
+"""From answers to metrics, with the path that led there: by a file, in a conversation, or as they are on record."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
+from textwrap import fill, indent
 from typing import Any, Literal, TypeAlias
 
 import yaml
@@ -16,6 +17,10 @@ from rai_kedro.questionnaire.tree import Answer, Question, Tree, load_tree
 from rai_kedro.typed import Typed
 from rai_kedro.yaml_files import read_yaml
 
+Read: TypeAlias = Callable[[str], str]
+Write: TypeAlias = Callable[[str], None]
+PROMPT = "> "
+_WIDTH = 100
 FindingKind: TypeAlias = Literal[
     "not_answered", "path_broken", "question_changed", "metric_unknown", "metric_missing", "metric_added"
 ]
@@ -99,12 +104,8 @@ def follow(
     while name is not None:
         question = tree.questions[name]
         if name not in given:
-            raise AnswersError(
-                f"The answer to '{name}' is missing.",
-                where=where,
-                example=f"{question.text} Answers: {question.list_keys()}",
-                remedy=f"add '{name}: ' with one of these answers",
-            )
+            what, remedy = f"The answer to '{name}' is missing.", f"add '{name}: ' with one of these answers"
+            raise AnswersError(what, where=where, example=question.ask(), remedy=remedy)
         answer = question.accept(given[name])
         assert answer is not None, "checked above"  # noqa: S101 - for the type checker
         path.append((name, question, answer))
@@ -118,6 +119,36 @@ def follow(
             remedy=f"take '{unused[0]}' out, or change the answer that leads past it",
         )
     return _conclude(path, known)
+
+
+def interview(tree: Tree, read: Read, write: Write, *, known: Mapping[str, str] | None = None) -> Outcome | None:
+    """Ask until the end; None if the person left before.
+
+    Beside the answers, ``back`` returns to the question before, ``why`` explains the question and ``quit`` ends.
+
+    Args:
+        tree: The questionnaire.
+        read: Returns a line that the person types after a prompt; raises EOFError when there are no more.
+        write: Shows a text.
+        known: Answers that the parameters already give; they are shown and not asked.
+    """
+    known = dict(known or {})
+    given: dict[str, str] = {}
+    for name in known:
+        write(f"Known from the parameters: {tree.questions[name].text} {known[name]}\n")
+    while (found := next_question(tree, {**known, **given})) is not None:
+        name, question = found
+        write(_render(question, len(given) + 1))
+        said = _listen(question, read, write)
+        if isinstance(said, Answer):
+            given[name] = said.key
+        elif said == "quit":
+            return None
+        elif given:
+            given.popitem()
+        else:
+            write("This is the first question.\n")
+    return follow(tree, given, known=known)
 
 
 def read_answers(path: str | Path) -> dict[str, str]:
@@ -199,12 +230,8 @@ def _check_known_words(tree: Tree, answers: Mapping[str, str], known: Mapping[st
         question = tree.questions[name]
         answer = question.accept(said)
         if answer is None:
-            raise AnswersError(
-                f"'{said}' is no answer to '{name}'.",
-                where=where,
-                example=f"{question.text} Answers: {question.list_keys()}",
-                remedy="take one of these answers",
-            )
+            what = f"'{said}' is no answer to '{name}'."
+            raise AnswersError(what, where=where, example=question.ask(), remedy="take one of these answers")
         if name in known and answer.key != known[name]:
             raise AnswersError(
                 f"'{name}: {answer.key}' contradicts the parameters, which say '{known[name]}'.",
@@ -246,3 +273,35 @@ def _find_changed(path: Sequence[Step], outcome: Outcome) -> list[Finding]:
         for step in path
         if (step.asked or step.means) and words[step.question] != (step.asked, step.means)
     ]
+
+
+def _listen(question: Question, read: Read, write: Write) -> Answer | str:
+    """Read until there is an answer, ``back`` or ``quit``."""
+    while True:
+        try:
+            said = read(PROMPT).strip()
+        except EOFError:
+            return "quit"
+        command = said.lower()
+        if command in {"back", "quit"}:
+            return command
+        if command == "why":
+            write(f"{_paragraph(question.why)}\n")
+            continue
+        # An offered key, or the number that stands before it.
+        numbered = {str(number): answer for number, answer in enumerate(question.answers, 1)}
+        if (answer := numbered.get(said) or question.accept(said)) is not None:
+            return answer
+        shown = f"'{said}' is not among the answers. " if said else ""
+        write(f"{shown}Type {question.list_keys()} (or its number), or: back, why, quit.\n")
+
+
+def _render(question: Question, number: int) -> str:
+    width = max(len(answer.key) for answer in question.answers)
+    answers = [f"  {n}  {answer.key:<{width}}  {answer.text}" for n, answer in enumerate(question.answers, 1)]
+    lines = [fill(f"{number}. {question.text}", _WIDTH), _paragraph(f"For example: {question.example}"), *answers]
+    return "\n".join(["", *lines, "     (back, why, quit)", ""])
+
+
+def _paragraph(text: str) -> str:
+    return indent(fill(text, _WIDTH - 3), "   ")

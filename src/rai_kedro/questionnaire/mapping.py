@@ -97,6 +97,10 @@ class ModelAtHand:
     gives_scores: bool | None = None  # probabilities
     permitted: tuple[str, ...] = ()  # sensitive columns that the contract lets into a prediction
 
+    def meets(self, need: ModelNeed) -> bool | None:
+        """Return whether the model has what a method needs; None where nobody knows."""
+        return self.takes_sample_weight if need == "sample_weight" else self.gives_scores
+
 
 class Recommendation(Typed):
     """One method for one metric."""
@@ -116,27 +120,16 @@ class Recommendation(Typed):
 
 @cache
 def load_mapping() -> MethodMapping:
-    """Return the project's own mapping, checked against the metrics that are computed.
-
-    Raises:
-        MappingError: See :func:`read_mapping`.
-    """
+    """Return the project's own mapping, checked against the metrics that are computed."""
     text = resources.files("rai_kedro.questionnaire").joinpath("mapping.yml").read_text(encoding="utf-8")
     return read_mapping(text, computed=METRICS)
 
 
 def read_mapping(text: str, *, computed: Mapping[str, Metric]) -> MethodMapping:
-    """Read a mapping and refuse one with faults.
-
-    Args:
-        text: YAML.
-        computed: Metrics that are computed, by name.
-
-    Returns:
-        The mapping.
+    """Read a mapping from YAML; ``computed`` are the metrics that there are.
 
     Raises:
-        MappingError: It has not the right form, or :func:`find_mapping_faults` finds something.
+        MappingError: It has not the right form, or leaves a metric out or serves it wrongly.
     """
     try:
         mapping = MethodMapping.model_validate(read_yaml(text))
@@ -144,7 +137,7 @@ def read_mapping(text: str, *, computed: Mapping[str, Metric]) -> MethodMapping:
         raise MappingError(
             "The mapping cannot be read.", where=_FILE, example=str(error), remedy="its first lines say what goes in"
         ) from None
-    if faults := list(find_mapping_faults(mapping, computed=computed)):
+    if faults := list(_find_faults(mapping, computed)):
         raise MappingError(
             f"The mapping is not sound: {faults[0]}.",
             where=_FILE,
@@ -154,7 +147,7 @@ def read_mapping(text: str, *, computed: Mapping[str, Metric]) -> MethodMapping:
     return mapping
 
 
-def find_mapping_faults(mapping: MethodMapping, *, computed: Mapping[str, Metric]) -> Iterator[str]:
+def _find_faults(mapping: MethodMapping, computed: Mapping[str, Metric]) -> Iterator[str]:
     """Yield what is wrong: a metric left out, unknown, served twice, or served by a method of another task."""
     yield from (f"'{metric}' is left out" for metric in computed if metric not in mapping.metrics)
     for name, method in mapping.methods.items():
@@ -175,11 +168,6 @@ def recommend(
     metrics: Iterable[str], model: ModelAtHand, *, mapping: MethodMapping | None = None
 ) -> list[Recommendation]:
     """Say of every method for these metrics whether it applies to the model at hand.
-
-    Args:
-        metrics: Canonical names.
-        model: The model at hand.
-        mapping: Another mapping than the project's own.
 
     Returns:
         For each metric, in the order asked for: methods that apply first, among them those that aim at the metric.
@@ -230,8 +218,7 @@ def _find_hindrances(method: MappedMethod, model: ModelAtHand) -> Iterator[str]:
         yield "published, but this project does not provide it"
     if model.task is not None and model.task not in method.tasks:
         yield f"it is for {' and '.join(method.tasks)}"
-    known = {"sample_weight": model.takes_sample_weight, "scores": model.gives_scores}
-    yield from (_MODEL_NEEDS[need] for need in method.needs_of_model if known[need] is False)
+    yield from (_MODEL_NEEDS[need] for need in method.needs_of_model if model.meets(need) is False)
     if "sensitive" in method.needs_at_prediction and not model.permitted:
         yield (
             "each prediction needs the sensitive column, and the contract gives none 'use: mitigation' "
@@ -243,9 +230,6 @@ def _conditions(method: MappedMethod, model: ModelAtHand) -> Iterator[str]:
     """Yield what an applicable method still hangs on."""
     if "sensitive" in method.needs_at_prediction:
         yield f"each prediction needs the sensitive column; the contract permits {', '.join(model.permitted)}"
-    known = {"sample_weight": model.takes_sample_weight, "scores": model.gives_scores}
-    yield from (
-        f"provided that {_MODEL_NEEDS[n].replace('it needs', 'there is')}"
-        for n in method.needs_of_model
-        if known[n] is None
-    )
+    for need in method.needs_of_model:
+        if model.meets(need) is None:
+            yield f"provided that {_MODEL_NEEDS[need].replace('it needs', 'there is')}"

@@ -54,6 +54,10 @@ class Question(Typed):
         """Return the keys that are accepted, for messages."""
         return ", ".join(answer.key for answer in self.answers)
 
+    def ask(self) -> str:
+        """Return the question with the answers it takes, for messages."""
+        return f"{self.text} Answers: {self.list_keys()}"
+
 
 class Tree(Typed):
     """All questions by name, and the first one."""
@@ -166,11 +170,9 @@ def _check_links(tree: Tree) -> Iterator[Fault]:
     if tree.start not in tree.questions:
         yield Fault("unknown_start", tree.start, f"it starts with '{tree.start}', which is no question")
     for name, question in tree.questions.items():
-        for answer in question.answers:
-            if answer.next is not None and answer.next not in tree.questions:
-                yield Fault(
-                    "unknown_next", f"{name}, {answer.key}", f"'{answer.key}' leads to '{answer.next}', no question"
-                )
+        for key, following in ((answer.key, answer.next) for answer in question.answers):
+            if following is not None and following not in tree.questions:
+                yield Fault("unknown_next", f"{name}, {key}", f"'{key}' leads to '{following}', no question")
     for name in sorted(set(tree.questions) - _find_reachable(tree)):
         yield Fault("unreachable", name, f"no answer leads to '{name}'")
 

@@ -18,13 +18,13 @@ from rai_kedro.monitoring import Kind, MonthDrift, build_timeline, detect_drift,
 from rai_kedro.months import month_number
 from rai_kedro.pipelines.monitoring.plan import (
     MonitoringParameters,
+    MonthReader,
     Problem,
     ScoredMonth,
     plan_scoring,
     plan_testing,
     summarise_problems,
 )
-from rai_kedro.pipelines.monitoring.reading import MonthReader
 from rai_kedro.release import ProductionModel
 
 _PREDICTED = ("prediction", "score")
@@ -134,7 +134,7 @@ def report_problems(
 
 
 def kinds_of(reference: pd.DataFrame, governed: DatasetContract) -> dict[str, Kind]:
-    """Return what is tested: the prediction, and every column of both lanes that the reference has."""
+    """Return what is tested: the prediction, and every column that the reference has and that may be read."""
     columns = {
         name: column for name, column in governed.columns.items() if name in reference and column.use != "forbidden"
     }
@@ -150,8 +150,7 @@ def kinds_of(reference: pd.DataFrame, governed: DatasetContract) -> dict[str, Ki
 
 def join_predictions(features: pd.DataFrame, predictions: pd.DataFrame, governed: DatasetContract) -> pd.DataFrame:
     """Put features and predictions of a month side by side, as the reference has them."""
-    key = list(governed.key)
-    predicted = [name for name in _PREDICTED if name in predictions]
+    key, predicted = list(governed.key), [name for name in _PREDICTED if name in predictions]
     return features.merge(predictions[[*key, *predicted]], on=key, how="inner", validate="one_to_one")
 
 
@@ -220,7 +219,7 @@ def _collect_metrics(
 
 
 def _split(frame: pd.DataFrame, contract: Contract, production: ProductionModel, month: str) -> Lanes:
-    """Split a month into lanes; beside the model lane the sensitive column, if the model needs it and may."""
+    """Split a month by use; beside the model's columns the sensitive one, if the model needs it and may."""
     sensitive, governed = sensitive_input(production.model), contract.datasets["feature_store"]
     lanes = split_lanes(
         frame,

@@ -12,55 +12,21 @@ def create_pipeline(_entries: Container[str] = ()) -> Pipeline:
 
     A store that the stage both reads and extends appears twice: ``…_history`` is what was there before the run.
     """
+    stores = ["feature_store", "label_store", "prediction_history", "contract"]
+    waiting = ["months_to_score", "month_reader", "production_model", "contract", "params:monitoring"]
+    scored = ["prediction_store", "drift_history", "evidently_history", "month_reader", "references", "contract"]
+    problems = ["scoring_problems", "testing_problems"]
+    tested = ["drift_store", "month_reader", "months_to_score", "inference_carbon", *problems, "contract"]
+    # In this order: a month counts as tested when its result is stored, so that comes after its report.
+    results = ["evidently_workspace", "drift_store", "testing_problems"]
+    shown = ["drift_timeline", "drift_figure", "drift_page", "monitoring_metrics"]
+    scoring = ["prediction_store", "scoring_problems"]
     return Pipeline(
         [
-            node(
-                nodes.select_months,
-                inputs=["feature_store", "label_store", "prediction_history", "contract"],
-                outputs=["month_reader", "months_to_score"],
-                name="select_months",
-            ),
-            node(
-                nodes.score_months,
-                inputs=["months_to_score", "month_reader", "production_model", "contract", "params:monitoring"],
-                outputs=["prediction_store", "scoring_problems"],
-                name="score_months",
-                tags=["carbon.inference"],
-            ),
-            node(
-                nodes.watch_drift,
-                inputs=[
-                    "prediction_store",
-                    "drift_history",
-                    "evidently_history",
-                    "month_reader",
-                    "references",
-                    "contract",
-                    "params:monitoring",
-                ],
-                # In this order: a month counts as tested when its result is stored, so that comes after its report.
-                outputs=["evidently_workspace", "drift_store", "testing_problems"],
-                name="watch_drift",
-            ),
-            node(
-                nodes.summarise_months,
-                inputs=[
-                    "drift_store",
-                    "month_reader",
-                    "months_to_score",
-                    "inference_carbon",
-                    "scoring_problems",
-                    "testing_problems",
-                    "contract",
-                ],
-                outputs=["drift_timeline", "drift_figure", "drift_page", "monitoring_metrics"],
-                name="summarise_months",
-            ),
-            node(
-                nodes.report_problems,
-                inputs=["scoring_problems", "testing_problems", "drift_timeline"],
-                outputs=None,
-                name="report_problems",
-            ),
+            node(nodes.select_months, stores, ["month_reader", "months_to_score"], name="select_months"),
+            node(nodes.score_months, waiting, scoring, name="score_months", tags=["carbon.inference"]),
+            node(nodes.watch_drift, [*scored, "params:monitoring"], results, name="watch_drift"),
+            node(nodes.summarise_months, tested, shown, name="summarise_months"),
+            node(nodes.report_problems, [*problems, "drift_timeline"], None, name="report_problems"),
         ]
     )

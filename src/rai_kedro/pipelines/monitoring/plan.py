@@ -1,4 +1,4 @@
-"""Which months are waiting: to be scored, and to be tested for drift; and what became of those that could not be."""
+"""The months of a run: which wait to be scored and tested, how each is read, and what became of those that failed."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import pandas as pd
+
+from rai_kedro.contract import Contract, load_month, refuse_orphans
 from rai_kedro.errors import RaiError
-from rai_kedro.monitoring import DriftParameters, Gap
-from rai_kedro.months import month_of_key, months_between
+from rai_kedro.frames import Store
+from rai_kedro.monitoring import UNREADABLE, DriftParameters, Gap, MonthDigests, content_digest
+from rai_kedro.months import key_of_month, month_of_key, months_between
 from rai_kedro.typed import Typed
 
 _SHOWN = 6
-
-
-class MonthPlanError(RaiError):
-    """The months of the stores do not fit together."""
+# About a gigabyte of a hundred columns; months beyond that are loaded again by the node that needs them again.
+_KEPT_ROWS = 1_000_000
 
 
 class MonitoringParameters(Typed):
@@ -76,18 +78,18 @@ def plan_scoring(features: Iterable[str], labels: Iterable[str], predictions: It
     A month predicted by any version keeps that prediction: it is not listed, nor missed where it is gone.
 
     Raises:
-        MonthPlanError: If there is no month, one is missing in between, or labels have a month without features.
+        RaiError: If there is no month, one is missing in between, or labels have a month without features.
     """
     months = sorted(map(month_of_key, features))
     done = set(map(month_of_key, predictions))
     if not months:
-        raise MonthPlanError(
+        raise RaiError(
             "The feature store is empty.",
             remedy="make the months first, by the simulation or ingestion stage or by the system that fills the store",
         )
     expected = months_between(months[0], months[-1])
     if missing := sorted(set(expected) - set(months) - done):
-        raise MonthPlanError(
+        raise RaiError(
             f"The feature store misses {'a month' if len(missing) == 1 else 'months'} in between.",
             where=f"feature store, {months[0]} to {months[-1]}",
             how_many=f"{len(missing)} of {len(expected)} months",
@@ -95,7 +97,7 @@ def plan_scoring(features: Iterable[str], labels: Iterable[str], predictions: It
             remedy="write the missing snapshot; months are monitored in order, so that no drift goes unseen",
         )
     if orphans := sorted(set(map(month_of_key, labels)) - set(months) - done):
-        raise MonthPlanError(
+        raise RaiError(
             "The label store has a month without features.",
             where="label store",
             how_many=f"{len(orphans)} month{'s' if len(orphans) > 1 else ''}",
@@ -122,3 +124,52 @@ def summarise_problems(problems: Sequence[Problem]) -> RaiError:
         example=first.error.example,
         remedy=f"{first.error.remedy}; then run the monitoring again, which takes up what is missing",
     )
+
+
+class MonthReader:
+    """Features of a month, and the digests of what was read; shared by the nodes of one run."""
+
+    def __init__(self, feature_store: Store, label_store: Store, contract: Contract) -> None:
+        self._features, self._labels, self._contract = feature_store, label_store, contract
+        self._kept: dict[str, pd.DataFrame] = {}
+        self._digests: dict[str, MonthDigests] = {}
+
+    @property
+    def months(self) -> list[str]:
+        """Months of the feature store, in order."""
+        return sorted(map(month_of_key, self._features))
+
+    def read(self, month: str) -> pd.DataFrame:
+        """Return the features of a month, after a look at its labels; not to be changed."""
+        if month in self._kept:
+            return self._kept[month]
+        frame = load_month(self._features, self._contract.datasets["feature_store"], month)
+        labels = self._digest_labels(month, frame)
+        self._digests[month] = MonthDigests(features=content_digest(frame), labels=labels)
+        if len(frame) + sum(map(len, self._kept.values())) <= _KEPT_ROWS:
+            self._kept[month] = frame
+        return frame
+
+    def digests(self, month: str) -> MonthDigests:
+        """Return what the stores hold of a month, whatever it is."""
+        if month not in self._digests:
+            self._digests[month] = self._look_at(month) if month in self.months else MonthDigests()
+        return self._digests[month]
+
+    def _look_at(self, month: str) -> MonthDigests:
+        try:
+            frame = load_month(self._features, self._contract.datasets["feature_store"], month)
+        except Exception as error:  # whatever it is, it is told as the reason
+            return MonthDigests(unreadable=Problem.of(month, "", error).error.what)
+        try:
+            labels = self._digest_labels(month, frame)
+        except Exception:
+            labels = UNREADABLE
+        return MonthDigests(features=content_digest(frame), labels=labels)
+
+    def _digest_labels(self, month: str, features: pd.DataFrame) -> str:
+        if key_of_month(month) not in self._labels:
+            return ""
+        labels = load_month(self._labels, self._contract.datasets["label_store"], month)
+        refuse_orphans(features, labels, self._contract, month)
+        return content_digest(labels)
