@@ -62,12 +62,8 @@ def compare_with_base(
 ) -> None:
     """Refuse a merged configuration in which what is guarded differs from the base.
 
-    Args:
-        guarded: ``contract``: the ``metadata.rai`` block, or None, of every catalogue entry; ``policy``: what
-            :func:`policy_of` picks; ``datasets``: entries as :func:`without_places` leaves them, patterns resolved.
-        base: That of the base configuration.
-        merged: The same as merged for the environment.
-        environment: Name of the environment, for the error.
+    Guarded are ``contract``: the ``metadata.rai`` block, or None, of every catalogue entry; ``policy``: what
+    :func:`policy_of` picks; ``datasets``: entries as :func:`without_places` leaves them, patterns resolved.
 
     Raises:
         ContractOverrideError: If anything was dropped, added or changed; the first difference is named.

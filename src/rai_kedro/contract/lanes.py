@@ -1,4 +1,4 @@
-"""What the estimator may see, and what it must not: the one way from a store into training and into inference.
+"""The one way from the stores into training and into inference: rows by month, columns by what they may be used for.
 
 Both pipelines must call this plain function to get any column at all, so no runner, hook order or environment skips it.
 """
@@ -12,13 +12,18 @@ from typing import NoReturn
 
 import pandas as pd
 
-from rai_kedro.contract.columns import DatasetContract
+from rai_kedro.contract.columns import Contract, DatasetContract
 from rai_kedro.contract.validation import check_frame
 from rai_kedro.errors import RaiError
+from rai_kedro.frames import Store
 
 
 class LaneError(RaiError):
     """A column was asked for where the contract does not permit it."""
+
+
+class PairingError(RaiError):
+    """Features and labels do not belong together, or a month is not there."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,7 @@ def split_lanes(
         frame: The month.
         contract: Its contract.
         on: Day against which justifications are judged.
-        features: Columns asked for as model features; None asks for all of use ``model``.
+        features: See :func:`model_columns`.
         part: Which part of the dataset this is, for error messages.
 
     Raises:
@@ -99,12 +104,7 @@ def add_sensitive(
 ) -> pd.DataFrame:
     """Put beside a model's columns the one that its mitigation needs for every prediction, last unless it is there.
 
-    Args:
-        model: Columns the model may use, shape (rows, model columns).
-        audit: Audited columns of the same rows.
-        name: The sensitive column; None if no prediction needs one.
-        contract: The contract of the feature store.
-        on: Day against which the justification is judged.
+    ``audit`` has the audited columns of the same rows; ``name`` is None if no prediction needs a sensitive column.
 
     Raises:
         LaneError: If the contract does not give it ``use: mitigation`` with a justification that still holds.
@@ -157,4 +157,74 @@ def _admit(name: str, contract: DatasetContract, on: date) -> None:
             f"The justification that lets flagged column '{name}' into the model has expired.",
             f"have it justified anew with a later 'until'; or {leave} and train again",
             f"{flags}, justified by {why.by} until {why.until}; now {on}",
+        )
+
+
+def load_month(store: Store, contract: DatasetContract, month: str) -> pd.DataFrame:
+    """Load one month, ``YYYY-MM``, of a store.
+
+    Raises:
+        PairingError: If the store does not have the month.
+    """
+    key = f"{contract.time}={month}"
+    if key not in store:
+        known = [name.removeprefix(f"{contract.time}=") for name in store]
+        raise PairingError(
+            f"The store has no month {month}.",
+            where=contract.dataset,
+            example=f"it has {known[0]} to {known[-1]}" if known else "it is empty",
+            remedy="choose a month that is there, or make that month first",
+        )
+    return store[key]()
+
+
+def pair_labels(
+    feature_store: Store, label_store: Store, contract: Contract, month: str, target: str
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Load features and labels of one month, row by row for the same key.
+
+    Returns:
+        Features and labels of the rows that have a label, in feature order, with one common index 0, 1, ….
+
+    Raises:
+        PairingError: If a month is missing, a label has no features, the target is unknown or nothing is labelled.
+    """
+    feature_contract, label_contract = contract.datasets["feature_store"], contract.datasets["label_store"]
+    if target not in label_contract.columns:
+        raise PairingError(
+            f"The target '{target}' is not in the label store.",
+            where=f"{label_contract.dataset}, column {target}",
+            example=f"it has {', '.join(label_contract.columns)}",
+            remedy="name a target that is there, or declare the column in the catalogue",
+        )
+    features = load_month(feature_store, feature_contract, month)
+    labels = load_month(label_store, label_contract, month)
+    key = list(feature_contract.key)
+    refuse_orphans(features, labels, contract, month)
+    labelled = labels.dropna(subset=[target])
+    order = features[key].reset_index(names="position").merge(labelled, on=key, how="inner", validate="one_to_one")
+    order = order.sort_values("position")
+    if order.empty:
+        raise PairingError(
+            "No row has both features and a label.",
+            where=f"{label_contract.dataset}, {month}",
+            how_many=f"{len(features)} rows with features, {len(labelled)} with a label",
+            remedy="wait for labels of this month, or train on an earlier one",
+        )
+    paired = features.loc[order["position"]].reset_index(drop=True)
+    return paired, order.drop(columns="position").reset_index(drop=True)
+
+
+def refuse_orphans(features: pd.DataFrame, labels: pd.DataFrame, contract: Contract, month: str) -> None:
+    """Refuse, with a :class:`PairingError`, labels of rows that have no features: one of the two stores is wrong."""
+    key = list(contract.datasets["feature_store"].key)
+    merged = labels[key].merge(features[key], on=key, how="left", indicator=True)
+    orphans = merged.loc[merged["_merge"] == "left_only", key]
+    if len(orphans):
+        raise PairingError(
+            "Some labels have no features.",
+            where=f"{contract.datasets['label_store'].dataset}, {month}",
+            how_many=f"{len(orphans)} of {len(labels)} labels",
+            example=", ".join(f"{name} {value}" for name, value in orphans.iloc[0].items()),
+            remedy="write the missing rows into the feature store, or remove the labels",
         )

@@ -114,11 +114,8 @@ def forbidden_columns(metadata: Mapping[str, Any] | None) -> tuple[str, ...]:
 
 def _parse_dataset(name: str, block: Any, where: str) -> DatasetContract:
     if not isinstance(block, Mapping) or not isinstance(block.get("columns"), Mapping):
-        raise ContractError(
-            "The 'rai' block must be a mapping with a 'columns' mapping.",
-            where=where,
-            remedy="see docs/catalogue.md",
-        )
+        what = "The 'rai' block must be a mapping with a 'columns' mapping."
+        raise ContractError(what, where=where, remedy="see docs/catalogue.md")
     _refuse_interpolation(block, where)
     columns = {
         str(c): {"name": str(c), **_mapping_of(spec, f"{where}, column {c}")} for c, spec in block["columns"].items()
@@ -133,9 +130,8 @@ def _read_yaml(path: Path) -> Mapping[str, Any]:
     try:
         content = read_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ContractError(
-            "A file of this use case does not exist.", where=str(path), remedy="restore the file"
-        ) from None
+        what = "A file of this use case does not exist."
+        raise ContractError(what, where=str(path), remedy="restore the file") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         raise ContractError(
@@ -164,12 +160,8 @@ def _refuse_interpolation(value: Any, where: str) -> None:
         for key, item in value.items():
             _refuse_interpolation(item, f"{where}, {key}")
     elif isinstance(value, str) and "${" in value:
-        raise ContractError(
-            "A contract may not use interpolation.",
-            where=where,
-            example=value,
-            remedy="write the value itself",
-        )
+        what = "A contract may not use interpolation."
+        raise ContractError(what, where=where, example=value, remedy="write the value itself")
 
 
 def _explain(error: ValidationError, where: str) -> ContractError:

@@ -117,12 +117,8 @@ def _identifier_breaches(frame: pd.DataFrame, contract: DatasetContract) -> Iter
         twice = frame.duplicated(present, keep=False)
         if twice.any():
             examples = frame.loc[twice, present].drop_duplicates().head(_EXAMPLES).itertuples(index=False, name=None)
-            yield Breach(
-                ", ".join(contract.key),
-                "the key is there more than once",
-                int(twice.sum()),
-                tuple(map(str, examples)),
-            )
+            key, rows = ", ".join(contract.key), int(twice.sum())
+            yield Breach(key, "the key is there more than once", rows, tuple(map(str, examples)))
 
 
 def _type_breaches(frame: pd.DataFrame, columns: Sequence[Column]) -> Iterator[Breach]:
@@ -143,11 +139,9 @@ def _value_breaches(frame: pd.DataFrame, columns: Sequence[Column]) -> Iterator[
     # By hand, not by a library that a variable of the environment can tell to check nothing.
     for column in columns:
         series = frame[column.name]
-        known = series.dropna()
-        if not column.nullable and len(known) < len(series):
-            yield Breach(
-                column.name, "is null and may not be", len(series) - len(known), _examples(series[series.isna()])
-            )
+        known, missing = series.dropna(), series[series.isna()]
+        if not column.nullable and len(missing):
+            yield Breach(column.name, "is null and may not be", len(missing), _examples(missing))
         for problem, wrong in _find_wrong(known, column):
             if wrong.any():
                 yield Breach(column.name, problem, int(wrong.sum()), _examples(known[wrong]))

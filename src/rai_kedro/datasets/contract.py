@@ -97,9 +97,8 @@ def is_enforced(spec: ValidatorSpec | None, path: Path, dataset: str) -> bool:
         return False
     validator = f"{ContractValidator.__module__}.{ContractValidator.__qualname__}"
     declared = (spec.class_path, spec.severity, spec.enabled, set(spec.on), spec.options.get("dataset"))
-    if declared != (validator, "error", True, {"load", "save"}, dataset):
-        return False
-    return Path(str(spec.options.get("filepath"))).resolve() == path.resolve()
+    is_ours = declared == (validator, "error", True, {"load", "save"}, dataset)
+    return is_ours and Path(str(spec.options.get("filepath"))).resolve() == path.resolve()
 
 
 def _load_checked(load: Callable[[], pd.DataFrame], contract: DatasetContract, key: str) -> pd.DataFrame:
