@@ -117,9 +117,8 @@ def _parse_dataset(name: str, block: Any, where: str) -> DatasetContract:
         what = "The 'rai' block must be a mapping with a 'columns' mapping."
         raise ContractError(what, where=where, remedy="see docs/catalogue.md")
     _refuse_interpolation(block, where)
-    columns = {
-        str(c): {"name": str(c), **_mapping_of(spec, f"{where}, column {c}")} for c, spec in block["columns"].items()
-    }
+    specs = {str(name): spec for name, spec in block["columns"].items()}
+    columns = {name: {"name": name, **_mapping_of(spec, f"{where}, column {name}")} for name, spec in specs.items()}
     try:
         return DatasetContract.model_validate({**block, "columns": columns, "dataset": name})
     except ValidationError as error:
@@ -186,9 +185,8 @@ def _explain(error: ValidationError, where: str) -> ContractError:
 def _reason(finding: ErrorDetails, path: list[str]) -> tuple[str, str]:
     key = path[-1] if path else ""
     if finding["type"] == "extra_forbidden":
-        allowed = _KEYS_AT_DEPTH[
-            "justification" if "justification" in path else "column" if "columns" in path else "dataset"
-        ]
+        depth = "justification" if "justification" in path else "column" if "columns" in path else "dataset"
+        allowed = _KEYS_AT_DEPTH[depth]
         meant = get_close_matches(key, allowed, n=1)
         hint = f"did you mean '{meant[0]}'? " if meant else ""
         return f"Unknown key '{key}'.", f"{hint}allowed keys: {', '.join(allowed)}"

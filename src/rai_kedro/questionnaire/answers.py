@@ -159,9 +159,8 @@ def read_answers(path: str | Path) -> dict[str, str]:
     """
     try:
         content = read_yaml(Path(path).read_text(encoding="utf-8-sig"))
-        return TypeAdapter(dict[str, str]).validate_python(
-            {name: _undo_yaml(answer) for name, answer in content.items()}, strict=True
-        )
+        answers = {name: _undo_yaml(answer) for name, answer in content.items()}
+        return TypeAdapter(dict[str, str]).validate_python(answers, strict=True)
     except (OSError, UnicodeDecodeError, yaml.YAMLError, AttributeError, ValidationError) as error:
         raise AnswersError(
             "The file of answers cannot be read.",
@@ -248,17 +247,12 @@ def _undo_yaml(answer: Any) -> Any:
 def _compare(outcome: Outcome, configured: Sequence[str]) -> list[Finding]:
     last = outcome.path[-1]
     reason = f"the answers ({last.question}: {last.answer}) lead to {', '.join(outcome.metrics)}"
-    missing = [
-        Finding(kind="metric_missing", message=f"'{name}' is not measured, though {reason}", metric=name)
-        for name in outcome.metrics
-        if name not in configured
+    missing = [name for name in outcome.metrics if name not in configured]
+    added = [name for name in configured if name not in outcome.metrics and name in METRICS]
+    return [
+        *(Finding(kind="metric_missing", message=f"'{n}' is not measured, though {reason}", metric=n) for n in missing),
+        *(Finding(kind="metric_added", message=f"'{n}' is measured, though {reason}", metric=n) for n in added),
     ]
-    added = [
-        Finding(kind="metric_added", message=f"'{name}' is measured, though {reason}", metric=name)
-        for name in configured
-        if name not in outcome.metrics and name in METRICS
-    ]
-    return [*missing, *added]
 
 
 def _find_changed(path: Sequence[Step], outcome: Outcome) -> list[Finding]:
