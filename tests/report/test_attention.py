@@ -9,7 +9,7 @@ from rai_kedro.fairness import GateDecision
 from rai_kedro.hooks.mlflow_run import _commit
 from rai_kedro.performance import Figure
 from rai_kedro.questionnaire import Finding
-from rai_kedro.release import GIT_COMMIT_TAG
+from rai_kedro.release import Tag
 from rai_kedro.report.attention import AttentionThresholds, list_attention
 from rai_kedro.report.card import CarbonFigure, ModelCard, Uses
 from rai_kedro.report.mitigation_section import read_comparison
@@ -133,9 +133,9 @@ def test_uncommitted_changes_are_said_in_the_words_of_the_tag(card: ModelCard, t
 
     git("init")
     git("-c", "user.name=a", "-c", "user.email=a@b.c", "commit", "--allow-empty", "-m", "first")
-    clean = _commit(str(tmp_path))[GIT_COMMIT_TAG]
+    clean = _commit(str(tmp_path))[Tag.GIT_COMMIT]
     (tmp_path / "changed").touch()
-    changed = _commit(str(tmp_path))[GIT_COMMIT_TAG]
+    changed = _commit(str(tmp_path))[Tag.GIT_COMMIT]
     texts = [
         texts_about(replace(card, data=replace(card.data, git_commit=commit)), "Origin") for commit in (clean, changed)
     ]

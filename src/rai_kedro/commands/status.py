@@ -128,7 +128,7 @@ def _name_version(catalog: DataCatalog, use_case: str) -> str:
     """Say which version the decision on disk is about: it is the newest training's, which may have ended too early."""
     from mlflow import MlflowClient
 
-    from rai_kedro.release import CANDIDATE, GATE_DIGEST_TAG, find_aliases, find_version
+    from rai_kedro.release import CANDIDATE, Tag, find_aliases, find_version
 
     client = MlflowClient()
     number = find_aliases(client, use_case).get(CANDIDATE)
@@ -136,6 +136,6 @@ def _name_version(catalog: DataCatalog, use_case: str) -> str:
         return f"{use_case}, newest training; no version is registered"
     # The file itself: the version keeps the digest of its bytes.
     digest = hashlib.sha256(path_of(catalog, f"{use_case}.fairness_gate").read_bytes()).hexdigest()
-    if find_version(client, use_case, number).tags.get(GATE_DIGEST_TAG) == digest:
+    if find_version(client, use_case, number).tags.get(Tag.GATE_DIGEST) == digest:
         return f"{use_case}, version {number} (newest candidate)"
     return f"{use_case}, newest training; not what version {number}, the newest candidate, was registered with"

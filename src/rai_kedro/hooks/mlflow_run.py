@@ -12,7 +12,7 @@ from kedro.framework.hooks import hook_impl
 from kedro.pipeline import Pipeline
 from pydantic import BaseModel
 
-from rai_kedro.release import GIT_COMMIT_TAG
+from rai_kedro.release import Tag
 from rai_kedro.words import UNCOMMITTED
 
 _STAGES = ("simulation", "ingestion", "governance", "training", "monitoring")
@@ -77,7 +77,7 @@ def _commit(project_path: str) -> dict[str, str]:
         changes = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=True)  # noqa: S603
     except (OSError, subprocess.CalledProcessError):
         return {}
-    return {GIT_COMMIT_TAG: commit.stdout.strip() + (UNCOMMITTED if changes.stdout.strip() else "")}
+    return {Tag.GIT_COMMIT: commit.stdout.strip() + (UNCOMMITTED if changes.stdout.strip() else "")}
 
 
 class RunParametersHook:

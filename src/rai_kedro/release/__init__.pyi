@@ -46,14 +46,13 @@ from .store import place_store as place_store
 from .verification import Verification as Verification
 from .verification import verify as verify
 from .versions import CANDIDATE as CANDIDATE
-from .versions import GATE_DIGEST_TAG as GATE_DIGEST_TAG
-from .versions import GIT_COMMIT_TAG as GIT_COMMIT_TAG
 from .versions import PRODUCTION as PRODUCTION
 from .versions import ChangedError as ChangedError
 from .versions import IncompleteError as IncompleteError
 from .versions import NotApprovedError as NotApprovedError
 from .versions import RegisteredVersion as RegisteredVersion
 from .versions import ReleaseError as ReleaseError
+from .versions import Tag as Tag
 from .versions import VersionSummary as VersionSummary
 from .versions import find_aliases as find_aliases
 from .versions import find_version as find_version

@@ -15,23 +15,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from rai_kedro.release.gate import read_gate
-from rai_kedro.release.model_files import (
-    CONTRACT_FILE,
-    REFERENCE_FILE,
-    release_files,
-    require_storable,
-    trusted_types,
-)
-from rai_kedro.release.versions import (
-    CANDIDATE,
-    COMPANION_DIGEST_TAG,
-    GATE_DIGEST_TAG,
-    MODEL_DIGEST_TAG,
-    USE_CASE_TAG,
-    RegisteredVersion,
-    ReleaseError,
-    registered_version,
-)
+from rai_kedro.release.model_files import CONTRACT_FILE, REFERENCE_FILE, release_files, require_storable, trusted_types
+from rai_kedro.release.versions import CANDIDATE, RegisteredVersion, ReleaseError, Tag, registered_version
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -79,11 +64,11 @@ def register_candidate(candidate: Candidate, name: str) -> RegisteredVersion:
     with release_files(client, location, run_id) as files:
         tags = {
             **candidate.tags,
-            USE_CASE_TAG: name,
-            MODEL_DIGEST_TAG: files.model_digest,
-            COMPANION_DIGEST_TAG: files.companion_digest,
+            Tag.USE_CASE: name,
+            Tag.MODEL_DIGEST: files.model_digest,
+            Tag.COMPANION_DIGEST: files.companion_digest,
             # What the gate decided before this model was registered; without it no version passes the gate later.
-            GATE_DIGEST_TAG: read_gate(client, run_id).digest,
+            Tag.GATE_DIGEST: read_gate(client, run_id).digest,
         }
     return _register(client, RegisteredVersion(name, "", run_id, model.model_uri), tags)
 

@@ -18,12 +18,11 @@ from rai_kedro.files import project_folder, write_text
 from rai_kedro.release.store import read_artifact
 from rai_kedro.release.versions import (
     APPROVED,
-    CARD_DIGEST_TAG,
-    CARD_TAG,
     REJECTED,
     ChangedError,
     IncompleteError,
     ReleaseError,
+    Tag,
     find_version,
 )
 from rai_kedro.words import escape_html, escape_markdown, make_visible
@@ -62,10 +61,10 @@ def require_no_card(name: str, version: str, folder: Path | None = None) -> None
     from mlflow import MlflowClient
 
     tags = find_version(MlflowClient(), name, version).tags
-    if CARD_TAG in tags:
+    if Tag.CARD in tags:
         raise ReleaseError(
             f"Version {version} of {name} has its model card already; a card is written once.",
-            where=f"registered model {name}, tag {CARD_TAG}: {tags[CARD_TAG]}",
+            where=f"registered model {name}, tag {Tag.CARD}: {tags[Tag.CARD]}",
             remedy=f"train a new version with `kedro run --pipelines {name}`: it gets a card of its own",
         )
     page = folder / card_file(version, "md") if folder else None
@@ -114,15 +113,15 @@ def attach_card(name: str, version: str, run_id: str, title: str, files: Sequenc
         f"{title}\n\nModel card: artifact `{CARD_FOLDER}/{files[0].name}` of run `{run_id}`, and the file `{page}`."
     )
     client.update_model_version(name, version, description=description)
-    client.set_model_version_tag(name, version, CARD_DIGEST_TAG, hashlib.sha256(record.read_bytes()).hexdigest())
-    client.set_model_version_tag(name, version, CARD_TAG, page)
+    client.set_model_version_tag(name, version, Tag.CARD_DIGEST, hashlib.sha256(record.read_bytes()).hexdigest())
+    client.set_model_version_tag(name, version, Tag.CARD, page)
 
 
 def digest_card(client: MlflowClient, name: str, version: str, run_id: str) -> str:
     """Return the SHA-256 (hex) of the JSON of the card that is attached to a version."""
     artifact = f"{CARD_FOLDER}/{card_file(version)}"
-    content, found = None, f"it has no tag {CARD_TAG}"
-    if CARD_TAG in find_version(client, name, version).tags:
+    content, found = None, f"it has no tag {Tag.CARD}"
+    if Tag.CARD in find_version(client, name, version).tags:
         content, found = read_artifact(client, run_id, artifact), f"its run has no artifact {artifact}"
     if content is None:
         raise IncompleteError(
@@ -151,7 +150,7 @@ def mark_card(client: MlflowClient, version: ModelVersion, status: str) -> str:
     digests = read_page_digests(client, version) or {}
     for ending in STATUS_LINES:
         name = card_file(number, ending)
-        local = project_folder() / Path(version.tags.get(CARD_TAG, "")).with_name(name)
+        local = project_folder() / Path(version.tags.get(Tag.CARD, "")).with_name(name)
         try:
             page = _find_whole_page(client, run_id, local, digests.get(name))
             client.log_text(run_id, mark_page(page, ending, status), f"{CARD_FOLDER}/{name}")

@@ -8,18 +8,7 @@ from typing import TYPE_CHECKING, Final
 from pydantic import ValidationError
 
 from rai_kedro.release.record import Entry
-from rai_kedro.release.versions import (
-    APPROVED,
-    DEMO_TAG,
-    EVIDENCE_TAG,
-    GATE_TAG,
-    REJECTED,
-    REVIEW_TAG,
-    REVIEWED_AT_TAG,
-    REVIEWER_TAG,
-    RISK_TAG,
-    STATEMENT_TAG,
-)
+from rai_kedro.release.versions import APPROVED, REJECTED, Tag, subject_of
 from rai_kedro.typed import Typed
 from rai_kedro.words import make_visible
 
@@ -66,16 +55,16 @@ def tags_of(review: Review, entry: Entry) -> dict[str, str]:
 
     Among them is the hash of its entry, the record's anchor.
     """
-    gate = {GATE_TAG: review.fairness_gate} if review.fairness_gate else {}
+    gate = {Tag.GATE: review.fairness_gate} if review.fairness_gate else {}
     return {
-        REVIEWER_TAG: review.reviewer,
-        STATEMENT_TAG: review.statement,
-        REVIEWED_AT_TAG: review.reviewed_at,
-        DEMO_TAG: str(review.demo).lower(),
+        Tag.REVIEWER: review.reviewer,
+        Tag.STATEMENT: review.statement,
+        Tag.REVIEWED_AT: review.reviewed_at,
+        Tag.DEMO: str(review.demo).lower(),
         **gate,
-        RISK_TAG: review.accepted_risk,
-        EVIDENCE_TAG: entry.hash,
-        REVIEW_TAG: review.decision,
+        Tag.RISK: review.accepted_risk,
+        Tag.EVIDENCE: entry.hash,
+        Tag.REVIEW: review.decision,
     }
 
 
@@ -110,20 +99,27 @@ def find_standing_approval(entries: Iterable[Entry], use_case: str) -> tuple[Rev
     return approvals[-1] if approvals and approvals[-1][0].subject not in rejected else None
 
 
-def find_rejection(entries: Iterable[Entry], use_case: str, version: str, run_id: str) -> tuple[Review, Entry] | None:
+def find_rejection(entries: Iterable[Entry], version: ModelVersion) -> tuple[Review, Entry] | None:
     """Return the first rejection of a version; a rejected version can never be approved again."""
-    decided = list_decisions(entries, use_case)
-    wanted = (version, run_id)
-    return next((one for one in decided if one[0].decision == REJECTED and one[0].subject == wanted), None)
+    found = _list_decisions_on(entries, version)
+    return next((decided for decided in found if decided[0].decision == REJECTED), None)
 
 
-def find_last_decision(
-    entries: Iterable[Entry], use_case: str, version: str, run_id: str
-) -> tuple[Review, Entry] | None:
+def find_last_decision(entries: list[Entry], version: ModelVersion) -> tuple[Review, Entry] | None:
     """Return the decision on one version that its tags show: the last one, or its rejection."""
-    found = [decided for decided in list_decisions(entries, use_case) if decided[0].subject == (version, run_id)]
-    rejection = find_rejection((entry for _, entry in found), use_case, version, run_id)
-    return rejection or (found[-1] if found else None)
+    found = _list_decisions_on(entries, version)
+    return find_rejection(entries, version) or (found[-1] if found else None)
+
+
+def find_last_approval(entries: list[Entry], version: ModelVersion) -> Review | None:
+    """Return the last approval of a version, whether or not it stands."""
+    approvals = [review for review, _ in _list_decisions_on(entries, version) if review.decision == APPROVED]
+    return approvals[-1] if approvals else None
+
+
+def _list_decisions_on(entries: Iterable[Entry], version: ModelVersion) -> list[tuple[Review, Entry]]:
+    subject = subject_of(version)
+    return [decided for decided in list_decisions(entries, version.name) if decided[0].subject == subject]
 
 
 def approve_command(use_case: str, version: str, *, passed: bool) -> str:
@@ -140,7 +136,7 @@ def approve_command(use_case: str, version: str, *, passed: bool) -> str:
 
 def review_advice(version: ModelVersion) -> str:
     """Say in half a sentence how a person reviews a version; the tag decides what is proposed."""
-    command = approve_command(version.name, str(version.version), passed=version.tags.get(GATE_TAG) == PASSED)
+    command = approve_command(version.name, str(version.version), passed=version.tags.get(Tag.GATE) == PASSED)
     return f"look with `kedro rai status --use-case {version.name}`, then approve with `{command}`"
 
 

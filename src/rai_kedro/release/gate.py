@@ -19,7 +19,7 @@ from rai_kedro.fairness import Disparity, Gate, GateDecision, Tolerance, Verdict
 from rai_kedro.release.card import read_card
 from rai_kedro.release.decisions import PASSED, Review, approve_command, describe_gate, is_covered, review_advice
 from rai_kedro.release.store import read_artifact
-from rai_kedro.release.versions import GATE_DIGEST_TAG, GATE_TAG, ChangedError, ReleaseError
+from rai_kedro.release.versions import ChangedError, ReleaseError, Tag
 from rai_kedro.words import in_words
 
 if TYPE_CHECKING:
@@ -234,14 +234,14 @@ def _essence(decision: GateDecision) -> set[tuple[Any, ...]]:
 
 
 def _find_contradicting_tag(version: ModelVersion, decision: GateDecision, digest: str) -> str | None:
-    tag, noted = version.tags.get(GATE_TAG), version.tags.get(GATE_DIGEST_TAG)
+    tag, noted = version.tags.get(Tag.GATE), version.tags.get(Tag.GATE_DIGEST)
     if noted != digest:
         known = "is not the one that training stored" if noted else "cannot be compared with that of its training"
-        return f"{GATE_FILE} {known} (tag {GATE_DIGEST_TAG})"
+        return f"{GATE_FILE} {known} (tag {Tag.GATE_DIGEST})"
     if tag != decision.outcome and decision.problems and tag != "could_not_be_evaluated":
-        return f"{decision.problems[0]} (tag {GATE_TAG}: {tag!r})"
+        return f"{decision.problems[0]} (tag {Tag.GATE}: {tag!r})"
     if tag != decision.outcome:
-        return f"tag {GATE_TAG} says {tag!r}, {GATE_FILE} says {decision.outcome!r}"
+        return f"tag {Tag.GATE} says {tag!r}, {GATE_FILE} says {decision.outcome!r}"
     return None
 
 

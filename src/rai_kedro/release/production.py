@@ -14,9 +14,9 @@ import pandas as pd
 from rai_kedro.release.card import digest_card
 from rai_kedro.release.decisions import (
     Review,
+    find_last_approval,
     find_last_decision,
     find_standing_approval,
-    list_decisions,
     review_advice,
 )
 from rai_kedro.release.gate import require_covered
@@ -26,9 +26,9 @@ from rai_kedro.release.verification import require_tags_agree
 from rai_kedro.release.versions import (
     APPROVED,
     PRODUCTION,
-    REVIEW_TAG,
     ChangedError,
     NotApprovedError,
+    Tag,
     find_aliases,
     find_reviewable,
     find_version,
@@ -148,9 +148,9 @@ def _find_approved(client: MlflowClient, use_case: str, evidence_path: Path) -> 
 
 
 def _require_approval(version: ModelVersion, evidence_path: Path) -> Review:
-    number, tag = str(version.version), version.tags.get(REVIEW_TAG)
+    number, tag = str(version.version), version.tags.get(Tag.REVIEW)
     if tag != APPROVED:
-        found = f"tag {REVIEW_TAG} is {tag!r}" if tag else f"it has no tag {REVIEW_TAG}"
+        found = f"tag {Tag.REVIEW} is {tag!r}" if tag else f"it has no tag {Tag.REVIEW}"
         raise _approval_missing(version, evidence_path, found)
     if not evidence_path.is_file():
         raise _evidence_missing(version, evidence_path, "is in production")
@@ -167,25 +167,20 @@ def _require_approval(version: ModelVersion, evidence_path: Path) -> Review:
 
 def _find_approval(version: ModelVersion, evidence_path: Path) -> Review:
     """Return the last approval of a version, which may have left production or been rejected since."""
-    number, run_id = str(version.version), version.run_id or ""
     if not evidence_path.is_file():
         raise _evidence_missing(version, evidence_path, "scored months")
     entries = read_evidence(evidence_path)
-    last = find_last_decision(entries, version.name, number, run_id)
-    approvals = [
-        review
-        for review, _ in list_decisions(entries, version.name)
-        if (review.version, review.run_id, review.decision) == (number, run_id, APPROVED)
-    ]
-    if last is None or not approvals:
+    last, approval = find_last_decision(entries, version), find_last_approval(entries, version)
+    if last is None or approval is None:
         raise NotApprovedError(
-            f"Version {number} of {version.name} has no approval on record, so its reference data are not used.",
-            where=f"registered model {version.name}, run {run_id}; evidence {evidence_path}",
+            f"Version {version.version} of {version.name} has no approval on record, "
+            "so its reference data are not used.",
+            where=f"registered model {version.name}, run {version.run_id or ''}; evidence {evidence_path}",
             remedy="restore the record from a backup; or start the months over with "
             f"`kedro rai reset --use-case {version.name}` under an approved version",
         )
     require_tags_agree(version, *last, evidence_path)
-    return approvals[-1]
+    return approval
 
 
 def _evidence_missing(version: ModelVersion, evidence_path: Path, role: str) -> EvidenceError:

@@ -31,18 +31,12 @@ from rai_kedro.release.model_files import ModelRefusedError, ReleaseFiles, load_
 from rai_kedro.release.record import Entry, append_evidence, read_evidence
 from rai_kedro.release.versions import (
     APPROVED,
-    CARD_DIGEST_TAG,
-    COMPANION_DIGEST_TAG,
-    GATE_DIGEST_TAG,
-    GATE_TAG,
-    MODEL_DIGEST_TAG,
     PRODUCTION,
     REJECTED,
-    REVIEW_TAG,
-    STATEMENT_TAG,
     ChangedError,
     IncompleteError,
     ReleaseError,
+    Tag,
     find_aliases,
     find_version,
 )
@@ -139,15 +133,15 @@ def reject(client: MlflowClient, request: ReviewRequest, evidence_path: str | Pa
     version = find_version(client, request.use_case, request.version)
     # From the tags: a version whose files are gone or damaged must be rejectable, too.
     noted = {
-        "model_digest": MODEL_DIGEST_TAG,
-        "companion_digest": COMPANION_DIGEST_TAG,
-        "card_digest": CARD_DIGEST_TAG,
-        "gate_digest": GATE_DIGEST_TAG,
-        "fairness_gate": GATE_TAG,
+        "model_digest": Tag.MODEL_DIGEST,
+        "companion_digest": Tag.COMPANION_DIGEST,
+        "card_digest": Tag.CARD_DIGEST,
+        "gate_digest": Tag.GATE_DIGEST,
+        "fairness_gate": Tag.GATE,
     }
     seen = {field: version.tags.get(tag, "") for field, tag in noted.items()}
     review = _make_review(request, version, REJECTED, seen)
-    standing = find_rejection(read_evidence(evidence_path), review.use_case, *review.subject)
+    standing = find_rejection(read_evidence(evidence_path), version)
     if standing is None:
         entry = append_evidence(evidence_path, REJECT, review.to_dict(), review.reviewed_at)
     else:
@@ -207,10 +201,10 @@ def _require_words(request: ReviewRequest) -> None:
 
 
 def _require_not_rejected(version: ModelVersion, entries: list[Entry]) -> None:
-    rejection = find_rejection(entries, version.name, str(version.version), version.run_id or "")
-    if rejection is None and version.tags.get(REVIEW_TAG) != REJECTED:
+    rejection = find_rejection(entries, version)
+    if rejection is None and version.tags.get(Tag.REVIEW) != REJECTED:
         return
-    statement = rejection[0].statement if rejection else version.tags.get(STATEMENT_TAG, "")
+    statement = rejection[0].statement if rejection else version.tags.get(Tag.STATEMENT, "")
     raise ReleaseError(
         f"Version {version.version} of {version.name} was rejected and cannot be approved.",
         where=f"registered model {version.name}",
@@ -250,12 +244,12 @@ def _examine(client: MlflowClient, version: ModelVersion) -> dict[str, str]:
     number, run_id = str(version.version), version.run_id or ""
     uri = client.get_model_version_download_uri(version.name, number)
     with release_files(client, uri, run_id) as files:
-        _require_same(version, MODEL_DIGEST_TAG, files.model_digest, "model files")
-        _require_same(version, COMPANION_DIGEST_TAG, files.companion_digest, "reference data or contract")
+        _require_same(version, Tag.MODEL_DIGEST, files.model_digest, "model files")
+        _require_same(version, Tag.COMPANION_DIGEST, files.companion_digest, "reference data or contract")
         _require_usable(version, files)
         _require_measured(client, version, files)
     card = digest_card(client, version.name, number, run_id)
-    _require_same(version, CARD_DIGEST_TAG, card, "model card")
+    _require_same(version, Tag.CARD_DIGEST, card, "model card")
     return {"model_digest": files.model_digest, "companion_digest": files.companion_digest, "card_digest": card}
 
 

@@ -24,10 +24,11 @@ from rai_kedro.release.record import ChainState, Entry, EvidenceError, check_cha
 from rai_kedro.release.versions import (
     APPROVED,
     PRODUCTION,
-    REVIEW_TAG,
     IncompleteError,
+    Tag,
     find_aliases,
     search_versions,
+    subject_of,
 )
 from rai_kedro.words import make_visible
 
@@ -145,7 +146,7 @@ def _compare_with_mlflow(client: MlflowClient, use_case: str, entries: list[Entr
 
 def _find_vanished(versions: list[ModelVersion], use_case: str, entries: list[Entry]) -> Iterator[str]:
     """Name versions that were decided on and that MLflow does not know: an emptied or exchanged database hides them."""
-    known = {(str(version.version), version.run_id or "") for version in versions}
+    known = set(map(subject_of, versions))
     vanished = {review.subject: review for review, _ in list_decisions(entries, use_case)}
     for (number, run_id), review in vanished.items():
         if (number, run_id) not in known:
@@ -164,11 +165,11 @@ def _compare_tags(version: ModelVersion, review: Review, entry: Entry) -> list[s
 
 
 def _compare_version(client: MlflowClient, version: ModelVersion, entries: list[Entry]) -> Iterator[str]:
-    number, run_id = str(version.version), version.run_id or ""
-    last = find_last_decision(entries, version.name, number, run_id)
+    number, run_id = subject_of(version)
+    last = find_last_decision(entries, version)
     if last is None:
-        if REVIEW_TAG in version.tags:
-            yield f"version {number} is tagged {version.tags[REVIEW_TAG]!r}, but no decision on it is on record"
+        if Tag.REVIEW in version.tags:
+            yield f"version {number} is tagged {version.tags[Tag.REVIEW]!r}, but no decision on it is on record"
         return
     yield from (f"version {number}: {text}" for text in _compare_tags(version, *last))
     review = last[0]
@@ -202,7 +203,7 @@ def _compare_alias(
     if named is not None and (standing is None or standing[0].subject != (number, named.run_id)):
         recorded = f"of version {standing[0].version}, run {standing[0].run_id}" if standing else "of no version"
         yield f"alias '{PRODUCTION}' names version {number}, but the approval that stands is {recorded}"
-    known = {(str(version.version), version.run_id or "") for version in versions}
+    known = set(map(subject_of, versions))
     if number is None and standing is not None and standing[0].subject in known:
         yield (
             f"the approval of version {standing[0].version} stands, but alias '{PRODUCTION}' names no version; "

@@ -18,24 +18,28 @@ if TYPE_CHECKING:
 CANDIDATE: Final = "candidate"
 PRODUCTION: Final = "production"
 
-USE_CASE_TAG: Final = "rai.use_case"
-REVIEW_TAG: Final = "rai.review"
-REVIEWER_TAG: Final = "rai.reviewer"
-STATEMENT_TAG: Final = "rai.statement"
-REVIEWED_AT_TAG: Final = "rai.reviewed_at"
-DEMO_TAG: Final = "rai.demo"
-EVIDENCE_TAG: Final = "rai.evidence"
-MODEL_DIGEST_TAG: Final = "rai.model_digest"
-COMPANION_DIGEST_TAG: Final = "rai.companion_digest"
-CARD_TAG: Final = "rai.card"
-CARD_DIGEST_TAG: Final = "rai.card_digest"
-GIT_COMMIT_TAG: Final = "rai.git_commit"
-GATE_TAG: Final = "rai.fairness_gate"
-GATE_DIGEST_TAG: Final = "rai.fairness_gate_digest"
-RISK_TAG: Final = "rai.accepted_risk"
-
 APPROVED: Final = "approved"
 REJECTED: Final = "rejected"
+
+
+class Tag:
+    """Tags of a model version in MLflow."""
+
+    USE_CASE: Final = "rai.use_case"
+    REVIEW: Final = "rai.review"
+    REVIEWER: Final = "rai.reviewer"
+    STATEMENT: Final = "rai.statement"
+    REVIEWED_AT: Final = "rai.reviewed_at"
+    DEMO: Final = "rai.demo"
+    EVIDENCE: Final = "rai.evidence"
+    MODEL_DIGEST: Final = "rai.model_digest"
+    COMPANION_DIGEST: Final = "rai.companion_digest"
+    CARD: Final = "rai.card"
+    CARD_DIGEST: Final = "rai.card_digest"
+    GIT_COMMIT: Final = "rai.git_commit"
+    GATE: Final = "rai.fairness_gate"
+    GATE_DIGEST: Final = "rai.fairness_gate_digest"
+    RISK: Final = "rai.accepted_risk"
 
 
 class ReleaseError(RaiError):
@@ -91,7 +95,7 @@ def registered_version(client: MlflowClient, version: ModelVersion) -> Registere
     tags = client.get_run(run_id).data.tags if run_id else {}
     number = str(version.version)
     uri = f"models:/{version.name}/{number}"
-    return RegisteredVersion(version.name, number, run_id, uri, _created(version), tags.get(GIT_COMMIT_TAG))
+    return RegisteredVersion(version.name, number, run_id, uri, _created(version), tags.get(Tag.GIT_COMMIT))
 
 
 def list_versions(client: MlflowClient, use_case: str) -> list[VersionSummary]:
@@ -150,10 +154,15 @@ def find_reviewable(client: MlflowClient, use_case: str) -> str | None:
     open_versions = [
         str(version.version)
         for version in search_versions(client, use_case)
-        if version.tags.get(REVIEW_TAG) != REJECTED
+        if version.tags.get(Tag.REVIEW) != REJECTED
     ]
     candidate = find_aliases(client, use_case).get(CANDIDATE)
     return candidate if candidate in open_versions else next(iter(open_versions), None)
+
+
+def subject_of(version: ModelVersion) -> tuple[str, str]:
+    """Return number and run of a version, which decisions on it name; see `Review.subject`."""
+    return str(version.version), version.run_id or ""
 
 
 def unknown_model(use_case: str) -> ReleaseError:
@@ -176,15 +185,15 @@ def _summarise(client: MlflowClient, version: ModelVersion, aliases: list[str]) 
         created_at=_created(version),
         run_id=version.run_id or "",
         aliases=tuple(sorted(aliases)),
-        review=tags.get(REVIEW_TAG),
-        reviewer=tags.get(REVIEWER_TAG),
-        statement=tags.get(STATEMENT_TAG),
-        reviewed_at=tags.get(REVIEWED_AT_TAG),
-        demo=tags.get(DEMO_TAG) == "true",
-        model_digest=tags.get(MODEL_DIGEST_TAG),
-        card=tags.get(CARD_TAG),
-        fairness_gate=tags.get(GATE_TAG),
-        accepted_risk=tags.get(RISK_TAG) or None,
+        review=tags.get(Tag.REVIEW),
+        reviewer=tags.get(Tag.REVIEWER),
+        statement=tags.get(Tag.STATEMENT),
+        reviewed_at=tags.get(Tag.REVIEWED_AT),
+        demo=tags.get(Tag.DEMO) == "true",
+        model_digest=tags.get(Tag.MODEL_DIGEST),
+        card=tags.get(Tag.CARD),
+        fairness_gate=tags.get(Tag.GATE),
+        accepted_risk=tags.get(Tag.RISK) or None,
         metrics=_find_metrics(client, version.run_id),
     )
 
