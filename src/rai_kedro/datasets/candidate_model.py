@@ -55,11 +55,7 @@ class CandidateModelDataset(AbstractDataset["Candidate", "RegisteredVersion"]):
         self._lock = threading.Lock()
 
     def save(self, data: Candidate) -> None:
-        """Log and register a model with what travels with it.
-
-        Raises:
-            ModelDatasetError: No run is open, or the model cannot be stored safely.
-        """
+        """Log and register a model with what travels with it; an error if no run is open or it cannot be stored."""
         from rai_kedro.release import register_candidate
 
         # One save at a time: two threads that register at once could leave the alias at the older version.
@@ -67,12 +63,9 @@ class CandidateModelDataset(AbstractDataset["Candidate", "RegisteredVersion"]):
             self._saved = register_candidate(data, self._registered_model_name)
 
     def load(self) -> RegisteredVersion:
-        """Return the version this dataset saved, or else the one under alias ``candidate``.
+        """Return the version this dataset saved, or else the one under alias ``candidate``; an error if there is none.
 
         It is the version, not the model: nobody works with a model that is not approved.
-
-        Raises:
-            ModelDatasetError: There is no candidate.
         """
         from mlflow import MlflowClient
 

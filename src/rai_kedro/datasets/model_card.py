@@ -39,10 +39,8 @@ class ModelCardDataset(AbstractDataset["CardWithFigures", str]):
     def save(self, data: CardWithFigures) -> None:
         """Write the three files, then let the version in MLflow point to them.
 
-        The JSON, whose digest an approval binds, gets the digests of both pages.
-
-        Raises:
-            ModelDatasetError: If the version has a card, in MLflow or (decided upon) on disk; nothing is written.
+        Where the version has a card, in MLflow or (decided upon) on disk, a ``DatasetError`` says so before anything is
+        written.
         """
         from rai_kedro.report import render_html, render_json, render_markdown
 

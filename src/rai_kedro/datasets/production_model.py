@@ -49,11 +49,7 @@ class ProductionModelDataset(_ApprovedDataset["ProductionModel"]):
     """
 
     def load(self) -> ProductionModel:
-        """Check alias, tags, evidence record and files, then load.
-
-        Raises:
-            ModelDatasetError: No version is approved, or one of the checks failed; the cause says which.
-        """
+        """Load after checking alias, tags, evidence record and files; an error says which check failed."""
         from mlflow import MlflowClient
 
         from rai_kedro.release import load_production

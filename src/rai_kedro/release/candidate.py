@@ -46,9 +46,6 @@ def register_candidate(candidate: Candidate, name: str) -> RegisteredVersion:
     The version appears in the registry only when its files are complete, together with its tags and digests,
     and the alias moves last: a kill at any moment leaves no half version under ``candidate``.
 
-    Returns:
-        The new version.
-
     Raises:
         ReleaseError: No MLflow run is open.
         ModelRefusedError: The estimator cannot be stored as skops, or would not be loaded again.

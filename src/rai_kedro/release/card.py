@@ -49,11 +49,7 @@ def card_file(version: str, ending: str = "json") -> str:
 def require_no_card(name: str, version: str, folder: Path | None = None) -> None:
     """Refuse a second card: what is reviewed must stay what was read.
 
-    Args:
-        name: Registered model.
-        version: Version number.
-        folder: Where cards lie on disk. One on which somebody has decided is not written over, even where MLflow has
-            forgotten its version.
+    A card in ``folder`` on which somebody has decided is not written over, even where MLflow has forgotten its version.
 
     Raises:
         ReleaseError: There is such a card.
@@ -89,8 +85,7 @@ def attach_card(name: str, version: str, run_id: str, title: str, files: Sequenc
         version: Version number.
         run_id: Run that trained it.
         title: First words of the description.
-        files: The card's files; the first is the one for people, one is ``model_card_v<version>.json``, into which the
-            digests of the others are written.
+        files: The first is for people; one is ``model_card_v<version>.json``, which gets the digests of the others.
 
     Raises:
         ReleaseError: The version has a card.
@@ -252,9 +247,8 @@ def _ending(name: str) -> str:
 
 
 def _replace_status(text: str, ending: str, shown: str) -> str:
-    line, count = STATUS_LINES.get(ending), 0
-    if line is not None:
-        text, count = line.subn(lambda _: shown, text, count=1)
+    line = STATUS_LINES.get(ending)
+    text, count = line.subn(lambda _: shown, text, count=1) if line else (text, 0)
     if not count:
         raise ValueError(f"a page .{ending} has no status line")
     return text

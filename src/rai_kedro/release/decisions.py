@@ -125,10 +125,7 @@ def _list_decisions_on(entries: Iterable[Entry], version: ModelVersion) -> list[
 def approve_command(use_case: str, version: str, *, passed: bool) -> str:
     """Return the command with which a person approves a version, with capitals where the person's own words go.
 
-    Args:
-        use_case: Name of the use case.
-        version: Version number.
-        passed: Whether the fairness gate passes; if not, a reason to accept the risk is needed.
+    Where the fairness gate has not ``passed``, a reason to accept the risk is among them.
     """
     risk = "" if passed else ' --accept-risk "REASON"'
     return f"kedro rai approve --use-case {use_case} --version {version} --reviewer NAME --statement TEXT{risk}"

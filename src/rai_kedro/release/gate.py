@@ -51,11 +51,7 @@ class StoredGate:
 
 
 def judge_gate(client: MlflowClient, version: ModelVersion) -> StoredGate:
-    """Say what the gate says of a version, as promotion has to know it.
-
-    Returns:
-        The decision and the digest of its file; trouble of any kind is a decision that could not be evaluated.
-    """
+    """Say what the gate says of a version; trouble of any kind is a decision that could not be evaluated."""
     run_id = version.run_id or ""
     content, assessment = read_artifact(client, run_id, GATE_FILE), read_artifact(client, run_id, ASSESSMENT_FILE)
     if content is None:
@@ -134,14 +130,11 @@ def require_covered(client: MlflowClient, version: ModelVersion, review: Review)
 
 
 def judge_stored(decision: Mapping[str, Any], assessment: Mapping[str, Any]) -> GateDecision:
-    """Return a stored decision if the gate says the same of the stored intervals today.
+    """Return a stored decision if the gate says the same of the stored intervals today, else why it is not relied on.
 
     Args:
         decision: ``GateDecision.to_dict()`` as training stored it.
         assessment: ``Assessment.to_dict()`` as training stored it.
-
-    Returns:
-        The decision; or that it could not be evaluated, and why.
     """
     try:
         stored = GateDecision.from_dict(decision)
@@ -238,11 +231,11 @@ def _find_contradicting_tag(version: ModelVersion, decision: GateDecision, diges
     if noted != digest:
         known = "is not the one that training stored" if noted else "cannot be compared with that of its training"
         return f"{GATE_FILE} {known} (tag {Tag.GATE_DIGEST})"
-    if tag != decision.outcome and decision.problems and tag != "could_not_be_evaluated":
+    if tag == decision.outcome:
+        return None
+    if decision.problems and tag != "could_not_be_evaluated":
         return f"{decision.problems[0]} (tag {Tag.GATE}: {tag!r})"
-    if tag != decision.outcome:
-        return f"tag {Tag.GATE} says {tag!r}, {GATE_FILE} says {decision.outcome!r}"
-    return None
+    return f"tag {Tag.GATE} says {tag!r}, {GATE_FILE} says {decision.outcome!r}"
 
 
 def _find_contradicting_card(client: MlflowClient, version: ModelVersion, decision: GateDecision) -> str | None:

@@ -152,11 +152,7 @@ def load_trusted_sklearn(folder: str | Path, where: str = "") -> Any:
 
 
 def require_storable(estimator: Any) -> None:
-    """Refuse an estimator that could be stored but not loaded again.
-
-    Raises:
-        ModelRefusedError: skops cannot store it, or it contains types outside the reviewed list.
-    """
+    """Refuse with `ModelRefusedError` an estimator that skops cannot store, or with types outside the reviewed list."""
     import skops.io as sio
 
     try:

@@ -72,8 +72,7 @@ def approved_version(client: MlflowClient, use_case: str, evidence_path: str | P
 
     Raises:
         ReleaseError: Nothing is trained yet.
-        NotApprovedError: No version is approved, or the alias names one whose approval is not recorded or no longer
-            stands.
+        NotApprovedError: No version is approved, or the alias names one whose approval is not on record or fell.
         EvidenceError: The record is not there, does not hold, or says something else than the version's tags.
         IncompleteError: Files of the version are missing.
         ChangedError: Its files, card or gate changed after the approval, or the approval does not cover its gate.
@@ -103,10 +102,8 @@ def load_production(client: MlflowClient, use_case: str, evidence_path: str | Pa
 def load_reference(client: MlflowClient, use_case: str, version: str, evidence_path: str | Path) -> pd.DataFrame:
     """Load the reference data of a version that was approved, whether or not it is in production now.
 
-    A month keeps the version that scored it, and is compared with that version's reference data.
-
-    Returns:
-        Test split of its training: features that the model and the audit use, label and prediction.
+    A month keeps the version that scored it, and is compared with that version's reference data: the test split of its
+    training, with features that the model and the audit use, label and prediction.
 
     Raises:
         NotApprovedError: No approval of the version is on record.

@@ -97,9 +97,6 @@ def append_evidence(path: str | Path, kind: str, body: Mapping[str, Any], record
         body: Plain JSON values (no NaN, no infinity).
         recorded_at: Time of the entry, ISO 8601; this module takes no clock.
 
-    Returns:
-        The entry as written.
-
     Raises:
         EvidenceError: The existing record does not hold, or the file cannot be written.
         ValueError: ``kind`` or ``recorded_at`` is empty, or ``body`` holds NaN or infinity.

@@ -64,9 +64,8 @@ def _address(port: int) -> tuple[str, ...]:
 def serve_graph(port: int) -> None:
     """Serve Kedro-Viz for the project in the current folder until the process is stopped.
 
-    ``kedro viz run`` asks PyPI for a newer release at its start and whenever its page is opened, and no
-    option turns that off. Here the answer is the one that Kedro-Viz gives on pages that are published without
-    a server: the installed release, nobody asked.
+    ``kedro viz run`` asks PyPI for a newer release at its start and whenever its page is opened, and no option turns
+    that off. Here the answer is that of pages published without a server: the installed release, nobody asked.
     """
     from kedro_viz.api.rest import router
     from kedro_viz.api.rest.responses.version import get_static_version_response
