@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -21,7 +22,7 @@ from mlflow import MlflowClient
 
 from rai_kedro.release.production import load_production
 from rai_kedro.release.review import ReviewRequest, approve, reject
-from rai_kedro.release.store import StoreError, check_server
+from rai_kedro.release.store import PROJECT_TAG, StoreError, check_server, follow_project
 from rai_kedro.release.versions import find_aliases
 
 
@@ -172,3 +173,29 @@ def wait_for(uri: str) -> None:
             return
         time.sleep(0.5)
     check_server(uri)
+
+
+def test_places_follow_from_where_another_process_has_just_moved_them(tmp_path: Path) -> None:
+    database, project = tmp_path / "mlflow.db", tmp_path / "project"
+    with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as other:
+        for table in (
+            "experiments (experiment_id INTEGER, artifact_location TEXT)",
+            "experiment_tags (key TEXT, value TEXT, experiment_id INTEGER, PRIMARY KEY (key, experiment_id))",
+            "runs (artifact_uri TEXT)",
+            "logged_models (artifact_location TEXT)",
+            "model_versions (storage_location TEXT, source TEXT)",
+        ):
+            other.execute(f"CREATE TABLE {table}")
+        other.execute("INSERT INTO experiments VALUES (0, '/first/mlruns/0')")
+        other.execute("INSERT INTO experiment_tags VALUES (?, '/first', 0)", (PROJECT_TAG,))
+        other.execute("BEGIN IMMEDIATE")
+        other.execute("UPDATE experiments SET artifact_location = '/second/mlruns/0'")
+        other.execute("UPDATE experiment_tags SET value = '/second'")
+        said: list[str | None] = []
+        following = threading.Thread(target=lambda: said.append(follow_project(database, project)))
+        following.start()
+        time.sleep(0.5)
+        other.execute("COMMIT")
+        following.join()
+        assert said == [f"This project was last used in /second; MLflow's 1 artifact places now point to {project}."]
+        assert other.execute("SELECT artifact_location FROM experiments").fetchall() == [(f"{project}/mlruns/0",)]

@@ -76,13 +76,7 @@ class ProductionModelDataset(_ApprovedDataset["ProductionModel"]):
 class ReferencesDataset(_ApprovedDataset["References"]):
     """Loads a function from version number to that version's reference data, each checked when it is asked for.
 
-    Example:
-        In the catalogue::
-
-            housing.references:
-              type: rai_kedro.datasets.production_model.ReferencesDataset
-              registered_model_name: housing
-              filepath: data/08_reporting/evidence/housing.jsonl
+    In the catalogue it has the keys of `ProductionModelDataset`.
     """
 
     def load(self) -> References:

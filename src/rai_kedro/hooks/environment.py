@@ -96,10 +96,7 @@ class UseCaseLockHook:
 
     @hook_impl(trylast=True)
     def after_pipeline_run(self) -> None:
-        """Let go."""
+        """Let go, however the run ended."""
         self._held.close()
 
-    @hook_impl(trylast=True)
-    def on_pipeline_error(self) -> None:
-        """Let go."""
-        self._held.close()
+    on_pipeline_error = after_pipeline_run

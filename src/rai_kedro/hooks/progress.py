@@ -94,24 +94,22 @@ def _describe_card(use_case: str, catalog: DataCatalog, name: str) -> list[str]:
 
 
 def _describe_timeline(use_case: str, catalog: DataCatalog, name: str) -> list[str]:
-    timeline = catalog.load(name)
+    months = catalog.load(name)["months"]
     rows = [
-        _row(
-            "drift" if index == 0 else "",
+        (
+            "" if index else "drift",
             f"{month['month']}  {describe_drift(month)}",
             f"model version {month['model_version']}",
         )
-        for index, month in enumerate(timeline["months"])
+        for index, month in enumerate(months)
     ]
-    rates = [f"{month['family_wise_rate']:g}" for month in timeline["months"][-1:]]
-    stale = [month["month"] for month in timeline["months"] if month["stale"]]
-    again = f"kedro rai rescore --use-case {use_case} --month {stale[0]}" if stale else ""
-    return [
-        *rows,
-        *([_row("stale", ", ".join(stale), again)] if stale else []),
-        *(_row("", f"false-alarm rate of a month: {rate}", "monitoring.drift") for rate in rates),
-        _row("", "timeline and monthly reports", _path(catalog, f"{use_case}.evidently_workspace")),
-    ]
+    stale = [month["month"] for month in months if month["stale"]]
+    if stale:
+        rows.append(("stale", ", ".join(stale), f"kedro rai rescore --use-case {use_case} --month {stale[0]}"))
+    if months:
+        rows.append(("", f"false-alarm rate of a month: {months[-1]['family_wise_rate']:g}", "monitoring.drift"))
+    rows.append(("", "timeline and monthly reports", _path(catalog, f"{use_case}.evidently_workspace")))
+    return [_row(*row) for row in rows]
 
 
 def _row(topic: str, what: str, where: str) -> str:

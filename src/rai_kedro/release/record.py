@@ -30,6 +30,7 @@ from typing import Any, Final, NoReturn
 
 from rai_kedro.errors import RaiError
 from rai_kedro.files import flush_folder, make_folder
+from rai_kedro.typed import Typed
 
 GENESIS: Final = "0" * 64
 REPAIR: Final = "repair"
@@ -52,8 +53,7 @@ class Entry:
     hash: str  # SHA-256 (hex) over the canonical JSON of all other fields
 
 
-@dataclass(frozen=True)
-class ChainState:
+class ChainState(Typed):
     """What checking a record's own chain found."""
 
     path: Path
@@ -145,10 +145,10 @@ def check_chain(path: str | Path) -> ChainState:
     """
     path = Path(path)
     if not path.is_file():
-        return ChainState(path, ok=False, entries=0, head=GENESIS, reason="there is no such file")
+        return ChainState(path=path, ok=False, entries=0, head=GENESIS, reason="there is no such file")
     found = _scan(_read_locked(path))
     return ChainState(
-        path,
+        path=path,
         ok=found.reason is None,
         entries=len(found.entries),
         head=found.head,

@@ -299,28 +299,26 @@ def explain_sqlite(error: sqlite3.Error, where: str | None = None) -> StoreError
     """Make one readable error of what SQLite says of MLflow's database."""
     said = str(error).strip()
     if "locked" in said or "busy" in said:
-        return StoreError(
-            "The MLflow database is in use by another program.",
-            where=where,
-            example=f"{said}; waited for {PATIENCE_S:g} s",
-            remedy="close the program that holds it (a database browser, a backup, a hanging command), then run the "
-            "same command again; nothing was changed",
+        what = "The MLflow database is in use by another program."
+        example = f"{said}; waited for {PATIENCE_S:g} s"
+        remedy = (
+            "close the program that holds it (a database browser, a backup, a hanging command), then run the same "
+            "command again; nothing was changed"
         )
-    if "full" in said or "disk I/O" in said or "readonly" in said:
-        return StoreError(
-            "The MLflow database cannot be written.",
-            where=where,
-            example=said,
-            remedy="free space on the disk, lift the limit on the size of files (`ulimit -f`) or make the file "
-            "writable, then run the same command again",
+    elif "full" in said or "disk I/O" in said or "readonly" in said:
+        what, example = "The MLflow database cannot be written.", said
+        remedy = (
+            "free space on the disk, lift the limit on the size of files (`ulimit -f`) or make the file writable, then "
+            "run the same command again"
         )
-    return StoreError(
-        "The MLflow database is damaged or no database.",
-        where=where,
-        example=said.splitlines()[0] if said else type(error).__name__,
-        remedy="restore the file from a backup; or move it aside, train anew with `kedro run` and have the version "
-        "reviewed; the evidence record is not touched by this",
-    )
+    else:
+        what = "The MLflow database is damaged or no database."
+        example = said.splitlines()[0] if said else type(error).__name__
+        remedy = (
+            "restore the file from a backup; or move it aside, train anew with `kedro run` and have the version "
+            "reviewed; the evidence record is not touched by this"
+        )
+    return StoreError(what, where=where, example=example, remedy=remedy)
 
 
 def _check_folder(folder: Path, where: str) -> None:

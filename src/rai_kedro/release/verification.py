@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rai_kedro.release.card import digest_card, find_changed_page
 from rai_kedro.release.decisions import (
@@ -30,6 +29,7 @@ from rai_kedro.release.versions import (
     search_versions,
     subject_of,
 )
+from rai_kedro.typed import Typed
 from rai_kedro.words import make_visible
 
 if TYPE_CHECKING:
@@ -38,8 +38,7 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 
-@dataclass(frozen=True)
-class Verification:
+class Verification(Typed):
     """What checking an evidence record found."""
 
     chain: ChainState
@@ -73,15 +72,6 @@ class Verification:
 
         return pd.DataFrame([review.to_dict() for review in self.decisions], columns=list(Review.model_fields))
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values that JSON can hold."""
-        return {
-            "chain": {**asdict(self.chain), "path": str(self.chain.path)},
-            "decisions": [review.to_dict() for review in self.decisions],
-            "findings": list(self.findings),
-            "compared": self.compared,
-        }
-
     def __repr__(self) -> str:
         return "\n".join(self.describe())
 
@@ -106,7 +96,8 @@ def verify(record: str | Path, *, use_case: str | None = None, client: MlflowCli
     use_case = Path(record).stem if use_case is None else use_case
     chain, compared = check_chain(record), client is not None
     if chain.broken_line:
-        return Verification(chain, (), (f"line {chain.broken_line} does not hold: {chain.reason}",), compared)
+        broken = f"line {chain.broken_line} does not hold: {chain.reason}"
+        return Verification(chain=chain, decisions=(), findings=(broken,), compared=compared)
     entries = read_evidence(record)
     decisions = list_decisions(entries, use_case)
     findings = list(_find_strange_entries(entries, decisions))
@@ -114,7 +105,8 @@ def verify(record: str | Path, *, use_case: str | None = None, client: MlflowCli
         findings += _compare_with_mlflow(client, use_case, entries)
     if not chain.ok and findings:
         findings.insert(0, f"versions are reviewed, but {chain.reason}")
-    return Verification(chain, tuple(review for review, _ in decisions), tuple(findings), compared)
+    reviews = tuple(review for review, _ in decisions)
+    return Verification(chain=chain, decisions=reviews, findings=tuple(findings), compared=compared)
 
 
 def require_tags_agree(version: ModelVersion, review: Review, entry: Entry, evidence_path: Path) -> None:
