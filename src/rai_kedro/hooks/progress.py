@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from pathlib import Path
 from typing import Any
 
 from kedro.framework.hooks import hook_impl
@@ -11,7 +12,6 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
-from rai_kedro.commands.project import path_of
 from rai_kedro.commands.status import describe_drift
 from rai_kedro.files import project_folder
 from rai_kedro.words import in_words
@@ -117,7 +117,8 @@ def _row(topic: str, what: str, where: str) -> str:
 
 
 def _path(catalog: DataCatalog, name: str) -> str:
-    path, project = path_of(catalog, name), project_folder()
+    description = catalog.get(name)._describe()  # type: ignore[union-attr]
+    path, project = Path(str(description.get("filepath", ""))), project_folder()
     return str(path.relative_to(project) if path.is_relative_to(project) else path)
 
 
