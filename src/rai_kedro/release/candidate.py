@@ -67,7 +67,7 @@ def register_candidate(candidate: Candidate, name: str) -> RegisteredVersion:
             # What the gate decided before this model was registered; without it no version passes the gate later.
             Tag.GATE_DIGEST: read_gate(client, run_id).digest,
         }
-    return _register(client, RegisteredVersion(name, "", run_id, model.model_uri), tags)
+    return _register(client, name, run_id, model.model_uri, tags)
 
 
 @contextmanager
@@ -138,22 +138,20 @@ def _describe_data(candidate: Candidate, name: str) -> PandasDataset:
     return from_pandas(candidate.training_frame, source=source, name=f"{name}-training", targets=candidate.target)
 
 
-def _register(client: MlflowClient, draft: RegisteredVersion, tags: dict[str, str]) -> RegisteredVersion:
+def _register(client: MlflowClient, name: str, run_id: str, uri: str, tags: dict[str, str]) -> RegisteredVersion:
     # Through the client: `mlflow.register_model` prints, and sets a version's tags only after making it.
     from mlflow.exceptions import MlflowException
 
     try:
-        client.create_registered_model(draft.name)
+        client.create_registered_model(name)
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-    model_id = draft.model_uri.removeprefix("models:/")
-    created = client.create_model_version(
-        draft.name, draft.model_uri, run_id=draft.run_id, tags=tags, model_id=model_id
-    )
+    model_id = uri.removeprefix("models:/")
+    created = client.create_model_version(name, uri, run_id=run_id, tags=tags, model_id=model_id)
     version = str(created.version)
     # This tag makes MLflow's page of the logged model link to its version.
-    link = json.dumps([{"name": draft.name, "version": version}])
+    link = json.dumps([{"name": name, "version": version}])
     client.set_logged_model_tags(model_id, {"mlflow.modelVersions": link})
-    client.set_registered_model_alias(draft.name, CANDIDATE, version)
+    client.set_registered_model_alias(name, CANDIDATE, version)
     return registered_version(client, created)

@@ -176,17 +176,6 @@ def describe_limits(decision: GateDecision) -> str:
     return f"level {level:.4g} %; {', '.join(shown)}" + (f" and {more} more" if more > 0 else "")
 
 
-def find_difference(shown: GateDecision, stored: GateDecision) -> str | None:
-    """Say how the decision that a model card shows differs from the stored one; None if it does not."""
-    if shown.outcome != stored.outcome:
-        return f"the model card says {in_words(shown.outcome)}, the stored decision says {in_words(stored.outcome)}"
-    if len(shown.verdicts) != len(stored.verdicts):
-        return f"the model card shows {count_verdicts(shown)}; the stored decision has {count_verdicts(stored)}"
-    if _essence(shown) != _essence(stored):
-        return "the verdicts on the model card are not those of the stored decision"
-    return None
-
-
 def pick_example(decision: GateDecision) -> str | None:
     """Return the worst there is to say: a problem, a failed verdict, or one that is open; None if all pass."""
     if decision.problems:
@@ -246,9 +235,15 @@ def _find_contradicting_card(client: MlflowClient, version: ModelVersion, decisi
         return None
     try:
         shown = GateDecision.from_dict(card["card"]["fairness"]["gate"])
-        return find_difference(shown, decision)
     except _UNREADABLE:
         return f"{GATE_FILE} says {in_words(decision.outcome)}, the model card says nothing readable of the gate"
+    if shown.outcome != decision.outcome:
+        return f"the model card says {in_words(shown.outcome)}, the stored decision says {in_words(decision.outcome)}"
+    if len(shown.verdicts) != len(decision.verdicts):
+        return f"the model card shows {count_verdicts(shown)}; the stored decision has {count_verdicts(decision)}"
+    if _essence(shown) != _essence(decision):
+        return "the verdicts on the model card are not those of the stored decision"
+    return None
 
 
 def _risk_not_accepted(version: ModelVersion, decision: GateDecision) -> ReleaseError:

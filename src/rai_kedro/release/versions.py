@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from rai_kedro.errors import RaiError
 from rai_kedro.typed import Typed
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
+_Answer = TypeVar("_Answer")
 CANDIDATE: Final = "candidate"
 PRODUCTION: Final = "production"
 
@@ -117,15 +118,8 @@ def search_versions(client: MlflowClient, use_case: str) -> list[ModelVersion]:
 
 def find_aliases(client: MlflowClient, use_case: str) -> dict[str, str]:
     """Return the version number that each alias names; empty if the model does not exist."""
-    from mlflow.exceptions import MlflowException
-
-    try:
-        aliases = client.get_registered_model(use_case).aliases
-    except MlflowException as error:
-        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-            return {}
-        raise
-    return {alias: str(version) for alias, version in aliases.items()}
+    model = _ask(client.get_registered_model, use_case)
+    return {alias: str(version) for alias, version in model.aliases.items()} if model else {}
 
 
 def find_version(client: MlflowClient, use_case: str, version: str) -> ModelVersion:
@@ -199,14 +193,18 @@ def _summarise(client: MlflowClient, version: ModelVersion, aliases: list[str]) 
 
 
 def _find_metrics(client: MlflowClient, run_id: str | None) -> dict[str, float | None]:
+    run = _ask(client.get_run, run_id) if run_id else None
+    metrics = run.data.metrics if run else {}
+    return {name: value if math.isfinite(value) else None for name, value in metrics.items()}
+
+
+def _ask(question: Callable[[str], _Answer], name: str) -> _Answer | None:
+    """Return what MLflow answers; None where it knows nothing of that name."""
     from mlflow.exceptions import MlflowException
 
-    if not run_id:
-        return {}
     try:
-        metrics = client.get_run(run_id).data.metrics
+        return question(name)
     except MlflowException as error:
         if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-            return {}
+            return None
         raise
-    return {name: value if math.isfinite(value) else None for name, value in metrics.items()}
