@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise, product
 from math import prod
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from pandas.api import types
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator
 
 from rai_kedro.errors import RaiError
 from rai_kedro.typed import Typed
@@ -34,6 +34,12 @@ NEARLY_MISSING = ("?", "-", "n/a", "na", "nan", "none", "null", "unknown")
 CHUNK = 1 << 16
 
 Codes = npt.NDArray[np.int16]
+Names = Annotated[
+    tuple[str, ...],
+    BeforeValidator(lambda value: (value,) if isinstance(value, str) else value),
+    Field(min_length=1),
+]
+"""Names of columns; a single one may stand without brackets."""
 
 
 class GroupingError(RaiError):
@@ -59,7 +65,7 @@ class GroupingSpec(Typed):
         missing: ``group``: missing values are the group "missing"; ``leave_out``: such rows are counted and left out.
     """
 
-    columns: tuple[str, ...] = Field(min_length=1)
+    columns: Names
     cuts: dict[str, tuple[float, ...]] = Field(default_factory=dict)
     categorical: bool | dict[str, bool] | None = None
     declared: tuple[str, ...] = ()
@@ -67,11 +73,6 @@ class GroupingSpec(Typed):
     reference: str | None = None
     learnt: tuple[str, ...] = ()
     missing: Literal["group", "leave_out"] = "group"
-
-    @field_validator("columns", mode="before")
-    @classmethod
-    def _accept_one_name(cls, value: Any) -> Any:
-        return (value,) if isinstance(value, str) else value
 
     @field_validator("cuts")
     @classmethod

@@ -13,10 +13,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from pandas.api import types
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from rai_kedro.errors import RaiError
 from rai_kedro.fairness.estimates import Comparison, Disparity, DisparityKind, GroupFigure
+from rai_kedro.fairness.grouping import Names
 from rai_kedro.fairness.tables import Figures
 from rai_kedro.intervals import make_interval, proportion_intervals
 from rai_kedro.typed import Typed
@@ -55,18 +56,13 @@ class SimilaritySpec(Typed):
         seed: Seed of the draw where there are more.
     """
 
-    columns: tuple[str, ...] = Field(min_length=1)
+    columns: Names
     distance: Literal["euclidean", "manhattan"]
     scaling: Literal["standard", "range", "none"] = "standard"
     neighbours: int = Field(default=5, ge=1)
     lipschitz: float = Field(default=1.0, gt=0)
     max_rows: int = Field(default=5_000, ge=3, le=50_000)
     seed: int = 0
-
-    @field_validator("columns", mode="before")
-    @classmethod
-    def _accept_one_name(cls, value: Any) -> Any:
-        return (value,) if isinstance(value, str) else value
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,10 +1,8 @@
 """A month's decisions as one run of Evidently, which shows them and decides nothing itself.
 
-Importing this module imports Evidently (7-9 s). It is imported inside functions only, never by another
-module at its top. What Evidently is given as data are the results of the tests, one row each: the metrics
-below look their values up there, so that what it shows and what was decided cannot differ, and no row of
-the month is needed again. A stored run carries plain values and names, so ``evidently ui`` shows it
-without this package.
+Importing this module imports Evidently (7-9 s), so it is imported inside functions only. Evidently is given the results
+of the tests as data, one row each: the metrics below look their values up there, so that what it shows and what was
+decided cannot differ. A stored run carries plain values and names: ``evidently ui`` shows it without this package.
 """
 
 # Evidently ships no type information, so its base classes count as Any.
@@ -95,8 +93,7 @@ def _decide(entry: ColumnDrift) -> Decision:
 class BoundDecision(BoundTest[SingleValue]):
     """A decision tied to one metric.
 
-    Unlike Evidently's own it leaves itself out of the stored result, which another process could otherwise
-    only read with this package's classes loaded.
+    Unlike Evidently's own it leaves itself out of the stored result, which would need this package's classes to be read.
     """
 
     def run_test(

@@ -1,9 +1,8 @@
 """Keep the months of a registered model in a local Evidently workspace, with a dashboard over them.
 
-One project for each registered model, one run for each month and model version. Their ids are derived from
-their names, so that publishing again replaces and never doubles, and no search through the workspace can
-fail on a project that somebody else left damaged. A run is made from the stored result alone, so a workspace
-that was lost is made again without the data. ``evidently ui --workspace <path>`` shows it.
+One project for each registered model, one run for each month and model version. Their ids are derived from their names,
+so that publishing again replaces and never doubles. A run is made from the stored result alone, so a workspace that was
+lost is made again without the data. ``evidently ui --workspace <path>`` shows it.
 """
 
 from __future__ import annotations
