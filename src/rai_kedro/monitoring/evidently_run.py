@@ -93,7 +93,7 @@ def _decide(entry: ColumnDrift) -> Decision:
 class BoundDecision(BoundTest[SingleValue]):
     """A decision tied to one metric.
 
-    Unlike Evidently's own it leaves itself out of the stored result, which would need this package's classes to be read.
+    Unlike Evidently's own it leaves itself out of the stored result, to be read without this package's classes.
     """
 
     def run_test(
