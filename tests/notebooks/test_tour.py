@@ -66,8 +66,8 @@ class TestExecuted:
 
     def test_lanes_are_apart(self, executed: Any) -> None:
         lanes = dict(line.split(": ") for line in output_of(executed, "split_lanes(").strip().splitlines())
-        assert lanes["audit lane"].split() == ["B", "LSTAT"]
-        assert not {"B", "LSTAT"} & set(lanes["model lane"].split())
+        assert lanes["columns for the audit only"].split() == ["B", "LSTAT"]
+        assert not {"B", "LSTAT"} & set(lanes["columns the model may use"].split())
 
     def test_version_is_approved(self, executed: Any) -> None:
         assert "is approved (demo, not a person's review)" in output_of(executed, "ReviewRequest(")
