@@ -70,6 +70,7 @@ def test_contract_survives_pickling(shop: Contract) -> None:
         ),
         ("key: [customer]", "key: [age]", ["key or time and stands under 'columns' too"]),
         ("description: age in years", "description: ${globals:x}", ["may not use interpolation", "age"]),
+        ("categories: [shop, web]", "categories: [shop, '${globals:x}']", ["may not use interpolation", "channel"]),
         ("use: audit", "use: audit\n          use: model", ["not valid YAML", "'use' is given twice"]),
         ("columns:\n        age:", "columns:\n        spend: 3\n        age:", ["given twice"]),
         ("    rai:\n      owner", "    rai\n      owner", ["not valid YAML", "line"]),

@@ -158,6 +158,9 @@ def _refuse_interpolation(value: Any, where: str) -> None:
     if isinstance(value, Mapping):
         for key, item in value.items():
             _refuse_interpolation(item, f"{where}, {key}")
+    elif isinstance(value, list):
+        for item in value:
+            _refuse_interpolation(item, where)
     elif isinstance(value, str) and "${" in value:
         what = "A contract may not use interpolation."
         raise ContractError(what, where=where, example=value, remedy="write the value itself")
