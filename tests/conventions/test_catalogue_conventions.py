@@ -82,6 +82,42 @@ def find_quietly_risky(entries: Catalog) -> set[str]:
     return {name for name, entry in entries.items() if is_risky(entry) and not is_said(name, entry)}
 
 
+def find_layers_in_a_circle(entries: Catalog) -> set[frozenset[str]]:
+    """Return the layers of a pipeline that lead to each other, of which kedro-viz then draws none.
+
+    What has no layer hands on from one that has.
+    """
+    resolver = DataCatalog.from_config(dict(entries)).config_resolver
+    found: set[frozenset[str]] = set()
+    for pipeline in register_pipelines().values():
+        layers = {
+            name: resolver.resolve_pattern(name).get("metadata", {}).get("kedro-viz", {}).get("layer")
+            for name in pipeline.datasets()
+            if resolver.match_dataset_pattern(name) or name in entries
+        }
+        after: dict[str, set[str]] = {}
+        for node in pipeline.nodes:
+            for name in node.inputs:
+                after.setdefault(name, set()).update(node.outputs)
+        leads = {
+            (layer, later) for name, layer in layers.items() if layer for later in _next_layers(name, after, layers)
+        }
+        found |= {frozenset(pair) for pair in leads if pair[0] != pair[1] and (pair[1], pair[0]) in leads}
+    return found
+
+
+def _next_layers(start: str, after: Mapping[str, set[str]], layers: Mapping[str, str | None]) -> set[str]:
+    reached, waiting, seen = set(), [start], {start}
+    while waiting:
+        for name in after.get(waiting.pop(), set()) - seen:
+            seen.add(name)
+            if layer := layers.get(name):
+                reached.add(layer)
+            else:
+                waiting.append(name)
+    return reached
+
+
 def contracts(loader: OmegaConfigLoader) -> dict[str, Any]:
     return {name: rai_block(entry) for name, entry in loader["catalog"].items()}
 
@@ -101,6 +137,18 @@ def test_an_unused_pattern_is_found(conf: Path, load: Load) -> None:
     override(conf, "test", "{use_case}.left_{over}", {"type": "MemoryDataset"})
 
     assert find_unused(load("test")["catalog"]) == {"{use_case}.left_{over}"}
+
+
+def test_no_layers_lead_to_each_other(load: Load) -> None:
+    assert find_layers_in_a_circle(load("base")["catalog"]) == set()
+
+
+def test_layers_that_lead_to_each_other_are_found(load: Load) -> None:
+    entries = dict(load("base")["catalog"])
+    history = {**entries["{use_case}.evidently_history"], "metadata": {"kedro-viz": {"layer": "reporting"}}}
+    found = find_layers_in_a_circle(entries | {"{use_case}.evidently_history": history})
+
+    assert found == {frozenset({"model output", "reporting"})}
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
