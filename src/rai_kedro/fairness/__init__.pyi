@@ -1,4 +1,3 @@
-from .assessing import assess as assess
 from .assessment import Assessment as Assessment
 from .assessment import FairnessSpec as FairnessSpec
 from .assessment import GroupTable as GroupTable
@@ -12,6 +11,7 @@ from .estimates import Disparity as Disparity
 from .estimates import DisparityKind as DisparityKind
 from .estimates import GroupFigure as GroupFigure
 from .estimates import name_kind as name_kind
+from .face import assess as assess
 from .grouping import JOIN as JOIN
 from .grouping import MAX_VALUES_OF_CODES as MAX_VALUES_OF_CODES
 from .grouping import Grouping as Grouping
