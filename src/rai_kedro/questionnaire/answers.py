@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError, field_validator
 
 from rai_kedro.errors import RaiError
 from rai_kedro.fairness import METRICS, Task
-from rai_kedro.questionnaire.tree import Answer, Question, Tree, load_tree
+from rai_kedro.questionnaire.tree import Answer, Question, Tree, Way, find_task, load_tree
 from rai_kedro.typed import Typed
 from rai_kedro.yaml_files import read_yaml
 
@@ -64,6 +64,18 @@ class Finding(Typed):
     contradicts: bool = True  # False: only worth knowing
 
 
+def _walk(tree: Tree, answers: Mapping[str, str]) -> tuple[Way, str | None]:
+    """Return the way that answers take, and the question it stops at for want of one; None at the end."""
+    path: Way = ()
+    name: str | None = tree.start
+    while name is not None:
+        answer = tree.questions[name].accept(answers[name]) if name in answers else None
+        if answer is None:
+            break
+        path, name = (*path, (name, answer)), answer.next
+    return path, name
+
+
 def next_question(tree: Tree, answers: Mapping[str, str]) -> tuple[str, Question] | None:
     """Return the first question on the way that has no answer yet, with its name; None at the end.
 
@@ -71,14 +83,8 @@ def next_question(tree: Tree, answers: Mapping[str, str]) -> tuple[str, Question
         tree: The questionnaire.
         answers: Key of the answer by question; each one an answer that the question accepts.
     """
-    name: str | None = tree.start
-    while name is not None:
-        question = tree.questions[name]
-        answer = question.accept(answers[name]) if name in answers else None
-        if answer is None:
-            return name, question
-        name = answer.next
-    return None
+    _, name = _walk(tree, answers)
+    return None if name is None else (name, tree.questions[name])
 
 
 def follow(
@@ -98,27 +104,34 @@ def follow(
     """
     known = dict(known or {})
     _check_known_words(tree, answers, known, where)
-    given = {**known, **answers}
-    path: list[tuple[str, Question, Answer]] = []
-    name: str | None = tree.start
-    while name is not None:
-        question = tree.questions[name]
-        if name not in given:
-            what, remedy = f"The answer to '{name}' is missing.", f"add '{name}: ' with one of these answers"
-            raise AnswersError(what, where=where, example=question.ask(), remedy=remedy)
-        answer = question.accept(given[name])
-        assert answer is not None, "checked above"  # noqa: S101 - for the type checker
-        path.append((name, question, answer))
-        name = answer.next
-    if unused := [name for name in answers if name not in {step[0] for step in path} and name not in known]:
+    path, open_one = _walk(tree, {**known, **answers})
+    if open_one is not None:
+        what, remedy = f"The answer to '{open_one}' is missing.", f"add '{open_one}: ' with one of these answers"
+        raise AnswersError(what, where=where, example=tree.questions[open_one].ask(), remedy=remedy)
+    if unused := [name for name in answers if name not in {asked for asked, _ in path} and name not in known]:
         raise AnswersError(
             f"The other answers do not lead to the question '{unused[0]}'.",
             where=where,
             how_many=f"{len(unused)} answers nobody asked for" if len(unused) > 1 else None,
-            example=f"the way they take: {', '.join(f'{n}: {a.key}' for n, _, a in path)}",
+            example=f"the way they take: {', '.join(f'{name}: {answer.key}' for name, answer in path)}",
             remedy=f"take '{unused[0]}' out, or change the answer that leads past it",
         )
-    return _conclude(path, known)
+    steps = tuple(
+        Step(
+            question=name,
+            answer=answer.key,
+            asked=tree.questions[name].text,
+            means=answer.text,
+            answered_by="parameters" if name in known else "person",
+        )
+        for name, answer in path
+    )
+    return Outcome(
+        metrics=tuple(dict.fromkeys(metric for _, answer in path for metric in answer.metrics)),
+        path=steps,
+        task=find_task(path),
+        notes=tuple(answer.note for _, answer in path if answer.note),
+    )
 
 
 def interview(tree: Tree, read: Read, write: Write, *, known: Mapping[str, str] | None = None) -> Outcome | None:
@@ -195,25 +208,6 @@ def check_consistency(
         reason = str(error) if isinstance(error, ValidationError) else error.args[0]
         return [*findings, Finding(kind="path_broken", message=f"the recorded answers lead nowhere: {reason}")]
     return [*findings, *_compare(outcome, configured), *_find_changed(path, outcome)]
-
-
-def _conclude(path: Sequence[tuple[str, Question, Answer]], known: Mapping[str, str]) -> Outcome:
-    steps = tuple(
-        Step(
-            question=name,
-            answer=answer.key,
-            asked=question.text,
-            means=answer.text,
-            answered_by="parameters" if name in known else "person",
-        )
-        for name, question, answer in path
-    )
-    return Outcome(
-        metrics=tuple(dict.fromkeys(metric for _, _, answer in path for metric in answer.metrics)),
-        path=steps,
-        task=next((answer.task for _, _, answer in path if answer.task), None),
-        notes=tuple(answer.note for _, _, answer in path if answer.note),
-    )
 
 
 def _check_known_words(tree: Tree, answers: Mapping[str, str], known: Mapping[str, str], where: str) -> None:

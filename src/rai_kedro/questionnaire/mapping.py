@@ -6,11 +6,11 @@ libraries offer today. A method that does not apply is named with the reason, no
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 import yaml
 from pydantic import Field, StringConstraints, ValidationError
@@ -24,12 +24,12 @@ Stage: TypeAlias = Literal["pre", "in", "post"]
 Need: TypeAlias = Literal["sensitive"]
 ModelNeed: TypeAlias = Literal["sample_weight", "scores"]
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+_Data = TypeVar("_Data", bound=Typed)
 
 _MODEL_NEEDS: Mapping[ModelNeed, str] = {
     "sample_weight": "it needs a model whose fit takes 'sample_weight'",
     "scores": "it needs a model that gives probabilities",
 }
-_FILE = "questionnaire/mapping.yml"
 
 
 class MappingError(RaiError):
@@ -118,11 +118,35 @@ class Recommendation(Typed):
     why: str  # it does or does not
 
 
+def read_own(name: str) -> str:
+    """Return the text of one of the project's own files, "mapping" or "questionnaire"."""
+    return resources.files("rai_kedro.questionnaire").joinpath(f"{name}.yml").read_text(encoding="utf-8")
+
+
+def read_sound(
+    text: str, name: str, form: type[_Data], refuse: type[RaiError], find_faults: Callable[[_Data], Iterable[str]]
+) -> _Data:
+    """Read YAML into its form, and refuse what has another form or has faults; the first is named."""
+    where = f"questionnaire/{name}.yml"
+    try:
+        data = form.model_validate(read_yaml(text))
+    except (yaml.YAMLError, ValidationError) as error:
+        what, remedy = f"The {name} cannot be read.", "its first lines say what goes in"
+        raise refuse(what, where=where, example=str(error), remedy=remedy) from None
+    if faults := list(find_faults(data)):
+        raise refuse(
+            f"The {name} is not sound: {faults[0]}.",
+            where=where,
+            how_many=f"{len(faults)} faults, this is the first" if len(faults) > 1 else None,
+            remedy="mend that entry; nobody should be led astray by it",
+        )
+    return data
+
+
 @cache
 def load_mapping() -> MethodMapping:
     """Return the project's own mapping, checked against the metrics that are computed."""
-    text = resources.files("rai_kedro.questionnaire").joinpath("mapping.yml").read_text(encoding="utf-8")
-    return read_mapping(text, computed=METRICS)
+    return read_mapping(read_own("mapping"), computed=METRICS)
 
 
 def read_mapping(text: str, *, computed: Mapping[str, Metric]) -> MethodMapping:
@@ -131,20 +155,7 @@ def read_mapping(text: str, *, computed: Mapping[str, Metric]) -> MethodMapping:
     Raises:
         MappingError: It has not the right form, or leaves a metric out or serves it wrongly.
     """
-    try:
-        mapping = MethodMapping.model_validate(read_yaml(text))
-    except (yaml.YAMLError, ValidationError) as error:
-        raise MappingError(
-            "The mapping cannot be read.", where=_FILE, example=str(error), remedy="its first lines say what goes in"
-        ) from None
-    if faults := list(_find_faults(mapping, computed)):
-        raise MappingError(
-            f"The mapping is not sound: {faults[0]}.",
-            where=_FILE,
-            how_many=f"{len(faults)} faults, this is the first" if len(faults) > 1 else None,
-            remedy="mend that entry; a look-up must not find nothing, or the wrong thing",
-        )
-    return mapping
+    return read_sound(text, "mapping", MethodMapping, MappingError, lambda data: _find_faults(data, computed))
 
 
 def _find_faults(mapping: MethodMapping, computed: Mapping[str, Metric]) -> Iterator[str]:
@@ -199,14 +210,9 @@ def _judge(name: str, method: MappedMethod, service: Service, model: ModelAtHand
     aims = "aims at the metric" if service.effect == "direct" else "usually helps, without aiming at the metric"
     reason = "; ".join([*hindrances] or [aims, *([service.note] if service.note else []), *_conditions(method, model)])
     return Recommendation(
-        metric=service.metric,
+        **service.model_dump(exclude={"note"}),
+        **method.model_dump(include={"does", "stage", "source", "needs_at_prediction"}),
         method=name,
-        does=method.does,
-        stage=method.stage,
-        effect=service.effect,
-        constraint=service.constraint,
-        source=method.source,
-        needs_at_prediction=method.needs_at_prediction,
         provided=method.provided,
         applies=not hindrances,
         why=reason,
@@ -219,7 +225,7 @@ def _find_hindrances(method: MappedMethod, model: ModelAtHand) -> Iterator[str]:
     if model.task is not None and model.task not in method.tasks:
         yield f"it is for {' and '.join(method.tasks)}"
     yield from (_MODEL_NEEDS[need] for need in method.needs_of_model if model.meets(need) is False)
-    if "sensitive" in method.needs_at_prediction and not model.permitted:
+    if method.needs_sensitive and not model.permitted:
         yield (
             "each prediction needs the sensitive column, and the contract gives none 'use: mitigation' "
             "with a justification"
@@ -228,7 +234,7 @@ def _find_hindrances(method: MappedMethod, model: ModelAtHand) -> Iterator[str]:
 
 def _conditions(method: MappedMethod, model: ModelAtHand) -> Iterator[str]:
     """Yield what an applicable method still hangs on."""
-    if "sensitive" in method.needs_at_prediction:
+    if method.needs_sensitive:
         yield f"each prediction needs the sensitive column; the contract permits {', '.join(model.permitted)}"
     for need in method.needs_of_model:
         if model.meets(need) is None:

@@ -10,19 +10,15 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
-from typing import Annotated, Literal, TypeAlias
+from graphlib import CycleError, TopologicalSorter
+from typing import Annotated, TypeAlias
 
-import yaml
-from pydantic import Field, StringConstraints, ValidationError
+from pydantic import Field
 
 from rai_kedro.errors import RaiError
 from rai_kedro.fairness import METRICS, Metric, Task
-from rai_kedro.questionnaire.mapping import load_mapping
+from rai_kedro.questionnaire.mapping import Text, load_mapping, read_own, read_sound
 from rai_kedro.typed import Typed
-from rai_kedro.yaml_files import read_yaml
-
-Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 
 
 class Answer(Typed):
@@ -74,16 +70,21 @@ class Tree(Typed):
         return {}
 
 
-# One way through the tree: question and answer, from the start to the end.
-Path: TypeAlias = tuple[tuple[str, Answer], ...]
+# A way through the tree: question and answer, from the start to the end.
+Way: TypeAlias = tuple[tuple[str, Answer], ...]
 # What can be typed beside an answer, and therefore is none.
 COMMANDS = ("back", "why", "quit")
 
 
-def list_paths(tree: Tree) -> list[Path]:
+def find_task(path: Way) -> Task | None:
+    """Return the task that the answers of a path say the model has; None where none says."""
+    return next((answer.task for _, answer in path if answer.task), None)
+
+
+def list_paths(tree: Tree) -> list[Way]:
     """Return every way through a tree without circles, as (question name, answer) from the start to the end."""
 
-    def walk(name: str | None, path: Path) -> Iterator[Path]:
+    def walk(name: str | None, path: Way) -> Iterator[Way]:
         if name is None or name not in tree.questions:
             yield path
             return
@@ -91,20 +92,6 @@ def list_paths(tree: Tree) -> list[Path]:
             yield from walk(answer.next, (*path, (name, answer)))
 
     return list(walk(tree.start, ()))
-
-
-Rule: TypeAlias = Literal[
-    "unknown_start",
-    "unknown_next",
-    "dead_end",
-    "unreachable",
-    "cycle",
-    "unknown_metric",
-    "unmapped_metric",
-    "wrong_task",
-    "too_few_answers",
-    "ambiguous_answer",
-]
 
 
 class QuestionnaireError(RaiError):
@@ -115,7 +102,7 @@ class QuestionnaireError(RaiError):
 class Fault:
     """A rule that the tree breaks, and where."""
 
-    rule: Rule
+    rule: str
     where: str
     what: str
 
@@ -123,8 +110,7 @@ class Fault:
 @cache
 def load_tree() -> Tree:
     """Return the project's own questionnaire, checked against the metrics that are computed and mapped."""
-    text = resources.files("rai_kedro.questionnaire").joinpath("questionnaire.yml").read_text(encoding="utf-8")
-    return read_tree(text, computed=METRICS, mapped=load_mapping().metrics)
+    return read_tree(read_own("questionnaire"), computed=METRICS, mapped=load_mapping().metrics)
 
 
 def read_tree(text: str, *, computed: Mapping[str, Metric], mapped: frozenset[str]) -> Tree:
@@ -138,101 +124,66 @@ def read_tree(text: str, *, computed: Mapping[str, Metric], mapped: frozenset[st
     Raises:
         QuestionnaireError: It has not the right form, or breaks a rule; the first fault is named.
     """
-    try:
-        tree = Tree.model_validate(read_yaml(text))
-    except (yaml.YAMLError, ValidationError) as error:
-        raise QuestionnaireError(
-            "The questionnaire cannot be read.",
-            where="questionnaire/questionnaire.yml",
-            example=str(error),
-            remedy="its first lines say what a question consists of",
-        ) from None
-    if faults := find_faults(tree, computed=computed, mapped=mapped):
-        raise QuestionnaireError(
-            f"The questionnaire is not sound: {faults[0].what}.",
-            where=f"questionnaire/questionnaire.yml, {faults[0].where}",
-            how_many=f"{len(faults)} faults, this is the first" if len(faults) > 1 else None,
-            remedy="mend the tree; nobody should be led astray by it",
-        )
-    return tree
+
+    def tell_faults(tree: Tree) -> list[str]:
+        return [f"{fault.where}: {fault.what}" for fault in find_faults(tree, computed=computed, mapped=mapped)]
+
+    return read_sound(text, "questionnaire", Tree, QuestionnaireError, tell_faults)
 
 
 def find_faults(tree: Tree, *, computed: Mapping[str, Metric], mapped: frozenset[str]) -> list[Fault]:
     """Check every rule; those about whole paths are left out while the tree has a circle."""
-    faults = [*_check_links(tree), *_check_answers(tree), *_check_metrics(tree, computed, mapped)]
-    circles = list(_find_circles(tree))
+    circles = list(_find_circle(tree))
+    faults = list(_check_questions(tree, computed, mapped))
     if not circles:
-        faults += [fault for path in list_paths(tree) for fault in _check_path(path, computed)]
+        paths = list_paths(tree)
+        reached = {name for path in paths for name, _ in path}
+        lost = sorted(set(tree.questions) - reached)
+        faults += [Fault("unreachable", name, f"no answer leads to '{name}'") for name in lost]
+        faults += [fault for path in paths for fault in _check_path(path, computed)]
     return list(dict.fromkeys([*faults, *circles]))
 
 
-def _check_links(tree: Tree) -> Iterator[Fault]:
+def _find_circle(tree: Tree) -> Iterator[Fault]:
+    following = {name: [one.next for one in question.answers if one.next] for name, question in tree.questions.items()}
+    try:
+        TopologicalSorter(following).prepare()
+    except CycleError as error:
+        circle = error.args[1][::-1]
+        yield Fault("cycle", circle[0], f"the answers go round: {' -> '.join(circle)}")
+
+
+def _check_questions(tree: Tree, computed: Mapping[str, Metric], mapped: frozenset[str]) -> Iterator[Fault]:
     if tree.start not in tree.questions:
         yield Fault("unknown_start", tree.start, f"it starts with '{tree.start}', which is no question")
-    for name, question in tree.questions.items():
-        for key, following in ((answer.key, answer.next) for answer in question.answers):
-            if following is not None and following not in tree.questions:
-                yield Fault("unknown_next", f"{name}, {key}", f"'{key}' leads to '{following}', no question")
-    for name in sorted(set(tree.questions) - _find_reachable(tree)):
-        yield Fault("unreachable", name, f"no answer leads to '{name}'")
-
-
-def _find_reachable(tree: Tree) -> set[str]:
-    reached: set[str] = set()
-    open_ends = [tree.start]
-    while open_ends:
-        name = open_ends.pop()
-        if name in tree.questions and name not in reached:
-            reached.add(name)
-            open_ends += [answer.next for answer in tree.questions[name].answers if answer.next]
-    return reached
-
-
-def _find_circles(tree: Tree) -> Iterator[Fault]:
-    done: set[str] = set()
-
-    def visit(name: str, above: tuple[str, ...]) -> Iterator[Fault]:
-        if name in above:
-            circle = " -> ".join([*above[above.index(name) :], name])
-            yield Fault("cycle", name, f"the answers go round: {circle}")
-        elif name in tree.questions and name not in done:
-            for answer in tree.questions[name].answers:
-                if answer.next:
-                    yield from visit(answer.next, (*above, name))
-            done.add(name)
-
-    for name in tree.questions:
-        yield from visit(name, ())
-
-
-def _check_answers(tree: Tree) -> Iterator[Fault]:
     for name, question in tree.questions.items():
         keys = [answer.key for answer in question.answers]
         if len(keys) <= 1:
             yield Fault("too_few_answers", name, f"'{name}' offers no choice")
         for key in sorted({key for key in keys if keys.count(key) > 1 or key in COMMANDS}):
             yield Fault("ambiguous_answer", f"{name}, {key}", f"'{key}' stands for two things")
-
-
-def _check_metrics(tree: Tree, computed: Mapping[str, Metric], mapped: frozenset[str]) -> Iterator[Fault]:
-    for name, question in tree.questions.items():
         for answer in question.answers:
-            for metric in answer.metrics:
-                where = f"{name}, {answer.key}"
-                if metric not in computed:
-                    yield Fault("unknown_metric", where, f"'{metric}' is not computed")
-                if metric not in mapped:
-                    yield Fault("unmapped_metric", where, f"'{metric}' is not in the mapping")
+            where = f"{name}, {answer.key}"
+            if answer.next is not None and answer.next not in tree.questions:
+                yield Fault("unknown_next", where, f"'{answer.key}' leads to '{answer.next}', no question")
+            yield from (
+                Fault("unknown_metric", where, f"'{m}' is not computed") for m in answer.metrics if m not in computed
+            )
+            yield from (
+                Fault("unmapped_metric", where, f"'{m}' is not in the mapping")
+                for m in answer.metrics
+                if m not in mapped
+            )
 
 
-def _check_path(path: Path, computed: Mapping[str, Metric]) -> Iterator[Fault]:
+def _check_path(path: Way, computed: Mapping[str, Metric]) -> Iterator[Fault]:
     if not path:
         return
     where = ", ".join(f"{name} {answer.key}" for name, answer in path)
     metrics = [metric for _, answer in path for metric in answer.metrics]
     if not metrics:
         yield Fault("dead_end", where, "the path ends without a metric")
-    task = next((answer.task for _, answer in path if answer.task), None)
+    task = find_task(path)
     for metric in (name for name in metrics if name in computed):
         tasks = computed[metric].tasks
         if not ({task} if task else {"classification", "regression"}) <= set(tasks):
