@@ -16,9 +16,15 @@ from sklearn.tree import DecisionTreeClassifier
 from rai_kedro.demo import HospitalParameters, simulate_visits
 from rai_kedro.fairness import Assessment, Disparity, GroupingSpec, examine_classification
 from rai_kedro.fairness.assessment import FairnessSpec
-from rai_kedro.mitigation.choosing import choose_model, mark_frontier
 from rai_kedro.mitigation.compared import Comparator, ComparedModel, Comparison
-from rai_kedro.mitigation.comparing import ComparisonRequest, ConfiguredMethod, check_comparison, compare_methods
+from rai_kedro.mitigation.comparing import (
+    ComparisonRequest,
+    ConfiguredMethod,
+    check_comparison,
+    choose_model,
+    compare_methods,
+    mark_frontier,
+)
 from rai_kedro.mitigation.evaluation import hold_against_need
 from rai_kedro.mitigation.fitting import Rows
 from rai_kedro.mitigation.paired import Gain

@@ -133,7 +133,7 @@ def test_the_sensitive_column_at_prediction_needs_permission(name):
         ("bounded_group_loss", "classification", LogisticRegression(), None, "is for regression"),
         ("reweighing", "classification", LogisticRegression(), "calibration", "does not serve the metric"),
         ("reweighing", "classification", KNeighborsClassifier(), None, "takes no weights"),
-        ("group_calibration", "classification", LinearSVC(), None, "needs a model that gives probabilities"),
+        ("group_calibration", "classification", LinearSVC(), None, "LinearSVC gives no probabilities"),
     ],
 )
 def test_what_cannot_serve_is_refused(name, task, model, metric, message):

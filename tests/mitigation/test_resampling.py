@@ -5,7 +5,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
 
-from rai_kedro.mitigation.sampling import Resampling, resample_preferentially, resample_uniformly
+from rai_kedro.mitigation.sampling import Resampling, resample
 from rai_kedro.mitigation.sensitive import MitigationError
 
 # Kamiran & Calders (2012), table 1: + for 4 of 5 men and 2 of 5 women; expected are 3 and 2 in either group.
@@ -15,7 +15,7 @@ SCORES = np.array([0.9, 0.6, 0.8, 0.95, 0.3, 0.7, 0.55, 0.1, 0.45, 0.2])
 
 
 def test_preferential_drawing_takes_the_rows_at_the_border():
-    rows = resample_preferentially(MALE, HIRED, ("f", "m"), SCORES)
+    rows = resample(MALE, HIRED, ("f", "m"), scores=SCORES)
 
     # Left out: the hired man with the lowest score (1), the refused woman with the highest (8).
     # Duplicated: the refused man (4), the hired woman with the lowest score (6).
@@ -23,11 +23,11 @@ def test_preferential_drawing_takes_the_rows_at_the_border():
 
 
 def test_uniform_drawing_gives_every_cell_its_expected_size():
-    rows = resample_uniformly(MALE, HIRED, ("f", "m"), seed=3)
+    rows = resample(MALE, HIRED, ("f", "m"), seed=3)
 
     assert np.bincount(MALE[rows] * 2 + HIRED[rows]).tolist() == [2, 3, 2, 3]
     assert set(rows[(MALE[rows] == 1) & (HIRED[rows] == 0)]) == {4}
-    assert np.array_equal(rows, resample_uniformly(MALE, HIRED, ("f", "m"), seed=3))
+    assert np.array_equal(rows, resample(MALE, HIRED, ("f", "m"), seed=3))
 
 
 @pytest.mark.parametrize("kind", ["uniform", "preferential"])

@@ -13,11 +13,9 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import clone
-from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.utils.metaestimators import available_if
 
-from rai_kedro.mitigation.scoring import Scores, read_scores, score_rows
+from rai_kedro.mitigation.scoring import Scores, predict_out_of_fold, read_scores, score_rows
 from rai_kedro.mitigation.sensitive import Codes, MitigationError, count_cells
 from rai_kedro.mitigation.wrapping import Count, Folds, MitigatedModel, TrainingRows, TwoClassModel
 from rai_kedro.modelling import has_scores
@@ -42,17 +40,17 @@ class GroupCalibration(TwoClassModel):
 
     def _learn(self, rows: TrainingRows) -> None:
         outcomes = self._encode(rows.target)
-        cells = count_cells(rows.codes, outcomes, rows.names, "Calibration by group")
-        self.kinds_ = [self._choose_kind(name, count) for name, count in zip(rows.names, cells, strict=True)]
+        cells = count_cells(rows.codes, outcomes, self.groups_, "Calibration by group")
+        self.kinds_ = [self._choose_kind(name, count) for name, count in zip(self.groups_, cells, strict=True)]
         # A curve per group, on scores of rows that the classifier was not fitted on: scores and calibrated values,
         # shape (2, knots), or slope and intercept over the log-odds, shape (2, 1).
         scores = score_rows(self.estimator, rows.inputs, outcomes, self.folds)
-        self.curves_ = []
-        for group, kind in enumerate(self.kinds_):
-            mine = rows.codes == group
-            fit_curve = fit_isotonic if kind == "isotonic" else fit_sigmoid
-            self.curves_.append(fit_curve(scores[mine], outcomes[mine]))
-        self.estimator_ = clone(self.estimator).fit(rows.inputs, rows.target)
+        fit_curve = {"isotonic": fit_isotonic, "sigmoid": fit_sigmoid}
+        of_group = [rows.codes == group for group in range(len(self.groups_))]
+        self.curves_ = [
+            fit_curve[kind](scores[mine], outcomes[mine]) for kind, mine in zip(self.kinds_, of_group, strict=True)
+        ]
+        self._fit_estimator(rows.inputs, rows.target)
 
     @available_if(has_scores)  # type: ignore[untyped-decorator]
     def predict_proba(self, X: Any) -> Any:
@@ -101,22 +99,14 @@ class GroupAlignment(MitigatedModel):
 
     def _learn(self, rows: TrainingRows) -> None:
         target = np.asarray(rows.target, dtype=float)
-        if self.folds > len(target):
-            raise MitigationError(
-                "There are too few rows to predict them out of fold.",
-                where="parameter folds",
-                how_many=f"{len(target)} rows, {self.folds} folds",
-                remedy="give more data, or set 'folds' between 2 and the number of rows",
-            )
-        split = KFold(self.folds, shuffle=True, random_state=0)
-        predicted = cross_val_predict(clone(self.estimator), rows.inputs, target, cv=split)
+        predicted = predict_out_of_fold(self.estimator, rows.inputs, target, self.folds)
         steps = np.linspace(0, 1, _QUANTILES)
-        mine = [rows.codes == group for group in range(len(rows.names))]
+        mine = [rows.codes == group for group in range(len(self.groups_))]
         # Predictions of each group at equal steps of rank, shape (G, 201), and after alignment, shape (201,).
         self.quantiles_ = np.array([np.quantile(predicted[one], steps) for one in mine])
         self.common_ = np.average(self.quantiles_, axis=0, weights=[one.sum() for one in mine])
         self.shifts_ = np.array([(predicted - target)[one].mean() for one in mine])  # mean signed errors
-        self.estimator_ = clone(self.estimator).fit(rows.inputs, target)
+        self._fit_estimator(rows.inputs, target)
 
     def predict(self, X: Any) -> Any:
         """Return aligned predictions, shape (rows,)."""

@@ -223,11 +223,12 @@ def _draw_model(model: ComparedModel, place: tuple[Estimate, Estimate], at: int,
     symbol = "star" if is_chosen else _SYMBOLS[at % len(_SYMBOLS)]
     note = " (chosen)" if is_chosen else "" if model.may_be_used else " (for the view only)"
     told = [f"{name}: {format_interval(figure)}" for name, figure in (("disparity", x), ("performance", y))]
+    bars = {"type": "data", "color": colour, "thickness": 1.5, "width": 5}
     return go.Scatter(
         x=[x.value],
         y=[y.value],
-        error_x=_draw_error(x, colour),
-        error_y=_draw_error(y, colour),
+        error_x=bars | x.error_bars,
+        error_y=bars | y.error_bars,
         mode="markers",
         marker={
             "color": colour,
@@ -238,10 +239,3 @@ def _draw_model(model: ComparedModel, place: tuple[Estimate, Estimate], at: int,
         text=["<br>".join(told)],
         hovertemplate="%{text}",
     )
-
-
-def _draw_error(figure: Estimate, colour: str) -> dict[str, Any]:
-    value = figure.value or 0.0
-    above = 0.0 if figure.upper is None else figure.upper - value
-    below = 0.0 if figure.lower is None else value - figure.lower
-    return {"type": "data", "array": [above], "arrayminus": [below], "color": colour, "thickness": 1.5, "width": 5}

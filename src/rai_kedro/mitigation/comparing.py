@@ -3,26 +3,30 @@
 Beside the unmitigated model and every configured method there is always the post-processed best unmitigated model,
 which traces the frontier (A. F. Cruz and M. Hardt, "Unprocessing seven years of algorithmic fairness", ICLR 2024). It
 needs the sensitive column for every prediction; where that is not permitted, it is there for the view only.
+
+Chosen is by ``RULE``. The unmitigated model itself counts, so that a mitigation is chosen only if it is shown to be
+fairer; one that leaves a group without a figure does not count. With equal ends the better performance decides.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from math import inf
+from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from rai_kedro.fairness import METRICS, DisparityKind, FairnessSpec, Task, list_metrics
-from rai_kedro.mitigation.choosing import choose_model, mark_frontier, require_usable
-from rai_kedro.mitigation.compared import POST_PROCESSED, UNMITIGATED, Comparator, Comparison
-from rai_kedro.mitigation.evaluation import Evaluator, evaluate_model
+from rai_kedro.mitigation.compared import POST_PROCESSED, UNMITIGATED, Comparator, ComparedModel, Comparison
+from rai_kedro.mitigation.evaluation import evaluate_model
 from rai_kedro.mitigation.fitting import (
-    Attempt,
-    FitSetting,
     Rows,
+    Setting,
     find_constraint,
-    find_method_cuts,
     fit_attempt,
     fit_plain,
     prepare_method,
@@ -30,17 +34,17 @@ from rai_kedro.mitigation.fitting import (
     refuse_model,
     resolve_cuts,
 )
-from rai_kedro.mitigation.methods import make_method
+from rai_kedro.mitigation.methods import find_task, make_method
 from rai_kedro.mitigation.paired import LARGER_IS_BETTER
 from rai_kedro.mitigation.sensitive import MitigationError
 
 
-@dataclass(frozen=True)
+@pydantic_dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class ConfiguredMethod:
     """A method to compare, its parameters (a constraint that serves the metric is filled in), and a name of its own."""
 
     method: str
-    parameters: Mapping[str, Any] = field(default_factory=dict)
+    parameters: dict[str, Any] = field(default_factory=dict)
     name: str = ""
 
 
@@ -69,9 +73,7 @@ class ComparisonRequest:
     @property
     def task(self) -> Task:
         """Task of the model."""
-        from sklearn.base import is_regressor
-
-        return "regression" if is_regressor(self.estimator) else "classification"
+        return find_task(self.estimator)
 
     @property
     def names(self) -> list[str]:
@@ -104,13 +106,9 @@ def check_comparison(request: ComparisonRequest) -> Comparator:
     kind = request.kind or METRICS[metric].kinds[0]
     ranks = task == "classification" and performance != "AUC"
     guards = request.guards if request.guards is not None else ("AUC",) * ranks
+    column, tolerance = request.sensitive_column, request.tolerance
     return Comparator(
-        metric=metric,
-        kind=kind,
-        column=request.sensitive_column,
-        performance=performance,
-        tolerance=request.tolerance,
-        guards=guards,
+        metric=metric, kind=kind, column=column, performance=performance, tolerance=tolerance, guards=guards
     )
 
 
@@ -124,10 +122,10 @@ def compare_methods(request: ComparisonRequest, train: Rows, test: Rows) -> Comp
     """
     from sklearn.base import clone
 
-    by = check_comparison(request)
-    fairness = resolve_cuts(request.fairness, train.audit)
-    cuts = find_method_cuts(fairness, by.column, train.sensitive(by.column))
-    setting = FitSetting(clone(request.estimator), train, cuts, request.permitted, request.task, by)
+    by, fairness = check_comparison(request), resolve_cuts(request.fairness, train.audit)
+    setting = Setting(
+        clone(request.estimator), train, test, fairness, by, request.task, request.permitted, request.level
+    )
     prepared = [
         prepare_method(setting, one.method, one.parameters, name)
         for one, name in zip(request.methods, request.names, strict=True)
@@ -137,29 +135,21 @@ def compare_methods(request: ComparisonRequest, train: Rows, test: Rows) -> Comp
     attempts = [fit_plain(request.estimator, train, UNMITIGATED)]
     attempts += [fit_plain(one, train, name) for name, one in request.alternatives.items()]
     attempts += [fit_attempt(one, setting) for one in prepared]
-    attempts.append(fit_attempt(prepare_post_processed(setting, request.alternatives, request.level), setting))
-    return _conclude(request, attempts, Evaluator(test, fairness, request.task, by, request.level), len(train.target))
-
-
-def _conclude(request: ComparisonRequest, attempts: list[Attempt], evaluator: Evaluator, rows_train: int) -> Comparison:
-    first, *others = attempts
-    plain, answers = evaluate_model(evaluator, first, None)
-    models = mark_frontier([plain, *(evaluate_model(evaluator, one, answers)[0] for one in others)], evaluator.by)
-    choice = choose_model(models, evaluator.by, request.configured)
+    attempts.append(fit_attempt(prepare_post_processed(setting, request.alternatives), setting))
+    plain, answers = evaluate_model(setting, attempts[0], None)
+    models = mark_frontier([plain, *(evaluate_model(setting, one, answers)[0] for one in attempts[1:])], by)
+    choice = choose_model(models, by, request.configured)
+    fitted = {one.name: made for one, (_, made) in zip(models, attempts, strict=True) if one.status == "fitted"}
     return Comparison(
-        task=evaluator.task,
-        by=evaluator.by,
-        level=evaluator.fairness.level,
-        rows_train=rows_train,
-        rows_test=len(evaluator.test.target),
+        task=setting.task,
+        by=by,
+        level=fairness.level,
+        rows_train=len(train.target),
+        rows_test=len(test.target),
         models=models,
         chosen=choice.name,
         reason=choice.reason,
-        estimators={
-            model.name: estimator
-            for model, (_, estimator) in zip(models, attempts, strict=True)
-            if model.status == "fitted"
-        },
+        estimators=fitted,
     )
 
 
@@ -201,15 +191,116 @@ def _check_names(request: ComparisonRequest) -> None:
             remedy="give each method and alternative a 'name' of its own",
         )
     if request.configured is not None and request.configured not in set(every):
-        require_usable([], request.configured, usable=[UNMITIGATED, *request.names])
+        require_usable([ComparedModel(name=one) for one in (UNMITIGATED, *request.names)], request.configured)
 
 
 def _check_models(request: ComparisonRequest, task: Task) -> None:
-    from sklearn.base import is_regressor
-
     for name, estimator in {UNMITIGATED: request.estimator, **request.alternatives}.items():
-        own = "regression" if is_regressor(estimator) else "classification"
-        if own != task:
+        if (own := find_task(estimator)) != task:
             raise refuse_model(name, f"is for {own}, and the model is for {task}")
         if task == "classification" and not hasattr(estimator, "predict_proba"):
             raise refuse_model(name, "gives no probabilities ('predict_proba')")
+
+
+class Choice(NamedTuple):
+    """The chosen model and why."""
+
+    name: str
+    reason: str
+
+
+def mark_frontier(models: Sequence[ComparedModel], by: Comparator) -> tuple[ComparedModel, ...]:
+    """Mark the models that no other beats in performance and disparity."""
+    costs = np.array([_cost(model, by) for model in models])
+    beaten = [((costs <= own).all(axis=1) & (costs < own).any(axis=1)).any() for own in costs]
+    on_frontier = np.isfinite(costs).all(axis=1) & ~np.array(beaten)
+    return tuple(
+        model.model_copy(update={"on_frontier": bool(on)}) for model, on in zip(models, on_frontier, strict=True)
+    )
+
+
+def choose_model(models: Sequence[ComparedModel], by: Comparator, configured: str | None = None) -> Choice:
+    """Choose a model by the rule, or the configured one; the reason then says what the rule would have been."""
+    ruled = _choose_by_rule(models, by)
+    if configured is None:
+        return ruled
+    model = require_usable(models, configured)
+    agreed = "The rule chooses it too." if ruled.name == configured else f"The rule would choose {ruled.name}."
+    return Choice(configured, f"Configured. {agreed} {ruled.reason} {_tell_gain(model, by)}".strip())
+
+
+def require_usable(models: Sequence[ComparedModel], configured: str) -> ComparedModel:
+    """Return the configured model, or refuse it: it is not there, or may not be used."""
+    model = next((one for one in models if one.name == configured), None)
+    if model is None or not model.may_be_used:
+        why = "it is not in the comparison" if model is None else model.reason or "it is there for the view only"
+        there = [one.name for one in models if one.may_be_used]
+        raise MitigationError(
+            f"The configured choice {configured!r} cannot be used.",
+            where="chosen",
+            example=why,
+            remedy=f"choose one of: {', '.join(there) or UNMITIGATED}; or leave the choice to the rule",
+        )
+    return model
+
+
+def _choose_by_rule(models: Sequence[ComparedModel], by: Comparator) -> Choice:
+    plain, title = models[0], METRICS[by.metric].title
+    usable = [model for model in models if model.may_be_used]
+    # A disparity that leaves out a group looks small: what a model does to nobody's comparison is no merit of it.
+    eligible = [one for one in usable if _unassessed(one, by) <= _unassessed(plain, by) and _holds(one, by)]
+    ends = {one.name: end for one in eligible if (end := _shown(one, by)) is not None}
+    if not ends:
+        return Choice(UNMITIGATED, f"No interval of {title} could be made, so nothing speaks for a mitigation.")
+    # Equal ends are decided by performance.
+    best = min((one for one in eligible if one.name in ends), key=lambda one: (ends[one.name], *_cost(one, by)))
+    side = "at least" if by.kind == "ratio" else "at most"
+    others, without = "", len(usable) - len(ends)
+    if without:
+        figures = " and ".join([by.performance, *by.guards])
+        number = "one further model" if without == 1 else f"{without} further models"
+        others = f" Not shown to lose at most {by.tolerance:g} of {figures}: {number}."
+    told = f"The {by.kind} of {title} by {by.column} is {side} {abs(ends[best.name]):.3g}"
+    if best.name == UNMITIGATED:
+        return Choice(best.name, f"{told}, and no eligible mitigation is shown to be fairer.{others}")
+    end = _shown(plain, by)
+    against = "" if end is None else f", and {side} {abs(end):.3g} without mitigation"
+    return Choice(best.name, f"{told}{against}. {_tell_gain(best, by)}{others}")
+
+
+def _tell_gain(model: ComparedModel, by: Comparator) -> str:
+    told = [
+        f"{gain.name} {gain.value:+.3f} [{gain.lower:+.3f}, {gain.upper:+.3f}]"
+        for gain in model.gains
+        if gain.lower is not None and gain.upper is not None
+    ]
+    if not told:
+        return ""
+    return f"Against the unmitigated model: {', '.join(told)}; a loss of {by.tolerance:g} is accepted."
+
+
+def _holds(model: ComparedModel, by: Comparator) -> bool:
+    if model.name == UNMITIGATED:
+        return True
+    return bool(model.gains) and all(gain.lower is not None and gain.lower >= -by.tolerance for gain in model.gains)
+
+
+def _unassessed(model: ComparedModel, by: Comparator) -> frozenset[str]:
+    """Return the groups that could not be taken into the comparison."""
+    disparity = model.find_disparity(by)
+    return frozenset() if disparity is None else frozenset(one.partition(":")[0] for one in disparity.not_assessed)
+
+
+def _shown(model: ComparedModel, by: Comparator) -> float | None:
+    disparity = model.find_disparity(by)
+    end = None if disparity is None else disparity.lower if by.kind == "ratio" else disparity.upper
+    return None if end is None else by.disparity_cost(end)
+
+
+def _cost(model: ComparedModel, by: Comparator) -> tuple[float, float]:
+    """Return what a model costs in performance and in disparity; what is not known is infinite."""
+    figure, disparity = model.find_performance(by), model.find_disparity(by)
+    return (
+        inf if figure is None or figure.value is None else by.performance_cost(figure.value),
+        inf if disparity is None or disparity.value is None else by.disparity_cost(disparity.value),
+    )

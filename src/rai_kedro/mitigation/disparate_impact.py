@@ -23,7 +23,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from rai_kedro.mitigation.scoring import number_rows, renumber
-from rai_kedro.mitigation.sensitive import Codes, LearntGroups, MitigationError
+from rai_kedro.mitigation.sensitive import Codes, MitigationError
 from rai_kedro.mitigation.transformed import (
     SensitiveTransformer,
     TransformedModel,
@@ -48,13 +48,13 @@ class DisparateImpactRemover(SensitiveTransformer):
     repair_level: Share = 1.0  # 0 changes nothing, 1 makes the distributions equal
     ties: Ties = "middle"
 
-    def _learn_rest(self, rest: Any, groups: LearntGroups) -> None:
+    def _learn_rest(self, rest: Any, codes: Codes) -> None:
         # By column: the value of each quantile at full repair; and by group the different values in rising order, and
         # how many rows hold each (empty where every value counts once).
         self.targets_, self.values_, self.counts_ = [], [], []
         for at, position in enumerate(self.positions_):
             column = read_column(rest, position)
-            ordered = [_sort_observed(column[groups.codes == group]) for group in range(len(groups.names))]
+            ordered = [_sort_observed(column[codes == group]) for group in range(len(self.groups_))]
             self._require_rows(ordered, at)
             different = [_count_different(one, self.ties) for one in ordered]
             self.values_.append([one for one, _ in different])
@@ -75,7 +75,7 @@ class DisparateImpactRemover(SensitiveTransformer):
     def _repair(self, column: Vector, at: int, codes: Codes, numbers: Vector | None) -> None:
         """Repair a column in place, in parts that fit the cache; the column is the only full-length array made."""
         # Only a partial repair walks through the values that occur.
-        pooled = _merge(self.values_[at]) if self.repair_level < 1 else None
+        pooled = np.unique(np.concatenate(self.values_[at])) if self.repair_level < 1 else None
         for group in range(len(self.groups_)):
             goals = _Goals.of(self.values_[at][group], self.counts_[at][group], self.targets_[at])
             for start in range(0, len(column), _PART):
@@ -104,11 +104,10 @@ class DisparateImpactRemover(SensitiveTransformer):
 class DisparateImpactModel(TransformedModel):
     """An estimator fitted on repaired features, see `DisparateImpactRemover`; it repairs new rows by itself."""
 
+    transformer = DisparateImpactRemover
+
     repair_level: Share = 1.0
     ties: Ties = "middle"
-
-    def _make_transformer(self) -> DisparateImpactRemover:
-        return DisparateImpactRemover(repair_level=self.repair_level, ties=self.ties)
 
 
 @dataclass(frozen=True)
@@ -151,15 +150,9 @@ def _count_different(ordered: Vector, ties: str) -> tuple[Vector, npt.NDArray[An
 
     The counts take the smallest type that holds them: where there are many values, few rows hold each.
     """
-    none = np.empty(0, dtype=np.uint8)
-    begins = ordered[1:] != ordered[:-1]
-    if begins.all():
-        return ordered, none
-    first = np.append(0, 1 + np.flatnonzero(begins))
-    if ties == "distinct":
-        return ordered[first], none
-    counts = np.diff(first, append=len(ordered))
-    return ordered[first], counts.astype(np.min_scalar_type(int(counts.max())))
+    different, counts = np.unique(ordered, return_counts=True)
+    most = 1 if ties == "distinct" else int(counts.max())
+    return different, np.empty(0, dtype=np.uint8) if most == 1 else counts.astype(np.min_scalar_type(most))
 
 
 def _find_targets(ordered: list[Vector]) -> Vector:
@@ -181,18 +174,8 @@ def _bound_quantiles(size: int, quantiles: int) -> npt.NDArray[np.intp]:
     """
     if quantiles == size:
         return np.arange(size + 1)
-    ends = np.full(quantiles, 1.0 / quantiles)
-    np.cumsum(ends, out=ends)
-    ends *= size
-    np.rint(ends, out=ends)
+    ends = np.rint(np.cumsum(np.full(quantiles, 1.0 / quantiles)) * size)
     return np.append(0, ends.astype(np.intp))
-
-
-def _merge(parts: list[Vector]) -> Vector:
-    ordered = np.concatenate(parts)
-    ordered.sort()
-    different: Vector = ordered[np.append(True, ordered[1:] != ordered[:-1])]
-    return different
 
 
 def _go_part(values: Vector, goal: Vector, pooled: Vector, level: float) -> Vector:

@@ -6,7 +6,6 @@ fits or chooses may see it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -14,8 +13,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from rai_kedro.fairness import Assessment, FairnessSpec, Grouping, Task, make_groups
-from rai_kedro.mitigation.compared import Comparator, ComparedModel, Comparison, GroupCurve, GroupOutcome
-from rai_kedro.mitigation.fitting import Attempt, Rows, measure
+from rai_kedro.mitigation.compared import ComparedModel, Comparison, GroupCurve, GroupOutcome
+from rai_kedro.mitigation.fitting import Attempt, Rows, Setting, measure
 from rai_kedro.mitigation.paired import Answers, measure_gain
 from rai_kedro.mitigation.sensitive import MitigationError
 from rai_kedro.modelling import predict_rows, sensitive_input
@@ -23,22 +22,12 @@ from rai_kedro.modelling import predict_rows, sensitive_input
 _CURVE_POINTS = 101
 _SHOWN: dict[Task, str] = {"classification": "selection rate", "regression": "mean prediction"}
 _COUNTED: dict[Task, Literal["sum", "mean"]] = {"classification": "sum", "regression": "mean"}
+_PARTS = {"share": "value", "lower": "lower", "upper": "upper"}
 # Against the truth these say who is passed over, and who is favoured without need.
 _OF_NEED = ("equal_opportunity", "predictive_equality")
 
 
-@dataclass(frozen=True, eq=False)
-class Evaluator:
-    """What models are evaluated with: test rows, what is assessed, and the level of figures of performance."""
-
-    test: Rows
-    fairness: FairnessSpec
-    task: Task
-    by: Comparator
-    level: float
-
-
-def evaluate_model(evaluator: Evaluator, attempt: Attempt, unmitigated: Answers | None) -> tuple[ComparedModel, Any]:
+def evaluate_model(setting: Setting, attempt: Attempt, unmitigated: Answers | None) -> tuple[ComparedModel, Any]:
     """Measure a model on the test rows, and its gain over the answers of the unmitigated one (None for itself).
 
     Without figures, and with None for its answers, where there is no model, or where it has no answer for some of the
@@ -47,22 +36,23 @@ def evaluate_model(evaluator: Evaluator, attempt: Attempt, unmitigated: Answers 
     model, estimator = attempt
     if estimator is None:
         return model, None
-    test, by = evaluator.test, evaluator.by
+    test, by, fairness = setting.test, setting.by, setting.fairness
     try:
         answers = answer(test, by.column, estimator)
     except MitigationError as error:
         return model.without_model("failed", error.tell()), None
     target = test.target.to_numpy()
-    assessment = assess(evaluator.task, answers, target, test.audit, evaluator.fairness)
-    grouping = _group(test, evaluator.fairness, by.column)
-    truth, level = target.astype(float), evaluator.fairness.level
-    gains = [] if unmitigated is None else [by.performance, *by.guards]
-    figures = measure(evaluator.task, target, answers.prediction, answers.score, evaluator.level)
+    truth = target.astype(float)
+    assessment = _assess(setting.task, answers, target, test.audit, fairness)
+    grouping = _group(test, fairness, by.column)
+    gains = () if unmitigated is None else (by.performance, *by.guards)
     found = {
-        "performance": tuple(figures),
-        "gains": tuple(measure_gain(name, truth, answers, unmitigated or answers, level=level) for name in gains),
+        "performance": tuple(measure(setting.task, target, answers, setting.level)),
+        "gains": tuple(
+            measure_gain(name, truth, answers, unmitigated or answers, level=fairness.level) for name in gains
+        ),
         "assessment": assessment,
-        "outcomes": _list_outcomes(evaluator, answers, grouping, assessment),
+        "outcomes": _list_outcomes(setting.task, truth, answers, grouping, assessment),
         "curves": () if answers.score is None else tuple(_draw_curves(truth, answers.score, grouping)),
     }
     return model.model_copy(update=found), answers
@@ -80,17 +70,14 @@ def answer(rows: Rows, column: str, estimator: Any) -> Answers:
     return Answers(predicted["prediction"].to_numpy(), predicted["score"].to_numpy() if "score" in predicted else None)
 
 
-def assess(
+def _assess(
     task: Task, answers: Answers, truth: npt.NDArray[Any], audit: pd.DataFrame, spec: FairnessSpec
 ) -> Assessment:
-    """Assess answers for fairness against the recorded label, or against what is known to be true."""
     from rai_kedro.fairness import examine_classification, examine_regression
 
-    label, prediction = pd.Series(truth, index=audit.index), pd.Series(answers.prediction, index=audit.index)
     if task == "regression":
-        return examine_regression(label, prediction, audit, spec)
-    score = None if answers.score is None else pd.Series(answers.score, index=audit.index)
-    return examine_classification(label, prediction.astype(np.int64), score, audit, spec)
+        return examine_regression(truth, answers.prediction, audit, spec)
+    return examine_classification(truth, answers.prediction.astype(np.int64), answers.score, audit, spec)
 
 
 def hold_against_need(
@@ -98,11 +85,8 @@ def hold_against_need(
 ) -> Comparison:
     """Assess every fitted model against the true need: a fair model of an unfair label need not be fair.
 
-    Args:
-        comparison: The concluded comparison, with its fitted models.
-        test: The test rows it was made on.
-        true_need: What the label should have been, 0 or 1 (or the true value of a regression), shape (rows,).
-        fairness: What is assessed, with the groups of the comparison (see ``resolve_cuts``).
+    ``true_need`` is what the label should have been, shape (rows,), of the test rows that the comparison was made on;
+    ``fairness`` has the groups of the comparison (see ``resolve_cuts``).
 
     Raises:
         MitigationError: There is not one true need for each test row.
@@ -114,17 +98,18 @@ def hold_against_need(
             remedy="simulate again, so that need and stores are of the same visits",
         )
     task, column = comparison.task, comparison.by.column
-    grouping, values = _group(test, fairness, column), true_need.to_numpy(dtype=float)
-    needed = _count(values, grouping, task)
+    values = true_need.to_numpy(dtype=float)
+    needed = _count(values, _group(test, fairness, column), task)
     models = []
     for model in comparison.models:
-        estimator = comparison.estimators.get(model.name)
-        if estimator is None:
-            models.append(model)
-            continue
-        outcomes = tuple(one.model_copy(update={"needed": needed[one.group]}) for one in model.outcomes)
-        found = _assess_need(task, answer(test, column, estimator), values, test.audit, fairness)
-        models.append(model.model_copy(update={"need_assessment": found, "outcomes": outcomes}))
+        found = {}
+        if model.name in comparison.estimators:
+            answers = answer(test, column, comparison.estimators[model.name])
+            found = {
+                "need_assessment": _assess_need(task, answers, values, test.audit, fairness),
+                "outcomes": tuple(one.model_copy(update={"needed": needed[one.group]}) for one in model.outcomes),
+            }
+        models.append(model.model_copy(update=found))
     return comparison.model_copy(update={"models": tuple(models)})
 
 
@@ -132,14 +117,15 @@ def _assess_need(
     task: Task, answers: Answers, need: npt.NDArray[np.float64], audit: pd.DataFrame, spec: FairnessSpec
 ) -> Assessment:
     if task == "regression":
-        return assess("regression", answers, need, audit, spec)
-    metrics = tuple(dict.fromkeys([*spec.metrics, *_OF_NEED]))
-    found = assess(
-        "classification", answers, need.astype(np.int64), audit, spec.model_copy(update={"metrics": metrics})
+        return _assess(task, answers, need, audit, spec)
+    of_need, off = (
+        spec.model_copy(update={"metrics": metrics})
+        for metrics in (tuple(dict.fromkeys([*spec.metrics, *_OF_NEED])), ("mean_signed_error",))
     )
+    found = _assess(task, answers, need.astype(np.int64), audit, of_need)
     # Selection rates say nothing of need by themselves: their distance from the share in need does.
-    off = assess("regression", answers, need, audit, spec.model_copy(update={"metrics": ("mean_signed_error",)}))
-    return Assessment(disparities=found.disparities + off.disparities, tables=found.tables + off.tables)
+    distance = _assess("regression", answers, need, audit, off)
+    return Assessment(disparities=found.disparities + distance.disparities, tables=found.tables + distance.tables)
 
 
 def _group(rows: Rows, fairness: FairnessSpec, column: str) -> Grouping:
@@ -153,27 +139,21 @@ def _count(values: npt.NDArray[Any], grouping: Grouping, task: Task) -> dict[str
 
 
 def _list_outcomes(
-    evaluator: Evaluator, answers: Answers, grouping: Grouping, assessment: Assessment
+    task: Task, truth: npt.NDArray[np.float64], answers: Answers, grouping: Grouping, assessment: Assessment
 ) -> tuple[GroupOutcome, ...]:
     table = next(one for one in assessment.tables if one.column == grouping.column)
-    shown = {one.group: one for one in table.figures if one.rate == _SHOWN[evaluator.task]}
-    observed = _count(evaluator.test.target.to_numpy(dtype=float), grouping, evaluator.task)
-    predicted = _count(answers.prediction, grouping, evaluator.task)
-    outcomes = []
-    for at, group in enumerate(grouping.groups):
-        figure = shown.get(group)
-        outcomes.append(
-            GroupOutcome(
-                group=group,
-                rows=int((grouping.codes == at).sum()),
-                observed=observed[group],
-                predicted=predicted[group],
-                share=getattr(figure, "value", None),
-                lower=getattr(figure, "lower", None),
-                upper=getattr(figure, "upper", None),
-            )
+    shown = {one.group: one for one in table.figures if one.rate == _SHOWN[task]}
+    observed, predicted = _count(truth, grouping, task), _count(answers.prediction, grouping, task)
+    return tuple(
+        GroupOutcome(
+            group=group,
+            rows=int((grouping.codes == at).sum()),
+            observed=observed[group],
+            predicted=predicted[group],
+            **{of: getattr(shown.get(group), part, None) for of, part in _PARTS.items()},
         )
-    return tuple(outcomes)
+        for at, group in enumerate(grouping.groups)
+    )
 
 
 def _draw_curves(truth: npt.NDArray[Any], score: npt.NDArray[Any], grouping: Grouping) -> list[GroupCurve]:

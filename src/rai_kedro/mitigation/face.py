@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from rai_kedro.fairness import DisparityKind, FairnessSpec, GroupingSpec, check_request, find_metric
+from rai_kedro.frames import read_column
 from rai_kedro.mitigation.compared import Comparison
 from rai_kedro.mitigation.comparing import ComparisonRequest, ConfiguredMethod, compare_methods
 from rai_kedro.mitigation.fitting import Rows
@@ -104,71 +105,66 @@ def _list_methods(methods: Methods, request: ComparisonRequest) -> tuple[Configu
     if isinstance(methods, str):
         methods = [methods]
     if isinstance(methods, Mapping):
-        return tuple(ConfiguredMethod(name, parameters or {}) for name, parameters in methods.items())
+        return tuple(ConfiguredMethod(name, dict(parameters or {})) for name, parameters in methods.items())
     return tuple(one if isinstance(one, ConfiguredMethod) else ConfiguredMethod(one) for one in methods)
 
 
-def _as_pandas(values: Any) -> Any:
-    return values.to_pandas() if hasattr(values, "to_pandas") else values
-
-
 def _read_features(X: Any, name: str) -> pd.DataFrame:
-    X = _as_pandas(X)
+    X = X.to_pandas() if hasattr(X, "to_pandas") else X
     if isinstance(X, pd.DataFrame):
         return X
     table = np.asarray(X)
     if table.ndim != 2:  # noqa: PLR2004 - rows and columns
         raise _refuse(name, "is not a table of rows and columns", f"shape {table.shape}", "give a data frame")
-    return pd.DataFrame(table, columns=[f"x{at}" for at in range(table.shape[1])])
+    return pd.DataFrame(table).add_prefix("x")
 
 
 def _read_target(y: Any, X: pd.DataFrame, name: str, task: str) -> pd.Series[Any]:
-    values = np.asarray(_as_pandas(y))
-    if values.shape != (len(X),):
-        raise _refuse(name, f"does not have one label for each row of X{name[1:]}", f"shape {values.shape}", "give it")
-    if task == "regression":
-        return pd.Series(values.astype(float), index=X.index, name="label")
-    different = pd.unique(values)
-    if pd.isna(different).any() or not set(different) <= {0, 1}:
-        example = ", ".join(map(repr, different.tolist()[:5]))
+    values = read_column(y, name, MitigationError).to_numpy()
+    if len(values) != len(X):
+        raise _refuse(name, f"does not have one label for each row of X{name[1:]}", f"{len(values)} labels", "give it")
+    different = pd.unique(values).tolist()
+    if task == "classification" and not set(different) <= {0, 1}:
+        example = ", ".join(map(repr, different[:5]))
         raise _refuse(name, "has other labels than 0 and 1", example, "write the favourable outcome as 1, the other 0")
-    return pd.Series(values.astype(int), index=X.index, name="label")
+    return pd.Series(values.astype(float if task == "regression" else int), index=X.index, name="label")
 
 
-def _read_sensitive(both: Any, parts: tuple[Any, Any], features: tuple[pd.DataFrame, ...]) -> list[pd.Series[Any]]:
-    if (both is None) == (parts[0] is None) or (parts[0] is None) != (parts[1] is None):
+def _read_sensitive(whole: Any, parts: tuple[Any, Any], features: tuple[pd.DataFrame, ...]) -> list[pd.Series[Any]]:
+    given = [part is not None for part in parts]
+    if any(given) != all(given) or any(given) == (whole is not None):
         raise _refuse(
             "sensitive_features",
             "has to be given once: for all rows, or as sensitive_features_train and sensitive_features_test",
             None,
             "give one Series whose index has all rows, or the two parts",
         )
-    if both is None:
-        named = zip(parts, features, ("sensitive_features_train", "sensitive_features_test"), strict=True)
-        found = [_read_column(part, name, X) for part, X, name in named]
-        return [found[0], found[1].rename(str(found[0].name))]
-    whole = _read_column(both, "sensitive_features", None)
-    rows = [X.index for X in features]
-    if not whole.index.is_unique or not all(index.isin(whole.index).all() for index in rows):
-        missing = sum(int((~index.isin(whole.index)).sum()) for index in rows)
+    if whole is None:
+        named = zip(parts, ("sensitive_features_train", "sensitive_features_test"), features, strict=True)
+        train, test = (_read_part(part, name, X) for part, name, X in named)
+        return [train, test.rename(str(train.name))]
+    column = _read_sensitive_column(whole, "sensitive_features")
+    missing = sum(int((~X.index.isin(column.index)).sum()) for X in features)
+    if missing or not column.index.is_unique:
         remedy = "give a Series on the index of the features, or the parts as sensitive_features_train and _test"
         problem = "does not have each row of X_train and X_test once"
         raise _refuse("sensitive_features", problem, f"{missing} rows are not in its index", remedy)
-    return [whole.loc[index] for index in rows]
+    return [column.loc[X.index] for X in features]
 
 
-def _read_column(values: Any, name: str, X: pd.DataFrame | None) -> pd.Series[Any]:
-    values = _as_pandas(values)
-    if isinstance(values, pd.DataFrame):
-        if values.shape[1] != 1:
-            remedy = "give one column; to mitigate for intersections, join columns into one text column"
-            raise _refuse(name, "has more than one column", ", ".join(map(str, values.columns)), remedy)
-        values = values.iloc[:, 0]
-    plain = values if isinstance(values, pd.Series) else pd.Series(np.asarray(values), name="sensitive_feature")
-    if X is not None and len(plain) != len(X):
-        raise _refuse(name, "is not of the same rows as the features", f"{len(plain)} of {len(X)} rows", "give them")
-    named = plain.rename("sensitive_feature" if plain.name is None else str(plain.name))
-    return named if X is None else named.set_axis(X.index)
+def _read_part(values: Any, name: str, X: pd.DataFrame) -> pd.Series[Any]:
+    column = _read_sensitive_column(values, name)
+    if len(column) != len(X):
+        raise _refuse(name, "is not of the same rows as the features", f"{len(column)} of {len(X)} rows", "give them")
+    return column.set_axis(X.index)
+
+
+def _read_sensitive_column(values: Any, name: str) -> pd.Series[Any]:
+    if isinstance(values, pd.DataFrame) and values.shape[1] > 1:
+        remedy = "give one column; to mitigate for intersections, join columns into one text column"
+        raise _refuse(name, "has more than one column", ", ".join(map(str, values.columns)), remedy)
+    column = read_column(values, name, MitigationError)
+    return column.rename("sensitive_feature" if column.name is None else str(column.name))
 
 
 def _refuse(argument: str, problem: str, example: str | None, remedy: str) -> MitigationError:

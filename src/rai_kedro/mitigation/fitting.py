@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
@@ -18,6 +19,7 @@ from pandas.api import types
 from rai_kedro.fairness import FairnessSpec, GroupingSpec, Task, divide_column
 from rai_kedro.mitigation.compared import POST_PROCESSED, UNMITIGATED, Comparator, ComparedModel
 from rai_kedro.mitigation.methods import GROUP_ALIGNMENT, METHODS, applicable, find_method, load_builder, make_method
+from rai_kedro.mitigation.paired import Answers
 from rai_kedro.mitigation.sensitive import MitigationError, find_cut
 from rai_kedro.modelling import first_line, limit_threads
 from rai_kedro.performance import Figure
@@ -68,15 +70,27 @@ class Rows:
 
 
 @dataclass(frozen=True, eq=False)
-class FitSetting:
-    """What models are fitted with; ``by.column`` is the sensitive column."""
+class Setting:
+    """What models are fitted and compared with; ``by.column`` is the sensitive column."""
 
     estimator: Any  # the unmitigated model, unfitted
     train: Rows
-    cuts: tuple[float, ...] | None  # of the sensitive column; empty where each of its numbers is a group
-    permitted: bool
-    task: Task
+    test: Rows
+    fairness: FairnessSpec  # what is assessed, its groups settled by `resolve_cuts`
     by: Comparator
+    task: Task
+    permitted: bool  # predictions may read the sensitive column
+    level: float  # of figures of performance
+
+    @cached_property
+    def cuts(self) -> tuple[float, ...] | None:
+        """By which a mitigation makes the groups that are assessed.
+
+        Empty where each value is a group though a mitigation left to itself would cut them; None where it would not.
+        """
+        column = self.by.column
+        said = next((one.cuts.get(column) for one in self.fairness.groupings if one.columns == (column,)), None)
+        return () if said is None and find_cut(self.train.sensitive(column)) is not None else said
 
     def fill_in(self, method: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Return parameters with the constraint that serves the metric, and the cut points of the assessment."""
@@ -110,17 +124,6 @@ def resolve_cuts(spec: Spec, audit_train: pd.DataFrame) -> Spec:
     return spec.model_copy(update={"groupings": tuple(_resolve(one, audit_train) for one in spec.groupings)})
 
 
-def find_method_cuts(spec: FairnessSpec, column: str, values: pd.Series[Any]) -> tuple[float, ...] | None:
-    """Return the ``cuts`` by which a mitigation makes the groups that are assessed, settled by :func:`resolve_cuts`.
-
-    Empty where each value is a group though a mitigation left to itself would cut them; None where it would not.
-    """
-    cuts = next((one.cuts.get(column) for one in spec.groupings if one.columns == (column,)), None)
-    if cuts is not None:
-        return cuts
-    return None if find_cut(values) is None else ()
-
-
 def _resolve(spec: GroupingSpec, audit: pd.DataFrame) -> GroupingSpec:
     open_ = [name for name in spec.columns if name in audit and name not in spec.cuts and audit[name].notna().any()]
     # Parts that cut points make have to exist, and are declared; values found are not.
@@ -147,9 +150,13 @@ def _find_median(values: pd.Series[Any]) -> float:
 def fit_plain(estimator: Any, train: Rows, name: str) -> Attempt:
     """Fit a model without mitigation; one that is fitted already is taken as it is."""
     from sklearn.base import clone
+    from sklearn.exceptions import NotFittedError
+    from sklearn.utils.validation import check_is_fitted
 
     fitted = estimator
-    if not _is_fitted(estimator):
+    try:
+        check_is_fitted(estimator)
+    except NotFittedError:
         with limit_threads(len(train.target)):
             try:
                 fitted = clone(estimator).fit(train.features, train.target)
@@ -171,55 +178,54 @@ def refuse_model(name: str, why: str) -> MitigationError:
     )
 
 
-def _is_fitted(estimator: Any) -> bool:
-    from sklearn.exceptions import NotFittedError
-    from sklearn.utils.validation import check_is_fitted
-
-    try:
-        check_is_fitted(estimator)
-    except NotFittedError:
-        return False
-    return True
-
-
-def prepare_method(setting: FitSetting, method: str, parameters: Mapping[str, Any], name: str) -> Attempt:
+def prepare_method(setting: Setting, method: str, parameters: Mapping[str, Any], name: str) -> Attempt:
     """Make a configured method, unfitted; without an estimator, and with the reason, where it does not apply."""
     definition, metric = find_method(method), setting.by.metric
     chosen = setting.fill_in(method, parameters)
-    needs = definition.needs_sensitive
-    model = ComparedModel(name=name, method=method, stage=definition.stage, parameters=chosen, needs_sensitive=needs)
+    model = ComparedModel(
+        name=name,
+        method=method,
+        stage=definition.stage,
+        parameters=chosen,
+        needs_sensitive=definition.needs_sensitive,
+        reason="" if metric in definition.constraints else f"{method} does not aim at {metric}",
+    )
     built = make_method(method, setting.estimator, chosen, setting.by.column)
     refusal = applicable(method, setting.task, setting.estimator, permitted=setting.permitted)
-    if refusal is not None:
-        return model.without_model("refused", refusal.tell()), None
-    aside = "" if metric in definition.constraints else f"{method} does not aim at {metric}"
-    return model.model_copy(update={"reason": aside}), built
+    return (model, built) if refusal is None else (model.without_model("refused", refusal.tell()), None)
 
 
-def prepare_post_processed(setting: FitSetting, alternatives: Mapping[str, Any], level: float) -> Attempt:
+def prepare_post_processed(setting: Setting, alternatives: Mapping[str, Any]) -> Attempt:
     """Make the post-processed best unmitigated model, for the view only where predictions may not read the column."""
     by, metric = setting.by, setting.by.metric
-    best_name, best = _find_best({UNMITIGATED: setting.estimator, **alternatives}, setting, level)
+    best_name, best = _find_best({UNMITIGATED: setting.estimator, **alternatives}, setting)
     of = "" if best_name == UNMITIGATED else f"of {best_name}, the best by cross-validation"
-    model = ComparedModel(
-        name=POST_PROCESSED, stage="post", role="yardstick", needs_sensitive=True, may_be_used=setting.permitted
-    )
     if setting.task == "regression":
         kind = "distribution" if metric in {"mean_prediction", "prediction_distribution"} else "error"
         method, parameters, note = "group_alignment", {"kind": kind}, ""
         built = load_builder(GROUP_ALIGNMENT)(best, by.column, setting.cuts, kind)
     else:
-        method, parameters, note = _find_post_processing(metric)
-        parameters = setting.fill_in(method, parameters)
-        refusal = applicable(method, setting.task, best, permitted=True)
-        if refusal is not None:  # a classifier without probabilities: nothing can be post-processed
-            return model.model_copy(update={"method": method}).without_model("refused", refusal.tell()), None
+        aiming = [
+            name for name in ("threshold_optimisation", "group_calibration") if metric in METHODS[name].constraints
+        ]
+        method = aiming[0] if aiming else "threshold_optimisation"
+        parameters = setting.fill_in(method, {} if aiming else {"constraint": "equalized_odds"})
+        note = "" if aiming else f"no post-processing aims at {metric}; equalized odds instead"
         built = make_method(method, best, parameters, by.column)
-    reason = "; ".join(part for part in ("" if setting.permitted else _VIEW_ONLY, of, note) if part)
-    return model.model_copy(update={"method": method, "parameters": parameters, "reason": reason}), built
+    model = ComparedModel(
+        name=POST_PROCESSED,
+        method=method,
+        stage="post",
+        role="yardstick",
+        parameters=parameters,
+        needs_sensitive=True,
+        may_be_used=setting.permitted,
+        reason="; ".join(part for part in ("" if setting.permitted else _VIEW_ONLY, of, note) if part),
+    )
+    return model, built
 
 
-def fit_attempt(attempt: Attempt, setting: FitSetting) -> Attempt:
+def fit_attempt(attempt: Attempt, setting: Setting) -> Attempt:
     """Fit what was prepared; where the method finds no model the reason is on record."""
     model, estimator = attempt
     train, column = setting.train, setting.by.column
@@ -232,55 +238,40 @@ def fit_attempt(attempt: Attempt, setting: FitSetting) -> Attempt:
                 train.target,
                 sensitive=train.sensitive(column),
             )
-    except MitigationError as error:
-        return model.without_model("failed", error.tell()), None
-    except ValueError as error:  # what scikit-learn and fairlearn raise where a method does not suit the rows
-        return model.without_model(
-            "failed", f"It cannot be fitted on these rows: {first_line(error).rstrip('.')}"
-        ), None
+    except ValueError as error:  # ours, or what scikit-learn and fairlearn raise where a method does not suit the rows
+        other = f"It cannot be fitted on these rows: {first_line(error).rstrip('.')}"
+        return model.without_model("failed", error.tell() if isinstance(error, MitigationError) else other), None
     return model, estimator
 
 
-def _find_post_processing(metric: str) -> tuple[str, dict[str, str], str]:
-    for method in ("threshold_optimisation", "group_calibration"):
-        if metric in METHODS[method].constraints:
-            return method, find_constraint(method, metric), ""
-    note = f"no post-processing aims at {metric}; equalized odds instead"
-    return "threshold_optimisation", {"constraint": "equalized_odds"}, note
-
-
-def _find_best(estimators: Mapping[str, Any], setting: FitSetting, level: float) -> tuple[str, Any]:
+def _find_best(estimators: Mapping[str, Any], setting: Setting) -> tuple[str, Any]:
     if len(estimators) == 1:
         return next(iter(estimators.items()))
     costs, train, by = {}, setting.train, setting.by
     for name, estimator in estimators.items():
-        predicted, scores = _predict_out_of_fold(estimator, train)
-        figures = measure(setting.task, train.target.to_numpy(), predicted, scores, level)
+        answers = _predict_out_of_fold(estimator, train, setting.task)
+        figures = measure(setting.task, train.target.to_numpy(), answers, setting.level)
         value = next((one.value for one in figures if one.name == by.performance), None)
         costs[name] = float("inf") if value is None else by.performance_cost(value)
     best = min(costs, key=lambda name: costs[name])
     return best, estimators[best]
 
 
-def measure(task: Task, truth: Any, predicted: Any, scores: Any, level: float) -> list[Figure]:
+def measure(task: Task, truth: Any, answers: Answers, level: float) -> list[Figure]:
     """Measure performance on test rows, each figure with its interval."""
     from rai_kedro.performance import measure_classification, measure_performance
 
     if task == "regression":
-        return measure_performance(truth, predicted, level=level)
-    return measure_classification(truth, predicted, scores, split="test", level=level)
+        return measure_performance(truth, answers.prediction, level=level)
+    return measure_classification(truth, answers.prediction, answers.score, split="test", level=level)
 
 
-def _predict_out_of_fold(estimator: Any, train: Rows) -> tuple[Any, Any]:
-    from sklearn.base import clone, is_classifier
-    from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
+def _predict_out_of_fold(estimator: Any, train: Rows, task: Task) -> Answers:
+    from rai_kedro.mitigation.scoring import predict_out_of_fold
 
-    kind = StratifiedKFold if is_classifier(estimator) else KFold
-    split = kind(_FOLDS, shuffle=True, random_state=0)
-    has_scores = hasattr(estimator, "predict_proba")
+    method = "predict" if task == "regression" else "predict_proba"
     with limit_threads(len(train.target)):
-        method = "predict_proba" if has_scores else "predict"
-        found = cross_val_predict(clone(estimator), train.features, train.target, cv=split, method=method)
-    if not has_scores:
-        return found, None
-    return (found[:, 1] > 0.5).astype(int), found[:, 1]  # noqa: PLR2004 - one half
+        found = predict_out_of_fold(estimator, train.features, train.target, _FOLDS, method)
+    if task == "regression":
+        return Answers(found)
+    return Answers((found[:, 1] > 0.5).astype(int), found[:, 1])  # noqa: PLR2004 - one half

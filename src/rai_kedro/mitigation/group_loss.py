@@ -61,14 +61,7 @@ class BoundedGroupLossModel(ReducedModel):
     def _search(self, oracle: Oracle, target: Vector, codes: Codes, scale: float) -> Any:
         from fairlearn.reductions import GridSearch
 
-        directions = len(self.groups_) - 1
-        if self.grid_size < 2**directions:
-            raise MitigationError(
-                "The grid is too small to try every weight of the groups.",
-                where="parameter grid_size",
-                how_many=f"{self.grid_size} models for {directions + 1} groups",
-                remedy=f"set 'grid_size' to {2**directions} or more, or give an 'upper_bound'",
-            )
+        self._require_grid(len(self.groups_) - 1, "give an 'upper_bound'")
         moment = _make_moment(self.constraint, scale, None)
         search = GridSearch(oracle, moment, constraint_weight=1.0, grid_size=self.grid_size, grid_limit=1.0)
         search.fit(number(target), target, sensitive_features=codes)
@@ -91,13 +84,8 @@ class BoundedGroupLossModel(ReducedModel):
                 remedy="raise 'upper_bound', leave it out to get the smallest there is, or take a model that fits "
                 "this group better",
             )
-        if self.gap_ > 2 * _GAP:
-            raise MitigationError(
-                f"The method {self.method} did not converge, so that there is no model.",
-                how_many=f"duality gap {self.gap_:.3g} of the loss of a constant prediction after "
-                f"{self.n_iter_} iterations; {2 * _GAP:.3g} counts as converged",
-                remedy="raise 'max_iter' or 'upper_bound'",
-            )
+        unit = " of the loss of a constant prediction"
+        self._require_convergence(2 * _GAP, unit, "raise 'max_iter' or 'upper_bound'")
 
     def _scale(self, target: Vector) -> float:
         centre = target.mean() if self.constraint == "square_loss" else np.median(target)
@@ -122,20 +110,18 @@ def _make_moment(loss: str, scale: float, upper_bound: float | None) -> Any:
             return _measure_loss(loss, y_true, y_pred) / scale
 
     class MeanOfLoss(MeanLoss):  # type: ignore[misc]
-        def signed_weights(self, lambda_vec: Any = None) -> Any:
-            return _weigh(self, lambda_vec)
+        signed_weights = _weigh
 
     class LossOfGroups(BoundedGroupLoss):  # type: ignore[misc]
+        signed_weights = _weigh
+
         def default_objective(self) -> Any:
             return MeanOfLoss(self.reduction_loss)
-
-        def signed_weights(self, lambda_vec: Any = None) -> Any:
-            return _weigh(self, lambda_vec)
 
     return LossOfGroups(ScaledLoss(), upper_bound=upper_bound)
 
 
-def _weigh(moment: Any, lambda_vec: Any) -> Any:
+def _weigh(moment: Any, lambda_vec: Any = None) -> Any:
     """Return what fairlearn's ``signed_weights`` of a loss returns, in one step."""
     weights = moment.prob_attr * 0 + 1 if lambda_vec is None else lambda_vec / moment.prob_attr
     return moment.tags["group_id"].map(weights)

@@ -45,6 +45,13 @@ def find_method(name: str) -> MappedMethod:
     return METHODS[name]
 
 
+def find_task(estimator: Any) -> Task:
+    """Return the task of an estimator."""
+    from sklearn.base import is_regressor
+
+    return "regression" if is_regressor(estimator) else "classification"
+
+
 def applicable(
     name: str, task: Task, model: Any, *, permitted: bool, metric: str | None = None
 ) -> MitigationError | None:
@@ -91,10 +98,7 @@ def build_mitigated(
     Raises:
         MitigationError: The method does not exist, does not apply, or does not take the parameters.
     """
-    from sklearn.base import is_regressor
-
-    task: Task = "regression" if is_regressor(base_estimator) else "classification"
-    if (refusal := applicable(name, task, base_estimator, permitted=permitted)) is not None:
+    if (refusal := applicable(name, find_task(base_estimator), base_estimator, permitted=permitted)) is not None:
         raise refusal
     return make_method(name, base_estimator, parameters, sensitive_column)
 
@@ -148,20 +152,14 @@ def load_builder(path: str) -> Any:
 
 
 def _check_model(name: str, method: MappedMethod, model: Any) -> MitigationError | None:
-    from rai_kedro.modelling import find_last, find_weight_name
+    from rai_kedro.mitigation.scoring import require_probabilities, require_weights
 
-    # Of a Pipeline the last step, which is what somebody configured.
-    kind = type(find_last(model)).__name__
-    if "scores" in method.needs_of_model and not hasattr(model, "predict_proba"):
-        return MitigationError(
-            f"The method {name} needs a model that gives probabilities, and {kind} does not.",
-            remedy="choose a classifier with predict_proba, or another method",
-        )
-    if "sample_weight" in method.needs_of_model and find_weight_name(model) is None:
-        return MitigationError(
-            f"The model {kind} takes no weights, which the method {name} works by.",
-            remedy="choose a model whose 'fit' takes sample_weight, or another method",
-        )
+    checks = {"scores": require_probabilities, "sample_weight": require_weights}
+    try:
+        for need in method.needs_of_model:
+            checks[need](model, f"the method {name} cannot work with it")
+    except MitigationError as error:
+        return error
     return None
 
 

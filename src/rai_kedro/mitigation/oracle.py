@@ -16,8 +16,7 @@ from sklearn.dummy import DummyClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
-from rai_kedro.mitigation.sampling import require_weights
-from rai_kedro.mitigation.scoring import NO_WEIGHT
+from rai_kedro.mitigation.scoring import NO_WEIGHT, require_weights
 from rai_kedro.mitigation.sensitive import MitigationError
 from rai_kedro.mitigation.wrapping import MitigatedModel
 from rai_kedro.modelling import BalancedEstimator, limit_threads
@@ -59,6 +58,7 @@ class ReducedModel(MitigatedModel):
     """The fitted models of a reduction that are used, ``models_``, and their ``weights_``, which add up to 1."""
 
     method: ClassVar[str]
+    grid_size: int
 
     def _make_oracle(self, inputs: Any, target: npt.NDArray[Any]) -> Oracle:
         """Split the estimator into steps, ``preparation_``, which are fitted here (None without any), and the model."""
@@ -75,10 +75,9 @@ class ReducedModel(MitigatedModel):
                 remedy="give the unfitted estimator, or choose a post-processing method for a fitted model",
             )
         weights_as = require_weights(last, f"the method {self.method} cannot fit it")
-        self.preparation_ = (
-            Pipeline([(f"{at}_{name}", step) for at, (name, step) in enumerate(steps)]) if steps else None
-        )
-        if self.preparation_ is not None:
+        self.preparation_ = None
+        if steps:
+            self.preparation_ = Pipeline([(f"{at}_{name}", step) for at, (name, step) in enumerate(steps)])
             inputs = self.preparation_.fit_transform(inputs, target)
         return Oracle(last, inputs, weights_as)
 
@@ -103,6 +102,25 @@ class ReducedModel(MitigatedModel):
         self.gap_ = float(reduction.best_gap_)
         self.n_iter_ = int(reduction.last_iter_) + 1
         return list(reduction.predictors_.sort_index()), reduction.weights_.sort_index().to_numpy(dtype=float)
+
+    def _require_convergence(self, largest: float, unit: str, remedy: str) -> None:
+        if self.gap_ > largest:
+            raise MitigationError(
+                f"The method {self.method} did not converge, so that there is no model.",
+                where=f"method {self.method}",
+                how_many=f"duality gap {self.gap_:.3g}{unit} after {self.n_iter_} iterations; {largest:.3g} counts as "
+                "converged",
+                remedy=remedy,
+            )
+
+    def _require_grid(self, directions: int, otherwise: str) -> None:
+        if self.grid_size < 2**directions:
+            raise MitigationError(
+                "The grid is too small to try every direction of the constraint.",
+                where="parameter grid_size",
+                how_many=f"{self.grid_size} models for {directions} directions ({len(self.groups_)} groups)",
+                remedy=f"set 'grid_size' to {2**directions} or more, or {otherwise}",
+            )
 
     def _prepare(self, raw: Any) -> Any:
         return raw if self.preparation_ is None else self.preparation_.transform(raw)

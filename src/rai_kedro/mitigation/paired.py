@@ -51,7 +51,7 @@ class Answers:
     """What a model says of rows: decisions or predicted values, and P(favourable) of a classifier; shape (rows,)."""
 
     prediction: Vector
-    score: Vector | None = None
+    score: Any = None
 
 
 def measure_gain(name: str, truth: Vector, new: Answers, old: Answers, *, level: float = 0.95) -> Gain:
@@ -71,12 +71,15 @@ def measure_gain(name: str, truth: Vector, new: Answers, old: Answers, *, level:
             where="performance",
             remedy="choose accuracy, or models with predict_proba",
         )
-    value, error, freedom, method = _COMPARED[name](truth, new, old)
-    # The adjusted interval's own centre lies a little nearer to zero than the figure.
-    centre = value * len(truth) / (len(truth) + 2) if name == "accuracy" else value
-    gain = Gain(name=name, value=value, level=level, n=len(truth), how=method)
+    rows, fewest = len(truth), int(min((truth == 1).sum(), (truth == 0).sum()))
+    value, error, freedom, method = _COMPARED.get(name, _compare_losses)(name, truth, new, old)
+    if name in _NEEDS_SCORE and fewest < FEWEST_OF_A_CLASS:
+        error, method = np.nan, f"no interval: {fewest} rows of the rarer class, {FEWEST_OF_A_CLASS} are needed"
+    gain = Gain(name=name, value=value, level=level, n=rows, how=method)
     if not np.isfinite(error):
         return gain
+    # The adjusted interval's own centre lies a little nearer to zero than the figure.
+    centre = value * rows / (rows + 2) if name == "accuracy" else value
     half = _quantile(freedom, level) * error
     return gain.model_copy(update={"lower": float(centre - half), "upper": float(centre + half)})
 
@@ -88,10 +91,11 @@ def _quantile(freedom: float, level: float) -> float:
     return float(stats.norm.ppf(tail) if np.isinf(freedom) else stats.t.ppf(tail, freedom))
 
 
+# Value, standard error, degrees of freedom, and what the interval is called.
 _Compared = tuple[float, float, float, str]
 
 
-def _compare_accuracy(truth: Vector, new: Answers, old: Answers) -> _Compared:
+def _compare_accuracy(name: str, truth: Vector, new: Answers, old: Answers) -> _Compared:
     change = (new.prediction == truth).astype(float) - (old.prediction == truth)
     rows, won, lost = len(truth), float((change > 0).sum()), float((change < 0).sum())
     shares = (won + 1) / (rows + 2), (lost + 1) / (rows + 2)
@@ -100,25 +104,18 @@ def _compare_accuracy(truth: Vector, new: Answers, old: Answers) -> _Compared:
     return float(change.mean()), float(error), np.inf, method
 
 
-def _compare_auc(truth: Vector, new: Answers, old: Answers) -> _Compared:
+def _compare_auc(name: str, truth: Vector, new: Answers, old: Answers) -> _Compared:
     method = "paired interval of DeLong, DeLong & Clarke-Pearson (1988), adjusted for few rows"
     above, below = (a - b for a, b in zip(_place(truth, new.score), _place(truth, old.score), strict=True))
     value = float(above.mean())
-    fewest = min(len(above), len(below))
-    if fewest < FEWEST_OF_A_CLASS:
-        return value, np.nan, np.inf, _tell_few(fewest)
-    if np.array_equal(_as_array(new.score), _as_array(old.score)):  # the same ranking on any rows
+    if np.array_equal(new.score, old.score):  # the same ranking on any rows
         return value, 0.0, np.inf, method
     added = [np.concatenate([part, [_ADDED, -_ADDED]]) for part in (above, below)]
     error = np.sqrt(sum(one.var(ddof=1) / len(one) for one in added))
-    return value, float(error), fewest - 1, method
+    return value, float(error), min(len(above), len(below)) - 1, method
 
 
-def _tell_few(fewest: int) -> str:
-    return f"no interval: {fewest} rows of the rarer class, {FEWEST_OF_A_CLASS} are needed"
-
-
-def _place(truth: Vector, score: Any) -> tuple[Vector, Vector]:
+def _place(truth: Vector, score: Vector) -> tuple[Vector, Vector]:
     """Return the share of negative rows under each positive row, and of positive rows over each negative one."""
     from scipy.stats import rankdata
 
@@ -129,38 +126,17 @@ def _place(truth: Vector, score: Any) -> tuple[Vector, Vector]:
     return above, below
 
 
-def _compare_brier(truth: Vector, new: Answers, old: Answers) -> _Compared:
-    gains = (_as_array(old.score) - truth) ** 2 - (_as_array(new.score) - truth) ** 2
-    fewest = int(min((truth == 1).sum(), (truth == 0).sum()))
-    if fewest < FEWEST_OF_A_CLASS:
-        return float(gains.mean()), np.nan, np.inf, _tell_few(fewest)
-    return _compare_means(gains)
-
-
-def _compare_mae(truth: Vector, new: Answers, old: Answers) -> _Compared:
-    return _compare_means(np.abs(old.prediction - truth) - np.abs(new.prediction - truth))
-
-
-def _compare_r2(truth: Vector, new: Answers, old: Answers) -> _Compared:
-    spread = float(truth.var())
-    gains = (old.prediction - truth) ** 2 - (new.prediction - truth) ** 2
-    return _compare_means(gains / spread if spread > 0 else np.zeros(len(truth)))
-
-
-def _compare_means(gains: Vector) -> _Compared:
+def _compare_losses(name: str, truth: Vector, new: Answers, old: Answers) -> _Compared:
+    lost, kept = ((one.score if name == "Brier score" else one.prediction) - truth for one in (old, new))
+    gains = np.abs(lost) - np.abs(kept) if name == "MAE" else lost**2 - kept**2
+    if name == "R2":
+        gains = gains / (float(truth.var()) or np.inf)
     rows = len(gains)
     error = float(gains.std(ddof=1) / np.sqrt(rows)) if rows > 1 else np.nan
     return float(gains.mean()), error, max(1, rows - 1), f"Student's t interval of the rows' differences, n={rows}"
 
 
-def _as_array(values: Any) -> Vector:
-    return np.asarray(values, dtype=float)
-
-
-_COMPARED: dict[str, Callable[[Vector, Answers, Answers], _Compared]] = {
+_COMPARED: dict[str, Callable[[str, Vector, Answers, Answers], _Compared]] = {
     "accuracy": _compare_accuracy,
     "AUC": _compare_auc,
-    "Brier score": _compare_brier,
-    "MAE": _compare_mae,
-    "R2": _compare_r2,
 }

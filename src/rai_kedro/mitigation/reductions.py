@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field
 from sklearn.utils.metaestimators import available_if
 
@@ -58,7 +57,7 @@ class ReductionModel(ReducedModel, TwoClassModel):
     def _learn(self, rows: TrainingRows) -> None:
         outcomes = self._encode(rows.target)
         if self.constraint != "demographic_parity":
-            count_cells(rows.codes, outcomes, rows.names, f"The constraint {self.constraint}")
+            count_cells(rows.codes, outcomes, self.groups_, f"The constraint {self.constraint}")
         oracle = self._make_oracle(rows.inputs, outcomes)
         found = self._reduce(oracle, outcomes, self._list_features(rows.X, rows.codes))
         self._keep(*found, oracle.inputs, outcomes)
@@ -68,8 +67,8 @@ class ReductionModel(ReducedModel, TwoClassModel):
         """Decide without chance; classes, shape (rows,)."""
         raw = self._read_inputs(X)
         inputs = self._prepare(raw)
-        mixed = self.decision_ == "mixed"
-        favourable = number_rows(raw) < self._share(inputs) if mixed else self._decide(inputs)
+        decisive = self._score(inputs) if self.decision_ == "score" else self._share(inputs)
+        favourable = decisive > (number_rows(raw) if self.decision_ == "mixed" else 0.5)
         return self.classes_[favourable.astype(int)]
 
     @available_if(has_scores)  # type: ignore[untyped-decorator]
@@ -96,15 +95,11 @@ class ReductionModel(ReducedModel, TwoClassModel):
         scores = [read_scores(one, inputs) for one in self.models_]
         return np.asarray(np.dot(self.weights_, scores))
 
-    def _decide(self, inputs: Any) -> npt.NDArray[np.bool_]:
-        decisive = self._score(inputs) if self.decision_ == "score" else self._share(inputs)
-        return np.asarray(decisive > 0.5)  # noqa: PLR2004 - one half
-
     def _list_features(self, X: Any, codes: Codes) -> dict[str, Any]:
         if self.strata_column is None:
             return {"sensitive_features": codes}
-        strata = learn_groups(take_column(X, self.strata_column), self.strata_column)
-        return {"sensitive_features": codes, "control_features": strata.codes}
+        _, _, strata = learn_groups(take_column(X, self.strata_column), self.strata_column)
+        return {"sensitive_features": codes, "control_features": strata}
 
     def _make_constraint(self, outcomes: Codes) -> Any:
         """Return fairlearn's constraint; where rows are to be balanced, with errors that cost as if they were.
@@ -113,11 +108,9 @@ class ReductionModel(ReducedModel, TwoClassModel):
         """
         from fairlearn import reductions
 
-        build = getattr(reductions, CONSTRAINTS[self.constraint][0])
-        if self.ratio is None:
-            moment = build(difference_bound=self.tolerance)
-        else:
-            moment = build(ratio_bound=self.ratio, ratio_bound_slack=self.tolerance)
+        by_ratio = {"ratio_bound": self.ratio, "ratio_bound_slack": self.tolerance}
+        bounds = {"difference_bound": self.tolerance} if self.ratio is None else by_ratio
+        moment = getattr(reductions, CONSTRAINTS[self.constraint][0])(**bounds)
         if isinstance(self.estimator, BalancedEstimator):
             against, favourable = len(outcomes) / 2 / np.bincount(outcomes)
             costs = {"fp": float(against), "fn": float(favourable)}
@@ -168,14 +161,8 @@ class ExponentiatedGradientModel(ReductionModel):
             raise self._refuse_constraint(
                 self.violation_, f"raise 'tolerance' or 'max_iter' (now {self.max_iter}), or choose another method"
             )
-        if self.gap_ > self.largest_gap:
-            raise MitigationError(
-                f"The method {self.method} did not converge, so that there is no model.",
-                where=f"constraint {self.constraint}",
-                how_many=f"duality gap {self.gap_:.3g} after {self.n_iter_} iterations; "
-                f"{self.largest_gap:.3g} counts as converged",
-                remedy="raise 'max_iter' or 'tolerance', or say with 'largest_gap' how far from the best will do",
-            )
+        remedy = "raise 'max_iter' or 'tolerance', or say with 'largest_gap' how far from the best will do"
+        self._require_convergence(self.largest_gap, "", remedy)
         if np.ptp(shares) < NO_WEIGHT:
             raise self._refuse_constant()
 
@@ -212,7 +199,9 @@ class GridSearchModel(ReductionModel):
     def _reduce(self, oracle: Oracle, outcomes: Codes, features: dict[str, Any]) -> tuple[list[Any], Scores]:
         from fairlearn.reductions import GridSearch
 
-        self._check_grid(features)
+        strata = int(features["control_features"].max()) + 1 if "control_features" in features else 1
+        directions = CONSTRAINTS[self.constraint][1] * (len(self.groups_) - 1) * strata
+        self._require_grid(directions, "choose exponentiated_gradient")
         rows = number(outcomes)
         search = GridSearch(
             oracle, self._make_constraint(outcomes), grid_size=self.grid_size, grid_limit=self.grid_limit
@@ -233,17 +222,6 @@ class GridSearchModel(ReductionModel):
 
     def _settle_decision(self, inputs: Any) -> None:
         self.decision_ = "single"
-
-    def _check_grid(self, features: dict[str, Any]) -> None:
-        strata = int(features["control_features"].max()) + 1 if "control_features" in features else 1
-        directions = CONSTRAINTS[self.constraint][1] * (len(self.groups_) - 1) * strata
-        if self.grid_size < 2**directions:
-            raise MitigationError(
-                "The grid is too small to try every direction of the constraint.",
-                where="parameter grid_size",
-                how_many=f"{self.grid_size} models for {directions} directions ({len(self.groups_)} groups)",
-                remedy=f"set 'grid_size' to {2**directions} or more, or choose exponentiated_gradient",
-            )
 
 
 def find_violation(moment: Any, shares: Scores) -> float:

@@ -21,10 +21,9 @@ from pydantic import Field
 from sklearn.base import clone, is_regressor
 from sklearn.utils import Tags, _safe_indexing
 
-from rai_kedro.mitigation.scoring import require_probabilities
+from rai_kedro.mitigation.scoring import Scores, read_scores, require_probabilities, require_weights
 from rai_kedro.mitigation.sensitive import Codes, MitigationError, count_cells
 from rai_kedro.mitigation.wrapping import MitigatedModel, TrainingRows, encode_classes
-from rai_kedro.modelling import find_last, find_weight_name
 
 Positions = npt.NDArray[np.intp]
 
@@ -32,8 +31,7 @@ Positions = npt.NDArray[np.intp]
 def compute_weights(codes: Codes, outcomes: Codes, names: Sequence[str]) -> npt.NDArray[np.float64]:
     """Return ``P(A) P(Y) / P(A, Y)`` of every row, shape (rows,); the weights sum to the number of rows."""
     cells = count_cells(codes, outcomes, names, "Reweighing")
-    expected = np.outer(cells.sum(axis=1), cells.sum(axis=0)) / cells.sum()
-    weights: npt.NDArray[np.float64] = (expected / cells)[codes, outcomes]
+    weights: npt.NDArray[np.float64] = (_expect(cells) / cells)[codes, outcomes]
     return weights
 
 
@@ -61,63 +59,40 @@ class Reweighing(MitigatedModel):
             outcomes = cut_target(rows.target, self.target_bins)
         else:
             outcomes, _ = encode_classes(rows.target, binary=False)
-        weights = compute_weights(rows.codes, outcomes, rows.names)
-        self.weights_ = np.empty((len(rows.names), int(outcomes.max()) + 1))
+        weights = compute_weights(rows.codes, outcomes, self.groups_)
+        self.weights_ = np.empty((len(self.groups_), int(outcomes.max()) + 1))
         self.weights_[rows.codes, outcomes] = weights
         weights_as = require_weights(self.estimator, "it cannot be reweighed")
-        self.estimator_ = clone(self.estimator)
-        self.estimator_.fit(rows.inputs, rows.target, **{weights_as: weights})
-        self._adopt_classes()
+        self._fit_estimator(rows.inputs, rows.target, **{weights_as: weights})
 
 
-def require_weights(estimator: Any, otherwise: str) -> str:
-    """Return the name under which an estimator takes weights in ``fit``; ``otherwise`` says what cannot be done."""
-    name = find_weight_name(estimator)
-    if name is None:
-        raise MitigationError(
-            f"The model {type(find_last(estimator)).__name__} takes no weights, so that {otherwise}.",
-            remedy="choose a model whose 'fit' takes sample_weight, or a method that needs none, such as "
-            "uniform_resampling",
-        )
-    return name
-
-
-def resample_uniformly(codes: Codes, outcomes: Codes, names: Sequence[str], seed: int) -> Positions:
-    """Draw rows of every cell until it has its expected size; return their rising positions, repeated if duplicated."""
-    random = np.random.default_rng(seed)
-
-    def order(rows: Positions, outcome: int) -> Positions:
-        return random.permutation(rows)
-
-    return _resize_cells(codes, outcomes, names, order)
-
-
-def resample_preferentially(
-    codes: Codes, outcomes: Codes, names: Sequence[str], scores: npt.NDArray[np.float64]
+def resample(
+    codes: Codes, outcomes: Codes, names: Sequence[str], *, seed: int = 0, scores: Scores | None = None
 ) -> Positions:
-    """Duplicate, or leave out, the rows closest to the decision border until every cell has its expected size.
+    """Duplicate or leave out rows of every cell until it has its expected size; return their rising positions.
 
-    Among positives the lowest score of the favourable outcome is closest to the border, among negatives the highest.
+    Any rows, or with ``scores`` of the favourable outcome, shape (rows,), those closest to the decision border: among
+    positives the lowest score, among negatives the highest.
     """
-
-    def order(rows: Positions, outcome: int) -> Positions:
-        toward_border = scores[rows] if outcome else -scores[rows]
-        return rows[np.argsort(toward_border, kind="stable")]
-
-    return _resize_cells(codes, outcomes, names, order)
-
-
-def _resize_cells(codes: Codes, outcomes: Codes, names: Sequence[str], order: Any) -> Positions:
-    """Bring every cell to its expected size; ``order`` puts first what is duplicated or left out first."""
-    cells = count_cells(codes, outcomes, names, "Resampling")
-    expected = np.rint(np.outer(cells.sum(axis=1), cells.sum(axis=0)) / cells.sum()).astype(int)
+    random, cells = np.random.default_rng(seed), count_cells(codes, outcomes, names, "Resampling")
+    expected = np.rint(_expect(cells)).astype(int)
     drawn = []
     for group, outcome in np.ndindex(*cells.shape):
-        rows = order(np.flatnonzero((codes == group) & (outcomes == outcome)), outcome)
+        rows = np.flatnonzero((codes == group) & (outcomes == outcome))
+        if scores is None:
+            rows = random.permutation(rows)
+        else:
+            rows = rows[np.argsort(scores[rows] if outcome else -scores[rows], kind="stable")]
         wanted = max(int(expected[group, outcome]), 1)
         # Repeats all rows in turn, the first ones once more if the number wanted is no multiple.
         drawn.append(rows[len(rows) - wanted :] if wanted <= len(rows) else np.resize(rows, wanted))
     return np.sort(np.concatenate(drawn))
+
+
+def _expect(cells: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Return the rows per group and outcome if the two were independent, shape (G, K)."""
+    expected: npt.NDArray[np.float64] = np.outer(cells.sum(axis=1), cells.sum(axis=0)) / cells.sum()
+    return expected
 
 
 @dataclass(eq=False, repr=False)
@@ -135,15 +110,12 @@ class Resampling(MitigatedModel):
 
     def _learn(self, rows: TrainingRows) -> None:
         outcomes, _ = encode_classes(rows.target, binary=self.kind == "preferential")
-        if self.kind == "uniform":
-            drawn = resample_uniformly(rows.codes, outcomes, rows.names, self.seed)
-        else:
-            drawn = resample_preferentially(rows.codes, outcomes, rows.names, self._rank(rows.inputs, rows.target))
-        self.rows_by_cell_ = count_cells(rows.codes[drawn], outcomes[drawn], rows.names, "Resampling")
-        self.estimator_ = clone(self.estimator).fit(_safe_indexing(rows.inputs, drawn), rows.target[drawn])
-        self._adopt_classes()
+        scores = self._rank(rows.inputs, rows.target) if self.kind == "preferential" else None
+        drawn = resample(rows.codes, outcomes, self.groups_, seed=self.seed, scores=scores)
+        self.rows_by_cell_ = count_cells(rows.codes[drawn], outcomes[drawn], self.groups_, "Resampling")
+        self._fit_estimator(_safe_indexing(rows.inputs, drawn), rows.target[drawn])
 
-    def _rank(self, inputs: Any, target: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    def _rank(self, inputs: Any, target: npt.NDArray[Any]) -> Scores:
         ranker = clone(self.estimator)
         require_probabilities(ranker, "its rows cannot be ranked")
-        return np.asarray(ranker.fit(inputs, target).predict_proba(inputs)[:, 1], dtype=float)
+        return read_scores(ranker.fit(inputs, target), inputs)

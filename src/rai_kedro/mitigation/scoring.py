@@ -15,9 +15,10 @@ import pandas as pd
 from pandas.api import types
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
-from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
 
 from rai_kedro.mitigation.sensitive import Codes, MitigationError
+from rai_kedro.modelling import find_last, find_weight_name
 
 Scores = npt.NDArray[np.float64]
 
@@ -35,26 +36,48 @@ def score_rows(estimator: Any, inputs: Any, outcomes: Codes, folds: int) -> Scor
     require_probabilities(estimator, "nothing can be post-processed")
     if isinstance(estimator, FrozenEstimator):
         return read_scores(estimator, inputs)
-    fewest = int(np.bincount(outcomes).min())
+    return np.asarray(predict_out_of_fold(estimator, inputs, outcomes, folds, "predict_proba")[:, 1], dtype=float)
+
+
+def predict_out_of_fold(estimator: Any, inputs: Any, target: Any, folds: int, method: str = "predict") -> Any:
+    """Predict training rows by models fitted on the other rows; with ``predict_proba`` each fold has both classes.
+
+    Raises:
+        MitigationError: There are fewer rows, or rows of the rarer class, than folds.
+    """
+    by_class = method == "predict_proba"
+    fewest = int(np.unique(target, return_counts=True)[1].min()) if by_class else len(target)
+    of = " of the rarer class" if by_class else ""
     if folds > fewest:
         raise MitigationError(
-            "There are too few rows of one class to score rows out of fold.",
+            "There are too few rows to predict them out of fold.",
             where="parameter folds",
-            how_many=f"{fewest} row(s) of the rarer class, {folds} folds",
-            remedy="give more data, or set 'folds' between 2 and the rows of the rarer class",
+            how_many=f"{fewest} row(s){of}, {folds} folds",
+            remedy=f"give more data, or set 'folds' between 2 and the number of rows{of}",
         )
-    split = StratifiedKFold(folds, shuffle=True, random_state=0)
-    scores = cross_val_predict(clone(estimator), inputs, outcomes, cv=split, method="predict_proba")
-    return np.asarray(scores[:, 1], dtype=float)
+    split = (StratifiedKFold if by_class else KFold)(folds, shuffle=True, random_state=0)
+    return cross_val_predict(clone(estimator), inputs, target, cv=split, method=method)
 
 
 def require_probabilities(estimator: Any, otherwise: str) -> None:
     """Refuse a model without ``predict_proba``; ``otherwise`` says what cannot be done then."""
     if not hasattr(estimator, "predict_proba"):
         raise MitigationError(
-            f"The model {type(estimator).__name__} gives no probabilities, so that {otherwise}.",
+            f"The model {type(find_last(estimator)).__name__} gives no probabilities, so that {otherwise}.",
             remedy="choose a classifier with predict_proba, or a method that needs none",
         )
+
+
+def require_weights(estimator: Any, otherwise: str) -> str:
+    """Return the name under which an estimator takes weights in ``fit``; ``otherwise`` says what cannot be done."""
+    name = find_weight_name(estimator)
+    if name is None:
+        raise MitigationError(
+            f"The model {type(find_last(estimator)).__name__} takes no weights, so that {otherwise}.",
+            remedy="choose a model whose 'fit' takes sample_weight, or a method that needs none, such as "
+            "uniform_resampling",
+        )
+    return name
 
 
 def read_scores(estimator: Any, inputs: Any) -> Scores:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -41,17 +40,10 @@ class UnknownGroupError(MitigationError):
         self.column, self.groups, self.rows = column, tuple(groups), rows
 
 
-@dataclass(frozen=True)
-class LearntGroups:
-    """Names of the groups of the training rows, cut points (None where each value is a group), and each row's group."""
-
-    names: tuple[str, ...]
-    cuts: tuple[float, ...] | None
-    codes: Codes
-
-
-def learn_groups(values: Any, column: Column, cuts: Sequence[float] | None = None) -> LearntGroups:
-    """Make the groups of the training rows, of which there have to be two.
+def learn_groups(
+    values: Any, column: Column, cuts: Sequence[float] | None = None
+) -> tuple[tuple[str, ...], tuple[float, ...] | None, Codes]:
+    """Make the groups of the training rows, of which there have to be two; return names, cut points, each row's group.
 
     Numbers with more than ten different values, or with fractions, are cut: at ``cuts``, else at their median, which
     is kept for new rows; empty cuts make each value a group. Every other value is a group, and so are missing ones.
@@ -71,19 +63,16 @@ def learn_groups(values: Any, column: Column, cuts: Sequence[float] | None = Non
             how_many=f"{len(series)} rows, all {grouping.groups[0]!r}",
             remedy="give training data with at least two groups, other cut points, or another sensitive column",
         )
-    return LearntGroups(grouping.groups, points, grouping.codes.astype(np.intp))
+    return grouping.groups, points, grouping.codes.astype(np.intp)
 
 
 def find_groups(values: Any, column: Column, names: Sequence[str], cuts: Sequence[float] | None) -> Codes:
     """Return the position of each new row's group among the known ``names``, shape (rows,); refuse unknown groups."""
     series = _as_series(values, column)
-    points = tuple(cuts) if cuts else None
-    grouping = make_groups(series.to_frame(), _spec(str(column), points))
-    position = {name: at for at, name in enumerate(names)}
-    lookup = np.array([position.get(name, -1) for name in grouping.groups], dtype=np.intp)
-    codes: Codes = lookup[grouping.codes]
+    grouping = make_groups(series.to_frame(), _spec(str(column), tuple(cuts) if cuts else None))
+    codes: Codes = pd.Index(names).get_indexer(pd.Index(grouping.groups))[grouping.codes]
     if (codes < 0).any():
-        unknown = [name for name in grouping.groups if name not in position]
+        unknown = [name for name in grouping.groups if name not in names]
         raise UnknownGroupError(str(column), unknown, int((codes < 0).sum()), len(codes), names)
     return codes
 

@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal, Self
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator
 
 from rai_kedro.mitigation.scoring import Scores, number_rows, read_scores, score_rows, settle_shares
 from rai_kedro.mitigation.sensitive import Codes, count_cells
@@ -55,12 +55,12 @@ class ThresholdOptimisation(TwoClassModel):
 
     def _learn(self, rows: TrainingRows) -> None:
         outcomes = self._encode(rows.target)
-        count_cells(rows.codes, outcomes, rows.names, "Threshold optimisation")
+        count_cells(rows.codes, outcomes, self.groups_, "Threshold optimisation")
         scores = score_rows(self.estimator, rows.inputs, outcomes, self.folds)
         self._learn_rules(scores, outcomes, rows.codes)
         # False and true positive rate and selection rate on the training rows, out of fold, shape (G, 3).
         self.rates_ = _rate(self._find_shares(scores, rows.codes), outcomes, rows.codes)
-        self.estimator_ = clone(self.estimator).fit(rows.inputs, rows.target)
+        self._fit_estimator(rows.inputs, rows.target)
 
     def predict(self, X: Any) -> Any:
         """Decide by group, without chance; classes, shape (rows,)."""
@@ -150,9 +150,7 @@ def find_threshold(scores: Scores, share: float) -> float:
 
 def _rate(shares: Scores, outcomes: Codes, codes: Codes) -> npt.NDArray[np.float64]:
     """Return false and true positive rate and selection rate by group, shape (G, 3)."""
-    groups = int(codes.max()) + 1
-    rates = np.empty((groups, 3))
-    for group in range(groups):
-        mine = codes == group
-        rates[group] = [*(shares[mine & (outcomes == y)].mean() for y in (0, 1)), shares[mine].mean()]
-    return rates
+    of_group = (codes == group for group in range(int(codes.max()) + 1))
+    return np.array(
+        [[*(shares[mine & (outcomes == y)].mean() for y in (0, 1)), shares[mine].mean()] for mine in of_group]
+    )

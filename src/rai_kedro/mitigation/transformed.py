@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self, cast
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from pandas.api import types
-from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
-from rai_kedro.mitigation.sensitive import Codes, Column, LearntGroups, MitigationError, drop_column
+from rai_kedro.mitigation.sensitive import Codes, Column, MitigationError, drop_column
 from rai_kedro.mitigation.wrapping import MitigatedModel, Parameters, Share, TrainingRows
 
 Matrix = npt.NDArray[np.float64]
@@ -42,10 +42,10 @@ class SensitiveTransformer(Parameters, TransformerMixin, BaseEstimator):  # type
         """Learn the transformation of ``X``, features with the sensitive column, shape (rows, columns)."""
         self.check_parameters()
         X = self._check(X, reset=True)
-        groups = self._learn_groups(self._read_sensitive(X), str(self.sensitive_column))
+        codes = self._learn_groups(self._read_sensitive(X), str(self.sensitive_column))
         rest = drop_column(X, self.sensitive_column)
         self.positions_ = self._find_positions(rest)
-        self._learn_rest(rest, groups)
+        self._learn_rest(rest, codes)
         return self
 
     def transform(self, X: Any) -> Any:
@@ -57,17 +57,10 @@ class SensitiveTransformer(Parameters, TransformerMixin, BaseEstimator):  # type
     def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[Any]:
         """Return the names of the columns that come out."""
         check_is_fitted(self)
-        known = getattr(self, "feature_names_in_", None)
-        names = known if input_features is None else np.asarray(input_features, dtype=object)
-        if names is None:
-            names = np.array([f"x{at}" for at in range(self.n_features_in_)], dtype=object)
-        if known is not None and list(names) != list(known):
-            raise ValueError("input_features is not equal to feature_names_in_")
-        if len(names) != self.n_features_in_:
-            raise ValueError("input_features should have length equal to number of features")
-        sensitive = self.sensitive_column
-        at = list(names).index(sensitive) if known is not None else int(sensitive or 0)
-        return np.delete(np.asarray(names, dtype=object), at)
+        names = list(_check_feature_names_in(self, input_features))
+        column = self.sensitive_column
+        del names[names.index(column) if hasattr(self, "feature_names_in_") else int(column or 0)]
+        return np.array(names, dtype=object)
 
     def _check(self, X: Any, *, reset: bool) -> Any:
         checks = {"dtype": [np.float64, np.float32], "ensure_all_finite": "allow-nan"}
@@ -91,7 +84,7 @@ class SensitiveTransformer(Parameters, TransformerMixin, BaseEstimator):  # type
             )
         return [list(rest.columns).index(name) for name in chosen]
 
-    def _learn_rest(self, rest: Any, groups: LearntGroups) -> None:
+    def _learn_rest(self, rest: Any, codes: Codes) -> None:
         """Learn from ``X`` without the sensitive column."""
         raise NotImplementedError
 
@@ -104,15 +97,13 @@ class TransformedModel(MitigatedModel):
     """An estimator that sees its features only after a mitigating transformer has changed them."""
 
     needs_sensitive = True
-
-    def _make_transformer(self) -> SensitiveTransformer:
-        """Return the transformer, unfitted and without its sensitive column; each method has its own."""
-        raise NotImplementedError
+    transformer: ClassVar[type[SensitiveTransformer]]  # it takes all parameters but the estimator
 
     def _learn(self, rows: TrainingRows) -> None:
-        self.transformer_ = self._make_transformer().set_params(sensitive_column=self.sensitive_column, cuts=self.cuts)
-        self.estimator_ = clone(self.estimator).fit(self.transformer_.fit_transform(rows.X), rows.target)
-        self._adopt_classes()
+        parameters = self.get_params(deep=False)
+        del parameters["estimator"]
+        self.transformer_ = self.transformer(**parameters)
+        self._fit_estimator(self.transformer_.fit_transform(rows.X), rows.target)
 
     def _without_sensitive(self, X: Any) -> Any:
         return X  # the transformer leaves the column out
@@ -133,9 +124,9 @@ class GroupCorrelationRemover(SensitiveTransformer):
 
     alpha: Share = 1.0  # how much of the correlation is removed
 
-    def _learn_rest(self, rest: Any, groups: LearntGroups) -> None:
+    def _learn_rest(self, rest: Any, codes: Codes) -> None:
         values = _read_matrix(rest, self.positions_)
-        indicators = _indicate(groups.codes, len(groups.names))
+        indicators = _indicate(codes, len(self.groups_))
         # Of each group but the first its share of the rows used, and what it adds to a column; shape (G - 1, C).
         self.means_ = np.zeros((indicators.shape[1], values.shape[1]))
         self.slopes_ = np.zeros_like(self.means_)
@@ -168,10 +159,9 @@ class GroupCorrelationRemover(SensitiveTransformer):
 class CorrelationRemovalModel(TransformedModel):
     """An estimator fitted on features without correlation with the groups, see `GroupCorrelationRemover`."""
 
-    alpha: Share = 1.0
+    transformer = GroupCorrelationRemover
 
-    def _make_transformer(self) -> GroupCorrelationRemover:
-        return GroupCorrelationRemover(alpha=self.alpha)
+    alpha: Share = 1.0
 
 
 def _indicate(codes: Codes, groups: int) -> Matrix:

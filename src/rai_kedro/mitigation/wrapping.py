@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, is_regressor
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_regressor
 from sklearn.utils import Tags, assert_all_finite, check_consistent_length, get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
@@ -21,7 +21,6 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 from rai_kedro.mitigation.sensitive import (
     Codes,
     Column,
-    LearntGroups,
     MitigationError,
     drop_column,
     find_groups,
@@ -85,11 +84,11 @@ class Parameters:
     def _read_sensitive(self, X: Any) -> Any:
         return take_column(X, self.sensitive_column)
 
-    def _learn_groups(self, sensitive: Any, name: Column) -> LearntGroups:
-        groups = learn_groups(sensitive, name, self.cuts)
-        self.groups_ = list(groups.names)
-        self.cuts_ = None if groups.cuts is None else list(groups.cuts)
-        return groups
+    def _learn_groups(self, sensitive: Any, name: Column) -> Codes:
+        """Keep the names of the groups and their cut points, and return each row's group."""
+        names, cuts, codes = learn_groups(sensitive, name, self.cuts)
+        self.groups_, self.cuts_ = list(names), None if cuts is None else list(cuts)
+        return codes
 
     def _find_groups(self, X: Any) -> Codes:
         return find_groups(self._read_sensitive(X), str(self.sensitive_column), self.groups_, self.cuts_)
@@ -110,8 +109,7 @@ class TrainingRows:
     X: Any
     inputs: Any
     target: npt.NDArray[Any]
-    names: tuple[str, ...]
-    codes: Codes
+    codes: Codes  # position of each row's group in ``groups_``
 
 
 @dataclass(eq=False, repr=False)
@@ -126,9 +124,8 @@ class MitigatedModel(Parameters, MetaEstimatorMixin, BaseEstimator):  # type: ig
 
     estimator: Any = None
     sensitive_column: Column | None = None  # its name, or its position if X is an array
-    cuts: Sequence[float] | None = (
-        None  # of a continuous one; by default its training median; empty: each value a group
-    )
+    # Of a continuous one; by default its training median; empty: each value a group.
+    cuts: Sequence[float] | None = None
 
     def __sklearn_tags__(self) -> Tags:
         """Say what the wrapped estimator says of itself."""
@@ -157,8 +154,7 @@ class MitigatedModel(Parameters, MetaEstimatorMixin, BaseEstimator):  # type: ig
 
     def predict(self, X: Any) -> Any:
         """Predict with the fitted estimator, shape (rows,); a row is always decided in the same way."""
-        inputs = self._read_inputs(X)
-        return self.estimator_.predict(inputs)
+        return self.estimator_.predict(self._read_inputs(X))
 
     @available_if(has_scores)  # type: ignore[untyped-decorator]
     def predict_proba(self, X: Any) -> Any:
@@ -188,8 +184,8 @@ class MitigatedModel(Parameters, MetaEstimatorMixin, BaseEstimator):  # type: ig
         if sensitive is None or self.needs_sensitive:
             sensitive = self._read_sensitive(X)
         check_consistent_length(X, sensitive)
-        groups = self._learn_groups(sensitive, "sensitive" if self.sensitive_column is None else self.sensitive_column)
-        return TrainingRows(X, self._without_sensitive(X), target, groups.names, groups.codes)
+        codes = self._learn_groups(sensitive, "sensitive" if self.sensitive_column is None else self.sensitive_column)
+        return TrainingRows(X, self._without_sensitive(X), target, codes)
 
     def _read_inputs(self, X: Any) -> Any:
         """Return what the estimator sees of new rows."""
@@ -207,7 +203,8 @@ class MitigatedModel(Parameters, MetaEstimatorMixin, BaseEstimator):  # type: ig
     def _find_groups(self, X: Any) -> Codes:
         return super()._find_groups(self._check_features(X, reset=False))
 
-    def _adopt_classes(self) -> None:
+    def _fit_estimator(self, inputs: Any, target: npt.NDArray[Any], **weights: Any) -> None:
+        self.estimator_ = clone(self.estimator).fit(inputs, target, **weights)
         if hasattr(self.estimator_, "classes_"):
             self.classes_ = self.estimator_.classes_
 

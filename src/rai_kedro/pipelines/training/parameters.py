@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from rai_kedro.contract import DatasetContract
 from rai_kedro.fairness import DisparityKind, FairnessSpec, Gate, Tolerance
+from rai_kedro.mitigation import ConfiguredMethod
 from rai_kedro.modelling import EstimatorConfig, PreparationParameters, RandomSplit, SplitSpec
 from rai_kedro.months import months_between, word_period
 from rai_kedro.questionnaire import Step, follow, load_tree
@@ -57,14 +58,6 @@ class TrainingParameters(Typed):
         return modules
 
 
-class MethodParameters(Typed):
-    """A mitigation method to compare: its canonical name, its own parameters, and a name for the reports."""
-
-    method: str
-    parameters: dict[str, Any] = Field(default_factory=dict)
-    name: str = ""
-
-
 class MitigationParameters(Typed):
     """Which mitigations are compared with the unmitigated model, and by what; each key is explained in the YAML."""
 
@@ -74,7 +67,7 @@ class MitigationParameters(Typed):
     performance: str | None = None
     tolerance: float = Field(default=0.02, ge=0)
     chosen: str | None = None
-    methods: tuple[MethodParameters, ...] = ()
+    methods: tuple[ConfiguredMethod, ...] = ()
     alternatives: dict[str, EstimatorConfig] = Field(default_factory=dict)
     true_need: str | None = None
 

@@ -21,7 +21,7 @@ from rai_kedro.contract import (
 )
 from rai_kedro.errors import RaiError
 from rai_kedro.fairness import METRICS, GroupingError, MetricError, check_columns, check_request
-from rai_kedro.mitigation import ComparisonRequest, ConfiguredMethod, MitigationError, check_comparison
+from rai_kedro.mitigation import ComparisonRequest, MitigationError, check_comparison
 from rai_kedro.modelling import ModellingError, build_estimator, check_split, require_task
 from rai_kedro.pipelines.training.parameters import (
     FairnessParameters,
@@ -135,7 +135,7 @@ def request_comparison(settings: Settings, estimator: Any) -> ComparisonRequest 
         estimator=estimator,
         sensitive_column=mitigation.sensitive_column,
         fairness=settings.fairness,
-        methods=tuple(ConfiguredMethod(one.method, one.parameters, one.name) for one in mitigation.methods),
+        methods=mitigation.methods,
         permitted=permits_mitigation(settings.features, mitigation.sensitive_column, on=settings.contract.as_of),
         metric=mitigation.metric,
         kind=mitigation.kind,
