@@ -62,6 +62,8 @@ def applicable(
     Raises:
         MitigationError: There is no such method.
     """
+    from rai_kedro.mitigation.scoring import require_probabilities, require_weights
+
     method = find_method(name)
     if task not in method.tasks:
         return MitigationError(
@@ -82,7 +84,13 @@ def applicable(
             remedy="give the column 'use: mitigation' with a justification, or choose a method without this need: "
             + _list_methods(task, permitted=False),
         )
-    return _check_model(name, method, model)
+    checks = {"scores": require_probabilities, "sample_weight": require_weights}
+    try:
+        for need in method.needs_of_model:
+            checks[need](model, f"the method {name} cannot work with it")
+    except MitigationError as error:
+        return error
+    return None
 
 
 def build_mitigated(
@@ -149,18 +157,6 @@ def load_builder(path: str) -> Any:
     """Return the class that does a method, by ``module:class`` in this room."""
     module, _, attribute = path.partition(":")
     return getattr(import_module(f"{__package__}.{module}"), attribute)
-
-
-def _check_model(name: str, method: MappedMethod, model: Any) -> MitigationError | None:
-    from rai_kedro.mitigation.scoring import require_probabilities, require_weights
-
-    checks = {"scores": require_probabilities, "sample_weight": require_weights}
-    try:
-        for need in method.needs_of_model:
-            checks[need](model, f"the method {name} cannot work with it")
-    except MitigationError as error:
-        return error
-    return None
 
 
 def _list_methods(task: Task, *, permitted: bool = True) -> str:

@@ -7,6 +7,7 @@ sees row numbers only, so that text, dates and missing values are no matter of i
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -24,13 +25,13 @@ from rai_kedro.modelling import BalancedEstimator, limit_threads
 Vector = npt.NDArray[np.float64]
 
 
+@dataclass(eq=False, repr=False)
 class Oracle(BaseEstimator):  # type: ignore[misc]
     """Stands for the model before fairlearn, whose ``X`` are row numbers of the ``inputs`` that are kept here."""
 
-    def __init__(self, model: Any, inputs: Any, weights_as: str) -> None:
-        self.model = model
-        self.inputs = inputs
-        self.weights_as = weights_as
+    model: Any
+    inputs: Any
+    weights_as: str
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Fit a copy of the model on all rows, with other labels and weights; predict the rows once for all."""

@@ -86,7 +86,7 @@ class ReductionModel(ReducedModel, TwoClassModel):
         raise NotImplementedError
 
     def _settle_decision(self, inputs: Any) -> None:
-        raise NotImplementedError
+        self.decision_ = "single"
 
     def _share(self, inputs: Any) -> Scores:
         return settle_shares(np.clip(self._average(inputs), 0.0, 1.0))
@@ -219,9 +219,6 @@ class GridSearchModel(ReductionModel):
         best = int(np.argmin(np.where(kept & telling, np.asarray(search.objectives_, dtype=float), np.inf)))
         self.violation_ = float(violations[best])
         return [search.predictors_[best]], np.ones(1)
-
-    def _settle_decision(self, inputs: Any) -> None:
-        self.decision_ = "single"
 
 
 def find_violation(moment: Any, shares: Scores) -> float:
