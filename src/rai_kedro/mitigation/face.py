@@ -141,7 +141,7 @@ def _read_sensitive(whole: Any, parts: tuple[Any, Any], features: tuple[pd.DataF
         )
     if whole is None:
         named = zip(parts, ("sensitive_features_train", "sensitive_features_test"), features, strict=True)
-        train, test = (_read_part(part, name, X) for part, name, X in named)
+        train, test = (_read_sensitive_column(part, name, X) for part, name, X in named)
         return [train, test.rename(str(train.name))]
     column = _read_sensitive_column(whole, "sensitive_features")
     missing = sum(int((~X.index.isin(column.index)).sum()) for X in features)
@@ -152,19 +152,15 @@ def _read_sensitive(whole: Any, parts: tuple[Any, Any], features: tuple[pd.DataF
     return [column.loc[X.index] for X in features]
 
 
-def _read_part(values: Any, name: str, X: pd.DataFrame) -> pd.Series[Any]:
-    column = _read_sensitive_column(values, name)
-    if len(column) != len(X):
-        raise _refuse(name, "is not of the same rows as the features", f"{len(column)} of {len(X)} rows", "give them")
-    return column.set_axis(X.index)
-
-
-def _read_sensitive_column(values: Any, name: str) -> pd.Series[Any]:
+def _read_sensitive_column(values: Any, name: str, X: pd.DataFrame | None = None) -> pd.Series[Any]:
     if isinstance(values, pd.DataFrame) and values.shape[1] > 1:
         remedy = "give one column; to mitigate for intersections, join columns into one text column"
         raise _refuse(name, "has more than one column", ", ".join(map(str, values.columns)), remedy)
     column = read_column(values, name, MitigationError)
-    return column.rename("sensitive_feature" if column.name is None else str(column.name))
+    column = column.rename("sensitive_feature" if column.name is None else str(column.name))
+    if X is not None and len(column) != len(X):
+        raise _refuse(name, "is not of the same rows as the features", f"{len(column)} of {len(X)} rows", "give them")
+    return column if X is None else column.set_axis(X.index)
 
 
 def _refuse(argument: str, problem: str, example: str | None, remedy: str) -> MitigationError:

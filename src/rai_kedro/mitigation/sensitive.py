@@ -115,13 +115,18 @@ def count_cells(codes: Codes, outcomes: Codes, names: Sequence[str], where: str)
 
 def find_cut(series: pd.Series[Any]) -> tuple[float, ...] | None:
     """Return where a column is cut if nothing is declared: at its median, or None where each value is a group."""
-    if not types.is_numeric_dtype(series.dtype) or types.is_bool_dtype(series.dtype):
+    if not is_number(series):
         return None
     numbers = series.to_numpy(dtype=float, na_value=np.nan)
     different = pd.unique(numbers[~np.isnan(numbers)])
     if len(different) <= MAX_VALUES_OF_CODES and (different == np.rint(different)).all():
         return None
     return (float(np.nanmedian(numbers)),)
+
+
+def is_number(column: pd.Series[Any]) -> bool:
+    """Say whether a column holds numbers, as which true and false do not count."""
+    return bool(types.is_numeric_dtype(column.dtype) and not types.is_bool_dtype(column.dtype))
 
 
 def _spec(column: str, points: tuple[float, ...] | None) -> GroupingSpec:

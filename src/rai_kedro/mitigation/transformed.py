@@ -9,12 +9,11 @@ from typing import Any, ClassVar, Self, cast
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pandas.api import types
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
-from rai_kedro.mitigation.sensitive import Codes, Column, MitigationError, drop_column
+from rai_kedro.mitigation.sensitive import Codes, Column, MitigationError, drop_column, is_number
 from rai_kedro.mitigation.wrapping import MitigatedModel, Parameters, Share, TrainingRows
 
 Matrix = npt.NDArray[np.float64]
@@ -71,7 +70,7 @@ class SensitiveTransformer(Parameters, TransformerMixin, BaseEstimator):  # type
             wanted = range(rest.shape[1] + 1) if self.columns is None else self.columns
             skipped = int(self.sensitive_column or 0)
             return [int(at) - (int(at) > skipped) for at in wanted if int(at) != skipped]
-        numeric = [name for name in rest.columns if _is_number(rest[name])]
+        numeric = [name for name in rest.columns if is_number(rest[name])]
         chosen: list[Any] = numeric if self.columns is None else list(self.columns)
         unfit = [str(name) for name in chosen if name not in numeric]
         if unfit or not chosen:
@@ -197,7 +196,3 @@ def _read_matrix(rest: Any, positions: list[int]) -> Matrix:
     for at, position in enumerate(positions):
         matrix[:, at] = read_column(rest, position)
     return matrix
-
-
-def _is_number(column: pd.Series[Any]) -> bool:
-    return bool(types.is_numeric_dtype(column.dtype) and not types.is_bool_dtype(column.dtype))
