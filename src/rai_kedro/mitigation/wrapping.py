@@ -154,7 +154,8 @@ class MitigatedModel(Parameters, MetaEstimatorMixin, BaseEstimator):  # type: ig
 
     def predict(self, X: Any) -> Any:
         """Predict with the fitted estimator, shape (rows,); a row is always decided in the same way."""
-        return self.estimator_.predict(self._read_inputs(X))
+        inputs = self._read_inputs(X)
+        return self.estimator_.predict(inputs)
 
     @available_if(has_scores)  # type: ignore[untyped-decorator]
     def predict_proba(self, X: Any) -> Any:
