@@ -46,13 +46,11 @@ class ResampledModel(GroupOfRow, Resampling):
 
 
 class ImpactModel(GroupOfRow, DisparateImpactModel):
-    def _make_transformer(self):
-        return ImpactRemover(repair_level=self.repair_level, ties=self.ties)
+    transformer = ImpactRemover
 
 
 class CorrelationModel(GroupOfRow, CorrelationRemovalModel):
-    def _make_transformer(self):
-        return CorrelationRemover(alpha=self.alpha)
+    transformer = CorrelationRemover
 
 
 class ThresholdModel(GroupOfRow, ThresholdOptimisation):
