@@ -23,10 +23,10 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from io import FileIO
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from rai_kedro.errors import RaiError
 from rai_kedro.files import flush_folder, make_folder
@@ -34,7 +34,6 @@ from rai_kedro.typed import Typed
 
 GENESIS: Final = "0" * 64
 REPAIR: Final = "repair"
-_FIELDS: Final = frozenset({"sequence", "recorded_at", "kind", "body", "previous", "hash"})
 
 
 class EvidenceError(RaiError):
@@ -91,11 +90,7 @@ def append_evidence(path: str | Path, kind: str, body: Mapping[str, Any], record
     The chain is verified first: nothing is added to a record that does not hold. The beginning of a line left
     by a killed writer is kept as text in a ``repair`` entry, put before the new one.
 
-    Args:
-        path: The record's file; made, with its folders, if it does not exist.
-        kind: What is recorded; not empty.
-        body: Plain JSON values (no NaN, no infinity).
-        recorded_at: Time of the entry, ISO 8601; this module takes no clock.
+    The file is made, with its folders, if it does not exist. ``recorded_at`` is in ISO 8601; no clock is taken here.
 
     Raises:
         EvidenceError: The existing record does not hold, or the file cannot be written.
@@ -160,14 +155,8 @@ def check_chain(path: str | Path) -> ChainState:
 
 def chain(sequence: int, previous: str, kind: str, body: Mapping[str, Any], recorded_at: str) -> Entry:
     """Make the entry that follows in the chain; TypeError or ValueError where JSON cannot hold its body."""
-    fields: dict[str, Any] = {
-        "sequence": sequence,
-        "recorded_at": recorded_at,
-        "kind": kind,
-        "body": dict(body),
-        "previous": previous,
-    }
-    return Entry(**fields, hash=hashlib.sha256(_canonical(fields)).hexdigest())
+    content = {"sequence": sequence, "recorded_at": recorded_at, "kind": kind, "body": dict(body), "previous": previous}
+    return Entry(**content, hash=hashlib.sha256(_canonical(content)).hexdigest())  # type: ignore[arg-type]
 
 
 def to_line(entry: Entry) -> bytes:
@@ -182,47 +171,33 @@ class _LineError(ValueError):
 def _scan(raw: bytes) -> _Scan:
     *lines, rest = raw.split(b"\n")
     entries: list[Entry] = []
-    previous = GENESIS
-    for line in lines:
+    for line in [*lines, rest] if rest else lines:
         try:
-            entry = _parse(line, len(entries) + 1, previous)
+            entries.append(_parse(line, len(entries) + 1, entries[-1].hash if entries else GENESIS))
         except _LineError as error:
-            return _Scan(tuple(entries), reason=str(error))
-        entries.append(entry)
-        previous = entry.hash
-    if not rest:
-        return _Scan(tuple(entries))
-    try:
-        last = _parse(rest, len(entries) + 1, previous)
-    except _LineError:
-        return _Scan(tuple(entries), torn=rest)
-    # Its hash holds, so the line is whole and only the newline is missing.
-    return _Scan((*entries, last), unterminated=True)
+            is_torn = len(entries) == len(lines)
+            return _Scan(tuple(entries), torn=rest) if is_torn else _Scan(tuple(entries), reason=str(error))
+    # Where there is a rest, its hash holds, so the line is whole and only the newline is missing.
+    return _Scan(tuple(entries), unterminated=bool(rest))
 
 
 def _parse(line: bytes, sequence: int, previous: str) -> Entry:
     try:
-        fields = json.loads(line, parse_constant=_refuse_constant)
-    except ValueError as error:
-        raise _LineError("the line is not JSON") from error
-    if not isinstance(fields, dict) or set(fields) != _FIELDS or not isinstance(fields["body"], dict):
-        raise _LineError(f"the line is not an entry with the fields {', '.join(sorted(_FIELDS))}")
-    if fields["sequence"] != sequence:
-        raise _LineError(f"its sequence is {fields['sequence']!r}, expected {sequence}")
-    if fields["previous"] != previous:
-        raise _LineError("it does not continue from the entry before it")
-    try:
-        expected = chain(sequence, previous, fields["kind"], fields["body"], fields["recorded_at"])
+        found = Entry(**json.loads(line))
+        expected = chain(sequence, previous, found.kind, found.body, found.recorded_at)
         is_same = to_line(expected) == line + b"\n"
-    except ValueError as error:
+    except TypeError as error:
+        names = sorted(field.name for field in fields(Entry))
+        raise _LineError(f"the line is not an entry with the fields {', '.join(names)}") from error
+    except ValueError as error:  # NaN and infinity, too, which Python reads and JSON does not know
         raise _LineError("the line is not JSON") from error
+    if found.sequence != sequence:
+        raise _LineError(f"its sequence is {found.sequence!r}, expected {sequence}")
+    if found.previous != previous:
+        raise _LineError("it does not continue from the entry before it")
     if not is_same:
         raise _LineError("its content does not match its hash")
     return expected
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _canonical(fields: Mapping[str, Any]) -> bytes:
@@ -232,11 +207,12 @@ def _canonical(fields: Mapping[str, Any]) -> bytes:
 
 def _continue(found: _Scan, kind: str, body: Mapping[str, Any], recorded_at: str) -> list[Entry]:
     """Return the new entry, after one that sets aside what a killed writer left."""
-    entries: list[Entry] = []
-    if found.torn:
-        entries.append(chain(found.next_line, found.head, REPAIR, _describe_torn(found.torn), recorded_at))
-    previous = entries[-1].hash if entries else found.head
-    return [*entries, chain(found.next_line + len(entries), previous, kind, body, recorded_at)]
+    repair = [(REPAIR, _describe_torn(found.torn))] if found.torn else []
+    entries, previous = [], found.head
+    for line, (one, content) in enumerate([*repair, (kind, body)], start=found.next_line):
+        entries.append(chain(line, previous, one, content, recorded_at))
+        previous = entries[-1].hash
+    return entries
 
 
 def _write_whole(descriptor: int, data: bytes, offset: int) -> None:
