@@ -155,15 +155,14 @@ def _locked(path: Path) -> LockedError:
 def _clear_abandoned(room: Path) -> None:
     for folder in room.iterdir():
         _, _, owner = folder.name.rpartition(".")[0].rpartition(".")
-        if not (owner.isdigit() and _is_alive(int(owner))):
+        if not (owner.isdigit() and is_alive(int(owner))):
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _is_alive(process: int) -> bool:
+def is_alive(process: int) -> bool:
+    """Say whether there is a process with this number, anybody's."""
     try:
         os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
+    except (ProcessLookupError, PermissionError) as error:
+        return isinstance(error, PermissionError)
     return True

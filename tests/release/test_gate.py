@@ -20,7 +20,7 @@ from rai_kedro.hooks.progress import describe_run
 from rai_kedro.release import gate as registry_gate
 from rai_kedro.release.decisions import Review, describe_gate, is_covered
 from rai_kedro.release.gate import StoredGate, describe_limits, judge_gate, judge_stored
-from rai_kedro.release.production import approved_version
+from rai_kedro.release.production import load_production
 from rai_kedro.release.record import EvidenceError, append_evidence, read_evidence
 from rai_kedro.release.review import ReviewRequest, approve, reject
 from rai_kedro.release.verification import verify
@@ -72,7 +72,7 @@ class TestClosedGate:
         # Not even what could not be evaluated is out of reach of a person who answers for it.
         review = approve(client, ask("3", accept_risk=f"  {WHY}\n"), evidence_path).review
         assert (review.fairness_gate, review.accepted_risk) == ("could_not_be_evaluated", WHY)
-        assert approved_version(client, use_case, evidence_path).review == review
+        assert load_production(client, use_case, evidence_path).review == review
 
     def test_the_accepted_risk_goes_into_record_tags_status_and_card(
         self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path, tmp_path: Path
@@ -259,7 +259,7 @@ class TestCardDisagrees:
         said = "the model card says fail, the stored decision says pass"
         assert verify(evidence_path, use_case=use_case, client=client).findings == (f"version 1: {said}",)
         with pytest.raises(ChangedError, match=said):
-            approved_version(client, use_case, evidence_path)
+            load_production(client, use_case, evidence_path)
 
 
 def forge(client: MlflowClient, version: Any, decision: Any) -> None:
@@ -335,7 +335,7 @@ class TestForgedAfterTheApproval:
         ):
             change()
             with pytest.raises(ChangedError, match=rf"may not be used: .*{trouble}") as caught:
-                approved_version(client, use_case, evidence_path)
+                load_production(client, use_case, evidence_path)
             assert f"risk accepted: {WHY}" in str(caught.value.example)
             (finding,) = verify(evidence_path, use_case=use_case, client=client).findings
             assert finding.startswith("version 1: ") and trouble in finding
@@ -345,12 +345,12 @@ class TestForgedAfterTheApproval:
         for tag, value in (("rai.fairness_gate", "pass"), ("rai.accepted_risk", "")):
             client.set_model_version_tag(use_case, "1", tag, value)
             with pytest.raises(EvidenceError, match=f"{tag} is '{value}' on the version"):
-                approved_version(client, use_case, evidence_path)
+                load_production(client, use_case, evidence_path)
             (finding,) = verify(evidence_path, use_case=use_case, client=client).findings
             assert tag in finding
             # The record is right: deciding the same again sets the tag from it.
             assert not approve(client, ask(), evidence_path).recorded
-        assert approved_version(client, use_case, evidence_path).review.accepted_risk == WHY
+        assert load_production(client, use_case, evidence_path).review.accepted_risk == WHY
 
     def test_edited_record_is_found_with_and_without_a_new_chain_and_new_tags(
         self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
@@ -360,7 +360,7 @@ class TestForgedAfterTheApproval:
         (entry,) = read_evidence(evidence_path)
         evidence_path.write_text(evidence_path.read_text().replace('"fairness_gate":"fail"', '"fairness_gate":"pass"'))
         with pytest.raises(EvidenceError, match="line 1"):
-            approved_version(client, use_case, evidence_path)
+            load_production(client, use_case, evidence_path)
         assert verify(evidence_path, use_case=use_case, client=client).findings
 
         for gate, risk, trouble in (
@@ -375,7 +375,7 @@ class TestForgedAfterTheApproval:
             for tag, value in tags.items():
                 client.set_model_version_tag(use_case, "1", tag, value)
             with pytest.raises(ChangedError, match=trouble):
-                approved_version(client, use_case, evidence_path)
+                load_production(client, use_case, evidence_path)
             (finding,) = verify(evidence_path, use_case=use_case, client=client).findings
             assert finding.startswith("version 1: its approval")
 
@@ -392,11 +392,11 @@ class TestForgedAfterTheApproval:
         client.set_model_version_tag(use_case, "1", "rai.evidence", anchor)
         client.set_model_version_tag(use_case, "1", "rai.accepted_risk", "")
         with pytest.raises(ChangedError, match="accepts no risk"):
-            approved_version(client, use_case, evidence_path)
+            load_production(client, use_case, evidence_path)
         with pytest.raises(ReleaseError, match="and nobody accepted that risk"):
             approve(client, ask(), evidence_path)
         assert approve(client, ask(accept_risk=WHY), evidence_path).recorded
-        assert approved_version(client, use_case, evidence_path).version == "1"
+        assert load_production(client, use_case, evidence_path).version == "1"
 
 
 def test_demo_and_closing_table_ask_the_gate(register: Register, use_case: str) -> None:

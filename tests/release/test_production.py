@@ -16,7 +16,7 @@ from sklearn.linear_model import LinearRegression
 
 from rai_kedro.release import review as release_review
 from rai_kedro.release.model_files import ModelRefusedError, digest_files
-from rai_kedro.release.production import approved_version, load_production, load_reference
+from rai_kedro.release.production import load_production, load_reference
 from rai_kedro.release.record import EvidenceError, append_evidence, read_evidence
 from rai_kedro.release.review import ReviewRequest, approve, reject
 from rai_kedro.release.versions import ChangedError, IncompleteError, NotApprovedError, RegisteredVersion, ReleaseError
@@ -25,22 +25,21 @@ Ask = Callable[..., ReviewRequest]
 Register = Callable[..., Any]
 
 
-class TestApprovedVersion:
+class TestProduction:
     def test_approved_version_is_found(
         self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
     ) -> None:
         version = register()
         review = approve(client, ask(), evidence_path).review
-        found = approved_version(client, use_case, evidence_path)
-        assert (found.name, found.version, found.run_id) == (use_case, "1", version.run_id)
+        found = load_production(client, use_case, evidence_path)
+        assert (found.version, found.run_id) == ("1", version.run_id)
         assert found.review == review
-        assert found.source.endswith("/artifacts")
 
     def test_untrained_use_case_says_how_to_train(
         self, client: MlflowClient, use_case: str, evidence_path: Path
     ) -> None:
         with pytest.raises(ReleaseError, match=f"kedro run --pipelines {use_case}"):
-            approved_version(client, use_case, evidence_path)
+            load_production(client, use_case, evidence_path)
 
     def test_without_approval_the_command_is_given_with_the_candidates_number(
         self, client: MlflowClient, register: Register, use_case: str, evidence_path: Path
@@ -49,7 +48,7 @@ class TestApprovedVersion:
         register(1)
         command = f"kedro rai approve --use-case {use_case} --version 2 --reviewer NAME --statement TEXT"
         with pytest.raises(NotApprovedError, match=command) as caught:
-            approved_version(client, use_case, evidence_path)
+            load_production(client, use_case, evidence_path)
         assert f"kedro rai status --use-case {use_case}" in str(caught.value)
 
     def test_rejected_candidate_is_not_proposed(
@@ -59,10 +58,10 @@ class TestApprovedVersion:
         register(1)
         reject(client, ask("2"), evidence_path)
         with pytest.raises(NotApprovedError, match="--version 1 "):
-            approved_version(client, use_case, evidence_path)
+            load_production(client, use_case, evidence_path)
         reject(client, ask("1"), evidence_path)
         with pytest.raises(NotApprovedError, match="every version was rejected"):
-            approved_version(client, use_case, evidence_path)
+            load_production(client, use_case, evidence_path)
 
     def test_alias_moved_by_hand_is_not_enough(
         self, client: MlflowClient, register: Register, use_case: str, evidence_path: Path
@@ -70,7 +69,7 @@ class TestApprovedVersion:
         register()
         client.set_registered_model_alias(use_case, "production", "1")
         with pytest.raises(NotApprovedError, match=r"it has no tag rai\.review"):
-            approved_version(client, use_case, evidence_path)
+            load_production(client, use_case, evidence_path)
 
     def test_alias_and_tags_set_by_hand_are_not_enough(
         self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
@@ -80,10 +79,10 @@ class TestApprovedVersion:
         client.set_registered_model_alias(use_case, "production", "2")
         client.set_model_version_tag(use_case, "2", "rai.review", "approved")
         with pytest.raises(EvidenceError, match="there is no evidence record"):
-            approved_version(client, use_case, evidence_path)
+            load_production(client, use_case, evidence_path)
         reject(client, ask("1"), evidence_path)
         with pytest.raises(NotApprovedError, match="no approval that stands"):
-            approved_version(client, use_case, evidence_path)
+            load_production(client, use_case, evidence_path)
 
     def test_alias_moved_back_by_hand_to_a_version_approved_earlier_is_seen(
         self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
@@ -94,7 +93,7 @@ class TestApprovedVersion:
         approve(client, ask("2"), evidence_path)
         client.set_registered_model_alias(use_case, "production", "1")
         with pytest.raises(NotApprovedError, match="the last approval on record is of version 2"):
-            approved_version(client, use_case, evidence_path)
+            load_production(client, use_case, evidence_path)
 
     def test_rejected_version_put_back_by_hand_is_refused(
         self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
@@ -104,10 +103,10 @@ class TestApprovedVersion:
         reject(client, ask(), evidence_path)
         client.set_registered_model_alias(use_case, "production", "1")
         with pytest.raises(NotApprovedError, match="is 'rejected'"):
-            approved_version(client, use_case, evidence_path)
+            load_production(client, use_case, evidence_path)
         client.set_model_version_tag(use_case, "1", "rai.review", "approved")
         with pytest.raises(NotApprovedError, match="no approval that stands"):
-            approved_version(client, use_case, evidence_path)
+            load_production(client, use_case, evidence_path)
 
     def test_record_of_another_database_does_not_count(
         self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
@@ -119,9 +118,9 @@ class TestApprovedVersion:
         client.set_registered_model_alias(use_case, "production", "1")
         client.set_model_version_tag(use_case, "1", "rai.review", "approved")
         with pytest.raises(NotApprovedError, match="the last approval on record is of version 1, run "):
-            approved_version(client, use_case, evidence_path)
+            load_production(client, use_case, evidence_path)
         assert approve(client, ask(), evidence_path).recorded
-        assert approved_version(client, use_case, evidence_path).version == "1"
+        assert load_production(client, use_case, evidence_path).version == "1"
 
     def test_missing_record_is_an_error(
         self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
@@ -130,7 +129,7 @@ class TestApprovedVersion:
         approve(client, ask(), evidence_path)
         evidence_path.unlink()
         with pytest.raises(EvidenceError, match="restore the file"):
-            approved_version(client, use_case, evidence_path)
+            load_production(client, use_case, evidence_path)
 
     def test_broken_record_is_an_error(
         self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
@@ -139,7 +138,7 @@ class TestApprovedVersion:
         approve(client, ask(), evidence_path)
         evidence_path.write_text(evidence_path.read_text().replace("Ada Reviewer", "Eve Reviewer"))
         with pytest.raises(EvidenceError, match="line 1: its content does not match its hash"):
-            approved_version(client, use_case, evidence_path)
+            load_production(client, use_case, evidence_path)
 
     def test_model_changed_after_approval_is_refused(
         self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
@@ -149,7 +148,7 @@ class TestApprovedVersion:
         with (source / "model.skops").open("ab") as file:
             file.write(b"x")
         with pytest.raises(ChangedError, match=r"model files of version 1 .* changed after the approval"):
-            approved_version(client, use_case, evidence_path)
+            load_production(client, use_case, evidence_path)
 
     def test_contract_changed_after_approval_is_refused(
         self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
@@ -159,7 +158,7 @@ class TestApprovedVersion:
         run = Path(mlflow.artifacts.download_artifacts(run_id=version.run_id))
         (run / "contract.json").write_text('{"columns": {"LSTAT": {"use": "model"}}}')
         with pytest.raises(ChangedError, match="reference data or contract"):
-            approved_version(client, use_case, evidence_path)
+            load_production(client, use_case, evidence_path)
 
     def test_deleted_model_files_are_a_clear_error(
         self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
@@ -168,7 +167,7 @@ class TestApprovedVersion:
         source = approve_and_find_source(client, ask, evidence_path)
         source.rename(source.parent / "gone")
         with pytest.raises((IncompleteError, ChangedError)):
-            approved_version(client, use_case, evidence_path)
+            load_production(client, use_case, evidence_path)
 
 
 class TestLoadProduction:
@@ -248,7 +247,7 @@ class TestCard:
         run = Path(mlflow.artifacts.download_artifacts(run_id=version.run_id))
         (run / "model_card" / "model_card_v1.json").write_text('{"purpose": "another"}')
         with pytest.raises(ChangedError, match=r"model card of version 1 .* changed after the approval"):
-            approved_version(client, use_case, evidence_path)
+            load_production(client, use_case, evidence_path)
 
 
 class TestContradiction:
@@ -261,9 +260,9 @@ class TestContradiction:
         true = client.get_model_version(use_case, "1").tags[tag]
         client.set_model_version_tag(use_case, "1", tag, "forged")
         with pytest.raises(EvidenceError, match=f"{tag} is 'forged' on the version and '{true}' on record"):
-            approved_version(client, use_case, evidence_path)
+            load_production(client, use_case, evidence_path)
         approve(client, ask(), evidence_path)
-        assert approved_version(client, use_case, evidence_path).version == "1"
+        assert load_production(client, use_case, evidence_path).version == "1"
 
     def test_record_rewritten_with_a_valid_chain_is_seen(
         self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
@@ -274,7 +273,7 @@ class TestContradiction:
         evidence_path.unlink()
         append_evidence(evidence_path, entry.kind, {**entry.body, "model_digest": "0" * 64}, entry.recorded_at)
         with pytest.raises(EvidenceError, match=r"rai\.evidence"):
-            approved_version(client, use_case, evidence_path)
+            load_production(client, use_case, evidence_path)
 
 
 class TestLoadReference:
@@ -334,5 +333,5 @@ class TestLoadReference:
 
 def approve_and_find_source(client: MlflowClient, ask: Ask, evidence_path: Path) -> Path:
     use_case = approve(client, ask(), evidence_path).review.use_case
-    source = approved_version(client, use_case, evidence_path).source
+    source = client.get_model_version_download_uri(use_case, "1")
     return Path(mlflow.artifacts.download_artifacts(artifact_uri=source))

@@ -11,7 +11,7 @@ import mlflow
 import pytest
 from mlflow import MlflowClient
 
-from rai_kedro.release.production import approved_version
+from rai_kedro.release.production import load_production
 from rai_kedro.release.record import EvidenceError, append_evidence, read_evidence
 from rai_kedro.release.review import ReviewRequest, approve, reject
 from rai_kedro.release.versions import ChangedError, IncompleteError, NotApprovedError, ReleaseError, find_aliases
@@ -114,7 +114,7 @@ class TestApprove:
         for version in ("1", "2", "1"):
             assert approve(client, ask(version), evidence_path).recorded
         assert [entry.body["version"] for entry in read_evidence(evidence_path)] == ["1", "2", "1"]
-        assert approved_version(client, use_case, evidence_path).version == "1"
+        assert load_production(client, use_case, evidence_path).version == "1"
 
     @pytest.mark.parametrize("empty", [{"reviewer": " "}, {"statement": "\n"}, {"reviewer": "", "statement": ""}])
     def test_empty_words_are_refused_and_leave_nothing(
@@ -171,7 +171,7 @@ class TestApprove:
     ) -> None:
         path = stored_file(client, register(), file)
         path.write_bytes(path.read_bytes() + b" ")
-        with pytest.raises(ChangedError, match="are not those that training stored"):
+        with pytest.raises(ChangedError, match="changed after its training"):
             approve(client, ask(), evidence_path)
         assert not evidence_path.exists()
 
@@ -216,7 +216,7 @@ class TestApprove:
         self, client: MlflowClient, register: Register, ask: Ask, evidence_path: Path
     ) -> None:
         stored_file(client, register(), "model_card/model_card_v1.json").write_text("{}")
-        with pytest.raises(ChangedError, match="model card of version 1 are not"):
+        with pytest.raises(ChangedError, match="model card of version 1 .* changed after its training"):
             approve(client, ask(), evidence_path)
 
     @pytest.mark.parametrize("file", ["contract.json", "reference/reference.parquet"])
@@ -282,7 +282,7 @@ class TestReject:
         register(1)
         approve(client, ask("1"), evidence_path)
         reject(client, ask("2"), evidence_path)
-        assert approved_version(client, use_case, evidence_path).version == "1"
+        assert load_production(client, use_case, evidence_path).version == "1"
 
     def test_rejecting_again_records_nothing_new(
         self, client: MlflowClient, register: Register, ask: Ask, evidence_path: Path
@@ -314,11 +314,11 @@ class TestKill:
         with pytest.raises(Killed):
             approve(DyingClient(writes), ask("2"), evidence_path)
         with pytest.raises(NotApprovedError, match="the last approval on record is of version 2"):
-            approved_version(client, use_case, evidence_path)
+            load_production(client, use_case, evidence_path)
         outcome = approve(client, ask("2"), evidence_path)
         assert not outcome.recorded
         assert len(read_evidence(evidence_path)) == 2
-        assert approved_version(client, use_case, evidence_path).version == "2"
+        assert load_production(client, use_case, evidence_path).version == "2"
 
     # Eight tags, the alias, two pages of the card.
     @pytest.mark.parametrize("writes", [0, 1, 7, 8])
@@ -331,7 +331,7 @@ class TestKill:
         with pytest.raises(Killed):
             reject(DyingClient(writes), ask(), evidence_path)
         with pytest.raises(NotApprovedError, match=r"but its approval is not on record|is in production"):
-            approved_version(client, use_case, evidence_path)
+            load_production(client, use_case, evidence_path)
         reject(client, ask(), evidence_path)
         assert len(read_evidence(evidence_path)) == 2
         assert find_aliases(client, use_case) == {"candidate": "1"}

@@ -12,7 +12,7 @@ import mlflow
 import pytest
 from mlflow import MlflowClient
 
-from rai_kedro.release.production import approved_version
+from rai_kedro.release.production import load_production
 from rai_kedro.release.record import append_evidence, read_evidence
 from rai_kedro.release.review import ReviewRequest, approve, reject
 from rai_kedro.release.verification import verify
@@ -156,7 +156,7 @@ def test_a_rejection_outranks_an_approval_recorded_after_it(
     append_evidence(evidence_path, "approve", approval, "2024-05-02T12:00:00+00:00")
     client.set_registered_model_alias(use_case, "production", "2")
     with pytest.raises(NotApprovedError, match="not on record"):
-        approved_version(client, use_case, evidence_path)
+        load_production(client, use_case, evidence_path)
     (finding,) = verify(evidence_path, use_case=use_case, client=client).findings
     assert "the approval that stands is of no version" in finding
 

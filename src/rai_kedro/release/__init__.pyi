@@ -1,15 +1,11 @@
 from .candidate import Candidate as Candidate
 from .candidate import register_candidate as register_candidate
-from .card import STATUS_LINES as STATUS_LINES
 from .card import attach_card as attach_card
 from .card import require_no_card as require_no_card
 from .decisions import PASSED as PASSED
 from .decisions import Review as Review
 from .decisions import approve_command as approve_command
 from .decisions import describe_gate as describe_gate
-from .decisions import describe_review as describe_review
-from .gate import ASSESSMENT_FILE as ASSESSMENT_FILE
-from .gate import GATE_FILE as GATE_FILE
 from .gate import count_verdicts as count_verdicts
 from .gate import describe_verdict as describe_verdict
 from .gate import judge_gate as judge_gate
@@ -18,9 +14,7 @@ from .gate import read_gate as read_gate
 from .model_files import ModelRefusedError as ModelRefusedError
 from .model_files import require_storable as require_storable
 from .model_files import trusted_types as trusted_types
-from .production import ApprovedVersion as ApprovedVersion
 from .production import ProductionModel as ProductionModel
-from .production import approved_version as approved_version
 from .production import load_production as load_production
 from .production import load_reference as load_reference
 from .record import EvidenceError as EvidenceError

@@ -7,7 +7,7 @@ import os
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ import pandas as pd
 
 from rai_kedro.release.gate import read_gate
 from rai_kedro.release.model_files import CONTRACT_FILE, REFERENCE_FILE, release_files, require_storable, trusted_types
-from rai_kedro.release.versions import CANDIDATE, RegisteredVersion, ReleaseError, Tag, registered_version
+from rai_kedro.release.versions import CANDIDATE, DIGESTS, RegisteredVersion, ReleaseError, Tag, registered_version
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -59,14 +59,9 @@ def register_candidate(candidate: Candidate, name: str) -> RegisteredVersion:
         _log_companions(client, run_id, candidate, name)
     location = client.get_logged_model(model.model_id).artifact_location
     with release_files(client, location, run_id) as files:
-        tags = {
-            **candidate.tags,
-            Tag.USE_CASE: name,
-            Tag.MODEL_DIGEST: files.model_digest,
-            Tag.COMPANION_DIGEST: files.companion_digest,
-            # What the gate decided before this model was registered; without it no version passes the gate later.
-            Tag.GATE_DIGEST: read_gate(client, run_id).digest,
-        }
+        # With what the gate decided before this model was registered; without it no version passes the gate later.
+        digests = {**files.digests, "gate_digest": read_gate(client, run_id).digest}
+    tags = {**candidate.tags, Tag.USE_CASE: name, **{DIGESTS[field][0]: digest for field, digest in digests.items()}}
     return _register(client, name, run_id, model.model_uri, tags)
 
 
@@ -80,19 +75,16 @@ def _open_run() -> Iterator[str]:
     import mlflow
 
     active = mlflow.active_run()
-    run_id = os.environ.get("MLFLOW_RUN_ID")
-    if active is not None:
-        yield active.info.run_id
-    elif run_id:
-        with mlflow.start_run(run_id=run_id):
-            yield run_id
-    else:
+    run_id = active.info.run_id if active else os.environ.get("MLFLOW_RUN_ID")
+    if not run_id:
         raise ReleaseError(
             "No MLflow run is open, so the model cannot be logged.",
             where=f"MLflow at {mlflow.get_tracking_uri()}",
             remedy="run the pipeline with `kedro run` (kedro-mlflow opens the run), "
             "or in a notebook save inside `with mlflow.start_run():`",
         )
+    with nullcontext() if active else mlflow.start_run(run_id=run_id):
+        yield run_id
 
 
 def _log_model(candidate: Candidate) -> ModelInfo:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from rai_kedro.files import project_folder, write_text
-from rai_kedro.release.store import read_artifact
+from rai_kedro.release.store import parse_json, read_artifact
 from rai_kedro.release.versions import (
     APPROVED,
     REJECTED,
@@ -41,7 +41,7 @@ _PAGES: Final = "pages"
 _REVIEW_MARK: Final = "\n\nReview: "
 
 
-def card_file(version: str, ending: str = "json") -> str:
+def card_file(version: object, ending: str = "json") -> str:
     """Return the name of one of a card's files."""
     return f"model_card_v{version}.{ending}"
 
@@ -56,11 +56,11 @@ def require_no_card(name: str, version: str, folder: Path | None = None) -> None
     """
     from mlflow import MlflowClient
 
-    tags = find_version(MlflowClient(), name, version).tags
-    if Tag.CARD in tags:
+    card = find_version(MlflowClient(), name, version).tags.get(Tag.CARD)
+    if card is not None:
         raise ReleaseError(
             f"Version {version} of {name} has its model card already; a card is written once.",
-            where=f"registered model {name}, tag {Tag.CARD}: {tags[Tag.CARD]}",
+            where=f"registered model {name}, tag {Tag.CARD}: {card}",
             remedy=f"train a new version with `kedro run --pipelines {name}`: it gets a card of its own",
         )
     page = folder / card_file(version, "md") if folder else None
@@ -80,12 +80,8 @@ def attach_card(name: str, version: str, run_id: str, title: str, files: Sequenc
 
     Tag ``rai.card`` comes last: a card that was cut off before it can be written again.
 
-    Args:
-        name: Registered model.
-        version: Version number.
-        run_id: Run that trained it.
-        title: First words of the description.
-        files: The first is for people; one is ``model_card_v<version>.json``, which gets the digests of the others.
+    Of ``files`` the first is for people, and named in the version's description after ``title``; one is
+    ``model_card_v<version>.json``, which gets the digests of the others.
 
     Raises:
         ReleaseError: The version has a card.
@@ -112,17 +108,15 @@ def attach_card(name: str, version: str, run_id: str, title: str, files: Sequenc
     client.set_model_version_tag(name, version, Tag.CARD, page)
 
 
-def digest_card(client: MlflowClient, name: str, version: str, run_id: str) -> str:
+def digest_card(client: MlflowClient, version: ModelVersion) -> str:
     """Return the SHA-256 (hex) of the JSON of the card that is attached to a version."""
-    artifact = f"{CARD_FOLDER}/{card_file(version)}"
-    content, found = None, f"it has no tag {Tag.CARD}"
-    if Tag.CARD in find_version(client, name, version).tags:
-        content, found = read_artifact(client, run_id, artifact), f"its run has no artifact {artifact}"
+    artifact, name = f"{CARD_FOLDER}/{card_file(version.version)}", version.name
+    content = read_artifact(client, version.run_id, artifact) if Tag.CARD in version.tags else None
     if content is None:
         raise IncompleteError(
-            f"Version {version} of {name} has no model card, so nobody can have read it.",
-            where=f"registered model {name}, run {run_id}",
-            example=found,
+            f"Version {version.version} of {name} has no model card, so nobody can have read it.",
+            where=f"registered model {name}, run {version.run_id}",
+            example=f"its run has no artifact {artifact}" if Tag.CARD in version.tags else f"it has no tag {Tag.CARD}",
             remedy=f"restore the run's artifacts; or train a new version with `kedro run --pipelines {name}`, "
             "the whole stage, and have that one reviewed",
         )
@@ -137,33 +131,27 @@ def mark_card(client: MlflowClient, version: ModelVersion, status: str) -> str:
     """
     from mlflow.exceptions import MlflowException
 
-    number, run_id, unmarked = str(version.version), version.run_id or "", []
+    number, unmarked = str(version.version), []
     description = (version.description or "").partition(_REVIEW_MARK)[0]
     client.update_model_version(
         version.name, number, description=f"{description}{_REVIEW_MARK}{escape_markdown(status)}"
     )
     digests = read_page_digests(client, version) or {}
-    for ending in STATUS_LINES:
-        name = card_file(number, ending)
+    for name in (card_file(number, ending) for ending in STATUS_LINES):
         local = project_folder() / Path(version.tags.get(Tag.CARD, "")).with_name(name)
         try:
-            page = _find_whole_page(client, run_id, local, digests.get(name))
-            client.log_text(run_id, mark_page(page, ending, status), f"{CARD_FOLDER}/{name}")
+            page = _find_whole_page(client, version, local, digests.get(name))
+            client.log_text(version.run_id or "", mark_page(page, name, status), f"{CARD_FOLDER}/{name}")
             if local.is_file():
-                write_text(local, mark_page(local.read_text(encoding="utf-8"), ending, status))
+                write_text(local, mark_page(local.read_text(encoding="utf-8"), name, status))
         except (MlflowException, OSError, ValueError):
             unmarked.append(name)
     return f"\nThe decision could not be shown in {' and '.join(unmarked)}; it is on record." if unmarked else ""
 
 
-def digest_page(text: str, ending: str) -> str:
-    """Return the SHA-256 (hex) of a page without what its status line says; ValueError if it has no such line."""
-    return hashlib.sha256(_replace_status(text, ending, "").encode()).hexdigest()
-
-
-def mark_page(text: str, ending: str, status: str) -> str:
+def mark_page(text: str, name: str, status: str) -> str:
     """Return a page with a status in its line; ValueError if the page has none."""
-    return _replace_status(text, ending, escape_html(status) if ending == "html" else escape_markdown(status))
+    return _replace_status(text, name, escape_html(status) if name.endswith(".html") else escape_markdown(status))
 
 
 def find_changed_page(client: MlflowClient, version: ModelVersion) -> str | None:
@@ -172,11 +160,10 @@ def find_changed_page(client: MlflowClient, version: ModelVersion) -> str | None
     if digests is None:
         return "the model card holds no digests of its pages"
     for name, digest in digests.items():
-        page = _fetch_page(client, version.run_id or "", name)
-        if page is None:
-            return f"{name}, the model card that people read, is gone"
-        if not _is_page(page, name, digest):
-            return f"{name}, the model card that people read, was changed beyond its status line"
+        page = _fetch_page(client, version, name)
+        if page is None or not _is_page(page, name, digest):
+            found = "is gone" if page is None else "was changed beyond its status line"
+            return f"{name}, the model card that people read, {found}"
     return None
 
 
@@ -202,11 +189,7 @@ def read_page_digests(client: MlflowClient, version: ModelVersion) -> dict[str, 
 
 def read_card(client: MlflowClient, version: ModelVersion) -> Any:
     """Return the card's JSON as MLflow holds it; None if it is not there or cannot be read."""
-    content = read_artifact(client, version.run_id or "", f"{CARD_FOLDER}/{card_file(str(version.version))}")
-    try:
-        return None if content is None else json.loads(content)
-    except ValueError:
-        return None
+    return parse_json(read_artifact(client, version.run_id, f"{CARD_FOLDER}/{card_file(version.version)}"))
 
 
 def _bind_pages(record: Path, pages: Iterable[Path]) -> None:
@@ -214,41 +197,40 @@ def _bind_pages(record: Path, pages: Iterable[Path]) -> None:
     content = json.loads(record.read_text(encoding="utf-8"))
     if not isinstance(content, dict):
         raise ValueError(f"{record.name} holds no JSON object")
-    content[_PAGES] = {page.name: digest_page(page.read_text(encoding="utf-8"), _ending(page.name)) for page in pages}
+    content[_PAGES] = {page.name: _digest_page(page.read_text(encoding="utf-8"), page.name) for page in pages}
     write_text(record, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def _find_whole_page(client: MlflowClient, run_id: str, local: Path, digest: str | None) -> str:
+def _find_whole_page(client: MlflowClient, version: ModelVersion, local: Path, digest: str | None) -> str:
     """Return the page in MLflow; the one on disk where a mark that was cut off left only that whole."""
-    page = _fetch_page(client, run_id, local.name)
-    if (page is None or not _is_page(page, local.name, digest)) and local.is_file():
-        kept = local.read_text(encoding="utf-8")
-        if _is_page(kept, local.name, digest):
-            return kept
-    if page is None:
+    page = _fetch_page(client, version, local.name)
+    kept = local.read_text(encoding="utf-8") if local.is_file() else None
+    whole = next((text for text in (page, kept) if text is not None and _is_page(text, local.name, digest)), page)
+    if whole is None:
         raise FileNotFoundError(local.name)
-    return page
+    return whole
 
 
-def _fetch_page(client: MlflowClient, run_id: str, name: str) -> str | None:
-    content = read_artifact(client, run_id, f"{CARD_FOLDER}/{name}")
+def _fetch_page(client: MlflowClient, version: ModelVersion, name: str) -> str | None:
+    content = read_artifact(client, version.run_id, f"{CARD_FOLDER}/{name}")
     return None if content is None else content.decode("utf-8", errors="replace")
 
 
 def _is_page(text: str, name: str, digest: str | None) -> bool:
     try:
-        return digest_page(text, _ending(name)) == digest
+        return _digest_page(text, name) == digest
     except ValueError:
         return False
 
 
-def _ending(name: str) -> str:
-    return name.rpartition(".")[2]
+def _digest_page(text: str, name: str) -> str:
+    """Return the SHA-256 (hex) of a page without what its status line says."""
+    return hashlib.sha256(_replace_status(text, name, "").encode()).hexdigest()
 
 
-def _replace_status(text: str, ending: str, shown: str) -> str:
-    line = STATUS_LINES.get(ending)
+def _replace_status(text: str, name: str, shown: str) -> str:
+    line = STATUS_LINES.get(name.rpartition(".")[2])
     text, count = line.subn(lambda _: shown, text, count=1) if line else (text, 0)
     if not count:
-        raise ValueError(f"a page .{ending} has no status line")
+        raise ValueError(f"{name} has no status line")
     return text

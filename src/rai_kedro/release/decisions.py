@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import ValidationError
 
 from rai_kedro.release.record import Entry
-from rai_kedro.release.versions import APPROVED, REJECTED, Tag, subject_of
+from rai_kedro.release.versions import APPROVED, DIGESTS, REJECTED, Tag, subject_of
 from rai_kedro.typed import Typed
-from rai_kedro.words import make_visible
+from rai_kedro.words import in_words, make_visible
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -26,7 +27,7 @@ class Review(Typed):
     use_case: str
     version: str
     run_id: str  # version numbers start again in a new database, run ids do not
-    decision: str  # "approved" or "rejected"
+    decision: Literal["approved", "rejected"]
     reviewer: str
     statement: str
     reviewed_at: str  # UTC, ISO 8601
@@ -43,6 +44,14 @@ class Review(Typed):
     def subject(self) -> tuple[str, str]:
         """Which version this decides on."""
         return self.version, self.run_id
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """Of what it decides on."""
+        return {field: getattr(self, field) for field in DIGESTS}
+
+
+Decided = tuple[Review, Entry]
 
 
 def is_covered(review: Review) -> bool:
@@ -70,7 +79,7 @@ def tags_of(review: Review, entry: Entry) -> dict[str, str]:
 
 def describe_gate(outcome: str | None, accepted_risk: str | None) -> str:
     """Say in a line what the gate said, and why that was accepted: ``"fairness gate said: fail; risk accepted: …"``."""
-    said = (outcome or "nothing, it was not asked").replace("_", " ")
+    said = in_words(outcome or "nothing, it was not asked")
     return make_visible(f"fairness gate said: {said}" + (f"; risk accepted: {accepted_risk}" if accepted_risk else ""))
 
 
@@ -81,45 +90,47 @@ def describe_review(review: Review) -> str:
     return make_visible(f"{said} ({describe_gate(review.fairness_gate, review.accepted_risk)})")
 
 
-def list_decisions(entries: Iterable[Entry], use_case: str) -> list[tuple[Review, Entry]]:
+def list_decisions(entries: Iterable[Entry], use_case: str) -> list[Decided]:
     """Return every decision on a use case with its entry, in order."""
-    read = ((_read_decision(entry), entry) for entry in entries)
-    return [(review, entry) for review, entry in read if review is not None and review.use_case == use_case]
+    found: list[Decided] = []
+    for entry in entries:
+        if entry.kind in {APPROVE, REJECT}:
+            with suppress(ValidationError):
+                found.append((Review.from_dict(entry.body), entry))
+    return [decided for decided in found if decided[0].use_case == use_case]
 
 
-def find_standing_approval(entries: Iterable[Entry], use_case: str) -> tuple[Review, Entry] | None:
+def list_decisions_on(entries: Iterable[Entry], version: ModelVersion) -> list[Decided]:
+    """Return every decision on one version with its entry, in order."""
+    subject = subject_of(version)
+    return [decided for decided in list_decisions(entries, version.name) if decided[0].subject == subject]
+
+
+def find_standing_approval(entries: Iterable[Entry], use_case: str) -> Decided | None:
     """Return the approval that stands: the last one recorded, unless its version was ever rejected.
 
     A rejection outranks an approval of the same version in whichever order the two were recorded. Earlier approvals
     do not come back by themselves; going back to an older version is a decision of its own.
     """
     decisions = list_decisions(entries, use_case)
-    approvals = [decided for decided in decisions if decided[0].decision == APPROVED]
+    last = find_last(decisions, APPROVED)
     rejected = {review.subject for review, _ in decisions if review.decision == REJECTED}
-    return approvals[-1] if approvals and approvals[-1][0].subject not in rejected else None
+    return last if last and last[0].subject not in rejected else None
 
 
-def find_rejection(entries: Iterable[Entry], version: ModelVersion) -> tuple[Review, Entry] | None:
+def find_rejection(entries: Iterable[Entry], version: ModelVersion) -> Decided | None:
     """Return the first rejection of a version; a rejected version can never be approved again."""
-    found = _list_decisions_on(entries, version)
-    return next((decided for decided in found if decided[0].decision == REJECTED), None)
+    return find_last(list_decisions_on(entries, version)[::-1], REJECTED)
 
 
-def find_last_decision(entries: list[Entry], version: ModelVersion) -> tuple[Review, Entry] | None:
+def find_last_decision(entries: Sequence[Entry], version: ModelVersion) -> Decided | None:
     """Return the decision on one version that its tags show: the last one, or its rejection."""
-    found = _list_decisions_on(entries, version)
-    return find_rejection(entries, version) or (found[-1] if found else None)
+    return find_rejection(entries, version) or find_last(list_decisions_on(entries, version), APPROVED)
 
 
-def find_last_approval(entries: list[Entry], version: ModelVersion) -> Review | None:
-    """Return the last approval of a version, whether or not it stands."""
-    approvals = [review for review, _ in _list_decisions_on(entries, version) if review.decision == APPROVED]
-    return approvals[-1] if approvals else None
-
-
-def _list_decisions_on(entries: Iterable[Entry], version: ModelVersion) -> list[tuple[Review, Entry]]:
-    subject = subject_of(version)
-    return [decided for decided in list_decisions(entries, version.name) if decided[0].subject == subject]
+def find_last(decisions: Sequence[Decided], decision: str) -> Decided | None:
+    """Return the last that was decided so."""
+    return next((decided for decided in reversed(decisions) if decided[0].decision == decision), None)
 
 
 def approve_command(use_case: str, version: str, *, passed: bool) -> str:
@@ -135,12 +146,3 @@ def review_advice(version: ModelVersion) -> str:
     """Say in half a sentence how a person reviews a version; the tag decides what is proposed."""
     command = approve_command(version.name, str(version.version), passed=version.tags.get(Tag.GATE) == PASSED)
     return f"look with `kedro rai status --use-case {version.name}`, then approve with `{command}`"
-
-
-def _read_decision(entry: Entry) -> Review | None:
-    if entry.kind not in {APPROVE, REJECT}:
-        return None
-    try:
-        return Review.from_dict(entry.body)
-    except ValidationError:
-        return None

@@ -9,7 +9,6 @@ here; see `verification`.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,9 +17,9 @@ from typing import TYPE_CHECKING, Any, Final
 from rai_kedro.fairness import Disparity, Gate, GateDecision, Tolerance, Verdict
 from rai_kedro.release.card import read_card
 from rai_kedro.release.decisions import PASSED, Review, approve_command, describe_gate, is_covered, review_advice
-from rai_kedro.release.store import read_artifact
+from rai_kedro.release.store import parse_json, read_artifact
 from rai_kedro.release.versions import ChangedError, ReleaseError, Tag
-from rai_kedro.words import in_words
+from rai_kedro.words import in_words, list_some
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -52,14 +51,13 @@ class StoredGate:
 
 def judge_gate(client: MlflowClient, version: ModelVersion) -> StoredGate:
     """Say what the gate says of a version; trouble of any kind is a decision that could not be evaluated."""
-    run_id = version.run_id or ""
-    content, assessment = read_artifact(client, run_id, GATE_FILE), read_artifact(client, run_id, ASSESSMENT_FILE)
+    content, assessment = (read_artifact(client, version.run_id, name) for name in (GATE_FILE, ASSESSMENT_FILE))
     if content is None:
         return _closed(f"its run has no readable {GATE_FILE}")
     digest = hashlib.sha256(content).hexdigest()
     if assessment is None:
         return _closed(f"its run has no readable {ASSESSMENT_FILE}, whose intervals the gate judges", digest)
-    decision = judge_stored(_parse(content), _parse(assessment))
+    decision = judge_stored(parse_json(content), parse_json(assessment))
     contradiction = _find_contradicting_tag(version, decision, digest)
     contradiction = contradiction or _find_contradicting_card(client, version, decision)
     return _closed(contradiction, digest) if contradiction else StoredGate(decision, digest)
@@ -72,7 +70,7 @@ def read_gate(client: MlflowClient, run_id: str) -> StoredGate:
         return _closed(f"its run has no readable {GATE_FILE}")
     digest = hashlib.sha256(content).hexdigest()
     try:
-        return StoredGate(GateDecision.from_dict(_parse(content)), digest)
+        return StoredGate(GateDecision.from_dict(parse_json(content)), digest)
     except _UNREADABLE:
         return _closed("the stored decision cannot be read", digest)
 
@@ -81,21 +79,17 @@ def _closed(problem: str, digest: str = "") -> StoredGate:
     return StoredGate(GateDecision.could_not_be_evaluated(problem), digest)
 
 
-def find_gate_trouble(review: Review, stored: StoredGate) -> str | None:
-    """Say how an approval disagrees with the decision that its run holds now, without a subject; None if it agrees."""
+def find_trouble(client: MlflowClient, version: ModelVersion, review: Review, *, with_card: bool = True) -> str | None:
+    """Say how an approval disagrees with what its run or its card says of the gate now, without a subject."""
+    stored = read_gate(client, review.run_id)
     if review.gate_digest != stored.digest:
         return "its fairness gate's decision changed after the approval" if stored.digest else "its decision is gone"
     if not is_covered(review):
         return "its approval covers no fairness gate that passes, and accepts no risk"
     if review.fairness_gate == PASSED != stored.decision.outcome:
         return f"its approval says that the fairness gate passes, the decision says {in_words(stored.decision.outcome)}"
-    return None
-
-
-def find_card_trouble(client: MlflowClient, version: ModelVersion, review: Review, stored: StoredGate) -> str | None:
-    """Say how the card contradicts the decision that an approval covers; None if it does not."""
-    # Whoever answered for a gate that could not be evaluated may have done so for this reason.
-    if review.fairness_gate == "could_not_be_evaluated":
+    # Whoever answered for a gate that could not be evaluated may have done so because the card contradicts it.
+    if review.fairness_gate == "could_not_be_evaluated" or not with_card:
         return None
     return _find_contradicting_card(client, version, stored.decision)
 
@@ -118,8 +112,7 @@ def require_open(version: ModelVersion, gate: StoredGate, accept_risk: str | Non
 
 def require_covered(client: MlflowClient, version: ModelVersion, review: Review) -> None:
     """Refuse a version whose approval does not cover what the fairness gate said of it."""
-    stored = read_gate(client, review.run_id)
-    trouble = find_gate_trouble(review, stored) or find_card_trouble(client, version, review, stored)
+    trouble = find_trouble(client, version, review)
     if trouble:
         raise ChangedError(
             f"Version {review.version} of {review.use_case} may not be used: {trouble}.",
@@ -132,9 +125,7 @@ def require_covered(client: MlflowClient, version: ModelVersion, review: Review)
 def judge_stored(decision: Mapping[str, Any], assessment: Mapping[str, Any]) -> GateDecision:
     """Return a stored decision if the gate says the same of the stored intervals today, else why it is not relied on.
 
-    Args:
-        decision: ``GateDecision.to_dict()`` as training stored it.
-        assessment: ``Assessment.to_dict()`` as training stored it.
+    Both are as training stored them: ``GateDecision.to_dict()`` and ``Assessment.to_dict()``.
     """
     try:
         stored = GateDecision.from_dict(decision)
@@ -171,9 +162,8 @@ def describe_limits(decision: GateDecision) -> str:
         for verdict in decision.verdicts
         for of in (verdict.disparity,)
     ]
-    shown, more = limits[:_LIMITS_SHOWN], len(limits) - _LIMITS_SHOWN
     level = 100 * min(verdict.disparity.level for verdict in decision.verdicts)
-    return f"level {level:.4g} %; {', '.join(shown)}" + (f" and {more} more" if more > 0 else "")
+    return f"level {level:.4g} %; {list_some(limits, _LIMITS_SHOWN)}"
 
 
 def pick_example(decision: GateDecision) -> str | None:
@@ -263,10 +253,3 @@ def _risk_not_accepted(version: ModelVersion, decision: GateDecision) -> Release
         example=pick_example(decision),
         remedy=f"{first}; or answer for it, on record: `{command}`",
     )
-
-
-def _parse(content: bytes) -> Any:
-    try:
-        return json.loads(content)
-    except ValueError:
-        return None

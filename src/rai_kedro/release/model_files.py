@@ -10,14 +10,18 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from rai_kedro.release.versions import IncompleteError, ReleaseError
+import pandas as pd
+
+from rai_kedro.release.store import fetch_artifact
+from rai_kedro.release.versions import IncompleteError, ReleaseError, ask
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -64,10 +68,19 @@ class ReleaseFiles:
     """A private copy of everything that belongs to a model version."""
 
     model: Path  # folder
-    reference: Path  # Parquet
-    contract: Path  # JSON
-    model_digest: str
-    companion_digest: str  # over reference and contract
+    reference: bytes  # Parquet
+    contract: bytes  # JSON
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """Of the model, and of reference data and contract together; see `Review`."""
+        companions = {CONTRACT_FILE: self.contract, REFERENCE_FILE: self.reference}
+        together = _digest_all({name: hashlib.sha256(content).hexdigest() for name, content in companions.items()})
+        return {"model_digest": digest_files(self.model), "companion_digest": together}
+
+    def read_reference(self) -> pd.DataFrame:
+        """Return the reference data."""
+        return pd.read_parquet(BytesIO(self.reference))
 
 
 @cache
@@ -80,19 +93,22 @@ def trusted_types() -> tuple[str, ...]:
 
 def digest_files(folder: str | Path) -> str:
     """Return one SHA-256 over the sorted relative paths of a folder's files, each followed by that of its content."""
-    folder = Path(folder)
-    files = {file.relative_to(folder).as_posix(): file for file in folder.rglob("*") if file.is_file()}
-    total = hashlib.sha256()
-    for name in sorted(set(files) - _WRITTEN_BY_READERS):
-        with files[name].open("rb") as stream:
-            content = hashlib.file_digest(stream, "sha256").hexdigest()
-        total.update(f"{len(name.encode())}:{name}:{content}\n".encode())
-    return total.hexdigest()
+    digests = {}
+    for file in Path(folder).rglob("*"):
+        if file.is_file() and (name := file.relative_to(folder).as_posix()) not in _WRITTEN_BY_READERS:
+            with file.open("rb") as stream:
+                digests[name] = hashlib.file_digest(stream, "sha256").hexdigest()
+    return _digest_all(digests)
+
+
+def _digest_all(digests: Mapping[str, str]) -> str:
+    lines = (f"{len(name.encode())}:{name}:{digest}\n" for name, digest in sorted(digests.items()))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 @contextmanager
 def release_files(client: MlflowClient, model_uri: str, run_id: str) -> Iterator[ReleaseFiles]:
-    """Lend a private copy of a version's model, reference data and contract, with its digests.
+    """Lend a private copy of a version's model, reference data and contract.
 
     What is digested is what the caller then loads; nobody can swap the files in between.
     """
@@ -100,22 +116,12 @@ def release_files(client: MlflowClient, model_uri: str, run_id: str) -> Iterator
     from mlflow.exceptions import MlflowException
 
     with tempfile.TemporaryDirectory(prefix="rai-release-") as folder:
-        companions = Path(folder, "companions")
-        companions.mkdir()
         try:
-            uri, place = client.tracking_uri, str(Path(folder, "model"))
-            model = Path(download_artifacts(artifact_uri=model_uri, dst_path=place, tracking_uri=uri))
-            for name in (CONTRACT_FILE, REFERENCE_FILE):
-                _download_companion(client, run_id, name, companions)
+            model = download_artifacts(artifact_uri=model_uri, dst_path=folder, tracking_uri=client.tracking_uri)
+            reference, contract = (fetch_artifact(client, run_id, name) for name in (REFERENCE_FILE, CONTRACT_FILE))
         except (MlflowException, OSError) as error:
             raise _incomplete(client, model_uri, run_id, error) from error
-        yield ReleaseFiles(
-            model=model,
-            reference=companions / REFERENCE_FILE,
-            contract=companions / CONTRACT_FILE,
-            model_digest=digest_files(model),
-            companion_digest=digest_files(companions),
-        )
+        yield ReleaseFiles(Path(model), reference, contract)
 
 
 def load_trusted_sklearn(folder: str | Path, where: str = "") -> Any:
@@ -170,31 +176,16 @@ def require_storable(estimator: Any) -> None:
 
 
 def _incomplete(client: MlflowClient, model_uri: str, run_id: str, error: Exception) -> IncompleteError:
+    run = ask(client.get_run, run_id)
+    place = run.info.artifact_uri if run else "a run that MLflow does not know"
     return IncompleteError(
         f"The model version lacks files that must travel with it: its model, {CONTRACT_FILE} and {REFERENCE_FILE}.",
-        where=f"MLflow run {run_id}; expected in {model_uri} and {_artifact_folder(client, run_id)}",
+        where=f"MLflow run {run_id}; expected in {model_uri} and {place}",
         example=str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__,
         remedy="restore the run's artifacts (a project folder is moved or copied as a whole, `mlruns` and the "
         "database included), or train and review a new version here with `kedro run`; a version that another tool "
         "registered cannot be used here",
     )
-
-
-def _artifact_folder(client: MlflowClient, run_id: str) -> str:
-    from mlflow.exceptions import MlflowException
-
-    try:
-        return str(client.get_run(run_id).info.artifact_uri)
-    except MlflowException:
-        return "a run that MLflow does not know"
-
-
-def _download_companion(client: MlflowClient, run_id: str, name: str, folder: Path) -> None:
-    """Put a run's artifact under its own name; MLflow keeps its folders or not, depending on the store."""
-    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
-        target = folder / name
-        target.parent.mkdir(exist_ok=True)
-        Path(client.download_artifacts(run_id, name, temporary)).replace(target)
 
 
 def _untrusted(types: list[str], where: str) -> ModelRefusedError:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rai_kedro.contract import Contract, permits_mitigation
 from rai_kedro.modelling import sensitive_input
@@ -33,12 +33,13 @@ from rai_kedro.release.versions import (
     APPROVED,
     PRODUCTION,
     REJECTED,
-    ChangedError,
     IncompleteError,
     ReleaseError,
     Tag,
     find_aliases,
     find_version,
+    noted_digests,
+    require_same,
 )
 from rai_kedro.words import find_hidden, has_letters, make_visible
 
@@ -77,7 +78,7 @@ class ReviewOutcome:
 def approve(client: MlflowClient, request: ReviewRequest, evidence_path: str | Path) -> ReviewOutcome:
     """Approve a version: record it, tag the version, and let alias ``production`` name it.
 
-    The order is what makes a kill safe. The record comes first: without it `approved_version` accepts nothing, so
+    The order is what makes a kill safe. The record comes first: without it `load_production` accepts nothing, so
     nothing can be in production that is not recorded. Then the card's pages, which show it, and the tags,
     ``rai.review`` last of them. The alias comes last: until it moves, production does not load the new version. A kill
     in between leaves a record that the alias does not follow, at which monitoring stops; approving again completes it
@@ -99,7 +100,7 @@ def approve(client: MlflowClient, request: ReviewRequest, evidence_path: str | P
     seen = {"fairness_gate": gate.decision.outcome, "gate_summary": gate.summary, "gate_digest": gate.digest}
     review = _make_review(request, version, APPROVED, {**_examine(client, version), **seen})
     standing = find_standing_approval(entries, request.use_case)
-    recorded = standing is None or _subject(standing[0]) != _subject(review) or not is_covered(standing[0])
+    recorded = standing is None or not (_is_on_the_same(standing[0], review) and is_covered(standing[0]))
     if recorded:
         # Else a page that a kill left half written is put right by marking it again.
         require_same_pages(client, version)
@@ -120,7 +121,7 @@ def approve(client: MlflowClient, request: ReviewRequest, evidence_path: str | P
 def reject(client: MlflowClient, request: ReviewRequest, evidence_path: str | Path) -> ReviewOutcome:
     """Reject a version: record it, tag the version, and take it out of production if it is there.
 
-    The record comes first here, too: from then on `approved_version` refuses the version, whatever its tags and the
+    The record comes first here, too: from then on `load_production` refuses the version, whatever its tags and the
     alias still say.
 
     Raises:
@@ -132,14 +133,7 @@ def reject(client: MlflowClient, request: ReviewRequest, evidence_path: str | Pa
         raise ValueError("a rejection accepts no risk")
     version = find_version(client, request.use_case, request.version)
     # From the tags: a version whose files are gone or damaged must be rejectable, too.
-    noted = {
-        "model_digest": Tag.MODEL_DIGEST,
-        "companion_digest": Tag.COMPANION_DIGEST,
-        "card_digest": Tag.CARD_DIGEST,
-        "gate_digest": Tag.GATE_DIGEST,
-        "fairness_gate": Tag.GATE,
-    }
-    seen = {field: version.tags.get(tag, "") for field, tag in noted.items()}
+    seen = {**noted_digests(version), "fairness_gate": version.tags.get(Tag.GATE, "")}
     review = _make_review(request, version, REJECTED, seen)
     standing = find_rejection(read_evidence(evidence_path), version)
     if standing is None:
@@ -155,9 +149,8 @@ def reject(client: MlflowClient, request: ReviewRequest, evidence_path: str | Pa
     return ReviewOutcome(review, standing is None, message)
 
 
-def _subject(review: Review) -> tuple[str, ...]:
-    digests = (review.model_digest, review.companion_digest, review.card_digest, review.gate_digest)
-    return (*review.subject, *digests)
+def _is_on_the_same(one: Review, other: Review) -> bool:
+    return (one.subject, one.digests) == (other.subject, other.digests)
 
 
 def _make_review(request: ReviewRequest, version: ModelVersion, decision: str, seen: Mapping[str, str]) -> Review:
@@ -220,51 +213,33 @@ def _tag(client: MlflowClient, review: Review, entry: Entry) -> None:
 
 def _describe_approval(review: Review, recorded: bool) -> str:
     label = " (demo, not a person's review)" if review.demo else ""
-    gate = f"The {describe_gate(review.fairness_gate, review.accepted_risk)}"
-    if recorded:
-        return f"Version {review.version} of {review.use_case} is approved{label} and in production.\n{gate}"
-    return (
-        f"Version {review.version} of {review.use_case} was already approved{label} by {review.reviewer} on "
-        f"{review.reviewed_at}; it is in production, and nothing new was recorded.\n{gate}"
-    )
+    state = f"is approved{label} and in production."
+    if not recorded:
+        state = (
+            f"was already approved{label} by {review.reviewer} on {review.reviewed_at}; it is in production, and "
+            "nothing new was recorded."
+        )
+    gate = describe_gate(review.fairness_gate, review.accepted_risk)
+    return f"Version {review.version} of {review.use_case} {state}\nThe {gate}"
 
 
 def _describe_rejection(review: Review, recorded: bool, was_production: bool) -> str:
     state = "is rejected" if recorded else f"was already rejected by {review.reviewer} on {review.reviewed_at}"
-    message = f"Version {review.version} of {review.use_case} {state}."
-    if was_production:
-        message += (
-            " It was in production: alias 'production' is removed, and monitoring stops until a version is approved."
-        )
-    return message
+    left = " It was in production: alias 'production' is removed, and monitoring stops until a version is approved."
+    return f"Version {review.version} of {review.use_case} {state}.{left if was_production else ''}"
 
 
 def _examine(client: MlflowClient, version: ModelVersion) -> dict[str, str]:
     """Return a version's digests after checking that it is whole, as it was trained, and able to score today."""
-    number, run_id = str(version.version), version.run_id or ""
-    uri = client.get_model_version_download_uri(version.name, number)
-    with release_files(client, uri, run_id) as files:
-        _require_same(version, Tag.MODEL_DIGEST, files.model_digest, "model files")
-        _require_same(version, Tag.COMPANION_DIGEST, files.companion_digest, "reference data or contract")
+    uri, noted = client.get_model_version_download_uri(version.name, str(version.version)), noted_digests(version)
+    with release_files(client, uri, version.run_id or "") as files:
+        found = files.digests
+        require_same(version, found, noted, "its training")
         _require_usable(version, files)
-        _require_measured(client, version, files)
-    card = digest_card(client, version.name, number, run_id)
-    _require_same(version, Tag.CARD_DIGEST, card, "model card")
-    return {"model_digest": files.model_digest, "companion_digest": files.companion_digest, "card_digest": card}
-
-
-def _require_same(version: ModelVersion, tag: str, digest: str, noun: str) -> None:
-    trained = version.tags.get(tag)
-    if trained == digest:
-        return
-    known = f"{trained[:12]}… at training" if trained else "not on the version, so nothing can be compared"
-    problem = "are not those that training stored" if trained else "cannot be compared with those of its training"
-    raise ChangedError(
-        f"The {noun} of version {version.version} {problem}.",
-        where=f"registered model {version.name}, run {version.run_id}",
-        example=f"{tag}: {known}; {digest[:12]}… now",
-        remedy=f"find out who changed files or tags; train a new version with `kedro run --pipelines {version.name}`",
-    )
+        _require_measured(client, version, json.loads(files.contract))
+    card = {"card_digest": digest_card(client, version)}
+    require_same(version, card, noted, "its training")
+    return {**found, **card}
 
 
 def _require_usable(version: ModelVersion, files: ReleaseFiles) -> None:
@@ -274,10 +249,10 @@ def _require_usable(version: ModelVersion, files: ReleaseFiles) -> None:
     if column is None:
         return
     try:
-        stores = Contract.model_validate_json(files.contract.read_bytes()).datasets
+        store = Contract.model_validate_json(files.contract).datasets.get("feature_store")
     except ValueError as error:  # pydantic's, too
         raise _unusable(version, where, column, "the version's contract cannot be read") from error
-    store, today = stores.get("feature_store"), datetime.now(UTC).date()
+    today = datetime.now(UTC).date()
     if store is None or not permits_mitigation(store, column, on=today):
         held = store.columns.get(column) if store else None
         until = held.justification.until if held and held.justification else None
@@ -296,11 +271,10 @@ def _unusable(version: ModelVersion, where: str, column: str, found: str) -> Mod
     )
 
 
-def _require_measured(client: MlflowClient, version: ModelVersion, files: ReleaseFiles) -> None:
+def _require_measured(client: MlflowClient, version: ModelVersion, contract: Mapping[str, Any]) -> None:
     metrics = client.get_run(version.run_id or "").data.metrics
     needed = {_PERFORMANCE: "performance"}
-    held = json.loads(files.contract.read_text(encoding="utf-8")).get("datasets", {}).values()
-    columns = [column for dataset in held for column in dataset.get("columns", {}).values()]
+    columns = [one for dataset in contract.get("datasets", {}).values() for one in dataset.get("columns", {}).values()]
     # Without a column that is assessed for fairness there is no gap to measure.
     if any(column.get("use") in {"audit", "mitigation"} or column.get("flags") for column in columns):
         needed[_FAIRNESS] = "fairness"

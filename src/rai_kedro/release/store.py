@@ -7,6 +7,7 @@ copied, so that a moved project just works and a copy never writes into its orig
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import tempfile
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
 from rai_kedro.errors import RaiError
+from rai_kedro.files import is_alive
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -45,28 +47,38 @@ class StoreError(RaiError):
     """MLflow's server, database or folder cannot be used."""
 
 
-def read_artifact(client: MlflowClient, run_id: str, artifact: str) -> bytes | None:
+def fetch_artifact(client: MlflowClient, run_id: str, artifact: str) -> bytes:
+    """Return the content of one of a run's files; MlflowException or OSError if it is not there or cannot be read."""
+    with tempfile.TemporaryDirectory(prefix="rai-artifact-") as folder:
+        return Path(client.download_artifacts(run_id, artifact, folder)).read_bytes()
+
+
+def read_artifact(client: MlflowClient, run_id: str | None, artifact: str) -> bytes | None:
     """Return the content of one of a run's files; None if it is not there or cannot be read."""
     from mlflow.exceptions import MlflowException
 
-    with tempfile.TemporaryDirectory(prefix="rai-artifact-") as folder:
-        try:
-            return Path(client.download_artifacts(run_id, artifact, folder)).read_bytes()
-        except (MlflowException, OSError) as error:
-            if "API request to" in str(error):  # the server is lost; nothing is known of the file
-                raise
-            return None
+    try:
+        return fetch_artifact(client, run_id or "", artifact)
+    except (MlflowException, OSError) as error:
+        if "API request to" in str(error):  # the server is lost; nothing is known of the file
+            raise
+        return None
+
+
+def parse_json(content: bytes | None) -> Any:
+    """Return what a file says that somebody may have edited; None if it is not there or cannot be read."""
+    try:
+        return None if content is None else json.loads(content)
+    except ValueError:
+        return None
 
 
 def place_store(tracking_uri: str, project: Path) -> str:
     """Return MLflow's address with a local relative path counted from the project, not from the working directory."""
     prefix = _sqlite_prefix(tracking_uri)
-    if prefix:
-        database = find_database(tracking_uri)
-        is_relative = database is not None and not database.is_absolute()
-    else:
-        is_path = bool(tracking_uri) and urlsplit(tracking_uri).scheme == ""
-        is_relative = is_path and not Path(tracking_uri).is_absolute()
+    is_path = bool(tracking_uri) and urlsplit(tracking_uri).scheme == ""
+    path = find_database(tracking_uri) or (Path(tracking_uri) if is_path else None)
+    is_relative = path is not None and not path.is_absolute()
     return f"{prefix}{project / tracking_uri.removeprefix(prefix)}" if is_relative else tracking_uri
 
 
@@ -110,9 +122,9 @@ def check_server(
 ) -> None:
     """Check in a few seconds that MLflow's store can be used.
 
-    An ``http(s)`` server must answer within ``timeout_s``. The folder of an SQLite database or of a file store must
-    exist and be writable; a database that is there must be writable and whole, and is waited for while another program
-    holds it. Other addresses are not looked at; a relative path counts from the working directory.
+    An ``http(s)`` server must answer within ``timeout_s``; the folder of a database or file store must be writable, and
+    an SQLite database whole and free. Other addresses are not looked at; a relative path counts from the working
+    directory.
 
     Raises:
         StoreError: The store cannot be used.
@@ -134,10 +146,7 @@ def follow_project(database: Path, project: Path) -> str | None:
 
     The database remembers the project's folder in a tag of its first experiment. Where that is another folder than
     the present one, every place below it is rewritten, all in one transaction. Nothing happens while the database is
-    not there or not yet MLflow's.
-
-    Returns:
-        What was done, in a sentence; None if the project is where it was.
+    not there or not yet MLflow's. What was done is returned as a sentence; None if the project is where it was.
     """
     if not database.is_file():
         return None
@@ -170,12 +179,11 @@ def close_killed_runs(client: MlflowClient, use_case: str, own_run: str) -> int:
     """
     experiment = client.get_run(own_run).info.experiment_id
     query = f"attributes.status = 'RUNNING' and tags.`rai.use_case` = '{use_case}'"
-    closed = 0
-    for run in client.search_runs([experiment], filter_string=query):
-        if run.info.run_id != own_run and _is_dead(run.data.tags.get(PROCESS_TAG, "")):
-            client.set_terminated(run.info.run_id, status="KILLED")
-            closed += 1
-    return closed
+    found = client.search_runs([experiment], filter_string=query)
+    dead = [run.info.run_id for run in found if _is_dead(run.data.tags.get(PROCESS_TAG, ""))]
+    for run_id in dead:
+        client.set_terminated(run_id, status="KILLED")
+    return len(dead)
 
 
 def name_process() -> str:
@@ -200,14 +208,7 @@ def _start_of(process: int) -> str:
     try:
         return Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
     except (OSError, IndexError):
-        pass
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return ""
-    except PermissionError:
-        pass
-    return "running"
+        return "running" if is_alive(process) else ""
 
 
 def _move_places(connection: sqlite3.Connection, old: str, new: str) -> int:
@@ -299,26 +300,24 @@ def explain_sqlite(error: sqlite3.Error, where: str | None = None) -> StoreError
     """Make one readable error of what SQLite says of MLflow's database."""
     said = str(error).strip()
     if "locked" in said or "busy" in said:
-        what = "The MLflow database is in use by another program."
-        example = f"{said}; waited for {PATIENCE_S:g} s"
+        what, example = "is in use by another program", f"{said}; waited for {PATIENCE_S:g} s"
         remedy = (
             "close the program that holds it (a database browser, a backup, a hanging command), then run the same "
             "command again; nothing was changed"
         )
     elif "full" in said or "disk I/O" in said or "readonly" in said:
-        what, example = "The MLflow database cannot be written.", said
+        what, example = "cannot be written", said
         remedy = (
             "free space on the disk, lift the limit on the size of files (`ulimit -f`) or make the file writable, then "
             "run the same command again"
         )
     else:
-        what = "The MLflow database is damaged or no database."
-        example = said.splitlines()[0] if said else type(error).__name__
+        what, example = "is damaged or no database", said.partition("\n")[0] or type(error).__name__
         remedy = (
             "restore the file from a backup; or move it aside, train anew with `kedro run` and have the version "
             "reviewed; the evidence record is not touched by this"
         )
-    return StoreError(what, where=where, example=example, remedy=remedy)
+    return StoreError(f"The MLflow database {what}.", where=where, example=example, remedy=remedy)
 
 
 def _check_folder(folder: Path, where: str) -> None:

@@ -18,7 +18,7 @@ from rai_kedro.release.decisions import (
     list_decisions,
     tags_of,
 )
-from rai_kedro.release.gate import find_card_trouble, find_gate_trouble, read_gate
+from rai_kedro.release.gate import find_trouble
 from rai_kedro.release.record import ChainState, Entry, EvidenceError, check_chain, read_evidence
 from rai_kedro.release.versions import (
     APPROVED,
@@ -82,13 +82,8 @@ class Verification(Typed):
 def verify(record: str | Path, *, use_case: str | None = None, client: MlflowClient | None = None) -> Verification:
     """Check an evidence record: its own chain, and with a client every version's tags, card and gate against it.
 
-    Args:
-        record: The use case's evidence record, ``….jsonl``; it may have come from another machine.
-        use_case: Name of the use case; by default that of the file.
-        client: MLflow client; without one only what the file itself can show is checked.
-
-    Returns:
-        What was found; trouble is a finding, not an exception.
+    The record may have come from another machine; ``use_case`` is by default the name of its file. Trouble is a
+    finding, not an exception.
 
     Raises:
         EvidenceError: The record is there and cannot be read.
@@ -157,35 +152,30 @@ def _compare_tags(version: ModelVersion, review: Review, entry: Entry) -> list[s
 
 
 def _compare_version(client: MlflowClient, version: ModelVersion, entries: list[Entry]) -> Iterator[str]:
-    number, run_id = subject_of(version)
+    number = str(version.version)
     last = find_last_decision(entries, version)
     if last is None:
         if Tag.REVIEW in version.tags:
             yield f"version {number} is tagged {version.tags[Tag.REVIEW]!r}, but no decision on it is on record"
         return
-    yield from (f"version {number}: {text}" for text in _compare_tags(version, *last))
-    review = last[0]
+    found = _compare_tags(version, *last)
     # A rejected version may have lost its files, and nothing uses them.
-    if review.decision != APPROVED:
-        return
-    stored = read_gate(client, run_id)
-    trouble = find_gate_trouble(review, stored)
-    if trouble:
-        yield f"version {number}: {trouble}"
+    if last[0].decision == APPROVED:
+        found += _compare_files(client, version, last[0])
+    yield from (f"version {number}: {text}" for text in found)
+
+
+def _compare_files(client: MlflowClient, version: ModelVersion, review: Review) -> list[str]:
+    changed = None
     try:
-        card = digest_card(client, version.name, number, run_id)
+        if digest_card(client, version) != review.card_digest:
+            change = "changed after the approval" if review.card_digest else "is not in its approval: train anew"
+            changed = f"its model card {change}"
     except IncompleteError as error:
-        yield f"version {number}: its model card is gone: {error.example}"
-        return
-    if card != review.card_digest:
-        change = "changed after the approval" if review.card_digest else "is not in its approval: train a new version"
-        yield f"version {number}: its model card {change}"
-        return
-    # A decision that changed since contradicts the card as well; that is one finding, not two.
-    shown = None if trouble else find_card_trouble(client, version, review, stored)
-    for text in (shown, find_changed_page(client, version)):
-        if text:
-            yield f"version {number}: {text}"
+        changed = f"its model card is gone: {error.example}"
+    # Of a card that changed no more is said, nor that it contradicts a decision which changed itself.
+    gate = find_trouble(client, version, review, with_card=not changed)
+    return [text for text in (gate, changed or find_changed_page(client, version)) if text]
 
 
 def _compare_alias(

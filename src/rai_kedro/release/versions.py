@@ -38,9 +38,19 @@ class Tag:
     CARD: Final = "rai.card"
     CARD_DIGEST: Final = "rai.card_digest"
     GIT_COMMIT: Final = "rai.git_commit"
+    MONTH: Final = "rai.month"
     GATE: Final = "rai.fairness_gate"
     GATE_DIGEST: Final = "rai.fairness_gate_digest"
     RISK: Final = "rai.accepted_risk"
+
+
+# All digests of a version, by the field of a `Review` that keeps each: its tag, and what it is taken of.
+DIGESTS: Final = {
+    "model_digest": (Tag.MODEL_DIGEST, "model files"),
+    "companion_digest": (Tag.COMPANION_DIGEST, "reference data or contract"),
+    "card_digest": (Tag.CARD_DIGEST, "model card"),
+    "gate_digest": (Tag.GATE_DIGEST, "fairness gate's decision"),
+}
 
 
 class ReleaseError(RaiError):
@@ -101,13 +111,8 @@ def registered_version(client: MlflowClient, version: ModelVersion) -> Registere
 
 def list_versions(client: MlflowClient, use_case: str) -> list[VersionSummary]:
     """Summarise all versions of a use case's model, newest first; empty if nothing was trained yet."""
-    versions = search_versions(client, use_case)
-    if not versions:
-        return []
-    by_version: dict[str, list[str]] = {}
-    for alias, version in find_aliases(client, use_case).items():
-        by_version.setdefault(version, []).append(alias)
-    return [_summarise(client, version, by_version.get(str(version.version), [])) for version in versions]
+    aliases = find_aliases(client, use_case)
+    return [_summarise(client, version, aliases) for version in search_versions(client, use_case)]
 
 
 def search_versions(client: MlflowClient, use_case: str) -> list[ModelVersion]:
@@ -118,7 +123,7 @@ def search_versions(client: MlflowClient, use_case: str) -> list[ModelVersion]:
 
 def find_aliases(client: MlflowClient, use_case: str) -> dict[str, str]:
     """Return the version number that each alias names; empty if the model does not exist."""
-    model = _ask(client.get_registered_model, use_case)
+    model = ask(client.get_registered_model, use_case)
     return {alias: str(version) for alias, version in model.aliases.items()} if model else {}
 
 
@@ -145,18 +150,36 @@ def find_version(client: MlflowClient, use_case: str, version: str) -> ModelVers
 
 def find_reviewable(client: MlflowClient, use_case: str) -> str | None:
     """Return the version to review next: the candidate, or the newest that is not rejected; None if there is none."""
-    open_versions = [
-        str(version.version)
-        for version in search_versions(client, use_case)
-        if version.tags.get(Tag.REVIEW) != REJECTED
-    ]
+    found = search_versions(client, use_case)
+    reviewable = [str(version.version) for version in found if version.tags.get(Tag.REVIEW) != REJECTED]
     candidate = find_aliases(client, use_case).get(CANDIDATE)
-    return candidate if candidate in open_versions else next(iter(open_versions), None)
+    return candidate if candidate in reviewable else next(iter(reviewable), None)
 
 
 def subject_of(version: ModelVersion) -> tuple[str, str]:
     """Return number and run of a version, which decisions on it name; see `Review.subject`."""
     return str(version.version), version.run_id or ""
+
+
+def noted_digests(version: ModelVersion) -> dict[str, str]:
+    """Return the digests that training noted on a version's tags, empty where one is not there."""
+    return {field: version.tags.get(tag, "") for field, (tag, _) in DIGESTS.items()}
+
+
+def require_same(version: ModelVersion, found: Mapping[str, str], known: Mapping[str, str], since: str) -> None:
+    """Refuse a version of which a digest is not what was ``known`` of it; ``since`` says when that was."""
+    for field, now in found.items():
+        (tag, noun), then = DIGESTS[field], known[field]
+        if then == now:
+            continue
+        raise ChangedError(
+            f"The {noun} of version {version.version} of {version.name} "
+            + (f"changed after {since}." if then else f"cannot be compared with those of {since}."),
+            where=f"registered model {version.name}, run {version.run_id}",
+            example=f"{tag}: {f'{then[:12]}… then' if then else 'not on the version or its record'}; {now[:12]}… now",
+            remedy="find out who changed files or tags and restore them from a backup; or train a new version with "
+            f"`kedro run --pipelines {version.name}` and have that one reviewed",
+        )
 
 
 def unknown_model(use_case: str) -> ReleaseError:
@@ -172,13 +195,13 @@ def _created(version: ModelVersion) -> str:
     return datetime.fromtimestamp(version.creation_timestamp / 1000, UTC).isoformat(timespec="seconds")
 
 
-def _summarise(client: MlflowClient, version: ModelVersion, aliases: list[str]) -> VersionSummary:
-    tags = version.tags
+def _summarise(client: MlflowClient, version: ModelVersion, aliases: Mapping[str, str]) -> VersionSummary:
+    tags, number = version.tags, str(version.version)
     return VersionSummary(
-        version=str(version.version),
+        version=number,
         created_at=_created(version),
         run_id=version.run_id or "",
-        aliases=tuple(sorted(aliases)),
+        aliases=tuple(sorted(alias for alias, named in aliases.items() if named == number)),
         review=tags.get(Tag.REVIEW),
         reviewer=tags.get(Tag.REVIEWER),
         statement=tags.get(Tag.STATEMENT),
@@ -193,15 +216,17 @@ def _summarise(client: MlflowClient, version: ModelVersion, aliases: list[str]) 
 
 
 def _find_metrics(client: MlflowClient, run_id: str | None) -> dict[str, float | None]:
-    run = _ask(client.get_run, run_id) if run_id else None
+    run = ask(client.get_run, run_id)
     metrics = run.data.metrics if run else {}
     return {name: value if math.isfinite(value) else None for name, value in metrics.items()}
 
 
-def _ask(question: Callable[[str], _Answer], name: str) -> _Answer | None:
-    """Return what MLflow answers; None where it knows nothing of that name."""
+def ask(question: Callable[[str], _Answer], name: str | None) -> _Answer | None:
+    """Return what MLflow answers; None where there is no name, or it knows nothing of it."""
     from mlflow.exceptions import MlflowException
 
+    if not name:
+        return None
     try:
         return question(name)
     except MlflowException as error:
