@@ -216,7 +216,7 @@ class TestApprove:
         self, client: MlflowClient, register: Register, ask: Ask, evidence_path: Path
     ) -> None:
         stored_file(client, register(), "model_card/model_card_v1.json").write_text("{}")
-        with pytest.raises(ChangedError, match="model card of version 1 .* changed after its training"):
+        with pytest.raises(ChangedError, match=r"model card of version 1 .* changed after its training"):
             approve(client, ask(), evidence_path)
 
     @pytest.mark.parametrize("file", ["contract.json", "reference/reference.parquet"])

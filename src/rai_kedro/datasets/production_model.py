@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from rai_kedro.release import ProductionModel
 
-_MONTH_TAG = "rai.month"  # set by training
 _Loaded = TypeVar("_Loaded")
 
 
@@ -110,6 +109,6 @@ class References:
         """Return the months the version was trained on; none where its tag does not say."""
         from mlflow import MlflowClient
 
-        from rai_kedro.release import find_version
+        from rai_kedro.release import Tag, find_version
 
-        return read_period(find_version(MlflowClient(), self.name, version).tags.get(_MONTH_TAG, ""))
+        return read_period(find_version(MlflowClient(), self.name, version).tags.get(Tag.MONTH, ""))

@@ -44,7 +44,7 @@ class RunTagsHook:
         mlflow.set_tags(
             {
                 "mlflow.runName": f"{use_case}: {stages}",
-                "rai.use_case": use_case,
+                Tag.USE_CASE: use_case,
                 "rai.stages": stages,
                 "rai.environment": run_params.get("env") or "local",
                 PROCESS_TAG: name_process(),

@@ -51,19 +51,19 @@ class StoredGate:
 
 def judge_gate(client: MlflowClient, version: ModelVersion) -> StoredGate:
     """Say what the gate says of a version; trouble of any kind is a decision that could not be evaluated."""
-    content, assessment = (read_artifact(client, version.run_id, name) for name in (GATE_FILE, ASSESSMENT_FILE))
-    if content is None:
-        return _closed(f"its run has no readable {GATE_FILE}")
-    digest = hashlib.sha256(content).hexdigest()
+    stored, assessment = read_gate(client, version.run_id), read_artifact(client, version.run_id, ASSESSMENT_FILE)
+    digest = stored.digest
+    if not digest:
+        return stored
     if assessment is None:
         return _closed(f"its run has no readable {ASSESSMENT_FILE}, whose intervals the gate judges", digest)
-    decision = judge_stored(parse_json(content), parse_json(assessment))
+    decision = judge_stored(stored.decision.to_dict(), parse_json(assessment))
     contradiction = _find_contradicting_tag(version, decision, digest)
     contradiction = contradiction or _find_contradicting_card(client, version, decision)
     return _closed(contradiction, digest) if contradiction else StoredGate(decision, digest)
 
 
-def read_gate(client: MlflowClient, run_id: str) -> StoredGate:
+def read_gate(client: MlflowClient, run_id: str | None) -> StoredGate:
     """Return the decision as the run holds it now, without judging anew, to be compared with an approval's."""
     content = read_artifact(client, run_id, GATE_FILE)
     if content is None:
@@ -71,12 +71,16 @@ def read_gate(client: MlflowClient, run_id: str) -> StoredGate:
     digest = hashlib.sha256(content).hexdigest()
     try:
         return StoredGate(GateDecision.from_dict(parse_json(content)), digest)
-    except _UNREADABLE:
-        return _closed("the stored decision cannot be read", digest)
+    except _UNREADABLE as error:
+        return _closed(_describe_unreadable(error), digest)
 
 
 def _closed(problem: str, digest: str = "") -> StoredGate:
     return StoredGate(GateDecision.could_not_be_evaluated(problem), digest)
+
+
+def _describe_unreadable(error: Exception) -> str:
+    return " ".join(f"the stored decision cannot be read: {type(error).__name__}: {error}".split())[:300]
 
 
 def find_trouble(client: MlflowClient, version: ModelVersion, review: Review, *, with_card: bool = True) -> str | None:
@@ -131,8 +135,7 @@ def judge_stored(decision: Mapping[str, Any], assessment: Mapping[str, Any]) -> 
         stored = GateDecision.from_dict(decision)
         unsound = _find_other_judgement(stored, [Disparity.from_dict(one) for one in assessment["disparities"]])
     except _UNREADABLE as error:
-        problem = f"the stored decision cannot be read: {type(error).__name__}: {error}"
-        return GateDecision.could_not_be_evaluated(" ".join(problem.split())[:300])
+        unsound = _describe_unreadable(error)
     return GateDecision.could_not_be_evaluated(unsound) if unsound else stored
 
 

@@ -12,7 +12,8 @@ import os
 import sqlite3
 import tempfile
 import threading
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
@@ -193,11 +194,8 @@ def name_process() -> str:
 
 def _is_dead(process: str) -> bool:
     """Say whether a process of this machine is gone; of another machine's nothing is known."""
-    machine, _, rest = process.partition(" ")
-    number, _, start = rest.partition(" ")
-    if machine != os.uname().nodename or not number.isdigit():
-        return False
-    return _start_of(int(number)) != start
+    machine, number, start = process.split(" ") if process.count(" ") == 2 else ("", "", "")  # noqa: PLR2004
+    return machine == os.uname().nodename and number.isdigit() and _start_of(int(number)) != start
 
 
 def _start_of(process: int) -> str:
@@ -279,11 +277,8 @@ def _check_sqlite(database: Path, where: str) -> None:
     _check_folder(database.parent, where)
     if not database.exists():
         return
-    try:
-        with database.open("r+b"):
-            pass
-    except OSError as error:
-        raise _unusable("The MLflow database cannot be written", database, error, where) from error
+    with _must_be_writable("The MLflow database", database, where), database.open("r+b"):
+        pass
     try:
         with _connect(database) as connection:
             connection.execute("BEGIN IMMEDIATE")
@@ -321,18 +316,19 @@ def explain_sqlite(error: sqlite3.Error, where: str | None = None) -> StoreError
 
 
 def _check_folder(folder: Path, where: str) -> None:
+    # Permission bits do not tell (root, read-only mounts); a file that vanishes again does.
+    with _must_be_writable("The folder of the MLflow store", folder, where), tempfile.TemporaryFile(dir=folder):
+        pass
+
+
+@contextmanager
+def _must_be_writable(what: str, path: Path, where: str) -> Iterator[None]:
     try:
-        # Permission bits do not tell (root, read-only mounts); a file that vanishes again does.
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        yield
     except OSError as error:
-        raise _unusable("The folder of the MLflow store cannot be written", folder, error, where) from error
-
-
-def _unusable(what: str, path: Path, error: OSError, where: str) -> StoreError:
-    return StoreError(
-        f"{what}: {error.strerror or error}.",
-        where=where,
-        example=str(path.absolute()),
-        remedy="make it writable for this user, or set another address",
-    )
+        raise StoreError(
+            f"{what} cannot be written: {error.strerror or error}.",
+            where=where,
+            example=str(path.absolute()),
+            remedy="make it writable for this user, or set another address",
+        ) from error

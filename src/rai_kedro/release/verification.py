@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -95,7 +95,9 @@ def verify(record: str | Path, *, use_case: str | None = None, client: MlflowCli
         return Verification(chain=chain, decisions=(), findings=(broken,), compared=compared)
     entries = read_evidence(record)
     decisions = list_decisions(entries, use_case)
-    findings = list(_find_strange_entries(entries, decisions))
+    known = {entry.sequence for _, entry in decisions}
+    strange = [one.sequence for one in entries if one.kind in {APPROVE, REJECT} and one.sequence not in known]
+    findings = [f"line {line} is no readable decision on this use case" for line in strange]
     if client is not None:
         findings += _compare_with_mlflow(client, use_case, entries)
     if not chain.ok and findings:
@@ -123,24 +125,19 @@ def require_tags_agree(version: ModelVersion, review: Review, entry: Entry, evid
 
 
 def _compare_with_mlflow(client: MlflowClient, use_case: str, entries: list[Entry]) -> Iterator[str]:
-    versions = search_versions(client, use_case)
-    yield from _find_vanished(versions, use_case, entries)
-    for version in versions:
-        yield from _compare_version(client, version, entries)
-    production = find_aliases(client, use_case).get(PRODUCTION)
-    yield from _compare_alias(versions, production, find_standing_approval(entries, use_case))
-
-
-def _find_vanished(versions: list[ModelVersion], use_case: str, entries: list[Entry]) -> Iterator[str]:
-    """Name versions that were decided on and that MLflow does not know: an emptied or exchanged database hides them."""
-    known = set(map(subject_of, versions))
-    vanished = {review.subject: review for review, _ in list_decisions(entries, use_case)}
-    for (number, run_id), review in vanished.items():
-        if (number, run_id) not in known:
+    versions = {subject_of(version): version for version in search_versions(client, use_case)}
+    decided = {review.subject: review for review, _ in list_decisions(entries, use_case)}
+    # An emptied or exchanged database hides them.
+    for (number, run_id), review in decided.items():
+        if (number, run_id) not in versions:
             yield (
                 f"version {number} (run {run_id}) was {review.decision} on {review.reviewed_at}, but MLflow has no "
                 "such version"
             )
+    for version in versions.values():
+        yield from _compare_version(client, version, entries)
+    production = find_aliases(client, use_case).get(PRODUCTION)
+    yield from _compare_alias(versions.keys(), production, find_standing_approval(entries, use_case))
 
 
 def _compare_tags(version: ModelVersion, review: Review, entry: Entry) -> list[str]:
@@ -179,22 +176,14 @@ def _compare_files(client: MlflowClient, version: ModelVersion, review: Review) 
 
 
 def _compare_alias(
-    versions: list[ModelVersion], number: str | None, standing: tuple[Review, Entry] | None
+    known: Collection[tuple[str, str]], number: str | None, standing: tuple[Review, Entry] | None
 ) -> Iterator[str]:
-    named = next((version for version in versions if str(version.version) == number), None)
-    if named is not None and (standing is None or standing[0].subject != (number, named.run_id)):
-        recorded = f"of version {standing[0].version}, run {standing[0].run_id}" if standing else "of no version"
+    subject = standing[0].subject if standing else None
+    if any(version == number and (version, run_id) != subject for version, run_id in known):
+        recorded = f"of version {subject[0]}, run {subject[1]}" if subject else "of no version"
         yield f"alias '{PRODUCTION}' names version {number}, but the approval that stands is {recorded}"
-    known = set(map(subject_of, versions))
-    if number is None and standing is not None and standing[0].subject in known:
+    if number is None and subject and subject in known:
         yield (
-            f"the approval of version {standing[0].version} stands, but alias '{PRODUCTION}' names no version; "
+            f"the approval of version {subject[0]} stands, but alias '{PRODUCTION}' names no version; "
             "approving it again sets the alias"
         )
-
-
-def _find_strange_entries(entries: list[Entry], decisions: list[tuple[Review, Entry]]) -> Iterator[str]:
-    known = {entry.sequence for _, entry in decisions}
-    for entry in entries:
-        if entry.kind in {APPROVE, REJECT} and entry.sequence not in known:
-            yield f"line {entry.sequence} is no readable decision on this use case"

@@ -17,7 +17,7 @@ from rai_kedro.mitigation import Comparison, Uncompared
 from rai_kedro.modelling import ModelSplit, build_estimator, fit_estimator, predict_rows, split_rows
 from rai_kedro.pipelines.training.parameters import TrainingParameters
 from rai_kedro.pipelines.training.settings import Settings, naming_the_parameters
-from rai_kedro.release import Candidate, require_storable
+from rai_kedro.release import Candidate, Tag, require_storable
 
 _MODEL_REQUIREMENTS = ("scikit-learn", "pandas", "numpy", "skops")
 _EXAMPLE_ROWS = 5
@@ -213,9 +213,9 @@ def assemble_candidate(
         contract=settings.contract.model_dump(mode="json"),
         tags={
             "rai.data_fingerprint": measured.data_fingerprint,
-            "rai.month": training.period,
+            Tag.MONTH: training.period,
             "rai.mitigation": measured.compared.chosen,
-            "rai.fairness_gate": str(measured.fairness_gate["outcome"]),
+            Tag.GATE: str(measured.fairness_gate["outcome"]),
             "rai.figures": str(len(measured.performance)),
         },
         pip_requirements=tuple(f"{name}=={versions[name]}" for name in _MODEL_REQUIREMENTS),
