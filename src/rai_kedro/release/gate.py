@@ -43,8 +43,7 @@ class StoredGate:
     def summary(self) -> str:
         """How many verdicts do not pass, by which limits, and one of them; or what could not be evaluated."""
         how_many, example = count_verdicts(self.decision), pick_example(self.decision)
-        # With problems no verdict counts, so no limit was applied.
-        limits = "" if self.decision.problems else describe_limits(self.decision)
+        limits = describe_limits(self.decision)
         judged = f"{how_many} ({limits})" if limits else how_many
         return f"{judged}; e.g. {example}" if example else judged
 
@@ -158,7 +157,7 @@ def count_verdicts(decision: GateDecision) -> str:
 
 def describe_limits(decision: GateDecision) -> str:
     """Say at which level which limits were judged, two at most: whoever sets them wide opens the gate."""
-    if not decision.verdicts:
+    if decision.problems or not decision.verdicts:  # with problems no verdict counts, so no limit was applied
         return ""
     limits = [
         f"{of.metric} {of.kind} of {of.column} at {'least' if of.kind == 'ratio' else 'most'} {verdict.tolerance:g}"

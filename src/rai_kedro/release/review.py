@@ -100,7 +100,9 @@ def approve(client: MlflowClient, request: ReviewRequest, evidence_path: str | P
     seen = {"fairness_gate": gate.decision.outcome, "gate_summary": gate.summary, "gate_digest": gate.digest}
     review = _make_review(request, version, APPROVED, {**_examine(client, version), **seen})
     standing = find_standing_approval(entries, request.use_case)
-    recorded = standing is None or not (_is_on_the_same(standing[0], review) and is_covered(standing[0]))
+    known = standing[0] if standing else None
+    same = known is not None and (known.subject, known.digests) == (review.subject, review.digests)
+    recorded = known is None or not same or not is_covered(known)
     if recorded:
         # Else a page that a kill left half written is put right by marking it again.
         require_same_pages(client, version)
@@ -147,10 +149,6 @@ def reject(client: MlflowClient, request: ReviewRequest, evidence_path: str | Pa
     unmarked = mark_card(client, version, describe_review(review))
     message = _describe_rejection(review, standing is None, was_production) + unmarked
     return ReviewOutcome(review, standing is None, message)
-
-
-def _is_on_the_same(one: Review, other: Review) -> bool:
-    return (one.subject, one.digests) == (other.subject, other.digests)
 
 
 def _make_review(request: ReviewRequest, version: ModelVersion, decision: str, seen: Mapping[str, str]) -> Review:
@@ -248,20 +246,19 @@ def _require_usable(version: ModelVersion, files: ReleaseFiles) -> None:
     column = sensitive_input(load_trusted_sklearn(files.model, where))
     if column is None:
         return
+    today = datetime.now(UTC).date()
     try:
         store = Contract.model_validate_json(files.contract).datasets.get("feature_store")
-    except ValueError as error:  # pydantic's, too
-        raise _unusable(version, where, column, "the version's contract cannot be read") from error
-    today = datetime.now(UTC).date()
-    if store is None or not permits_mitigation(store, column, on=today):
+    except ValueError:  # pydantic's, too
+        found = "the version's contract cannot be read"
+    else:
+        if store is not None and permits_mitigation(store, column, on=today):
+            return
         held = store.columns.get(column) if store else None
         until = held.justification.until if held and held.justification else None
         ended = f"its justification ended on {until}; today is {today}"
-        raise _unusable(version, where, column, ended if until else "it has no justification in the version's contract")
-
-
-def _unusable(version: ModelVersion, where: str, column: str, found: str) -> ModelRefusedError:
-    return ModelRefusedError(
+        found = ended if until else "it has no justification in the version's contract"
+    raise ModelRefusedError(
         f"Version {version.version} of {version.name} cannot score: its mitigation needs '{column}' for every "
         "prediction, which its contract does not permit.",
         where=where,

@@ -173,18 +173,16 @@ def follow_project(database: Path, project: Path) -> str | None:
     return f"This project was last used in {old}; MLflow's {moved} artifact places now point to {new}."
 
 
-def close_killed_runs(client: MlflowClient, use_case: str, own_run: str) -> int:
+def close_killed_runs(client: MlflowClient, use_case: str, own_run: str) -> None:
     """Mark runs of a use case as KILLED whose process on this machine is gone; MLflow would show them as running.
 
-    Looks in the experiment of ``own_run``, which has just begun, and returns how many were closed.
+    Looks in the experiment of ``own_run``, which has just begun.
     """
     experiment = client.get_run(own_run).info.experiment_id
     query = f"attributes.status = 'RUNNING' and tags.`rai.use_case` = '{use_case}'"
-    found = client.search_runs([experiment], filter_string=query)
-    dead = [run.info.run_id for run in found if _is_dead(run.data.tags.get(PROCESS_TAG, ""))]
-    for run_id in dead:
-        client.set_terminated(run_id, status="KILLED")
-    return len(dead)
+    for run in client.search_runs([experiment], filter_string=query):
+        if _is_dead(run.data.tags.get(PROCESS_TAG, "")):
+            client.set_terminated(run.info.run_id, status="KILLED")
 
 
 def name_process() -> str:

@@ -133,17 +133,15 @@ def find_version(client: MlflowClient, use_case: str, version: str) -> ModelVers
     Raises:
         ReleaseError: The use case's model has no such version, or none at all.
     """
-    found = search_versions(client, use_case)
+    found = {str(one.version): one for one in search_versions(client, use_case)}
+    if version.strip() in found:
+        return found[version.strip()]
     if not found:
         raise unknown_model(use_case)
-    for candidate in found:
-        if str(candidate.version) == version.strip():
-            return candidate
-    existing = ", ".join(str(candidate.version) for candidate in reversed(found))
     raise ReleaseError(
         f"Model {use_case} has no version {version}.",
         where=f"registered model {use_case}",
-        how_many=f"existing versions: {existing}",
+        how_many=f"existing versions: {', '.join(reversed(found))}",
         remedy=f"choose one of them; `kedro rai status --use-case {use_case}` shows them",
     )
 
