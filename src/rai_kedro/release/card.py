@@ -136,27 +136,23 @@ def mark_card(client: MlflowClient, version: ModelVersion, status: str) -> str:
     client.update_model_version(
         version.name, number, description=f"{description}{_REVIEW_MARK}{escape_markdown(status)}"
     )
-    digests = read_page_digests(client, version) or {}
+    digests = _read_page_digests(client, version) or {}
     for name in (card_file(number, ending) for ending in STATUS_LINES):
+        shown = escape_html(status) if name.endswith(".html") else escape_markdown(status)
         local = project_folder() / Path(version.tags.get(Tag.CARD, "")).with_name(name)
         try:
             page = _find_whole_page(client, version, local, digests.get(name))
-            client.log_text(version.run_id or "", mark_page(page, name, status), f"{CARD_FOLDER}/{name}")
+            client.log_text(version.run_id or "", _replace_status(page, name, shown), f"{CARD_FOLDER}/{name}")
             if local.is_file():
-                write_text(local, mark_page(local.read_text(encoding="utf-8"), name, status))
+                write_text(local, _replace_status(local.read_text(encoding="utf-8"), name, shown))
         except (MlflowException, OSError, ValueError):
             unmarked.append(name)
     return f"\nThe decision could not be shown in {' and '.join(unmarked)}; it is on record." if unmarked else ""
 
 
-def mark_page(text: str, name: str, status: str) -> str:
-    """Return a page with a status in its line; ValueError if the page has none."""
-    return _replace_status(text, name, escape_html(status) if name.endswith(".html") else escape_markdown(status))
-
-
 def find_changed_page(client: MlflowClient, version: ModelVersion) -> str | None:
     """Say which page in MLflow is first not as the card's JSON has digested it, and how; None if all are."""
-    digests = read_page_digests(client, version)
+    digests = _read_page_digests(client, version)
     if digests is None:
         return "the model card holds no digests of its pages"
     for name, digest in digests.items():
@@ -180,7 +176,7 @@ def require_same_pages(client: MlflowClient, version: ModelVersion) -> None:
         )
 
 
-def read_page_digests(client: MlflowClient, version: ModelVersion) -> dict[str, str] | None:
+def _read_page_digests(client: MlflowClient, version: ModelVersion) -> dict[str, str] | None:
     """Return the SHA-256 of each page by name, as the card's JSON has them; None if it has none that can be read."""
     content = read_card(client, version)
     pages = content.get(_PAGES) if isinstance(content, dict) else None
@@ -195,8 +191,6 @@ def read_card(client: MlflowClient, version: ModelVersion) -> Any:
 def _bind_pages(record: Path, pages: Iterable[Path]) -> None:
     """Write the digests of a card's pages into its JSON, so that who approves the JSON approves the pages."""
     content = json.loads(record.read_text(encoding="utf-8"))
-    if not isinstance(content, dict):
-        raise ValueError(f"{record.name} holds no JSON object")
     content[_PAGES] = {page.name: _digest_page(page.read_text(encoding="utf-8"), page.name) for page in pages}
     write_text(record, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
