@@ -127,7 +127,7 @@ def require_tags_agree(version: ModelVersion, review: Review, entry: Entry, evid
 def _compare_with_mlflow(client: MlflowClient, use_case: str, entries: list[Entry]) -> Iterator[str]:
     versions = {subject_of(version): version for version in search_versions(client, use_case)}
     decided = {review.subject: review for review, _ in list_decisions(entries, use_case)}
-    # An emptied or exchanged database hides them.
+    # Decided on, and not known to MLflow: an emptied or exchanged database hides them.
     for (number, run_id), review in decided.items():
         if (number, run_id) not in versions:
             yield (
@@ -166,8 +166,8 @@ def _compare_files(client: MlflowClient, version: ModelVersion, review: Review) 
     changed = None
     try:
         if digest_card(client, version) != review.card_digest:
-            change = "changed after the approval" if review.card_digest else "is not in its approval: train anew"
-            changed = f"its model card {change}"
+            later = "changed after the approval"
+            changed = f"its model card {later if review.card_digest else 'is not in its approval: train a new version'}"
     except IncompleteError as error:
         changed = f"its model card is gone: {error.example}"
     # Of a card that changed no more is said, nor that it contradicts a decision which changed itself.
