@@ -6,7 +6,7 @@ import html
 import math
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Protocol
 
@@ -169,6 +169,13 @@ def _is_hidden(character: str) -> bool:
 def escape_html(text: object) -> str:
     """Make a text from the data safe in HTML, quotes included, and in what plotly shows."""
     return html.escape(show_plainly(text))
+
+
+def write_html_table(head: Sequence[str], rows: Iterable[Sequence[object]], notes: Iterable[str] = ()) -> str:
+    """Write a table for a notebook, with a paragraph below it for each note."""
+    lines = ["".join(f"<td>{escape_html(cell)}</td>" for cell in row) for row in rows]
+    table = "".join(f"<tr>{line}</tr>" for line in ["".join(f"<th>{name}</th>" for name in head), *lines])
+    return f"<table>{table}</table>" + "".join(f"<p>{escape_html(note)}</p>" for note in notes)
 
 
 def escape_markdown(text: object) -> str:

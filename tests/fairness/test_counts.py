@@ -11,10 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rai_kedro.fairness.grouping import Grouping, GroupingSpec, make_groups
+from rai_kedro.fairness.grouping import CHUNK, Grouping, GroupingSpec, make_groups
 from rai_kedro.fairness.tables import (
     BINS,
-    CHUNK,
     MISSING_GROUP,
     MISSING_LABEL,
     MISSING_PREDICTION,

@@ -12,9 +12,9 @@ from pydantic import Field, field_validator
 from rai_kedro.fairness import rates
 from rai_kedro.fairness.comparison import NO_ROWS, Setting, describe
 from rai_kedro.fairness.estimates import Disparity, DisparityKind, GroupFigure, name_disparity
-from rai_kedro.fairness.grouping import Grouping, GroupingError, GroupingSpec, make_groups
+from rai_kedro.fairness.grouping import Grouping, GroupingSpec, make_groups, require_columns
 from rai_kedro.fairness.individual import Individuals, SimilaritySpec
-from rai_kedro.fairness.metrics import METRICS, MetricError, Task, find_metric, is_metric, list_metrics, suggest_metric
+from rai_kedro.fairness.metrics import METRICS, MetricError, Task, find_metric, list_metrics
 from rai_kedro.fairness.tables import (
     DistributionCounts,
     Figures,
@@ -81,10 +81,10 @@ class FairnessSpec(Typed):
     @field_validator("metrics")
     @classmethod
     def _check_metrics(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        for name in names:
-            if not is_metric(name):
-                raise ValueError(f"there is no metric {name!r}; {suggest_metric(name)}")
-        return tuple(dict.fromkeys(find_metric(name).name for name in names))
+        try:
+            return tuple(dict.fromkeys(find_metric(name).name for name in names))
+        except MetricError as error:
+            raise ValueError(f"{error.what.rstrip('.')}; {error.remedy}") from None
 
 
 class GroupTable(Typed):
@@ -287,17 +287,10 @@ def check_request(spec: FairnessSpec, task: Task, *, has_score: bool) -> None:
 
 def check_columns(spec: FairnessSpec, audit: pd.DataFrame) -> None:
     """Raise :class:`GroupingError` if a grouping or a stratum is to be made of a column that is not audited."""
-    asked = {"fairness.groupings": [column for grouping in spec.groupings for column in grouping.columns]}
-    asked["fairness.strata"] = list(spec.strata.columns) if spec.strata else []
-    for key, columns in asked.items():
-        for column in columns:
-            if column not in audit.columns:
-                raise GroupingError(
-                    f"The column {column!r} that groups are to be made of is not among the audited columns.",
-                    where=key,
-                    example=f"there are: {', '.join(map(str, audit.columns)) or 'none'}",
-                    remedy=f"Name a column of use 'audit' in the contract, or correct '{key}'.",
-                )
+    for grouping in spec.groupings:
+        require_columns(grouping.columns, audit, "fairness.groupings")
+    if spec.strata is not None:
+        require_columns(spec.strata.columns, audit, "fairness.strata")
 
 
 def check_rows(columns: Mapping[str, Any], audit: pd.DataFrame) -> None:

@@ -7,7 +7,7 @@ ours: a value that is itself "missing" is named in quotation marks.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise, product
@@ -30,7 +30,6 @@ MAX_INTERSECTIONS = 10_000
 MAX_VALUES_OF_CODES = 10
 # Texts that often stand for a missing value: groups of their own, and said to be.
 NEARLY_MISSING = ("?", "-", "n/a", "na", "nan", "none", "null", "unknown")
-# Rows are looked at in chunks, since pandas' tables take several times the memory of what they are handed.
 CHUNK = 1 << 16
 
 Codes = npt.NDArray[np.int16]
@@ -40,6 +39,12 @@ Names = Annotated[
     Field(min_length=1),
 ]
 """Names of columns; a single one may stand without brackets."""
+
+
+def cut_rows(rows: int) -> Iterator[slice]:
+    """Cut rows into chunks: pandas' tables take several times the memory of what they are handed."""
+    for start in range(0, rows, CHUNK):
+        yield slice(start, start + CHUNK)
 
 
 class GroupingError(RaiError):
@@ -146,22 +151,26 @@ def make_groups(frame: pd.DataFrame, spec: GroupingSpec) -> Grouping:
         GroupingError: A column is not there, cannot be cut, or makes more than 200 groups; the named reference has
             no rows.
     """
-    parts = []
-    for column in spec.columns:
-        if column not in frame.columns:
-            raise _refuse(
-                spec,
-                f"The column {column!r} that groups are to be made of is not among the audited columns.",
-                example=f"there are: {', '.join(map(str, frame.columns)) or 'none'}",
-                remedy="Name a column of use 'audit' in the contract, or correct the grouping.",
-            )
-        parts.append(divide_column(frame[column], column, spec))
+    require_columns(spec.columns, frame, f"fairness.groupings, grouping {spec.name!r}")
+    parts = [divide_column(frame[column], column, spec) for column in spec.columns]
     part = _with_missing(parts[0], spec) if len(parts) == 1 else _intersect(parts, spec)
     codes, groups = _drop_empty(part.codes, part.names)
     if len(groups) > MAX_GROUPS:
         raise _too_many_groups(len(groups), spec)
     declared = tuple(dict.fromkeys([*(_find_name(name, groups) for name in spec.declared), *part.declared]))
     return Grouping(spec.name, part.rule, groups, codes, frame.index, declared, _find_reference(codes, groups, spec))
+
+
+def require_columns(columns: Sequence[str], frame: pd.DataFrame, where: str) -> None:
+    """Raise :class:`GroupingError` unless all columns are in a frame; ``where`` they are asked for."""
+    for column in columns:
+        if column not in frame.columns:
+            raise GroupingError(
+                f"The column {column!r} that groups are to be made of is not among the audited columns.",
+                where=where,
+                example=f"there are: {', '.join(map(str, frame.columns)) or 'none'}",
+                remedy="Name a column of use 'audit' in the contract, or correct what names this one.",
+            )
 
 
 def _find_name(name: str, groups: Sequence[str]) -> str:
@@ -212,9 +221,9 @@ def _drop_empty(codes: npt.NDArray[Any], names: list[str]) -> tuple[Codes, tuple
 def _count_rows(codes: npt.NDArray[Any], groups: int) -> npt.NDArray[np.int64]:
     """Count the rows of each group, in chunks because counting widens the codes; shape (groups,)."""
     rows = np.zeros(groups, dtype=np.int64)
-    for start in range(0, len(codes), CHUNK):
-        part = codes[start : start + CHUNK]
-        rows += np.bincount(part[part >= 0], minlength=groups)
+    for part in cut_rows(len(codes)):
+        piece = codes[part]
+        rows += np.bincount(piece[piece >= 0], minlength=groups)
     return rows
 
 
@@ -269,8 +278,8 @@ def divide_column(values: pd.Series[Any], column: str, spec: GroupingSpec) -> Co
 def _are_codes(values: pd.Series[Any], column: str, spec: GroupingSpec) -> bool:
     """Whether numbers are codes of categories: at most ten different ones, all whole; more of them are not guessed."""
     different: set[Any] = set()
-    for start in range(0, len(values), CHUNK):
-        different.update(values.iloc[start : start + CHUNK].dropna().unique())
+    for part in cut_rows(len(values)):
+        different.update(values.iloc[part].dropna().unique())
         if not all(float(v).is_integer() for v in different):
             return False
     if len(different) > MAX_VALUES_OF_CODES:
@@ -314,24 +323,21 @@ def _take_values(values: pd.Series[Any], column: str, spec: GroupingSpec) -> Col
     if blank:
         rule += f"; {int(_count_rows(codes, len(different))[blank].sum()):,} blank texts count as missing"
     lookup = np.array([*(position[name] for name in of_value), -1], dtype=np.int16)
-    for start in range(0, len(codes), CHUNK):
-        codes[start : start + CHUNK] = lookup[codes[start : start + CHUNK]]
+    for part in cut_rows(len(codes)):
+        codes[part] = lookup[codes[part]]
     return ColumnGroups(codes, names, [], rule)
 
 
 def _find_values(values: pd.Series[Any], spec: GroupingSpec) -> tuple[Codes, list[Any]]:
-    """Return the position of each row's value among the different ones (-1 missing), and these.
-
-    In chunks: pandas makes a hash table as long as what it is handed, several times the size of the column.
-    """
+    """Return the position of each row's value among the different ones (-1 missing), and these."""
     codes = np.empty(len(values), dtype=np.int16)
     different: dict[Any, int] = {}
-    for start in range(0, len(values), CHUNK):
-        positions, found = pd.factorize(values.iloc[start : start + CHUNK])
+    for part in cut_rows(len(values)):
+        positions, found = pd.factorize(values.iloc[part])
         at = [different.setdefault(value, len(different)) for value in found]
         if len(different) > MAX_GROUPS:
             raise _too_many_groups(values.nunique(), spec)
-        codes[start : start + CHUNK] = np.array([*at, -1], dtype=np.int16)[positions]
+        codes[part] = np.array([*at, -1], dtype=np.int16)[positions]
     return codes, list(different)
 
 
@@ -351,24 +357,18 @@ def _order(name: str) -> tuple[float, str]:
 
 
 def _cut(values: pd.Series[Any], column: str, spec: GroupingSpec, *, unit: str = "") -> ColumnGroups:
-    cuts = spec.cuts.get(column)
+    points = spec.cuts.get(column, ())
     numbers = values.to_numpy(dtype=float, na_value=np.nan)
-    if cuts is None:
+    if not points:
         median = float(np.nanmedian(numbers)) if not np.isnan(numbers).all() else float("nan")
-        points: tuple[float, ...] = (median,)
-        names = ["at or below median", "above median"]
+        points, names = (median,), ["at or below median", "above median"]
         rule = f"{column} cut at its median on the rows assessed ({median:g}{unit})"
     else:
-        points = cuts
         between = [f"above {low:g} to {high:g}" for low, high in pairwise(points)]
         names = [f"at or below {points[0]:g}", *between, f"above {points[-1]:g}"]
         at = f"{', '.join(f'{point:g}' for point in points)}{unit}"
-        learnt = column in spec.learnt
-        rule = (
-            f"{column} cut at {at}, the median of the training rows"
-            if learnt
-            else f"{column} cut at the declared points {at}"
-        )
+        declared = f"{column} cut at the declared points {at}"
+        rule = f"{column} cut at {at}, the median of the training rows" if column in spec.learnt else declared
     codes = np.searchsorted(np.asarray(points), numbers, side="left").astype(np.int16)
     codes[np.isnan(numbers)] = -1
     return ColumnGroups(codes, names, names, rule)

@@ -62,7 +62,7 @@ class Metric:
     compared: str
     formula: str
     source: str
-    table: type[Any]
+    table: type[Any] = GroupCounts
     parts: tuple[Callable[[Any], rates.Rate], ...] = ()
     assess: Callable[[Any, Any], list[Disparity]] | None = None
     kinds: tuple[DisparityKind, ...] = KINDS
@@ -115,7 +115,6 @@ _ALL = (
         compared="share of rows decided favourably",
         formula="P(Ŷ=1 | A=a)",
         source=DWORK,
-        table=GroupCounts,
         parts=(rates.selection_rate,),
         question="standard",
         other_names=("demographic_parity", "disparate_impact", "group_fairness", "selection_rate"),
@@ -135,7 +134,6 @@ _ALL = (
         compared="of the rows with the favourable outcome, the share decided favourably",
         formula="P(Ŷ=1 | Y=1, A=a), the true positive rate",
         source=HARDT,
-        table=GroupCounts,
         parts=(rates.true_positive_rate,),
         question="recall_errors",
         other_names=("true_positive_rate_parity", "true_positive_rate", "recall_parity"),
@@ -145,7 +143,6 @@ _ALL = (
         compared="of the rows without the favourable outcome, the share decided favourably all the same",
         formula="P(Ŷ=1 | Y=0, A=a), the false positive rate",
         source=CHOULDECHOVA,
-        table=GroupCounts,
         parts=(rates.false_positive_rate,),
         question="recall_errors",
         other_names=("false_positive_rate_parity", "false_positive_rate"),
@@ -155,7 +152,6 @@ _ALL = (
         compared="share decided favourably, among rows with and among rows without the favourable outcome",
         formula="P(Ŷ=1 | Y=1, A=a) and P(Ŷ=1 | Y=0, A=a)",
         source=HARDT,
-        table=GroupCounts,
         parts=(rates.true_positive_rate, rates.false_positive_rate),
         question="recall_errors",
         other_names=("separation",),
@@ -165,7 +161,6 @@ _ALL = (
         compared="of the rows decided favourably, the share decided rightly",
         formula="P(Y=1 | Ŷ=1, A=a), the precision",
         source=CHOULDECHOVA,
-        table=GroupCounts,
         parts=(rates.positive_predictive_value,),
         question="precision_side",
         other_names=("precision_parity", "outcome_test"),
@@ -175,7 +170,6 @@ _ALL = (
         compared="of the rows decided unfavourably, the share decided rightly",
         formula="P(Y=0 | Ŷ=0, A=a)",
         source=MAKHLOUF,
-        table=GroupCounts,
         parts=(rates.negative_predictive_value,),
         question="precision_side",
     ),
@@ -184,7 +178,6 @@ _ALL = (
         compared="share decided rightly, of the favourable and of the unfavourable decisions",
         formula="P(Y=1 | Ŷ=1, A=a) and P(Y=0 | Ŷ=0, A=a)",
         source=BERK,
-        table=GroupCounts,
         parts=(rates.positive_predictive_value, rates.negative_predictive_value),
         question="precision_side",
         other_names=("sufficiency",),
@@ -194,7 +187,6 @@ _ALL = (
         compared="share of rows decided rightly",
         formula="P(Ŷ=Y | A=a)",
         source=BERK,
-        table=GroupCounts,
         parts=(rates.accuracy,),
         question="error_kind",
         other_names=("accuracy_parity",),
@@ -204,7 +196,6 @@ _ALL = (
         compared="rows wrongly decided against, for each row wrongly decided in favour",
         formula="FN / FP in group a",
         source=BERK,
-        table=GroupCounts,
         parts=(rates.error_ratio,),
     ),
     Metric(
@@ -334,24 +325,15 @@ _BY_NAME = {name: metric for metric in _ALL for name in (metric.name, *metric.ot
 def find_metric(name: str) -> Metric:
     """Return the metric of a canonical or other name; :class:`MetricError` with the closest names if there is none."""
     if name not in _BY_NAME:
-        raise MetricError(f"There is no metric {name!r}.", remedy=suggest_metric(name))
+        near = get_close_matches(name, _BY_NAME, n=3)
+        remedy = f"did you mean {' or '.join(map(repr, near))}?" if near else f"there are: {', '.join(METRICS)}"
+        raise MetricError(f"There is no metric {name!r}.", remedy=remedy)
     return _BY_NAME[name]
 
 
 def describe_metric(name: str) -> Metric:
-    """Return the metric of a canonical name as reports word it; one that is not known any more has its name only."""
-    return METRICS.get(name) or Metric(name, compared="", formula="", source="", table=GroupCounts)
-
-
-def is_metric(name: str) -> bool:
-    """Return whether a metric has this canonical or other name."""
-    return name in _BY_NAME
-
-
-def suggest_metric(name: str) -> str:
-    """Say which metrics may be meant by a name that is none."""
-    near = get_close_matches(name, _BY_NAME, n=3)
-    return f"did you mean {' or '.join(map(repr, near))}?" if near else f"there are: {', '.join(METRICS)}"
+    """Return the metric of a name as reports word it; one that is not known (any more) has its name only."""
+    return _BY_NAME.get(name) or Metric(name, compared="", formula="", source="")
 
 
 def list_metrics(task: Task) -> str:

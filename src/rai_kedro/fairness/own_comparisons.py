@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -110,7 +110,7 @@ def assess_worst_stratum(counts: StratumCounts, setting: Setting) -> list[Dispar
     rates = []
     for name, part in zip(counts.strata, counts.counts, strict=True):
         rate = selection_rate(GroupCounts(counts.groups, part))
-        rates.append(rate.renamed(f"selection rate in stratum {name}"))
+        rates.append(replace(rate, name=f"selection rate in stratum {name}"))
     return compare_rates(STRATA, rates, setting, counts.left_out, gaps="counted")
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from rai_kedro.fairness.estimates import Disparity
 from rai_kedro.fairness.metrics import describe_metric
-from rai_kedro.words import format_interval, format_share, in_words
+from rai_kedro.words import format_interval, format_share, in_words, write_html_table
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -24,24 +24,15 @@ _PLAIN = "#0072B2"
 
 def make_frame(disparities: Sequence[Disparity]) -> pd.DataFrame:
     """Return one row for each disparity; the groups compared stand in ``lower_group`` and ``higher_group``."""
+    shown = ["metric", "kind", "column", "value", "lower", "upper", "level"]
+    shown += ["lower_group", "higher_group", "n", "not_assessed", "note"]
     rows = [
-        {
-            "metric": one.metric,
-            "kind": one.kind,
-            "column": one.column,
-            "value": one.value,
-            "lower": one.lower,
-            "upper": one.upper,
-            "level": one.level,
-            "lower_group": one.pair[0] if one.pair else None,
-            "higher_group": one.pair[1] if one.pair else None,
-            "n": one.n,
-            "not_assessed": "; ".join(one.not_assessed),
-            "note": one.note,
-        }
+        one.to_dict()
+        | dict(zip(("lower_group", "higher_group"), one.pair or (None, None), strict=True))
+        | {"not_assessed": "; ".join(one.not_assessed)}
         for one in disparities
     ]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=shown)
 
 
 def write_table(disparities: Sequence[Disparity], decision: GateDecision | None = None) -> str:
@@ -62,14 +53,12 @@ def write_table(disparities: Sequence[Disparity], decision: GateDecision | None 
         if decision:
             cells += [_limit(verdict), f"{in_words(verdict.outcome)}: {verdict.reason}" if verdict else ""]
         lines.append(cells)
-    rows = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in line)}</tr>" for line in lines)
-    table = f"<table><tr>{''.join(f'<th>{name}</th>' for name in head)}</tr>{rows}</table>"
     told = dict.fromkeys(why for one in disparities for why in (*one.not_assessed, *_left_out(one)))
     levels = ", ".join(sorted({format_share(one.level) for one in disparities}))
     notes = [f"Level of the intervals, for all pairs of groups at once: {levels}.", *(f"{why}." for why in told)]
     if decision:
         notes = [f"Gate: {in_words(decision.outcome)}.", *decision.problems, *notes]
-    return table + "".join(f"<p>{escape(note)}</p>" for note in notes)
+    return write_html_table(head, lines, notes)
 
 
 def draw_intervals(disparities: Sequence[Disparity], decision: GateDecision | None = None) -> Figure:

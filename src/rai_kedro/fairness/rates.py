@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -44,10 +44,6 @@ class Rate:
         names = tuple(self.groups[position] for position in positions)
         parts = (self.rows[positions], self.values[positions], self.measured[positions])
         return Rate(self.name, self.family, names, *parts, self.undefined)
-
-    def renamed(self, name: str) -> Rate:
-        """Return the same rate under another name."""
-        return replace(self, name=name)
 
 
 def _proportion(name: str, groups: tuple[str, ...], events: Counts, rows: Counts, undefined: str) -> Rate:
@@ -111,22 +107,17 @@ def outcome_rates_by_score(sums: ScoreCounts) -> list[Rate]:
 
 
 def _mean_of(quantity: str, name: str, family: Family = "mean") -> Callable[[GroupMoments], Rate]:
-    """Mean of one quantity of :data:`rai_kedro.fairness.tables.QUANTITIES`."""
+    """Mean of one of :data:`rai_kedro.fairness.tables.QUANTITIES`, or the root of it."""
 
     def rate(moments: GroupMoments) -> Rate:
         rows, means, variances = moments.describe(quantity)
-        return Rate(name, family, moments.groups, rows, means, variances, "no rows")
+        values = np.sqrt(means) if family == "root_error_size" else means
+        return Rate(name, family, moments.groups, rows, values, variances, "no rows")
 
     return rate
 
 
-def root_mean_squared_error(moments: GroupMoments) -> Rate:
-    """√E((prediction - Y)²)."""
-    rows, means, variances = moments.describe("squared_error")
-    name = "root mean squared error"
-    return Rate(name, "root_error_size", moments.groups, rows, np.sqrt(means), variances, "no rows")
-
-
 mean_prediction = _mean_of("prediction", "mean prediction")
 mean_absolute_error = _mean_of("absolute_error", "mean absolute error", "error_size")
+root_mean_squared_error = _mean_of("squared_error", "root mean squared error", "root_error_size")
 mean_signed_error = _mean_of("signed_error", "mean signed error")

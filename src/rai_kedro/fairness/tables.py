@@ -6,9 +6,10 @@ machines. Rows are read in chunks: next to the columns themselves the pass needs
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
+from math import prod
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -16,9 +17,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from rai_kedro.errors import RaiError
-from rai_kedro.fairness.grouping import Grouping
+from rai_kedro.fairness.grouping import Grouping, cut_rows
 
-CHUNK = 1 << 16
 BINS = 256
 MISSING_LABEL = "missing label"
 MISSING_PREDICTION = "withheld or missing prediction"
@@ -182,8 +182,7 @@ def encode_outcome(values: Any, *, what: str, favourable: Any = 1) -> Binary:
     series = pd.Series(values, copy=False)
     codes = np.empty(len(series), dtype=np.int8)
     different: dict[Any, bool] = {}
-    # In chunks: pandas makes a hash table as long as what it is handed, several times the size of the column.
-    for part in _chunks(len(series)):
+    for part in cut_rows(len(series)):
         positions, found = pd.factorize(series.iloc[part])
         flags = [different.setdefault(value, bool(value == favourable)) for value in found]
         codes[part] = np.array([*flags, -1], dtype=np.int8)[positions]
@@ -202,37 +201,27 @@ def encode_outcome(values: Any, *, what: str, favourable: Any = 1) -> Binary:
 
 def check_numbers(values: Any, *, what: str) -> Figures:
     """Return labels or predictions as floats, nan where missing; :class:`OutcomeError` unless numbers and finite."""
-    numbers, series = _read_numbers(values)
-    wrong = (numbers.isna() & series.notna()) | np.isinf(numbers.to_numpy(dtype=float, na_value=np.nan))
-    if wrong.any():
-        raise OutcomeError(
-            f"The {what} is not a finite number in every row, as regression needs.",
-            where=what,
-            how_many=f"{int(wrong.sum())} of {len(series)} rows",
-            example=repr(series[wrong].iloc[0]),
-            remedy="Leave such a value empty if it is not known, or assess a target of two values as classification.",
-        )
-    return numbers.to_numpy(dtype=float, na_value=np.nan)
+    problem = f"The {what} is not a finite number in every row, as regression needs."
+    remedy = "Leave such a value empty if it is not known, or assess a target of two values as classification."
+    return _read_numbers(values, what, np.isfinite, problem, remedy)
 
 
 def check_scores(score: Any) -> Figures:
     """Return P(Y = 1) of each row as floats, nan where missing; :class:`OutcomeError` unless they lie in [0, 1]."""
-    numbers, series = _read_numbers(score)
-    wrong = (numbers.isna() & series.notna()) | (numbers < 0) | (numbers > 1)
-    if wrong.any():
-        raise OutcomeError(
-            "The scores are not probabilities: they have to lie between 0 and 1.",
-            where="score",
-            how_many=f"{int(wrong.sum())} of {len(series)} rows",
-            example=repr(series[wrong].iloc[0]),
-            remedy="Hand in P(favourable) as predict_proba gives it, not a decision function, logit or percentage.",
-        )
-    return numbers.to_numpy(dtype=float, na_value=np.nan)
+    problem = "The scores are not probabilities: they have to lie between 0 and 1."
+    remedy = "Hand in P(favourable) as predict_proba gives it, not a decision function, logit or percentage."
+    return _read_numbers(score, "score", lambda numbers: (numbers >= 0) & (numbers <= 1), problem, remedy)
 
 
-def _read_numbers(values: Any) -> tuple[pd.Series[Any], pd.Series[Any]]:
+def _read_numbers(values: Any, what: str, allow: Callable[[Figures], Any], problem: str, remedy: str) -> Figures:
     series = pd.Series(values, copy=False)
-    return pd.to_numeric(series.astype("object") if series.dtype.kind == "O" else series, errors="coerce"), series
+    read = pd.to_numeric(series.astype("object") if series.dtype.kind == "O" else series, errors="coerce")
+    numbers = read.to_numpy(dtype=float, na_value=np.nan)
+    wrong = series.notna().to_numpy() & ~allow(numbers)
+    if wrong.any():
+        how_many = f"{int(wrong.sum())} of {len(series)} rows"
+        raise OutcomeError(problem, where=what, how_many=how_many, example=repr(series[wrong].iloc[0]), remedy=remedy)
+    return numbers
 
 
 def count_groups(outcome: Binary, prediction: Binary, grouping: Grouping) -> GroupCounts:
@@ -240,49 +229,40 @@ def count_groups(outcome: Binary, prediction: Binary, grouping: Grouping) -> Gro
 
     A row with anything missing is counted as left out, under the first reason that applies.
     """
-    counts, left_out = _count_confusion(outcome, prediction, grouping, None)
-    return GroupCounts(grouping.groups, counts[0], left_out)
+    return GroupCounts(grouping.groups, *_count_confusion(outcome, prediction, grouping))
 
 
 def count_strata(outcome: Binary, prediction: Binary, grouping: Grouping, strata: Grouping) -> StratumCounts:
     """Count as :func:`count_groups` within each stratum; strata are groups made of the legitimate columns."""
-    counts, left_out = _count_confusion(outcome, prediction, grouping, strata)
-    return StratumCounts(strata.groups, grouping.groups, counts, left_out)
+    return StratumCounts(strata.groups, grouping.groups, *_count_confusion(outcome, prediction, grouping, strata))
 
 
 def _count_confusion(
-    outcome: Binary, prediction: Binary, grouping: Grouping, strata: Grouping | None
+    outcome: Binary, prediction: Binary, grouping: Grouping, strata: Grouping | None = None
 ) -> tuple[Counts, dict[str, int]]:
-    """Return counts of shape (strata or 1, G, 2, 2), and the rows left out by reason."""
-    width, depth = len(grouping.groups), 1 if strata is None else len(strata.groups)
-    size = depth * width * 4
-    totals = np.zeros(size, dtype=np.int64)
-    left_out: dict[str, int] = {}
+    """Return counts of shape ([S,] G, 2, 2), and the rows left out by reason."""
     columns: _Columns = {MISSING_LABEL: outcome, MISSING_PREDICTION: prediction, MISSING_GROUP: grouping.codes}
     if strata is not None:
         columns[MISSING_STRATUM] = strata.codes
-    for part, kept in _iterate_complete(columns, left_out):
-        cell = grouping.codes[part][kept].astype(np.int64)
-        if strata is not None:
-            cell += strata.codes[part][kept].astype(np.int64) * width
-        totals += np.bincount(cell * 4 + outcome[part][kept] * 2 + prediction[part][kept], minlength=size)
-    return totals.reshape(depth, width, 2, 2), left_out
+    shape = (*(len(one.groups) for one in (strata, grouping) if one is not None), 2, 2)
+    totals = np.zeros(prod(shape), dtype=np.int64)
+    left_out: dict[str, int] = {}
+    for y, predicted, group, *stratum in _iterate_complete(columns, left_out):
+        at = np.ravel_multi_index((*stratum, group, y, predicted), shape)
+        totals += np.bincount(at, minlength=totals.size)
+    return totals.reshape(shape), left_out
 
 
 def count_scores(outcome: Binary, score: Figures, grouping: Grouping, *, bins: int = 10) -> ScoreCounts:
     """Sum the scores, in [0, 1] and nan where missing, by group, outcome and one of equal bins, in one pass."""
     shape = (len(grouping.groups), 2, bins)
-    size = int(np.prod(shape))
-    totals = np.zeros((3, size))
+    totals = np.zeros((3, prod(shape)))
     left_out: dict[str, int] = {}
     columns: _Columns = {MISSING_LABEL: outcome, MISSING_SCORE: score, MISSING_GROUP: grouping.codes}
-    for part, kept in _iterate_complete(columns, left_out):
-        values = score[part][kept]
-        in_bin = np.minimum((values * bins).astype(np.int64), bins - 1)
-        at = (grouping.codes[part][kept].astype(np.int64) * 2 + outcome[part][kept]) * bins + in_bin
-        for row, weights in enumerate((None, values, values**2)):
-            totals[row] += np.bincount(at, weights=weights, minlength=size)
-    counts, sums, squares = (total.reshape(shape) for total in totals)
+    for y, values, group in _iterate_complete(columns, left_out):
+        at = np.ravel_multi_index((group, y, np.minimum((values * bins).astype(np.int64), bins - 1)), shape)
+        totals += [np.bincount(at, weights=weights, minlength=prod(shape)) for weights in (None, values, values**2)]
+    counts, sums, squares = totals.reshape(3, *shape)
     return ScoreCounts(grouping.groups, counts.astype(np.int64), sums, squares, left_out)
 
 
@@ -292,8 +272,7 @@ def sum_moments(target: Figures, prediction: Figures, grouping: Grouping) -> Gro
     total: _Moments = (np.zeros(size, np.int64), np.zeros((len(QUANTITIES), size)), np.zeros((len(QUANTITIES), size)))
     left_out: dict[str, int] = {}
     columns: _Columns = {MISSING_LABEL: target, MISSING_PREDICTION: prediction, MISSING_GROUP: grouping.codes}
-    for part, kept in _iterate_complete(columns, left_out):
-        y, predicted, codes = target[part][kept], prediction[part][kept], grouping.codes[part][kept]
+    for y, predicted, codes in _iterate_complete(columns, left_out):
         error = predicted - y
         total = _merge(total, _batch(codes, (y, predicted, error, np.abs(error), error**2), size))
     return GroupMoments(grouping.groups, *total, left_out)
@@ -331,39 +310,31 @@ def count_distribution(
         known = bool(len(prediction)) and not np.isnan(prediction).all()
         bounds = (float(np.nanmin(prediction)), float(np.nanmax(prediction))) if known else (0.0, 1.0)
     low, high = bounds if bounds[0] < bounds[1] else (bounds[0] - 0.5, bounds[0] + 0.5)
-    size = len(grouping.groups) * BINS
-    totals = np.zeros(size, dtype=np.int64)
+    shape = (len(grouping.groups), BINS)
+    totals = np.zeros(prod(shape), dtype=np.int64)
     left_out: dict[str, int] = {}
     columns: _Columns = {MISSING_PREDICTION: prediction, MISSING_GROUP: grouping.codes}
-    for part, kept in _iterate_complete(columns, left_out):
-        place = (prediction[part][kept] - low) * (BINS / (high - low))
-        at = grouping.codes[part][kept].astype(np.int64) * BINS + np.clip(place, 0, BINS - 1).astype(np.int64)
-        totals += np.bincount(at, minlength=size)
-    edges = np.linspace(low, high, BINS + 1)
-    return DistributionCounts(grouping.groups, edges, totals.reshape(-1, BINS), left_out)
+    for predicted, group in _iterate_complete(columns, left_out):
+        place = np.clip((predicted - low) * (BINS / (high - low)), 0, BINS - 1).astype(np.int64)
+        totals += np.bincount(np.ravel_multi_index((group, place), shape), minlength=totals.size)
+    return DistributionCounts(grouping.groups, np.linspace(low, high, BINS + 1), totals.reshape(shape), left_out)
 
 
-def _chunks(rows: int) -> Iterator[slice]:
-    """Cut rows into pieces that fit the cache."""
-    for start in range(0, rows, CHUNK):
-        yield slice(start, start + CHUNK)
-
-
-def _iterate_complete(columns: _Columns, left_out: dict[str, int]) -> Iterator[tuple[slice, npt.NDArray[np.bool_]]]:
-    """Yield pieces of the rows, each with the mask of those of which nothing is missing: no code is -1, no float nan.
+def _iterate_complete(columns: _Columns, left_out: dict[str, int]) -> Iterator[list[npt.NDArray[Any]]]:
+    """Yield each column's values in pieces of the rows of which nothing is missing: no code is -1, no float nan.
 
     The other rows are added to ``left_out`` under their first reason.
     """
-    for part in _chunks(len(next(iter(columns.values())))):
-        pieces = {reason: values[part] for reason, values in columns.items()}
-        kept = np.ones(len(next(iter(pieces.values()))), dtype=bool)
-        for reason, values in pieces.items():
+    for part in cut_rows(len(next(iter(columns.values())))):
+        pieces = [values[part] for values in columns.values()]
+        kept = np.ones(len(pieces[0]), dtype=bool)
+        for reason, values in zip(columns, pieces, strict=True):
             before = int(np.count_nonzero(kept))
             kept &= ~np.isnan(values) if values.dtype.kind == "f" else values >= 0
             dropped = before - int(np.count_nonzero(kept))
             if dropped:
                 left_out[reason] = left_out.get(reason, 0) + dropped
-        yield part, kept
+        yield [values[kept] for values in pieces]
 
 
 def _spread(values: npt.NDArray[Any], groups: tuple[str, ...], onto: tuple[str, ...]) -> npt.NDArray[Any]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from pydantic import Field, field_validator, model_validator
 
 from rai_kedro.fairness.estimates import Disparity, DisparityKind, name_disparity
+from rai_kedro.fairness.metrics import describe_metric
 from rai_kedro.typed import Typed
 from rai_kedro.words import in_words
 
@@ -59,9 +60,7 @@ class Tolerance(Typed):
     @field_validator("metric")
     @classmethod
     def _use_the_canonical_name(cls, name: str) -> str:
-        from rai_kedro.fairness.metrics import find_metric, is_metric
-
-        return find_metric(name).name if is_metric(name) else name
+        return describe_metric(name).name
 
     def applies_to(self, disparity: Disparity) -> bool:
         """Return whether the disparity is of this metric and kind, and of this grouping if one is named."""

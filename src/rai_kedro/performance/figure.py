@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from rai_kedro.intervals import Estimate
 from rai_kedro.typed import Typed
-from rai_kedro.words import format_interval, format_share
+from rai_kedro.words import format_interval, format_share, write_html_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,11 +67,7 @@ class Performance(Typed):
         return drawn.update_layout(template="plotly_white", showlegend=False, height=70 * len(shown) + 80)
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><th>{escape(one.name)}</th><td>{format_interval(one)}</td><td>{one.n}</td>"
-            f"<td>{escape(one.note)}</td></tr>"
-            for one in self.figures
-        )
+        rows = [(one.name, format_interval(one), one.n, one.note) for one in self.figures]
         level = next((one.level for one in self.figures if one.level), None)
-        head = "<tr><th>figure</th><th>value [interval]</th><th>rows</th><th>note</th></tr>"
-        return f"<table>{head}{rows}</table><p>{self.task}; level of the intervals {format_share(level)}</p>"
+        told = f"{self.task}; level of the intervals {format_share(level)}"
+        return write_html_table(["figure", "value [interval]", "rows", "note"], rows, [told])

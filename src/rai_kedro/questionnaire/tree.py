@@ -166,14 +166,11 @@ def _check_questions(tree: Tree, computed: Mapping[str, Metric], mapped: frozens
             where = f"{name}, {answer.key}"
             if answer.next is not None and answer.next not in tree.questions:
                 yield Fault("unknown_next", where, f"'{answer.key}' leads to '{answer.next}', no question")
-            yield from (
-                Fault("unknown_metric", where, f"'{m}' is not computed") for m in answer.metrics if m not in computed
-            )
-            yield from (
-                Fault("unmapped_metric", where, f"'{m}' is not in the mapping")
-                for m in answer.metrics
-                if m not in mapped
-            )
+            for metric in answer.metrics:
+                if metric not in computed:
+                    yield Fault("unknown_metric", where, f"'{metric}' is not computed")
+                if metric not in mapped:
+                    yield Fault("unmapped_metric", where, f"'{metric}' is not in the mapping")
 
 
 def _check_path(path: Way, computed: Mapping[str, Metric]) -> Iterator[Fault]:
