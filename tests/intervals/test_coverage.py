@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from rai_kedro.fairness import METRICS, GroupCounts, Grouping, rates
+from rai_kedro.fairness.beyond_rates import assess_standardised, assess_well_calibration, assess_worst_stratum
 from rai_kedro.fairness.comparison import Setting, compare_rates
-from rai_kedro.fairness.own_comparisons import assess_standardised, assess_well_calibration, assess_worst_stratum
 from rai_kedro.fairness.rates import FN, FP, TN, TP
 from rai_kedro.fairness.tables import ScoreCounts, StratumCounts
 from rai_kedro.intervals import largest_difference_of_means, largest_difference_of_proportions, means, proportions

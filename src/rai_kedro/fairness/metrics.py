@@ -17,7 +17,7 @@ from difflib import get_close_matches
 from typing import Any, Literal, TypeAlias
 
 from rai_kedro.errors import RaiError
-from rai_kedro.fairness import individual, own_comparisons, rates
+from rai_kedro.fairness import beyond_rates, individual, rates
 from rai_kedro.fairness.comparison import KINDS, Setting, compare_rates
 from rai_kedro.fairness.estimates import Disparity, DisparityKind
 from rai_kedro.fairness.tables import DistributionCounts, GroupCounts, GroupMoments, ScoreCounts, StratumCounts
@@ -125,7 +125,7 @@ _ALL = (
         formula="P(Ŷ=1 | L=l, A=a) for each stratum l of the legitimate columns",
         source=f"Corbett-Davies et al. (2017), Algorithmic decision making and the cost of fairness; {VERMA_RUBIN}",
         table=StratumCounts,
-        assess=own_comparisons.assess_strata,
+        assess=beyond_rates.assess_strata,
         question="explanatory_columns",
         other_names=("conditional_demographic_parity",),
     ),
@@ -233,7 +233,7 @@ _ALL = (
         formula="P(Y=1 | S in bin s, A=a) for each score bin s",
         source=CHOULDECHOVA,
         table=ScoreCounts,
-        assess=own_comparisons.assess_calibration,
+        assess=beyond_rates.assess_calibration,
         question="precision_scores",
         other_names=("test_fairness", "calibration_within_groups"),
     ),
@@ -244,7 +244,7 @@ _ALL = (
         formula="P(Y=1 | S in bin s, A=a) = E(S | S in bin s, A=a) for each score bin s, in every group",
         source=KLEINBERG,
         table=ScoreCounts,
-        assess=own_comparisons.assess_well_calibration,
+        assess=beyond_rates.assess_well_calibration,
         question="precision_scores",
     ),
     Metric(
@@ -293,7 +293,7 @@ _ALL = (
         formula="P(R ≤ r | A=a) for every r",
         source=f"{AGARWAL} (statistical parity); Jiang et al. (2020), Wasserstein fair classification",
         table=DistributionCounts,
-        assess=own_comparisons.assess_distribution,
+        assess=beyond_rates.assess_distribution,
         kinds=("kolmogorov_smirnov", "wasserstein"),
         question="predicted_amounts",
     ),

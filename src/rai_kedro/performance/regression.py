@@ -41,7 +41,7 @@ the rows a model was fitted on it describes the fit, not what to expect of new r
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import stdtrit
@@ -76,12 +76,7 @@ _METRICS = {
 }
 
 
-def measure_performance(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    level: float = 0.95,
-) -> list[Figure]:
+def measure_performance(y_true: ArrayLike, y_pred: ArrayLike, *, level: float = 0.95) -> list[Figure]:
     """Measure R2, MAE, MAPE and RMSE with intervals on the log scale.
 
     Args:
@@ -104,11 +99,15 @@ def measure_performance(
             example=f"level={level}",
             remedy="choose a level between 0 and 1, e.g. 0.95",
         )
-    figures = measure_rows(truth[np.newaxis, :], prediction[np.newaxis, :], level)
-    return [
-        _make_figure(name, figures[name][:, 0], (len(truth), level, note))
-        for name, note in _explain_undefined(truth).items()
-    ]
+    figures, undefined = measure_rows(truth[np.newaxis, :], prediction[np.newaxis, :], level), _explain_undefined(truth)
+    made = []
+    for name, (unit, formula) in _METRICS.items():
+        value, lower, upper = (float(figure) for figure in figures[name][:, 0])
+        known = {"value": value, "lower": lower, "upper": upper, "level": level}
+        told: dict[str, Any] = {"note": undefined[name]} if name in undefined else known
+        how = f"{formula}; delta method on the log scale with a raised spread, n={len(truth)}, model held fixed"
+        made.append(Figure(name=name, unit=unit, n=len(truth), how=how, **told))
+    return made
 
 
 def measure_rows(truth: Floats, prediction: Floats, level: float) -> dict[str, Floats]:
@@ -185,14 +184,4 @@ def _explain_undefined(truth: Floats) -> dict[str, str]:
     constant = bool((truth == truth[0]).all())
     r2 = f"not defined: all {len(truth)} labels are equal, there is no variance to explain"
     mape = f"not defined: the label is 0 in {zeros} of {len(truth)} rows, the error cannot be divided by it"
-    return {"R2": r2 if constant else "", "MAE": "", "MAPE": mape if zeros else "", "RMSE": ""}
-
-
-def _make_figure(name: str, figures: Floats, told: tuple[int, float, str]) -> Figure:
-    """Make one figure from its value and limits; of one that is not defined, a note is all there is."""
-    (unit, formula), (n, level, note) = _METRICS[name], told
-    how = f"{formula}; delta method on the log scale with a raised spread, n={n}, model held fixed"
-    if note:
-        return Figure(name=name, unit=unit, n=n, how=how, note=note)
-    value, lower, upper = (float(figure) for figure in figures)
-    return Figure(name=name, unit=unit, value=value, lower=lower, upper=upper, level=level, n=n, how=how)
+    return ({"R2": r2} if constant else {}) | ({"MAPE": mape} if zeros else {})
