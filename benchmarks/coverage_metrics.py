@@ -87,8 +87,7 @@ def odds_bounds(events: np.ndarray, rows: np.ndarray, level: float, kind: str) -
     of_all, of_one = ends[tails.lower], ends[tails.upper]
     if kind == "ratio":
         return smallest(hybrid_ratio(odds, *of_one, sign=-1), hybrid_ratio(odds, *of_all, sign=1), mask)
-    lower = hybrid_difference(odds, odds - of_all[0], of_all[1] - odds, sign=-1)
-    return largest(lower, hybrid_difference(odds, odds - of_one[0], of_one[1] - odds, sign=1), mask)
+    return largest(hybrid_difference(odds, *of_all, sign=-1), hybrid_difference(odds, *of_one, sign=1), mask)
 
 
 def treatment_cells(effort: Effort) -> Iterator[Cell]:

@@ -6,7 +6,6 @@ from .critical import hybrid_ratio as hybrid_ratio
 from .critical import largest as largest
 from .critical import pair_mask as pair_mask
 from .critical import part_level as part_level
-from .critical import ratio_of_pairs as ratio_of_pairs
 from .critical import smallest as smallest
 from .distances import Distance as Distance
 from .distances import distribution_distances as distribution_distances

@@ -31,7 +31,6 @@ Limits: TypeAlias = Callable[[float], tuple[Floats, Floats]]
 """Lower and upper limits of all figures at a one-sided tail, shape (..., G)."""
 COMPARABLE = 2
 LEAST_ROWS = 2
-FEWER_THAN_TWO = "fewer than two groups to compare"
 EXTREME = "lower limit at Tukey's critical value over all pairs, upper limit at each pair's own (intersection-union)"
 
 
@@ -48,7 +47,7 @@ class Critical:
 
 
 def check_level(level: float) -> float:
-    """Return the level, or raise :class:`IntervalError` if it is not strictly between 0 and 1."""
+    """Return the level, or refuse one that is not strictly between 0 and 1."""
     if not 0 < level < 1:
         raise IntervalError(
             "The confidence level must lie strictly between 0 and 1.",
@@ -118,10 +117,9 @@ def largest_difference(
     """
     tails, mask = critical_tails(value.shape[-1], level, reference), pair_mask(value.shape[-1], reference)
     both = _both_in_pair(known)
-    low, high = limits(tails.lower)
-    lower = np.where(both, hybrid_difference(value, value - low, high - value, sign=-1), -np.inf)
+    lower = np.where(both, hybrid_difference(value, *limits(tails.lower), sign=-1), -np.inf)
     low, high = limits(tails.upper)
-    upper = hybrid_difference(value, value - low, high - value, sign=1)
+    upper = hybrid_difference(value, low, high, sign=1)
     return largest(lower, np.where(both, upper, high[..., :, None] - low[..., None, :]), mask)
 
 
@@ -151,10 +149,20 @@ def intervals_by_rows(rows: Floats, low: Floats, high: Floats, how: str) -> list
     ]
 
 
-def explain_few_rows(known: Any) -> str:
-    """Say of how many groups the spread is unknown; nothing if of none."""
-    few = int((~known).sum())
-    return f"{few} of {known.size} groups have too few rows for a spread: theirs may be anything" if few else ""
+def count_unknown(unknown: Any, why: str = "have too few rows for a spread") -> str:
+    """Say of how many groups the figure is unknown, and why; nothing if of none."""
+    few = int(unknown.sum())
+    return f"{few} of {unknown.size} groups {why}: theirs may be anything" if few else ""
+
+
+def interval_over_pairs(
+    how: str, groups: int, bounds: Callable[[], tuple[Any, Any]], note: str = "", *, undefined: str = ""
+) -> Estimate:
+    """Return the interval of an extreme over pairs; without ends below two groups, or where it is ``undefined``."""
+    if groups < COMPARABLE or undefined:
+        return make_interval(None, None, how, undefined if groups >= COMPARABLE else "fewer than two groups to compare")
+    lower, upper = bounds()
+    return make_interval(float(lower), float(upper), how, note)
 
 
 def largest(lower_pairs: Floats, upper_pairs: Floats, mask: NDArray[np.bool_]) -> tuple[Floats, Floats]:
@@ -171,41 +179,30 @@ def smallest(lower_pairs: Floats, upper_pairs: Floats, mask: NDArray[np.bool_]) 
     return np.clip(lower, 0.0, 1.0), np.clip(upper, 0.0, 1.0)
 
 
-def hybrid_difference(value: Floats, below: Floats, above: Floats, *, sign: int) -> Floats:
-    """Return one limit of every ``value_i - value_j`` from the groups' own limits (MOVER).
+def hybrid_difference(value: Floats, low: Floats, high: Floats, *, sign: int, paired: bool = False) -> Floats:
+    """Return one limit of every ``value_i - value_j`` from the groups' own limits (MOVER), shape (..., G, G).
 
     Method of variance estimates recovery: Newcombe (1998, method 10) for proportions, Zou and Donner (2008) in general.
 
-    Estimates and their distances ``below`` and ``above`` to their limits are of shape (..., G); ``sign`` is -1 for the
-    lower limit of the differences, 1 for the upper. Returns shape (..., G, G).
+    Estimates and their limits are of shape (..., G); of shape (..., G, G) if ``paired``, entry (i, j) being the figure
+    of i beside j. ``sign`` is -1 for the lower limit of the differences, 1 for the upper.
     """
-    return difference_of_pairs(value[..., None], below[..., None], above[..., None], sign=sign)
-
-
-def difference_of_pairs(value: Floats, below: Floats, above: Floats, *, sign: int) -> Floats:
-    """Return :func:`hybrid_difference` where a group's figure depends on the group it is held against.
-
-    All are of shape (..., G, G), entry (i, j) being the figure of i beside j; or (..., G, 1) where it does not depend.
-    """
-    first, second = (below, above) if sign < 0 else (above, below)
+    if not paired:
+        value, low, high = value[..., None], low[..., None], high[..., None]
+    first, second = (value - low, high - value) if sign < 0 else (high - value, value - low)
     limit: Floats = value - np.swapaxes(value, -1, -2) + sign * np.hypot(first, np.swapaxes(second, -1, -2))
     return limit
 
 
-def hybrid_ratio(value: Floats, low: Floats, high: Floats, *, sign: int) -> Floats:
+def hybrid_ratio(value: Floats, low: Floats, high: Floats, *, sign: int, paired: bool = False) -> Floats:
     """Return one limit of every ``value_i / value_j`` from the groups' own limits (Donner and Zou 2012).
 
     No logarithm is taken, so that an estimate of zero needs no constant added: as numerator its ratio starts at 0, as
-    denominator it has no upper end.
-
-    Estimates >= 0 and their limits are of shape (..., G); ``sign`` is -1 for the lower limit, 1 for the upper. Returns
-    shape (..., G, G), infinite where there is no upper end.
+    denominator it has no upper end. Arguments as of :func:`hybrid_difference`, estimates at least 0; infinite where
+    there is no upper end.
     """
-    return ratio_of_pairs(value[..., None], low[..., None], high[..., None], sign=sign)
-
-
-def ratio_of_pairs(value: Floats, low: Floats, high: Floats, *, sign: int) -> Floats:
-    """Return :func:`hybrid_ratio` for figures as in :func:`difference_of_pairs`."""
+    if not paired:
+        value, low, high = value[..., None], low[..., None], high[..., None]
     first, second = (low, high) if sign < 0 else (high, low)
     top = first * (2 * value - first)
     bottom = np.swapaxes(second * (2 * value - second), -1, -2)
@@ -227,9 +224,8 @@ def combine_worst(
 ) -> Estimate:
     """Combine the intervals, each at :func:`part_level`, of the parts of a metric that is the worse of several.
 
-    Returns:
-        Largest of the lower and of the upper limits (smallest for ratios). A part without an end leaves the end open on
-        the harmful side, since the unknown part may be the worse one.
+    They become the largest of the lower and of the upper limits (smallest for ratios). A part without an end leaves the
+    end open on the harmful side, since the unknown part may be the worse one.
     """
     check_level(level)
     if not intervals:
@@ -239,9 +235,8 @@ def combine_worst(
     reason = "; ".join(dict.fromkeys(part.note for part in intervals if part.note))
     method = f"worst of {len(intervals)} parts, each at level {part_level(level, len(intervals)):.4g} (Bonferroni): "
     method += "; ".join(dict.fromkeys(part.how for part in intervals))
-    complete_lower, complete_upper = len(lowers) == len(intervals), len(uppers) == len(intervals)
     if kind == "ratio":
-        lower, upper = min(lowers) if complete_lower else None, min(uppers, default=None)
+        lower, upper = min(lowers) if len(lowers) == len(intervals) else None, min(uppers, default=None)
     else:
-        lower, upper = max(lowers, default=None), max(uppers) if complete_upper else None
+        lower, upper = max(lowers, default=None), max(uppers) if len(uppers) == len(intervals) else None
     return make_interval(lower, upper, method, reason)

@@ -19,22 +19,24 @@ edges (for Wasserstein at most one bin), so that a coarse grid can never make gr
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 
 from rai_kedro.intervals.critical import (
     COMPARABLE,
-    FEWER_THAN_TWO,
     LEAST_ROWS,
     Floats,
     IntervalError,
     check_counts,
     check_level,
+    count_unknown,
+    interval_over_pairs,
     largest,
     pair_mask,
 )
-from rai_kedro.intervals.estimate import Estimate, make_interval
+from rai_kedro.intervals.estimate import Estimate
 
 KOLMOGOROV_SMIRNOV = (
     "largest Kolmogorov-Smirnov distance over pairs of groups; Dvoretzky-Kiefer-Wolfowitz bands with Massart's (1990) "
@@ -64,20 +66,13 @@ def largest_distribution_distance(
         distance: ``kolmogorov_smirnov`` (0 to 1) or ``wasserstein`` (in the unit of the values).
         reference: Position of a reference group, whose pairs alone are compared.
 
-    Returns:
-        The interval. A group with too few rows makes the upper end as large as the distance can be.
+    A group with too few rows makes the upper end as large as the distance can be.
     """
     counts, grid = _checked(bin_counts, edges)
-    method = KOLMOGOROV_SMIRNOV if distance == "kolmogorov_smirnov" else WASSERSTEIN
-    check_level(level)
-    if len(counts) < COMPARABLE:
-        return make_interval(None, None, method, FEWER_THAN_TWO)
-    mask = pair_mask(len(counts), reference)
-    bounds = _smirnov if distance == "kolmogorov_smirnov" else _wasserstein
-    lower, upper = bounds(counts, grid, level, mask)
-    few = int((counts.sum(axis=1) < LEAST_ROWS).sum())
-    reason = f"{few} of {len(counts)} groups have fewer than two rows: theirs may be anything" if few else ""
-    return make_interval(lower, upper, method, reason)
+    method, find = (KOLMOGOROV_SMIRNOV, _smirnov) if distance == "kolmogorov_smirnov" else (WASSERSTEIN, _wasserstein)
+    bounds = partial(find, counts, grid, check_level(level), pair_mask(len(counts), reference))
+    reason = count_unknown(counts.sum(axis=1) < LEAST_ROWS, "have fewer than two rows")
+    return interval_over_pairs(method, len(counts), bounds, reason)
 
 
 def distribution_distances(bin_counts: Any, edges: Any, *, distance: Distance) -> Floats:

@@ -19,25 +19,25 @@ own rows miss the tail and no other group shows it; coverage is as low as 84 % i
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 from scipy import special
 
 from rai_kedro.intervals.critical import (
-    COMPARABLE,
     EXTREME,
-    FEWER_THAN_TWO,
     LEAST_ROWS,
     Floats,
     IntervalError,
     check_counts,
     check_level,
-    explain_few_rows,
+    count_unknown,
+    interval_over_pairs,
     intervals_by_rows,
     largest_difference,
 )
-from rai_kedro.intervals.estimate import Estimate, make_interval
+from rai_kedro.intervals.estimate import Estimate
 
 ERROR_SIZE = "Student's t on the log scale, upper limits with a relative spread of at least that of all groups pooled"
 DIFFERENCE = (
@@ -49,17 +49,10 @@ _BORROWED_ROWS = 5
 
 
 def error_size_intervals(rows: Any, means: Any, variances: Any, level: float, *, root: bool = False) -> list[Estimate]:
-    """Return each group's own interval of the size of its errors (two-sided, not simultaneous).
+    """Return each group's own interval of the size of its errors (two-sided, not simultaneous), in the label's unit.
 
-    Args:
-        rows: Rows of each group, shape (G,).
-        means: Mean of the absolute errors, or of the squared errors if ``root``, shape (G,).
-        variances: Their sample variances (divisor n - 1), shape (G,).
-        level: Confidence level.
-        root: Whether the figure is the root of the mean (RMSE).
-
-    Returns:
-        One interval per group, in the unit of the label; without ends, and with a reason, below two rows.
+    All are of shape (G,): ``means`` of the absolute errors, or of the squared ones if ``root`` (RMSE), and their sample
+    variances (divisor n - 1). Without ends, and with a reason, below two rows.
     """
     rows, means, variances = _checked(rows, means, variances)
     value = np.sqrt(means) if root else means
@@ -70,19 +63,13 @@ def error_size_intervals(rows: Any, means: Any, variances: Any, level: float, *,
 def largest_difference_of_error_sizes(  # noqa: PLR0913 - the moments of the groups and how to read them
     rows: Any, means: Any, variances: Any, level: float, *, root: bool = False, reference: int | None = None
 ) -> Estimate:
-    """Return an interval of the largest difference between the error sizes of any two groups.
+    """Return an interval of the largest difference between the error sizes of any two groups, in the label's unit.
 
-    Arguments as of :func:`error_size_intervals`; ``reference`` is the position of a group whose pairs alone are
-    compared.
-
-    Returns:
-        The interval in the unit of the label; without upper end where a group has fewer than two rows.
+    Arguments as of :func:`error_size_intervals`; without upper end where a group has fewer than two rows.
     """
     rows, means, variances = _checked(rows, means, variances)
-    if rows.size < COMPARABLE:
-        return make_interval(None, None, DIFFERENCE, FEWER_THAN_TWO)
-    lower, upper = difference_bounds(rows, means, variances, check_level(level), root=root, reference=reference)
-    return make_interval(float(lower), float(upper), DIFFERENCE, explain_few_rows(rows >= LEAST_ROWS))
+    bounds = partial(difference_bounds, rows, means, variances, level, root=root, reference=reference)
+    return interval_over_pairs(DIFFERENCE, rows.size, bounds, count_unknown(rows < LEAST_ROWS))
 
 
 def smallest_ratio_of_error_sizes(  # noqa: PLR0913 - as above
@@ -90,18 +77,19 @@ def smallest_ratio_of_error_sizes(  # noqa: PLR0913 - as above
 ) -> Estimate:
     """Return an interval of the smallest ratio within [0, 1]; without ends where a group has no error at all."""
     rows, means, variances = _checked(rows, means, variances)
-    if rows.size < COMPARABLE:
-        return make_interval(None, None, RATIO, FEWER_THAN_TWO)
-    if (means[rows > 0] <= 0).any():
-        return make_interval(None, None, RATIO, "a group has no error at all: the ratio has no meaning")
-    logs, known = np.log(np.where(rows > 0, means, 1.0)) * (0.5 if root else 1.0), rows >= LEAST_ROWS
+    exact = (means <= 0) & (rows > 0)
+    logs, known = np.log(np.where((rows > 0) & ~exact, means, 1.0)) * (0.5 if root else 1.0), rows >= LEAST_ROWS
 
     def limits(tail: float) -> tuple[Floats, Floats]:
         below, above = _log_arms(rows, means, variances, tail, root=root)
         return np.where(known, logs - below, -np.inf), np.where(known, logs + above, np.inf)
 
-    lower, upper = largest_difference(logs, limits, check_level(level), reference, known=known)
-    return make_interval(float(np.exp(-upper)), float(np.exp(-lower)), RATIO, explain_few_rows(known))
+    def bounds() -> tuple[Floats, Floats]:
+        lower, upper = largest_difference(logs, limits, level, reference, known=known)
+        return np.exp(-upper), np.exp(-lower)
+
+    undefined = "a group has no error at all: the ratio has no meaning" if exact.any() else ""
+    return interval_over_pairs(RATIO, rows.size, bounds, count_unknown(~known), undefined=undefined)
 
 
 def difference_bounds(  # noqa: PLR0913 - as above

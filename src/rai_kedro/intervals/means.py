@@ -6,27 +6,27 @@ Nothing but rows, means and variances is needed, so that the cost does not depen
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 from scipy import special
 
 from rai_kedro.intervals.critical import (
-    COMPARABLE,
     EXTREME,
-    FEWER_THAN_TWO,
     LEAST_ROWS,
     Floats,
     check_counts,
     check_level,
+    count_unknown,
     critical_tails,
-    explain_few_rows,
+    interval_over_pairs,
     intervals_by_rows,
     largest,
     pair_mask,
     smallest_ratio,
 )
-from rai_kedro.intervals.estimate import Estimate, make_interval
+from rai_kedro.intervals.estimate import Estimate
 
 STUDENT = "Student's t"
 WELCH = f"largest difference over pairs of groups, Welch's t with Satterthwaite's freedom (Games and Howell); {EXTREME}"
@@ -39,14 +39,8 @@ _BORROWED_ROWS = 50
 def mean_intervals(rows: Any, means: Any, variances: Any, level: float) -> list[Estimate]:
     """Return each group's own interval of its mean (two-sided, not simultaneous).
 
-    Args:
-        rows: Rows of each group, shape (G,).
-        means: Their means, shape (G,); ignored where there are no rows.
-        variances: Their sample variances (divisor n - 1), shape (G,); ignored where there are fewer than two rows.
-        level: Confidence level.
-
-    Returns:
-        One interval per group; without ends, and with a reason, where fewer than two rows leave the spread unknown.
+    All are of shape (G,); ``variances`` are those of the sample (divisor n - 1). Without ends, and with a reason, where
+    fewer than two rows leave the spread unknown.
     """
     rows, means, errors, freedom = _moments(rows, means, variances)
     half = _quantile(freedom, (1 - check_level(level)) / 2) * errors
@@ -59,14 +53,11 @@ def largest_difference_of_means(
     """Return an interval of the largest difference between the means of any two groups, in their unit.
 
     Arguments as of :func:`mean_intervals`; small variances are not believed on few rows, see
-    :func:`steadied_variances`. ``reference`` is the position of a group whose pairs alone are compared. No upper end
-    below two rows in a group.
+    :func:`steadied_variances`. No upper end below two rows in a group.
     """
-    rows, means, errors, freedom = _moments(rows, means, variances)
-    if rows.size < COMPARABLE:
-        return make_interval(None, None, WELCH, FEWER_THAN_TWO)
-    lower, upper = welch_bounds(means, errors, freedom, check_level(level), reference)
-    return make_interval(float(lower), float(upper), WELCH, explain_few_rows(freedom > 0))
+    _, means, errors, freedom = _moments(rows, means, variances)
+    bounds = partial(welch_bounds, means, errors, freedom, level, reference)
+    return interval_over_pairs(WELCH, means.size, bounds, count_unknown(freedom == 0))
 
 
 def smallest_ratio_of_means(
@@ -74,12 +65,9 @@ def smallest_ratio_of_means(
 ) -> Estimate:
     """Return an interval of the smallest ratio within [0, 1]; without ends where a mean is not positive."""
     rows, means, errors, freedom = _moments(rows, means, variances)
-    if rows.size < COMPARABLE:
-        return make_interval(None, None, FIELLER, FEWER_THAN_TWO)
-    if (means[rows > 0] <= 0).any():
-        return make_interval(None, None, FIELLER, "a mean is not positive: a ratio of means has no meaning")
-    low, high = ratio_bounds(means, errors, freedom, check_level(level), reference)
-    return make_interval(float(low), float(high), FIELLER, explain_few_rows(freedom > 0))
+    undefined = "a mean is not positive: a ratio of means has no meaning" if (means[rows > 0] <= 0).any() else ""
+    bounds = partial(ratio_bounds, means, errors, freedom, level, reference)
+    return interval_over_pairs(FIELLER, rows.size, bounds, count_unknown(freedom == 0), undefined=undefined)
 
 
 def steadied_variances(freedom: Floats, variances: Floats) -> Floats:

@@ -14,19 +14,20 @@ from scipy import special
 from rai_kedro.intervals.critical import (
     COMPARABLE,
     EXTREME,
-    FEWER_THAN_TWO,
     Critical,
     Floats,
     IntervalError,
     Limits,
     check_counts,
     check_level,
+    count_unknown,
     critical_tails,
-    difference_of_pairs,
+    hybrid_difference,
+    hybrid_ratio,
+    interval_over_pairs,
     largest,
     largest_difference,
     pair_mask,
-    ratio_of_pairs,
     smallest,
     smallest_ratio,
 )
@@ -99,11 +100,8 @@ def ratio_bounds(events: Floats, rows: Floats, level: float, reference: int | No
 def proportion_intervals(events: Any, rows: Any, level: float) -> list[Estimate]:
     """Return each group's own interval (two-sided, not simultaneous) from events and rows, shape (G,) each.
 
-    Returns:
-        One interval per group; [0, 1] with a reason where no row stands behind the rate.
-
-    Raises:
-        IntervalError: Where counts are negative, or more events than rows.
+    [0, 1] with a reason where no row stands behind the rate; IntervalError where counts are negative, or more events
+    than rows, as from every function on counts.
     """
     events, rows = _checked(events, rows)
     low, high = proportion_limits(events, rows, (1 - check_level(level)) / 2)
@@ -118,33 +116,19 @@ def largest_difference_of_proportions(
 ) -> Estimate:
     """Return an interval of the largest difference between the rates of any two groups.
 
-    Args:
-        events: Counts of events, shape (G,).
-        rows: Rows behind each rate, shape (G,). A group without rows makes the upper end as large as its rate allows.
-        level: Confidence level.
-        reference: Position of a reference group, whose pairs alone are compared.
-
-    Returns:
-        The interval within [0, 1], valid for all pairs at once; without ends for fewer than two groups.
-
-    Raises:
-        IntervalError: Where counts are negative, or more events than rows.
+    Events and rows are of shape (G,); a group without rows makes the upper end as large as its rate allows. The
+    interval lies within [0, 1] and is valid for all pairs at once; without ends for fewer than two groups.
     """
     events, rows = _checked(events, rows)
-    if events.size < COMPARABLE:
-        return make_interval(None, None, DIFFERENCE, FEWER_THAN_TWO)
-    lower, upper = difference_bounds(events, rows, check_level(level), reference)
-    return make_interval(float(lower), float(upper), DIFFERENCE, _unknown(rows))
+    bounds = partial(difference_bounds, events, rows, level, reference)
+    return interval_over_pairs(DIFFERENCE, rows.size, bounds, _unknown(rows))
 
 
 def smallest_ratio_of_proportions(events: Any, rows: Any, level: float, *, reference: int | None = None) -> Estimate:
     """Return an interval of the smallest ratio, within [0, 1]; arguments as of the largest difference."""
     events, rows = _checked(events, rows)
-    if events.size < COMPARABLE:
-        return make_interval(None, None, RATIO, FEWER_THAN_TWO)
-    lower, upper = ratio_bounds(events, rows, check_level(level), reference)
     reason = _unknown(rows) or ("" if events.any() else "no event in any group: the ratio may be anything")
-    return make_interval(float(lower), float(upper), RATIO, reason)
+    return interval_over_pairs(RATIO, rows.size, partial(ratio_bounds, events, rows, level, reference), reason)
 
 
 def odds_intervals(events: Any, rows: Any, level: float) -> list[Estimate]:
@@ -156,15 +140,13 @@ def odds_intervals(events: Any, rows: Any, level: float) -> list[Estimate]:
 def largest_difference_of_odds(events: Any, rows: Any, level: float, *, reference: int | None = None) -> Estimate:
     """Return an interval of the largest difference of ``events / (rows - events)``; no group without other rows."""
     odds, limits = _limit_odds(events, rows)
-    lower, upper = largest_difference(odds, limits, level, reference)
-    return make_interval(float(lower), float(upper), ODDS)
+    return interval_over_pairs(ODDS, odds.size, partial(largest_difference, odds, limits, level, reference))
 
 
 def smallest_ratio_of_odds(events: Any, rows: Any, level: float, *, reference: int | None = None) -> Estimate:
     """Return an interval of the smallest ratio, as :func:`largest_difference_of_odds`."""
     odds, limits = _limit_odds(events, rows)
-    lower, upper = smallest_ratio(odds, limits, level, reference)
-    return make_interval(float(lower), float(upper), ODDS)
+    return interval_over_pairs(ODDS, odds.size, partial(smallest_ratio, odds, limits, level, reference))
 
 
 def _limit_odds(events: Any, rows: Any) -> tuple[Floats, Limits]:
@@ -184,15 +166,10 @@ def _odds(share: float | None) -> float | None:
 def standardised_rates(events: Any, rows: Any) -> tuple[Floats, Floats]:
     """Return the rates that :func:`stratified_difference_of_proportions` compares, pair by pair.
 
-    Arguments and errors are those of that function.
-
     Returns:
-        Standardised rates, shape (G, G): (i, j) is the rate of i over the strata in which j has rows too, (i, i) over
-        those in which any other group has; and the weights behind them, shape (S, G, G): the strata's shares of the
-        rows of those strata. All zero for a pair without such a stratum.
-
-    Raises:
-        IntervalError: Where counts are negative, or more events than rows.
+        Standardised rates, shape (..., G, G): (i, j) is the rate of i over the strata in which j has rows too, (i, i)
+        over those in which any other group has; and the weights behind them, shape (..., S, G, G): the strata's shares
+        of the rows of those strata. All zero for a pair without such a stratum.
     """
     events, rows = _checked(events, rows)
     weight = _shared_weights(rows)
@@ -204,11 +181,9 @@ def standardised_limits(events: Floats, rows: Floats, tail: float) -> tuple[Floa
 
     Counts are of shape (..., S, G), stratum by group; lower and upper limits of shape (..., G, G).
     """
-    rate, squared = _rate(events, rows), _shared_weights(rows)
-    value = (squared * rate[..., None]).sum(axis=-3)
-    squared = squared**2
-    low, high = proportion_limits(events, rows, tail)
-    below, above = (np.sqrt((squared * (arm**2)[..., None]).sum(axis=-3)) for arm in (rate - low, high - rate))
+    value, weight = standardised_rates(events, rows)
+    rate, (low, high) = _rate(events, rows), proportion_limits(events, rows, tail)
+    below, above = (np.sqrt((weight**2 * (arm**2)[..., None]).sum(axis=-3)) for arm in (rate - low, high - rate))
     return value - below, value + above
 
 
@@ -233,12 +208,10 @@ def standardised_bounds(
     Counts are of shape (..., S, G), limits of shape (...), in [0, 1], over the pairs that share a stratum.
     """
     tails, mask = shared_pairs(rows, level, reference)
-    value = (_shared_weights(rows) * _rate(events, rows)[..., None]).sum(axis=-3)
-    sides = []
-    for tail, sign in ((tails.lower, -1), (tails.upper, 1)):
-        low, high = standardised_limits(events, rows, tail)
-        sides.append(difference_of_pairs(value, value - low, high - value, sign=sign))
-    lower, upper = largest(sides[0], sides[1], mask)
+    value, _ = standardised_rates(events, rows)
+    lower = hybrid_difference(value, *standardised_limits(events, rows, tails.lower), sign=-1, paired=True)
+    upper = hybrid_difference(value, *standardised_limits(events, rows, tails.upper), sign=1, paired=True)
+    lower, upper = largest(lower, upper, mask)
     return lower, np.minimum(upper, 1.0)
 
 
@@ -247,28 +220,26 @@ def stratified_difference_of_proportions(
 ) -> Estimate:
     """Return an interval of the largest difference, within [0, 1], between rates standardised over strata.
 
-    Events and rows are of shape (S, G), stratum by group; ``reference`` is the position of a group whose pairs alone
-    are compared. The rates are those of :func:`standardised_rates`, over the pairs that share a stratum; the reason
-    counts the rows in strata of one group, which say nothing about a difference.
+    Events and rows are of shape (S, G), stratum by group. The rates are those of :func:`standardised_rates`, over the
+    pairs that share a stratum; the reason counts the rows in strata of one group, which say nothing about a difference.
     """
     events, rows = _checked(events, rows)
-    if events.shape[1] < COMPARABLE:
-        return make_interval(None, None, STRATIFIED, FEWER_THAN_TWO)
-    if not shared_pairs(rows, check_level(level), reference)[1].any():
-        return make_interval(None, None, STRATIFIED, "no stratum holds rows of two groups to compare")
-    lower, upper = standardised_bounds(events, rows, level, reference)
+    groups = rows.shape[1]
+    shared = groups >= COMPARABLE and shared_pairs(rows, level, reference)[1].any()
     outside = int(rows[(rows > 0).sum(axis=1) < COMPARABLE].sum())
     reason = f"{outside} of {int(rows.sum())} rows lie in strata of one group only" if outside else ""
-    return make_interval(float(lower), float(upper), STRATIFIED, reason)
+    bounds = partial(standardised_bounds, events, rows, level, reference)
+    undefined = "" if shared else "no stratum holds rows of two groups to compare"
+    return interval_over_pairs(STRATIFIED, groups, bounds, reason, undefined=undefined)
 
 
 def stratified_ratio_of_proportions(events: Any, rows: Any, level: float, *, reference: int | None = None) -> Estimate:
     """Return an interval of the smallest ratio of standardised rates; some pair has to share a stratum."""
     events, rows = _checked(events, rows)
-    tails, mask = shared_pairs(rows, check_level(level), reference)
+    tails, mask = shared_pairs(rows, level, reference)
     value, _ = standardised_rates(events, rows)
-    upper = ratio_of_pairs(value, *np.clip(standardised_limits(events, rows, tails.lower), 0, 1), sign=1)
-    lower = ratio_of_pairs(value, *np.clip(standardised_limits(events, rows, tails.upper), 0, 1), sign=-1)
+    upper = hybrid_ratio(value, *np.clip(standardised_limits(events, rows, tails.lower), 0, 1), sign=1, paired=True)
+    lower = hybrid_ratio(value, *np.clip(standardised_limits(events, rows, tails.upper), 0, 1), sign=-1, paired=True)
     lower, upper = smallest(lower, upper, mask)
     return make_interval(float(lower), float(upper), STRATIFIED_RATIO)
 
@@ -299,5 +270,4 @@ def _checked(events: Any, rows: Any) -> tuple[Floats, Floats]:
 
 
 def _unknown(rows: Floats) -> str:
-    empty = int((rows == 0).sum())
-    return f"{empty} of {rows.size} groups have no rows behind the rate: theirs may be anything" if empty else ""
+    return count_unknown(rows == 0, "have no rows behind the rate")
