@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom, ks_2samp
 
+from rai_kedro.demo.drift_injection import Snapshots
 from rai_kedro.demo.drift_schedule import SimulationError, SimulationParameters
-from rai_kedro.demo.snapshots import Snapshots, simulate_snapshots
+from rai_kedro.demo.snapshots import simulate_snapshots
 
 RAW = pd.read_csv(Path(__file__).parents[2] / "data" / "01_raw" / "boston.csv")
 RANGES = {

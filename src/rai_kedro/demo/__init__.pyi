@@ -1,3 +1,4 @@
+from .drift_injection import Snapshots as Snapshots
 from .drift_schedule import DriftEvent as DriftEvent
 from .drift_schedule import SimulationError as SimulationError
 from .drift_schedule import SimulationParameters as SimulationParameters
@@ -5,6 +6,5 @@ from .hospital import Bias as Bias
 from .hospital import HospitalParameters as HospitalParameters
 from .hospital import Visits as Visits
 from .hospital import simulate_visits as simulate_visits
-from .snapshots import Snapshots as Snapshots
 from .snapshots import simulate_snapshots as simulate_snapshots
 from .variation import derive_generator as derive_generator

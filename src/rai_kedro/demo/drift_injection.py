@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,17 +13,9 @@ from pandas.api import types
 
 from rai_kedro.demo.drift_schedule import DriftEvent, DriftSchedule, SimulationError
 from rai_kedro.demo.variation import MonthStreams, derive_generator
+from rai_kedro.months import key_of_month
 
 Range = tuple[float | None, float | None]
-
-
-@dataclass(frozen=True)
-class RawTables:
-    """What a drift event is measured against: the raw rows, and the lowest and highest value allowed by column."""
-
-    features: pd.DataFrame
-    labels: pd.DataFrame
-    ranges: Mapping[str, Range]
 
 
 @dataclass(frozen=True)
@@ -32,6 +24,24 @@ class MonthTables:
 
     features: pd.DataFrame
     labels: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class RawTables(MonthTables):
+    """What a drift event is measured against: the raw rows, and the lowest and highest value allowed by column."""
+
+    ranges: Mapping[str, Range]
+
+
+@dataclass(frozen=True)
+class Snapshots:
+    """The simulated months, each by partition key ``month=YYYY-MM``."""
+
+    features: dict[str, pd.DataFrame]  # month, row key, features
+    labels: dict[str, pd.DataFrame]  # the same months and rows: month, row key, labels
+    # `months`; `events` with their columns and months; `injected`: month, column, kind, requested and realised change,
+    # unit, column changed; `drifted_months`; `drifted_columns` and `drifted_labels` by month.
+    drift_ground_truth: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -78,29 +88,30 @@ def inject_drift(
                 labels[label] = change.values
                 injections.append(_describe(event, name, str(label), change))
             continue
-        target = _Target(
-            event,
-            raw.features[name],
-            raw.ranges.get(name, (None, None)),
-            derive_generator(streams.seed, "event", *event.key, name),
-            derive_generator(streams.seed, "event rows", *event.key, name, streams.month_index),
-        )
+        of_event = derive_generator(streams.seed, "event", *event.key, name)
+        of_month = derive_generator(streams.seed, "event rows", *event.key, name, streams.month_index)
+        target = _Target(event, raw.features[name], raw.ranges.get(name, (None, None)), of_event, of_month)
         change = _CHANGES[event.kind](features[name], target)
         features[name] = change.values
         injections.append(_describe(event, name, name, change))
     return MonthTables(features, labels), injections
 
 
-def apply_schedule(
-    month: MonthTables, schedule: DriftSchedule, columns: list[list[str]], raw: RawTables, index: int
-) -> tuple[MonthTables, list[Injection]]:
-    """Apply every event in force in the month with this number, each in the columns that it was resolved to."""
-    injections: list[Injection] = []
-    for event, names in zip(schedule.drift, columns, strict=True):
-        if event.covers(schedule.month_names[index]):
-            month, new = inject_drift(month, event, names, raw, MonthStreams(schedule.seed, index))
-            injections.extend(new)
-    return month, injections
+def drift_months(
+    months: Iterable[MonthTables], schedule: DriftSchedule, columns: list[list[str]], raw: RawTables, key: str
+) -> Snapshots:
+    """Apply to each month every event in force, in the columns that it was resolved to, and add month and row key."""
+    features, labels = {}, {}
+    injected: dict[str, list[Injection]] = {}
+    for index, (name, month) in enumerate(zip(schedule.month_names, months, strict=True)):
+        injected[name] = []
+        for event, names in zip(schedule.drift, columns, strict=True):
+            if event.covers(name):
+                month, new = inject_drift(month, event, names, raw, MonthStreams(schedule.seed, index))  # noqa: PLW2901
+                injected[name] += new
+        features[key_of_month(name)] = key_rows(month.features, name, key)
+        labels[key_of_month(name)] = key_rows(month.labels, name, key)
+    return Snapshots(features, labels, _tell_drift(schedule, columns, injected, {*raw.labels}))
 
 
 def _describe(event: DriftEvent, column: str, changed: str, change: _Change) -> Injection:
@@ -181,11 +192,8 @@ def key_rows(frame: pd.DataFrame, month: str, key: str) -> pd.DataFrame:
     return keyed
 
 
-def tell_drift(
-    schedule: DriftSchedule,
-    columns: list[list[str]],
-    injected: Mapping[str, list[Injection]],
-    labels: Collection[str],
+def _tell_drift(
+    schedule: DriftSchedule, columns: list[list[str]], injected: Mapping[str, list[Injection]], labels: set[Any]
 ) -> dict[str, Any]:
     """Return the ground truth of the drift, ready for JSON, from the columns of each event and the changes by month."""
     events = [
@@ -203,6 +211,6 @@ def tell_drift(
         "events": events,
         "injected": [{"month": month, **vars(entry)} for month, made in injected.items() for entry in made],
         "drifted_months": [month for month, made in injected.items() if made],
-        "drifted_columns": {month: sorted(names - {*labels}) for month, names in changed.items()},
-        "drifted_labels": {month: sorted(names & {*labels}) for month, names in changed.items()},
+        "drifted_columns": {month: sorted(names - labels) for month, names in changed.items()},
+        "drifted_labels": {month: sorted(names & labels) for month, names in changed.items()},
     }

@@ -151,18 +151,15 @@ def find_candidates(features: pd.DataFrame, kind: DriftKind) -> list[str]:
     values with at least two categories for ``category_mix``; for ``missing_values`` all but truth values, whose type
     has no missing value.
     """
-    chosen = []
-    for name in features.columns:
-        values = features[name]
+
+    def suits(values: pd.Series) -> bool:
         boolean = types.is_bool_dtype(values)
-        numeric = types.is_numeric_dtype(values) and not boolean
         if kind == "missing_values":
-            suits = not boolean
-        else:
-            suits = numeric == (kind in _NUMERIC_KINDS) and values.nunique() > 1
-        if suits:
-            chosen.append(str(name))
-    return chosen
+            return not boolean
+        numeric = types.is_numeric_dtype(values) and not boolean
+        return numeric == (kind in _NUMERIC_KINDS) and values.nunique() > 1
+
+    return [str(name) for name in features.columns if suits(features[name])]
 
 
 def resolve_columns(event: DriftEvent, features: pd.DataFrame, seed: int) -> list[str]:
@@ -191,14 +188,14 @@ def resolve_columns(event: DriftEvent, features: pd.DataFrame, seed: int) -> lis
 
 def _check_named(event: DriftEvent, features: pd.DataFrame, candidates: Sequence[str]) -> None:
     named = event.columns or ()
-    unknown = [name for name in named if name not in features.columns]
-    bad = unknown or [name for name in named if name not in candidates]
-    if not bad:
-        return
-    if unknown:
+    bad = [name for name in named if name not in features.columns]
+    if bad:
         problem = f"The {event.title} names columns that are not among the features: {', '.join(bad)}."
         example, remedy = bad[0], f"name some of: {', '.join(candidates)}; or take the column out of `leave_out`"
     else:
+        bad = [name for name in named if name not in candidates]
+        if not bad:
+            return
         values = features[bad[0]]
         problem = f"The {event.title} does not apply to: {', '.join(bad)}."
         example = f"{bad[0]} is of type {values.dtype}, {values.nunique()} values"

@@ -37,7 +37,7 @@ import pandas as pd
 from pandas.api import types
 from pydantic import Field, model_validator
 
-from rai_kedro.demo.drift_injection import MonthTables, RawTables, apply_schedule, key_rows, tell_drift
+from rai_kedro.demo.drift_injection import MonthTables, RawTables, drift_months, key_rows
 from rai_kedro.demo.drift_schedule import DriftEvent, DriftSchedule, resolve_columns
 from rai_kedro.demo.hospital_model import (
     ARRIVAL_MODES,
@@ -52,6 +52,7 @@ from rai_kedro.demo.hospital_model import (
     draw_state,
 )
 from rai_kedro.demo.variation import MonthStreams
+from rai_kedro.months import key_of_month
 from rai_kedro.typed import Typed
 
 KEY, LABEL, NEED = "visit", "admitted", "needs_admission"
@@ -140,15 +141,11 @@ def simulate_visits(parameters: HospitalParameters) -> Visits:
     months = [_make_month(parameters, index) for index in range(parameters.months)]
     reference = RawTables(months[0][0].features, months[0][0].labels, RANGES)
     columns = [_resolve(event, reference.features, parameters.seed) for event in parameters.drift]
-    visits, injected = Visits({}, {}, {}, {}), {}
-    for index, (name, (recorded, need)) in enumerate(zip(parameters.month_names, months, strict=True)):
-        drifted, injected[name] = apply_schedule(recorded, parameters, columns, reference, index)
-        visits.features[f"month={name}"] = key_rows(drifted.features, name, KEY)
-        visits.labels[f"month={name}"] = key_rows(recorded.labels, name, KEY)
-        visits.true_need[f"month={name}"] = key_rows(need, name, KEY)
-    visits.ground_truth["bias"] = _tell_bias(parameters, months)
-    visits.ground_truth["drift"] = tell_drift(parameters, columns, injected, {LABEL})
-    return visits
+    made = drift_months((recorded for recorded, _ in months), parameters, columns, reference, KEY)
+    needs = zip(parameters.month_names, months, strict=True)
+    true_need = {key_of_month(name): key_rows(need, name, KEY) for name, (_, need) in needs}
+    ground_truth = {"bias": _tell_bias(parameters, months), "drift": made.drift_ground_truth}
+    return Visits(made.features, made.labels, true_need, ground_truth)
 
 
 def _make_month(parameters: HospitalParameters, index: int) -> tuple[MonthTables, pd.DataFrame]:

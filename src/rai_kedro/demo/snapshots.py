@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 from pandas.api import types
 
-from rai_kedro.demo.drift_injection import (
-    Injection,
-    MonthTables,
-    Range,
-    RawTables,
-    apply_schedule,
-    key_rows,
-    tell_drift,
-)
+from rai_kedro.demo.drift_injection import MonthTables, Range, RawTables, Snapshots, drift_months
 from rai_kedro.demo.drift_schedule import SimulationError, SimulationParameters, resolve_columns
 from rai_kedro.demo.variation import vary_month
 
@@ -25,17 +15,6 @@ from rai_kedro.demo.variation import vary_month
 MONTH = "month"
 # A standard deviation needs two rows.
 _FEWEST_ROWS = 2
-
-
-@dataclass(frozen=True)
-class Snapshots:
-    """The simulated months, each by partition key ``month=YYYY-MM``."""
-
-    features: dict[str, pd.DataFrame]  # month, row key, features
-    labels: dict[str, pd.DataFrame]  # the same months and rows: month, row key, labels
-    # `months`; `events` with their columns and months; `injected`: month, column, kind, requested and realised change,
-    # unit, column changed; `drifted_months`; `drifted_columns` and `drifted_labels` by month.
-    drift_ground_truth: dict[str, Any]
 
 
 def simulate_snapshots(raw: pd.DataFrame, parameters: SimulationParameters, ranges: Mapping[str, Range]) -> Snapshots:
@@ -57,19 +36,14 @@ def simulate_snapshots(raw: pd.DataFrame, parameters: SimulationParameters, rang
     table = raw.drop(columns=list(parameters.leave_out)).reset_index(drop=True)
     tables = RawTables(table.drop(columns=list(parameters.label)), table[list(parameters.label)], ranges)
     columns = [resolve_columns(event, tables.features, parameters.seed) for event in parameters.drift]
-    features, labels, injected = {}, {}, {}
-    for index, month in enumerate(parameters.month_names):
-        tables_of_month, injected[month] = _make_month(table, tables, parameters, columns, index)
-        features[f"{MONTH}={month}"] = key_rows(tables_of_month.features, month, parameters.key)
-        labels[f"{MONTH}={month}"] = key_rows(tables_of_month.labels, month, parameters.key)
-    return Snapshots(features, labels, tell_drift(parameters, columns, injected, parameters.label))
+    months = (_make_month(table, tables, parameters, index) for index in range(parameters.months))
+    return drift_months(months, parameters, columns, tables, parameters.key)
 
 
 def _check_fit(raw: pd.DataFrame, parameters: SimulationParameters) -> None:
     wanted = {"label": parameters.label, "leave_out": parameters.leave_out}
     for setting, names in wanted.items():
-        unknown = [name for name in names if name not in raw.columns]
-        if unknown:
+        if unknown := [name for name in names if name not in raw.columns]:
             raise SimulationError(
                 f"`{setting}` names columns that the raw table does not have: {', '.join(unknown)}.",
                 where=f"`{setting}`",
@@ -91,12 +65,10 @@ def _check_fit(raw: pd.DataFrame, parameters: SimulationParameters) -> None:
             raise SimulationError(problem, where=where, remedy=remedy)
 
 
-def _make_month(
-    table: pd.DataFrame, raw: RawTables, parameters: SimulationParameters, columns: list[list[str]], index: int
-) -> tuple[MonthTables, list[Injection]]:
-    """Return one month, varied and drifted, from nothing but the seed and its number."""
+def _make_month(table: pd.DataFrame, raw: RawTables, parameters: SimulationParameters, index: int) -> MonthTables:
+    """Return one month, varied, from nothing but the seed and its number."""
     as_raw = index == 0 or parameters.variation == "exact"
     varied = table if as_raw else vary_month(table, parameters.label, parameters.noise, (parameters.seed, index))
     whole = [name for name in raw.features if types.is_integer_dtype(varied[name])]
     features = varied[list(raw.features)].astype(dict.fromkeys(whole, "float64"))
-    return apply_schedule(MonthTables(features, varied[list(raw.labels)].copy()), parameters, columns, raw, index)
+    return MonthTables(features, varied[list(raw.labels)].copy())
