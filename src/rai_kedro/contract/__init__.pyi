@@ -12,7 +12,6 @@ from .drafting import canonical as canonical
 from .drafting import draft_column as draft_column
 from .drafting import read_proposal as read_proposal
 from .drafting import refuse_undecided as refuse_undecided
-from .drafting import undecided_columns as undecided_columns
 from .environments import ContractOverrideError as ContractOverrideError
 from .environments import compare_with_base as compare_with_base
 from .environments import policy_of as policy_of

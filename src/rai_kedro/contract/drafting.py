@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
-from rai_kedro.contract.columns import Column, ColumnType, Contract, Use
+from rai_kedro.contract.columns import NUMERIC_TYPES, Column, ColumnType, Contract, Use
 from rai_kedro.contract.sensitivity import Suspicion, split_words, suspect
 from rai_kedro.errors import RaiError
 from rai_kedro.words import list_some
@@ -113,36 +113,25 @@ def draft_column(
         flags=("risky",) if suspicion is None else ("risky", "demographic"),
         use=proposal.drafted_uses[0],
         description=_describe(found, original if original != name else None, note),
-        range=draft_range(found.known) if found.type in ("float", "integer") else None,
+        range=draft_range(found.known) if found.type in NUMERIC_TYPES else None,
         categories=_categories(found) if found.type == "category" else None,
         nullable=bool(found.missing),
         risk=proposal.risk,
     )
 
 
-def undecided_columns(contract: Contract) -> dict[str, tuple[str, ...]]:
-    """Return, by dataset, the columns on which nobody has decided yet."""
-    found = {
-        dataset.dataset: tuple(n for n, c in dataset.columns.items() if (c.risk or "").startswith(UNDECIDED))
-        for dataset in contract.datasets.values()
-    }
-    return {name: columns for name, columns in found.items() if columns}
-
-
 def refuse_undecided(contract: Contract) -> None:
     """Refuse a contract that is still a draft: UndecidedError counts and names the columns."""
-    undecided = undecided_columns(contract)
-    if not undecided:
-        return
-    names = [name for columns in undecided.values() for name in columns]
-    total = sum(len(dataset.columns) for dataset in contract.datasets.values())
-    raise UndecidedError(
-        "Nobody has decided yet what these columns may be used for.",
-        where=f"conf/base/{contract.source}, {', '.join(undecided)}",
-        how_many=f"{len(names)} of {total} columns are undecided",
-        example=list_some(names, _SHOWN),
-        remedy="read each proposal there and change what you disagree with; then accept the rest",
-    )
+    columns = [(store.dataset, column) for store in contract.datasets.values() for column in store.columns.values()]
+    undecided = [(dataset, column.name) for dataset, column in columns if (column.risk or "").startswith(UNDECIDED)]
+    if undecided:
+        raise UndecidedError(
+            "Nobody has decided yet what these columns may be used for.",
+            where=f"conf/base/{contract.source}, {', '.join(dict(undecided))}",
+            how_many=f"{len(undecided)} of {len(columns)} columns are undecided",
+            example=list_some([name for _, name in undecided], _SHOWN),
+            remedy="read each proposal there and change what you disagree with; then accept the rest",
+        )
 
 
 def canonical(value: Any) -> str:
@@ -164,7 +153,7 @@ def draft_range(known: pd.Series[Any]) -> tuple[float, float] | None:
         return None
     low, high = float(finite.min()), float(finite.max())
     room = high - low
-    if not math.isfinite(room) or not math.isfinite(high + room):
+    if not math.isfinite(high + room):
         return None
     return (0.0 if low >= 0 and low - room < 0 else _outward(low - room, -1), _outward(high + room, 1))
 
@@ -247,7 +236,7 @@ def _propose(name: str, found: _Values, suspicion: Suspicion | None) -> Proposal
         return Proposal("audit", what + code)
     if closed:
         return Proposal("forbidden", closed)
-    few = found.distinct <= _FEW_NUMBERS and found.type in ("integer", "float") and bool((found.known % 1 == 0).all())
+    few = found.distinct <= _FEW_NUMBERS and found.type in NUMERIC_TYPES and bool((found.known % 1 == 0).all())
     doubt = "; few whole numbers: if they are codes, make it a category" if few and found.distinct > 2 else ""  # noqa: PLR2004
     return Proposal("model", f"nothing seen against it{code}{doubt}")
 
@@ -287,7 +276,7 @@ def _describe(found: _Values, original: str | None, note: str) -> str:
         "text": f"text, {found.distinct} different values",
         "date": "dates",
     }[found.type]
-    if found.type in ("float", "integer") and len(found.known):
+    if found.type in NUMERIC_TYPES and len(found.known):
         kind += f" from {found.known.min():g} to {found.known.max():g}"
     missing = f"{100 * found.missing / found.rows:.3g} % missing" if found.missing else "none missing"
     source = f"; in the file '{original.replace('${', '$ {')}'" if original else ""

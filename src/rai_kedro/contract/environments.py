@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from rai_kedro.errors import RaiError
 
@@ -25,30 +25,22 @@ class ContractOverrideError(RaiError):
     """An environment changes the column contract, or exchanges what holds the data under it."""
 
 
-class _Words(NamedTuple):
-    """How a refusal reads; ``{0}`` is the name of the environment."""
-
-    what: str
-    where: str
-    who: str
-    remedy: str
-
-
 Guarded: TypeAlias = Literal["contract", "policy", "datasets"]
-_WORDS: dict[Guarded, _Words] = {
-    "contract": _Words(
+# How a refusal reads: what, where, who says otherwise, and the remedy; ``{0}`` is the name of the environment.
+_WORDS: dict[Guarded, tuple[str, str, str, str]] = {
+    "contract": (
         "The environment '{0}' changes the column contract.",
         "conf/{0}",
         "'{0}' says",
         "take it out of the environment; a contract is changed in conf/base/<use_case>/catalog.yml only",
     ),
-    "policy": _Words(
+    "policy": (
         "The environment '{0}' or a run's '--params' changes what a model is judged by.",
         "conf/{0} or --params",
         "this run",
         "take it out; limits, levels, answers and allowed modules are changed in conf/base/<use_case> only",
     ),
-    "datasets": _Words(
+    "datasets": (
         "The environment '{0}' exchanges a dataset of a pipeline.",
         "conf/{0} (or --conf-source)",
         "'{0}' says",
@@ -63,21 +55,19 @@ def compare_with_base(
     """Refuse a merged configuration in which what is guarded differs from the base.
 
     Guarded are ``contract``: the ``metadata.rai`` block, or None, of every catalogue entry; ``policy``: what
-    :func:`policy_of` picks; ``datasets``: entries as :func:`without_places` leaves them, patterns resolved.
-
-    Raises:
-        ContractOverrideError: If anything was dropped, added or changed; the first difference is named.
+    :func:`policy_of` picks; ``datasets``: entries as :func:`without_places` leaves them, patterns resolved. The
+    ContractOverrideError names the first difference.
     """
     differences = list(_differences(dict(base), dict(merged), ()))
     if differences:
         path, before, after = differences[0]
-        words = _Words(*(text.format(environment) for text in _WORDS[guarded]))
+        what, where, who, remedy = (text.format(environment) for text in _WORDS[guarded])
         raise ContractOverrideError(
-            words.what,
-            where=f"{words.where}, {path}",
+            what,
+            where=f"{where}, {path}",
             how_many=f"{len(differences)} difference{'s' if len(differences) > 1 else ''}",
-            example=f"base says {before!r}, {words.who} {after!r}",
-            remedy=words.remedy,
+            example=f"base says {before!r}, {who} {after!r}",
+            remedy=remedy,
         )
 
 

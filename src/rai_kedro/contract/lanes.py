@@ -36,12 +36,9 @@ class Lanes:
 
 
 def model_columns(contract: DatasetContract, *, on: date, features: Sequence[str] | None = None) -> tuple[str, ...]:
-    """Return the columns that may reach the estimator, in the order asked for.
+    """Return the columns of the feature store that may reach the estimator, in the order asked for.
 
-    Args:
-        contract: The contract of the feature store.
-        on: Day against which justifications are judged.
-        features: Columns asked for; None asks for every column of use ``model``, in contract order.
+    None asks for every column of use ``model``, in contract order; justifications are judged ``on`` that day.
 
     Raises:
         LaneError: If a column asked for is not in the contract, may not enter the model, or is flagged and has no
@@ -58,36 +55,18 @@ def model_columns(contract: DatasetContract, *, on: date, features: Sequence[str
 
 
 def split_lanes(
-    frame: pd.DataFrame,
-    contract: DatasetContract,
-    *,
-    on: date,
-    features: Sequence[str] | None = None,
-    part: str = "",
+    frame: pd.DataFrame, contract: DatasetContract, *, on: date, features: Sequence[str] | None = None, part: str = ""
 ) -> Lanes:
     """Check one month of the feature store and split it; columns of use ``forbidden`` are in no part.
 
-    Args:
-        frame: The month.
-        contract: Its contract.
-        on: Day against which justifications are judged.
-        features: See :func:`model_columns`.
-        part: Which part of the dataset this is, for error messages.
-
-    Raises:
-        LaneError: See :func:`model_columns`.
-        ContractViolation: See :func:`rai_kedro.contract.validation.check_frame`.
+    Arguments and errors are those of :func:`model_columns` and of :func:`rai_kedro.contract.validation.check_frame`.
     """
     columns = model_columns(contract, on=on, features=features)
     # Asked again here although the catalogue validates on load: that check can be switched off from outside.
     check_frame(frame, contract, part=part)
     audited = contract.with_use("audit", "mitigation")
     audit = [name for name, column in contract.columns.items() if name in audited or (column.flags and name in columns)]
-    return Lanes(
-        identifiers=frame[list(contract.identifiers)].copy(),
-        model=frame[list(columns)].copy(),
-        audit=frame[audit].copy(),
-    )
+    return Lanes(*(frame[list(names)].copy() for names in (contract.identifiers, columns, audit)))
 
 
 def permits_mitigation(contract: DatasetContract, name: str, *, on: date) -> bool:
@@ -161,11 +140,7 @@ def _admit(name: str, contract: DatasetContract, on: date) -> None:
 
 
 def load_month(store: Store, contract: DatasetContract, month: str) -> pd.DataFrame:
-    """Load one month, ``YYYY-MM``, of a store.
-
-    Raises:
-        PairingError: If the store does not have the month.
-    """
+    """Load one month, ``YYYY-MM``, of a store; PairingError if it is not there."""
     key = f"{contract.time}={month}"
     if key not in store:
         known = [name.removeprefix(f"{contract.time}=") for name in store]
@@ -199,9 +174,8 @@ def pair_labels(
         )
     features = load_month(feature_store, feature_contract, month)
     labels = load_month(label_store, label_contract, month)
-    key = list(feature_contract.key)
     refuse_orphans(features, labels, contract, month)
-    labelled = labels.dropna(subset=[target])
+    key, labelled = list(feature_contract.key), labels.dropna(subset=[target])
     order = features[key].reset_index(names="position").merge(labelled, on=key, how="inner", validate="one_to_one")
     order = order.sort_values("position")
     if order.empty:

@@ -32,13 +32,7 @@ class ColumnProfile(Typed):
 
 
 def build_register(contract: Contract, features: Sequence[str], target: str) -> list[GovernedColumn]:
-    """List every governed column of a use case, the flagged ones first within each dataset.
-
-    Args:
-        contract: All governed datasets of the use case.
-        features: Columns of the feature store that the model would use.
-        target: Column of the label store that the model learns from.
-    """
+    """List every governed column, the flagged ones first within each dataset, for a model of features and target."""
     used = {"feature_store": set(features), "label_store": {target}}
     columns = [
         GovernedColumn(
@@ -62,24 +56,20 @@ def profile_month(frame: pd.DataFrame, contract: DatasetContract, month: str) ->
 
 def _profile(series: pd.Series[Any], column: Column, dataset: str, month: str) -> ColumnProfile:
     known = series.dropna()
-    common: dict[str, Any] = {
-        "dataset": dataset,
-        "column": column.name,
-        "month": month,
-        "rows": len(series),
-        "missing_share": float(series.isna().mean()) if len(series) else 0.0,
-        "distinct": int(known.nunique()),
-    }
+    shown: dict[str, Any] = {}
     if column.type not in NUMERIC_TYPES:
-        return ColumnProfile(**common, top={str(k): int(n) for k, n in known.value_counts().head(_TOP).items()})
-    if known.empty:
-        return ColumnProfile(**common)
+        shown["top"] = {str(k): int(n) for k, n in known.value_counts().head(_TOP).items()}
+    elif len(known):
+        shown = {"mean": float(known.mean()), "minimum": float(known.min()), "maximum": float(known.max())}
+        shown["sd"] = float(known.std(ddof=1)) if len(known) > 1 else None
     return ColumnProfile(
-        **common,
-        mean=float(known.mean()),
-        sd=float(known.std(ddof=1)) if len(known) > 1 else None,
-        minimum=float(known.min()),
-        maximum=float(known.max()),
+        dataset=dataset,
+        column=column.name,
+        month=month,
+        rows=len(series),
+        missing_share=float(series.isna().mean()) if len(series) else 0.0,
+        distinct=int(known.nunique()),
+        **shown,
     )
 
 

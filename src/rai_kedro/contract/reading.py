@@ -35,9 +35,8 @@ class ContractError(RaiError):
 def read_contract(path: str | Path, *, as_of: date | None = None) -> Contract:
     """Read the contracts of all entries of a use case's catalogue file that have a ``metadata.rai`` block.
 
-    Args:
-        path: The use case's ``catalog.yml``; the name of its folder is the name of the use case.
-        as_of: Day against which justifications will be judged; today (UTC) by default.
+    The name of the file's folder is the name of the use case; ``as_of`` is the day against which justifications will be
+    judged, today (UTC) by default.
 
     Raises:
         ContractError: If the file is missing or malformed, governs nothing, or says something that a
@@ -172,13 +171,13 @@ def _explain(error: ValidationError, where: str) -> ContractError:
     findings = sorted(error.errors(), key=lambda finding: finding["type"] != "extra_forbidden")
     first = findings[0]
     path = [str(part) for part in first["loc"] if isinstance(part, str)]
-    column = path[1] if path[0:1] == ["columns"] and len(path) > 1 else None
     what, remedy = _reason(first, path)
-    place = f"{where}, column {column}" if column else where
-    keys = [part for part in (path[2:] if column else path) if part]
+    if path[0:1] == ["columns"] and len(path) > 1:
+        where, path = f"{where}, column {path[1]}", path[2:]
+    keys = [part for part in path if part]
     return ContractError(
         what,
-        where=f"{place}, key '{keys[-1]}'" if keys else place,
+        where=f"{where}, key '{keys[-1]}'" if keys else where,
         how_many=f"{len(findings)} findings, this is the first" if len(findings) > 1 else None,
         example=None if first["type"] == "missing" else repr(first["input"])[:80],
         remedy=remedy,

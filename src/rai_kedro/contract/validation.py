@@ -68,10 +68,7 @@ class ContractViolation(RaiError):
 def check_frame(frame: pd.DataFrame, contract: DatasetContract, *, part: str = "") -> pd.DataFrame:
     """Check one month of data against its contract, and return it unchanged.
 
-    Args:
-        frame: Rows of one month, with time, key and every governed column that may be read.
-        contract: The contract of the dataset.
-        part: Which part of the dataset this is (for example ``month=2024-05``), for the error.
+    ``part`` is which part of the dataset this is (for example ``month=2024-05``), for the error.
 
     Raises:
         ContractViolation: If a column is unknown, missing, wrongly typed, out of range, null, infinite or of an
@@ -127,12 +124,11 @@ def _type_breaches(frame: pd.DataFrame, columns: Sequence[Column]) -> Iterator[B
         if not isinstance(series, pd.Series) or _TYPE_CHECKS[column.type](series) or series.isna().all():
             continue
         odd = series.dropna()
-        if column.type in ("float", "integer"):
+        if column.type in NUMERIC_TYPES:
             numbers = pd.to_numeric(odd, errors="coerce")
             wrong = numbers.isna() if column.type == "float" else numbers.isna() | (numbers % 1 != 0)
             odd = odd[wrong] if wrong.any() else odd
-        problem = f"should be {column.type} and is {series.dtype}"
-        yield Breach(column.name, problem, len(odd), _examples(odd))
+        yield Breach(column.name, f"should be {column.type} and is {series.dtype}", len(odd), _examples(odd))
 
 
 def _value_breaches(frame: pd.DataFrame, columns: Sequence[Column]) -> Iterator[Breach]:

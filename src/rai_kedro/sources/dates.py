@@ -48,10 +48,9 @@ def parse_dates(values: pd.Series[Any], form: str, zone: str = AS_WRITTEN) -> pd
     """
     if types.is_datetime64_any_dtype(values.dtype):
         dates = pd.Series(values)
-        if dates.dt.tz is None:
-            return dates
-        local: pd.Series[Any] = dates if zone == AS_WRITTEN else dates.dt.tz_convert(zone)
-        naive: pd.Series[Any] = local.dt.tz_localize(None)
+        if dates.dt.tz is not None and zone != AS_WRITTEN:
+            dates = dates.dt.tz_convert(zone)
+        naive: pd.Series[Any] = dates.dt.tz_localize(None)
         return naive
     text = values.astype("str").where(values.notna()).str.strip()
     parts = text.str.extract(_OFFSET)
@@ -62,8 +61,7 @@ def parse_dates(values: pd.Series[Any], form: str, zone: str = AS_WRITTEN) -> pd
     if zone == AS_WRITTEN:
         return told
     utc = (told - parts[1].map(_read_offset, na_action="ignore")).dt.tz_localize("UTC")
-    told = utc.dt.tz_convert(zone).dt.tz_localize(None)
-    return told
+    return parse_dates(utc, form, zone)
 
 
 def count_offsets(values: pd.Series[Any]) -> dict[str, int]:

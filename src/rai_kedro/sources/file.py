@@ -11,13 +11,24 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from io import StringIO
 from itertools import islice
 from pathlib import Path
 
 import pandas as pd
 from pandas.api import types
 
-from rai_kedro.sources.layout import COMMA_NUMBER, WHOLE_NUMBER, FileLayout, SourceError, decode_text, read_bytes
+from rai_kedro.sources.layout import (
+    COMMA_NUMBER,
+    FEWEST_COLUMNS,
+    SAMPLE,
+    SHOWN,
+    WHOLE_NUMBER,
+    FileLayout,
+    SourceError,
+    decode_text,
+    read_bytes,
+)
 
 # What pandas, and most programs, write for a missing value; in a text file these words are read as one.
 READ_AS_MISSING = frozenset(
@@ -29,9 +40,6 @@ _NEAR_MISSING = {word.lower() for word in READ_AS_MISSING} | {
     *("not available", "not known", "not stated", "blank", "unbekannt", "keine angabe", "k.a.", "inconnu"),
     *("desconocido", "sconosciuto", "onbekend", "-99", "-999", "-9999"),
 }
-_SAMPLE = 200
-_FEWEST_COLUMNS = 2
-_SHOWN = 100
 _FIELD_LIMIT = 1 << 24
 _NUMBER = re.compile(r"[-+]?(\d+([.,]\d*)?|[.,]\d+)([eE][-+]?\d+)?")
 _DAY = re.compile(r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}([T ].*)?")
@@ -54,7 +62,7 @@ def read_cells(path: Path, layout: FileLayout) -> pd.DataFrame:
     """Read a whole table as :func:`read_table` does, with words such as ``NA`` still as they stand."""
     table = read_parquet(path) if layout.format == "parquet" else _read_text(path, layout)
     table.columns = pd.Index(_name_columns([str(name) for name in table.columns], path))
-    if len(table.columns) < _FEWEST_COLUMNS:
+    if len(table.columns) < FEWEST_COLUMNS:
         raise SourceError(
             "The table has fewer than two columns.",
             where=str(path),
@@ -103,8 +111,6 @@ def count_missing_words(cells: pd.DataFrame, layout: FileLayout) -> dict[str, tu
 
 
 def _read_text(path: Path, layout: FileLayout) -> pd.DataFrame:
-    from io import StringIO
-
     text = decode_text(read_bytes(path), layout.encoding, path)
     header = _check_rows(text, layout, path)
     _require_header(header, text, layout, path)
@@ -121,14 +127,12 @@ def _read_text(path: Path, layout: FileLayout) -> pd.DataFrame:
 
 def _point_for_comma(values: pd.Series[str]) -> pd.Series[str]:
     known = values[~values.isin(list(READ_AS_MISSING))].dropna()
-    is_number = known.str.fullmatch(COMMA_NUMBER) | known.str.fullmatch(WHOLE_NUMBER)
+    is_number = known.str.fullmatch(f"{COMMA_NUMBER}|{WHOLE_NUMBER}")
     return values.str.replace(",", ".", regex=False) if len(known) and is_number.all() else values
 
 
 def _records(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """Yield each record that is not blank with the number of its last line."""
-    from io import StringIO
-
     csv.field_size_limit(_FIELD_LIMIT)
     reader = csv.reader(StringIO(text, newline=""), delimiter=delimiter, strict=True)
     for row in reader:
@@ -140,7 +144,6 @@ def _check_rows(text: str, layout: FileLayout, path: Path) -> list[str]:
     """Return the header, or name the first row that has another number of values."""
     records = _records(text, layout.delimiter)
     broken: list[tuple[int, list[str]]] = []
-    header: list[str] = []
     rows, line = 0, 0
     try:
         line, header = next(records, (0, []))
@@ -174,14 +177,14 @@ def _explain_broken(
         f"{'Every row has' if every_row_longer else 'Rows have'} another number of values than the header.",
         where=f"{path}, line {line}",
         how_many=f"{len(broken)} of {rows} rows; this one has {len(row)} values, the header {len(header)}",
-        example=layout.delimiter.join(row)[:_SHOWN],
+        example=layout.delimiter.join(row)[:SHOWN],
         remedy=remedy,
     )
 
 
 def _require_header(header: Sequence[str], text: str, layout: FileLayout, path: Path) -> None:
     """Refuse a first row that is data: more than half of its cells are values, or stand in the column again."""
-    below = [row for _, row in islice(_records(text, layout.delimiter), 1, _SAMPLE + 1)]
+    below = [row for _, row in islice(_records(text, layout.delimiter), 1, SAMPLE + 1)]
     columns = list(zip(*below, strict=True)) or [()] * len(header)
     years = [cell for cell in header if _YEAR.fullmatch(cell.strip())]
     as_data = [
@@ -194,7 +197,7 @@ def _require_header(header: Sequence[str], text: str, layout: FileLayout, path: 
             "The file has no header: its first line looks like data.",
             where=f"{path}, line 1",
             how_many=f"{sum(as_data)} of {len(header)} names look like values",
-            example=layout.delimiter.join(header)[:_SHOWN],
+            example=layout.delimiter.join(header)[:SHOWN],
             remedy="put a first line with a name for each column",
         )
 
@@ -211,7 +214,7 @@ def _name_columns(header: Sequence[str], path: Path) -> list[str]:
             "The header has a name more than once.",
             where=f"{path}, line 1",
             how_many=f"{len(twice)} of {len(set(names))} names",
-            example=", ".join(twice)[:_SHOWN],
+            example=", ".join(twice)[:SHOWN],
             remedy="give each column a name of its own",
         )
     return names
@@ -233,7 +236,7 @@ def read_parquet(path: Path) -> pd.DataFrame:
         raise SourceError(
             "The Parquet file cannot be read.",
             where=str(path),
-            example=str(error).splitlines()[0][:_SHOWN],
+            example=str(error).splitlines()[0][:SHOWN],
             remedy="write the file again; it is damaged or no Parquet",
         ) from None
     _name_columns(schema.names, path)
@@ -242,7 +245,7 @@ def read_parquet(path: Path) -> pd.DataFrame:
             "The Parquet file has columns that hold lists, records or bytes.",
             where=str(path),
             how_many=f"{len(nested)} of {len(schema.names)} columns",
-            example=", ".join(nested)[:_SHOWN],
+            example=", ".join(nested)[:SHOWN],
             remedy="a table has one plain value in each cell: spread these columns out, or leave them away",
         )
     frame: pd.DataFrame = table if isinstance(table.index, pd.RangeIndex) else table.reset_index()

@@ -19,9 +19,11 @@ DELIMITERS = (",", ";", "\t", "|")
 SUFFIXES = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".parquet": "parquet", ".pq": "parquet"}
 COMMA_NUMBER = r"\s*[-+]?\d*,\d+\s*"
 WHOLE_NUMBER = r"\s*[-+]?\d+\s*"
-_SAMPLE = 200
-_FEWEST_COLUMNS = 2
-_SHOWN = 100
+# Rows that are looked at to tell how a file is written.
+SAMPLE = 200
+FEWEST_COLUMNS = 2
+# Most characters of a line or of names that an error repeats.
+SHOWN = 100
 
 
 class SourceError(RaiError):
@@ -42,9 +44,7 @@ def detect_layout(
 ) -> FileLayout:
     """Find out how a file is laid out; what the user says is taken as said, and None is found.
 
-    Raises:
-        SourceError: The file is missing, empty, of an unknown kind, not in the encoding, or no delimiter gives two
-            columns.
+    SourceError if it is missing, empty, of an unknown kind, not in the encoding, or no delimiter gives two columns.
     """
     content = read_bytes(path)
     kind = SUFFIXES.get(path.suffix.lower())
@@ -58,11 +58,10 @@ def detect_layout(
         return FileLayout(format="parquet")
     encoding = encoding or ("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8")
     lines = decode_text(content, encoding, path).splitlines()
-    delimiter = delimiter or _find_delimiter(lines[: _SAMPLE + 1], path)
-    layout = FileLayout(delimiter=delimiter, encoding=encoding, decimal=decimal or ".")
+    delimiter = delimiter or _find_delimiter(lines[: SAMPLE + 1], path)
     if decimal is None and delimiter != "," and _has_decimal_comma(lines, delimiter):
-        return layout.model_copy(update={"decimal": ","})
-    return layout
+        decimal = ","
+    return FileLayout(delimiter=delimiter, encoding=encoding, decimal=decimal or ".")
 
 
 def read_bytes(path: Path) -> bytes:
@@ -72,9 +71,8 @@ def read_bytes(path: Path) -> bytes:
     except FileNotFoundError:
         raise SourceError("The file is missing.", where=str(path), remedy="check the path") from None
     except OSError as error:
-        raise SourceError(
-            f"The file cannot be read: {error.strerror}.", where=str(path), remedy="see that you may read this file"
-        ) from None
+        what = f"The file cannot be read: {error.strerror}."
+        raise SourceError(what, where=str(path), remedy="see that you may read this file") from None
     if not content.strip():
         raise SourceError("The file is empty.", where=str(path), remedy="take a file with a header and rows")
     return content
@@ -87,9 +85,8 @@ def decode_text(content: bytes, encoding: str, path: Path) -> str:
     try:
         text = content.decode(codec)
     except LookupError:
-        raise SourceError(
-            f"There is no encoding '{encoding}'.", where=str(path), remedy="name one, such as utf-8, cp1252 or utf-16"
-        ) from None
+        what, remedy = f"There is no encoding '{encoding}'.", "name one, such as utf-8, cp1252 or utf-16"
+        raise SourceError(what, where=str(path), remedy=remedy) from None
     except UnicodeDecodeError as error:
         raise _explain_encoding(content, encoding, error.start, path) from None
     if "\x00" in text:
@@ -103,7 +100,7 @@ def decode_text(content: bytes, encoding: str, path: Path) -> str:
 
 def _explain_encoding(content: bytes, encoding: str, position: int, path: Path) -> SourceError:
     start = content.rfind(b"\n", 0, position) + 1
-    line = content[start : start + _SHOWN].splitlines()[0]
+    line = content[start : start + SHOWN].splitlines()[0]
     number = content.count(b"\n", 0, position) + 1
     return SourceError(
         f"The file is not in {encoding}.",
@@ -116,12 +113,12 @@ def _explain_encoding(content: bytes, encoding: str, position: int, path: Path) 
 def _find_delimiter(lines: Sequence[str], path: Path) -> str:
     """Take the delimiter under which most of the first records have as many fields as the header."""
     header_widths = {mark: len(next(csv.reader(lines, delimiter=mark), [])) for mark in DELIMITERS}
-    candidates = [mark for mark, width in header_widths.items() if width >= _FEWEST_COLUMNS]
+    candidates = [mark for mark, width in header_widths.items() if width >= FEWEST_COLUMNS]
     if not candidates:
         raise SourceError(
             "No delimiter gives more than one column.",
             where=f"{path}, line 1",
-            example=lines[0][:_SHOWN],
+            example=lines[0][:SHOWN],
             remedy="name the delimiter; tried: comma, semicolon, tab, vertical bar",
         )
 
@@ -133,10 +130,10 @@ def _find_delimiter(lines: Sequence[str], path: Path) -> str:
 
 
 def _has_decimal_comma(lines: Sequence[str], delimiter: str) -> bool:
-    rows = list(islice(csv.reader(lines, delimiter=delimiter), 1, _SAMPLE * 10))
-    for column in zip(*(row for row in rows if row), strict=False):
-        filled = [value for value in column if value.strip()]
-        numbers = [bool(re.fullmatch(COMMA_NUMBER, value)) for value in filled]
-        if any(numbers) and all(one or re.fullmatch(WHOLE_NUMBER, v) for one, v in zip(numbers, filled, strict=True)):
-            return True
-    return False
+    rows = islice(csv.reader(lines, delimiter=delimiter), 1, SAMPLE * 10)
+    columns = [[v for v in column if v.strip()] for column in zip(*(row for row in rows if row), strict=False)]
+    return any(
+        any(re.fullmatch(COMMA_NUMBER, value) for value in column)
+        and all(re.fullmatch(f"{COMMA_NUMBER}|{WHOLE_NUMBER}", value) for value in column)
+        for column in columns
+    )

@@ -17,7 +17,7 @@ from pandas.api import types
 from pydantic import Field, field_validator, model_validator
 
 from rai_kedro.contract import canonical
-from rai_kedro.months import Month
+from rai_kedro.months import Month, key_of_month
 from rai_kedro.sources.dates import AS_WRITTEN, ISO, count_offsets, names_month, parse_dates
 from rai_kedro.sources.layout import SourceError
 from rai_kedro.typed import Typed
@@ -106,11 +106,8 @@ def split_months(
 ) -> MonthlyTables:
     """Split a table into the monthly tables of a feature store and a label store.
 
-    Args:
-        raw: The table, one row a record; values may be text. Each row is in exactly one month.
-        parameters: Key, label, months.
-        column_types: Type of each feature and of the label, in the words of the contract.
-        parts: What is wanted; the other stays empty.
+    ``raw`` has one row a record, whose values may be text, and each row is in exactly one month; ``column_types`` has
+    those of each feature and of the label, in the words of the contract. What is not among ``parts`` stays empty.
 
     Raises:
         SourceError: A column is missing or not declared, a value does not fit its type, a row has no month or no key,
@@ -123,8 +120,7 @@ def split_months(
     used |= {parameters.time.column} if parameters.time else set()
     names = [name for name in table.columns if name not in used] if "features" in parts else []
     asked = (*names, *([parameters.label] if "labels" in parts else []))
-    undeclared = [name for name in asked if name not in column_types]
-    if undeclared:
+    if undeclared := [name for name in asked if name not in column_types]:
         raise SourceError(
             "The table has columns that the contract does not know.",
             where="the table",
@@ -137,21 +133,15 @@ def split_months(
     made = MonthlyTables({}, {})
     if "features" in parts:
         keyed = identifiers.join(features)
-        made.features.update({f"{MONTH}={m}": keyed.iloc[at].reset_index(drop=True) for m, at in rows.items()})
+        made.features.update({key_of_month(m): keyed.iloc[at].reset_index(drop=True) for m, at in rows.items()})
     if "labels" in parts:
         label = read_label(table[parameters.label], parameters, column_types[parameters.label])
-        made.labels.update(_split_labels(identifiers, label, rows))
+        whole = {label.name: "int64"} if types.is_integer_dtype(label.dtype) else {}
+        for month, at in rows.items():
+            known = identifiers.iloc[at].join(label.iloc[at]).dropna(subset=[label.name])
+            if len(known):
+                made.labels[key_of_month(month)] = known.astype(whole).reset_index(drop=True)
     return made
-
-
-def _split_labels(identifiers: pd.DataFrame, label: pd.Series[Any], rows: Mapping[Any, Any]) -> dict[str, pd.DataFrame]:
-    whole = types.is_integer_dtype(label.dtype)
-    labels = {}
-    for month, at in rows.items():
-        known = identifiers.iloc[at].join(label.iloc[at]).dropna(subset=[label.name])
-        if len(known):
-            labels[f"{MONTH}={month}"] = known.astype({label.name: "int64"} if whole else {}).reset_index(drop=True)
-    return labels
 
 
 def rename_columns(raw: pd.DataFrame, parameters: IngestionParameters) -> pd.DataFrame:
@@ -162,8 +152,7 @@ def rename_columns(raw: pd.DataFrame, parameters: IngestionParameters) -> pd.Dat
     named |= dict.fromkeys(parameters.dates, "dates")
     named |= {parameters.time.column: "time.column"} if parameters.time else {}
     named |= {} if parameters.number_rows else {parameters.key: "key"}
-    missing = {name: setting for name, setting in named.items() if name not in table.columns}
-    if missing:
+    if missing := {name: setting for name, setting in named.items() if name not in table.columns}:
         name, setting = next(iter(missing.items()))
         raise SourceError(
             f"The table has no column '{name}', which the settings name.",

@@ -33,10 +33,10 @@ class MonthChanges:
 def compare_months(made: Mapping[str, pd.DataFrame], stored: Mapping[str, Callable[[], pd.DataFrame]]) -> MonthChanges:
     """Compare months with those of a store; values, types, columns and the order of rows count."""
     known = [part for part in made if part in stored]
-    equal = {part for part in known if fingerprint(_plain(made[part])) == fingerprint(_plain(stored[part]()))}
+    equal = tuple(part for part in known if fingerprint(_plain(made[part])) == fingerprint(_plain(stored[part]())))
     return MonthChanges(
         new=tuple(part for part in made if part not in stored),
-        equal=tuple(part for part in known if part in equal),
+        equal=equal,
         changed=tuple(part for part in known if part not in equal),
         vanished=tuple(part for part in stored if part not in made),
     )
