@@ -45,8 +45,6 @@ class Column(_Stripped):
     """What one column is, how risky it is and what it may be used for: one object from the contract to the card.
 
     Attributes:
-        name: Name of the column in the store.
-        type: One of ``float, integer, boolean, category, text, date``.
         flags: ``risky``: it can harm people when a model uses it; ``demographic``: it describes who people are, or
             stands in for it. Empty where neither holds, and to be written even then.
         use: ``model`` may reach the estimator; ``audit`` the fairness assessment, and mitigations while they learn, but
@@ -54,7 +52,6 @@ class Column(_Stripped):
         description: What the column holds, in words a governance officer understands.
         range: Smallest and largest value allowed, both inclusive; numeric columns only.
         categories: The values allowed; columns of type ``category`` only.
-        nullable: Whether a value may be missing.
         risk: Which harm; required as soon as a flag is set.
         justification: Lets a flagged column have ``use: model``, and any column have ``use: mitigation``, until a date.
     """

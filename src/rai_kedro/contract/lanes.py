@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import NoReturn
 
 import pandas as pd
 
-from rai_kedro.contract.columns import Contract, DatasetContract
+from rai_kedro.contract.columns import Column, Contract, DatasetContract
 from rai_kedro.contract.validation import check_frame
 from rai_kedro.errors import RaiError
 from rai_kedro.frames import Store
@@ -107,36 +106,33 @@ def add_sensitive(
 
 
 def _admit(name: str, contract: DatasetContract, on: date) -> None:
-    column = contract.columns.get(name)
-
-    def refuse(what: str, remedy: str, example: str | None = None) -> NoReturn:
-        raise LaneError(what, where=f"{contract.dataset}, column {name}", example=example, remedy=remedy)
-
+    column, example = contract.columns.get(name), None
+    leave = f"leave '{name}' out of the model (use: audit keeps it for the fairness assessment)"
+    remedy = f"{leave}; or give it 'use: model' with a 'justification' (by, reason, until) in the catalogue"
     if column is None:
         kind = "identifies rows and is no feature" if name in contract.identifiers else "is not in the contract"
-        refuse(
-            f"The model asks for '{name}', which {kind}.",
-            "take it out of the model's features, or declare it in the catalogue with its flags and its use",
-            f"columns the model may use: {', '.join(contract.with_use('model'))}",
-        )
-    if column.use == "forbidden":
-        out = "take it out of the model's features; a forbidden column may not be read at all"
-        refuse(f"The model asks for '{name}', whose use is forbidden.", out)
-    flags, why = " and ".join(column.flags), column.justification
-    leave = f"leave '{name}' out of the model (use: audit keeps it for the fairness assessment)"
-    out = f"{leave}; or give it 'use: model' with a 'justification' (by, reason, until) in the catalogue"
-    flagged = f"flagged {flags} ({column.risk})"
-    if column.use in ("audit", "mitigation"):
-        reason = flagged if column.flags else f"of use '{column.use}'"
-        refuse(f"The model asks for '{name}', which is {reason}.", out)
-    if column.flags and why is None:
-        refuse(f"'{name}' is {flagged} and enters the model without a justification.", out)
-    if why is not None and not why.is_valid(on):
-        refuse(
-            f"The justification that lets flagged column '{name}' into the model has expired.",
-            f"have it justified anew with a later 'until'; or {leave} and train again",
-            f"{flags}, justified by {why.by} until {why.until}; now {on}",
-        )
+        what = f"The model asks for '{name}', which {kind}."
+        remedy = "take it out of the model's features, or declare it in the catalogue with its flags and its use"
+        example = f"columns the model may use: {', '.join(contract.with_use('model'))}"
+    elif column.use == "forbidden":
+        what = f"The model asks for '{name}', whose use is forbidden."
+        remedy = "take it out of the model's features; a forbidden column may not be read at all"
+    elif column.use != "model":
+        reason = _flagged(column) or f"of use '{column.use}'"
+        what = f"The model asks for '{name}', which is {reason}."
+    elif column.flags and column.justification is None:
+        what = f"'{name}' is {_flagged(column)} and enters the model without a justification."
+    elif (why := column.justification) is not None and not why.is_valid(on):
+        what = f"The justification that lets flagged column '{name}' into the model has expired."
+        remedy = f"have it justified anew with a later 'until'; or {leave} and train again"
+        example = f"{' and '.join(column.flags)}, justified by {why.by} until {why.until}; now {on}"
+    else:
+        return
+    raise LaneError(what, where=f"{contract.dataset}, column {name}", example=example, remedy=remedy)
+
+
+def _flagged(column: Column) -> str:
+    return f"flagged {' and '.join(column.flags)} ({column.risk})" if column.flags else ""
 
 
 def load_month(store: Store, contract: DatasetContract, month: str) -> pd.DataFrame:

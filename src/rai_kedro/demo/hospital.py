@@ -85,18 +85,11 @@ _OTHER_ARRIVAL = 0.02
 
 
 class Bias(Typed):
-    """How unequally the records are made; 0 is none.
+    """How unequally the records are made, in the ways that :mod:`~rai_kedro.demo.hospital` tells; 0 is none."""
 
-    Args:
-        label: Share of the Black patients needing admission who are recorded as not admitted.
-        measurement: How many standard deviations pulse oximetry reads too high, and pain and urgency are judged too
-            low, for Black patients.
-        missingness: Further share of Black patients without each vital sign and without the pain scale.
-    """
-
-    label: float = Field(default=0.25, ge=0, lt=1)
-    measurement: float = Field(default=0.25, ge=0, le=3)
-    missingness: float = Field(default=0.05, ge=0, le=0.5)
+    label: float = Field(default=0.25, ge=0, lt=1)  # share of the Black patients who need admission
+    measurement: float = Field(default=0.25, ge=0, le=3)  # standard deviations of the quantity
+    missingness: float = Field(default=0.05, ge=0, le=0.5)  # share of Black patients, beyond that of everybody
 
 
 class HospitalParameters(DriftSchedule):
@@ -110,9 +103,8 @@ class HospitalParameters(DriftSchedule):
     def _parts_fit_together(self) -> HospitalParameters:
         if self.visits < _FEWEST_ROWS * self.months:
             raise ValueError(f"{self.visits} visits are too few for {self.months} months: at least two a month")
-        for event in self.drift:
-            if event.kind == "label_relation":
-                raise ValueError(f"the {event.title} does not apply: an admission is yes or no and cannot be shifted")
+        if tied := [event.title for event in self.drift if event.kind == "label_relation"]:
+            raise ValueError(f"the {tied[0]} does not apply: an admission is yes or no and cannot be shifted")
         return self
 
     def count_visits(self, month_index: int) -> int:

@@ -72,7 +72,13 @@ def fit_estimator(estimator: Any, features: Any, target: Any) -> Any:
 
     name = _name_last_step(estimator)
     if is_classifier(estimator):
-        _require_scores(estimator, name)
+        if not hasattr(estimator, "predict_proba"):
+            raise ModellingError(
+                f"{name} gives no probabilities ('predict_proba'), by which classifiers are assessed and mitigated.",
+                where="estimator",
+                remedy="choose a classifier that does, for example sklearn.linear_model.LogisticRegression, or "
+                "sklearn.calibration.CalibratedClassifierCV, which calibrates a linear support vector classifier",
+            )
         require_both_classes(target)
     try:
         with limit_threads(len(features)):
@@ -96,14 +102,13 @@ def require_task(estimator: Any, task: str) -> None:
     """Refuse an estimator of another task than ``classification`` or ``regression``, as configured."""
     from sklearn.base import is_classifier, is_regressor
 
-    fits = {"classification": is_classifier, "regression": is_regressor}[task](estimator)
-    if not fits:
-        raise ModellingError(
-            f"{_name_last_step(estimator)} is no estimator for {task}.",
-            where="task and estimator.class",
-            remedy="correct 'task', or choose a "
-            + ("classifier, which decides between two outcomes" if task == "classification" else "regressor"),
-        )
+    fits, kind = {
+        "classification": (is_classifier, "classifier, which decides between two outcomes"),
+        "regression": (is_regressor, "regressor"),
+    }[task]
+    if not fits(estimator):
+        what = f"{_name_last_step(estimator)} is no estimator for {task}."
+        raise ModellingError(what, where="task and estimator.class", remedy=f"correct 'task', or choose a {kind}")
 
 
 def require_both_classes(target: Any) -> None:
@@ -113,18 +118,17 @@ def require_both_classes(target: Any) -> None:
     counts = pd.Series(target).value_counts()
     if set(counts.index) == {0, 1}:
         return
-    one = set(counts.index) < {0, 1}
-    shown = ", ".join(f"{value!r}: {rows} rows" for value, rows in counts.head(5).to_dict().items())
+    what = "The label is not binary: a classifier learns 1 (favourable) against 0."
+    remedy = "take a label of 0 and 1, or 'task: regression' for a number"
+    if set(counts.index) < {0, 1}:
+        what = "The label has one class only on the training rows, so that nothing can be learnt."
+        remedy = "train on more months ('last_month') or rows that have both outcomes"
     raise ModellingError(
-        "The label has one class only on the training rows, so that nothing can be learnt."
-        if one
-        else "The label is not binary: a classifier learns 1 (favourable) against 0.",
+        what,
         where="target and task",
         how_many=f"{len(counts)} different values in {int(counts.sum())} training rows",
-        example=shown,
-        remedy="train on more months ('last_month') or rows that have both outcomes"
-        if one
-        else "take a label of 0 and 1, or 'task: regression' for a number",
+        example=", ".join(f"{value!r}: {rows} rows" for value, rows in counts.head(5).to_dict().items()),
+        remedy=remedy,
     )
 
 
@@ -156,32 +160,18 @@ def predict_rows(model: Any, features: pd.DataFrame) -> pd.DataFrame:
         predicted = pd.DataFrame({"prediction": model.predict(features)}, index=features.index)
         if hasattr(model, "predict_proba"):
             predicted["score"] = model.predict_proba(features)[:, list(model.classes_).index(1)]
-    if "score" in predicted:
-        check_scores(predicted["score"].to_numpy(), type(model).__name__)
-    return predicted
-
-
-def check_scores(scores: Any, name: str) -> None:
-    """Refuse scores that are missing or outside [0, 1], before anything is computed from them or stored."""
-    wrong = ~((scores >= 0) & (scores <= 1))
+    scores, name = predicted.get("score", pd.Series(dtype=float)), type(model).__name__
+    # Refused before anything is computed from them or stored.
+    wrong = ~scores.between(0, 1)
     if wrong.any():
         raise ModellingError(
             f"The model ({name}) gives scores that are no probabilities: they have to lie between 0 and 1.",
             where="estimator, predict_proba",
             how_many=f"{int(wrong.sum())} of {len(scores)} rows",
-            example=f"{float(scores[wrong][0]):g}",
+            example=f"{float(scores[wrong].iloc[0]):g}",
             remedy="choose a classifier whose 'predict_proba' gives probabilities, not logits or percentages",
         )
-
-
-def _require_scores(estimator: Any, name: str) -> None:
-    if not hasattr(estimator, "predict_proba"):
-        raise ModellingError(
-            f"{name} gives no probabilities ('predict_proba'), by which classifiers are assessed and mitigated.",
-            where="estimator",
-            remedy="choose a classifier that does, for example sklearn.linear_model.LogisticRegression, or "
-            "sklearn.calibration.CalibratedClassifierCV, which calibrates a linear support vector classifier",
-        )
+    return predicted
 
 
 def _name_last_step(estimator: Any) -> str:

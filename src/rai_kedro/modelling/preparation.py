@@ -179,8 +179,7 @@ def _check_classes(target: pd.Series[Any], classes: npt.NDArray[Any]) -> None:
 def _check_types(columns: Mapping[str, str]) -> None:
     if not columns:
         raise ModellingError("The model has no column.", remedy="give at least one column 'use: model'")
-    odd = {name: kind for name, kind in columns.items() if kind not in _KNOWN_TYPES}
-    if odd:
+    if odd := {name: kind for name, kind in columns.items() if kind not in _KNOWN_TYPES}:
         name, kind = next(iter(odd.items()))
         raise ModellingError(
             f"A column of type '{kind}' cannot enter an estimator.",

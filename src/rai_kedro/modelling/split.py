@@ -12,7 +12,9 @@ from pydantic import BeforeValidator, Field
 from rai_kedro.modelling.estimator import ModellingError
 from rai_kedro.months import Month
 from rai_kedro.typed import Typed
+from rai_kedro.words import list_some
 
+_SHOWN = 8
 _Parts = Annotated[tuple[Annotated[str, BeforeValidator(str)], ...], Field(min_length=1)]
 
 
@@ -90,13 +92,8 @@ def split_rows(
 ) -> ModelSplit:
     """Split rows, by default at random; ``target`` is on the index of ``features``.
 
-    Args:
-        features: Columns of the model, shape (rows, features).
-        target: Label, shape (rows,).
-        test_size: Share of rows held out at random, or of units.
-        random_state: Seed of scikit-learn's shuffling.
-        by: How to split otherwise than at random, and what decides: the column of parts or units, or the month of each
-            row, on the same index.
+    ``test_size`` is the share of rows, or of units, that is held out at random. ``by`` says how to split otherwise, and
+    what decides: the column of parts or units, or the month of each row, on the same index.
 
     Raises:
         ModellingError: One side would have no row, or the column does not say on which side a row is.
@@ -160,5 +157,5 @@ def _split_parts(deciding: pd.Series[Any], spec: ColumnSplit | MonthSplit) -> li
 
 
 def _refuse(key: str, problem: str, there: list[str], remedy: str) -> ModellingError:
-    shown = ", ".join(map(str, there[:8])) + (f", and {len(there) - 8} more" if len(there) > 8 else "")  # noqa: PLR2004
-    return ModellingError(f"The rows cannot be split: {problem}.", where=f"split.{key}", example=shown, remedy=remedy)
+    what, example = f"The rows cannot be split: {problem}.", list_some(there, _SHOWN)
+    return ModellingError(what, where=f"split.{key}", example=example, remedy=remedy)

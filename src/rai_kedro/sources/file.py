@@ -41,8 +41,8 @@ _NEAR_MISSING = {word.lower() for word in READ_AS_MISSING} | {
     *("desconocido", "sconosciuto", "onbekend", "-99", "-999", "-9999"),
 }
 _FIELD_LIMIT = 1 << 24
-_NUMBER = re.compile(r"[-+]?(\d+([.,]\d*)?|[.,]\d+)([eE][-+]?\d+)?")
-_DAY = re.compile(r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}([T ].*)?")
+# A number, or a day.
+_VALUE = re.compile(r"[-+]?(\d+([.,]\d*)?|[.,]\d+)([eE][-+]?\d+)?|\d{1,4}[-./]\d{1,2}[-./]\d{1,4}([T ].*)?")
 _YEAR = re.compile(r"(1[89]|20|21)\d\d")
 
 
@@ -167,12 +167,11 @@ def _explain_broken(
 ) -> SourceError:
     line, row = broken[0]
     every_row_longer = len(broken) == rows and {len(r) for _, r in broken} == {len(header) + 1}
+    remedy = "mend these rows; a value that holds the delimiter needs quotes around it"
     if every_row_longer:
         remedy = "name the first column in the header too"
     elif len(header) == 1:
         remedy = "the header has one column: name the right delimiter"
-    else:
-        remedy = "mend these rows; a value that holds the delimiter needs quotes around it"
     return SourceError(
         f"{'Every row has' if every_row_longer else 'Rows have'} another number of values than the header.",
         where=f"{path}, line {line}",
@@ -188,7 +187,7 @@ def _require_header(header: Sequence[str], text: str, layout: FileLayout, path: 
     columns = list(zip(*below, strict=True)) or [()] * len(header)
     years = [cell for cell in header if _YEAR.fullmatch(cell.strip())]
     as_data = [
-        (_is_value(cell) and not (cell in years and len(set(years)) == len(years) > 1))
+        (bool(_VALUE.fullmatch(cell.strip())) and not (cell in years and len(set(years)) == len(years) > 1))
         or (bool(cell.strip()) and cell in column)
         for cell, column in zip(header, columns, strict=True)
     ]
@@ -202,14 +201,9 @@ def _require_header(header: Sequence[str], text: str, layout: FileLayout, path: 
         )
 
 
-def _is_value(cell: str) -> bool:
-    return bool(_NUMBER.fullmatch(cell.strip()) or _DAY.fullmatch(cell.strip()))
-
-
 def _name_columns(header: Sequence[str], path: Path) -> list[str]:
     names = [name.strip() or f"column_{position}" for position, name in enumerate(header, start=1)]
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
         raise SourceError(
             "The header has a name more than once.",
             where=f"{path}, line 1",

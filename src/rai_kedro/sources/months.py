@@ -263,7 +263,7 @@ def read_label(values: pd.Series[Any], parameters: IngestionParameters, kind: st
 
 def _cast(values: pd.Series[Any], kind: str, form: str | None) -> pd.Series[Any]:
     """Turn values into a type of the contract, and refuse the column if one of them is something else."""
-    cast = _CASTS[kind](values, form)
+    cast = parse_dates(values, form or ISO) if kind == "date" else _CASTS[kind](values)
     lost = values[values.notna() & cast.isna()]
     lost = lost[lost.astype(str).str.strip() != ""]
     if len(lost):
@@ -278,31 +278,30 @@ def _cast(values: pd.Series[Any], kind: str, form: str | None) -> pd.Series[Any]
     return cast
 
 
-def _to_number(values: pd.Series[Any], form: str | None) -> pd.Series[Any]:
+def _to_number(values: pd.Series[Any]) -> pd.Series[Any]:
     return pd.to_numeric(values, errors="coerce").astype("float64")
 
 
-def _to_integer(values: pd.Series[Any], form: str | None) -> pd.Series[Any]:
-    numbers = _to_number(values, form)
+def _to_integer(values: pd.Series[Any]) -> pd.Series[Any]:
+    numbers = _to_number(values)
     numbers = numbers.where(np.isfinite(numbers) & (numbers % 1 == 0))
     return numbers.astype("Int64") if numbers.isna().any() else numbers.astype("int64")
 
 
-def _to_boolean(values: pd.Series[Any], form: str | None) -> pd.Series[Any]:
+def _to_boolean(values: pd.Series[Any]) -> pd.Series[Any]:
     truth = values.map(lambda value: {"true": True, "false": False}.get(canonical(value).lower()), na_action="ignore")
     return truth.astype("boolean") if truth.isna().any() else truth.astype("bool")
 
 
-def _to_text(values: pd.Series[Any], form: str | None) -> pd.Series[Any]:
+def _to_text(values: pd.Series[Any]) -> pd.Series[Any]:
     text = pd.Series(values.map(canonical, na_action="ignore"), dtype="str")
     return text.where(text != "")
 
 
-_CASTS: dict[str, Callable[[pd.Series[Any], str | None], pd.Series[Any]]] = {
+_CASTS: dict[str, Callable[[pd.Series[Any]], pd.Series[Any]]] = {
     "float": _to_number,
     "integer": _to_integer,
     "boolean": _to_boolean,
     "category": _to_text,
     "text": _to_text,
-    "date": lambda values, form: parse_dates(values, form or ISO),
 }
