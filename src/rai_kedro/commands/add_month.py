@@ -12,7 +12,7 @@ from rai_kedro.commands.project import lock_path, open_catalog
 from rai_kedro.contract import Contract, check_frame
 from rai_kedro.errors import RaiError
 from rai_kedro.files import locked
-from rai_kedro.months import is_month, key_of_month
+from rai_kedro.months import is_month, key_of_month, month_of_key
 from rai_kedro.sources import (
     FileLayout,
     IngestionParameters,
@@ -93,7 +93,7 @@ def _split(
 def _save(
     catalog: DataCatalog, use_case: str, key: str, made: dict[str, dict[str, pd.DataFrame]], *, replace: bool
 ) -> str:
-    month, new, changed = key.removeprefix("month="), [], []
+    month, new, changed = month_of_key(key), [], []
     for store, frames in made.items():
         # The store as it lies on disk: its own entry leaves out what the contract forbids to read.
         changes = compare_months(frames, catalog.load(f"{use_case}.{store}_before"))

@@ -11,6 +11,7 @@ import click
 from rai_kedro.commands.errors import explain
 from rai_kedro.commands.project import open_catalog, path_of
 from rai_kedro.fairness import EXIT_CODES
+from rai_kedro.months import month_of_key
 from rai_kedro.release import describe_verdict, judge_stored
 from rai_kedro.words import in_words, make_visible
 
@@ -35,10 +36,8 @@ def read_status(use_case: str, env: str | None) -> dict[str, Any]:
 
     with open_catalog(use_case, env) as catalog:
         client = MlflowClient()
-        months = [key.removeprefix("month=") for key in catalog.load(f"{use_case}.feature_store")]
-        scored = {
-            key.split("/")[0].removeprefix("month="): key for key in catalog.load(f"{use_case}.prediction_history")
-        }
+        months = [month_of_key(key) for key in catalog.load(f"{use_case}.feature_store")]
+        scored = {month_of_key(key): key for key in catalog.load(f"{use_case}.prediction_history")}
         name = f"{use_case}.drift_timeline"
         timeline = catalog.load(name) if scored and catalog.exists(name) else {"months": [], "gaps": []}
         return {

@@ -14,6 +14,7 @@ from kedro.pipeline.node import Node
 
 from rai_kedro.commands.status import describe_drift
 from rai_kedro.files import project_folder
+from rai_kedro.months import month_of_key
 from rai_kedro.words import in_words
 
 _log = logging.getLogger(__name__)
@@ -59,7 +60,7 @@ def describe_run(pipeline: Pipeline, catalog: DataCatalog, seconds: float) -> li
 
 
 def _describe_stores(use_case: str, catalog: DataCatalog, name: str) -> list[str]:
-    months = [key.removeprefix("month=") for key in catalog.load(name)]
+    months = [month_of_key(key) for key in catalog.load(name)]
     if not months:
         return []
     return [_row("snapshots", f"{len(months)} months, {months[0]} to {months[-1]}", _path(catalog, name))]

@@ -128,19 +128,19 @@ def split_months(
             example=", ".join(undeclared[:_EXAMPLES]),
             remedy="declare them in the contract, or name them under 'leave_out'",
         )
-    rows = identifiers.groupby(MONTH, sort=True).indices
+    rows = {key_of_month(str(month)): at for month, at in identifiers.groupby(MONTH, sort=True).indices.items()}
     features = pd.DataFrame({n: _cast(table[n], column_types[n], parameters.dates.get(n)) for n in names})
     made = MonthlyTables({}, {})
     if "features" in parts:
         keyed = identifiers.join(features)
-        made.features.update({key_of_month(m): keyed.iloc[at].reset_index(drop=True) for m, at in rows.items()})
+        made.features.update({key: keyed.iloc[at].reset_index(drop=True) for key, at in rows.items()})
     if "labels" in parts:
         label = read_label(table[parameters.label], parameters, column_types[parameters.label])
         whole = {label.name: "int64"} if types.is_integer_dtype(label.dtype) else {}
-        for month, at in rows.items():
+        for key, at in rows.items():
             known = identifiers.iloc[at].join(label.iloc[at]).dropna(subset=[label.name])
             if len(known):
-                made.labels[key_of_month(month)] = known.astype(whole).reset_index(drop=True)
+                made.labels[key] = known.astype(whole).reset_index(drop=True)
     return made
 
 

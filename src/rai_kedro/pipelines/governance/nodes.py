@@ -6,6 +6,7 @@ from typing import Any
 
 from rai_kedro.contract import ColumnProfile, Contract, GovernedColumn, build_register, profile_month
 from rai_kedro.frames import Store
+from rai_kedro.months import month_of_key
 
 
 def register_risks(
@@ -25,7 +26,7 @@ def profile_stores(feature_store: Store, label_store: Store, contract: Contract)
         profile.to_dict()
         for name, store in stores.items()
         for key, load in store.items()
-        for profile in profile_month(load(), contract.datasets[name], key.removeprefix("month="))
+        for profile in profile_month(load(), contract.datasets[name], month_of_key(key))
     ]
 
 
