@@ -91,10 +91,6 @@ class _Values:
     def missing(self) -> int:
         return self.rows - len(self.known)
 
-    @property
-    def is_near_unique(self) -> bool:
-        return len(self.known) >= _FEWEST_FOR_UNIQUE and self.distinct >= _NEAR_UNIQUE * len(self.known)
-
 
 def draft_column(
     values: pd.Series[Any], *, is_date: bool = False, original: str | None = None, note: str = ""
@@ -178,7 +174,8 @@ def _look(values: pd.Series[Any], *, is_date: bool, name: str, suspicion: Suspic
         return _Values("category" if len(known) < rows else "boolean", known, rows, distinct)
     numbers = _as_numbers(known)
     if numbers is None:
-        is_text = distinct > _MOST_CATEGORIES or known.empty or _is_free_text(known)
+        is_long = len(known) >= _FEWEST_FOR_UNIQUE and known.astype(str).str.len().mean() > _FREE_TEXT_LENGTH
+        is_text = is_long or known.empty or distinct > _MOST_CATEGORIES or _is_near_unique(known)
         return _Values("text" if is_text else "category", known, rows, distinct)
     is_whole = bool((numbers % 1 == 0).all()) and bool((numbers.abs() < 2**53).all())
     distinct = int(numbers.nunique())
@@ -219,11 +216,8 @@ def _as_numbers(known: pd.Series[Any]) -> pd.Series[Any] | None:
     return None if numbers.isna().any() else numbers.astype("float64")
 
 
-def _is_free_text(known: pd.Series[Any]) -> bool:
-    if len(known) < _FEWEST_FOR_UNIQUE:
-        return False
-    is_long = bool(known.astype(str).str.len().mean() > _FREE_TEXT_LENGTH)
-    return is_long or known.nunique() >= _NEAR_UNIQUE * len(known)
+def _is_near_unique(known: pd.Series[Any]) -> bool:
+    return len(known) >= _FEWEST_FOR_UNIQUE and known.nunique() >= _NEAR_UNIQUE * len(known)
 
 
 def _propose(name: str, found: _Values, suspicion: Suspicion | None) -> Proposal:
@@ -248,7 +242,7 @@ def _closed_reason(name: str, found: _Values) -> str | None:
         "has no value in any row": found.known.empty,
         "has the same value in every row": found.distinct == 1,
         "a date; it tells rows apart and grows out of every range": found.type == "date",
-        "nearly every row has a value of its own, as an identifier has": found.is_near_unique
+        "nearly every row has a value of its own, as an identifier has": _is_near_unique(found.known)
         and found.type in ("text", "category", "integer"),
         f"more than {_MOST_CODES} codes; as amounts they mean nothing": bool(found.code_reason)
         and found.distinct > _MOST_CODES,

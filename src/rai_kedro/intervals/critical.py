@@ -230,13 +230,10 @@ def combine_worst(
     check_level(level)
     if not intervals:
         return make_interval(None, None, "", "no part to combine")
-    lowers = [part.lower for part in intervals if part.lower is not None]
-    uppers = [part.upper for part in intervals if part.upper is not None]
     reason = "; ".join(dict.fromkeys(part.note for part in intervals if part.note))
     method = f"worst of {len(intervals)} parts, each at level {part_level(level, len(intervals)):.4g} (Bonferroni): "
     method += "; ".join(dict.fromkeys(part.how for part in intervals))
-    if kind == "ratio":
-        lower, upper = min(lowers) if len(lowers) == len(intervals) else None, min(uppers, default=None)
-    else:
-        lower, upper = max(lowers, default=None), max(uppers) if len(uppers) == len(intervals) else None
+    worst = min if kind == "ratio" else max
+    lower = worst(-np.inf if part.lower is None else part.lower for part in intervals)
+    upper = worst(np.inf if part.upper is None else part.upper for part in intervals)
     return make_interval(lower, upper, method, reason)

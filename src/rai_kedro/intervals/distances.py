@@ -1,7 +1,6 @@
 """Intervals of the largest distance between the distributions of groups, from counts on a declared grid.
 
-``largest_distribution_distance(bin_counts, edges, level, *, distance, reference=None)`` takes one row of bin counts per
-group, made in one pass. Values outside the declared range belong in the end bins:
+Values outside the declared range belong in the end bins.
 
 * *Kolmogorov-Smirnov*: by the triangle inequality the error of a pair's distance is at most the sum of the two groups'
   largest errors, each bounded by the inequality of Dvoretzky, Kiefer and Wolfowitz with Massart's (1990) constant; the

@@ -1,8 +1,4 @@
-"""Intervals of means, of their largest difference and smallest ratio.
-
-Nothing but rows, means and variances is needed, so that the cost does not depend on the number of rows. See
-:mod:`.critical` for how pairs become the extreme.
-"""
+"""Intervals of means, of their largest difference and smallest ratio, from rows, means and variances alone."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Intervals of rates, of the largest difference and of the smallest ratio of rates, in closed form from counts.
-
-The cost does not depend on the number of rows. See :mod:`.critical` for how pairs become the extreme.
-"""
+"""Intervals of rates, of the largest difference and of the smallest ratio of rates, in closed form from counts."""
 
 from __future__ import annotations
 
