@@ -14,7 +14,7 @@ import pytest
 import yaml
 from kedro.io import DataCatalog, DatasetError
 
-from rai_kedro.commands.accept_draft import DraftError, accept_draft, run_accept_draft
+from rai_kedro.commands.accept_draft import DraftError, accept_draft, command
 from rai_kedro.commands.new_use_case import NewUseCase, describe, new_use_case
 from rai_kedro.commands.use_case_choices import UseCaseRequest, name_columns
 from rai_kedro.contract import (
@@ -216,7 +216,7 @@ def test_the_list_of_what_was_accepted_is_complete(
     file.write_text(text.replace("use: audit", "use: forbidden"), encoding="utf-8")
     monkeypatch.chdir(project)
 
-    run_accept_draft("rents", "R. Viewer")
+    command.main(["--use-case", "rents", "--reviewer", "R. Viewer"], standalone_mode=False)
 
     drafted, _, by_hand = capsys.readouterr().out.partition("decided by hand:")
     assert re.search(r"model: +Größe_m2, rooms_total, heating_type, own_month, true, let\n", drafted)

@@ -63,8 +63,11 @@ def accept_draft(use_case: str, reviewer: str, *, project: Path | None = None, t
     return acceptance
 
 
-def run_accept_draft(use_case: str, reviewer: str) -> None:
-    """Accept a draft and say what holds of every column; the body of ``kedro rai accept-draft``."""
+@click.command()
+@click.option("--use-case", required=True, help="Name of the use case.")
+@click.option("--reviewer", required=True, help="Name of the person who answers for it.")
+def command(use_case: str, reviewer: str) -> None:
+    """Accept what is left of a drafted contract as proposed."""
     done = accept_draft(use_case, reviewer)
     click.echo(f"Contract of '{use_case}' accepted by {done.reviewer} on {done.on}.")
     for title, by_hand in (("taken as drafted", False), ("decided by hand", True)):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import pandas as pd
 
-from rai_kedro.commands.project import lock_path, open_catalog
+from rai_kedro.commands.project import env_option, lock_path, open_catalog
 from rai_kedro.contract import Contract, check_frame
 from rai_kedro.errors import RaiError
 from rai_kedro.files import locked
@@ -29,12 +29,14 @@ if TYPE_CHECKING:
 _STORES = ("feature_store", "label_store")
 
 
-def run_add_month(use_case: str, file: Path, month: str | None, env: str | None, *, replace: bool) -> None:
-    """Add the rows of a file to both stores as one month, whole or not at all, and say what was done.
-
-    The file has the columns of the use case's own; labels may come later. ``month`` is by default what the time column
-    says; with ``replace``, a month that is there with other rows gives way.
-    """
+@click.command()
+@click.argument("use_case", metavar="NAME")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--month", help="Month of these rows, YYYY-MM; by default what the time column says.")
+@click.option("--replace", is_flag=True, help="Replace the month if it is there with other rows.")
+@env_option
+def command(use_case: str, file: Path, month: str | None, env: str | None, replace: bool) -> None:
+    """Add one month to the stores of a use case with a file of its own."""
     path = file.absolute()
     with open_catalog(use_case, env) as catalog:
         parameters, layout = _read_settings(catalog, use_case)

@@ -87,9 +87,25 @@ def new_use_case(request: UseCaseRequest, *, project: Path | None = None, today:
     return NewUseCase(folder, draft, rows, words, request.accept_draft)
 
 
-def run_new_use_case(request: UseCaseRequest) -> None:
-    """Make a use case and say what a person has to decide next; the body of ``kedro rai new-use-case``."""
-    click.echo(describe(new_use_case(request)))
+@click.command()
+@click.argument("name")
+@click.option("--data", type=click.Path(path_type=Path), help="CSV or Parquet file.")
+@click.option("--stores", help="In its place: folder of months, or dataset of the catalogue, filled by another system.")
+@click.option("--target", required=True, help="Column to be predicted.")
+@click.option("--task", required=True, type=click.Choice(["classification", "regression"]))
+@click.option("--key", help="Column that identifies a row within a month; rows are numbered without it.")
+@click.option("--time", help="Column that says when a row happened; without it the file is one month.")
+@click.option("--time-format", help="How that column is written, as in strftime.")
+@click.option("--time-zone", help="Where dates have different offsets: 'as written', or a zone such as Europe/Berlin.")
+@click.option("--month", help="Month of the file if there is no time column, YYYY-MM; this month by default.")
+@click.option("--favourable", help="Value of the target that is the favourable outcome.")
+@click.option("--delimiter", help="Delimiter of a text file; found by default.")
+@click.option("--encoding", help="Encoding of a text file; UTF-8 by default.")
+@click.option("--decimal", type=click.Choice([".", ","]), help="Decimal mark of a text file; found by default.")
+@click.option("--accept-draft", metavar="REVIEWER", help="Accept the draft unread, in this person's name.")
+def command(**options: Any) -> None:
+    """Draft a use case from a table of your own, or from stores that are there."""
+    click.echo(describe(new_use_case(UseCaseRequest(**options))))
 
 
 def describe(made: NewUseCase) -> str:

@@ -1,17 +1,27 @@
-"""Opening the Kedro project for a command."""
+"""What commands share: how they are told of a use case, and how they open the Kedro project."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
+
+import click
 
 from rai_kedro.errors import RaiError
 from rai_kedro.files import project_folder
 
 if TYPE_CHECKING:
     from kedro.io import DataCatalog
+
+env_option = click.option("--env", "-e", default=None, help="Kedro environment (conf/<env>).")
+
+
+def about_use_case(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options that say which use case in which environment."""
+    option = click.option("--use-case", default="housing", show_default=True, help="Name of the use case.")
+    return option(env_option(command))
 
 
 class UnknownUseCaseError(RaiError):

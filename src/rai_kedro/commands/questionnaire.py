@@ -16,7 +16,7 @@ from typing import Any
 import click
 import yaml
 
-from rai_kedro.commands.project import require_use_case
+from rai_kedro.commands.project import about_use_case, require_use_case
 from rai_kedro.fairness import METRICS
 from rai_kedro.files import project_folder, write_text
 from rai_kedro.questionnaire import (
@@ -42,6 +42,15 @@ class QuestionnaireResult(Typed):
     use_case: str
     outcome: Outcome
     recommendations: tuple[Recommendation, ...]  # every method for these metrics, whether or not it applies
+
+
+@click.command()
+@about_use_case
+@click.option("--answers", type=click.Path(), default=None, help="File of answers instead of questions.")
+@click.option("--yes", is_flag=True, help="Write without asking for confirmation.")
+def command(**options: Any) -> None:
+    """Choose fairness metrics by answering questions."""
+    run_questionnaire(**options)
 
 
 def run_questionnaire(use_case: str, env: str | None = None, answers: str | None = None, *, yes: bool = False) -> bool:

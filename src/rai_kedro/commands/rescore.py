@@ -1,4 +1,4 @@
-"""Scoring a month again, on the record."""
+"""``kedro rai rescore`` and ``reset``: one month again, on the record, or all of them."""
 
 from __future__ import annotations
 
@@ -7,23 +7,22 @@ from typing import Any
 
 import click
 
-from rai_kedro.commands.project import evidence_path, lock_path, open_catalog, run_pipeline
+from rai_kedro.commands.project import about_use_case, evidence_path, lock_path, open_catalog, path_of, run_pipeline
 from rai_kedro.errors import RaiError
 from rai_kedro.files import locked
 from rai_kedro.months import month_of_key
 
 
-def score_again(use_case: str, env: str | None, month: str, reason: str) -> None:
-    """Record that a month is scored again, take away its old results, and monitor.
-
-    The record comes first and the predictions go last: a month whose removal was cut off is named by the next
-    monitoring, and one whose results are gone is scored by it.
-
-    Raises:
-        RaiError: The month was never scored; or whatever the monitoring raises.
-    """
+@click.command()
+@about_use_case
+@click.option("--month", required=True, help="The month, YYYY-MM.")
+@click.option("--reason", default="", help="Why; kept as evidence.")
+def rescore(use_case: str, env: str | None, month: str, reason: str) -> None:
+    """Score a month again whose data changed, with the version in production, and record it."""
     from rai_kedro.release import append_evidence
 
+    # The record comes first and the predictions go last: a month whose removal was cut off is named by the next
+    # monitoring, and one whose results are gone is scored by it.
     with open_catalog(use_case, env) as catalog, locked(lock_path(catalog, use_case)):
         stores: dict[str, Any] = {name: catalog[f"{use_case}.{name}"] for name in ("drift_store", "prediction_store")}
         known = stores["prediction_store"].keys()
@@ -49,3 +48,20 @@ def score_again(use_case: str, env: str | None, month: str, reason: str) -> None
             store.remove(keys)
     click.echo(f"{use_case}: {month} is scored again; recorded.")
     run_pipeline(f"{use_case}.monitoring", env)
+
+
+@click.command()
+@about_use_case
+@click.confirmation_option("--yes", prompt="Remove all predictions and drift results of this use case?")
+def reset(use_case: str, env: str | None) -> None:
+    """Start the months over: removes predictions and drift results, keeps stores, models and evidence."""
+    with open_catalog(use_case, env) as catalog, locked(lock_path(catalog, use_case)):
+        for name in ("drift_timeline", "drift_figure", "drift_page", "inference_carbon"):
+            path_of(catalog, f"{use_case}.{name}").unlink(missing_ok=True)
+        # Drift first: a month whose predictions are gone must not keep a drift result.
+        for name in ("evidently_workspace", "drift_store", "prediction_store"):
+            store: Any = catalog[f"{use_case}.{name}"]
+            store.remove()
+    click.echo(
+        f"{use_case}: predictions and drift results removed; the next monitoring run starts with the first month."
+    )

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from rai_kedro.commands.project import evidence_path, lock_path, open_catalog, require_use_case, run_pipeline
+from rai_kedro.commands.project import (
+    about_use_case,
+    evidence_path,
+    lock_path,
+    open_catalog,
+    require_use_case,
+    run_pipeline,
+)
 from rai_kedro.errors import RaiError
 from rai_kedro.files import locked
 
@@ -25,44 +33,66 @@ _DEMO_RISK = "Demonstration: nobody answers for this risk, and no decision about
 _LOCK_WAIT_S = 20.0
 
 
-def decide(
-    decision: str,
-    use_case: str,
-    env: str | None,
-    version: str,
-    reviewer: str,
-    statement: str,
-    accept_risk: str | None = None,
-) -> None:
-    """Record a person's decision on a version, and say what it led to."""
+def _review_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in (
+        click.option("--statement", required=True, help="Why, in one or more sentences; kept as evidence."),
+        click.option("--reviewer", required=True, help="Name of the person who decides."),
+        click.option("--version", required=True, help="Version number of the registered model."),
+        about_use_case,
+    ):
+        command = option(command)
+    return command
+
+
+@click.command()
+@_review_options
+@click.option(
+    "--accept-risk",
+    metavar="REASON",
+    default=None,
+    help="Why the version is approved though its fairness gate does not pass; kept as evidence.",
+)
+def approve(env: str | None, **request: Any) -> None:
+    """Approve a version: only an approved version is used in production."""
+    _decide("approve", env, **request)
+
+
+@click.command()
+@_review_options
+def reject(env: str | None, **request: Any) -> None:
+    """Reject a version for good."""
+    _decide("reject", env, **request)
+
+
+def _decide(decision: str, env: str | None, **request: Any) -> None:
     from rai_kedro.release import ReviewRequest
 
-    request = ReviewRequest(use_case, version, reviewer, statement, datetime.now(UTC), accept_risk=accept_risk)
-    with open_catalog(use_case, env) as catalog:
-        record_decision(catalog, decision, request)
+    with open_catalog(request["use_case"], env) as catalog:
+        _record(catalog, decision, ReviewRequest(**request, reviewed_at=datetime.now(UTC)))
 
 
-def record_decision(catalog: DataCatalog, decision: str, request: ReviewRequest) -> None:
-    """Record a decision (``approve`` or ``reject``) with an open catalogue, alone with the use case."""
+def _record(catalog: DataCatalog, decision: str, request: ReviewRequest) -> None:
     from mlflow import MlflowClient
 
-    from rai_kedro.release import approve, reject
+    from rai_kedro import release
 
-    act = approve if decision == "approve" else reject
+    act = {"approve": release.approve, "reject": release.reject}[decision]
     with locked(lock_path(catalog, request.use_case), wait=_LOCK_WAIT_S):
         outcome = act(MlflowClient(), request, evidence_path(catalog, request.use_case))
     click.echo(outcome.message)
 
 
-def verify_evidence(use_case: str, env: str | None) -> None:
-    """Check the evidence record against its own chain and against MLflow, and list its decisions."""
+@click.command()
+@about_use_case
+def verify(use_case: str, env: str | None) -> None:
+    """Check that the evidence record is whole and unchanged."""
     from mlflow import MlflowClient
 
-    from rai_kedro.release import verify
+    from rai_kedro import release
 
     with open_catalog(use_case, env) as catalog:
         path = evidence_path(catalog, use_case)
-        found = verify(path, use_case=use_case, client=MlflowClient())
+        found = release.verify(path, use_case=use_case, client=MlflowClient())
     click.echo("\n".join(found.describe()))
     if found.findings:
         raise RaiError(
@@ -75,14 +105,16 @@ def verify_evidence(use_case: str, env: str | None) -> None:
         )
 
 
-def run_lifecycle(use_case: str, env: str | None) -> None:
-    """Simulate, govern, train, approve as a demo, and monitor all months."""
+@click.command()
+@about_use_case
+def demo(use_case: str, env: str | None) -> None:
+    """Run the whole lifecycle once, with a demo in the reviewer's place."""
     require_use_case(use_case)
     run_pipeline(use_case, env)
     with open_catalog(use_case, env) as catalog:
         request = request_approval(catalog.load(f"{use_case}.candidate_model"))
         _log.info("")
-        record_decision(catalog, "approve", request)
+        _record(catalog, "approve", request)
     run_pipeline(f"{use_case}.monitoring", env)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from rai_kedro.commands.errors import explain
-from rai_kedro.commands.project import open_catalog, path_of
+from rai_kedro.commands.project import about_use_case, open_catalog, path_of
 from rai_kedro.fairness import EXIT_CODES
 from rai_kedro.months import month_of_key
 from rai_kedro.release import describe_verdict, judge_stored
@@ -22,14 +23,16 @@ if TYPE_CHECKING:
 _FIGURE_DEPTH = 2
 
 
-def show_status(use_case: str, env: str | None, *, as_json: bool) -> None:
-    """Print versions, approvals, latest figures, pending months and the drift timeline."""
-    status = read_status(use_case, env)
-    click.echo(json.dumps(status, indent=2) if as_json else "\n".join(_lines(status)))
+@click.command()
+@about_use_case
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+def status(use_case: str, env: str | None, as_json: bool) -> None:
+    """Show versions, approvals, latest figures, pending months and the drift timeline."""
+    found = _read_status(use_case, env)
+    click.echo(json.dumps(found, indent=2) if as_json else "\n".join(_lines(found)))
 
 
-def read_status(use_case: str, env: str | None) -> dict[str, Any]:
-    """Gather what there is to know, as JSON-able values."""
+def _read_status(use_case: str, env: str | None) -> dict[str, Any]:
     from mlflow import MlflowClient
 
     from rai_kedro.release import list_versions, read_gate
@@ -37,7 +40,7 @@ def read_status(use_case: str, env: str | None) -> dict[str, Any]:
     with open_catalog(use_case, env) as catalog:
         client = MlflowClient()
         months = [month_of_key(key) for key in catalog.load(f"{use_case}.feature_store")]
-        scored = {month_of_key(key): key for key in catalog.load(f"{use_case}.prediction_history")}
+        scored = {month_of_key(key) for key in catalog.load(f"{use_case}.prediction_history")}
         name = f"{use_case}.drift_timeline"
         timeline = catalog.load(name) if scored and catalog.exists(name) else {"months": [], "gaps": []}
         return {
@@ -103,11 +106,10 @@ def _drift_line(month: dict[str, Any]) -> str:
     return f"  {month['month']}  version {month['model_version']}  {describe_drift(month)}"
 
 
-def ask_gate(use_case: str, env: str | None) -> int:
-    """Print version and verdicts of the newest training, judged anew as an approval does, and return the exit code.
-
-    Whatever goes wrong keeps the gate closed.
-    """
+@click.command()
+@about_use_case
+def gate(use_case: str, env: str | None) -> None:
+    """Ask the fairness gate: exit 0 pass, 1 fail, 2 insufficient evidence, 3 could not be evaluated."""
     try:
         with open_catalog(use_case, env) as catalog:
             decision = judge_stored(
@@ -116,11 +118,11 @@ def ask_gate(use_case: str, env: str | None) -> int:
             subject = _name_version(catalog, use_case)
     except Exception as error:  # a gate that raises would be taken for one that failed on the figures
         click.echo(f"could not be evaluated\n\n{explain(error) or error}", err=True)
-        return EXIT_CODES["could_not_be_evaluated"]
+        sys.exit(EXIT_CODES["could_not_be_evaluated"])
     verdicts = [f"  {in_words(verdict.outcome):<22} {describe_verdict(verdict)}" for verdict in decision.verdicts]
     problems = [f"  problem: {problem}" for problem in decision.problems]
     click.echo("\n".join([subject, in_words(decision.outcome), *verdicts, *problems]))
-    return decision.exit_code
+    sys.exit(decision.exit_code)
 
 
 def _name_version(catalog: DataCatalog, use_case: str) -> str:
