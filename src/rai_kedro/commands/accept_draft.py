@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -15,7 +13,7 @@ import yaml
 from rai_kedro.commands.draft_files import NO_OWNER, flow, scalar
 from rai_kedro.contract import Column, Contract, read_contract, read_proposal
 from rai_kedro.errors import RaiError
-from rai_kedro.files import project_folder, write_text
+from rai_kedro.files import move_into_place, project_folder, staging_folder, write_text
 
 Pairs = list[tuple[yaml.ScalarNode, yaml.Node]]
 
@@ -44,7 +42,6 @@ class Decision:
 class Acceptance:
     """What was accepted: by whom, on which day, and what holds of every column of the contract."""
 
-    use_case: str
     reviewer: str
     on: date
     decisions: tuple[Decision, ...]
@@ -57,10 +54,7 @@ class Acceptance:
 def accept_draft(use_case: str, reviewer: str, *, project: Path | None = None, today: date | None = None) -> Acceptance:
     """Accept every proposal that is left in a drafted contract, in the name of a person who becomes its owner."""
     path = (project or project_folder()) / "conf" / "base" / use_case / "catalog.yml"
-    text = path.read_bytes().decode("utf-8") if path.is_file() else ""
-    after, acceptance = accept_text(text, use_case, reviewer, today or datetime.now(UTC).date())
-    write_text(path, after)
-    return acceptance
+    return accept_file(path, reviewer, today or datetime.now(UTC).date())
 
 
 @click.command()
@@ -80,26 +74,31 @@ def command(use_case: str, reviewer: str) -> None:
     click.echo(f"next: kedro run --pipelines {use_case}")
 
 
-def accept_text(text: str, use_case: str, reviewer: str, today: date) -> tuple[str, Acceptance]:
-    """Return the text of a contract with its proposals taken, and what that decides."""
+def accept_file(path: Path, reviewer: str, today: date) -> Acceptance:
+    """Take the proposals in the file of a drafted contract, and return what that decides."""
     reviewer = " ".join(reviewer.split())
-    where = f"conf/base/{use_case}/catalog.yml"
+    where = f"conf/base/{path.parent.name}/catalog.yml"
     if not reviewer:
         raise DraftError("A draft is accepted by a person.", where=where, remedy="give the name with --reviewer")
-    before = _read(text, use_case) if text else None
+    before = read_contract(path, as_of=date.min) if path.is_file() else None
     drafted = [one for store in before.datasets.values() for one in store.columns.values()] if before else []
     if before is None or not any(read_proposal(one.risk) for one in drafted):
         raise DraftError(
-            "There is nothing to accept: no column is undecided." if text else "There is no such contract.",
+            "There is nothing to accept: no column is undecided." if before else "There is no such contract.",
             where=where,
             remedy="name a use case whose contract is a draft: kedro rai accept-draft --use-case NAME --reviewer NAME",
         )
-    after = text
+    # Line ends stay as they are.
+    text = path.read_bytes().decode("utf-8")
     for start, end, new in sorted(_find_changes(text, before, reviewer), reverse=True):
-        after = after[:start] + new + after[end:]
+        text = text[:start] + new + text[end:]
     note = f"# Draft accepted by {reviewer} on {today}: proposals that were left then are decided as written here.\n"
-    after = note + after
-    return after, Acceptance(use_case, reviewer, today, tuple(_decide(before, _read(after, use_case))))
+    with staging_folder(path.parent.parent, path.parent.name) as folder:
+        staged = folder / path.parent.name / path.name
+        write_text(staged, note + text)
+        decisions = tuple(_decide(before, read_contract(staged, as_of=date.min)))
+        move_into_place(staged, path)
+    return Acceptance(reviewer, today, decisions)
 
 
 def _decide(before: Contract, after: Contract) -> Iterator[Decision]:
@@ -159,17 +158,3 @@ def _pairs(node: yaml.Node | None) -> Pairs:
 
 def _get(node: yaml.Node | None, key: str) -> yaml.Node | None:
     return next((value for name, value in _pairs(node) if name.value == key), None)
-
-
-def _read(text: str, use_case: str) -> Contract:
-    """Read the text as a contract, which is a file's in a folder of the use case's name."""
-    with tempfile.TemporaryDirectory(prefix="rai-draft-") as folder:
-        path = Path(folder, use_case, "catalog.yml")
-        os.makedirs(path.parent)
-        path.write_text(text, encoding="utf-8")
-        try:
-            return read_contract(path, as_of=date.min)
-        except RaiError as error:
-            # The reader of the error knows the file by its own name.
-            error.where = (error.where or "").replace(str(path), f"conf/base/{use_case}/catalog.yml")
-            raise

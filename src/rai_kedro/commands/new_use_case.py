@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -12,14 +14,13 @@ from typing import Any
 import click
 import pandas as pd
 
-from rai_kedro.commands.accept_draft import accept_text
+from rai_kedro.commands.accept_draft import accept_file
 from rai_kedro.commands.draft_files import UseCaseDraft, render_catalog, render_parameters
 from rai_kedro.commands.use_case_choices import NewUseCaseError, UseCaseRequest, choose_parameters, draft_label, some
 from rai_kedro.contract import check_frame, draft_column, read_contract, read_proposal
 from rai_kedro.files import project_folder, staging_folder, write_text
-from rai_kedro.months import months_between
+from rai_kedro.months import month_of_key, months_between
 from rai_kedro.sources import (
-    MONTH,
     FileLayout,
     IngestionParameters,
     MonthlyTables,
@@ -54,13 +55,20 @@ class NewUseCase:
 
 @dataclass(frozen=True)
 class _Source:
-    """Where the months come from: all rows, how the catalogue reaches them, and how they become months."""
+    """Where the months come from, and how the catalogue reaches them."""
 
-    table: pd.DataFrame
-    cells: pd.DataFrame
-    layout: FileLayout
+    tables: dict[str, pd.DataFrame]  # by month; under no name where the rows say which month they are of
     entry: dict[str, Any]
-    split: Callable[[IngestionParameters, Mapping[str, str]], MonthlyTables]
+    words: dict[str, tuple[WordCount, ...]]
+
+    def split(self, parameters: IngestionParameters, types: Mapping[str, str]) -> MonthlyTables:
+        """Return the rows by month, as features and labels."""
+        made = MonthlyTables({}, {})
+        for month, table in self.tables.items():
+            part = split_months(table, parameters.for_month(month) if month else parameters, types)
+            made.features.update(part.features)
+            made.labels.update(part.labels)
+        return made
 
 
 def new_use_case(request: UseCaseRequest, *, project: Path | None = None, today: date | None = None) -> NewUseCase:
@@ -73,17 +81,21 @@ def new_use_case(request: UseCaseRequest, *, project: Path | None = None, today:
     folder = project / "conf" / "base" / request.name
     _check_name(request.name, folder)
     source = _read_source(request, project)
-    parameters = choose_parameters(source.table, request, today)
-    words = {parameters.rename.get(k, k): v for k, v in count_missing_words(source.cells, source.layout).items()}
-    draft = _draft(source, request, parameters, words)
+    table = pd.concat(source.tables.values(), ignore_index=True)
+    parameters = choose_parameters(table, request, today)
+    words = {parameters.rename.get(name, name): counts for name, counts in source.words.items()}
+    draft = _draft(table.rename(columns=parameters.rename), request, parameters, words)
     types = {column.name: column.type for column in (*draft.columns, draft.label)}
     tables = source.split(parameters, types)
-    draft = replace(draft, training_month=_choose_month(tables))
-    catalog = render_catalog(draft)
-    if request.accept_draft is not None:
-        catalog, _ = accept_text(catalog, request.name, request.accept_draft, today)
-    _write(folder, {"catalog.yml": catalog, "parameters.yml": render_parameters(draft)}, tables)
-    rows = {key.removeprefix(f"{MONTH}="): len(frame) for key, frame in tables.features.items()}
+    draft = replace(draft, source=source.entry, training_month=_choose_month(tables))
+    with _beside(folder) as written:
+        write_text(written / "catalog.yml", render_catalog(draft))
+        write_text(written / "parameters.yml", render_parameters(draft))
+        if request.accept_draft is not None:
+            accept_file(written / "catalog.yml", request.accept_draft, today)
+        _try(written, folder.parent, tables)
+        written.rename(folder)
+    rows = {month_of_key(key): len(frame) for key, frame in tables.features.items()}
     return NewUseCase(folder, draft, rows, words, request.accept_draft)
 
 
@@ -198,7 +210,7 @@ def _read_source(request: UseCaseRequest, project: Path) -> _Source:
         layout = detect_layout(path, delimiter=request.delimiter, encoding=request.encoding, decimal=request.decimal)
         cells = read_cells(path, layout)
         entry = {"filepath": _relative(path, project), "layout": layout}
-        return _from_table(mark_missing(cells, layout), cells, layout, entry)
+        return _Source({"": mark_missing(cells, layout)}, entry, count_missing_words(cells, layout))
     if request.key is None:
         raise NewUseCaseError(
             "Rows of a store that another system fills need a key of their own.",
@@ -209,8 +221,9 @@ def _read_source(request: UseCaseRequest, project: Path) -> _Source:
     return _from_folder(folder, request, project) if folder.is_dir() else _from_dataset(str(request.stores), request)
 
 
-def _from_table(table: pd.DataFrame, cells: pd.DataFrame, layout: FileLayout, entry: dict[str, Any]) -> _Source:
-    return _Source(table, cells, layout, entry, lambda parameters, types: split_months(table, parameters, types))
+def _from_store(tables: dict[str, pd.DataFrame], entry: dict[str, Any]) -> _Source:
+    whole = pd.concat(tables.values(), ignore_index=True)
+    return _Source(tables, entry, count_missing_words(whole, FileLayout(format="parquet")))
 
 
 def _from_folder(folder: Path, request: UseCaseRequest, project: Path) -> _Source:
@@ -219,17 +232,7 @@ def _from_folder(folder: Path, request: UseCaseRequest, project: Path) -> _Sourc
             "The folders of a store say which month it is.", where="--stores", remedy="leave --time and --month out"
         )
     tables = {month: read_stored_month(files, request.key) for month, files in find_stored_months(folder).items()}
-    whole = pd.concat(tables.values(), ignore_index=True)
-
-    def split(parameters: IngestionParameters, types: Mapping[str, str]) -> MonthlyTables:
-        made = MonthlyTables({}, {})
-        for month, table in tables.items():
-            part = split_months(table, parameters.for_month(month), types)
-            made.features.update(part.features)
-            made.labels.update(part.labels)
-        return made
-
-    return _Source(whole, whole, FileLayout(format="parquet"), {"filepath": _relative(folder, project)}, split)
+    return _from_store(tables, {"filepath": _relative(folder, project)})
 
 
 def _from_dataset(name: str, request: UseCaseRequest) -> _Source:
@@ -253,23 +256,25 @@ def _from_dataset(name: str, request: UseCaseRequest) -> _Source:
             example=f"it gives {type(table).__name__}, --time is {request.time}",
             remedy="take a dataset that loads a pandas DataFrame, and say with --time when a row happened",
         )
-    return _from_table(table, table, FileLayout(format="parquet"), {"dataset": dict(declared)})
+    return _from_store({"": table}, {"dataset": dict(declared)})
 
 
 def _draft(
-    source: _Source, request: UseCaseRequest, parameters: IngestionParameters, words: Mapping[str, Sequence[WordCount]]
+    table: pd.DataFrame,
+    request: UseCaseRequest,
+    parameters: IngestionParameters,
+    words: Mapping[str, Sequence[WordCount]],
 ) -> UseCaseDraft:
-    originals = {str(parameters.rename.get(str(name), name)): str(name) for name in source.table.columns}
-    table = source.table.rename(columns=parameters.rename)
+    originals = {new: old for old, new in parameters.rename.items()}
     not_features = {parameters.label, parameters.key, parameters.time.column if parameters.time else parameters.label}
     columns = tuple(
         draft_column(
             table[name],
             is_date=name in parameters.dates,
-            original=original,
+            original=originals.get(name, name),
             note=", ".join(map(str, words.get(name, ()))),
         )
-        for name, original in originals.items()
+        for name in table.columns
         if name not in not_features
     )
     label = draft_label(table[parameters.label], request)
@@ -277,7 +282,7 @@ def _draft(
     return UseCaseDraft(
         name=request.name,
         task=request.task,
-        source=source.entry,
+        source={},
         ingestion=parameters,
         columns=columns,
         label=label,
@@ -288,7 +293,7 @@ def _draft(
 
 def _choose_month(tables: MonthlyTables) -> str:
     """Return the first month with at least half as many labelled rows as is usual; the first may be cut off."""
-    rows = pd.Series({key.removeprefix(f"{MONTH}="): len(frame) for key, frame in tables.labels.items()})
+    rows = pd.Series({month_of_key(key): len(frame) for key, frame in tables.labels.items()})
     return str(rows[rows >= rows.median() / 2].index[0])
 
 
@@ -302,20 +307,13 @@ def _relative(path: Path, project: Path) -> str:
     return str(resolved.relative_to(project.resolve()) if resolved.is_relative_to(project.resolve()) else resolved)
 
 
-def _write(folder: Path, files: dict[str, str], tables: MonthlyTables) -> None:
-    """Try the files as part of a configuration of their own, then move their folder to its place in one step."""
-    base = folder.parent
+@contextmanager
+def _beside(folder: Path) -> Iterator[Path]:
+    """Lend a folder of the same name in a configuration of its own, and say where it cannot be written."""
     try:
         # Beside conf/base, so that no program that reads the configuration meets a half of it.
-        with staging_folder(base, folder.name) as beside:
-            for name, text in files.items():
-                write_text(beside / "base" / folder.name / name, text)
-            contract = read_contract(beside / "base" / folder.name / "catalog.yml", as_of=date.min)
-            for store, months in {"feature_store": tables.features, "label_store": tables.labels}.items():
-                for part, frame in months.items():
-                    check_frame(frame, contract.datasets[store], part=part)
-            _load_once(beside, base, folder.name)
-            (beside / "base" / folder.name).rename(folder)
+        with staging_folder(folder.parent, folder.name) as conf:
+            yield conf / "base" / folder.name
     except OSError as error:
         raise NewUseCaseError(
             "The folder cannot be written; nothing was.",
@@ -325,14 +323,19 @@ def _write(folder: Path, files: dict[str, str], tables: MonthlyTables) -> None:
         ) from error
 
 
-def _load_once(conf: Path, base: Path, name: str) -> None:
-    """Build the catalogue of the draft as a run does: what cannot be loaded is found now, not by the next command."""
+def _try(written: Path, base: Path, tables: MonthlyTables) -> None:
+    """Check each month, and build the catalogue as a run does: what fails is found now, not by the next command."""
     from kedro.config import OmegaConfigLoader
     from kedro.io import DataCatalog
 
+    contract = read_contract(written / "catalog.yml", as_of=date.min)
+    for store, months in {"feature_store": tables.features, "label_store": tables.labels}.items():
+        for part, frame in months.items():
+            check_frame(frame, contract.datasets[store], part=part)
+    name, conf = written.name, written.parents[1]
     (conf / "local").mkdir()
     for file in base.glob("globals.y*ml"):
-        write_text(conf / "base" / file.name, file.read_text(encoding="utf-8"))
+        shutil.copy(file, written.parent)
     loader = OmegaConfigLoader(str(conf), base_env="base", default_run_env="local")
     try:
         entries = dict(loader["catalog"])

@@ -15,6 +15,8 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
+from rai_kedro.hooks import use_case_of
+
 if TYPE_CHECKING:
     from codecarbon import OfflineEmissionsTracker
 
@@ -46,7 +48,8 @@ class CarbonHook:
         self._catalog = catalog
         nothing: dict[str, dict[str, Any]] = {}
         for node in pipeline.only_nodes_with_tags(*_FITTING).nodes:
-            nothing.setdefault(_record_name(node, "training_carbon"), {})[str(_task(node))] = {"reason": NOT_MEASURED}
+            name = f"{use_case_of(node)}.training_carbon"
+            nothing.setdefault(name, {})[str(_task(node))] = {"reason": NOT_MEASURED}
         for name, records in nothing.items():
             if name in catalog:
                 catalog.save(name, records)
@@ -61,7 +64,7 @@ class CarbonHook:
     def after_node_run(self, node: Node, catalog: DataCatalog) -> None:
         """Close the task of a fit; a node that scores months has not begun yet when Kedro calls this."""
         if (task := _task(node)) and (record := self._stop()):
-            _add(catalog, _record_name(node, "training_carbon"), {task: record})
+            _add(catalog, f"{use_case_of(node)}.training_carbon", {task: record})
             _log_metrics(task, record)
 
     @hook_impl
@@ -71,24 +74,20 @@ class CarbonHook:
             return
         # A month that was passed over saves nothing, and its task is dropped.
         if (record := self._stop()) and data:
-            _add(self._catalog, _record_name(node, "inference_carbon"), dict.fromkeys(data, record))
+            _add(self._catalog, f"{use_case_of(node)}.inference_carbon", dict.fromkeys(data, record))
         self._start()
 
     @hook_impl
     def after_pipeline_run(self) -> None:
-        """Drop the task that waited for a month which did not come."""
+        """Drop the task of a node that failed, or that waited for a month which did not come."""
         self._stop()
 
-    @hook_impl
-    def on_pipeline_error(self) -> None:
-        """Drop the task of the node that failed."""
-        self._stop()
+    on_pipeline_error = after_pipeline_run
 
     def _start(self) -> None:
         if self._tracker is None:
             self._tracker = _make_tracker(self._country)
-        if self._measuring:
-            self._stop()
+        self._stop()
         self._tracker.start_task()
         self._measuring = True
 
@@ -139,10 +138,6 @@ def _add(catalog: DataCatalog, name: str, records: dict[str, Any]) -> None:
 
 def _task(node: Node) -> str | None:
     return next((task for tag, task in _FITTING.items() if tag in node.tags), None)
-
-
-def _record_name(node: Node, name: str) -> str:
-    return f"{(node.namespace or '').partition('.')[0]}.{name}"
 
 
 def _log_metrics(task: str, record: dict[str, Any]) -> None:

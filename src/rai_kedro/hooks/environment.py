@@ -15,6 +15,7 @@ from kedro.pipeline import Pipeline
 
 from rai_kedro.commands.project import lock_path
 from rai_kedro.files import locked
+from rai_kedro.hooks import use_cases_of
 
 if TYPE_CHECKING:
     from kedro.config import OmegaConfigLoader
@@ -88,9 +89,8 @@ class UseCaseLockHook:
     def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Take the locks before anything is opened; another holder is named, and nothing is run."""
         self._held.close()  # a run that was interrupted in this process has told no hook
-        nodes = pipeline.only_nodes_with_tags(*_LOCKED_STAGES).nodes
         with ExitStack() as taken:
-            for use_case in sorted({(node.namespace or "").partition(".")[0] for node in nodes} - {""}):
+            for use_case in use_cases_of(pipeline.only_nodes_with_tags(*_LOCKED_STAGES)):
                 taken.enter_context(locked(lock_path(catalog, use_case)))
             self._held = taken.pop_all()
 

@@ -12,6 +12,7 @@ from kedro.framework.hooks import hook_impl
 from kedro.pipeline import Pipeline
 from pydantic import BaseModel
 
+from rai_kedro.hooks import use_cases_of
 from rai_kedro.release import Tag
 from rai_kedro.words import UNCOMMITTED
 
@@ -38,8 +39,7 @@ class RunTagsHook:
             return
         # MLflow's own variable: datasets that save from another thread or process find the run by it.
         os.environ["MLFLOW_RUN_ID"] = run.info.run_id
-        use_cases = sorted({(node.namespace or "").partition(".")[0] for node in pipeline.nodes} - {""})
-        use_case = ", ".join(use_cases)
+        use_case = ", ".join(use_cases_of(pipeline))
         stages = ", ".join(stage for stage in _STAGES if pipeline.only_nodes_with_tags(stage).nodes)
         mlflow.set_tags(
             {

@@ -96,14 +96,8 @@ def _describe_card(use_case: str, catalog: DataCatalog, name: str) -> list[str]:
 
 def _describe_timeline(use_case: str, catalog: DataCatalog, name: str) -> list[str]:
     months = catalog.load(name)["months"]
-    rows = [
-        (
-            "" if index else "drift",
-            f"{month['month']}  {describe_drift(month)}",
-            f"model version {month['model_version']}",
-        )
-        for index, month in enumerate(months)
-    ]
+    tested = [(f"{month['month']}  {describe_drift(month)}", month["model_version"]) for month in months]
+    rows = [("" if n else "drift", what, f"model version {version}") for n, (what, version) in enumerate(tested)]
     stale = [month["month"] for month in months if month["stale"]]
     if stale:
         rows.append(("stale", ", ".join(stale), f"kedro rai rescore --use-case {use_case} --month {stale[0]}"))

@@ -52,7 +52,7 @@ def running(viewers: Sequence[Viewer], project: Path) -> Iterator[Callable[[], N
 def _check_ports(viewers: Sequence[Viewer]) -> None:
     ports = [viewer.port for viewer in viewers]
     for viewer in viewers:
-        if ports.count(viewer.port) > 1 or _is_listening(viewer.port) or not _can_bind(viewer.port):
+        if ports.count(viewer.port) > 1 or not _is_free(viewer.port):
             raise ViewerError(
                 f"Port {viewer.port}, which {viewer.name} needs, is taken. Nothing has been started.",
                 where=viewer.url,
@@ -60,20 +60,13 @@ def _check_ports(viewers: Sequence[Viewer]) -> None:
             )
 
 
-def _is_listening(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(2)
-        return probe.connect_ex((HOST, port)) == 0
-
-
-def _can_bind(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError:
-            return False
-    return True
+def _is_free(port: int) -> bool:
+    # Some systems lend an address that another program answers on all addresses: ask whether anybody does.
+    with suppress(OSError), socket.create_connection((HOST, port), timeout=2):
+        return False
+    with suppress(OSError), socket.create_server((HOST, port)):
+        return True
+    return False
 
 
 def _start(viewer: Viewer, project: Path) -> _Started:
