@@ -59,11 +59,9 @@ def staging_folder(beside: Path, name: str) -> Iterator[Path]:
 
 
 def move_into_place(source: Path, target: Path) -> None:
-    """Replace a file, or place a folder, in one step that survives a crash.
+    """Replace a file, or place a folder, in one step that survives a crash; an existing folder must be empty.
 
-    Args:
-        source: A finished file or folder on the same file system.
-        target: Its place; an existing file is replaced, an existing folder must be empty.
+    Both have to lie on the same file system.
     """
     for path in [source] if source.is_file() else [path for path in source.rglob("*") if path.is_file()]:
         with path.open("rb") as stream:
@@ -105,12 +103,7 @@ def project_folder() -> Path:
 def locked(path: Path, *, wait: float = 0.0) -> Iterator[None]:
     """Hold a lock that ends with the process, whatever ends it; its file stays behind, with who had it last.
 
-    Args:
-        path: Lock file.
-        wait: Seconds to wait for another holder.
-
-    Raises:
-        LockedError: Another process holds it, and names itself.
+    Another holder is waited for ``wait`` seconds; then LockedError names it.
     """
     make_folder(path.parent)
     with path.open("a+", encoding="utf-8") as file:
@@ -119,7 +112,8 @@ def locked(path: Path, *, wait: float = 0.0) -> Iterator[None]:
             if time.monotonic() >= deadline:
                 raise _locked(path)
             time.sleep(_POLL_SECONDS)
-        holder = {"process": os.getpid(), "since": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S UTC}", "command": _command()}
+        command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+        holder = {"process": os.getpid(), "since": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S UTC}", "command": command}
         file.truncate(0)
         file.write(json.dumps(holder))
         file.flush()
@@ -132,10 +126,6 @@ def _take(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _command() -> str:
-    return " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
 
 
 def _locked(path: Path) -> LockedError:

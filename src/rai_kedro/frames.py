@@ -22,12 +22,7 @@ Store: TypeAlias = Mapping[str, Callable[[], pd.DataFrame]]
 def as_series(values: Any, name: str | None = None) -> Series:
     """Return one column of anything: a list, an array, a pandas, Polars or Arrow column, a frame of one column.
 
-    Args:
-        values: The values of one column.
-        name: Name of the column; that of the values if None.
-
-    Raises:
-        TypeError: It is no single column.
+    TypeError if it is no single column.
     """
     if isinstance(values, pd.Series):
         return values
@@ -56,8 +51,7 @@ def read_column(values: Any, argument: str, refuse: type[RaiError]) -> Series:
 def as_frame(columns: Any, name: str) -> pd.DataFrame:
     """Return a frame of anything: a frame, a dictionary of columns, or one column, which gets this name if it has none.
 
-    Raises:
-        TypeError: It is neither, or its columns have no names.
+    TypeError if it is neither, or its columns have no names.
     """
     if hasattr(columns, "to_pandas") and not isinstance(columns, pd.DataFrame | pd.Series):
         columns = columns.to_pandas()

@@ -1,19 +1,23 @@
-"""The two files of a new use case as text, with the comments that help a person to decide."""
+"""The draft of a new use case, and its two files as text, with the comments that help a person to decide."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import pandas as pd
 import yaml
 
-from rai_kedro.contract import Column
-from rai_kedro.sources import FileLayout, IngestionParameters
+from rai_kedro.commands.use_case_choices import UseCaseRequest, draft_label
+from rai_kedro.contract import Column, draft_column
+from rai_kedro.sources import FileLayout, IngestionParameters, WordCount
 
 NO_OWNER = "nobody yet"
+# Of the spread of the label: a gap in error below it is seldom worth a halt; a beginning, to be decided.
+_TOLERANCE_SHARE = 0.25
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _NOTES = {
     "rename": "names in the file that a store cannot take, and what they are called here",
@@ -56,6 +60,39 @@ class UseCaseDraft:
     def is_file(self) -> bool:
         """Whether the months come from a file of the user's."""
         return "layout" in self.source
+
+
+def draft_use_case(
+    table: pd.DataFrame,
+    request: UseCaseRequest,
+    parameters: IngestionParameters,
+    words: Mapping[str, Sequence[WordCount]],
+) -> UseCaseDraft:
+    """Draft every column of a table, its names changed already; where it comes from and the month stay open."""
+    originals = {new: old for old, new in parameters.rename.items()}
+    not_features = {parameters.label, parameters.key, parameters.time.column if parameters.time else parameters.label}
+    columns = tuple(
+        draft_column(
+            table[name],
+            is_date=name in parameters.dates,
+            original=originals.get(name, name),
+            note=", ".join(map(str, words.get(name, ()))),
+        )
+        for name in table.columns
+        if name not in not_features
+    )
+    label = draft_label(table[parameters.label], request)
+    spread = pd.to_numeric(table[parameters.label], errors="coerce").std() if request.task == "regression" else 0.0
+    return UseCaseDraft(
+        name=request.name,
+        task=request.task,
+        source={},
+        ingestion=parameters,
+        columns=columns,
+        label=label,
+        training_month="",
+        tolerance=float(f"{_TOLERANCE_SHARE * float(spread):.2g}"),
+    )
 
 
 def render_catalog(draft: UseCaseDraft) -> str:

@@ -15,9 +15,9 @@ import click
 import pandas as pd
 
 from rai_kedro.commands.accept_draft import accept_file
-from rai_kedro.commands.draft_files import UseCaseDraft, render_catalog, render_parameters
-from rai_kedro.commands.use_case_choices import NewUseCaseError, UseCaseRequest, choose_parameters, draft_label, some
-from rai_kedro.contract import check_frame, draft_column, read_contract, read_proposal
+from rai_kedro.commands.draft_files import UseCaseDraft, draft_use_case, render_catalog, render_parameters
+from rai_kedro.commands.use_case_choices import NewUseCaseError, UseCaseRequest, choose_parameters, some
+from rai_kedro.contract import check_frame, read_contract, read_proposal
 from rai_kedro.files import project_folder, staging_folder, write_text
 from rai_kedro.months import month_of_key, months_between
 from rai_kedro.sources import (
@@ -37,8 +37,6 @@ from rai_kedro.sources import (
 _STAGES = ("simulation", "ingestion", "governance", "training", "monitoring")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _FEW_ROWS = 100
-# Of the spread of the label: a gap in error below it is seldom worth a halt; a beginning, to be decided.
-_TOLERANCE_SHARE = 0.25
 _SHOWN = 6
 
 
@@ -84,7 +82,7 @@ def new_use_case(request: UseCaseRequest, *, project: Path | None = None, today:
     table = pd.concat(source.tables.values(), ignore_index=True)
     parameters = choose_parameters(table, request, today)
     words = {parameters.rename.get(name, name): counts for name, counts in source.words.items()}
-    draft = _draft(table.rename(columns=parameters.rename), request, parameters, words)
+    draft = draft_use_case(table.rename(columns=parameters.rename), request, parameters, words)
     types = {column.name: column.type for column in (*draft.columns, draft.label)}
     tables = source.split(parameters, types)
     draft = replace(draft, source=source.entry, training_month=_choose_month(tables))
@@ -127,9 +125,11 @@ def describe(made: NewUseCase) -> str:
     for column in draft.columns:
         if proposal := read_proposal(column.risk):
             by_use[proposal.use].append((column.name, proposal.reason))
+    first, last = min(made.rows), max(made.rows)
+    months = f"month {first}" if first == last else f"{len(made.rows)} months from {first} to {last}"
     lines = [
         f"Drafted conf/base/{name}: {sum(made.rows.values())} rows, {len(draft.columns)} columns, target "
-        f"'{draft.label.name}', {_months(made.rows)}.",
+        f"'{draft.label.name}', {months}.",
         "",
         "likely to describe people (audited, in no model):",
         *(_reasons(by_use["audit"]) or ["  none found by name or content; that is no proof that there is none"]),
@@ -158,11 +158,6 @@ def describe(made: NewUseCase) -> str:
 def _reasons(columns: Sequence[tuple[str, str]]) -> list[str]:
     shown = [f"  {name}: {reason}" for name, reason in columns[:_SHOWN]]
     return shown + ([f"  and {len(columns) - _SHOWN} more"] if len(columns) > _SHOWN else [])
-
-
-def _months(rows: dict[str, int]) -> str:
-    first, last = min(rows), max(rows)
-    return f"month {first}" if len(rows) == 1 else f"{len(rows)} months from {first} to {last}"
 
 
 def _warnings(made: NewUseCase) -> list[str]:
@@ -257,38 +252,6 @@ def _from_dataset(name: str, request: UseCaseRequest) -> _Source:
             remedy="take a dataset that loads a pandas DataFrame, and say with --time when a row happened",
         )
     return _from_store({"": table}, {"dataset": dict(declared)})
-
-
-def _draft(
-    table: pd.DataFrame,
-    request: UseCaseRequest,
-    parameters: IngestionParameters,
-    words: Mapping[str, Sequence[WordCount]],
-) -> UseCaseDraft:
-    originals = {new: old for old, new in parameters.rename.items()}
-    not_features = {parameters.label, parameters.key, parameters.time.column if parameters.time else parameters.label}
-    columns = tuple(
-        draft_column(
-            table[name],
-            is_date=name in parameters.dates,
-            original=originals.get(name, name),
-            note=", ".join(map(str, words.get(name, ()))),
-        )
-        for name in table.columns
-        if name not in not_features
-    )
-    label = draft_label(table[parameters.label], request)
-    spread = pd.to_numeric(table[parameters.label], errors="coerce").std() if request.task == "regression" else 0.0
-    return UseCaseDraft(
-        name=request.name,
-        task=request.task,
-        source={},
-        ingestion=parameters,
-        columns=columns,
-        label=label,
-        training_month="",
-        tolerance=float(f"{_TOLERANCE_SHARE * float(spread):.2g}"),
-    )
 
 
 def _choose_month(tables: MonthlyTables) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 import click
 import yaml
 
-from rai_kedro.commands.project import about_use_case, require_use_case
+from rai_kedro.commands.project import about_use_case, evidence_path, require_use_case
 from rai_kedro.fairness import METRICS
 from rai_kedro.files import project_folder, write_text
 from rai_kedro.questionnaire import (
@@ -178,9 +178,7 @@ def _find_evidence(project: Path, use_case: str, env: str | None) -> Path:
     """Return the use case's evidence record without opening a session, which would want an MLflow server."""
     from kedro.io import DataCatalog
 
-    catalog = DataCatalog.from_config(_load_configuration(project, env, "catalog"))
-    description: dict[str, Any] = catalog[f"{use_case}.production_model"]._describe()
-    return project / Path(description["filepath"])
+    return project / evidence_path(DataCatalog.from_config(_load_configuration(project, env, "catalog")), use_case)
 
 
 def _confirm(shown: str, *, interactive: bool) -> bool:

@@ -55,14 +55,11 @@ class EnvironmentHook:
         self._database = store.find_database(uri)
         if self._database is not None:
             store.keep_artifacts_in(self._project)
-            self._follow_project()
+            self.after_catalog_created()
 
     @hook_impl
     def after_catalog_created(self) -> None:
-        """Note the project's folder in a database that MLflow has made just now."""
-        self._follow_project()
-
-    def _follow_project(self) -> None:
+        """Note the project's folder in the local database, which MLflow may have made just now."""
         from rai_kedro.release import follow_project
 
         moved = follow_project(self._database, self._project) if self._database else None

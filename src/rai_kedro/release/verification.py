@@ -50,7 +50,7 @@ class Verification(Typed):
         """Say in lines what stands in the record, and what is wrong with it."""
         chain = self.chain
         state = "the chain is whole" if chain.ok else f"{chain.reason}"
-        lines = [f"{chain.path}: {chain.entries} entries, {state}."]
+        lines = [f"{chain.path}: {chain.entries} {'entry' if chain.entries == 1 else 'entries'}, {state}."]
         for review in self.decisions:
             label = " (demo)" if review.demo else ""
             lines += [
