@@ -3,6 +3,7 @@ from .classification import measure_classification as measure_classification
 from .face import measure as measure
 from .figure import Figure as Figure
 from .figure import Performance as Performance
+from .figure import Task as Task
 from .regression import PerformanceError as PerformanceError
 from .regression import label_estimates as label_estimates
 from .regression import measure_performance as measure_performance

@@ -1,0 +1,312 @@
+"""Performance before labels are there: what a month's figures will be, with intervals for what the labels will show.
+
+Decisions are estimated from calibrated scores (``confidence.py``), amounts from a model of the error (``losses.py``).
+Both are learned from the reference: rows with labels that the model was not fitted on, e.g. its test rows. Both assume
+that labels still depend on what the model sees as they did; whether they do, only labels show (``reconciliation.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from rai_kedro.errors import RaiError
+from rai_kedro.monitoring.confidence import (
+    Calibration,
+    Drawn,
+    calibrate,
+    code_groups,
+    count_cells,
+    estimate_decisions,
+)
+from rai_kedro.monitoring.losses import LossModel, estimate_losses, learn_losses
+from rai_kedro.monitoring.support import KnownSupport, Support, learn_support
+from rai_kedro.performance import Figure, Task
+from rai_kedro.typed import Typed
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+ASSUMPTION = "labels depend on features, prediction and group as they did in the reference"
+
+_FEWEST_ROWS, _FEWEST_OF_CLASS, _FEWEST_OF_GROUP = 100, 20, 30
+_NEED_SCORE = ("AUC", "Brier score")
+
+
+class EstimatedColumns(Typed):
+    """Which columns of reference and month say what.
+
+    Attributes:
+        task: ``classification`` (labels and predictions 0 and 1) or ``regression``.
+        features: What the model sees: numbers, texts, booleans or categories.
+        score: P(label is 1); None if the model gives none, then AUC and Brier score are not estimated.
+        groups: Columns of groups, each group to be estimated by itself; they need not be features.
+    """
+
+    task: Task
+    features: tuple[str, ...]
+    target: str
+    prediction: str = "prediction"
+    score: str | None = None
+    groups: tuple[str, ...] = ()
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """Return prediction and score."""
+        return (self.prediction, self.score) if self.score else (self.prediction,)
+
+
+class EstimatedFigure(Figure):
+    """A figure that labels have not shown yet; its interval is for what they will show.
+
+    ``group`` is ``COLUMN: value``, empty for all rows. ``doubt`` says why this figure may not be believed.
+    """
+
+    group: str = ""
+    doubt: str = ""
+
+
+class PerformanceEstimate(Typed):
+    """The figures of one month as they are expected before its labels.
+
+    Attributes:
+        doubts: Why the figures of all rows may not be believed, in words; those of one group stand with its figures.
+        assumes: What has to hold for the figures to be right, and cannot be seen before labels.
+    """
+
+    task: Task
+    figures: tuple[EstimatedFigure, ...]
+    support: Support
+    doubts: tuple[str, ...] = ()
+    assumes: str = ASSUMPTION
+
+    @property
+    def believable(self) -> bool:
+        """Whether nothing speaks against the figures of all rows."""
+        return not self.doubts
+
+    def find(self, name: str, group: str = "") -> EstimatedFigure:
+        """Return the figure of this name and group; :class:`KeyError` where there is none."""
+        found = {(one.name, one.group): one for one in self.figures}
+        return found[name, group]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row for each figure."""
+        return pd.DataFrame([one.to_dict() for one in self.figures])
+
+
+@dataclass(frozen=True)
+class PerformanceEstimator:
+    """All that is learned from a reference, to be used for every month of a model version."""
+
+    columns: EstimatedColumns
+    level: float
+    seed: int
+    support: KnownSupport
+    model: Calibration | LossModel
+    reference_groups: pd.DataFrame
+    doubts: tuple[str, ...]
+
+    def estimate(self, current: pd.DataFrame) -> PerformanceEstimate:
+        """Estimate the figures of a month from its features, predictions, scores and groups.
+
+        Raises:
+            RaiError: There is no row, a column is missing, or a prediction or score is missing or out of its range.
+        """
+        _check(current, self.columns, "month")
+        groups, support = _read_groups(current, self.columns), self.support.check(current)
+        figures = [
+            self._finish(drawn)
+            for drawn in self._draw(current, groups)
+            if self.columns.score or drawn.name not in _NEED_SCORE
+        ]
+        doubts = (*self.doubts, support.doubt) if support.doubt else self.doubts
+        return PerformanceEstimate(task=self.columns.task, figures=tuple(figures), support=support, doubts=doubts)
+
+    def _draw(self, current: pd.DataFrame, groups: pd.DataFrame) -> Iterator[Drawn]:
+        generator = np.random.default_rng(self.seed)
+        named = [(column, value) for column in groups for value in sorted(groups[column].unique())]
+        if isinstance(self.model, LossModel):
+            seen = _seen(current, self.columns, groups)
+            members = [
+                (_name(column, value), (self.reference_groups[column] == value).to_numpy(), mask.to_numpy())
+                for column, value in named
+                for mask in [groups[column] == value]
+            ]
+            return estimate_losses(self.model, seen, members, generator)
+        levels = [
+            list(dict.fromkeys([*known, *sorted(groups[column].unique())]))
+            for column, known in zip(groups, self.model.levels, strict=True)
+        ]
+        score, decision = _read_scores(current, self.columns)
+        cells = count_cells(score, decision, code_groups(groups, levels))
+        places = {column: place for place, column in enumerate(groups)}
+        masks = [
+            (_name(column, value), cells.codes[:, places[column]] == levels[places[column]].index(value))
+            for column, value in named
+        ]
+        return estimate_decisions(self.model, cells, masks, generator)
+
+    def _finish(self, drawn: Drawn) -> EstimatedFigure:
+        """Make a figure of its draws; the expected value may not lie outside of its own interval."""
+        name, group = drawn.name, drawn.group
+        shown = drawn.draws[np.isfinite(drawn.draws)]
+        if not np.isfinite(drawn.value) or not len(shown):
+            return EstimatedFigure(name=name, group=group, n=0, note="no such row is expected")
+        lower, upper = np.quantile(shown, [(1 - self.level) / 2, (1 + self.level) / 2])
+        return EstimatedFigure(
+            name=name,
+            group=group,
+            value=drawn.value,
+            lower=float(min(lower, drawn.value)),
+            upper=float(max(upper, drawn.value)),
+            level=self.level,
+            n=round(drawn.rows),
+            how=f"{self._method}; interval for the figure that the labels of this month will show",
+            doubt=self._doubt(drawn),
+        )
+
+    @property
+    def _method(self) -> str:
+        if isinstance(self.model, LossModel):
+            return f"direct loss estimation ({self.model.method})"
+        return "confidence-based estimation on calibrated scores"
+
+    def _doubt(self, drawn: Drawn) -> str:
+        for column in self.reference_groups:
+            value = drawn.group.removeprefix(f"{column}: ")
+            if value != drawn.group:
+                rows = int((self.reference_groups[column] == value).sum())
+                if rows < _FEWEST_OF_GROUP:
+                    return f"the reference has {rows or 'no'} rows of this group, {_FEWEST_OF_GROUP} are needed"
+        return ""
+
+
+def fit_estimator(
+    reference: pd.DataFrame, columns: EstimatedColumns, *, level: float = 0.95, seed: int = 0
+) -> PerformanceEstimator:
+    """Learn from a reference what the figures of later months are estimated by.
+
+    Args:
+        reference: Rows with labels that the model was not fitted on; features, target, prediction, score, groups.
+        columns: Which column says what.
+        level: Level of the intervals: the share of them that should hold the figure the labels will show.
+        seed: Of all that is drawn.
+
+    Raises:
+        RaiError: There is no row, a column is missing, or a label, prediction or score is missing or out of its range.
+    """
+    _check(reference, columns, "reference", columns.target)
+    label = reference[columns.target].to_numpy(dtype=np.float64)
+    groups = _read_groups(reference, columns)
+    support = learn_support(reference, (*columns.features, *columns.numbers))
+    model: Calibration | LossModel
+    if columns.task == "regression":
+        error = label - reference[columns.prediction].to_numpy(dtype=np.float64)
+        model = learn_losses(_seen(reference, columns, groups), error, seed)
+    else:
+        score, _ = _read_scores(reference, columns)
+        model = calibrate(score, label, groups)
+    doubts = tuple(_doubt_reference(label, columns.task))
+    return PerformanceEstimator(columns, level, seed, support, model, groups, doubts)
+
+
+def estimate_performance(  # noqa: PLR0913 - every column by its name
+    reference: pd.DataFrame,
+    current: pd.DataFrame,
+    *,
+    task: Task,
+    features: Sequence[str],
+    target: str,
+    prediction: str = "prediction",
+    score: str | None = None,
+    groups: Sequence[str] = (),
+    level: float = 0.95,
+    seed: int = 0,
+) -> PerformanceEstimate:
+    """Estimate how good the predictions of a month are before its labels are there.
+
+    Args:
+        reference: Rows with labels that the model was not fitted on.
+        current: Rows of the month: features, predictions, and score and groups where they are named.
+        task: ``classification`` (labels and predictions 0 and 1) or ``regression``.
+        features: Columns the model sees.
+        target: Column of the labels in the reference.
+        prediction: Column of decisions or predicted amounts.
+        score: Column of P(label is 1); without it AUC and Brier score are not estimated.
+        groups: Columns of groups, each group to be estimated by itself.
+        level: Level of the intervals.
+        seed: Of all that is drawn.
+
+    Returns:
+        The figures of all rows and of each group, with what speaks against them.
+
+    Raises:
+        RaiError: As :func:`fit_estimator`, which is to be used for several months of one reference.
+    """
+    columns = EstimatedColumns(
+        task=task, features=tuple(features), target=target, prediction=prediction, score=score, groups=tuple(groups)
+    )
+    return fit_estimator(reference, columns, level=level, seed=seed).estimate(current)
+
+
+def _name(column: Hashable, value: str) -> str:
+    return f"{column}: {value}"
+
+
+def _read_groups(frame: pd.DataFrame, columns: EstimatedColumns) -> pd.DataFrame:
+    """Return the groups as text; a row without one belongs to the group ``missing``."""
+    names = list(columns.groups)
+    texts = {name: frame[name].astype("str").where(frame[name].notna(), "missing").to_numpy() for name in names}
+    return pd.DataFrame(texts, index=range(len(frame)), columns=names)
+
+
+def _read_scores(frame: pd.DataFrame, columns: EstimatedColumns) -> tuple[Floats, Floats]:
+    """Return scores and decisions; without a score the decision stands for it."""
+    decision = frame[columns.prediction].to_numpy(dtype=np.float64)
+    return (frame[columns.score].to_numpy(dtype=np.float64) if columns.score else decision), decision
+
+
+def _seen(frame: pd.DataFrame, columns: EstimatedColumns, groups: pd.DataFrame) -> pd.DataFrame:
+    """Return what an error may depend on."""
+    seen = frame[[*columns.features, columns.prediction]].reset_index(drop=True)
+    return seen.join(groups.add_prefix("group "))
+
+
+def _doubt_reference(label: Floats, task: Task) -> Iterator[str]:
+    if len(label) < _FEWEST_ROWS:
+        yield f"the reference has only {len(label)} rows, {_FEWEST_ROWS} are needed"
+    rarer = int(min(label.sum(), len(label) - label.sum()))
+    if task == "classification" and rarer < _FEWEST_OF_CLASS:
+        yield f"the reference has only {rarer} rows of the rarer outcome, {_FEWEST_OF_CLASS} are needed"
+
+
+def _check(frame: pd.DataFrame, columns: EstimatedColumns, side: str, *labels: str) -> None:
+    absent = [name for name in (*columns.features, *columns.numbers, *columns.groups, *labels) if name not in frame]
+    if absent or frame.empty:
+        raise RaiError(
+            "Performance cannot be estimated: columns are missing." if absent else "There is no row to estimate from.",
+            where=side,
+            example=", ".join(absent) or None,
+            remedy="hand in features, predictions and groups of every row, and of the reference the labels",
+        )
+    for name in (*columns.numbers, *labels):
+        numbers = pd.to_numeric(frame[name], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+        bad = ~np.isfinite(numbers)
+        if columns.task == "classification":
+            bad |= (numbers < 0) | (numbers > 1) if name == columns.score else ~np.isin(numbers, (0, 1))
+        if bad.any():
+            wanted = "probabilities" if name == columns.score else "0 or 1"
+            raise RaiError(
+                f"{name} has values that are not {wanted if columns.task == 'classification' else 'finite numbers'}.",
+                where=f"{side}, column {name}",
+                how_many=f"{int(bad.sum())} of {len(frame)} rows",
+                example=repr(frame[name].to_numpy()[bad.argmax()]),
+                remedy="leave out rows without a prediction, and of the reference those without a label",
+            )

@@ -1,0 +1,106 @@
+"""Estimates and what the labels showed: how far they lay apart, and whether the intervals keep what they promise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rai_kedro.monitoring.estimation import PerformanceEstimate
+from rai_kedro.performance import Figure
+from rai_kedro.typed import Typed
+
+_SURPRISE = 0.01
+
+
+class Reconciled(Typed):
+    """One figure of one month, as it was estimated and as the labels show it.
+
+    ``error`` is estimated less realised, ``inside`` whether the interval held the realised figure.
+    """
+
+    name: str
+    group: str = ""
+    estimated: float
+    realised: float
+    error: float
+    level: float
+    inside: bool
+
+
+class TrackRecord(Typed):
+    """How good the estimates of one figure and group have been, over the months whose labels are there.
+
+    Attributes:
+        months: Months compared.
+        mean_absolute_error: Of the estimates, in the unit of the figure.
+        coverage: Share of the intervals that held the realised figure; ``level`` of them should.
+        doubt: That coverage is clearly below the level, in words; empty otherwise.
+    """
+
+    name: str
+    group: str = ""
+    months: int
+    mean_absolute_error: float
+    coverage: float
+    level: float
+    doubt: str = ""
+
+
+def reconcile(estimated: PerformanceEstimate, realised: Iterable[Figure]) -> tuple[Reconciled, ...]:
+    """Compare the estimates of a month with the figures its labels show; a figure that only one side has is left out.
+
+    Args:
+        estimated: What was estimated before the labels.
+        realised: Figures measured on the same rows; those of a group carry it as ``group``, named ``COLUMN: value``.
+    """
+    shown = {(one.name, getattr(one, "group", "")): one.value for one in realised}
+    found = []
+    for one in estimated.figures:
+        value = shown.get((one.name, one.group))
+        if value is None or one.value is None or one.lower is None or one.upper is None or one.level is None:
+            continue
+        found.append(
+            Reconciled(
+                name=one.name,
+                group=one.group,
+                estimated=one.value,
+                realised=value,
+                error=one.value - value,
+                level=one.level,
+                inside=one.lower <= value <= one.upper,
+            )
+        )
+    return tuple(found)
+
+
+def track_record(reconciled: Iterable[Reconciled]) -> tuple[TrackRecord, ...]:
+    """Sum up the months so far, one record for each figure and group, in the order they first appear.
+
+    A doubt is raised where so few intervals held their figure that, at the level they claim, this would happen in 1 %
+    of cases or fewer (exact binomial): two misses in a row at 95 %, but not one.
+    """
+    months: dict[tuple[str, str], list[Reconciled]] = {}
+    for one in reconciled:
+        months.setdefault((one.name, one.group), []).append(one)
+    return tuple(_sum_up(name, group, entries) for (name, group), entries in months.items())
+
+
+def _sum_up(name: str, group: str, entries: list[Reconciled]) -> TrackRecord:
+    from scipy import stats
+
+    held, number, level = sum(one.inside for one in entries), len(entries), min(one.level for one in entries)
+    by_chance = float(stats.binom.cdf(held, number, level))
+    doubt = ""
+    if by_chance <= _SURPRISE:
+        doubt = (
+            f"the intervals held the figure in {held} of {number} months, {level:.0%} were to be expected: labels no "
+            "longer depend on what the model sees as they did in the reference; do not rely on estimates before labels"
+        )
+    return TrackRecord(
+        name=name,
+        group=group,
+        months=number,
+        mean_absolute_error=sum(abs(one.error) for one in entries) / number,
+        coverage=held / number,
+        level=level,
+        doubt=doubt,
+    )
