@@ -31,6 +31,7 @@ REFERENCES, MONTHS = (150, 1_000, 5_000), (200, 1_500, 10_000)
 SHIFTS = {"none": 0.0, "shift .25 sd": 0.3, "shift .5 sd": 0.65, "shift 1 sd": 1.6, "groups swap": 0.0, "concept": 0.0}
 FEATURES = ("x0", "x1", "x2", "x3", "kind")
 POPULATION, FITTED, SERIES = 100_000, 3_000, 12
+THRESHOLD = 0.4
 
 
 @dataclass
@@ -52,6 +53,7 @@ class World:
 
     @property
     def columns(self) -> EstimatedColumns:
+        """What the columns of its rows are."""
         score = None if self.task == "regression" else "score"
         return EstimatedColumns(task=self.task, features=FEATURES, target="y", score=score, groups=("group",))
 
@@ -65,7 +67,7 @@ class World:
         if self.task == "regression":
             return month.assign(prediction=self.model.predict(self._design(month)))
         score = self.model.predict_proba(self._design(month))[:, 1]
-        return month.assign(score=score, prediction=(score >= 0.4).astype(int))
+        return month.assign(score=score, prediction=(score >= THRESHOLD).astype(int))
 
     def label(self, rows: pd.DataFrame, generator: np.random.Generator, changed: bool = False) -> pd.DataFrame:
         """Return rows with labels."""
@@ -119,6 +121,7 @@ class Tally:
     width: list[float] = field(default_factory=list)
 
     def add(self, one: Reconciled, before: float | None, width: float) -> None:
+        """Count one comparison; ``before`` is the figure of the reference."""
         self.errors.append(abs(one.error))
         self.inside.append(one.inside)
         self.width.append(width)
@@ -160,7 +163,7 @@ def months_until_said(task: str, scenario: str, references: int, months: int, ru
         first = None
         for number in range(1, SERIES + 1):
             month = world.draw(months, scenario, generator)
-            found += [one for one in reconcile(estimator.estimate(month), world.measure(month))]
+            found += reconcile(estimator.estimate(month), world.measure(month))
             if any(record.doubt for record in track_record(found)):
                 first = number
                 break

@@ -11,6 +11,7 @@ from .estimation import fit_estimator as fit_estimator
 from .reconciliation import Reconciled as Reconciled
 from .reconciliation import TrackRecord as TrackRecord
 from .reconciliation import reconcile as reconcile
+from .reconciliation import track_record as track_record
 from .results import ColumnDrift as ColumnDrift
 from .results import Distribution as Distribution
 from .results import Kind as Kind

@@ -40,7 +40,7 @@ _MOST_CELLS, _FEWEST_CELLS, _CELLS_IN_ALL = 128, 32, 2_000
 _MOST_KNOTS, _ROWS_PER_KNOT = 4, 100
 # Standard deviations of the priors, on the logit scale, for scores brought to variance 1.
 _WIDE, _BEND, _GROUP_LEVEL, _GROUP_SLOPE = 3.0, 1.0, 1.0, 0.5
-_STEPS, _LONGEST_STEP, _CLOSE = 50, 5.0, 1e-8
+_STEPS, _CLOSE = 50, 1e-6
 _SMALLEST, _LARGEST_FLOOR = 1e-6, 0.1
 
 
@@ -220,14 +220,23 @@ def _figures(positive: Floats, cells: Cells) -> tuple[dict[str, Floats], dict[st
 
 
 def _maximise(design: Floats, label: Floats, prior: Floats, weight: Floats) -> tuple[Floats, Floats]:
-    """Return the most likely coefficients under independent normal priors, and their precision, by Newton's method."""
-    coefficients = prior.copy()
+    """Return the most likely coefficients under independent normal priors, and their precision.
+
+    Newton's method; a step that makes the fit worse is halved, since from a far start it would go back and forth.
+    """
+
+    def cost(at: Floats) -> float:
+        logit = design @ at
+        return float((np.logaddexp(0, logit) - label * logit).sum() + (weight * (at - prior) ** 2).sum() / 2)
+
+    coefficients, now = prior.copy(), cost(prior)
     for _ in range(_STEPS):
         chance = _expit(design @ coefficients)
         precision = (design * (chance * (1 - chance))[:, np.newaxis]).T @ design + np.diag(weight)
-        gradient = design.T @ (label - chance) - weight * (coefficients - prior)
-        step = np.linalg.solve(precision, gradient)
-        coefficients += step * min(1.0, _LONGEST_STEP / max(np.abs(step).max(), _LONGEST_STEP))
+        step = np.linalg.solve(precision, design.T @ (label - chance) - weight * (coefficients - prior))
+        while (after := cost(coefficients + step)) > now and np.abs(step).max() > _CLOSE:
+            step /= 2
+        coefficients, now = coefficients + step, after
         if np.abs(step).max() < _CLOSE:
             break
     return coefficients, precision
