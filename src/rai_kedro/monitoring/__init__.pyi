@@ -2,12 +2,12 @@ from .detection import DriftParameters as DriftParameters
 from .detection import check_samples as check_samples
 from .detection import detect_drift as detect_drift
 from .detection import plan_tests as plan_tests
-from .estimation import EstimatedColumns as EstimatedColumns
 from .estimation import EstimatedFigure as EstimatedFigure
 from .estimation import PerformanceEstimate as PerformanceEstimate
 from .estimation import PerformanceEstimator as PerformanceEstimator
 from .estimation import estimate_performance as estimate_performance
 from .estimation import fit_estimator as fit_estimator
+from .estimation_rows import EstimatedColumns as EstimatedColumns
 from .reconciliation import Reconciled as Reconciled
 from .reconciliation import TrackRecord as TrackRecord
 from .reconciliation import reconcile as reconcile

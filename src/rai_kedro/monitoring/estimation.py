@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from rai_kedro.errors import RaiError
 from rai_kedro.monitoring.confidence import (
     Calibration,
     Drawn,
@@ -23,6 +23,7 @@ from rai_kedro.monitoring.confidence import (
     count_cells,
     estimate_decisions,
 )
+from rai_kedro.monitoring.estimation_rows import EstimatedColumns, check_rows, read_groups, read_scores, select_seen
 from rai_kedro.monitoring.losses import LossModel, estimate_losses, learn_losses
 from rai_kedro.monitoring.support import KnownSupport, Support, learn_support
 from rai_kedro.performance import Figure, Task
@@ -37,29 +38,6 @@ ASSUMPTION = "labels depend on features, prediction and group as they did in the
 
 _FEWEST_ROWS, _FEWEST_OF_CLASS, _FEWEST_OF_GROUP = 100, 20, 30
 _NEED_SCORE = ("AUC", "Brier score")
-
-
-class EstimatedColumns(Typed):
-    """Which columns of reference and month say what.
-
-    Attributes:
-        task: ``classification`` (labels and predictions 0 and 1) or ``regression``.
-        features: What the model sees: numbers, texts, booleans or categories.
-        score: P(label is 1); None if the model gives none, then AUC and Brier score are not estimated.
-        groups: Columns of groups, each group to be estimated by itself; they need not be features.
-    """
-
-    task: Task
-    features: tuple[str, ...]
-    target: str
-    prediction: str = "prediction"
-    score: str | None = None
-    groups: tuple[str, ...] = ()
-
-    @property
-    def numbers(self) -> tuple[str, ...]:
-        """Return prediction and score."""
-        return (self.prediction, self.score) if self.score else (self.prediction,)
 
 
 class EstimatedFigure(Figure):
@@ -119,8 +97,8 @@ class PerformanceEstimator:
         Raises:
             RaiError: There is no row, a column is missing, or a prediction or score is missing or out of its range.
         """
-        _check(current, self.columns, "month")
-        groups, support = _read_groups(current, self.columns), self.support.check(current)
+        check_rows(current, self.columns, "month")
+        groups, support = read_groups(current, self.columns), self.support.check(current)
         figures = [
             self._finish(drawn)
             for drawn in self._draw(current, groups)
@@ -133,7 +111,7 @@ class PerformanceEstimator:
         generator = np.random.default_rng(self.seed)
         named = [(column, value) for column in groups for value in sorted(groups[column].unique())]
         if isinstance(self.model, LossModel):
-            seen = _seen(current, self.columns, groups)
+            seen = select_seen(current, self.columns, groups)
             members = [
                 (_name(column, value), (self.reference_groups[column] == value).to_numpy(), mask.to_numpy())
                 for column, value in named
@@ -144,7 +122,7 @@ class PerformanceEstimator:
             list(dict.fromkeys([*known, *sorted(groups[column].unique())]))
             for column, known in zip(groups, self.model.levels, strict=True)
         ]
-        score, decision = _read_scores(current, self.columns)
+        score, decision = read_scores(current, self.columns)
         cells = count_cells(score, decision, code_groups(groups, levels))
         places = {column: place for place, column in enumerate(groups)}
         masks = [
@@ -169,7 +147,7 @@ class PerformanceEstimator:
             level=self.level,
             n=round(drawn.rows),
             how=f"{self._method}; interval for the figure that the labels of this month will show",
-            doubt=self._doubt(drawn),
+            doubt=self._doubt(group),
         )
 
     @property
@@ -178,14 +156,17 @@ class PerformanceEstimator:
             return f"direct loss estimation ({self.model.method})"
         return "confidence-based estimation on calibrated scores"
 
-    def _doubt(self, drawn: Drawn) -> str:
-        for column in self.reference_groups:
-            value = drawn.group.removeprefix(f"{column}: ")
-            if value != drawn.group:
-                rows = int((self.reference_groups[column] == value).sum())
-                if rows < _FEWEST_OF_GROUP:
-                    return f"the reference has {rows or 'no'} rows of this group, {_FEWEST_OF_GROUP} are needed"
-        return ""
+    def _doubt(self, group: str) -> str:
+        rows = self._group_rows.get(group, 0)
+        if not group or rows >= _FEWEST_OF_GROUP:
+            return ""
+        return f"the reference has {rows or 'no'} rows of this group, {_FEWEST_OF_GROUP} are needed"
+
+    @cached_property
+    def _group_rows(self) -> dict[str, int]:
+        """Rows of the reference by name of the group."""
+        counts = {column: values.value_counts() for column, values in self.reference_groups.items()}
+        return {_name(column, value): int(rows) for column, of in counts.items() for value, rows in of.items()}
 
 
 def fit_estimator(
@@ -202,16 +183,16 @@ def fit_estimator(
     Raises:
         RaiError: There is no row, a column is missing, or a label, prediction or score is missing or out of its range.
     """
-    _check(reference, columns, "reference", columns.target)
+    check_rows(reference, columns, "reference", columns.target)
     label = reference[columns.target].to_numpy(dtype=np.float64)
-    groups = _read_groups(reference, columns)
+    groups = read_groups(reference, columns)
     support = learn_support(reference, (*columns.features, *columns.numbers))
     model: Calibration | LossModel
     if columns.task == "regression":
         error = label - reference[columns.prediction].to_numpy(dtype=np.float64)
-        model = learn_losses(_seen(reference, columns, groups), error, seed)
+        model = learn_losses(select_seen(reference, columns, groups), error, seed)
     else:
-        score, _ = _read_scores(reference, columns)
+        score, _ = read_scores(reference, columns)
         model = calibrate(score, label, groups)
     doubts = tuple(_doubt_reference(label, columns.task))
     return PerformanceEstimator(columns, level, seed, support, model, groups, doubts)
@@ -256,27 +237,8 @@ def estimate_performance(  # noqa: PLR0913 - every column by its name
     return fit_estimator(reference, columns, level=level, seed=seed).estimate(current)
 
 
-def _name(column: Hashable, value: str) -> str:
+def _name(column: Hashable, value: Hashable) -> str:
     return f"{column}: {value}"
-
-
-def _read_groups(frame: pd.DataFrame, columns: EstimatedColumns) -> pd.DataFrame:
-    """Return the groups as text; a row without one belongs to the group ``missing``."""
-    names = list(columns.groups)
-    texts = {name: frame[name].astype("str").where(frame[name].notna(), "missing").to_numpy() for name in names}
-    return pd.DataFrame(texts, index=range(len(frame)), columns=names)
-
-
-def _read_scores(frame: pd.DataFrame, columns: EstimatedColumns) -> tuple[Floats, Floats]:
-    """Return scores and decisions; without a score the decision stands for it."""
-    decision = frame[columns.prediction].to_numpy(dtype=np.float64)
-    return (frame[columns.score].to_numpy(dtype=np.float64) if columns.score else decision), decision
-
-
-def _seen(frame: pd.DataFrame, columns: EstimatedColumns, groups: pd.DataFrame) -> pd.DataFrame:
-    """Return what an error may depend on."""
-    seen = frame[[*columns.features, columns.prediction]].reset_index(drop=True)
-    return seen.join(groups.add_prefix("group "))
 
 
 def _doubt_reference(label: Floats, task: Task) -> Iterator[str]:
@@ -285,28 +247,3 @@ def _doubt_reference(label: Floats, task: Task) -> Iterator[str]:
     rarer = int(min(label.sum(), len(label) - label.sum()))
     if task == "classification" and rarer < _FEWEST_OF_CLASS:
         yield f"the reference has only {rarer} rows of the rarer outcome, {_FEWEST_OF_CLASS} are needed"
-
-
-def _check(frame: pd.DataFrame, columns: EstimatedColumns, side: str, *labels: str) -> None:
-    absent = [name for name in (*columns.features, *columns.numbers, *columns.groups, *labels) if name not in frame]
-    if absent or frame.empty:
-        raise RaiError(
-            "Performance cannot be estimated: columns are missing." if absent else "There is no row to estimate from.",
-            where=side,
-            example=", ".join(absent) or None,
-            remedy="hand in features, predictions and groups of every row, and of the reference the labels",
-        )
-    for name in (*columns.numbers, *labels):
-        numbers = pd.to_numeric(frame[name], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-        bad = ~np.isfinite(numbers)
-        if columns.task == "classification":
-            bad |= (numbers < 0) | (numbers > 1) if name == columns.score else ~np.isin(numbers, (0, 1))
-        if bad.any():
-            wanted = "probabilities" if name == columns.score else "0 or 1"
-            raise RaiError(
-                f"{name} has values that are not {wanted if columns.task == 'classification' else 'finite numbers'}.",
-                where=f"{side}, column {name}",
-                how_many=f"{int(bad.sum())} of {len(frame)} rows",
-                example=repr(frame[name].to_numpy()[bad.argmax()]),
-                remedy="leave out rows without a prediction, and of the reference those without a label",
-            )

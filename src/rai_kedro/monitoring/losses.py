@@ -23,6 +23,7 @@ labels come.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -40,10 +41,10 @@ if TYPE_CHECKING:
 _FOLDS = 10
 ROWS_OF_TREES = 1_000
 _MOST_LEVELS, _COMMON = 100, 0.05
-_TREES: dict[str, Any] = {"max_iter": 80, "learning_rate": 0.06, "max_leaf_nodes": 8, "min_samples_leaf": 20}
+_TREES: dict[str, Any] = {"max_iter": 50, "learning_rate": 0.1, "max_leaf_nodes": 8, "min_samples_leaf": 20}
 _PENALTIES = tuple(10.0**power for power in range(6))
 _LEAST_SHARE, _LARGEST_TRUST = 0.05, 1.5
-_NOISE_ROWS = 2_000
+_NOISE_ROWS = 1_000
 _VARIES = 1e-9
 # Both are means of a power of the error; the RMSE its root.
 _POWER = {"MAE": 1, "RMSE": 2}
@@ -124,7 +125,8 @@ class LossModel:
         else:
             coded = self.columns.code(frame)
             coded = coded if self.trees else self.columns.expand(coded)
-            raw = np.stack([_predict(model, coded) for model in self.models])
+            with _in_one_thread():
+                raw = np.stack([model.predict(coded) for model in self.models])
         return _trust(raw.mean(axis=0), self.fits[0]), _trust(raw, self.fits[1:])
 
 
@@ -141,12 +143,11 @@ def learn_losses(frame: pd.DataFrame, error: Floats, seed: int) -> LossModel:
     coded = coded if trees else columns.expand(coded)
     size = np.abs(error)
     fold = np.random.default_rng(seed).permutation(len(size)) % _FOLDS
-    held_out = np.full(len(size), size.mean())
-    models: list[Any] = []
-    if size.std() > _VARIES * size.mean():
-        for one in range(_FOLDS):
+    models, held_out = [], np.full(len(size), size.mean())
+    with _in_one_thread():
+        for one in range(_FOLDS) if size.std() > _VARIES * size.mean() else ():
             models.append(_fit(coded[fold != one], size[fold != one], columns, trees, seed))
-            held_out[fold == one] = _predict(models[-1], coded[fold == one])
+            held_out[fold == one] = models[-1].predict(coded[fold == one])
     if not models or not _is_better(size, held_out):
         models, held_out = [], np.zeros(len(size))
     kept = [np.ones(len(size), dtype=bool), *(fold != one for one in range(_FOLDS))]
@@ -201,12 +202,12 @@ def _draw_noise(expected: Floats, relative: Floats, generator: np.random.Generat
     """
     rows = expected if len(expected) <= _NOISE_ROWS else generator.choice(expected, _NOISE_ROWS)
     shrink = np.sqrt(len(rows) / len(expected))
-    drawn = relative[generator.integers(0, len(relative), (DRAWS, len(rows)))]
+    chosen = generator.integers(0, len(relative), (DRAWS, len(rows)))
     factors = []
     for power in (1, 2):
-        weight, mean = rows**power, (relative**power).mean()
-        whole = weight.sum() * mean
-        ratio = (drawn**power) @ weight / whole if whole > 0 else np.ones(DRAWS)
+        weight, share = rows**power, relative**power
+        whole = weight.sum() * share.mean()
+        ratio = share[chosen] @ weight / whole if whole > 0 else np.ones(DRAWS)
         factors.append(np.maximum(1 + (ratio - 1) * shrink, 0))
     return factors[0], factors[1]
 
@@ -214,26 +215,26 @@ def _draw_noise(expected: Floats, relative: Floats, generator: np.random.Generat
 def _fit(design: Floats, size: Floats, columns: Columns, trees: bool, seed: int) -> Any:
     if trees:
         from sklearn.ensemble import HistGradientBoostingRegressor
-        from threadpoolctl import threadpool_limits
 
         numbers = len(columns.numbers)
         categories = [place >= numbers for place in range(design.shape[1])]
         model = HistGradientBoostingRegressor(
             loss="poisson", categorical_features=categories, early_stopping=False, random_state=seed, **_TREES
         )
-        # Small trees gain nothing from threads, and on a busy machine wait for each other.
-        with threadpool_limits(1):
-            return model.fit(design, size)
+        return model.fit(design, size)
     from sklearn.linear_model import RidgeCV
 
     return RidgeCV(alphas=_PENALTIES).fit(design, size)
 
 
-def _predict(model: Any, design: Floats) -> Floats:
-    from threadpoolctl import threadpool_limits
+@contextmanager
+def _in_one_thread() -> Iterator[None]:
+    """Keep trees to one thread: small ones gain nothing from more, and on a busy machine wait for each other."""
+    import sklearn.ensemble  # noqa: F401 - only libraries that are loaded are limited
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     with threadpool_limits(1):
-        return np.asarray(model.predict(design), dtype=np.float64)
+        yield
 
 
 def _is_better(size: Floats, held_out: Floats) -> bool:

@@ -92,8 +92,9 @@ def _sum_up(name: str, group: str, entries: list[Reconciled]) -> TrackRecord:
     doubt = ""
     if by_chance <= _SURPRISE:
         doubt = (
-            f"the intervals held the figure in {held} of {number} months, {level:.0%} were to be expected: labels no "
-            "longer depend on what the model sees as they did in the reference; do not rely on estimates before labels"
+            f"the intervals held the figure in {held} of {number} months, {level:.0%} were to be expected: either "
+            "labels no longer depend on what the model sees as they did in the reference, or the rows lie where it has "
+            "none; do not rely on estimates before labels"
         )
     return TrackRecord(
         name=name,
