@@ -16,7 +16,7 @@ from rai_kedro.monitoring import (
     reconcile,
     track_record,
 )
-from rai_kedro.monitoring.support import learn_support
+from rai_kedro.monitoring.support import learn_shares, learn_support
 from rai_kedro.performance import Figure, measure_classification, measure_performance
 
 DECISIONS = EstimatedColumns(
@@ -228,6 +228,20 @@ def test_unchanged_data_outside_a_small_reference_are_not_doubted() -> None:
     seen, expected = np.mean(shares, axis=0)
     assert seen == pytest.approx(expected, abs=0.05)
     assert expected > 0.3
+
+
+def test_a_shift_that_leaves_too_few_rows_of_the_reference_is_doubted() -> None:
+    """Shifted by d standard deviations, m rows are worth about m / exp(d * d)."""
+    reference = draw_amounts(150, 1)
+    estimator = fit_estimator(reference, AMOUNTS)
+    assert estimator.estimate(draw_amounts(400, 2)).doubts == ()
+    doubts = estimator.estimate(draw_amounts(400, 2, 1.0).assign(x=0.0)).doubts
+    assert any("by prediction, the 150 rows of the reference are worth" in doubt for doubt in doubts)
+    assert fit_estimator(draw_amounts(900, 1), AMOUNTS).estimate(draw_amounts(400, 2, 1.0).assign(x=0.0)).doubts == ()
+    alike = learn_shares(np.random.default_rng(1).normal(size=10_000)).count_alike(
+        np.random.default_rng(2).normal(0.5, size=10_000)
+    )
+    assert alike == pytest.approx(10_000 / np.exp(0.25), rel=0.05)
 
 
 def test_a_small_reference_and_a_group_without_rows_are_doubted() -> None:

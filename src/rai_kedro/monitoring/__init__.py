@@ -18,6 +18,10 @@ any alarm at all with at most that probability.
 In a notebook ``drift`` shows itself as a table and ``drift.plot()`` as a figure. The pipeline makes the same tests,
 keeps their results by month, puts the months side by side (:func:`build_timeline`) and into a local Evidently
 workspace (:func:`publish_month`). Only what shows results in Evidently imports it (7-9 s).
+
+How good the month's predictions are is estimated before its labels come, for all rows and each group, with intervals
+for what the labels will show (:func:`estimate_performance`; :func:`fit_estimator` for several months), and compared
+with them afterwards (:func:`reconcile`, :func:`track_record`).
 """
 
 import lazy_loader

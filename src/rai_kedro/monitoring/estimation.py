@@ -25,7 +25,7 @@ from rai_kedro.monitoring.confidence import (
 )
 from rai_kedro.monitoring.estimation_rows import EstimatedColumns, check_rows, read_groups, read_scores, select_seen
 from rai_kedro.monitoring.losses import LossModel, estimate_losses, learn_losses
-from rai_kedro.monitoring.support import KnownSupport, Support, learn_support
+from rai_kedro.monitoring.support import KnownShares, KnownSupport, Support, learn_shares, learn_support
 from rai_kedro.performance import Figure, Task
 from rai_kedro.typed import Typed
 
@@ -87,6 +87,7 @@ class PerformanceEstimator:
     level: float
     seed: int
     support: KnownSupport
+    shares: KnownShares
     model: Calibration | LossModel
     reference_groups: pd.DataFrame
     doubts: tuple[str, ...]
@@ -104,7 +105,7 @@ class PerformanceEstimator:
             for drawn in self._draw(current, groups)
             if self.columns.score or drawn.name not in _NEED_SCORE
         ]
-        doubts = (*self.doubts, support.doubt) if support.doubt else self.doubts
+        doubts = tuple(doubt for doubt in (*self.doubts, support.doubt, self._doubt_month(current)) if doubt)
         return PerformanceEstimate(task=self.columns.task, figures=tuple(figures), support=support, doubts=doubts)
 
     def _draw(self, current: pd.DataFrame, groups: pd.DataFrame) -> Iterator[Drawn]:
@@ -156,6 +157,16 @@ class PerformanceEstimator:
             return f"direct loss estimation ({self.model.method})"
         return "confidence-based estimation on calibrated scores"
 
+    def _doubt_month(self, current: pd.DataFrame) -> str:
+        alike = self.shares.count_alike(read_scores(current, self.columns)[0])
+        if alike >= _FEWEST_ROWS or self.shares.rows < _FEWEST_ROWS:
+            return ""
+        what = self.columns.numbers[-1]
+        return (
+            f"the month has shifted: by {what}, the {self.shares.rows:,} rows of the reference are worth {alike:.0f} "
+            f"of the month's kind, {_FEWEST_ROWS} are needed"
+        )
+
     def _doubt(self, group: str) -> str:
         rows = self._group_rows.get(group, 0)
         if not group or rows >= _FEWEST_OF_GROUP:
@@ -195,7 +206,8 @@ def fit_estimator(
         score, _ = read_scores(reference, columns)
         model = calibrate(score, label, groups)
     doubts = tuple(_doubt_reference(label, columns.task))
-    return PerformanceEstimator(columns, level, seed, support, model, groups, doubts)
+    shares = learn_shares(read_scores(reference, columns)[0])
+    return PerformanceEstimator(columns, level, seed, support, shares, model, groups, doubts)
 
 
 def estimate_performance(  # noqa: PLR0913 - every column by its name

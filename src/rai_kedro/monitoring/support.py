@@ -22,11 +22,13 @@ from rai_kedro.typed import Typed
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    Floats = NDArray[np.float64]
     Marks = NDArray[np.bool_]
 
 _SURPRISE = 0.01
 _RELEVANT_SHARE = 0.01
 _NAMED = 3
+_PARTS = 8
 
 
 class OutsideColumn(Typed):
@@ -114,6 +116,35 @@ class KnownSupport:
             f"{share:.0%} of the rows lie outside what the reference has seen, where {expected:.0%} would be usual for "
             f"a reference of {self.rows:,} rows; most in {named}"
         )
+
+
+@dataclass(frozen=True)
+class KnownShares:
+    """How the scores or predictions of a reference lie, in parts of about equal size."""
+
+    edges: Floats
+    shares: Floats
+    rows: int
+
+    def count_alike(self, values: Floats) -> float:
+        """Return how many rows of the reference, at their weight in the month, speak for the month.
+
+        Kish's effective sample size, with the weights that the month's shares of the parts have; what chance adds to
+        the spread of the weights is taken off.
+        """
+        shares = np.bincount(np.searchsorted(self.edges, values, side="right"), minlength=len(self.shares)) / len(
+            values
+        )
+        known = self.shares > 0
+        spread = (shares[known] ** 2 / self.shares[known]).sum() - self.edges.size / len(values)
+        return float(self.rows / max(spread, 1.0))
+
+
+def learn_shares(values: Floats) -> KnownShares:
+    """Return how the scores or predictions of a reference lie."""
+    edges = np.unique(np.quantile(values, np.arange(1, _PARTS) / _PARTS))
+    places = np.searchsorted(edges, values, side="right")
+    return KnownShares(edges, np.bincount(places, minlength=len(edges) + 1) / len(values), len(values))
 
 
 def is_number(values: Series) -> bool:
