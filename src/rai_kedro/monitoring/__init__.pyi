@@ -1,3 +1,4 @@
+from .budget import Looks as Looks
 from .detection import DriftParameters as DriftParameters
 from .detection import check_samples as check_samples
 from .detection import detect_drift as detect_drift
