@@ -83,7 +83,7 @@ class TestEvidently:
         )
         browser.open(link)
         browser.wait_for_texts(
-            "Share of drifted columns", "Number of drifted columns", "Which columns drifted", "CRIM: adjusted"
+            "Share of drifted columns", "Number of drifted columns", "Which columns drifted", "CRIM: effect"
         )
 
     def test_panels_draw_all_eight_months(self, browser: Any, lifecycle: Any) -> None:

@@ -139,7 +139,7 @@ POLICIES = {
     "a wider limit": {"housing": {"fairness": {"tolerances": []}}},
     "a lower level": {"housing": {"fairness": {"level": 0.6}}},
     "other answers": {"hospital": {"fairness": {"questionnaire": []}}},
-    "another rate of false alarms": {"housing": {"monitoring": {"drift": {"family_wise_rate": 0.9}}}},
+    "another error rate of months": {"housing": {"monitoring": {"policy": {"error_rate": 0.9}}}},
     "a whole section by one word": {"housing.fairness": {"level": 0.6}},
 }
 

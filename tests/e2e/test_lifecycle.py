@@ -44,12 +44,12 @@ def test_drift_appears_in_may_and_not_before(monitored: Any) -> None:
     truth = json.loads((monitored.features.parent / "drift_ground_truth.json").read_text())
 
     assert {month["month"]: month["verdict"] for month in timeline["months"]} == {
-        "2024-01": False,
-        "2024-02": False,
-        "2024-03": False,
-        "2024-04": False,
-        "2024-05": True,
-        "2024-06": True,
+        "2024-01": "insufficient_evidence",
+        "2024-02": "insufficient_evidence",
+        "2024-03": "insufficient_evidence",
+        "2024-04": "insufficient_evidence",
+        "2024-05": "drift",
+        "2024-06": "drift",
     }
     assert timeline["first_drift"] == "2024-05" == truth["drifted_months"][0]
     for month in timeline["months"]:
@@ -167,7 +167,7 @@ def test_status(monitored: Any) -> None:
     assert (version["review"], version["reviewer"]) == ("approved", "R. Viewer")
     assert 0.6 < version["metrics"]["training.test.R2"] < 0.8
     assert status["pending_months"] == []
-    assert [month["verdict"] for month in status["drift"]] == [False] * 4 + [True] * 2
+    assert [month["verdict"] for month in status["drift"]] == ["insufficient_evidence"] * 4 + ["drift"] * 2
     words = monitored.succeed("rai", "status").output
     assert "approved by R. Viewer" in words
     accepted = f"fairness gate said: insufficient evidence; risk accepted: {RISK[1]}"

@@ -59,7 +59,7 @@ def carbon_logged(project: Any) -> list[tuple[Any, ...]]:
 def test_training_months_are_marked(monitored: Any) -> None:
     marked = {month["month"]: month["used_in_training"] for month in timeline_of(monitored)["months"]}
     assert [month for month, used in marked.items() if used] == ["2024-01"]
-    assert "2024-01  version 1  no drift found; used in training" in monitored.succeed("rai", "status").output
+    assert "2024-01  version 1  insufficient evidence; used in training" in monitored.succeed("rai", "status").output
     assert "Used in training." in (monitored.reports / "drift_timeline.html").read_text()
 
 

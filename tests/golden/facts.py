@@ -123,7 +123,7 @@ def _card(document: Any) -> Any:
 
 def _timeline(timeline: Any) -> Any:
     months = {
-        one["month"]: [one["model_version"], one["verdict"], one["drifted_columns"], one["threshold"], one["tests"]]
+        one["month"]: [one["model_version"], one["verdict"], one["drifted_columns"], one["rate"], one["comparisons"]]
         for one in timeline["months"]
     }
     return {"first_drift": timeline["first_drift"], "months": months}
@@ -131,7 +131,12 @@ def _timeline(timeline: Any) -> Any:
 
 def _drift(store: Path) -> Any:
     return {
-        f"{path.parent.parent.name} {row['column']} {row['aspect']}": [row["p_value"], bool(row["drifted"])]
+        f"{path.parent.parent.name} {row['column']} {row['aspect']}": [
+            row["value"],
+            row["lower"],
+            row["upper"],
+            row["verdict"],
+        ]
         for path in sorted(store.glob("month=*/model_version=*/*.parquet"))
         for row in pd.read_parquet(path).to_dict("records")
     }

@@ -9,31 +9,25 @@ import pytest
 
 from rai_kedro.errors import RaiError
 from rai_kedro.monitoring import ColumnDrift, Gap, MonthDigests, MonthDrift, build_timeline, draw_timeline
-from rai_kedro.monitoring.results import STRENGTH_CAP, strength_of
 
 
-def decision(column: str, p_value: float | None, *, drifted: bool | None = None) -> ColumnDrift:
-    return ColumnDrift(
-        column=column,
-        kind="numerical",
-        method="ks" if p_value is not None else "no_values",
-        p_value=p_value,
-        threshold=0.005,
-        drifted=p_value <= 0.005 if drifted is None and p_value is not None else bool(drifted),
-        n_reference=167,
-        n_current=506,
-    )
+def compared(column: str, value: float | None, **changes: Any) -> ColumnDrift:
+    verdict = "insufficient_evidence" if value is None else "drift" if value > 0.2 else "no_relevant_drift"
+    ends = {} if value is None else {"lower": max(0.0, value - 0.05), "upper": min(1.0, value + 0.05)}
+    figures = {"column": column, "value": value, "verdict": verdict, "margin": 0.1, **ends, **changes}
+    return ColumnDrift(kind="numerical", method="ks", p_value=None, n_reference=167, n=506, **figures)
 
 
-def month(name: str, p_values: dict[str, float | None], version: str = "1", **changes: Any) -> MonthDrift:
-    columns = tuple(decision(column, p_value, **changes) for column, p_value in p_values.items())
-    return MonthDrift(month=name, model_version=version, family_wise_rate=0.01, columns=columns)
+def month(name: str, effects: dict[str, float | None], version: str = "1", **changes: Any) -> MonthDrift:
+    columns = tuple(compared(column, value, **changes) for column, value in effects.items())
+    figures = {"rate": 0.01, "comparisons": 4, "margin": 0.1, "look": 3}
+    return MonthDrift(month=name, model_version=version, columns=columns, **figures)
 
 
 RECORDS = [
-    month("2024-06", {"LSTAT": 1e-9, "RM": 0.7}),
-    month("2024-04", {"LSTAT": 0.3, "RM": 0.6}),
-    month("2024-05", {"LSTAT": 1e-40, "RM": 0.0049}),
+    month("2024-06", {"LSTAT": 0.6, "RM": 0.02}),
+    month("2024-04", {"LSTAT": 0.03, "RM": 0.04}),
+    month("2024-05", {"LSTAT": 0.9, "RM": 0.3}),
 ]
 
 
@@ -41,10 +35,25 @@ def test_months_are_sorted_and_the_first_drift_is_named() -> None:
     timeline = build_timeline(RECORDS)
     assert timeline["first_drift"] == "2024-05"
     assert [entry["month"] for entry in timeline["months"]] == ["2024-04", "2024-05", "2024-06"]
-    assert [entry["verdict"] for entry in timeline["months"]] == [False, True, True]
+    assert [entry["verdict"] for entry in timeline["months"]] == ["no_relevant_drift", "drift", "drift"]
     assert [entry["share"] for entry in timeline["months"]] == [0.0, 1.0, 0.5]
     assert timeline["months"][1]["drifted_columns"] == ["LSTAT", "RM"]
-    assert timeline["months"][0]["tests"] == 2
+    assert {name: timeline["months"][0][name] for name in ("look", "rate", "comparisons", "margin")} == {
+        "look": 3,
+        "rate": 0.01,
+        "comparisons": 4,
+        "margin": 0.1,
+    }
+    assert timeline["months"][1]["effects"]["RM"] == {
+        "aspect": "values",
+        "verdict": "drift",
+        "margin": 0.1,
+        "value": 0.3,
+        "lower": 0.25,
+        "upper": 0.35,
+        "importance": None,
+    }
+    assert timeline["months"][1]["visible"]["effect"] == pytest.approx(0.3, abs=0.1)
     assert json.loads(json.dumps(timeline, allow_nan=False)) == timeline
 
 
@@ -55,7 +64,7 @@ def test_no_drift_is_said_so() -> None:
 
 
 def test_versions_are_ordered_as_numbers() -> None:
-    records = [month("2024-04", {"RM": 0.5}, version) for version in ("10", "9")]
+    records = [month("2024-04", {"RM": 0.05}, version) for version in ("10", "9")]
     assert [entry["model_version"] for entry in build_timeline(records)["months"]] == ["9", "10"]
 
 
@@ -64,37 +73,51 @@ def test_the_same_month_twice_is_refused() -> None:
         build_timeline([RECORDS[1], RECORDS[1]])
 
 
-def test_strength_is_orders_of_magnitude_past_the_threshold() -> None:
-    assert strength_of([decision("RM", 0.005)]) == 0
-    assert strength_of([decision("RM", 0.5), decision("RM", 5e-6)]) == pytest.approx(3)
-    assert strength_of([decision("RM", 1e-200)]) == STRENGTH_CAP
-    assert strength_of([decision("RM", 0.0)]) == STRENGTH_CAP
-    assert strength_of([decision("RM", None, drifted=True)]) == STRENGTH_CAP
-    assert strength_of([decision("RM", 0.5), decision("RM", None, drifted=False)]) == pytest.approx(-2)
-
-
-def test_the_figure_shows_every_month_and_column_and_explains_the_threshold() -> None:
-    figure = draw_timeline(build_timeline(RECORDS))
-    drift, no_drift, heat_map = figure.data
-    assert (drift.name, list(drift.x), list(drift.y)) == ("drift", ["2024-05", "2024-06"], [1.0, 0.5])
-    assert (no_drift.name, list(no_drift.x), list(no_drift.text)) == (
-        "no drift found",
-        ["2024-04"],
-        ["0 of 2"],
+def test_of_a_column_the_comparison_with_the_worst_verdict_counts() -> None:
+    entries = (
+        compared("RM", 0.9, aspect="missing"),
+        compared("RM", None),
+        compared("AGE", 0.01),
+        compared("AGE", None),
     )
+    drift = RECORDS[0].model_copy(update={"columns": entries})
+    assert {name: (entry.aspect, entry.verdict) for name, entry in drift.by_column.items()} == {
+        "RM": ("missing", "drift"),
+        "AGE": ("values", "insufficient_evidence"),
+    }
+    assert drift.verdict == "drift"
+    assert drift.model_copy(update={"columns": entries[2:]}).verdict == "insufficient_evidence"
+    assert drift.model_copy(update={"columns": entries[2:3]}).verdict == "no_relevant_drift"
+
+
+def test_the_figure_shows_every_month_and_column_and_explains_the_margin() -> None:
+    figure = draw_timeline(build_timeline(RECORDS))
+    drift, unsure, calm, heat_map = figure.data
+    assert (drift.name, list(drift.x), list(drift.y)) == ("drift", ["2024-05", "2024-06"], [1.0, 0.5])
+    assert (unsure.name, list(unsure.x)) == ("insufficient evidence", [])
+    assert (calm.name, list(calm.x), list(calm.text)) == ("no relevant drift", ["2024-04"], ["0 of 2"])
     assert list(heat_map.y) == ["LSTAT", "RM"]
     assert [list(row) for row in heat_map.text] == [["", "drift", "drift"], ["", "drift", ""]]
-    assert drift.marker.color != no_drift.marker.color
+    assert [list(row) for row in heat_map.z] == [
+        [pytest.approx(v) for v in row] for row in ([0.3, 9, 6], [0.4, 3, 0.2])
+    ]
+    assert len({bar.marker.color for bar in (drift, unsure, calm)}) == 3
     assert drift.marker.pattern.shape, "the verdict can be told without colour"
-    assert "0.01 / 2 tests" in figure.layout.title.text
+    assert "margin of 0.1" in figure.layout.title.text
+    assert "2024-06 finds an effect of 0." in figure.layout.title.text
     assert list(figure.layout.xaxis.categoryarray) == ["2024-04", "2024-05", "2024-06"]
 
 
+def test_a_month_that_can_show_nothing_is_said_so() -> None:
+    blind = RECORDS[1].model_copy(update={"rate": 0.0})
+    assert "too few rows, or no error budget" in draw_timeline(build_timeline([blind])).layout.title.text
+
+
 def test_a_change_of_model_version_is_labelled() -> None:
-    figure = draw_timeline(build_timeline([RECORDS[1], month("2024-05", {"RM": 0.5}, "2")]))
+    figure = draw_timeline(build_timeline([RECORDS[1], month("2024-05", {"RM": 0.05}, "2")]))
     assert list(figure.layout.xaxis.categoryarray) == ["2024-04<br>v1", "2024-05<br>v2"]
-    no_drift, heat_map = figure.data[1], figure.data[2]
-    assert list(no_drift.x) == ["2024-04<br>v1", "2024-05<br>v2"]
+    calm, heat_map = figure.data[2], figure.data[3]
+    assert list(calm.x) == ["2024-04<br>v1", "2024-05<br>v2"]
     assert heat_map.z[0][1] is None, "LSTAT was not tested in May"
 
 
@@ -106,7 +129,7 @@ def test_nothing_to_draw_is_said_so() -> None:
 def test_months_that_training_used_and_stale_ones_are_marked() -> None:
     known = {"features_digest": "f", "labels_digest": ""}
     records = [
-        MonthDrift.from_dict({**month(name, {"RM": 0.5}).to_dict(), **known, "used_in_training": name == "2024-01"})
+        MonthDrift.from_dict({**month(name, {"RM": 0.05}).to_dict(), **known, "used_in_training": name == "2024-01"})
         for name in ("2024-01", "2024-02", "2024-03", "2024-04")
     ]
     digests = {

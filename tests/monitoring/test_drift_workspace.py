@@ -95,9 +95,9 @@ def test_the_dashboard_has_every_panel_once_however_often_it_is_rebuilt(tmp_path
         "Share of drifted columns",
         "Number of drifted columns",
         "Which columns drifted",
-        "Adjusted p-value of every column",
+        "Effect of every column",
     ]
-    assert titles[4:] == [f"{name}: adjusted p-value" for name in COLUMNS]
+    assert titles[4:] == [f"{name}: effect" for name in COLUMNS]
     placed = [panel for tab in dashboard.tabs for panel in tab.panels]
     assert placed == [panel.id for panel in dashboard.panels]
     assert len(set(placed)) == len(placed)
@@ -132,8 +132,8 @@ def test_the_panels_find_their_values_in_the_runs(tmp_path: Path, months: Any) -
     assert plotted["Share of drifted columns"] == [[0.0, pytest.approx(1 / 3)]]
     assert plotted["Number of drifted columns"] == [[0, 1]]
     assert plotted["Which columns drifted"] == [[0, 0], [0, 1], [0, 0]]
-    lstat = [entry.p_value for month in MONTHS for entry in months[month].columns if entry.column == "LSTAT"]
-    assert plotted["LSTAT: adjusted p-value"] == [[pytest.approx(min(1, 3 * p)) for p in lstat]]
+    lstat = [months[month].by_column["LSTAT"].value for month in MONTHS]
+    assert plotted["LSTAT: effect"] == [[pytest.approx(value) for value in lstat]]
 
 
 def test_a_removed_project_is_gone_and_starts_anew(tmp_path: Path, months: Any) -> None:

@@ -69,7 +69,8 @@ def _lines(status: dict[str, Any]) -> list[str]:
 
 def describe_drift(month: dict[str, Any]) -> str:
     """Say what testing a month for drift found, in the same words in the status and at the end of a run."""
-    verdict = f"DRIFT in {', '.join(month['drifted_columns'])}" if month["verdict"] else "no drift found"
+    drifted = month["drifted_columns"]
+    verdict = f"DRIFT in {', '.join(drifted)}" if drifted else month["verdict"].replace("_", " ")
     remarks = ["used in training"] if month["used_in_training"] else []
     remarks += [f"STALE: {month['stale']}"] if month["stale"] else []
     remarks += [f"labels {month['labels']}"] if month["labels"] not in ("unchanged", "none yet") else []

@@ -16,7 +16,7 @@ _POLICY = (
     "fairness",
     "mitigation.tolerance",
     "mitigation.chosen",
-    "monitoring.drift",
+    "monitoring.policy",
 )
 _MEMORY = "MemoryDataset"
 

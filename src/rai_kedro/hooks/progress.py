@@ -102,7 +102,7 @@ def _describe_timeline(use_case: str, catalog: DataCatalog, name: str) -> list[s
     if stale:
         rows.append(("stale", ", ".join(stale), f"kedro rai rescore --use-case {use_case} --month {stale[0]}"))
     if months:
-        rows.append(("", f"false-alarm rate of a month: {months[-1]['family_wise_rate']:g}", "monitoring.drift"))
+        rows.append(("", f"drift is an effect above {months[-1]['margin']:g}", "monitoring.policy"))
     rows.append(("", "timeline and monthly reports", _path(catalog, f"{use_case}.evidently_workspace")))
     return [_row(*row) for row in rows]
 

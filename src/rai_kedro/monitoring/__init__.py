@@ -1,9 +1,10 @@
 """Drift: is this month's data still what the production model was tested on?
 
-A month is compared column by column with the reference of the model version (its test split). Every
-column gets a two-sample test, every test the same threshold, and the threshold is the false-alarm rate
-of the month divided by the number of tests (Bonferroni): on data that has not changed, a month raises
-any alarm at all with at most that probability.
+A month is compared column by column with the reference of the model version (its test split). What is
+measured of a column is an *effect*: the share of rows that lie elsewhere than in the reference, with an
+interval. The column drifted where the interval lies above a margin; no relevant drift is shown where it
+lies below; and otherwise there are too few rows to tell. One error budget covers the whole life of a
+model version (:class:`Looks`), and :func:`smallest_visible` says beforehand what can be found at all.
 
     >>> import pandas as pd
     >>> from rai_kedro.monitoring import detect_drift
@@ -12,10 +13,10 @@ any alarm at all with at most that probability.
     >>> drift = detect_drift(reference, current)
     >>> drift.drifted_columns
     ('rooms',)
-    >>> drift.to_frame()[["column", "method", "drifted"]].values.tolist()
-    [['rooms', 'ks', True], ['side', 'chi2_contingency', False]]
+    >>> drift.to_frame()[["column", "value", "verdict"]].values.tolist()
+    [['rooms', 0.75, 'drift'], ['side', 0.0, 'insufficient_evidence']]
 
-In a notebook ``drift`` shows itself as a table and ``drift.plot()`` as a figure. The pipeline makes the same tests,
+In a notebook ``drift`` shows itself as a table and ``drift.plot()`` as a figure. The pipeline measures the same,
 keeps their results by month, puts the months side by side (:func:`build_timeline`) and into a local Evidently
 workspace (:func:`publish_month`). Only what shows results in Evidently imports it (7-9 s).
 

@@ -1,86 +1,38 @@
-"""Compare a sample with a reference, by explicit tests corrected for their number.
+"""Compare a sample with a reference: how many rows lie elsewhere, and is that more than the margin?
 
-What is tested. The non-missing values of every column: Kolmogorov-Smirnov for numerical columns (exact up
-to 10,000 rows), the two-sample chi-squared test for categorical ones with rare categories pooled, Fisher's
-exact test when two categories are left. And, for every column in which either side has a missing value, the
-share of missing values by Fisher's exact test.
+One scale for all. The *effect* of a comparison is a share of rows, from 0 to 1:
 
-How it is corrected. With m tests made in a month, each finds drift at p <= family_wise_rate / m
-(Bonferroni), so an unchanged month raises any alarm with probability at most family_wise_rate, however the
-columns depend on each other. m counts the missing-value tests too and so may differ from month to month.
-That does not spoil the bound: m depends only on which columns have missing values in both samples taken
-together, and Fisher's test is conditional on exactly that total.
+* numbers: the largest difference, over the reference's quantile cut points, of the shares of rows at or below them, and
+  of the shares of any value that at least 5 % of the reference rows have (a zero-inflated or tied column);
+* categories: the largest difference of the shares of a category. Beyond 50 categories the frequent ones are taken so,
+  and all together in groups by their name, which no count has a say in;
+* missing values: the difference of their shares;
+* new categories: the share of rows whose category the reference never had, less what a reference of its size leaves
+  unseen by chance.
 
-What is not left to a test. If a column has values on one side only, that is drift without a p-value (it is
-not counted in m). Boolean features are categorical.
+It is *drift* where the interval of the effect lies above the margin, *no relevant drift* where it lies below, and
+*insufficient evidence* otherwise. The lower limit holds over all events and comparisons of the month at once; the upper
+limit needs no correction (see :func:`.difference_limits`). A p-value is shown beside and decides nothing.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from pydantic import Field
 
 from rai_kedro.errors import RaiError
-from rai_kedro.monitoring.results import Aspect, ColumnDrift, Distribution, Kind, MonthDrift
-from rai_kedro.monitoring.statistics import (
-    category_p_value,
-    contingency_table,
-    missing_table,
-    number_p_value,
-    pool_rare,
-)
-from rai_kedro.typed import Typed
+from rai_kedro.monitoring.comparisons import Comparison, count_shown, describe, p_value_beside, plan_column
+from rai_kedro.monitoring.policy import DriftPolicy
+from rai_kedro.monitoring.profile import ReferenceProfile, profile_month, profile_reference
+from rai_kedro.monitoring.results import ColumnDrift, Kind, MonthDrift, Verdict
+from rai_kedro.monitoring.statistics import LEAST_TAIL, difference_limits, unseen_limits
 
-_BINS = 20
-_SHOWN_LEVELS = 20
-_NAMED_LEVELS = 5
-_LEAST_RATE, _LARGEST_RATE = 1e-6, 0.2
-_METHODS: dict[tuple[Kind, Aspect], str] = {
-    ("numerical", "values"): "ks",
-    ("categorical", "values"): "chi2_contingency",
-    ("numerical", "missing"): "fisher_exact_2x2",
-    ("categorical", "missing"): "fisher_exact_2x2",
-}
-
-
-class DriftParameters(Typed):
-    """How drift is tested: Kolmogorov-Smirnov for numbers, two-sample chi-squared for categories, Bonferroni.
-
-    Evidently's own ``chisquare`` is not used: it takes the reference for exact, and alarms on unchanged data.
-
-    Attributes:
-        family_wise_rate: Highest probability of any false alarm in a month in which nothing changed; from 1e-6 to 0.2,
-            since beyond that no month, or every month, would be called drifted.
-        min_rows: Fewest rows a month, and the reference, must have to be judged.
-    """
-
-    family_wise_rate: float = Field(default=0.01, ge=_LEAST_RATE, le=_LARGEST_RATE)
-    min_rows: int = Field(default=30, ge=2)
-
-
-class Samples(NamedTuple):
-    """Both samples, checked: float64 for numerical and object (str or None) for categorical columns."""
-
-    reference: pd.DataFrame
-    current: pd.DataFrame
-    kinds: Mapping[str, Kind]
-
-
-class PlannedTest(NamedTuple):
-    """One comparison to be made; its fields are those of the :class:`ColumnDrift` that comes of it."""
-
-    column: str
-    kind: Kind
-    aspect: Aspect
-    method: str
-    threshold: float
-    n_reference: int
-    n_current: int
+_SPENT = "the error budget of this model version is spent or not yet given to this look: nothing can be decided"
+_HOW = "lower limit over {events} shares of rows and {comparisons} comparisons at once, upper limit of each alone"
 
 
 def detect_drift(  # noqa: PLR0913
@@ -88,47 +40,51 @@ def detect_drift(  # noqa: PLR0913
     current: Any,
     *,
     kinds: Mapping[str, Kind] | None = None,
-    false_alarm_rate: float = 0.01,
-    min_rows: int = 30,
+    policy: DriftPolicy | None = None,
+    rate: float = 0.05,
+    look: int = 1,
     month: str = "",
     model_version: str = "",
 ) -> MonthDrift:
-    """Test whether a sample still has the distribution of a reference, column by column.
+    """Measure how far a sample lies from a reference, column by column, and judge it by a margin.
 
     Args:
         reference: Rows to compare with, e.g. those the model was tested on: a pandas DataFrame, another kind of table
-            that has ``to_pandas``, or what ``pandas.DataFrame`` accepts.
+            that has ``to_pandas``, or what ``pandas.DataFrame`` accepts; or the :class:`ReferenceProfile` of them.
         current: New rows with the same columns; further ones are left aside.
-        kinds: The columns to test and their kinds. By default all columns of the reference: numbers as
-            ``numerical``, texts, booleans and categories as ``categorical``.
-        false_alarm_rate: Highest probability of any false alarm, over all columns together, where nothing
-            drifted; 1e-6 to 0.2.
-        min_rows: Fewest rows either sample must have to be judged.
+        kinds: The columns to compare and their kinds. By default all columns of the reference: numbers as
+            ``numerical``, texts, booleans and categories as ``categorical``. A profile has its own.
+        policy: Margins, and the fewest rows either sample must have.
+        rate: Highest probability of calling anything drift that is within its margin, over all columns together; the
+            same again for calling a column that lies beyond its margin free of relevant drift. 0 where no error may be
+            made any more: then nothing is decided.
+        look: Kept with the result.
         month: Kept with the result, and named in errors.
         model_version: Kept with the result.
 
     Returns:
-        The decisions: a table in a notebook, ``to_frame()``, ``plot()``, ``drifted_columns``.
+        The comparisons: a table in a notebook, ``to_frame()``, ``plot()``, ``drifted_columns``.
 
     Raises:
-        RaiError: There is no column to test, a column is missing or not of its kind, a value is infinite, a
-            sample has too few rows, or the rate is out of its range.
+        RaiError: There is no column to compare, a column is missing or not of its kind, a value is infinite, a
+            sample has too few rows, or the rate is no probability.
     """
-    if not _LEAST_RATE <= false_alarm_rate <= _LARGEST_RATE:
+    policy = policy or DriftPolicy()
+    if not 0 <= rate < 1:
         raise RaiError(
-            "The false-alarm rate is out of its range: no sample, or nearly every one, would be called drifted.",
-            where="false_alarm_rate",
-            example=repr(false_alarm_rate),
-            remedy=f"give a probability from {_LEAST_RATE:g} to {_LARGEST_RATE:g}",
+            "The error rate is no probability.", where="rate", example=repr(rate), remedy="give one from 0 to below 1"
         )
-    before, after = _table(reference), _table(current)
-    samples = check_samples(before, after, infer_kinds(before) if kinds is None else kinds, min_rows, month)
-    columns = tuple(_make_test(test, samples, min_rows) for test in plan_tests(samples, false_alarm_rate))
-    return MonthDrift(month=month, model_version=model_version, family_wise_rate=false_alarm_rate, columns=columns)
+    before, side = _profile(reference, kinds), f"data of month {month}" if month else "current data"
+    after = profile_month(before, _table(current), side)
+    for named, rows in {"reference data": before.rows, side: after.rows}.items():
+        _check_enough_rows(rows, policy.min_rows, named)
+    return compare_profiles(before, after, policy, rate).model_copy(
+        update={"look": look, "month": month, "model_version": model_version}
+    )
 
 
 def infer_kinds(frame: pd.DataFrame) -> dict[str, Kind]:
-    """Return how each column is tested when nobody says so; a date is refused, since time itself always drifts."""
+    """Return how each column is compared when nobody says so; a date is refused, since time itself always drifts."""
     kinds: dict[str, Kind] = {}
     for name, values in frame.items():
         if pd.api.types.is_datetime64_any_dtype(values):
@@ -142,41 +98,107 @@ def infer_kinds(frame: pd.DataFrame) -> dict[str, Kind]:
     return kinds
 
 
-def check_samples(
-    reference: pd.DataFrame, current: pd.DataFrame, kinds: Mapping[str, Kind], min_rows: int, month: str = ""
-) -> Samples:
-    """Check both samples and bring them to plain types; errors as of :func:`detect_drift`."""
-    if not kinds:
-        raise RaiError(
-            "No column was given to test for drift.",
-            where=f"month {month}" if month else None,
-            remedy="name at least one column",
-        )
-    sides = {}
-    named = f"data of month {month}" if month else "current data"
-    for side, frame in {"reference data": reference, named: current}.items():
-        _check_columns_present(frame, kinds, side)
-        _check_enough_rows(frame, min_rows, side)
-        sides[side] = pd.DataFrame({name: _plain(frame[name], kind, side) for name, kind in kinds.items()})
-    plain_reference, plain_current = sides.values()
-    return Samples(plain_reference.reset_index(drop=True), plain_current.reset_index(drop=True), dict(kinds))
-
-
-def plan_tests(samples: Samples, family_wise_rate: float) -> list[PlannedTest]:
-    """List the comparisons of a month in the order of the columns: values, and missing values where there are any."""
-    sizes: dict[tuple[str, Aspect], tuple[int, int]] = {}
-    everything = len(samples.reference), len(samples.current)
-    for column in samples.kinds:
-        present = int(samples.reference[column].notna().sum()), int(samples.current[column].notna().sum())
-        sizes[column, "values"] = present
-        if present != everything:
-            sizes[column, "missing"] = everything
-    threshold = family_wise_rate / max(1, sum(min(pair) > 0 for pair in sizes.values()))
-    return [
-        PlannedTest(column, kind, aspect, _METHODS[kind, aspect] if min(pair) > 0 else "no_values", threshold, *pair)
-        for (column, aspect), pair in sizes.items()
-        for kind in [samples.kinds[column]]
+def compare_profiles(
+    reference: ReferenceProfile, current: ReferenceProfile, policy: DriftPolicy, rate: float
+) -> MonthDrift:
+    """Compare counts on one grid: all of :func:`detect_drift` that is not counting rows."""
+    planned = [
+        comparison
+        for name, before in reference.columns.items()
+        for comparison in plan_column(name, before, current.columns[name], (reference.rows, current.rows))
     ]
+    # All that may be compared share the rate, so that what is there to compare has no influence on it.
+    number = sum(2 if column.kind == "numerical" else 3 for column in reference.columns.values())
+    limits = _limit_all(planned, rate, number)
+    entries = [_judge(one, limits[index], policy, (rate, number)) for index, one in enumerate(planned)]
+    return MonthDrift(columns=tuple(entries), rate=rate, comparisons=number, margin=policy.margin)
+
+
+def _limit_all(planned: Sequence[Comparison], rate: float, number: int) -> list[tuple[float, float, float] | None]:
+    """Return effect, lower and upper limit of every comparison, None where a side has no row; alike ones in one go."""
+    found: list[tuple[float, float, float] | None] = [None] * len(planned)
+    alike: dict[int, list[int]] = defaultdict(list)
+    for index, one in enumerate(planned):
+        if one.empty:
+            continue
+        if one.aspect == "new categories":
+            found[index] = _limit_unseen(one, _tails(rate, number))
+        else:
+            alike[len(one.events)].append(index)
+    for events, indexes in alike.items():
+        counts = np.array([planned[index].events for index in indexes])
+        rows = np.broadcast_to(np.array([planned[index].rows for index in indexes], float)[:, None, :], counts.shape)
+        effect = np.abs(np.diff(counts / rows, axis=-1)).max(axis=(-2, -1))
+        tails = _tails(rate, number * events)
+        if tails[0] < LEAST_TAIL:
+            lower, upper = np.zeros(len(indexes)), np.ones(len(indexes))
+        else:
+            lower, upper = difference_limits(counts, rows, tails)
+        for index, *limits in zip(indexes, effect, lower, upper, strict=True):
+            found[index] = (float(limits[0]), float(limits[1]), float(limits[2]))
+    return found
+
+
+def _tails(rate: float, parts: int) -> tuple[float, float]:
+    # Two signs of a difference for the lower limit: either may be beyond the margin.
+    return rate / (2 * parts), rate
+
+
+def _limit_unseen(one: Comparison, tails: tuple[float, float]) -> tuple[float, float, float]:
+    once, unseen = one.events[0].astype(int).tolist()
+    twice = sum(count == 2 for count in one.before.levels.values())  # noqa: PLR2004 - seen twice
+    reference = one.rows[0], once, twice
+    if tails[0] < LEAST_TAIL:
+        return max(0.0, unseen / one.rows[1] - once / one.rows[0]), 0.0, 1.0
+    return unseen_limits(unseen, one.rows[1], reference, tails)
+
+
+def _judge(
+    one: Comparison, limits: tuple[float, float, float] | None, policy: DriftPolicy, shared: tuple[float, int]
+) -> ColumnDrift:
+    rate, comparisons = shared
+    margin, notes = policy.margin_of(one.column), [describe(one, policy.min_rows)]
+    value, lower, upper = limits or (None, None, None)
+    if limits is None:
+        # Values on neither side are no change; on one side only there is nothing to compare them with.
+        verdict: Verdict = "insufficient_evidence" if any(one.rows) else "no_relevant_drift"
+    else:
+        verdict = _decide(limits, margin)
+        notes += [_SPENT] if _tails(rate, comparisons * len(one.events))[0] < LEAST_TAIL else []
+    method, p_value = ("none", None) if one.empty else p_value_beside(one)
+    return ColumnDrift(
+        column=one.column,
+        kind=one.before.kind,
+        aspect=one.aspect,
+        method=method,
+        p_value=p_value,
+        margin=margin,
+        verdict=verdict,
+        importance=one.before.importance,
+        n_reference=one.rows[0],
+        value=value,
+        lower=lower,
+        upper=upper,
+        level=1 - rate,
+        n=one.rows[1],
+        how=_HOW.format(events=len(one.events), comparisons=comparisons),
+        note="; ".join(filter(None, notes)),
+        distribution=count_shown(one),
+    )
+
+
+def _decide(limits: tuple[float, float, float], margin: float) -> Verdict:
+    _, lower, upper = limits
+    if lower > margin:
+        return "drift"
+    return "no_relevant_drift" if upper < margin else "insufficient_evidence"
+
+
+def _profile(reference: Any, kinds: Mapping[str, Kind] | None) -> ReferenceProfile:
+    if isinstance(reference, ReferenceProfile):
+        return reference
+    frame = _table(reference)
+    return profile_reference(frame, infer_kinds(frame) if kinds is None else kinds)
 
 
 def _table(data: Any) -> pd.DataFrame:
@@ -187,118 +209,11 @@ def _table(data: Any) -> pd.DataFrame:
     return pd.DataFrame(data).rename(columns=str)
 
 
-def _make_test(test: PlannedTest, samples: Samples, min_rows: int) -> ColumnDrift:
-    reference, current = samples.reference[test.column], samples.current[test.column]
-    distribution: Distribution | None
-    if test.aspect == "missing":
-        table, shares = missing_table(reference, current), [sample.isna().mean() for sample in (reference, current)]
-        note = f"missing: {shares[0]:.1%} in the reference, {shares[1]:.1%} in the month"
-        distribution = _counted(("missing", "present"), table)
-    elif test.kind == "numerical":
-        note, distribution = "", _count_numbers(reference, current)
-    else:
-        table = contingency_table(reference, current)
-        note, distribution = _note_levels(table, reference, current), _count_levels(table, reference, current)
-    if test.method == "no_values":
-        sides = {"reference": test.n_reference, "month": test.n_current}
-        note = f"no value in the {' and the '.join(side for side, n in sides.items() if n == 0)}"
-        # With values on one side only there is nothing to test, and no doubt either.
-        p_value, drifted = None, test.n_reference != test.n_current
-    else:
-        p_value = number_p_value(reference, current) if test.method == "ks" else category_p_value(table)
-        drifted = p_value <= test.threshold
-        if test.aspect == "values" and min(test.n_reference, test.n_current) < min_rows:
-            few = f"fewer than {min_rows} values on one side: little drift can be seen"
-            note = f"{few}; {note}" if note else few
-    return ColumnDrift(**test._asdict(), p_value=p_value, drifted=drifted, note=note, distribution=distribution)
-
-
-def _note_levels(table: np.ndarray, reference: pd.Series, current: pd.Series) -> str:
-    unseen = sorted(set(current.dropna()) - set(reference.dropna()))
-    notes = []
-    if len(unseen) > _NAMED_LEVELS:
-        rows = int(current.isin(unseen).sum())
-        notes.append(f"not in the reference: {len(unseen):,} levels in {rows:,} rows, e.g. {', '.join(unseen[:3])}")
-    elif unseen:
-        notes.append(f"not in the reference: {', '.join(unseen)}")
-    if table.shape[1] > 2 and (pooled := table.shape[1] - pool_rare(table).shape[1]) > 0:  # noqa: PLR2004 - a table of two is tested exactly
-        notes.append(f"{pooled + 1:,} rare levels tested as one")
-    return "; ".join(notes)
-
-
-def _counted(labels: Sequence[str], table: np.ndarray) -> Distribution:
-    reference, current = (tuple(row) for row in table.tolist())
-    return Distribution(labels=tuple(labels), reference=reference, current=current)
-
-
-def _count_numbers(reference: pd.Series, current: pd.Series) -> Distribution | None:
-    numbers = [sample.dropna().to_numpy() for sample in (reference, current)]
-    pooled = np.concatenate(numbers)
-    with np.errstate(over="ignore"):
-        if not len(pooled) or not np.isfinite(np.ptp(pooled)):
-            return None
-    try:
-        edges = np.histogram_bin_edges(pooled, bins=_BINS)
-    except ValueError:  # numbers that differ by less than a float can say have no bins
-        return None
-    labels = [f"{low:.6g} to {high:.6g}" for low, high in pairwise(edges)]
-    if len(set(labels)) < len(labels):
-        labels = [f"{float(low)!r} to {float(high)!r}" for low, high in pairwise(edges)]
-    return _counted(labels, np.array([np.histogram(sample, edges)[0] for sample in numbers]))
-
-
-def _count_levels(table: np.ndarray, reference: pd.Series, current: pd.Series) -> Distribution | None:
-    """Count the most common levels of both samples, and the others together."""
-    names = sorted(set(reference.dropna()) | set(current.dropna()))
-    if not names:
-        return None
-    order = np.argsort(-table.sum(axis=0), kind="stable")
-    kept, others = np.sort(order[:_SHOWN_LEVELS]), order[_SHOWN_LEVELS:]
-    labels, counts = [names[index] for index in kept], table[:, kept]
-    if len(others):
-        labels.append(f"({len(others):,} other levels)")
-        counts = np.column_stack([counts, table[:, others].sum(axis=1)])
-    return _counted(labels, counts)
-
-
-def _check_columns_present(frame: pd.DataFrame, kinds: Mapping[str, Kind], side: str) -> None:
-    absent = [name for name in kinds if name not in frame.columns]
-    if absent:
-        raise RaiError(
-            f"A column to test for drift is missing from the {side}.",
-            where=", ".join(absent),
-            how_many=f"{len(absent)} of {len(kinds)} columns",
-            remedy="deliver the column, or take it out of the columns that are monitored",
-        )
-
-
-def _check_enough_rows(frame: pd.DataFrame, min_rows: int, side: str) -> None:
-    if len(frame) < min_rows:
+def _check_enough_rows(rows: int, min_rows: int, side: str) -> None:
+    if rows < min_rows:
         raise RaiError(
             f"There are too few rows in the {side} to say anything about drift.",
             where=side,
-            how_many=f"{len(frame)} rows, at least {min_rows} are needed",
+            how_many=f"{rows} rows, at least {min_rows} are needed",
             remedy="deliver all rows, or lower the drift parameter min_rows: less drift is then seen",
         )
-
-
-def _plain(values: pd.Series, kind: Kind, side: str) -> pd.Series:
-    if kind == "categorical":
-        return values.astype("object").map(str, na_action="ignore").where(values.notna(), None).astype("object")
-    if values.notna().any() and not pd.api.types.is_numeric_dtype(values):
-        raise RaiError(
-            f"A column to be tested as numerical holds no numbers in the {side}.",
-            where=str(values.name),
-            example=repr(values.dropna().iloc[0]),
-            remedy="deliver numbers, or declare the column as categorical",
-        )
-    numbers = pd.to_numeric(values, errors="coerce").astype("float64")
-    infinite = np.isinf(numbers)
-    if infinite.any():
-        raise RaiError(
-            f"A column to test for drift holds infinite values in the {side}.",
-            where=str(values.name),
-            how_many=f"{int(infinite.sum())} of {len(numbers)} rows",
-            remedy="correct the values at their source; an infinite value cannot be compared",
-        )
-    return numbers

@@ -1,8 +1,8 @@
 """A month's decisions as one run of Evidently, which shows them and decides nothing itself.
 
 Importing this module imports Evidently (7-9 s), so it is imported inside functions only. Evidently is given the results
-of the tests as data, one row each: the metrics below look their values up there, so that what it shows and what was
-decided cannot differ. A stored run carries plain values and names: ``evidently ui`` shows it without this package.
+of the comparisons as data, one row each: the metrics below look their values up there, so that what it shows and what
+was decided cannot differ. A stored run carries plain values and names: ``evidently ui`` shows it without this package.
 """
 
 # Evidently ships no type information, so its base classes count as Any.
@@ -38,22 +38,28 @@ from evidently.legacy.model.widget import BaseWidgetInfo
 
 from rai_kedro.monitoring.results import CALM_COLOUR, DRIFT_COLOUR, ColumnDrift, Distribution, MonthDrift
 from rai_kedro.months import month_start
+from rai_kedro.words import format_interval
 
 _METHODS = {
     "ks": "two-sample Kolmogorov-Smirnov",
     "chi2_contingency": "two-sample chi-squared",
     "fisher_exact_2x2": "Fisher's exact test",
-    "no_values": "values on one side only",
+    "shared_values_and_ks": "shared values by chi-squared, the rest by Kolmogorov-Smirnov",
+    "none": "no test",
 }
 
 
 def make_run(drift: MonthDrift) -> Run:
     """Put a month's decisions into a run of Evidently, filed under the first of the month (UTC)."""
-    verdict = "drift" if drift.verdict else "no drift found"
+    verdict = drift.verdict.replace("_", " ")
     names = {"month": drift.month, "model_version": drift.model_version, "run_id": drift.run_id}
-    found = {"drifted_columns": ", ".join(drift.drifted_columns), "family_wise_rate": f"{drift.family_wise_rate:g}"}
+    found = {
+        "drifted_columns": ", ".join(drift.drifted_columns),
+        "margin": f"{drift.margin:g}",
+        "rate": f"{drift.rate:.3g}",
+    }
     tests = [ColumnTest(column=entry.label, tests=[_decide(entry)]) for entry in drift.columns]
-    return Report([DriftedColumns(), *tests, DriftByColumn(), AdjustedPValue()]).run(
+    return Report([DriftedColumns(), *tests, DriftByColumn(), Effect()]).run(
         Dataset.from_pandas(_results(drift), data_definition=DataDefinition(categorical_columns=["label"])),
         timestamp=month_start(drift.month),
         metadata={**names, "verdict": verdict, **found},
@@ -63,14 +69,13 @@ def make_run(drift: MonthDrift) -> Run:
 
 
 def _results(drift: MonthDrift) -> pd.DataFrame:
-    """Lay out what the metrics look up, by label; the adjusted p-value is comparable over months."""
+    """Lay out what the metrics look up, by label."""
     return pd.DataFrame(
         {
             "label": entry.label,
             "column": entry.column,
-            # Without a p-value what is shown is the share of missing values in the month.
-            "value": float(entry.n_current == 0) if entry.p_value is None else entry.p_value,
-            "adjusted": None if entry.p_value is None else min(1.0, entry.p_value * drift.tests),
+            # Where a side has no value there is no effect, and the entry of the missing values says it.
+            "value": entry.value or 0.0,
             "drifted": entry.drifted,
             "title": _title(entry),
             "distribution": entry.distribution,
@@ -80,13 +85,12 @@ def _results(drift: MonthDrift) -> pd.DataFrame:
 
 
 def _title(entry: ColumnDrift) -> str:
-    said = "drift" if entry.drifted else "no drift found"
-    p_value = "" if entry.p_value is None else f", p = {entry.p_value:.3g}"
-    return _safe(f"{entry.label}: {said} ({_METHODS[entry.method]}{p_value})")
+    return _safe(f"{entry.label}: {entry.verdict.replace('_', ' ')} (effect {format_interval(entry)})")
 
 
 def _decide(entry: ColumnDrift) -> Decision:
-    seen = "" if entry.p_value is None else f"p = {entry.p_value:.3g}, drift at or below {entry.threshold:.3g}"
+    p_value = "" if entry.p_value is None else f"; {_METHODS[entry.method]}: p = {entry.p_value:.3g}"
+    seen = f"effect {format_interval(entry)}, margin {entry.margin:g}{p_value}"
     return Decision(drifted=entry.drifted, seen=_safe("; ".join(filter(None, [seen, entry.note]))))
 
 
@@ -130,16 +134,16 @@ class Decision(MetricTest):
 
 
 class ColumnTest(ColumnMetric, SingleValueMetric):
-    """One test of a column, or of its missing values: the p-value."""
+    """One comparison of a column: its effect."""
 
 
 class ColumnTestCalculation(SingleValueCalculation[ColumnTest]):
-    """Looks the p-value up and draws both samples."""
+    """Looks the effect up and draws both samples."""
 
     _title = ""
 
     def calculate(self, context: Context, current_data: Dataset, reference_data: Dataset | None) -> SingleValue:
-        """Return the p-value, with a figure of the reference and the month."""
+        """Return the effect, with a figure of the reference and the month."""
         row = current_data.as_dataframe().set_index("label").loc[self.metric.column]
         self._title = row["title"]
         result = self.result(float(row["value"]))
@@ -147,16 +151,16 @@ class ColumnTestCalculation(SingleValueCalculation[ColumnTest]):
         return result
 
     def display_name(self) -> str:
-        """Name what was tested, and how."""
+        """Name what was compared, and the verdict."""
         return self._title or _safe(self.metric.column)
 
 
 class DriftedColumns(CountMetric):
-    """Number and share of columns of which at least one test found drift."""
+    """Number and share of columns of which at least one comparison found drift."""
 
 
 class DriftedColumnsCalculation(CountCalculation[DriftedColumns]):
-    """Counts columns, not tests: a column and its missing values are one."""
+    """Counts columns, not comparisons: a column and its missing values are one."""
 
     def calculate(self, context: Context, current_data: Dataset, reference_data: Dataset | None) -> CountValue:
         """Return count and share."""
@@ -169,7 +173,7 @@ class DriftedColumnsCalculation(CountCalculation[DriftedColumns]):
 
 
 class DriftByColumn(ByLabelMetric):
-    """1 for every column of which at least one test found drift, else 0."""
+    """1 for every column of which at least one comparison found drift, else 0."""
 
 
 class DriftByColumnCalculation(ByLabelCalculation[DriftByColumn]):
@@ -184,20 +188,20 @@ class DriftByColumnCalculation(ByLabelCalculation[DriftByColumn]):
         return "Column drifted (1) or not (0)"
 
 
-class AdjustedPValue(ByLabelMetric):
-    """Smallest p-value of each column times the number of tests of the month: drift is at or below the rate."""
+class Effect(ByLabelMetric):
+    """Largest effect of each column: the share of rows that lie elsewhere than in the reference."""
 
 
-class AdjustedPValueCalculation(ByLabelCalculation[AdjustedPValue]):
-    """Leaves out a column that has no p-value; for the dashboard only."""
+class EffectCalculation(ByLabelCalculation[Effect]):
+    """For the dashboard only."""
 
     def calculate(self, context: Context, current_data: Dataset, reference_data: Dataset | None) -> ByLabelValue:
-        """Return min(1, m * p) by column."""
-        return _spread(self, current_data.as_dataframe().groupby("column", sort=False)["adjusted"].min().dropna())
+        """Return the effect by column."""
+        return _spread(self, current_data.as_dataframe().groupby("column", sort=False)["value"].max())
 
     def display_name(self) -> str:
         """Name the number as the dashboard shows it."""
-        return "Adjusted p-value"
+        return "Effect"
 
 
 def _spread(calculation: ByLabelCalculation[Any], values: pd.Series) -> ByLabelValue:

@@ -1,6 +1,6 @@
-"""The typed result of a month: which tests were made, what each decided, and the verdict.
+"""The typed result of a month: what was compared, the effect of each comparison, and the verdict.
 
-Results are stored by month as tables (one row for each test) and read back without loss.
+Results are stored by month as tables (one row for each comparison) and read back without loss.
 """
 
 from __future__ import annotations
@@ -10,19 +10,21 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from rai_kedro.errors import RaiError
+from rai_kedro.intervals import Estimate
 from rai_kedro.typed import Typed
 
 if TYPE_CHECKING:
     import pandas as pd
     from plotly.graph_objects import Figure
 
-Kind = Literal["numerical", "categorical"]
-Aspect = Literal["values", "missing"]
+    from rai_kedro.monitoring.statistics import Visible
 
-STRENGTH_CAP = 10.0
-"""Orders of magnitude past the threshold from which figures are saturated."""
+Kind = Literal["numerical", "categorical"]
+Aspect = Literal["values", "missing", "new categories"]
+Verdict = Literal["drift", "no_relevant_drift", "insufficient_evidence"]
+
 # Okabe & Ito (2008): told apart under every common colour blindness; a pattern says it without colour.
-DRIFT_COLOUR, CALM_COLOUR = "#D55E00", "#0072B2"
+DRIFT_COLOUR, CALM_COLOUR, UNSURE_COLOUR = "#D55E00", "#0072B2", "#999999"
 
 
 class Distribution(Typed):
@@ -33,17 +35,22 @@ class Distribution(Typed):
     current: tuple[int, ...]
 
 
-class ColumnDrift(Typed):
-    """One test of one column.
+class ColumnDrift(Estimate):
+    """One comparison of one column: its effect is the share of rows, 0 to 1, that lie elsewhere than in the reference.
+
+    The figures of an estimate are those of the effect, ``n`` the rows of the month behind it, and ``level`` that of
+    each of its ends alone.
 
     Attributes:
-        method: Name of the test: ``ks``, ``chi2_contingency``, ``fisher_exact_2x2``, or ``no_values`` when a
-            side has no value at all: drift if only one side has none, no test either way.
-        p_value: Unadjusted p-value; None for ``no_values``.
-        threshold: The test finds drift at or below this p-value (the family-wise rate / number of tests).
-        n_reference: Reference rows the test saw (non-missing ones for ``values``, all for ``missing``).
-        aspect: ``values``: the distribution of the values; ``missing``: the share of missing ones.
-        note: What a reader must know about this test, in words; often empty.
+        aspect: ``values``: the distribution of the values; ``missing``: the share of missing ones; ``new categories``:
+            the share of rows whose category the reference never had.
+        method: Test whose p-value is shown beside: ``ks``, ``shared_values_and_ks``, ``chi2_contingency``,
+            ``fisher_exact_2x2``, or ``none``.
+        p_value: Unadjusted, and it decides nothing; None where no test is made.
+        margin: Largest effect that is irrelevant.
+        verdict: ``drift`` where the interval lies above the margin, ``no_relevant_drift`` where it lies below.
+        importance: Share of the model's total importance that the column has; None where nobody said.
+        n_reference: Reference rows behind the effect (non-missing ones for ``values``, all for ``missing``).
         distribution: Both samples, counted; None where neither has a value.
     """
 
@@ -51,26 +58,34 @@ class ColumnDrift(Typed):
     kind: Kind
     method: str
     p_value: float | None
-    threshold: float
-    drifted: bool
+    margin: float
+    verdict: Verdict
     n_reference: int
-    n_current: int
+    n: int
     aspect: Aspect = "values"
-    note: str = ""
+    importance: float | None = None
     distribution: Distribution | None = None
 
     @property
+    def drifted(self) -> bool:
+        """Whether drift was found."""
+        return self.verdict == "drift"
+
+    @property
     def label(self) -> str:
-        """What was compared: the column, or its missing values."""
-        return self.column if self.aspect == "values" else f"{self.column} (missing)"
+        """What was compared: the column, its missing values or its new categories."""
+        return self.column if self.aspect == "values" else f"{self.column} ({self.aspect})"
 
 
 class MonthDrift(Typed):
     """The drift of one month under one model version, or of any two samples.
 
     Attributes:
-        columns: One entry for each test, in the order of the columns.
-        family_wise_rate: Highest probability of any false alarm where nothing drifted.
+        columns: One entry for each comparison, in the order of the columns.
+        rate: Highest probability of any false finding of drift where no effect exceeds its margin; of this look alone.
+        comparisons: Comparisons that share the rate, those included that had nothing to compare.
+        margin: The general margin; a column's own is in its entry.
+        look: How many months of this model version were looked at, this one included.
         month: ``YYYY-MM``; empty outside the pipeline, as is all that follows.
         run_id: MLflow run of the model version whose reference was compared with.
         used_in_training: Whether that version was trained on this month.
@@ -79,7 +94,10 @@ class MonthDrift(Typed):
     """
 
     columns: tuple[ColumnDrift, ...]
-    family_wise_rate: float
+    rate: float
+    comparisons: int
+    margin: float
+    look: int = 1
     month: str = ""
     model_version: str = ""
     run_id: str = ""
@@ -94,13 +112,8 @@ class MonthDrift(Typed):
 
     @property
     def drifted_columns(self) -> tuple[str, ...]:
-        """Names of the columns of which at least one test found drift, each once."""
+        """Names of the columns of which at least one comparison found drift, each once."""
         return tuple(dict.fromkeys(entry.column for entry in self.columns if entry.drifted))
-
-    @property
-    def tests(self) -> int:
-        """Number of tests that have a p-value, which the threshold is divided by."""
-        return sum(entry.p_value is not None for entry in self.columns)
 
     @property
     def count(self) -> int:
@@ -113,50 +126,64 @@ class MonthDrift(Typed):
         return self.count / len(self.tested_columns)
 
     @property
-    def verdict(self) -> bool:
-        """Whether there is drift: in any column."""
-        return self.count > 0
+    def verdict(self) -> Verdict:
+        """The month's verdict: drift if any column drifted, no relevant drift if that is shown of every column."""
+        return worst_of(self.columns).verdict
 
     @property
     def finding(self) -> str:
         """The verdict in words."""
-        return f"drift in {', '.join(self.drifted_columns)}" if self.verdict else "no drift found"
+        return f"drift in {', '.join(self.drifted_columns)}" if self.count else self.verdict.replace("_", " ")
 
     @property
-    def strengths(self) -> dict[str, float]:
-        """How far the strongest test of each column is past its threshold, see :func:`strength_of`."""
-        return {
-            name: strength_of(entry for entry in self.columns if entry.column == name) for name in self.tested_columns
-        }
+    def visible(self) -> Visible:
+        """What a month of this size can show at all, see :func:`.smallest_visible`."""
+        from rai_kedro.monitoring.statistics import smallest_visible
+
+        rows = max(entry.n_reference for entry in self.columns), max(entry.n for entry in self.columns)
+        return smallest_visible(*rows, self.margin, self.rate, self.comparisons)
+
+    @property
+    def by_column(self) -> dict[str, ColumnDrift]:
+        """Of each column the comparison that counts: the one with the worst verdict, then the largest effect."""
+        groups: dict[str, list[ColumnDrift]] = {}
+        for entry in self.columns:
+            groups.setdefault(entry.column, []).append(entry)
+        return {name: worst_of(entries) for name, entries in groups.items()}
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row for each test; a p-value that does not exist is NaN."""
+        """Return one row for each comparison; a number that does not exist is NaN."""
         import pandas as pd
 
         rows = [entry.model_dump(exclude={"distribution"}) for entry in self.columns]
-        return pd.DataFrame(rows).astype({"p_value": "float64"})
+        first = ["column", "aspect", "verdict", "value", "lower", "upper", "margin", "importance", "method", "p_value"]
+        frame = pd.DataFrame(rows).astype(dict.fromkeys(_NUMBERS, "float64"))
+        return frame[[*first, *(name for name in frame if name not in first)]]
 
     def plot(self) -> Figure:
-        """Draw how far each column is past the threshold, in orders of magnitude; above 0 it drifted."""
+        """Draw the effect of every column with its interval, and the margin as a line."""
         from plotly.graph_objects import Bar, Figure
 
-        drifted = [name in self.drifted_columns for name in self.strengths]
+        entries = self.by_column
+        ends = [entry.error_bars for entry in entries.values()]
         bars = Bar(
-            x=list(self.strengths.values()),
-            y=list(self.strengths),
+            x=[entry.value for entry in entries.values()],
+            y=list(entries),
             orientation="h",
+            error_x={side: [bar[side][0] for bar in ends] for side in ("array", "arrayminus")},
             marker={
-                "color": [DRIFT_COLOUR if found else CALM_COLOUR for found in drifted],
-                "pattern": {"shape": ["/" if found else "" for found in drifted]},
+                "color": [DRIFT_COLOUR if entry.drifted else CALM_COLOUR for entry in entries.values()],
+                "pattern": {"shape": ["/" if entry.drifted else "" for entry in entries.values()]},
             },
         )
         figure = Figure(bars, layout={"template": "plotly_white", "title": self._headline()})
-        figure.update_xaxes(title_text="log10(threshold / p); above 0: drift")
+        figure.add_vline(x=self.margin, line={"dash": "dash"}, annotation_text="margin")
+        figure.update_xaxes(title_text="effect: share of rows that lie elsewhere", tickformat=".0%", rangemode="tozero")
         return figure.update_yaxes(autorange="reversed", type="category")
 
     def _headline(self) -> str:
         found = self.finding[:1].upper() + self.finding[1:]
-        return f"{found} (p at or below {self.family_wise_rate:g} / {self.tests} tests)"
+        return f"{found} (margin {self.margin:g}, error rate {self.rate:.2g})"
 
     def _repr_html_(self) -> str:
         from html import escape
@@ -165,29 +192,25 @@ class MonthDrift(Typed):
         return f"<p><strong>{escape(self._headline())}</strong></p>{table}"
 
 
-def strength_of(entries: Iterable[ColumnDrift]) -> float:
-    """Say how far the strongest test of a column is past its threshold: log10(threshold / p), at most 10.
-
-    Positive is drift, 0 exactly at the threshold; drift without a p-value counts as 10.
-    """
-    strengths = [
-        min(STRENGTH_CAP, math.log10(entry.threshold / entry.p_value)) if entry.p_value else STRENGTH_CAP
-        for entry in entries
-        if entry.p_value is not None or entry.drifted
-    ]
-    return round(max(strengths, default=0.0), 4)
+_WORST_FIRST: tuple[Verdict, ...] = ("drift", "insufficient_evidence", "no_relevant_drift")
 
 
+def worst_of(entries: Iterable[ColumnDrift]) -> ColumnDrift:
+    """Return the comparison that decides over several: the worst verdict, then the largest effect beside its margin."""
+    return min(entries, key=lambda entry: (_WORST_FIRST.index(entry.verdict), -(entry.value or 0.0) / entry.margin))
+
+
+_NUMBERS = ("value", "lower", "upper", "level", "importance", "p_value")
 _OF_MONTH = [name for name in MonthDrift.model_fields if name != "columns"]
 
 
 def drift_frame(drift: MonthDrift) -> pd.DataFrame:
-    """Lay out a month's result as a table to be stored: one row for each test, its distribution as JSON."""
+    """Lay out a month's result as a table to be stored: one row for each comparison, its distribution as JSON."""
     import pandas as pd
 
     of_month = drift.model_dump(include=set(_OF_MONTH))
     rows = [{**of_month, **entry.model_dump(), "distribution": _to_json(entry.distribution)} for entry in drift.columns]
-    return pd.DataFrame(rows).astype({"p_value": "float64"})
+    return pd.DataFrame(rows).astype(dict.fromkeys(_NUMBERS, "float64"))
 
 
 def from_frame(frame: pd.DataFrame) -> MonthDrift:
@@ -208,8 +231,8 @@ def _to_json(distribution: Distribution | None) -> str:
 
 def _read_entry(row: Mapping[Any, Any]) -> ColumnDrift:
     distribution = Distribution.model_validate_json(row["distribution"]) if row["distribution"] else None
-    p_value = None if row["p_value"] is None or math.isnan(row["p_value"]) else row["p_value"]
-    return ColumnDrift.from_dict({**row, "p_value": p_value, "distribution": distribution})
+    numbers = {name: None if row[name] is None or math.isnan(row[name]) else row[name] for name in _NUMBERS}
+    return ColumnDrift.from_dict({**row, **numbers, "distribution": distribution})
 
 
 def _unreadable(why: str, frame: pd.DataFrame) -> RaiError:

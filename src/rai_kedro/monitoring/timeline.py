@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from rai_kedro.errors import RaiError
-from rai_kedro.monitoring.results import CALM_COLOUR, DRIFT_COLOUR, STRENGTH_CAP, MonthDrift
+from rai_kedro.monitoring.results import CALM_COLOUR, DRIFT_COLOUR, UNSURE_COLOUR, ColumnDrift, MonthDrift
 from rai_kedro.months import Month
 from rai_kedro.typed import Typed
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 UNREADABLE = "unreadable"
 """Stands for the digest of labels that could not be read."""
 _LARGEST_EXACT = 2**53
+_LARGEST_RATIO = 4.0
 
 
 class Gap(Typed):
@@ -70,20 +71,21 @@ def build_timeline(
             remedy="keep one result for each month and model version",
         )
     return {
-        "first_drift": next((record.month for record in ordered if record.verdict), None),
+        "first_drift": next((record.month for record in ordered if record.drifted_columns), None),
         "months": [_summarise(record, (digests or {}).get(record.month)) for record in ordered],
         "gaps": [gap.to_dict() for gap in sorted(gaps, key=lambda gap: gap.month)],
         "columns": list(dict.fromkeys(column for record in ordered for column in record.tested_columns)),
         "meaning": (
-            "A verdict is a test decision, not an estimate: in a month without drift, any column is "
-            "named with probability at most family_wise_rate. "
-            "No drift found does not prove that there is none."
+            "An effect is the share of rows that lie elsewhere than in the reference. It is drift where its interval "
+            "lies above the margin, no relevant drift where it lies below, and insufficient evidence otherwise: then "
+            "there are too few rows to tell. A month may err with the probability of its rate, which is its part of "
+            "the budget for the whole life of the model version."
         ),
     }
 
 
 def draw_timeline(timeline: dict[str, Any]) -> Figure:
-    """Draw the share of drifted columns by month over a heat map of log10(threshold / p); refused without a month."""
+    """Draw the share of drifted columns by month over a heat map of effects by margin; refused without a month."""
     from plotly.subplots import make_subplots
 
     if not timeline["months"] and not timeline["gaps"]:
@@ -119,14 +121,22 @@ def _summarise(record: MonthDrift, digests: MonthDigests | None) -> dict[str, An
         "share": record.share,
         "tested": len(record.tested_columns),
         "drifted_columns": list(record.drifted_columns),
-        "family_wise_rate": record.family_wise_rate,
-        "tests": record.tests,
-        "threshold": max((entry.threshold for entry in record.columns), default=None),
+        "look": record.look,
+        "rate": record.rate,
+        "comparisons": record.comparisons,
+        "margin": record.margin,
+        "visible": record.visible.to_dict(),
         "used_in_training": record.used_in_training,
         "stale": find_staleness(record, digests),
         "labels": compare_labels(record, digests),
-        "strength": record.strengths,
+        "effects": {name: _show_effect(entry) for name, entry in record.by_column.items()},
     }
+
+
+def _show_effect(entry: ColumnDrift) -> dict[str, Any]:
+    shown = {"value": entry.value, "lower": entry.lower, "upper": entry.upper, "importance": entry.importance}
+    rounded = {name: None if number is None else round(number, 4) for name, number in shown.items()}
+    return {"aspect": entry.aspect, "verdict": entry.verdict, "margin": entry.margin, **rounded}
 
 
 def _labels(timeline: dict[str, Any]) -> list[str]:
@@ -152,26 +162,38 @@ def _title(timeline: dict[str, Any]) -> str:
         return "No month tested"
     versions = list(dict.fromkeys(entry["model_version"] for entry in months))
     first = timeline["first_drift"]
-    rates = ", ".join(dict.fromkeys(f"{entry['family_wise_rate']:.3g}" for entry in months))
-    tests = sorted({entry["tests"] for entry in months})
-    number = str(tests[0]) if len(tests) == 1 else f"{tests[0]} to {tests[-1]}"
+    margins = ", ".join(dict.fromkeys(f"{entry['margin']:g}" for entry in months))
     return (
         f"{'Drift from ' + first if first else 'No drift found'} "
         f"<span style='font-size:13px'>(model version {', '.join(versions)})</span><br>"
-        f"<span style='font-size:12px'>Test decisions, not estimates. A month drifts if any column does: "
-        f"p at or below {rates} / {number} tests.<br>"
-        f"So a month without drift raises any alarm with probability at most {rates}.</span>"
+        f"<span style='font-size:12px'>Drift: the interval of a column's effect lies above the margin of {margins} "
+        f"(or the column's own).<br>{_say_visible(months[-1])}</span>"
+    )
+
+
+def _say_visible(month: dict[str, Any]) -> str:
+    """Say what a month can show at all."""
+    effect, shift, excluded = (month["visible"][name] for name in ("effect", "shift", "excluded"))
+    if effect is None:
+        return f"{month['month']} has too few rows, or no error budget, to find any drift."
+    return (
+        f"{month['month']} finds an effect of {effect:.2f} (a normal column shifted by {shift:.2f} of its standard "
+        f"deviations) with 80 % probability,<br>and excludes effects from {excluded or 1.0:.2f} on."
     )
 
 
 def _bars(timeline: dict[str, Any]) -> list[Any]:
     from plotly.graph_objects import Bar
 
-    styles = {True: ("drift", DRIFT_COLOUR, "/"), False: ("no drift found", CALM_COLOUR, "")}
+    styles = {
+        "drift": ("drift", DRIFT_COLOUR, "/"),
+        "insufficient_evidence": ("insufficient evidence", UNSURE_COLOUR, "."),
+        "no_relevant_drift": ("no relevant drift", CALM_COLOUR, ""),
+    }
     months = list(zip(_labels(timeline), timeline["months"], strict=True))
     bars = []
     for verdict, (name, colour, pattern) in styles.items():
-        chosen = [(label, entry) for label, entry in months if entry["verdict"] is verdict]
+        chosen = [(label, entry) for label, entry in months if entry["verdict"] == verdict]
         bars.append(
             Bar(
                 name=name,
@@ -192,28 +214,32 @@ def _heat_map(timeline: dict[str, Any]) -> Any:
     from plotly.graph_objects import Heatmap
 
     months, columns = timeline["months"], timeline["columns"]
-    strengths = [[entry["strength"].get(column) for entry in months] for column in columns]
-    marks = [["drift" if column in entry["drifted_columns"] else "" for entry in months] for column in columns]
+    effects = [[entry["effects"].get(column) for entry in months] for column in columns]
+    ratios = [
+        [None if one is None or one["value"] is None else one["value"] / one["margin"] for one in row]
+        for row in effects
+    ]
+    marks = [["drift" if one and one["verdict"] == "drift" else "" for one in row] for row in effects]
     return Heatmap(
         x=_labels(timeline),
         y=columns,
-        z=strengths,
+        z=ratios,
         text=marks,
         texttemplate="%{text}",
-        hovertemplate="%{y}, %{x}: %{z:.1f} orders of magnitude past the threshold<extra></extra>",
-        zmin=-STRENGTH_CAP,
-        zmid=0,
-        zmax=STRENGTH_CAP,
+        hovertemplate="%{y}, %{x}: effect %{z:.2f} times its margin<extra></extra>",
+        zmin=0,
+        zmid=1,
+        zmax=_LARGEST_RATIO,
         colorscale=[[0.0, CALM_COLOUR], [0.5, "#F7F7F7"], [1.0, DRIFT_COLOUR]],
         xgap=2,
         ygap=2,
         colorbar={
-            "title": {"text": "log10(threshold / p)<br>above 0: drift", "side": "right"},
+            "title": {"text": "effect / margin", "side": "right"},
             "len": 0.66,
             "y": 0.0,
             "yanchor": "bottom",
-            "tickvals": [-10, -5, 0, 5, 10],
-            "ticktext": ["-10", "-5", "0 = threshold", "5", "10 or more"],
+            "tickvals": [0, 1, 2, 3, _LARGEST_RATIO],
+            "ticktext": ["0", "1 = margin", "2", "3", f"{_LARGEST_RATIO:g} or more"],
         },
     )
 

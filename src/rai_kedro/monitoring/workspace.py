@@ -74,7 +74,7 @@ def rebuild_dashboard(workspace_path: Path, project_name: str, drift: MonthDrift
 
     The whole dashboard is written at once, because Evidently's calls that change one (``add_panel``,
     ``delete_panel``, ``clear_tab``) double, lose or leave behind panels. The month given, usually the latest, names
-    the tested columns and the rate.
+    the tested columns and the margin.
     """
     project = ensure_project(workspace_path, project_name)
     dashboard = _lay_out(project_id(project_name), drift)
@@ -161,9 +161,9 @@ def _lay_out(project: UUID, drift: MonthDrift) -> DashboardModel:
     from evidently.sdk.models import DashboardTabModel
     from evidently.sdk.panels import line_plot_panel
 
-    lowest = f"Drift is at or below {drift.family_wise_rate:g}"
+    rule = f"Share of rows that lie elsewhere; margin {drift.margin:g} or the column's own"
     by_column = [
-        line_plot_panel(f"{name}: adjusted p-value", [_series("AdjustedPValue", name, label=name)], lowest, "half")
+        line_plot_panel(f"{name}: effect", [_series("Effect", name, label=name)], rule, "half")
         for name in drift.tested_columns
     ]
     tabs, panels = [], []
@@ -178,20 +178,19 @@ def _lay_out(project: UUID, drift: MonthDrift) -> DashboardModel:
 def _overview(drift: MonthDrift) -> list[DashboardPanelPlot]:
     from evidently.sdk.panels import bar_plot_panel, line_plot_panel
 
-    columns, rate = drift.tested_columns, f"{drift.family_wise_rate:g}"
+    columns = drift.tested_columns
     any_column = f"A month drifts if any of its {len(columns)} columns does. "
-    rule = f"Any false alarm in a month without drift: probability at most {rate}."
+    rule = f"Drift: the interval of its effect lies above {drift.margin:g}."
     hover = "One block for each drifted column. Colours repeat after six: hover for the name."
-    adjusted = f"p times the number of tests, at most 1. Drift: at most {rate}."
     share = [_series("DriftedColumns", "share", value_type="share")]
     count = [_series("DriftedColumns", "count", value_type="count")]
     which = [_series("DriftByColumn", name, label=name) for name in columns]
-    p_values = [_series("AdjustedPValue", name, label=name) for name in columns]
+    effects = [_series("Effect", name, label=name) for name in columns]
     return [
         line_plot_panel("Share of drifted columns", share, any_column + rule, "half"),
         bar_plot_panel("Number of drifted columns", count, f"Out of {len(columns)} columns tested each month", "half"),
         bar_plot_panel("Which columns drifted", which, hover, stacked=True),
-        line_plot_panel("Adjusted p-value of every column", p_values, adjusted),
+        line_plot_panel("Effect of every column", effects, "Share of rows that lie elsewhere than in the reference"),
     ]
 
 

@@ -14,13 +14,23 @@ from rai_kedro.contract import NUMERIC_TYPES, Contract, DatasetContract, Lanes, 
 from rai_kedro.errors import RaiError
 from rai_kedro.frames import Store
 from rai_kedro.modelling import predict_rows, sensitive_input
-from rai_kedro.monitoring import Kind, MonthDrift, build_timeline, detect_drift, draw_timeline, drift_frame, from_frame
+from rai_kedro.monitoring import (
+    Kind,
+    MonitoringPolicy,
+    MonthDrift,
+    build_timeline,
+    detect_drift,
+    draw_timeline,
+    drift_frame,
+    from_frame,
+)
 from rai_kedro.months import month_number
 from rai_kedro.pipelines.monitoring.plan import (
     MonitoringParameters,
     MonthReader,
     Problem,
     ScoredMonth,
+    look_of,
     plan_scoring,
     plan_testing,
     summarise_problems,
@@ -87,7 +97,8 @@ def watch_drift(
     for scored in plan_testing(prediction_store, drift_history):
         try:
             reference = reference_of(scored.model_version)
-            drift = _test(scored, prediction_store[scored.key](), reader, reference, contract, parameters)
+            look = look_of(scored, prediction_store)
+            drift = _test(scored, prediction_store[scored.key](), reader, reference, contract, parameters.policy, look)
             used = scored.month in references.months_trained_on(scored.model_version)
         except Exception as error:  # one bad month must not end all others
             problems.append(_pass_over(scored.month, "not tested", error))
@@ -173,7 +184,8 @@ def _test(
     reader: MonthReader,
     reference: pd.DataFrame,
     contract: Contract,
-    parameters: MonitoringParameters,
+    policy: MonitoringPolicy,
+    look: int,
 ) -> MonthDrift:
     governed = contract.datasets["feature_store"]
     features, digests = reader.read(scored.month), reader.digests(scored.month)
@@ -187,8 +199,9 @@ def _test(
         reference,
         join_predictions(features, predictions, governed),
         kinds=kinds_of(reference, governed),
-        false_alarm_rate=parameters.drift.family_wise_rate,
-        min_rows=parameters.drift.min_rows,
+        policy=policy.drift,
+        rate=policy.looks.rate_of(look, policy.error_rate),
+        look=look,
         month=scored.month,
         model_version=scored.model_version,
     )
@@ -208,7 +221,8 @@ def _collect_metrics(
     """Gather the figures of each month; carbon only of those that this run scored, or it would count twice."""
     metrics: dict[str, Any] = {}
     for month in timeline["months"]:
-        figures = {f"drift.{name}": month[name] for name in ("share", "count", "verdict")}
+        figures = {"drift.share": month["share"], "drift.count": month["count"]}
+        figures["drift.verdict"] = month["verdict"] == "drift"
         if month["month"] in scored_now:
             carbon = inference_carbon.get(ScoredMonth(month["month"], month["model_version"]).key, {})
             figures |= {f"carbon.{name}": carbon[name] for name in ("energy_kwh", "emissions_g") if name in carbon}

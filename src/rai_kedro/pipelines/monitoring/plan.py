@@ -11,7 +11,7 @@ import pandas as pd
 from rai_kedro.contract import Contract, load_month, refuse_orphans
 from rai_kedro.errors import RaiError
 from rai_kedro.frames import Store
-from rai_kedro.monitoring import UNREADABLE, DriftParameters, Gap, MonthDigests, content_digest
+from rai_kedro.monitoring import UNREADABLE, Gap, MonitoringPolicy, MonthDigests, content_digest
 from rai_kedro.months import key_of_month, month_of_key, months_between
 from rai_kedro.typed import Typed
 
@@ -21,10 +21,10 @@ _KEPT_ROWS = 1_000_000
 
 
 class MonitoringParameters(Typed):
-    """``<use_case>.monitoring``: which months to monitor and how drift is tested; explained in the YAML."""
+    """``<use_case>.monitoring``: which months to monitor, and what they are judged by; explained in the YAML."""
 
     months: Literal["pending", "next"] = "pending"
-    drift: DriftParameters
+    policy: MonitoringPolicy
 
 
 @dataclass(frozen=True, order=True)
@@ -110,6 +110,14 @@ def plan_scoring(features: Iterable[str], labels: Iterable[str], predictions: It
 def plan_testing(predictions: Iterable[str], drift: Iterable[str]) -> tuple[ScoredMonth, ...]:
     """List the scored months that have no drift result yet: those just scored, and those a killed run left behind."""
     return tuple(sorted(ScoredMonth.from_key(key) for key in set(predictions) - set(drift)))
+
+
+def look_of(scored: ScoredMonth, predictions: Iterable[str]) -> int:
+    """Count the months that a version has scored, up to this one."""
+    months = sorted(
+        one.month for one in map(ScoredMonth.from_key, predictions) if one.model_version == scored.model_version
+    )
+    return months.index(scored.month) + 1
 
 
 def summarise_problems(problems: Sequence[Problem]) -> RaiError:
