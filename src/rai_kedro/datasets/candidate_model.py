@@ -33,6 +33,10 @@ def handed_on() -> Iterator[None]:
         raise ModelDatasetError(error.what, remedy=error.remedy, **parts) from error
 
 
+# One save at a time: two threads that register at once could leave the alias at the older version.
+_ONE_AT_A_TIME = threading.Lock()
+
+
 class CandidateModelDataset(AbstractDataset["Candidate", "RegisteredVersion"]):
     """Saves a `Candidate` to the open MLflow run and registers it; loads the version that was registered.
 
@@ -52,14 +56,12 @@ class CandidateModelDataset(AbstractDataset["Candidate", "RegisteredVersion"]):
         self._registered_model_name = registered_model_name
         self.metadata = metadata
         self._saved: RegisteredVersion | None = None
-        self._lock = threading.Lock()
 
     def save(self, data: Candidate) -> None:
         """Log and register a model with what travels with it; an error if no run is open or it cannot be stored."""
         from rai_kedro.release import register_candidate
 
-        # One save at a time: two threads that register at once could leave the alias at the older version.
-        with self._lock, handed_on():
+        with _ONE_AT_A_TIME, handed_on():
             self._saved = register_candidate(data, self._registered_model_name)
 
     def load(self) -> RegisteredVersion:
@@ -89,12 +91,3 @@ class CandidateModelDataset(AbstractDataset["Candidate", "RegisteredVersion"]):
 
     def _describe(self) -> dict[str, Any]:
         return {"registered_model_name": self._registered_model_name}
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave the lock behind, which cannot go to a worker process."""
-        return {name: value for name, value in self.__dict__.items() if name != "_lock"}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Take a new lock in the worker process."""
-        self.__dict__.update(state)
-        self._lock = threading.Lock()

@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
-from kedro.io import AbstractDataset
-
+from rai_kedro.datasets.base import PathDataset
 from rai_kedro.files import locked, write_text
 
 _PATIENCE_SECONDS = 30.0
 
 
-class CarbonRecord(AbstractDataset[dict[str, Any], dict[str, Any]]):
+class CarbonRecord(PathDataset[dict[str, Any], dict[str, Any]]):
     """Energy and emissions by task, as JSON; loading says "not measured" when nothing was written.
 
     The carbon hook writes it while the pipeline runs; nodes only read it. A task's record has ``energy_kwh,
     emissions_g, duration_s, method, scope, country``, or ``reason`` when it was not measured.
     """
-
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        self._filepath = Path(filepath)
-        self.metadata = metadata
 
     def load(self) -> dict[str, Any]:
         """Return the records by task; an empty mapping when there is none."""
@@ -39,9 +33,3 @@ class CarbonRecord(AbstractDataset[dict[str, Any], dict[str, Any]]):
         """Put records beside those that are there, whoever else is adding to them at the moment."""
         with locked(self._filepath.with_name(f".{self._filepath.stem}.lock"), wait=_PATIENCE_SECONDS):
             self.save({**self.load(), **records})
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}
-
-    def _exists(self) -> bool:
-        return self._filepath.exists()

@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pandas as pd
-from kedro.io import AbstractDataset, DatasetError
 from kedro.validation import CheckFailure, DataValidationError
 
 from rai_kedro.contract import Breach, Contract, ContractViolation, DatasetContract, check_frame, read_contract
+from rai_kedro.datasets.base import PathDataset, ReadOnly
 
 if TYPE_CHECKING:
     from kedro.validation.core import ValidatorSpec
 
 
-class ContractDataset(AbstractDataset[NoReturn, Contract]):
+class ContractDataset(ReadOnly, PathDataset[NoReturn, Contract]):
     """A use case's column contract, read from its catalogue file in the base configuration.
 
     Reading the file itself, not the merged configuration, is what keeps an environment from weakening a flag.
@@ -31,28 +31,25 @@ class ContractDataset(AbstractDataset[NoReturn, Contract]):
               filepath: conf/base/{use_case}/catalog.yml
     """
 
+    refusal = "A column contract is never written by a run; edit {filepath}."
+
     def __init__(
         self, *, filepath: str, as_of: str | date | None = None, metadata: dict[str, Any] | None = None
     ) -> None:
         """Point to the contract; justifications are judged by the day ``as_of``, today (UTC) by default."""
-        self._filepath = filepath
+        super().__init__(filepath=filepath, metadata=metadata)
         self._as_of = date.fromisoformat(as_of) if isinstance(as_of, str) else as_of
-        self.metadata = metadata
 
     def reads_today_from(self, path: Path) -> bool:
         """Return whether this reads that very file and judges justifications by today's date."""
-        return self._as_of is None and Path(self._filepath).resolve() == path.resolve()
+        return self._as_of is None and self._filepath.resolve() == path.resolve()
 
     def load(self) -> Contract:
         """Read the contract as it stands today."""
         return read_contract(self._filepath, as_of=self._as_of)
 
-    def save(self, data: NoReturn) -> NoReturn:
-        """Refuse: a contract is written by people."""
-        raise DatasetError(f"A column contract is never written by a run; edit {self._filepath}.")
-
     def _describe(self) -> dict[str, Any]:
-        return {"filepath": self._filepath, "as_of": self._as_of}
+        return {**super()._describe(), "as_of": self._as_of}
 
 
 class ContractValidator:

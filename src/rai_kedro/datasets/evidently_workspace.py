@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from kedro.io import AbstractDataset
-
+from rai_kedro.datasets.base import PathDataset
 from rai_kedro.monitoring import (
     MonthDrift,
     find_published,
@@ -19,7 +18,7 @@ from rai_kedro.monitoring import (
 )
 
 
-class EvidentlyWorkspaceDataset(AbstractDataset[Sequence[MonthDrift], list[str]]):
+class EvidentlyWorkspaceDataset(PathDataset[Sequence[MonthDrift], list[str]]):
     """Publishes months into a local Evidently workspace and keeps the dashboard of the model up to date.
 
     Saving a month again replaces it. Each month is also written as a self-contained HTML page.
@@ -38,8 +37,8 @@ class EvidentlyWorkspaceDataset(AbstractDataset[Sequence[MonthDrift], list[str]]
         self, *, filepath: str, html_folder: str, project: str, metadata: dict[str, Any] | None = None
     ) -> None:
         """Point to the workspace, which all models share, and to the pages of one model, whose name the project has."""
-        self._filepath, self._html_folder = Path(filepath), Path(html_folder)
-        self._project, self.metadata = project, metadata
+        super().__init__(filepath=filepath, metadata=metadata)
+        self._html_folder, self._project = Path(html_folder), project
 
     def load(self) -> list[str]:
         """Return the keys of the months that are there, run and page, as ``month=2024-05/model_version=3``."""
@@ -70,7 +69,4 @@ class EvidentlyWorkspaceDataset(AbstractDataset[Sequence[MonthDrift], list[str]]
         return self._html_folder / f"{month}_version_{model_version}.html"
 
     def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath), "project": self._project}
-
-    def _exists(self) -> bool:
-        return self._filepath.exists()
+        return {**super()._describe(), "project": self._project}

@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from typing import Any, Literal, NoReturn
 
 import pandas as pd
-from kedro.io import AbstractDataset, DatasetError
+from kedro.io import AbstractDataset
 
 from rai_kedro.contract import forbidden_columns, rai_block
+from rai_kedro.datasets.base import Previewed, ReadOnly
 from rai_kedro.errors import RaiError
 from rai_kedro.sources import IngestionParameters, find_stored_months, read_stored_month, split_months
 
-if TYPE_CHECKING:
-    from kedro_datasets._typing import TablePreview
 
-
-class ExistingStore(AbstractDataset[NoReturn, dict[str, Callable[[], pd.DataFrame]]]):
+class ExistingStore(ReadOnly, Previewed, AbstractDataset[NoReturn, dict[str, Callable[[], pd.DataFrame]]]):
     """Reads the months of a folder in Hive layout, or of any Kedro dataset that gives a table.
 
     Every month gets the types of its column contract, the row key and a label of 1 and 0, as the project's own stores
@@ -39,6 +37,8 @@ class ExistingStore(AbstractDataset[NoReturn, dict[str, Callable[[], pd.DataFram
             ``time`` nor ``month`` for a folder.
         metadata: The column contract under ``rai``, and anything for other tools.
     """
+
+    refusal = "A run never writes the stores of another system: {part} in {place}."
 
     def __init__(
         self,
@@ -68,15 +68,6 @@ class ExistingStore(AbstractDataset[NoReturn, dict[str, Callable[[], pd.DataFram
         table: pd.DataFrame = self._dataset.load()  # type: ignore[union-attr]
         return {key: partial(pd.DataFrame.copy, frame) for key, frame in self._split(table, self._parameters).items()}
 
-    def save(self, data: NoReturn) -> NoReturn:
-        """Refuse: another system fills this store."""
-        raise DatasetError(f"A run never writes the stores of another system: {self._describe()}.")
-
-    def preview(self, nrows: int = 5) -> TablePreview:
-        """Return the first rows of the first month, for kedro-viz."""
-        preview: TablePreview = next(iter(self.load().values()))().head(nrows).to_dict(orient="split")
-        return preview
-
     def _read_month(self, month: str, files: tuple[Path, ...]) -> pd.DataFrame:
         key = None if self._parameters.number_rows else self._parameters.key
         old_names = {new: old for old, new in self._parameters.rename.items()}
@@ -96,5 +87,4 @@ class ExistingStore(AbstractDataset[NoReturn, dict[str, Callable[[], pd.DataFram
         return self._dataset.exists() if self._dataset is not None else bool(self._folder and self._folder.is_dir())
 
     def _describe(self) -> dict[str, Any]:
-        place = {"dataset": repr(self._dataset)} if self._dataset else {"filepath": str(self._folder)}
-        return {"part": self._part, **place}
+        return {"part": self._part, "place": str(self._dataset or self._folder)}

@@ -7,11 +7,12 @@ import math
 import re
 import shutil
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kedro.io import AbstractDataset, DatasetError
+from kedro.io import DatasetError
 
+from rai_kedro.datasets.base import PathDataset
 from rai_kedro.files import move_into_place, staging_folder
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ _AXIS = re.compile(r"^([xy])(\d*)( domain)?$")
 _GAP = 0.12
 
 
-class FiguresDataset(AbstractDataset["Mapping[str, Figure]", "dict[str, Figure]"]):
-    """Keeps plotly figures by name, in order; kedro-viz previews them all on one sheet.
+class FiguresDataset(PathDataset["Mapping[str, Figure]", "dict[str, Figure]"]):
+    """Keeps plotly figures by name, in order, as ``01_<name>.json`` and so on; kedro-viz shows all on one sheet.
 
     Examples:
         In the catalogue, so that MLflow has the folder among the run's artifacts::
@@ -36,15 +37,9 @@ class FiguresDataset(AbstractDataset["Mapping[str, Figure]", "dict[str, Figure]"
                 filepath: data/08_reporting/{use_case}/figures
     """
 
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        """Take the folder, in which files are named ``01_<name>.json`` and so on, in the order given."""
-        # A pure path is what kedro-mlflow expects of a dataset.
-        self._filepath = PurePosixPath(filepath)
-        self.metadata = metadata
-
     def save(self, data: Mapping[str, Figure]) -> None:
         """Write the figures in the place of those that are there."""
-        folder = Path(self._filepath)
+        folder = self._filepath
         with staging_folder(folder, "figures") as staging:
             for number, (name, figure) in enumerate(data.items(), start=1):
                 (staging / f"{number:02d}_{name}.json").write_text(figure.to_json(), encoding="utf-8")
@@ -68,10 +63,7 @@ class FiguresDataset(AbstractDataset["Mapping[str, Figure]", "dict[str, Figure]"
         return PlotlyPreview(lay_out_sheet([one for one in drawn if one["data"]]))
 
     def _list(self) -> list[Path]:
-        return sorted(Path(self._filepath).glob("*.json"))
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath)}
+        return sorted(self._filepath.glob("*.json"))
 
     def _exists(self) -> bool:
         return bool(self._list())

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from kedro.io import AbstractDataset, DatasetError
+from kedro.io import DatasetError
 
+from rai_kedro.datasets.base import ModelDataset
 from rai_kedro.datasets.candidate_model import handed_on
 from rai_kedro.files import write_text
 from rai_kedro.release import attach_card, require_no_card
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
     from rai_kedro.report import CardWithFigures
 
 
-class ModelCardDataset(AbstractDataset["CardWithFigures", str]):
+class ModelCardDataset(ModelDataset["CardWithFigures", str]):
     """Writes the card as HTML, Markdown and JSON, logs it to the version's run and points the version to it.
+
+    The files in the folder are ``model_card_v<version>.html`` and so on.
 
     Examples:
         In the catalogue::
@@ -29,12 +32,6 @@ class ModelCardDataset(AbstractDataset["CardWithFigures", str]):
               filepath: data/08_reporting/{use_case}
               registered_model_name: "{use_case}"
     """
-
-    def __init__(self, *, filepath: str, registered_model_name: str, metadata: dict[str, Any] | None = None) -> None:
-        """Name the folder, of files ``model_card_v<version>.html`` and so on, and the registered model."""
-        self._filepath = Path(filepath)
-        self._registered_model_name = registered_model_name
-        self.metadata = metadata
 
     def save(self, data: CardWithFigures) -> None:
         """Write the three files, then let the version in MLflow point to them.
@@ -74,9 +71,6 @@ class ModelCardDataset(AbstractDataset["CardWithFigures", str]):
         if not cards:
             raise DatasetError(f"There is no model card in {self._filepath} yet; train first.")
         return cards[-1]
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._filepath), "registered_model_name": self._registered_model_name}
 
     def _exists(self) -> bool:
         return any(self._filepath.glob("model_card_v*.md"))

@@ -2,39 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import pandas as pd
-from kedro.io import AbstractDataset, DatasetError
 
+from rai_kedro.datasets.base import PathDataset, Previewed, ReadOnly
 from rai_kedro.sources import FileLayout, read_table
 
-if TYPE_CHECKING:
-    from kedro_datasets._typing import TablePreview
 
+class ReadOnlyTable(ReadOnly, Previewed, PathDataset[NoReturn, pd.DataFrame]):
+    """A file that is somebody else's."""
 
-class ReadOnlyTable(AbstractDataset[NoReturn, pd.DataFrame]):
-    """A file that a run reads and never writes."""
-
-    def __init__(self, filepath: str, metadata: dict[str, Any] | None) -> None:
-        self._path = Path(filepath)
-        self.metadata = metadata
-
-    def save(self, data: NoReturn) -> NoReturn:
-        """Refuse: the file is somebody else's."""
-        raise DatasetError(f"A run never writes this file: {self._path}.")
-
-    def preview(self, nrows: int = 5) -> TablePreview:
-        """Return the first rows for kedro-viz."""
-        preview: TablePreview = self.load().head(nrows).to_dict(orient="split")
-        return preview
-
-    def _exists(self) -> bool:
-        return self._path.is_file()
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._path)}
+    refusal = "A run never writes this file: {filepath}."
 
 
 class OwnTable(ReadOnlyTable):
@@ -50,9 +29,9 @@ class OwnTable(ReadOnlyTable):
     """
 
     def __init__(self, *, filepath: str, layout: dict[str, Any], metadata: dict[str, Any] | None = None) -> None:
-        super().__init__(filepath, metadata)
+        super().__init__(filepath=filepath, metadata=metadata)
         self.layout = FileLayout.model_validate(layout)
 
     def load(self) -> pd.DataFrame:
         """Read the table; SourceError if the file is missing, damaged or not laid out as the entry says."""
-        return read_table(self._path, self.layout)
+        return read_table(self._filepath, self.layout)

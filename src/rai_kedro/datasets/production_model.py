@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn
 
-from kedro.io import AbstractDataset, DatasetError
-
+from rai_kedro.datasets.base import ModelDataset, ReadOnly
 from rai_kedro.datasets.candidate_model import handed_on
 from rai_kedro.months import read_period
 
@@ -16,24 +15,11 @@ if TYPE_CHECKING:
 
     from rai_kedro.release import ProductionModel
 
-_Loaded = TypeVar("_Loaded")
 
-
-class _ApprovedDataset(AbstractDataset[NoReturn, _Loaded]):
-    """What is loaded of a registered model by the approvals in its evidence record; nothing is ever saved."""
-
-    def __init__(self, *, registered_model_name: str, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        """Name the registered model and its evidence record, ``filepath`` because Kedro makes this key absolute."""
-        self._registered_model_name = registered_model_name
-        self._filepath = Path(filepath)
-        self.metadata = metadata
-
-    def _describe(self) -> dict[str, Any]:
-        return {"registered_model_name": self._registered_model_name, "filepath": str(self._filepath)}
-
-
-class ProductionModelDataset(_ApprovedDataset["ProductionModel"]):
+class ProductionModelDataset(ReadOnly, ModelDataset[NoReturn, "ProductionModel"]):
     """Loads the approved version under alias ``production`` with its reference data and contract.
+
+    Its file is the model's evidence record, which holds the approvals.
 
     The check is here and not in a hook, because Kedro runs no dataset hooks in the workers of a
     ``ParallelRunner``.
@@ -47,6 +33,11 @@ class ProductionModelDataset(_ApprovedDataset["ProductionModel"]):
               filepath: data/08_reporting/evidence/housing.jsonl
     """
 
+    refusal = (
+        "Nothing is saved to production. A version of {registered_model_name} gets there with "
+        "`kedro rai approve --use-case {registered_model_name} --version N --reviewer NAME --statement TEXT`"
+    )
+
     def load(self) -> ProductionModel:
         """Load after checking alias, tags, evidence record and files; an error says which check failed."""
         from mlflow import MlflowClient
@@ -56,14 +47,6 @@ class ProductionModelDataset(_ApprovedDataset["ProductionModel"]):
         with handed_on():
             return load_production(MlflowClient(), self._registered_model_name, self._filepath)
 
-    def save(self, data: NoReturn) -> None:
-        """Refuse with a ``DatasetError``: a model comes into production by a person's approval only."""
-        name = self._registered_model_name
-        raise DatasetError(
-            f"Nothing is saved to production. A version of {name} gets there with "
-            f"`kedro rai approve --use-case {name} --version N --reviewer NAME --statement TEXT`"
-        )
-
     def _exists(self) -> bool:
         from mlflow import MlflowClient
 
@@ -72,22 +55,17 @@ class ProductionModelDataset(_ApprovedDataset["ProductionModel"]):
         return PRODUCTION in find_aliases(MlflowClient(), self._registered_model_name)
 
 
-class ReferencesDataset(_ApprovedDataset["References"]):
+class ReferencesDataset(ReadOnly, ModelDataset[NoReturn, "References"]):
     """Loads a function from version number to that version's reference data, each checked when it is asked for.
 
     In the catalogue it has the keys of `ProductionModelDataset`.
     """
 
+    refusal = "Nothing is saved as reference data: training stores them with the version."
+
     def load(self) -> References:
         """Return the look-up, which can be sent to a worker process and raises as `load_reference` does."""
         return References(self._registered_model_name, self._filepath)
-
-    def save(self, data: NoReturn) -> None:
-        """Refuse with a ``DatasetError``: reference data belong to their version from its training on."""
-        raise DatasetError("Nothing is saved as reference data: training stores them with the version.")
-
-    def _exists(self) -> bool:
-        return self._filepath.is_file()
 
 
 @dataclass(frozen=True)

@@ -28,22 +28,22 @@ class RawTable(ReadOnlyTable):
     def __init__(
         self, *, filepath: str, sha256: str, columns: dict[str, str], restore: str, metadata: Any = None
     ) -> None:
-        super().__init__(filepath, metadata)
+        super().__init__(filepath=filepath, metadata=metadata)
         self._sha256, self._columns, self._restore = sha256, columns, restore
 
     def load(self) -> pd.DataFrame:
         """Read the table; RaiError if the file is not there or is another one."""
         try:
-            with self._path.open("rb") as file:
+            with self._filepath.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
             raise self._refuse(f"The raw file cannot be read: {error.strerror}.") from None
         if digest != self._sha256:
-            how_many = f"{self._path.stat().st_size:,} bytes"
+            how_many = f"{self._filepath.stat().st_size:,} bytes"
             example = f"its SHA-256 is {digest[:16]}…, the catalogue states {self._sha256[:16]}…"
             raise self._refuse("The raw file is not the published one.", how_many=how_many, example=example)
-        return pd.read_csv(self._path, dtype=self._columns, usecols=list(self._columns))
+        return pd.read_csv(self._filepath, dtype=self._columns, usecols=list(self._columns))
 
     def _refuse(self, what: str, **details: str) -> RaiError:
         remedy = f"bring the original back with: {self._restore}"
-        return RaiError(what, where=str(self._path), remedy=remedy, **details)
+        return RaiError(what, where=str(self._filepath), remedy=remedy, **details)

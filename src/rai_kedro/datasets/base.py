@@ -1,0 +1,63 @@
+"""What the datasets of this project have in common: a place on disk, a preview, and who may not save."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
+
+import pandas as pd
+from kedro.io import AbstractDataset, DatasetError
+
+if TYPE_CHECKING:
+    from kedro_datasets._typing import TablePreview
+
+_In = TypeVar("_In")
+_Out = TypeVar("_Out")
+
+
+class PathDataset(AbstractDataset[_In, _Out]):
+    """What is in one file or folder: ``filepath``, a key that Kedro makes absolute. Plugins read ``metadata``."""
+
+    def __init__(self, *, filepath: str | os.PathLike[str], metadata: dict[str, Any] | None = None) -> None:
+        self._filepath = Path(filepath)
+        self.metadata = metadata
+
+    def _exists(self) -> bool:
+        return self._filepath.exists()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._filepath)}
+
+
+class ModelDataset(PathDataset[_In, _Out]):
+    """What is in one file or folder and belongs to a registered model."""
+
+    def __init__(self, *, registered_model_name: str, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        super().__init__(filepath=filepath, metadata=metadata)
+        self._registered_model_name = registered_model_name
+
+    def _describe(self) -> dict[str, Any]:
+        return {"registered_model_name": self._registered_model_name, **super()._describe()}
+
+
+class ReadOnly:
+    """What a run reads and never writes; ``refusal`` says why, with what describes the dataset filled in."""
+
+    refusal: ClassVar[str]
+
+    def save(self, data: NoReturn) -> NoReturn:
+        """Refuse with a ``DatasetError``."""
+        described: dict[str, Any] = self._describe()  # type: ignore[attr-defined]
+        raise DatasetError(self.refusal.format(**described))
+
+
+class Previewed:
+    """A table, or tables by month, of which kedro-viz shows the first rows."""
+
+    def preview(self, nrows: int = 5) -> TablePreview:
+        """Return the first rows, of the first month where there are several."""
+        loaded = self.load()  # type: ignore[attr-defined]
+        first = next(iter(loaded.values()), pd.DataFrame)() if isinstance(loaded, dict) else loaded
+        preview: TablePreview = first.head(nrows).to_dict(orient="split")
+        return preview
