@@ -27,7 +27,7 @@ from rai_kedro.contract import (
 )
 from rai_kedro.datasets.own_table import OwnTable
 from rai_kedro.errors import RaiError
-from rai_kedro.pipelines.training.parameters import (
+from rai_kedro.pipelines.training.settings import (
     FairnessParameters,
     MitigationParameters,
     Statements,

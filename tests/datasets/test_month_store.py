@@ -17,7 +17,8 @@ from kedro.runner import ParallelRunner, SequentialRunner, ThreadRunner
 from pandas.testing import assert_frame_equal
 from pyarrow import dataset as arrow_dataset
 
-from rai_kedro.datasets.month_store import MonthStore, MonthStoreError, parse_key
+from rai_kedro.datasets.month_store import MonthStore
+from rai_kedro.datasets.partition_file import MonthStoreError, parse_key
 from rai_kedro.errors import RaiError
 from rai_kedro.months import key_of_month, months_from
 

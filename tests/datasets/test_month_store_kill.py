@@ -22,7 +22,8 @@ WRITER = f"""
 import sys
 import numpy as np
 import pandas as pd
-from rai_kedro.datasets.month_store import MonthStore, parse_key
+from rai_kedro.datasets.month_store import MonthStore
+from rai_kedro.datasets.partition_file import parse_key
 
 def make(key, generation):
     return pd.DataFrame(

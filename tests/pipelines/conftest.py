@@ -17,7 +17,7 @@ from rai_kedro.contract import Contract, read_contract
 from rai_kedro.datasets.contract import ContractDataset
 from rai_kedro.datasets.month_store import MonthStore
 from rai_kedro.demo import SimulationParameters, simulate_snapshots
-from rai_kedro.pipelines.training.parameters import (
+from rai_kedro.pipelines.training.settings import (
     FairnessParameters,
     MitigationParameters,
     Statements,

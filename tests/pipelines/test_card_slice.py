@@ -16,14 +16,14 @@ from rai_kedro.contract import Contract
 from rai_kedro.mitigation import Uncompared
 from rai_kedro.pipelines.training import nodes, reporting_nodes
 from rai_kedro.pipelines.training.mitigation_nodes import record_comparison
-from rai_kedro.pipelines.training.parameters import (
+from rai_kedro.pipelines.training.reporting_nodes import record_questionnaire
+from rai_kedro.pipelines.training.settings import (
     FairnessParameters,
     MitigationParameters,
+    Settings,
     Statements,
     TrainingParameters,
 )
-from rai_kedro.pipelines.training.reporting_nodes import record_questionnaire
-from rai_kedro.pipelines.training.settings import Settings
 from rai_kedro.questionnaire import follow, load_tree
 from rai_kedro.report import CardWithFigures, card_from_json, render_html, render_json
 

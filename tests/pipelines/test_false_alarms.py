@@ -20,15 +20,15 @@ from rai_kedro.mitigation import Uncompared
 from rai_kedro.monitoring import MonitoringPolicy, MonthDrift, detect_drift
 from rai_kedro.pipelines.monitoring import nodes as monitoring
 from rai_kedro.pipelines.monitoring.plan import MonitoringParameters, MonthReader
-from rai_kedro.pipelines.simulation.nodes import simulate_stores
+from rai_kedro.pipelines.simulation import simulate_stores
 from rai_kedro.pipelines.training import nodes as training
-from rai_kedro.pipelines.training.parameters import (
+from rai_kedro.pipelines.training.settings import (
     FairnessParameters,
     MitigationParameters,
     Statements,
     TrainingParameters,
+    check_settings,
 )
-from rai_kedro.pipelines.training.settings import check_settings
 from rai_kedro.release import ProductionModel, Review
 
 pytestmark = pytest.mark.slow

@@ -12,15 +12,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
-from kedro.io import AbstractDataset
 
 from rai_kedro.contract import forbidden_columns
+from rai_kedro.datasets.base import PathDataset, Previewed
 from rai_kedro.datasets.partition_file import (
     TEMPORARY_NAME,
     MonthStoreError,
+    explained,
     is_partition_column,
     parse_key,
     read_file,
@@ -29,16 +30,11 @@ from rai_kedro.datasets.partition_file import (
 )
 from rai_kedro.files import flush_folder, make_folder
 
-if TYPE_CHECKING:
-    from kedro_datasets._typing import TablePreview
-
-__all__ = ["MonthStore", "MonthStoreError", "parse_key"]
-
 _PART = "part-0.parquet"
 _LOCK = ".lock"
 
 
-class MonthStore(AbstractDataset[dict[str, pd.DataFrame], dict[str, Callable[[], pd.DataFrame]]]):
+class MonthStore(Previewed, PathDataset[dict[str, pd.DataFrame], dict[str, Callable[[], pd.DataFrame]]]):
     """Tables by month in Hive-partitioned Parquet; every partition is written whole or not at all.
 
     In memory a frame carries its partition columns as text; on disk they are in the path only. The index is
@@ -86,9 +82,8 @@ class MonthStore(AbstractDataset[dict[str, pd.DataFrame], dict[str, Callable[[],
                 where=f"partition_by: {partition_by!r}",
                 remedy="write for example partition_by: [month] or partition_by: [month, model_version]",
             )
-        self._root = Path(filepath)
+        super().__init__(filepath=filepath, metadata=metadata)
         self._partition_by = tuple(partition_by)
-        self.metadata = metadata
 
     def keys(self) -> list[str]:
         """Return the keys of the partitions, sorted; none if the store does not exist.
@@ -124,17 +119,11 @@ class MonthStore(AbstractDataset[dict[str, pd.DataFrame], dict[str, Callable[[],
                 self._drop_empty_folders(path.parent)
         return list(chosen)
 
-    def preview(self, nrows: int = 5) -> TablePreview:
-        """Return the first rows of the first partition, for kedro-viz."""
-        first = next(iter(self.load().values()), pd.DataFrame)
-        preview: TablePreview = first().head(nrows).to_dict(orient="split")
-        return preview
-
     def _exists(self) -> bool:
         return bool(self.keys())
 
     def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._root), "partition_by": list(self._partition_by)}
+        return {**super()._describe(), "partition_by": list(self._partition_by)}
 
     def _pattern(self) -> str:
         return "/".join(f"{column}=…" for column in self._partition_by)
@@ -143,14 +132,14 @@ class MonthStore(AbstractDataset[dict[str, pd.DataFrame], dict[str, Callable[[],
         if tuple(parse_key(key)) != self._partition_by:
             raise MonthStoreError(
                 "The key does not name the partition columns of this store.",
-                where=str(self._root),
+                where=str(self._filepath),
                 example=f"{key} instead of {self._pattern()}",
                 remedy="give a value for each partition column, in their order",
             )
-        return self._root / key / _PART
+        return self._filepath / key / _PART
 
     def _key_of(self, path: Path) -> str:
-        key = path.relative_to(self._root).parent.as_posix()
+        key = path.relative_to(self._filepath).parent.as_posix()
         with suppress(MonthStoreError):
             if path == self._path_of(key):
                 return key
@@ -162,24 +151,20 @@ class MonthStore(AbstractDataset[dict[str, pd.DataFrame], dict[str, Callable[[],
 
     def _files(self) -> Iterator[Path]:
         """Yield every file; unlike a glob, do not take a folder that may not be read for an empty one."""
-        try:
-            for folder, folders, names in os.walk(self._root, onerror=_raise_unless_absent):
+        remedy = "see that the path is a folder that you may read"
+        with explained("The store cannot be read.", self._filepath, remedy):
+            for folder, folders, names in os.walk(self._filepath, onerror=_raise_unless_absent):
                 _refuse_links(Path(folder, name) for name in folders)
                 yield from (Path(folder, name) for name in names)
-        except OSError as error:
-            raise MonthStoreError(
-                "The store cannot be read.",
-                where=str(error.filename),
-                example=str(error.strerror),
-                remedy="see that the path is a folder that you may read",
-            ) from error
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
         """Hold the store for writing, rid of what a killed run has left."""
-        try:
-            make_folder(self._root)
-            with (self._root / _LOCK).open("wb") as lock:
+        what = "The store cannot be written; every month in it is still whole."
+        remedy = "see that the folder may be written and the disk is not full, then run again"
+        with explained(what, self._filepath, remedy):
+            make_folder(self._filepath)
+            with (self._filepath / _LOCK).open("wb") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 try:
                     # No other writer is at work while the lock is held: a temporary file is a dead run's.
@@ -189,16 +174,9 @@ class MonthStore(AbstractDataset[dict[str, pd.DataFrame], dict[str, Callable[[],
                 finally:
                     # Closing is not enough: a process forked meanwhile would share the lock until it ends.
                     fcntl.flock(lock, fcntl.LOCK_UN)
-        except OSError as error:
-            raise MonthStoreError(
-                "The store cannot be written; every month in it is still whole.",
-                where=str(error.filename or self._root),
-                example=str(error.strerror or error),
-                remedy="see that the folder may be written and the disk is not full, then run again",
-            ) from error
 
     def _drop_empty_folders(self, folder: Path) -> None:
-        while folder != self._root and not any(folder.iterdir()):
+        while folder != self._filepath and not any(folder.iterdir()):
             folder.rmdir()
             folder = folder.parent
         flush_folder(folder)

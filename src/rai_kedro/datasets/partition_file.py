@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
+import pyarrow as pa
 from kedro.io import DatasetError
 
 from rai_kedro.errors import RaiError
-from rai_kedro.files import flush_folder, make_folder
+from rai_kedro.files import make_folder, move_into_place
 from rai_kedro.months import is_month
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 # Readers glob `*.parquet` and skip hidden files: a half-written month must look like neither.
 TEMPORARY_NAME = ".part-0.tmp"
@@ -31,6 +28,20 @@ class MonthStoreError(RaiError, DatasetError):
 
     It is a ``DatasetError`` too, so that Kedro hands it on as it is instead of wrapping it.
     """
+
+
+@contextmanager
+def explained(what: str, where: str | Path, remedy: str) -> Iterator[None]:
+    """Say of what the disk or Parquet refuses what it means; a file that the refusal names is a better ``where``."""
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        raise MonthStoreError(
+            what,
+            where=str(getattr(error, "filename", None) or where),
+            example=getattr(error, "strerror", None) or " ".join(map(str, error.args)).split("\n")[0],
+            remedy=remedy,
+        ) from error
 
 
 def is_partition_column(name: object) -> bool:
@@ -58,20 +69,11 @@ def to_table(key: str, frame: pd.DataFrame) -> pa.Table:
     The order of all columns is in the table's metadata. MonthStoreError if a partition column does not say what the key
     says, or if the frame holds what Parquet cannot.
     """
-    import pyarrow as pa
-
     values = parse_key(key)
     _check_columns(key, frame, values)
     _check_values(key, frame, values)
-    try:
+    with explained("The frame cannot be written as Parquet.", key, "give each column values of one type"):
         table = pa.Table.from_pandas(frame.drop(columns=list(values)), preserve_index=False)
-    except pa.ArrowException as error:
-        raise MonthStoreError(
-            "The frame cannot be written as Parquet.",
-            where=key,
-            example=" ".join(map(str, error.args)),
-            remedy="give each column values of one type",
-        ) from error
     order = json.dumps(list(frame.columns)).encode()
     return table.replace_schema_metadata({**(table.schema.metadata or {}), _ORDER: order})
 
@@ -116,14 +118,10 @@ def replace_file(path: Path, table: pa.Table) -> None:
     temporary = path.with_name(TEMPORARY_NAME)
     make_folder(path.parent)
     try:
-        with temporary.open("wb") as file:
-            parquet.write_table(table, file, write_page_checksum=True)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        parquet.write_table(table, temporary, write_page_checksum=True)
+        move_into_place(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
-    flush_folder(path.parent)
 
 
 def read_file(path: Path, values: Mapping[str, str], unread: Collection[str] = ()) -> pd.DataFrame:
@@ -131,20 +129,13 @@ def read_file(path: Path, values: Mapping[str, str], unread: Collection[str] = (
 
     MonthStoreError if the file is damaged (its pages carry checksums), gone, or may not be read.
     """
-    import pyarrow as pa
     from pyarrow import parquet
 
-    try:
+    what = "A month in the store cannot be read: its file is damaged, gone, or not open to you."
+    with explained(what, path, "delete the file and make the month again"):
         with parquet.ParquetFile(path, page_checksum_verification=True) as file:
             table = file.read(columns=[name for name in file.schema_arrow.names if name not in unread])
         frame: pd.DataFrame = table.to_pandas()
-    except (pa.ArrowException, OSError) as error:
-        raise MonthStoreError(
-            "A month in the store cannot be read: its file is damaged, gone, or not open to you.",
-            where=str(path),
-            example=str(error).splitlines()[0],
-            remedy="delete the file and make the month again",
-        ) from error
     for position, (column, value) in enumerate(values.items()):
         frame.insert(position, column, pd.Series(value, index=frame.index, dtype="str"))
     order = (table.schema.metadata or {}).get(_ORDER)

@@ -1,1 +1,1 @@
-"""The four stages. Each is thin: wiring in ``pipeline.py``, adapters between catalogue and rooms in ``nodes.py``."""
+"""The stages. Each is thin: adapters between catalogue and rooms, and the wiring of them."""

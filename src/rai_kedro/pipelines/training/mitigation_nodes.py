@@ -29,7 +29,8 @@ def settle_groups(audit_train: pd.DataFrame, settings: Settings) -> Settings:
 
     So the groups mitigated for are those assessed, and a category without rows is not assessed instead of passed over.
     """
-    return settings.with_fairness(resolve_cuts(settings.fairness.declare_categories(settings.features), audit_train))
+    declared = settings.fairness.declare_categories(settings.features)
+    return replace(settings, fairness=resolve_cuts(declared, audit_train))
 
 
 @naming_the_parameters()

@@ -11,13 +11,22 @@ import numpy.typing as npt
 import pandas as pd
 
 from rai_kedro.contract import Contract, fingerprint, pair_labels, split_lanes
-from rai_kedro.fairness import make_groups
+from rai_kedro.fairness import examine_classification, examine_regression, make_groups
 from rai_kedro.frames import Series, Store
 from rai_kedro.mitigation import Comparison, Uncompared
-from rai_kedro.modelling import ModelSplit, build_estimator, fit_estimator, predict_rows, split_rows
-from rai_kedro.pipelines.training.parameters import TrainingParameters
-from rai_kedro.pipelines.training.settings import Settings, naming_the_parameters
+from rai_kedro.modelling import (
+    ModelSplit,
+    build_estimator,
+    build_model,
+    build_preparation,
+    choose_training_rows,
+    fit_estimator,
+    predict_rows,
+    split_rows,
+)
+from rai_kedro.pipelines.training.settings import Settings, TrainingParameters, naming_the_parameters
 from rai_kedro.release import Candidate, Tag, require_storable
+from rai_kedro.report import collect_versions
 
 _MODEL_REQUIREMENTS = ("scikit-learn", "pandas", "numpy", "skops")
 _EXAMPLE_ROWS = 5
@@ -104,21 +113,21 @@ def build_configured(estimator: Any, features: pd.DataFrame, contract: Contract,
     Rows are balanced inside the fit: thresholds, calibration, weights and folds of a mitigation need the rows as they
     are, since copies of a row must not lie on both sides of a fold.
     """
-    from rai_kedro.modelling import BalancedEstimator, build_model, build_preparation
-
     if parameters.preparation is None:
         return estimator
     columns = contract.datasets["feature_store"].columns
     types = {name: columns[name].type for name in features.columns.tolist()}
     model = build_model(build_preparation(parameters.preparation, types, seed=parameters.random_state), estimator)
     balance = parameters.preparation.balance
-    return model if balance == "none" else BalancedEstimator(model, balance, parameters.random_state)
+    if balance == "none":
+        return model
+    from rai_kedro.modelling import BalancedEstimator
+
+    return BalancedEstimator(model, balance, parameters.random_state)
 
 
 def choose_fitting_rows(split: ModelSplit, parameters: TrainingParameters) -> npt.NDArray[np.int64]:
     """Return the positions of the training rows that models are handed: each once, without balancing."""
-    from rai_kedro.modelling import choose_training_rows
-
     if parameters.preparation is None:
         return np.arange(len(split.target_train), dtype=np.int64)
     unbalanced = parameters.preparation.model_copy(update={"balance": "none"})
@@ -140,14 +149,12 @@ def assess_performance(
 
     training, estimates = settings.training, []
     for name, target in {"train": split.target_train, "test": split.target_test}.items():
-        predicted, level = predictions[name], training.interval_level
+        rows, level = predictions[name], training.interval_level
         if training.task == "classification":
-            estimates += measure_classification(
-                target, predicted["prediction"], predicted["score"], split=name, level=level
-            )
-            continue
-        measured = measure_performance(target, predicted["prediction"], level=level)
-        estimates += label_estimates(measured, split=name, unit=training.unit)
+            estimates += measure_classification(target, rows["prediction"], rows["score"], split=name, level=level)
+        else:
+            measured = measure_performance(target, rows["prediction"], level=level)
+            estimates += label_estimates(measured, split=name, unit=training.unit)
     return [estimate.to_dict() for estimate in estimates]
 
 
@@ -163,8 +170,6 @@ def assess_fairness(
 
     Where the model was chosen among several by these very rows, the intervals allow for that.
     """
-    from rai_kedro.fairness import examine_classification, examine_regression
-
     fairness, predicted = settings.fairness.after_choice(compared.selectable), predictions["test"]
     if settings.training.task == "classification":
         found = examine_classification(
@@ -197,8 +202,6 @@ def assemble_candidate(
     settings: Settings,
 ) -> Candidate:
     """Gather all that belongs to the version to be registered, its reference data included."""
-    from rai_kedro.report import collect_versions
-
     training, split, versions = settings.training, measured.split, collect_versions(_MODEL_REQUIREMENTS)
     example = split.features_test.head(_EXAMPLE_ROWS)
     audit_only = audit_test[[name for name in audit_test if name not in split.features_test]]

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
-from inspect import signature
-from typing import Any
+from collections.abc import Container
 
-from kedro.pipeline import Pipeline, node
-from kedro.pipeline.node import Node
+from kedro.pipeline import Pipeline
 
 from rai_kedro.pipelines.training import mitigation_nodes as mitigations
 from rai_kedro.pipelines.training import nodes, reporting_nodes
 from rai_kedro.pipelines.training.settings import check_settings
+from rai_kedro.pipelines.wiring import make_node
 
 _PARAMETERS = ("training", "fairness", "mitigation", "statements")
 
@@ -27,50 +25,31 @@ def create_pipeline(entries: Container[str] = ()) -> Pipeline:
     lanes = ["model_lane", "audit_lane", "identifiers", "target", "data_fingerprint"]
     settled = {"settings": "settled_settings"}
     compared = {"compared": "compared_with_need" if has_need else "compared_models"}
-    need = {"split": "model_split", "compared": "compared_models", **settled}
+    fitted = {"split": "model_split", **settled}
+    assessed = {"split": "model_inputs", "compared": "compared_models"}
     return Pipeline(
         [
-            _node(check_settings, "settings", **{name: f"params:{name}" for name in _PARAMETERS}),
-            _node(nodes.separate_lanes, lanes),
-            _node(nodes.split_months, ["model_split", "audit_train", "audit_test"]),
-            _node(nodes.fit_model, "unmitigated_model", "training", split="model_split"),
-            _node(mitigations.settle_groups, "settled_settings"),
-            _node(
-                mitigations.compare_mitigations,
-                ["model", "compared_models"],
-                "mitigation",
-                split="model_split",
-                **settled,
+            make_node(check_settings, "settings", **{name: f"params:{name}" for name in _PARAMETERS}),
+            make_node(nodes.separate_lanes, lanes),
+            make_node(nodes.split_months, ["model_split", "audit_train", "audit_test"]),
+            make_node(nodes.fit_model, "unmitigated_model", "training", split="model_split"),
+            make_node(mitigations.settle_groups, "settled_settings"),
+            make_node(mitigations.compare_mitigations, ["model", "compared_models"], "mitigation", **fitted),
+            make_node(mitigations.admit_inputs, "model_inputs", split="model_split"),
+            *(
+                [make_node(mitigations.hold_against_need, "compared_with_need", **assessed | fitted)]
+                if has_need
+                else []
             ),
-            _node(mitigations.admit_inputs, "model_inputs", split="model_split"),
-            *([_node(mitigations.hold_against_need, "compared_with_need", **need)] if has_need else []),
-            _node(mitigations.record_comparison, "mitigation_comparison", **compared),
-            _node(nodes.predict_splits, "predictions", split="model_inputs"),
-            _node(nodes.assess_performance, "performance", split="model_inputs"),
-            _node(
-                nodes.assess_fairness,
-                ["fairness_assessment", "fairness_gate"],
-                split="model_inputs",
-                compared="compared_models",
-                **settled,
-            ),
-            _node(nodes.collect_metrics, "training_metrics"),
-            _node(nodes.Measured, "measured", name="collect_reports", split="model_inputs", compared="compared_models"),
-            _node(nodes.assemble_candidate, "candidate_model"),
-            _node(reporting_nodes.draw_figures, "figures", split="model_split"),
-            _node(reporting_nodes.write_mitigation_page, "mitigation_page"),
-            _node(reporting_nodes.write_card, "model_card", version="candidate_model"),
+            make_node(mitigations.record_comparison, "mitigation_comparison", **compared),
+            make_node(nodes.predict_splits, "predictions", split="model_inputs"),
+            make_node(nodes.assess_performance, "performance", split="model_inputs"),
+            make_node(nodes.assess_fairness, ["fairness_assessment", "fairness_gate"], **assessed, **settled),
+            make_node(nodes.collect_metrics, "training_metrics"),
+            make_node(nodes.Measured, "measured", name="collect_reports", **assessed),
+            make_node(nodes.assemble_candidate, "candidate_model"),
+            make_node(reporting_nodes.draw_figures, "figures", split="model_split"),
+            make_node(reporting_nodes.write_mitigation_page, "mitigation_page"),
+            make_node(reporting_nodes.write_card, "model_card", version="candidate_model"),
         ]
     )
-
-
-def _node(
-    function: Callable[..., Any], outputs: str | list[str], measured_as: str = "", *, name: str = "", **datasets: str
-) -> Node:
-    """Make a node of the function's name, whose arguments are the datasets of the same name.
-
-    ``datasets`` has the exceptions; ``measured_as`` is the task as which the carbon hook measures it, if it does.
-    """
-    inputs = {argument: datasets.get(argument, argument) for argument in signature(function).parameters}
-    tags = [f"carbon.{measured_as}"] if measured_as else None
-    return node(function, inputs=inputs, outputs=outputs, name=name or function.__name__, tags=tags)

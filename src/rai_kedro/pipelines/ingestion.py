@@ -1,13 +1,16 @@
-"""Adapters of the ingestion stage."""
+"""The ingestion stage: monthly stores from a file of one's own. Nothing in it is simulated."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Container
 
 import pandas as pd
+from kedro.pipeline import Pipeline
 
 from rai_kedro.contract import Contract
 from rai_kedro.frames import Store
+from rai_kedro.pipelines.wiring import make_node
 from rai_kedro.sources import IngestionParameters, compare_months, describe_changes, split_months
 
 _LOGGER = logging.getLogger(__name__)
@@ -31,3 +34,9 @@ def ingest_months(
             _LOGGER.warning(line)
         taken.append({part: made[part] for part in (*changes.new, *changes.changed)})
     return taken[0], taken[1]
+
+
+def create_pipeline(entries: Container[str] = ()) -> Pipeline:
+    """Return the stage, which has a node where the use case's catalogue, without its prefix, has ``own_data``."""
+    ingest = make_node(ingest_months, ["feature_store", "label_store"], parameters="params:ingestion")
+    return Pipeline([ingest] if "own_data" in entries else [])

@@ -1,12 +1,17 @@
-"""Adapters of the governance stage."""
+"""The governance stage: contract and stores to risk register, data profile and a readable page."""
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Any
+
+from kedro.pipeline import Pipeline
 
 from rai_kedro.contract import ColumnProfile, Contract, GovernedColumn, build_register, profile_month
 from rai_kedro.frames import Store
 from rai_kedro.months import month_of_key
+from rai_kedro.pipelines.wiring import make_node
+from rai_kedro.report import render_governance_page
 
 
 def register_risks(
@@ -32,11 +37,21 @@ def profile_stores(feature_store: Store, label_store: Store, contract: Contract)
 
 def render_governance(register: list[dict[str, Any]], profile: list[dict[str, Any]], contract: Contract) -> str:
     """Put register and profile onto one readable page."""
-    from rai_kedro.report import render_governance_page
-
     return render_governance_page(
         [GovernedColumn.from_dict(column) for column in register],
         [ColumnProfile.from_dict(month) for month in profile],
         use_case=contract.use_case,
         as_of=contract.as_of,
+    )
+
+
+def create_pipeline(_entries: Container[str] = ()) -> Pipeline:
+    """Return the stage: contract and stores to risk register, data profile and a readable page."""
+    asked = {name: f"params:training.{name}" for name in ("features", "target")}
+    return Pipeline(
+        [
+            make_node(register_risks, ["risk_register", "contract_record"], **asked),
+            make_node(profile_stores, "data_profile"),
+            make_node(render_governance, "governance_page", register="risk_register", profile="data_profile"),
+        ]
     )
