@@ -177,7 +177,7 @@ def test_column_that_only_the_mitigation_reads_is_told_alike_everywhere(
         "race is flagged risky and demographic and is read by the mitigation for every prediction, by the estimator "
         "never; no justification is recorded."
     ]
-    assert card.lanes.mitigation == ("race",)
+    assert card.names_of("mitigation") == ["race"]
     said = "race (flagged risky and demographic) is read by the mitigation for every prediction; the estimator never"
     assert said in summarise(card)
 

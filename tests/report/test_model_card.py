@@ -30,20 +30,20 @@ def count_cells(line: str) -> int:
 
 class TestBuilding:
     def test_lanes_and_columns_come_from_the_register(self, card: ModelCard) -> None:
-        assert (card.lanes.model, card.lanes.audit, card.lanes.forbidden) == (("RM", "CRIM"), ("B",), ("ID",))
-        assert card.lanes.label == ("MEDV",)
+        assert (card.names_of("model"), card.names_of("audit")) == (["RM", "CRIM"], ["B"])
+        assert (card.names_of("forbidden"), card.names_of("label")) == (["ID"], ["MEDV"])
         assert [column.flags for column in card.columns] == [(), ("risky",), ("risky", "demographic"), (), ()]
         assert card.review_status == CANDIDATE_STATUS
 
     def test_column_that_a_mitigation_may_read_is_audited_unless_predictions_need_it(self, parts: ModelCard) -> None:
         row = parts.columns[2].model_copy(update={"name": "race", "use": "mitigation"})
         free, needed = (
-            build_model_card(replace(parts, columns=[*parts.columns, replace(row, model_uses=uses)])).lanes
+            build_model_card(replace(parts, columns=[*parts.columns, replace(row, model_uses=uses)]))
             for uses in (False, True)
         )
-        assert free.audit == ("B", "race")
-        assert (needed.audit, needed.mitigation) == (("B",), ("race",))
-        assert "race" not in needed.model
+        assert free.names_of("audit") == ["B", "race"]
+        assert (needed.names_of("audit"), needed.names_of("mitigation")) == (["B"], ["race"])
+        assert "race" not in needed.names_of("model")
 
     def test_limit_of_the_intervals_is_added_when_there_are_intervals(self, parts: ModelCard) -> None:
         bare = [replace(e, lower=None, upper=None) for e in parts.performance]

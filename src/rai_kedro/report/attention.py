@@ -131,7 +131,7 @@ def _list_not_assessed(card: ModelCard, limits: AttentionThresholds) -> Iterator
         for text in grouping.not_assessed:
             yield AttentionPoint("Group not assessed", f"{grouping.column}, {text}.", "fairness")
     measured = {column for grouping in groupings for column in grouping.column.split(JOIN)}
-    if missing := [name for name in card.lanes.audit if name not in measured]:
+    if missing := [name for name in card.names_of("audit") if name not in measured]:
         are, it = ("is", "it") if len(missing) == 1 else ("are", "them")
         text = f"{', '.join(missing)} {are} for the audit only and in no grouping: nothing was measured for {it}."
         yield AttentionPoint("Not audited", text, "fairness")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, JsonValue, model_validator
 
@@ -63,7 +63,7 @@ class Wrapper(Typed):
     """What stands around an estimator, a mitigation or a pipeline: its import path and its parameters."""
 
     class_path: str
-    params: dict[str, JsonValue]
+    params: dict[str, JsonValue]  # of an estimator those that differ from the defaults
 
     @property
     def name(self) -> str:
@@ -71,19 +71,16 @@ class Wrapper(Typed):
         return self.class_path.rpartition(".")[2]
 
 
-class Estimator(Typed):
+class Estimator(Wrapper):
     """The estimator as registered: the innermost one, which learnt to predict, and what stands around it."""
 
-    class_path: str
-    params: dict[str, JsonValue]  # those that differ from the defaults
     wrappers: tuple[Wrapper, ...] = ()  # the outermost first
 
     @property
     def name(self) -> str:
         """Name of the class, and of the mitigations around it."""
-        inner = self.class_path.rpartition(".")[2]
         around = [wrapper.name for wrapper in self.wrappers if not wrapper.class_path.startswith("sklearn.")]
-        return f"{inner} inside {' inside '.join(reversed(around))}" if around else inner
+        return " inside ".join([super().name, *reversed(around)])
 
 
 class Uses(Typed):
@@ -102,16 +99,6 @@ class TrainingData(Typed):
     rows_test: int
     fingerprint: str
     git_commit: str | None
-
-
-class Lanes(NamedTuple):
-    """Names of the columns by what happens to them; the card's section of columns says what that is."""
-
-    model: tuple[str, ...]
-    audit: tuple[str, ...]
-    forbidden: tuple[str, ...]
-    label: tuple[str, ...]
-    mitigation: tuple[str, ...]
 
 
 class FairnessRecord(Typed):
@@ -188,17 +175,16 @@ class ModelCard(Typed):
     versions: dict[str, str] = Field(default_factory=dict)
     review_status: str = CANDIDATE_STATUS
 
-    @property
-    def lanes(self) -> Lanes:
-        """The columns by what happens to them."""
-        every = self.columns
-        return Lanes(
-            model=tuple(one.name for one in every if one.model_uses and not one.is_label and one.use != "mitigation"),
-            audit=tuple(one.name for one in every if one.use in ("audit", "mitigation") and not one.model_uses),
-            forbidden=tuple(one.name for one in every if one.use == "forbidden"),
-            label=tuple(one.name for one in every if one.is_label),
-            mitigation=tuple(one.name for one in every if one.use == "mitigation" and one.model_uses),
-        )
+    def names_of(self, part: Literal["model", "label", "audit", "mitigation", "forbidden"]) -> list[str]:
+        """Return the names of the columns that take this part; the card's section of columns says what it is."""
+        return [one.name for one in self.columns if _find_part(one) == part]
+
+
+def _find_part(column: GovernedColumn) -> str:
+    if column.model_uses:
+        return "label" if column.is_label else "mitigation" if column.use == "mitigation" else "model"
+    # A column that the mitigation may read is audited where no prediction needs it.
+    return {"mitigation": "audit", "model": "unused"}.get(column.use, column.use)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -58,7 +58,6 @@ class GroupingView:
 
     column: str
     rule: str  # how the groups were made
-    rates: tuple[str, ...]  # names of the rates that every group has
     groups: tuple[GroupLine, ...]  # small ones too
     reference: str  # the group that others are compared with; empty where every pair is compared
     headings: tuple[Any, ...]  # of the table of groups: the group, and each rate with its unit
@@ -192,13 +191,14 @@ def _view(column: str, table: GroupTable | None, record: FairnessRecord) -> Grou
     return GroupingView(
         column=column,
         rule=table.rule if table else disparities[0].rule,
-        rates=rates,
         groups=tuple(_list_groups(table, rates)) if table else (),
         reference=next((one.reference for one in disparities if one.reference), "") or "",
         headings=("Group", *((rate, "figure", record.unit) for rate in rates)),
         metrics=tuple(map(tuple, by_metric.values())),
-        left_out=_list_left_out(table, disparities),
-        not_assessed=_list_not_assessed(table, disparities),
+        left_out=_list_once(
+            _say_left_out(table.left_out if table else {}), [(one, _say_left_out(one.left_out)) for one in disparities]
+        ),
+        not_assessed=_list_once(table.not_assessed if table else (), [(one, one.not_assessed) for one in disparities]),
     )
 
 
@@ -211,26 +211,17 @@ def _list_groups(table: GroupTable, rates: Sequence[str]) -> Iterable[GroupLine]
         yield GroupLine(group, is_small, of_group)
 
 
-def _list_left_out(table: GroupTable | None, disparities: Sequence[Disparity]) -> tuple[str, ...]:
-    """Return the rows left out of the figures, and those left out of a metric only, each once."""
-    of_all = table.left_out if table else {}
-    lines = [f"{rows:,} rows: {reason}" for reason, rows in of_all.items()]
-    for disparity in disparities:
-        only = {reason: rows for reason, rows in disparity.left_out.items() if of_all.get(reason) != rows}
-        lines += [
-            f"{describe_metric(disparity.metric).title}: {rows:,} rows: {reason}" for reason, rows in only.items()
-        ]
-    return tuple(dict.fromkeys(lines))
+def _say_left_out(left_out: Mapping[str, int]) -> list[str]:
+    return [f"{rows:,} rows: {reason}" for reason, rows in left_out.items()]
 
 
-def _list_not_assessed(table: GroupTable | None, disparities: Sequence[Disparity]) -> tuple[str, ...]:
-    of_all = table.not_assessed if table else ()
-    lines = list(of_all)
-    for disparity in disparities:
-        lines += [
-            f"{describe_metric(disparity.metric).title}: {one}" for one in disparity.not_assessed if one not in of_all
-        ]
-    return tuple(dict.fromkeys(lines))
+def _list_once(of_all: Iterable[str], of_each: Iterable[tuple[Disparity, Iterable[str]]]) -> tuple[str, ...]:
+    """Return what holds for all figures, and what holds for a metric only, each once."""
+    lines = dict.fromkeys(of_all)
+    for disparity, texts in of_each:
+        title = describe_metric(disparity.metric).title
+        lines |= dict.fromkeys(f"{title}: {text}" for text in texts if text not in lines)
+    return tuple(lines)
 
 
 def _plural(word: str, count: int) -> str:

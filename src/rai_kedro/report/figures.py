@@ -8,6 +8,7 @@ a figure stays small however many rows there are. Blue and orange-red are from t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +25,7 @@ BLUE = "#0072B2"
 ORANGE = "#D55E00"
 GREY = "#767676"
 MAX_POINTS = 2_000
+_DASHED = {"color": GREY, "dash": "dash", "width": 1.5}
 _BINS = 40
 _LINE_HEIGHT, _FRAME_HEIGHT = 34, 170
 # The plot's axis titles wrap at this many letters.
@@ -58,25 +60,18 @@ def draw_predictions(y_true: ArrayLike, y_pred: ArrayLike, *, unit: str = "", sp
 
     At most `MAX_POINTS` rows are shown, evenly taken when there are more (the title says so).
 
-    Args:
-        y_true: Labels, shape (n,).
-        y_pred: Predictions, shape (n,).
-        unit: Unit of the label, for both axes.
-        split: Rows shown, for the title.
+    ``unit`` is that of the label, and ``split`` says which rows these are, for the title.
     """
-    import plotly.graph_objects as go
-
     truth, prediction = np.asarray(y_true, dtype=np.float64), np.asarray(y_pred, dtype=np.float64)
-    shown = np.unique(np.linspace(0, len(truth) - 1, min(len(truth), MAX_POINTS)).astype(int))
+    shown = _take(len(truth))
     part = "" if len(shown) == len(truth) else f", {len(shown):,} shown"
     figure = start_figure(f"Prediction against label, {escape_html(split)} split ({len(truth):,} rows{part})")
     points = {"color": BLUE, "size": 6, "opacity": 0.6}
     x, y = _round(truth[shown]), _round(prediction[shown])
-    figure.add_trace(go.Scatter(x=x, y=y, mode="markers", marker=points, name=f"{escape_html(split)} rows"))
+    figure.add_scatter(x=x, y=y, mode="markers", marker=points, name=f"{escape_html(split)} rows")
     both = np.concatenate([truth, prediction])
     ends = _round(np.array([both.min(), both.max()]))
-    line = {"color": GREY, "dash": "dash", "width": 1.5}
-    figure.add_trace(go.Scatter(x=ends, y=ends, mode="lines", line=line, name="prediction = label", hoverinfo="skip"))
+    figure.add_scatter(x=ends, y=ends, mode="lines", line=_DASHED, name="prediction = label", hoverinfo="skip")
     figure.update_xaxes(title=name_with_unit("label", unit), constrain="domain")
     figure.update_yaxes(title=name_with_unit("prediction", unit), scaleanchor="x", constrain="domain")
     return place(figure, "performance", "Predictions")
@@ -85,22 +80,16 @@ def draw_predictions(y_true: ArrayLike, y_pred: ArrayLike, *, unit: str = "", sp
 def draw_roc(y_true: ArrayLike, score: ArrayLike, *, split: str = "test") -> Figure:
     """Draw the ROC curve of a classifier, of at most `MAX_POINTS` points, with the line of chance.
 
-    Args:
-        y_true: Labels, 0 or 1, shape (n,).
-        score: P(label is 1), shape (n,).
-        split: Rows shown, for the title.
+    Labels are 0 or 1, ``score`` is P(label is 1).
     """
-    import plotly.graph_objects as go
-
     from rai_kedro.performance import iterate_roc
 
     points = np.array(list(iterate_roc(np.asarray(y_true, dtype=np.float64), np.asarray(score, dtype=np.float64))))
-    points = points[np.unique(np.linspace(0, len(points) - 1, min(len(points), MAX_POINTS)).astype(int))]
+    points = points[_take(len(points))]
     figure = start_figure(f"ROC curve, {escape_html(split)} split ({np.size(y_true):,} rows)")
     curve = {"color": BLUE, "width": 2}
-    figure.add_trace(go.Scatter(x=_round(points[:, 0]), y=_round(points[:, 1]), mode="lines", line=curve, name="model"))
-    chance = {"color": GREY, "dash": "dash", "width": 1.5}
-    figure.add_trace(go.Scatter(x=[0, 1], y=[0, 1], mode="lines", line=chance, name="chance"))
+    figure.add_scatter(x=_round(points[:, 0]), y=_round(points[:, 1]), mode="lines", line=curve, name="model")
+    figure.add_scatter(x=[0, 1], y=[0, 1], mode="lines", line=_DASHED, name="chance")
     figure.update_xaxes(title="false positive rate", range=[0, 1])
     figure.update_yaxes(title="true positive rate", range=[0, 1], scaleanchor="x")
     return place(figure, "performance", "ROC curve")
@@ -109,72 +98,56 @@ def draw_roc(y_true: ArrayLike, score: ArrayLike, *, split: str = "test") -> Fig
 def draw_groups(assessment: Assessment, *, unit: str = "") -> Figure:
     """Draw the figures of each group of each grouping, with intervals: a panel per rate, a line per group.
 
-    A figure that is not defined leaves its place empty; without groupings an empty figure says so.
-
-    Args:
-        assessment: What was found.
-        unit: Unit of the label, for the errors of a regression; empty for the rates of a classifier.
+    A figure that is not defined leaves its place empty; without groupings an empty figure says so. ``unit`` is that of
+    the label, for the errors of a regression; empty for the rates of a classifier.
     """
-    from plotly.subplots import make_subplots
-
     rates = list(dict.fromkeys(figure.rate for table in assessment.tables for figure in table.figures))
     if not rates:
         return start_figure("No grouping is assessed").update_layout(height=120)
     lines = list(
         dict.fromkeys(_name_line(table.column, one.group) for table in assessment.tables for one in table.figures)
     )
-    figure = make_subplots(rows=1, cols=len(rates), shared_yaxes=True, horizontal_spacing=0.03)
+    panels = {"rows": 1, "cols": len(rates), "shared_yaxes": True, "horizontal_spacing": 0.03}
+    figure = start_figure("Groups, with the rows behind each figure", **panels)
     for column, rate in enumerate(rates, start=1):
         figure.add_trace(_draw_rate(assessment, rate), row=1, col=column)
-        title = _wrap(name_with_unit(escape_html(rate), unit))
+        title = name_with_unit(escape_html(rate), unit)
+        title = "<br>".join(wrap(title, _TITLE_LETTERS, break_long_words=False, break_on_hyphens=False))
         figure.update_xaxes(title=title, rangemode="tozero", nticks=5, row=1, col=column)
     figure.update_yaxes(categoryorder="array", categoryarray=lines, range=[len(lines) - 0.4, -0.7], automargin=True)
-    style(figure, "Groups, with the rows behind each figure")
     height = _LINE_HEIGHT * len(lines) + _FRAME_HEIGHT
     figure.update_layout(height=height, showlegend=False, margin={"t": 60, "b": 80})
     return place(figure, "fairness", "Each group's figures; bars are intervals, n the rows behind a figure")
 
 
-def _draw_rate(assessment: Assessment, rate: str) -> Any:
-    import plotly.graph_objects as go
-
+def _draw_rate(assessment: Assessment, rate: str) -> dict[str, Any]:
     shown = [(table.column, one) for table in assessment.tables for one in table.figures if one.rate == rate]
     figures = [one for _, one in shown]
-    return go.Scatter(
-        x=[one.value for one in figures],
-        y=[_name_line(column, one.group) for column, one in shown],
-        error_x=draw_intervals(figures, BLUE, width=4),
-        mode="markers+text",
-        marker={"color": BLUE, "size": 9},
-        text=[f"n = {one.n:,}" for one in figures],
-        textposition="top center",
-        textfont={"size": 10},
-        cliponaxis=False,
-        customdata=[format_interval(one) for one in figures],
-        hovertemplate="%{y}<br>%{customdata}<br>%{text}<extra></extra>",
-        name=escape_html(rate),
-    )
+    return {
+        "x": [one.value for one in figures],
+        "y": [_name_line(column, one.group) for column, one in shown],
+        "error_x": draw_intervals(figures, BLUE, width=4),
+        "mode": "markers+text",
+        "marker": {"color": BLUE, "size": 9},
+        "text": [f"n = {one.n:,}" for one in figures],
+        "textposition": "top center",
+        "textfont": {"size": 10},
+        "cliponaxis": False,
+        "customdata": [format_interval(one) for one in figures],
+        "hovertemplate": "%{y}<br>%{customdata}<br>%{text}<extra></extra>",
+        "name": escape_html(rate),
+    }
 
 
 def _name_line(column: str, group: str) -> str:
     return f"{escape_html(column)}: {escape_html(group)}"
 
 
-def _wrap(words: str) -> str:
-    """Break an axis title into lines of a panel's width."""
-    lines = [""]
-    for word in words.split():
-        if lines[-1] and len(f"{lines[-1]} {word}") > _TITLE_LETTERS:
-            lines.append("")
-        lines[-1] = f"{lines[-1]} {word}".strip()
-    return "<br>".join(lines)
+def start_figure(title: str, **panels: Any) -> Figure:
+    """Return an empty figure, or one of panels (keywords of plotly's ``make_subplots``), in the project's style."""
+    from plotly import graph_objects, subplots
 
-
-def start_figure(title: str) -> Figure:
-    """Return an empty figure in the project's style; what of its title comes from data must be escaped."""
-    import plotly.graph_objects as go
-
-    return style(go.Figure(), title)
+    return style(subplots.make_subplots(**panels) if panels else graph_objects.Figure(), title)
 
 
 def draw_nothing(why: str) -> Figure:
@@ -213,20 +186,25 @@ def name_with_unit(label: str, unit: str) -> str:
     return f"{label} ({escape_html(unit)})" if unit else label
 
 
-def _draw_histogram(values: NDArray[np.float64], edges: NDArray[np.float64], name: str, is_filled: bool) -> Any:
-    import plotly.graph_objects as go
-
+def _draw_histogram(
+    values: NDArray[np.float64], edges: NDArray[np.float64], name: str, is_filled: bool
+) -> dict[str, Any]:
     shares = np.histogram(values, bins=edges)[0] / max(1, len(values))
-    return go.Scatter(
-        x=_round(np.concatenate([edges, edges[-1:]])),
-        y=_round(np.concatenate([[0.0], shares, [0.0]])),
-        mode="lines",
+    return {
+        "x": _round(np.concatenate([edges, edges[-1:]])),
+        "y": _round(np.concatenate([[0.0], shares, [0.0]])),
+        "mode": "lines",
         # Each count stands left of the edge that ends its bin.
-        line={"shape": "vh", "color": BLUE if is_filled else ORANGE, "width": 0 if is_filled else 2.5},
-        fill="tozeroy" if is_filled else None,
-        fillcolor="rgba(0,114,178,0.45)",
-        name=f"{escape_html(name)} ({len(values):,} rows)",
-    )
+        "line": {"shape": "vh", "color": BLUE if is_filled else ORANGE, "width": 0 if is_filled else 2.5},
+        "fill": "tozeroy" if is_filled else None,
+        "fillcolor": "rgba(0,114,178,0.45)",
+        "name": f"{escape_html(name)} ({len(values):,} rows)",
+    }
+
+
+def _take(rows: int) -> NDArray[np.int64]:
+    """Return the positions of at most `MAX_POINTS` rows, evenly taken."""
+    return np.unique(np.linspace(0, rows - 1, min(rows, MAX_POINTS)).astype(np.int64))
 
 
 def _round(values: NDArray[np.float64]) -> list[float]:

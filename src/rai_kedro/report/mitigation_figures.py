@@ -13,7 +13,7 @@ from rai_kedro.intervals import Estimate
 from rai_kedro.mitigation import Comparator, ComparedModel, GroupOutcome
 from rai_kedro.report.figures import BLUE, GREY, ORANGE, draw_intervals, draw_nothing, place, start_figure, style
 from rai_kedro.report.mitigation_section import MitigationRecord, Plain, estimate_share
-from rai_kedro.words import escape_html, format_interval, in_words
+from rai_kedro.words import escape_html, format_interval, format_share, in_words
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -74,84 +74,61 @@ def _draw_trade_off(comparison: MitigationRecord) -> Figure:
 
 def _draw_performance(comparison: MitigationRecord) -> Figure:
     """Draw every figure of performance with its interval, before and after."""
-    models = comparison.shown
-    names = list(dict.fromkeys(one.name for model in models for one in model.performance))
-    if comparison.task == "regression":
-        return _draw_panels(models, names, _level(comparison))
-    figure = start_figure(f"Performance{_when(models)}")
-    for at, (model, label) in enumerate(_label(models)):
-        figure.add_trace(_draw_points({one.name: one for one in model.performance}, names, label, at))
-    figure.update_xaxes(title=f"figure with its {_level(comparison)} interval")
-    _name_lines(figure, names, column=None)
-    return place(figure, "before_after", _PERFORMANCE)
-
-
-def _draw_panels(models: Sequence[ComparedModel], names: Sequence[str], level: str) -> Figure:
-    """Draw each figure on an axis of its own: shares, errors and squared errors have no common unit."""
-    from plotly.subplots import make_subplots
-
+    models, level = comparison.shown, format_share(comparison.level)
+    found = [{one.name: one for one in model.performance} for model in models]
+    title = f"Performance{_when(models)}"
+    if comparison.task == "classification":
+        figure = start_figure(title)
+        _add_points(figure, models, found)
+        return place(figure.update_xaxes(title=f"figure with its {level} interval"), "before_after", _PERFORMANCE)
+    # Each on an axis of its own: shares, errors and squared errors have no common unit.
+    names = list(dict.fromkeys(name for figures in found for name in figures))
     last = max(1, len(names))
-    figure = make_subplots(rows=last, cols=1, vertical_spacing=0.5 / last)
+    figure = start_figure(title, rows=last, cols=1, vertical_spacing=0.5 / last)
     for row, name in enumerate(names, start=1):
-        for at, (model, label) in enumerate(_label(models)):
-            trace = _draw_points({one.name: one for one in model.performance}, [name], label, at)
-            figure.add_trace(trace.update(showlegend=row == 1), row=row, col=1)
-        _name_lines(figure, [name], row=row, column=1)
-    style(figure, f"Performance{_when(models)}")
+        one = [{name: figures[name]} if name in figures else {} for figures in found]
+        _add_points(figure, models, one, row=row, col=1)
     figure.update_xaxes(title=f"figures with their {level} intervals, each on a scale of its own", row=last)
     return place(figure.update_layout(height=140 + 90 * last), "before_after", _PERFORMANCE)
 
 
 def _draw_roc(comparison: MitigationRecord) -> Figure:
     """Draw the ROC curve of each group, before and after in a panel each; an empty figure without scores."""
-    import plotly.graph_objects as go
-    from plotly.subplots import make_subplots
-
     labelled = [(model, label) for model, label in _label(comparison.shown) if model.curves]
     models = [model for model, _ in labelled]
     if not models:
         return draw_nothing("No ROC curve: the models give no scores")
     titles = [label for _, label in labelled]
-    figure = make_subplots(rows=1, cols=len(models), subplot_titles=titles, shared_yaxes=True)
+    panels = {"rows": 1, "cols": len(models), "subplot_titles": titles, "shared_yaxes": True}
+    figure = start_figure(f"ROC curve by group{_when(models)}", **panels)
     for column, model in enumerate(models, start=1):
         for at, curve in enumerate(model.curves):
             auc = "one outcome only" if curve.auc is None else f"AUC {curve.auc:.3f}"
             line = {"color": _COLOURS[at % len(_COLOURS)], "dash": _DASHES[at % len(_DASHES)], "width": 2}
             name = f"{escape_html(curve.group)}, {titles[column - 1].split(':')[0]} ({auc}, n = {curve.rows:,})"
             x, y = curve.false_positive_rates, curve.true_positive_rates
-            figure.add_trace(go.Scatter(x=x, y=y, mode="lines", line=line, name=name), row=1, col=column)
-        chance = {"color": GREY, "dash": "dot", "width": 1}
-        diagonal = go.Scatter(x=[0, 1], y=[0, 1], mode="lines", line=chance, showlegend=False, hoverinfo="skip")
-        figure.add_trace(diagonal, row=1, col=column)
+            figure.add_scatter(x=x, y=y, mode="lines", line=line, name=name, row=1, col=column)
+        chance = {"mode": "lines", "line": {"color": GREY, "dash": "dot", "width": 1}, "showlegend": False}
+        figure.add_scatter(x=[0, 1], y=[0, 1], hoverinfo="skip", row=1, col=column, **chance)
     figure.update_xaxes(title="false positive rate", range=[0, 1])
     figure.update_yaxes(range=[0, 1.02])
     figure.update_yaxes(title="true positive rate", col=1)
-    style(figure, f"ROC curve by group{_when(models)}")
     figure.update_layout(height=520, legend={"y": -0.22, "yanchor": "top"})
     return place(figure, "before_after", "ROC curve of each group")
 
 
 def _draw_side_by_side(comparison: MitigationRecord) -> Figure:
     """Draw performance on the left and fairness on the right, before and after, all with intervals."""
-    from plotly.subplots import make_subplots
-
     by, models = comparison.by, comparison.shown
     titles = ["Performance", f"{name_kind(by.kind).capitalize()} between groups of {escape_html(by.column)}"]
-    figure = make_subplots(rows=1, cols=2, subplot_titles=titles, horizontal_spacing=0.25)
+    panels = {"rows": 1, "cols": 2, "subplot_titles": titles, "horizontal_spacing": 0.25}
+    figure = start_figure(f"Performance and fairness{_when(models)}", **panels)
     wanted = (by.performance, "AUC")
-    sides: tuple[list[dict[str, Estimate]], ...] = (
-        [{one.name: one for one in model.performance if one.name in wanted} for model in models],
-        [_index_gaps(model, by) for model in models],
-    )
-    for column, side in enumerate(sides, start=1):
-        names = list(dict.fromkeys(name for figures in side for name in figures))
-        for at, ((_, label), figures) in enumerate(zip(_label(models), side, strict=True)):
-            trace = _draw_points(figures, names, label, at)
-            figure.add_trace(trace.update(showlegend=column == 1), row=1, col=column)
-        _name_lines(figure, names, column=column)
+    performance = [{one.name: one for one in model.performance if one.name in wanted} for model in models]
+    _add_points(figure, models, performance, row=1, col=1)
+    _add_points(figure, models, [_index_gaps(model, by) for model in models], row=1, col=2)
     equal = 1 if by.kind == "ratio" else 0
     figure.add_vline(x=equal, line={"color": GREY, "dash": "dash", "width": 1}, row=1, col=2)
-    style(figure, f"Performance and fairness{_when(models)}")
     figure.update_layout(legend=_BELOW, margin={"b": 90})
     return place(figure, "before_after", "Performance beside fairness; bars are intervals")
 
@@ -172,7 +149,7 @@ def _draw_shares(comparison: MitigationRecord, favourable: str) -> Figure:
     for at, (model, label) in enumerate(_label(models)):
         shares = [estimate_share(one) for one in model.outcomes]
         bars = _draw_bars(model.outcomes, [one.value for one in shares], label, at)
-        figure.add_trace(bars.update(error_y=draw_intervals(shares, GREY)))
+        figure.add_bar(**bars, error_y=draw_intervals(shares, GREY))
     outcomes = models[0].outcomes
     for name, symbol, numbers in (
         ("on record", "line-ew-open", [one.observed for one in outcomes]),
@@ -197,7 +174,7 @@ def _draw_numbers(comparison: MitigationRecord, favourable: str) -> Figure:
     for at, (model, label) in enumerate(_label(models)):
         numbers = [int(one.predicted) for one in model.outcomes]
         bars = _draw_bars(model.outcomes, numbers, label, at)
-        figure.add_trace(bars.update(text=[f"{number:,}" for number in numbers], textposition="outside"))
+        figure.add_bar(**bars, text=[f"{number:,}" for number in numbers], textposition="outside")
     outcomes = models[0].outcomes
     figure.add_trace(_draw_marks(outcomes, [one.observed for one in outcomes], "on record", "line-ew-open"))
     figure.update_yaxes(rangemode="tozero", title="rows of the test split")
@@ -205,51 +182,50 @@ def _draw_numbers(comparison: MitigationRecord, favourable: str) -> Figure:
     return place(figure, "outcomes", "How many of each group")
 
 
-def _draw_points(figures: Mapping[str, Estimate], names: Sequence[str], label: str, at: int) -> Any:
-    import plotly.graph_objects as go
-
-    known = [(line, figures[name]) for line, name in enumerate(names) if name in figures]
-    shown = [(line, figure) for line, figure in known if figure.value is not None]
-    colour = _COLOURS[at]
-    return go.Scatter(
-        x=[figure.value for _, figure in shown],
-        # Before a little above the line, after a little below it.
-        y=[line + (0.13 if at else -0.13) for line, _ in shown],
-        error_x=draw_intervals([figure for _, figure in shown], colour),
-        mode="markers",
-        marker={"color": colour, "size": 10, "symbol": _SYMBOLS[at], "line": {"width": 2}},
-        name=label,
-        text=[f"{escape_html(names[line])}: {format_interval(figure)}" for line, figure in shown],
-        hovertemplate="%{text}",
-    )
-
-
-def _name_lines(figure: Figure, names: Sequence[str], *, column: int | None, row: int = 1) -> None:
-    where = {} if column is None else {"row": row, "col": column}
+def _add_points(
+    figure: Figure, models: Sequence[ComparedModel], found: Sequence[Mapping[str, Estimate]], **panel: int
+) -> None:
+    """Draw the figures of each model with their intervals, a line for each name; the first panel has the legend."""
+    names = list(dict.fromkeys(name for figures in found for name in figures))
+    legend = {"showlegend": panel == {"row": 1, "col": 1}} if panel else {}
+    for at, ((_, label), figures) in enumerate(zip(_label(models), found, strict=True)):
+        known = [(line, figures[name]) for line, name in enumerate(names) if name in figures]
+        shown = [(line, one) for line, one in known if one.value is not None]
+        figure.add_scatter(
+            x=[one.value for _, one in shown],
+            # Before a little above the line, after a little below it.
+            y=[line + (0.13 if at else -0.13) for line, _ in shown],
+            error_x=draw_intervals([one for _, one in shown], _COLOURS[at]),
+            mode="markers",
+            marker={"color": _COLOURS[at], "size": 10, "symbol": _SYMBOLS[at], "line": {"width": 2}},
+            name=label,
+            text=[f"{escape_html(names[line])}: {format_interval(one)}" for line, one in shown],
+            hovertemplate="%{text}",
+            **legend,
+            **panel,
+        )
     figure.update_yaxes(
         tickvals=list(range(len(names))),
         ticktext=[escape_html(name) for name in names],
         range=[len(names) - 0.5, -0.5],
         automargin=True,
         zeroline=False,
-        **where,
+        **panel,
     )
 
 
-def _draw_bars(outcomes: Sequence[GroupOutcome], heights: Sequence[float | None], label: str, at: int) -> Any:
-    import plotly.graph_objects as go
-
+def _draw_bars(
+    outcomes: Sequence[GroupOutcome], heights: Sequence[float | None], label: str, at: int
+) -> dict[str, Any]:
     pattern = {"shape": "/" if at == 0 else "", "fgcolor": BLUE, "bgcolor": "rgba(0,0,0,0)"}
     line = {"color": _COLOURS[at], "width": 1}
     marker = {"color": _BAR_FILL if at else _COLOURS[at], "line": line, "pattern": pattern}
-    return go.Bar(x=_names(outcomes), y=list(heights), marker=marker, name=label)
+    return {"x": _names(outcomes), "y": list(heights), "marker": marker, "name": label}
 
 
-def _draw_marks(outcomes: Sequence[GroupOutcome], heights: Sequence[float], name: str, symbol: str) -> Any:
-    import plotly.graph_objects as go
-
+def _draw_marks(outcomes: Sequence[GroupOutcome], heights: Sequence[float], name: str, symbol: str) -> dict[str, Any]:
     marker = {"symbol": symbol, "size": 26, "color": GREY, "line": {"width": 2.5, "color": GREY}}
-    return go.Scatter(x=_names(outcomes), y=list(heights), mode="markers", marker=marker, name=name)
+    return {"x": _names(outcomes), "y": list(heights), "mode": "markers", "marker": marker, "name": name}
 
 
 def _names(outcomes: Sequence[GroupOutcome]) -> list[str]:
@@ -265,7 +241,3 @@ def _label(models: Sequence[ComparedModel]) -> list[tuple[ComparedModel, str]]:
     """Return each model with its name in legends: before and after, where there is an after."""
     when = ("before: ", "after: ") if len(models) > 1 else ("",)
     return [(model, f"{word}{escape_html(in_words(model.name))}") for model, word in zip(models, when, strict=True)]
-
-
-def _level(comparison: MitigationRecord) -> str:
-    return f"{100 * comparison.level:g} %"

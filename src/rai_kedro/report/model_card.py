@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from importlib import metadata
 from platform import python_version
 from typing import TYPE_CHECKING
@@ -57,15 +57,7 @@ _SAMPLING_LIMIT = (
 
 
 def build_model_card(card: ModelCard, packages: Iterable[str] = PACKAGES) -> ModelCard:
-    """Complete the card of a new candidate with versions, and with what its intervals do not cover among its limits.
-
-    Args:
-        card: Everything that is known of the version.
-        packages: Distribution names whose installed versions go on the card.
-
-    Raises:
-        ModelCardError: A package is not installed.
-    """
+    """Complete the card of a new candidate with versions, and with what its intervals do not cover among its limits."""
     has_intervals = any(estimate.lower is not None for estimate in card.performance)
     limits = (*card.limits, *([_SAMPLING_LIMIT] if has_intervals else []))
     return card.model_copy(update={"limits": limits, "versions": collect_versions(packages)})
@@ -93,8 +85,8 @@ def collect_versions(packages: Iterable[str]) -> dict[str, str]:
 
 def summarise(card: ModelCard) -> str:
     """Say in one paragraph what the version is, what it was made from and how it does on held-out rows."""
-    who, data, lanes = card.identity, card.data, card.lanes
-    flagged = [column.name for column in card.columns if column.flags and column.name in lanes.model]
+    who, data, used, audited = card.identity, card.data, card.names_of("model"), card.names_of("audit")
+    flagged = [column.name for column in card.columns if column.flags and column.name in used]
     test = [e for e in card.performance if e.split == "test" and e.value is not None]
     figures = ", ".join(f"{e.name} {format_interval(e)} {e.unit}".strip() for e in test)
     sentences = [
@@ -102,30 +94,25 @@ def summarise(card: ModelCard) -> str:
         + (f" ({describe_mitigation(card.mitigation)})" if card.mitigation and card.mitigation.is_mitigated else "")
         + f". Purpose: {who.purpose}.",
         f"It was fitted on {data.rows_train:,} rows of {data.month} and tested on {data.rows_test:,} others.",
-        f"{len(lanes.model)} columns reach the estimator as features; "
+        f"{len(used)} columns reach the estimator as features; "
         + (f"flagged among them: {', '.join(flagged)}." if flagged else "none of them is flagged."),
-        *_summarise_mitigation_lane(card),
-        f"Audited only: {', '.join(lanes.audit)}." if lanes.audit else "No column is audited.",
+        *_summarise_mitigation(card),
+        f"Audited only: {', '.join(audited)}." if audited else "No column is audited.",
         f"On the test rows: {figures}." if figures else "No performance was measured on test rows.",
         describe_gate(card.fairness.gate) if card.fairness else "Fairness was not measured.",
     ]
     return " ".join(sentences)
 
 
-def _summarise_mitigation_lane(card: ModelCard) -> Iterable[str]:
+def _summarise_mitigation(card: ModelCard) -> Iterable[str]:
     for column in card.columns:
-        if column.name in card.lanes.mitigation:
+        if column.name in card.names_of("mitigation"):
             flags = f" (flagged {' and '.join(column.flags)})" if column.flags else ""
             yield f"{column.name}{flags} is read by the mitigation for every prediction; the estimator never sees it."
 
 
 def render_html(card: ModelCard, figures: Mapping[str, Figure]) -> str:
-    """Render the card as one self-contained HTML file: 4.6 MB with figures (plotly.js, once), 30 kB without.
-
-    Args:
-        card: The card.
-        figures: Plotly figures by caption, in the order shown.
-    """
+    """Render the card as one self-contained HTML file: 4.6 MB with figures (plotly.js, once), 30 kB without."""
     return render_page("model_card.html.j2", figures, **_contents(card))
 
 
@@ -135,11 +122,7 @@ def render_markdown(card: ModelCard) -> str:
 
 
 def render_json(card: ModelCard) -> str:
-    """Render the card as JSON, figures not rounded; `card_from_json` reads it back.
-
-    Returns:
-        An object with ``format``, ``summary``, ``look_at_first`` (both derived) and ``card``.
-    """
+    """Render the card as JSON, figures not rounded, with what is derived from it; `card_from_json` reads it back."""
     document = {
         "format": _FORMAT,
         "summary": summarise(card),
@@ -183,6 +166,9 @@ def _unreadable(what: str, where: str, example: str) -> ModelCardError:
 def _contents(card: ModelCard) -> dict[str, object]:
     """Return what both templates show: the card and what is derived from it."""
     splits = list(dict.fromkeys(estimate.split for estimate in card.performance))
+    by_metric: dict[tuple[str, str], dict[str, PerformanceFigure]] = {}
+    for estimate in card.performance:
+        by_metric.setdefault((estimate.name, estimate.unit), {})[estimate.split] = estimate
     return {
         "card": card,
         "summary": summarise(card),
@@ -190,7 +176,7 @@ def _contents(card: ModelCard) -> dict[str, object]:
         "today": card.identity.created_at_day,
         "splits": splits,
         "levels": sorted({format_share(estimate.level) for estimate in card.performance if estimate.level}),
-        "performance": _tabulate(card.performance),
+        "performance": by_metric,
         "performance_headings": ["Metric", *([split, "figure"] for split in splits), "Unit"],
         "mitigation": card.mitigation,
         "why_unmitigated": card.why_unmitigated,
@@ -212,11 +198,3 @@ def _explain_levels(card: ModelCard) -> str:
         "model is judged that was chosen among several by these rows, which its interval allows for; here each model "
         "stands by itself."
     )
-
-
-def _tabulate(estimates: Sequence[PerformanceFigure]) -> list[tuple[str, str, dict[str, PerformanceFigure]]]:
-    """Return one line per metric: name, unit, estimate by split."""
-    lines: dict[tuple[str, str], dict[str, PerformanceFigure]] = {}
-    for estimate in estimates:
-        lines.setdefault((estimate.name, estimate.unit), {})[estimate.split] = estimate
-    return [(name, unit, by_split) for (name, unit), by_split in lines.items()]

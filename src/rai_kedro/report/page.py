@@ -6,7 +6,6 @@ import base64
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
@@ -49,15 +48,6 @@ _FILTERS = {
     "plain_name": in_words,
     "stage": lambda stage: _STAGES.get(stage, "not at all"),
 }
-
-
-@dataclass(frozen=True)
-class EmbeddedFigure:
-    """A figure in a page: its caption, the section its layout asks for (``meta.section``), its JSON."""
-
-    caption: str
-    section: str
-    text: Markup
 
 
 def render_page(template: str, figures: Mapping[str, Figure], **contents: object) -> str:
@@ -136,9 +126,8 @@ def _allow_only(scripts: list[str]) -> str:
     return f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data: blob:"
 
 
-def _embed_figure(caption: str, figure: Figure) -> EmbeddedFigure:
+def _embed_figure(caption: str, figure: Figure) -> dict[str, Any]:
     """Return the figure as JSON that cannot close its script element; its layout may name section and caption."""
-    meta = figure.layout.meta or {}
-    section, caption = meta.get("section", ""), meta.get("caption", caption)
     # No "<" is left in it, which is what makes it safe to mark as such.
-    return EmbeddedFigure(caption, section, Markup(figure.to_json().replace("<", "\\u003c")))  # noqa: S704
+    text = Markup(figure.to_json().replace("<", "\\u003c"))  # noqa: S704
+    return {"section": "", "caption": caption} | (figure.layout.meta or {}) | {"text": text}

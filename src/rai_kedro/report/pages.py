@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -18,71 +17,12 @@ if TYPE_CHECKING:
 _SPARK_WIDTH, _SPARK_HEIGHT = 100.0, 20.0
 
 
-@dataclass(frozen=True)
-class ColumnHistory:
-    """One column over the months, with what the overview line of the page needs."""
-
-    dataset: str
-    name: str
-    rows: tuple[ColumnProfile, ...]  # the earliest month first
-
-    @property
-    def is_numeric(self) -> bool:
-        """Whether any month has a mean."""
-        return any(row.mean is not None for row in self.rows)
-
-    @property
-    def missing(self) -> float:
-        """The largest share of missing values of any month."""
-        return max(row.missing_share for row in self.rows)
-
-    @property
-    def minimum(self) -> float | None:
-        """The smallest value of all months."""
-        return min((row.minimum for row in self.rows if row.minimum is not None), default=None)
-
-    @property
-    def maximum(self) -> float | None:
-        """The largest value of all months."""
-        return max((row.maximum for row in self.rows if row.maximum is not None), default=None)
-
-    @property
-    def line(self) -> str:
-        """SVG path of the monthly means; a month without a mean leaves a gap."""
-        parts, is_drawing = [], False
-        for index, row in enumerate(self.rows):
-            if row.mean is not None:
-                parts.append(f"{'L' if is_drawing else 'M'}{self._place(index, row.mean)}")
-            is_drawing = row.mean is not None
-        return " ".join(parts)
-
-    @property
-    def band(self) -> str:
-        """SVG polygon one standard deviation around the monthly means."""
-        known = [(i, row.mean, row.sd or 0.0) for i, row in enumerate(self.rows) if row.mean is not None]
-        upper = [self._place(i, mean + sd) for i, mean, sd in known]
-        lower = [self._place(i, mean - sd) for i, mean, sd in reversed(known)]
-        return " ".join([*upper, *lower])
-
-    def _place(self, index: int, value: float) -> str:
-        """Return the point of one month on the column's own scale; SVG counts downwards."""
-        known = [(row.mean, row.sd or 0.0) for row in self.rows if row.mean is not None]
-        low, high = min(mean - sd for mean, sd in known), max(mean + sd for mean, sd in known)
-        share = (value - low) / (high - low) if high > low else 0.5
-        x = _SPARK_WIDTH * index / max(1, len(self.rows) - 1)
-        return f"{x:.1f},{_SPARK_HEIGHT * (1 - share):.1f}"
-
-
 def render_governance_page(
     register: Sequence[GovernedColumn], profile: Sequence[ColumnProfile], *, use_case: str, as_of: date
 ) -> str:
     """Render the governance report as one self-contained HTML page that fetches nothing.
 
-    Args:
-        register: Every governed column.
-        profile: One description per column and month.
-        use_case: Name of the use case.
-        as_of: Day from which the days left of a justification are counted.
+    ``profile`` has one description per column and month; the days left of a justification are counted from ``as_of``.
     """
     flagged = [row for row in register if row.flags]
     used = [row for row in register if row.model_uses and not row.is_label]
@@ -96,30 +36,55 @@ def render_governance_page(
         flagged=flagged,
         used=used,
         flagged_used=[row for row in used if row.flags],
-        columns=_collect_histories(register, profile),
+        columns=_describe_columns(register, profile),
         months=sorted({row.month for row in profile}),
     )
 
 
-def _collect_histories(register: Sequence[GovernedColumn], profile: Sequence[ColumnProfile]) -> list[ColumnHistory]:
-    """Group the profile by column, in the order of the register, columns unknown to it last."""
+def _describe_columns(register: Sequence[GovernedColumn], profile: Sequence[ColumnProfile]) -> list[dict[str, Any]]:
+    """Describe each column over its months, in the order of the register, columns unknown to it last."""
     by_column: dict[tuple[str, str], list[ColumnProfile]] = {(row.dataset, row.name): [] for row in register}
-    for row in profile:
+    for row in sorted(profile, key=lambda row: row.month):
         by_column.setdefault((row.dataset, row.column), []).append(row)
     return [
-        ColumnHistory(dataset, name, tuple(sorted(rows, key=lambda row: row.month)))
+        {
+            "dataset": dataset,
+            "name": name,
+            "rows": rows,
+            "is_numeric": any(row.mean is not None for row in rows),
+            "missing": max(row.missing_share for row in rows),
+            "minimum": min((row.minimum for row in rows if row.minimum is not None), default=None),
+            "maximum": max((row.maximum for row in rows if row.maximum is not None), default=None),
+            **_draw_spark(rows),
+        }
         for (dataset, name), rows in by_column.items()
         if rows
     ]
 
 
+def _draw_spark(rows: Sequence[ColumnProfile]) -> dict[str, str]:
+    """Return SVG on the column's own scale: the path of its monthly means, and the band one deviation around them."""
+    known = [(index, row.mean, row.sd or 0.0) for index, row in enumerate(rows) if row.mean is not None]
+    months = {index for index, _, _ in known}
+    low = min((mean - sd for _, mean, sd in known), default=0.0)
+    high = max((mean + sd for _, mean, sd in known), default=0.0)
+
+    def place(index: int, value: float) -> str:
+        share = (value - low) / (high - low) if high > low else 0.5
+        # SVG counts downwards.
+        return f"{_SPARK_WIDTH * index / max(1, len(rows) - 1):.1f},{_SPARK_HEIGHT * (1 - share):.1f}"
+
+    # A month without a mean leaves a gap.
+    line = [f"{'L' if index - 1 in months else 'M'}{place(index, mean)}" for index, mean, _ in known]
+    upper = [place(index, mean + sd) for index, mean, sd in known]
+    lower = [place(index, mean - sd) for index, mean, sd in reversed(known)]
+    return {"line": " ".join(line), "band": " ".join([*upper, *lower])}
+
+
 def render_mitigation_page(comparison: Plain, drawn: Mapping[str, Figure], *, use_case: str) -> str:
     """Render the comparison as one self-contained HTML page that fetches nothing.
 
-    Args:
-        comparison: The comparison as plain values.
-        drawn: Figures of it and others by name; shown are those of its section that have data.
-        use_case: Name of the use case.
+    Of the figures that were drawn, those of its section that have data are shown.
     """
     record = read_comparison(comparison)
     figures = {name: drawn[name] for name in MITIGATION_FIGURES if record and name in drawn and drawn[name].data}
@@ -128,12 +93,9 @@ def render_mitigation_page(comparison: Plain, drawn: Mapping[str, Figure], *, us
 
 
 def render_drift_page(timeline: Mapping[str, Any], figure: Figure, *, use_case: str) -> str:
-    """Render the timeline as one self-contained HTML page that fetches nothing; about 4.6 MB, most of it plotly.js.
+    """Render a timeline (:func:`rai_kedro.monitoring.build_timeline`) and its figure as one self-contained HTML page.
 
-    Args:
-        timeline: What :func:`rai_kedro.monitoring.build_timeline` returns.
-        figure: Its figure.
-        use_case: Name of the use case.
+    It fetches nothing and has about 4.6 MB, most of it plotly.js.
     """
     return render_page(
         "drift.html.j2", {"Drifted columns over the months": figure}, timeline=timeline, use_case=use_case
