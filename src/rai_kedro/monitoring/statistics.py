@@ -40,7 +40,7 @@ def difference_limits(events: Floats, rows: Floats, tails: tuple[float, float]) 
     sides = []
     for tail, sign in zip(tails, (-1, 1), strict=True):
         low, high = proportion_limits(events, rows, tail)
-        sides.append(hybrid_difference(value, value - low, high - value, sign=sign))
+        sides.append(hybrid_difference(value, low, high, sign=sign))
     lower, upper = largest(sides[0], sides[1], pair_mask(2))
     return lower.max(axis=-1), np.clip(upper.max(axis=-1), 0.0, 1.0)
 
