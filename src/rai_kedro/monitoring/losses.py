@@ -101,6 +101,7 @@ class LossModel:
         models: Those fitted on nine tenths each; empty where the mean is used.
         fits: a and b of all rows, then of each nine tenths, shape (11, 2).
         squares: Mean squared error over mean squared expected absolute error, same order, shape (11,).
+        expected: Expected absolute error of each row of the reference by a model that did not see it, shape (m,).
         relative: Absolute error over expected absolute error of each row of the reference, shape (m,).
     """
 
@@ -108,6 +109,7 @@ class LossModel:
     models: tuple[Any, ...]
     fits: Floats
     squares: Floats
+    expected: Floats
     relative: Floats
     trees: bool
 
@@ -156,7 +158,7 @@ def learn_losses(frame: pd.DataFrame, error: Floats, seed: int) -> LossModel:
     pairs = zip(kept, expected, strict=True)
     squares = np.array([_ratio((error[rows] ** 2).sum(), (one**2).sum()) for rows, one in pairs])
     relative = np.divide(size, expected[0], out=np.ones_like(size), where=expected[0] > 0)
-    return LossModel(columns, tuple(models), fits, squares, relative, trees)
+    return LossModel(columns, tuple(models), fits, squares, expected[0], relative, trees)
 
 
 def estimate_losses(
@@ -174,8 +176,7 @@ def estimate_losses(
         squares = model.squares * np.array([(rows**2).mean(), *(of_models**2).mean(axis=1)])
         noise = _draw_noise(rows, model.relative, generator)
         for figure, found, ratio in zip(_POWER, (sizes, squares), noise, strict=True):
-            own = model.relative ** _POWER[figure]
-            factor, spread = _fit_factor(own / (own.mean() or 1.0), before, _GROUP_SPREAD[figure] if name else 0.0)
+            factor, spread = _fit_factor(model, figure, before) if name else (1.0, 0.0)
             value = found[0] * factor
             error = np.hypot(_jackknife(found[1:]) / (found[0] or 1.0), spread / factor)
             draws = value * np.exp(error * generator.standard_t(_FOLDS - 1, DRAWS)) * ratio
@@ -183,16 +184,16 @@ def estimate_losses(
             yield Drawn(figure, name, float(value**root), draws**root, float(now.sum()))
 
 
-def _fit_factor(relative: Floats, before: NDArray[np.bool_], spread: float) -> tuple[float, float]:
-    """Return a group's error over the expected one, and its standard error: normal prior about 1 of this spread."""
-    if not spread:
-        return 1.0, 0.0
-    variance = relative.var()
-    prior = variance / spread**2
-    rows = before.sum()
-    if rows + prior == 0:
-        return 1.0, 0.0
-    return (relative[before].sum() + prior) / (rows + prior), float(np.sqrt(variance / (rows + prior)))
+def _fit_factor(model: LossModel, figure: str, before: NDArray[np.bool_]) -> tuple[float, float]:
+    """Return a group's error over the expected one, and its standard error, under a normal prior about 1."""
+    expected, found = (part ** _POWER[figure] for part in (model.expected, model.relative * model.expected))
+    if not found.any() or not before.any():
+        return 1.0, _GROUP_SPREAD[figure] * float(found.any())
+    own, weight = found / expected * (expected.sum() / found.sum()), expected[before]
+    variance, rows = own.var(), weight.sum() ** 2 / (weight**2).sum()
+    prior = variance / _GROUP_SPREAD[figure] ** 2
+    factor = (np.average(own[before], weights=weight) * rows + prior) / (rows + prior)
+    return float(factor), float(np.sqrt(variance / (rows + prior)))
 
 
 def _draw_noise(expected: Floats, relative: Floats, generator: np.random.Generator) -> tuple[Floats, Floats]:
