@@ -179,6 +179,8 @@ def test_concept_change_is_not_seen_before_labels_and_said_after() -> None:
 def test_a_record_doubts_two_misses_in_a_row_and_not_one() -> None:
     miss = Reconciled(name="MAE", estimated=1.0, realised=2.0, error=-1.0, level=0.95, inside=False)
     assert [one.doubt for one in track_record([miss])] == [""]
+    held = miss.model_copy(update={"inside": True})
+    assert [one.doubt for one in track_record([miss, held, miss])] == [""]
     (record,) = track_record([miss, miss])
     assert (record.months, record.mean_absolute_error, record.coverage) == (2, 1.0, 0.0)
     assert "0 of 2 months, 95%" in record.doubt

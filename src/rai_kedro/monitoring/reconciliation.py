@@ -8,7 +8,7 @@ from rai_kedro.monitoring.estimation import PerformanceEstimate
 from rai_kedro.performance import Figure
 from rai_kedro.typed import Typed
 
-_SURPRISE = 0.01
+_ERROR_RATE = 0.05
 
 
 class Reconciled(Typed):
@@ -75,8 +75,10 @@ def reconcile(estimated: PerformanceEstimate, realised: Iterable[Figure]) -> tup
 def track_record(reconciled: Iterable[Reconciled]) -> tuple[TrackRecord, ...]:
     """Sum up the months so far, one record for each figure and group, in the order they first appear.
 
-    A doubt is raised where so few intervals held their figure that, at the level they claim, this would happen in 1 %
-    of cases or fewer (exact binomial): two misses in a row at 95 %, but not one.
+    A doubt is raised where so few intervals held their figure that it would happen by chance (exact binomial, at the
+    level they claim) in less than the part of 5 % that this month may spend: 1 / (k (k + 1)) of it in month k, so that
+    over any number of months a figure with right intervals is doubted with at most that probability. Two misses in the
+    first two months at 95 % are enough, one is not.
     """
     months: dict[tuple[str, str], list[Reconciled]] = {}
     for one in reconciled:
@@ -90,7 +92,7 @@ def _sum_up(name: str, group: str, entries: list[Reconciled]) -> TrackRecord:
     held, number, level = sum(one.inside for one in entries), len(entries), min(one.level for one in entries)
     by_chance = float(stats.binom.cdf(held, number, level))
     doubt = ""
-    if by_chance <= _SURPRISE:
+    if by_chance <= _ERROR_RATE / (number * (number + 1)):
         doubt = (
             f"the intervals held the figure in {held} of {number} months, {level:.0%} were to be expected: either "
             "labels no longer depend on what the model sees as they did in the reference, or the rows lie where it has "
