@@ -145,7 +145,7 @@ def simulate(task: str, references: tuple[int, ...], months: tuple[int, ...], ru
                 for scenario in SHIFTS:
                     month = world.draw(size, scenario, generator)
                     estimate = estimator.estimate(month)
-                    for one in reconcile(estimate, realise(world, month)):
+                    for one in reconcile(estimate.figures, realise(world, month)):
                         width = estimate.find(one.name, one.group).width or 0.0
                         tallies[rows, size, scenario, one.name, one.group].add(
                             one, before.get((one.name, one.group)), width
@@ -163,7 +163,7 @@ def months_until_said(task: str, scenario: str, references: int, months: int, ru
         first = None
         for number in range(1, SERIES + 1):
             month = world.draw(months, scenario, generator)
-            found += reconcile(estimator.estimate(month), world.measure(month))
+            found += reconcile(estimator.estimate(month).figures, world.measure(month))
             if any(record.doubt for record in track_record(found)):
                 first = number
                 break

@@ -20,7 +20,7 @@ PUBLIC = {
     "demo": "simulate_snapshots simulate_visits",
     "questionnaire": "follow interview next_question read_answers recommend",
     "mitigation": "Comparison Gain METHODS MitigationError compare",
-    "monitoring": "Looks MonthDrift build_timeline detect_drift draw_timeline",
+    "monitoring": "Looks MonthDrift MonthOutcome Timeline build_timeline detect_drift estimate_performance judge_month",
     "report": "build_model_card card_from_json render_governance_page render_html render_json render_markdown",
     "release": "ReleaseError approve reject read_evidence verify",
 }

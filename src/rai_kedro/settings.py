@@ -5,10 +5,19 @@ from rai_kedro.hooks.carbon import CarbonHook
 from rai_kedro.hooks.environment import EnvironmentHook, UseCaseLockHook
 from rai_kedro.hooks.mlflow_run import RunParametersHook, RunTagsHook
 from rai_kedro.hooks.progress import ProgressHook
+from rai_kedro.hooks.report_index import ReportIndexHook
 
 CONTEXT_CLASS = GuardedContext
 
-HOOKS = (UseCaseLockHook(), EnvironmentHook(), RunTagsHook(), RunParametersHook(), CarbonHook(), ProgressHook())
+HOOKS = (
+    UseCaseLockHook(),
+    EnvironmentHook(),
+    RunTagsHook(),
+    RunParametersHook(),
+    CarbonHook(),
+    ProgressHook(),
+    ReportIndexHook(),
+)
 
 # kedro-viz would load pandas again at every run to keep statistics, and telemetry is off as shipped.
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-viz", "kedro-telemetry")

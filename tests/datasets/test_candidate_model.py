@@ -19,6 +19,12 @@ from sklearn.neighbors import KNeighborsRegressor
 from rai_kedro.datasets.candidate_model import CandidateModelDataset, ModelDatasetError
 from rai_kedro.release import Candidate, ModelRefusedError, ReleaseError, find_aliases
 
+BASELINE = {
+    "task": "regression",
+    "target": "MEDV",
+    "fairness": {"groupings": [{"columns": ["LSTAT"], "cuts": {"LSTAT": [11.0]}}], "metrics": ["mean_absolute_error"]},
+}
+
 
 @pytest.fixture(scope="module", autouse=True)
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
@@ -47,6 +53,7 @@ def make_candidate(estimator: object = None) -> Candidate:
         predictions=model.predict(frame.head(5)),
         training_frame=frame.assign(MEDV=label),
         reference=frame.assign(MEDV=label, prediction=model.predict(frame)),
+        baseline=BASELINE,
         target="MEDV",
         contract={"columns": {}},
         tags={"rai.month": "2024-01"},

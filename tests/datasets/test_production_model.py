@@ -21,6 +21,7 @@ from sklearn.ensemble import RandomForestRegressor
 
 from rai_kedro.datasets.production_model import ProductionModelDataset, ReferencesDataset
 from rai_kedro.errors import RaiError
+from rai_kedro.monitoring import Baseline
 from rai_kedro.release import (
     Candidate,
     NotApprovedError,
@@ -30,6 +31,13 @@ from rai_kedro.release import (
     attach_card,
     register_candidate,
 )
+
+BASELINE = {
+    "task": "regression",
+    "target": "MEDV",
+    "fairness": {"groupings": [{"columns": ["LSTAT"], "cuts": {"LSTAT": [11.0]}}], "metrics": ["mean_absolute_error"]},
+}
+
 
 FEATURES = ["RM", "AGE"]
 
@@ -68,6 +76,7 @@ def train(name: str, tmp_path: Path) -> Callable[[], None]:
             predictions=model.predict(frame.head(5)),
             training_frame=frame.assign(MEDV=label),
             reference=frame.assign(MEDV=label, prediction=model.predict(frame)),
+            baseline=BASELINE,
             target="MEDV",
             contract={"columns": {"RM": {"use": "model"}}},
             tags={},
@@ -93,7 +102,7 @@ def give_approval(dataset: ProductionModelDataset, version: str = "1") -> None:
 
 
 def score(production: ProductionModel) -> list[float]:
-    return list(production.model.predict(production.reference[FEATURES]))
+    return list(production.model.predict(production.reference.rows[FEATURES]))
 
 
 def make_catalog(kind: type[DataCatalog], dataset: ProductionModelDataset, scores: Path) -> DataCatalog:
@@ -116,7 +125,7 @@ def test_approved_model_is_loaded_with_what_belongs_to_it(
     assert production.version == "1"
     assert production.review.reviewer == "Ada"
     assert production.contract == {"columns": {"RM": {"use": "model"}}}
-    assert score(production) == list(production.reference["prediction"])
+    assert score(production) == list(production.reference.rows["prediction"])
 
 
 def test_missing_approval_is_readable_and_names_the_command(
@@ -184,14 +193,15 @@ def test_references_are_looked_up_by_version_and_go_to_a_worker_process(
     train()
     train()
     give_approval(dataset)
-    expected = dataset.load().reference
+    expected = dataset.load().reference.rows
     give_approval(dataset, "2")
     assert references.exists()
     find = ForkingPickler.loads(ForkingPickler.dumps(references.load()))
-    pd.testing.assert_frame_equal(find("1"), expected)
-    assert find.months_trained_on("1") == ()  # its tag does not say
-    MlflowClient().set_model_version_tag(name, "1", "rai.month", "2024-01")
-    assert find.months_trained_on("1") == ("2024-01",)
+    pd.testing.assert_frame_equal(find("1").rows, expected)
+    assert find("1").baseline == Baseline.from_dict(BASELINE)
+    assert find("1").trained_on == ()  # its tag does not say
+    MlflowClient().set_model_version_tag(name, "2", "rai.month", "2024-01")
+    assert find("2").trained_on == ("2024-01",)
     train()
     with pytest.raises(NotApprovedError, match=r"Version 3 .* has no approval on record"):
         find("3")
@@ -206,4 +216,3 @@ def test_no_references_can_be_saved(dataset: ProductionModelDataset, name: str) 
 def test_references_know_what_monitoring_asks_of_them(tmp_path: Path) -> None:
     references = ReferencesDataset(registered_model_name="housing", filepath=str(tmp_path / "housing.jsonl")).load()
     assert callable(references)
-    assert callable(references.months_trained_on)

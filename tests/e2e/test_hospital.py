@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from rai_kedro.mitigation import METHODS, Comparison
+from rai_kedro.monitoring import MonthRecord
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -148,7 +149,8 @@ def test_a_gate_that_does_not_pass_needs_a_reason_and_then_the_months_are_watche
     [approval] = [entry for entry in evidence(project) if entry["kind"] == "approve"]
     assert approval["body"]["accepted_risk"] == REASON
     timeline = {
-        month["month"]: set(month["drifted_columns"]) for month in read(project, "drift_timeline.json")["months"]
+        month["month"]: set(MonthRecord.from_dict(month).drifted_columns)
+        for month in read(project, "monitoring.json")["months"]
     }
     assert timeline["2024-01"] == timeline["2024-02"] == set()
     assert {"respiratory_rate", "temperature"} <= timeline["2024-03"]

@@ -11,6 +11,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from rai_kedro.monitoring import MonthRecord
+
 pytestmark = pytest.mark.e2e
 
 MONITOR = ("run", "--pipelines", "monitoring")
@@ -40,20 +42,20 @@ def train_another(project: Any) -> None:
 
 
 def test_drift_appears_in_may_and_not_before(monitored: Any) -> None:
-    timeline = json.loads((monitored.reports / "drift_timeline.json").read_text())
+    timeline = json.loads((monitored.reports / "monitoring.json").read_text())
     truth = json.loads((monitored.features.parent / "drift_ground_truth.json").read_text())
 
-    assert {month["month"]: month["verdict"] for month in timeline["months"]} == {
+    assert {month["month"]: month["verdict"]["outcome"] for month in timeline["months"]} == {
         "2024-01": "insufficient_evidence",
         "2024-02": "insufficient_evidence",
         "2024-03": "insufficient_evidence",
         "2024-04": "insufficient_evidence",
-        "2024-05": "drift",
-        "2024-06": "drift",
+        "2024-05": "alarm",
+        "2024-06": "alarm",
     }
-    assert timeline["first_drift"] == "2024-05" == truth["drifted_months"][0]
+    assert timeline["first_drift"] == timeline["first_alarm"] == "2024-05" == truth["drifted_months"][0]
     for month in timeline["months"]:
-        assert set(truth["drifted_columns"][month["month"]]) <= set(month["drifted_columns"])
+        assert set(truth["drifted_columns"][month["month"]]) <= set(MonthRecord.from_dict(month).drifted_columns)
     assert len(truth["drifted_columns"]["2024-05"]) == 4
 
 
@@ -80,14 +82,14 @@ def test_reports_name_month_version_and_run(monitored: Any) -> None:
 
 def test_monitoring_again_changes_no_store(monitored: Any, copy_of: Callable[[Any], Any]) -> None:
     project = copy_of(monitored)
-    timeline = (project.reports / "drift_timeline.json").read_bytes()
+    timeline = (project.reports / "monitoring.json").read_bytes()
     before = project.digests()
 
     outcome = project.succeed(*MONITOR)
 
     assert "none, all are done" in outcome.output
     assert project.digests() == before
-    assert (project.reports / "drift_timeline.json").read_bytes() == timeline
+    assert (project.reports / "monitoring.json").read_bytes() == timeline
 
 
 def test_simulating_again_changes_no_store(simulated: Any, copy_of: Callable[[Any], Any]) -> None:

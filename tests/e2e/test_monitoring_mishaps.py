@@ -40,7 +40,7 @@ def rewrite(project: Any, month: str, change: Callable[[pd.DataFrame], pd.DataFr
 
 
 def timeline_of(project: Any) -> dict[str, Any]:
-    timeline: dict[str, Any] = json.loads((project.reports / "drift_timeline.json").read_text())
+    timeline: dict[str, Any] = json.loads((project.reports / "monitoring.json").read_text())
     return timeline
 
 
@@ -60,7 +60,7 @@ def test_training_months_are_marked(monitored: Any) -> None:
     marked = {month["month"]: month["used_in_training"] for month in timeline_of(monitored)["months"]}
     assert [month for month, used in marked.items() if used] == ["2024-01"]
     assert "2024-01  version 1  insufficient evidence; used in training" in monitored.succeed("rai", "status").output
-    assert "Used in training." in (monitored.reports / "drift_timeline.html").read_text()
+    assert "Used in training." in (monitored.reports / "monitoring.html").read_text()
 
 
 def test_a_month_whose_past_changed_is_stale_until_it_is_scored_again(

@@ -27,7 +27,7 @@ def collect_facts(data: Path, use_case: str) -> dict[str, Any]:
         "comparison": _comparison(load("mitigation_comparison")),
         "register": _register(load("risk_register")),
         "card": _card(load("model_card_v1")),
-        "timeline": _timeline(load("drift_timeline")),
+        "timeline": _timeline(load("monitoring")),
         "drift": _drift(data / "07_model_output" / use_case / "drift_store"),
         "predictions": _predictions(data / "07_model_output" / use_case / "prediction_store"),
     }
@@ -123,10 +123,23 @@ def _card(document: Any) -> Any:
 
 def _timeline(timeline: Any) -> Any:
     months = {
-        one["month"]: [one["model_version"], one["verdict"], one["drifted_columns"], one["rate"], one["comparisons"]]
+        one["month"]: {
+            "version": one["model_version"],
+            "verdict": one["verdict"]["outcome"],
+            "findings": [[found["key"], found["weight"]] for found in one["verdict"]["findings"]],
+            "figures": {
+                " ".join(map(str, (f["subject"], f["name"], f["kind"], f["group"], f["basis"], f["scope"]))): [
+                    f["value"],
+                    f["lower"],
+                    f["upper"],
+                    f["verdict"],
+                ]
+                for f in one["outcome"]["figures"]
+            },
+        }
         for one in timeline["months"]
     }
-    return {"first_drift": timeline["first_drift"], "months": months}
+    return {"first_drift": timeline["first_drift"], "first_alarm": timeline["first_alarm"], "months": months}
 
 
 def _drift(store: Path) -> Any:

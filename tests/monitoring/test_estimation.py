@@ -110,7 +110,7 @@ def test_decisions_intervals_hold_the_figures_of_labels(shift: float) -> None:
         month = draw_decisions(1_000, 1_000 + seed, shift)
         found = fit_estimator(reference, DECISIONS, seed=seed).estimate(month)
         shown = measure_classification(month["y"], month["prediction"], month["score"])
-        months += reconcile(found, shown)
+        months += reconcile(found.figures, shown)
         before = measure_classification(reference["y"], reference["prediction"], reference["score"])
         naive += [abs(old.value - new.value) for old, new in zip(before, shown, strict=True)]
     assert len(months) == RUNS * 6
@@ -141,7 +141,7 @@ def test_amounts_intervals_hold_the_figures_of_labels(shift: float) -> None:
         reference, month = draw_amounts(500, seed), draw_amounts(400, 1_000 + seed, shift)
         found = fit_estimator(reference, AMOUNTS, seed=seed).estimate(month)
         shown = measure_performance(month["y"], month["prediction"])
-        months += reconcile(found, shown)
+        months += reconcile(found.figures, shown)
         before = measure_performance(reference["y"], reference["prediction"])
         naive += [abs(b.value - s.value) for b, s in zip(before, shown, strict=True) if s.name in ("MAE", "RMSE")]
     assert len(months) == RUNS * 2
@@ -169,7 +169,9 @@ def test_concept_change_is_not_seen_before_labels_and_said_after() -> None:
             month = draw_decisions(1_500, seed, changed=change)
             found = estimator.estimate(month.drop(columns="y"))
             assert found.believable
-            months.extend(reconcile(found, measure_classification(month["y"], month["prediction"], month["score"])))
+            months.extend(
+                reconcile(found.figures, measure_classification(month["y"], month["prediction"], month["score"]))
+            )
     records = {one.name: one for one in track_record(changed)}
     assert records["sensitivity"].coverage == 0.0
     assert "0 of 4 months" in records["sensitivity"].doubt
@@ -191,7 +193,7 @@ def test_only_figures_that_both_sides_have_are_reconciled() -> None:
     reference = draw_amounts(300, 1)
     found = fit_estimator(reference, AMOUNTS).estimate(reference)
     shown = [Figure(name="MAE", value=1.0), Figure(name="R2", value=0.5), Figure(name="RMSE", note="no label")]
-    assert [one.name for one in reconcile(found, shown)] == ["MAE"]
+    assert [one.name for one in reconcile(found.figures, shown)] == ["MAE"]
 
 
 def test_rows_outside_the_support_are_doubted_and_named() -> None:

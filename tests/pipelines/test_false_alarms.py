@@ -29,7 +29,7 @@ from rai_kedro.pipelines.training.settings import (
     TrainingParameters,
     check_settings,
 )
-from rai_kedro.release import ProductionModel, Review
+from rai_kedro.release import ProductionModel, Reference, Review
 
 pytestmark = pytest.mark.slow
 
@@ -50,7 +50,7 @@ class World:
         self.contract = contract
         self.policy = MonitoringPolicy(**parameters["monitoring"]["policy"])
         self.production = train(self.features, self.labels, contract, parameters)
-        self.kinds = monitoring.kinds_of(self.production.reference, contract.datasets["feature_store"])
+        self.kinds = monitoring.kinds_of(self.production.reference.rows, contract.datasets["feature_store"])
 
     def months(self) -> Iterator[tuple[str, pd.DataFrame]]:
         """Score month by month, and join the predictions to both lanes as monitoring does."""
@@ -67,11 +67,11 @@ class World:
     def drift(self, look: int, current: pd.DataFrame) -> MonthDrift:
         """Measure a month as the pipeline does."""
         return detect_drift(
-            self.production.reference,
+            self.production.reference.rows,
             current,
             kinds=self.kinds,
             policy=self.policy.drift,
-            rate=self.policy.looks.rate_of(look, self.policy.error_rate),
+            rate=self.policy.drift_rate(look),
         )
 
 
@@ -105,7 +105,8 @@ def train(features: Store, labels: Store, contract: Contract, parameters: dict[s
         model_digest="",
         companion_digest="",
     )
-    return ProductionModel(model, "1", "run", candidate.reference, candidate.contract, review)
+    reference = Reference(candidate.reference, candidate.baseline)
+    return ProductionModel(model, "1", "run", reference, candidate.contract, review)
 
 
 @pytest.fixture(scope="module")

@@ -29,6 +29,13 @@ from rai_kedro.release.gate import ASSESSMENT_FILE, GATE_FILE
 from rai_kedro.release.review import ReviewRequest
 from rai_kedro.release.versions import RegisteredVersion
 
+BASELINE = {
+    "task": "regression",
+    "target": "MEDV",
+    "fairness": {"groupings": [{"columns": ["LSTAT"], "cuts": {"LSTAT": [11.0]}}], "metrics": ["mean_absolute_error"]},
+}
+
+
 Register = Callable[..., RegisteredVersion]
 FIGURES = {"training.test.R2": 0.7, "training.fairness.LSTAT.parity": 0.1}
 # Limit on the difference of the groups' mean signed errors, which lie 1 apart.
@@ -96,6 +103,7 @@ def make_candidate(seed: int = 0, estimator: object = None) -> Candidate:
         predictions=model.predict(frame.head(5)),
         training_frame=frame.head(40).assign(MEDV=target.head(40)),
         reference=reference.assign(prediction=model.predict(reference[["RM", "AGE", "TAX"]])),
+        baseline=BASELINE,
         target="MEDV",
         contract={"datasets": {"feature_store": {"columns": {"LSTAT": {"use": "audit"}}}}},
         tags={"rai.month": "2024-01", "rai.data_fingerprint": f"seed-{seed}"},

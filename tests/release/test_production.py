@@ -185,20 +185,20 @@ class TestLoadProduction:
         production = load_production(client, version.name, evidence_path)
         assert (production.version, production.run_id) == ("1", version.run_id)
         assert production.contract["datasets"]["feature_store"]["columns"] == {"LSTAT": {"use": "audit"}}
-        assert list(production.reference) == ["RM", "AGE", "TAX", "LSTAT", "MEDV", "prediction"]
-        predicted = production.model.predict(production.reference[["RM", "AGE", "TAX"]])
-        np.testing.assert_array_equal(predicted, production.reference["prediction"])
+        assert list(production.reference.rows) == ["RM", "AGE", "TAX", "LSTAT", "MEDV", "prediction"]
+        predicted = production.model.predict(production.reference.rows[["RM", "AGE", "TAX"]])
+        np.testing.assert_array_equal(predicted, production.reference.rows["prediction"])
 
     def test_later_training_changes_nothing_until_it_is_approved(
         self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
     ) -> None:
         register(0)
         approve(client, ask(), evidence_path)
-        before = load_production(client, use_case, evidence_path).reference
+        before = load_production(client, use_case, evidence_path).reference.rows
         register(1)
-        assert load_production(client, use_case, evidence_path).reference.equals(before)
+        assert load_production(client, use_case, evidence_path).reference.rows.equals(before)
         approve(client, ask("2"), evidence_path)
-        assert not load_production(client, use_case, evidence_path).reference.equals(before)
+        assert not load_production(client, use_case, evidence_path).reference.rows.equals(before)
 
     def test_approved_pickle_is_still_not_opened(
         self,
@@ -283,12 +283,12 @@ class TestLoadReference:
         register(0)
         register(1)
         approve(client, ask("1"), evidence_path)
-        first = load_production(client, use_case, evidence_path).reference
+        first = load_production(client, use_case, evidence_path).reference.rows
         approve(client, ask("2"), evidence_path)
-        assert load_reference(client, use_case, "1", evidence_path).equals(first)
-        assert not load_reference(client, use_case, "2", evidence_path).equals(first)
+        assert load_reference(client, use_case, "1", evidence_path).rows.equals(first)
+        assert not load_reference(client, use_case, "2", evidence_path).rows.equals(first)
         reject(client, ask("1"), evidence_path)
-        assert load_reference(client, use_case, "1", evidence_path).equals(first)
+        assert load_reference(client, use_case, "1", evidence_path).rows.equals(first)
 
     def test_never_approved_version_has_none(
         self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
@@ -313,7 +313,7 @@ class TestLoadReference:
         approve(client, ask("1"), evidence_path)
         approve(client, ask("2"), evidence_path)
         run = Path(mlflow.artifacts.download_artifacts(run_id=version.run_id))
-        other = load_reference(client, use_case, "2", evidence_path)
+        other = load_reference(client, use_case, "2", evidence_path).rows
         other.to_parquet(run / "reference" / "reference.parquet")
         with pytest.raises(ChangedError, match="reference data or contract of version 1"):
             load_reference(client, use_case, "1", evidence_path)

@@ -157,8 +157,8 @@ def test_review_and_production_through_a_real_server(
             client, evidence = MlflowClient(tracking_uri=uri), tmp_path / "evidence.jsonl"
             approve(client, ask(), evidence)
             production = load_production(client, use_case, evidence)
-            predicted = production.model.predict(production.reference[["RM", "AGE", "TAX"]])
-            assert list(predicted) == list(production.reference["prediction"])
+            predicted = production.model.predict(production.reference.rows[["RM", "AGE", "TAX"]])
+            assert list(predicted) == list(production.reference.rows["prediction"])
             reject(client, ask(), evidence)
             assert find_aliases(client, use_case) == {"candidate": "1"}
         finally:

@@ -12,6 +12,7 @@ import click
 from rai_kedro.commands.errors import explain
 from rai_kedro.commands.project import about_use_case, open_catalog, path_of
 from rai_kedro.fairness import EXIT_CODES
+from rai_kedro.monitoring import MonthRecord
 from rai_kedro.months import month_of_key
 from rai_kedro.release import describe_verdict, judge_stored
 from rai_kedro.words import in_words, make_visible
@@ -27,7 +28,7 @@ _FIGURE_DEPTH = 2
 @about_use_case
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 def status(use_case: str, env: str | None, as_json: bool) -> None:
-    """Show versions, approvals, latest figures, pending months and the drift timeline."""
+    """Show versions, approvals, latest figures, pending months and what the months came to."""
     found = _read_status(use_case, env)
     click.echo(json.dumps(found, indent=2) if as_json else "\n".join(_lines(found)))
 
@@ -41,7 +42,7 @@ def _read_status(use_case: str, env: str | None) -> dict[str, Any]:
         client = MlflowClient()
         months = [month_of_key(key) for key in catalog.load(f"{use_case}.feature_store")]
         scored = {month_of_key(key) for key in catalog.load(f"{use_case}.prediction_history")}
-        name = f"{use_case}.drift_timeline"
+        name = f"{use_case}.monitoring_timeline"
         timeline = catalog.load(name) if scored and catalog.exists(name) else {"months": [], "gaps": []}
         return {
             "use_case": use_case,
@@ -51,7 +52,7 @@ def _read_status(use_case: str, env: str | None) -> dict[str, Any]:
             ],
             "months": months,
             "pending_months": [month for month in months if month not in scored],
-            "drift": timeline["months"],
+            "monitoring": [read_month(month) for month in timeline["months"]],
             "gaps": timeline["gaps"],
         }
 
@@ -62,19 +63,9 @@ def _lines(status: dict[str, Any]) -> list[str]:
     pending = status["pending_months"]
     lines += ["", f"months: {len(status['months'])} in the store, {len(pending)} not yet scored"]
     lines += [f"  pending: {', '.join(pending)}"] if pending else []
-    lines += ["", "drift:"] + ([_drift_line(month) for month in status["drift"]] or ["  no month tested yet"])
+    lines += ["", "monitoring:"] + ([_month_line(month) for month in status["monitoring"]] or ["  no month judged yet"])
     lines += [f"  {describe_gap(gap)}" for gap in status["gaps"]]
     return lines
-
-
-def describe_drift(month: dict[str, Any]) -> str:
-    """Say what testing a month for drift found, in the same words in the status and at the end of a run."""
-    drifted = month["drifted_columns"]
-    verdict = f"DRIFT in {', '.join(drifted)}" if drifted else month["verdict"].replace("_", " ")
-    remarks = ["used in training"] if month["used_in_training"] else []
-    remarks += [f"STALE: {month['stale']}"] if month["stale"] else []
-    remarks += [f"labels {month['labels']}"] if month["labels"] not in ("unchanged", "none yet") else []
-    return "; ".join([verdict, *remarks])
 
 
 def describe_gap(gap: dict[str, Any]) -> str:
@@ -103,8 +94,13 @@ def _version_lines(version: dict[str, Any]) -> list[str]:
     return [make_visible(line) for line in lines]
 
 
-def _drift_line(month: dict[str, Any]) -> str:
-    return f"  {month['month']}  version {month['model_version']}  {describe_drift(month)}"
+def _month_line(month: dict[str, Any]) -> str:
+    return f"  {month['month']}  version {month['model_version']}  {month['summary']}"
+
+
+def read_month(month: dict[str, Any]) -> dict[str, Any]:
+    """Put what a month came to, in words, beside what is known of it."""
+    return {**month, "summary": MonthRecord.from_dict(month).summary}
 
 
 @click.command()

@@ -8,7 +8,7 @@ from typing import Any
 
 from rai_kedro.datasets.base import PathDataset
 from rai_kedro.monitoring import (
-    MonthDrift,
+    MonthRecord,
     find_published,
     publish_month,
     rebuild_dashboard,
@@ -18,7 +18,7 @@ from rai_kedro.monitoring import (
 )
 
 
-class EvidentlyWorkspaceDataset(PathDataset[Sequence[MonthDrift], list[str]]):
+class EvidentlyWorkspaceDataset(PathDataset[Sequence[MonthRecord], list[str]]):
     """Publishes months into a local Evidently workspace and keeps the dashboard of the model up to date.
 
     Saving a month again replaces it. Each month is also written as a self-contained HTML page.
@@ -46,13 +46,14 @@ class EvidentlyWorkspaceDataset(PathDataset[Sequence[MonthDrift], list[str]]):
         published = find_published(self._filepath, self._project, [(month, version) for month, version in pages])
         return [f"month={month}/model_version={version}" for month, version in published]
 
-    def save(self, data: Sequence[MonthDrift]) -> None:
+    def save(self, data: Sequence[MonthRecord]) -> None:
         """Publish months, then rebuild the dashboard from the last of them; nothing happens for no months."""
-        for drift in data:
+        drifts = [record.drift for record in data if record.drift is not None]
+        for drift in drifts:
             run = publish_month(self._filepath, self._project, drift)
             save_html(run, self._page(drift.month, drift.model_version))
-        if data:
-            rebuild_dashboard(self._filepath, self._project, data[-1])
+        if drifts:
+            rebuild_dashboard(self._filepath, self._project, drifts[-1])
 
     def remove(self) -> None:
         """Remove the model's project and its monthly pages, for ``kedro rai reset``."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -11,8 +12,7 @@ from rai_kedro.datasets.candidate_model import handed_on
 from rai_kedro.months import read_period
 
 if TYPE_CHECKING:
-    import pandas as pd
-
+    from rai_kedro.monitoring import VersionReference
     from rai_kedro.release import ProductionModel
 
 
@@ -63,30 +63,33 @@ class ReferencesDataset(ReadOnly, ModelDataset[NoReturn, "References"]):
 
     refusal = "Nothing is saved as reference data: training stores them with the version."
 
-    def load(self) -> References:
-        """Return the look-up, which can be sent to a worker process and raises as `load_reference` does."""
+    @cached_property
+    def _references(self) -> References:
         return References(self._registered_model_name, self._filepath)
+
+    def load(self) -> References:
+        """Return the look-up, which raises as `load_reference` does; of one dataset always the same."""
+        return self._references
 
 
 @dataclass(frozen=True)
 class References:
-    """What months are compared with: the reference data of a version, and the months it was trained on."""
+    """What months are held against, by model version; each version is checked and read once."""
 
     name: str
     evidence_path: Path
+    _known: dict[str, VersionReference] = field(default_factory=dict, compare=False, repr=False)
 
-    def __call__(self, version: str) -> pd.DataFrame:
-        """Return the version's reference data, checked."""
+    def __call__(self, version: str) -> VersionReference:
+        """Return what the version's months are held against, checked."""
         from mlflow import MlflowClient
 
-        from rai_kedro.release import load_reference
+        from rai_kedro.monitoring import Baseline, VersionReference
+        from rai_kedro.release import Tag, find_version, load_reference
 
-        return load_reference(MlflowClient(), self.name, version, self.evidence_path)
-
-    def months_trained_on(self, version: str) -> tuple[str, ...]:
-        """Return the months the version was trained on; none where its tag does not say."""
-        from mlflow import MlflowClient
-
-        from rai_kedro.release import Tag, find_version
-
-        return read_period(find_version(MlflowClient(), self.name, version).tags.get(Tag.MONTH, ""))
+        if version not in self._known:
+            client = MlflowClient()
+            found = load_reference(client, self.name, version, self.evidence_path)
+            months = read_period(find_version(client, self.name, version).tags.get(Tag.MONTH, ""))
+            self._known[version] = VersionReference(found.rows, Baseline.from_dict(dict(found.baseline)), months)
+        return self._known[version]

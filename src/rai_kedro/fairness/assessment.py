@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -30,6 +31,7 @@ from rai_kedro.fairness.tables import (
     count_scores,
     count_strata,
     encode_outcome,
+    standardise_batches,
     sum_moments,
 )
 from rai_kedro.fairness.verdicts import Gate, GateDecision, Tolerance
@@ -186,23 +188,8 @@ def examine_classification(y: Any, prediction: Any, score: Any, audit: pd.DataFr
         GroupingError: Groups cannot be made.
         SimilarityError: The distance cannot be computed.
     """
-    check_request(spec, "classification", has_score=score is not None)
-    check_columns(spec, audit)
-    check_rows({"label": y, "prediction": prediction, "score": score}, audit)
-    outcome = encode_outcome(y, what="label", favourable=spec.favourable)
-    decision = encode_outcome(prediction, what="prediction", favourable=spec.favourable)
-    scores = None if score is None else check_scores(score)
-    decided = np.where(decision < 0, np.nan, decision)
-    makers: dict[type[Any], Callable[[Grouping], Any]] = {
-        GroupCounts: lambda grouping: count_groups(outcome, decision, grouping),
-        StratumCounts: lambda grouping: count_strata(
-            outcome, decision, grouping, make_groups(audit, spec.strata or spec.groupings[0])
-        ),
-        ScoreCounts: lambda grouping: count_scores(
-            outcome, decided if scores is None else scores, grouping, bins=spec.score_bins
-        ),
-    }
-    return _examine(makers, (decided, decided if scores is None else scores), audit, spec)
+    makers, answers = _read_classification(y, prediction, score, audit, spec)
+    return _examine(makers, answers, audit, spec)
 
 
 def examine_regression(y: Any, prediction: Any, audit: pd.DataFrame, spec: FairnessSpec) -> Assessment:
@@ -211,6 +198,78 @@ def examine_regression(y: Any, prediction: Any, audit: pd.DataFrame, spec: Fairn
     Arguments and errors are those of :func:`examine_classification`, without a score; labels and predictions have to be
     finite numbers. The tables hold mean prediction, absolute, root squared and signed error.
     """
+    makers, answers = _read_regression(y, prediction, audit, spec)
+    return _examine(makers, answers, audit, spec)
+
+
+def count_rows(  # noqa: PLR0913
+    y: Any, prediction: Any, score: Any, audit: pd.DataFrame, spec: FairnessSpec, *, task: Task
+) -> dict[str, dict[str, Any]]:
+    """Count a batch of rows, so that it can be added to others and measured by :func:`assess_counts`.
+
+    Arguments and errors are those of :func:`examine_classification`. Returns plain values, by grouping and kind of
+    table; metrics of strata, of distributions without a range and of individuals cannot be added up and are left out.
+    """
+    if task == "regression":
+        makers, _ = _read_regression(y, prediction, audit, spec)
+    else:
+        makers, _ = _read_classification(y, prediction, score, audit, spec)
+    wanted = {METRICS[name].table for name in spec.metrics} & _additive(spec).keys()
+    return {
+        grouping.column: {of.__name__: make(grouping).to_dict() for of, make in makers.items() if of in wanted}
+        for grouping in (make_groups(audit, one) for one in spec.groupings)
+    }
+
+
+def assess_counts(batches: Sequence[Mapping[str, Any]], spec: FairnessSpec, audit: pd.DataFrame) -> list[Disparity]:
+    """Measure all rows of several batches together, each counted by :func:`count_rows`.
+
+    Args:
+        batches: Counts, at least one.
+        spec: What is measured, at which level.
+        audit: Audited columns of the last batch, by which groups are named.
+    """
+    found = []
+    for one in spec.groupings:
+        grouping = make_groups(audit, one)
+        for name, of in {of.__name__: of for of in _additive(spec)}.items():
+            tables = [of.from_dict(batch[one.name][name]) for batch in batches if name in batch.get(one.name, {})]
+            if tables:
+                total = standardise_batches(tables)
+                found += compare_table(total, replace(grouping, groups=total.groups), spec)
+    return found
+
+
+def _additive(spec: FairnessSpec) -> dict[type[Any], None]:
+    tables: tuple[type[Any], ...] = (GroupCounts, ScoreCounts, GroupMoments)
+    return dict.fromkeys([*tables, DistributionCounts] if spec.prediction_range else tables)
+
+
+def _read_classification(
+    y: Any, prediction: Any, score: Any, audit: pd.DataFrame, spec: FairnessSpec
+) -> tuple[dict[type[Any], Callable[[Grouping], Any]], tuple[Figures, Figures]]:
+    """Check the columns, and return how each kind of table is made of them, with decisions and scores."""
+    check_request(spec, "classification", has_score=score is not None)
+    check_columns(spec, audit)
+    check_rows({"label": y, "prediction": prediction, "score": score}, audit)
+    outcome = encode_outcome(y, what="label", favourable=spec.favourable)
+    decision = encode_outcome(prediction, what="prediction", favourable=spec.favourable)
+    scores = None if score is None else check_scores(score)
+    decided = np.where(decision < 0, np.nan, decision)
+    used = decided if scores is None else scores
+    makers: dict[type[Any], Callable[[Grouping], Any]] = {
+        GroupCounts: lambda grouping: count_groups(outcome, decision, grouping),
+        StratumCounts: lambda grouping: count_strata(
+            outcome, decision, grouping, make_groups(audit, spec.strata or spec.groupings[0])
+        ),
+        ScoreCounts: lambda grouping: count_scores(outcome, used, grouping, bins=spec.score_bins),
+    }
+    return makers, (decided, used)
+
+
+def _read_regression(
+    y: Any, prediction: Any, audit: pd.DataFrame, spec: FairnessSpec
+) -> tuple[dict[type[Any], Callable[[Grouping], Any]], tuple[Figures, Figures]]:
     check_request(spec, "regression", has_score=False)
     check_columns(spec, audit)
     check_rows({"label": y, "prediction": prediction}, audit)
@@ -219,7 +278,7 @@ def examine_regression(y: Any, prediction: Any, audit: pd.DataFrame, spec: Fairn
         GroupMoments: lambda grouping: sum_moments(target, predicted, grouping),
         DistributionCounts: lambda grouping: count_distribution(predicted, grouping, bounds=spec.prediction_range),
     }
-    return _examine(makers, (predicted, predicted), audit, spec)
+    return makers, (predicted, predicted)
 
 
 def _examine(

@@ -92,6 +92,13 @@ class Metric:
         return self.table is ScoreCounts
 
     @property
+    def needs_label(self) -> bool:
+        """Whether it needs the outcome; otherwise decisions, predictions or scores alone."""
+        if self.parts:
+            return not {*self.parts} <= {rates.selection_rate, rates.mean_prediction}
+        return self.table is ScoreCounts
+
+    @property
     def needs_strata(self) -> bool:
         """Whether it needs legitimate explanatory columns."""
         return self.table is StratumCounts

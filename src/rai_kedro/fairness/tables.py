@@ -6,8 +6,10 @@ machines. Rows are read in chunks: next to the columns themselves the pass needs
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+import functools
+import operator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from itertools import islice
 from math import prod
 from typing import Any, ClassVar, Self
@@ -38,7 +40,26 @@ class OutcomeError(RaiError):
     """Labels, predictions or scores are not what a fairness metric needs."""
 
 
-class _Additive:
+class _Plain:
+    """Tables that JSON can hold: what was counted in one batch waits there for the next."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values."""
+        values = {one.name: getattr(self, one.name) for one in fields(self)}  # type: ignore[arg-type]
+        plain = {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in values.items()}
+        return {**plain, "groups": list(plain["groups"])}
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
+        """Rebuild the table from :meth:`to_dict`."""
+        values = {name: np.array(value) if name in _ARRAYS else value for name, value in plain.items()}
+        return cls(**{**values, "groups": tuple(plain["groups"])})
+
+
+_ARRAYS = ("counts", "sums", "squares", "edges", "rows", "means", "deviations")
+
+
+class _Additive(_Plain):
     """Arrays by group, first axis (G, ...), that add up over batches of rows; groups only one batch has are kept."""
 
     arrays: ClassVar[tuple[str, ...]] = ("counts",)
@@ -71,16 +92,6 @@ class GroupCounts(_Additive):
         """Return the rows of each group in some cells (outcome, prediction) together, shape (G,)."""
         rows: Counts = np.sum([self.counts[:, outcome, prediction] for outcome, prediction in cells], axis=0)
         return rows
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values that JSON can hold."""
-        return {"groups": list(self.groups), "counts": self.counts.tolist(), "left_out": dict(self.left_out)}
-
-    @classmethod
-    def from_dict(cls, plain: Mapping[str, Any]) -> GroupCounts:
-        """Rebuild the counts from :meth:`to_dict`."""
-        counts = np.array(plain["counts"], dtype=np.int64).reshape(-1, 2, 2)
-        return cls(tuple(plain["groups"]), counts, dict(plain["left_out"]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +149,7 @@ class DistributionCounts(_Additive):
 
 
 @dataclass(frozen=True, eq=False)
-class GroupMoments:
+class GroupMoments(_Plain):
     """Rows, means and sums of squared deviations of each of :data:`QUANTITIES` in each group, shape (G,) or (5, G).
 
     Deviations are from the group's own mean (not raw sums of squares, which lose all digits where a mean is large);
@@ -171,6 +182,42 @@ class GroupMoments:
         at = QUANTITIES.index(quantity)
         mean = np.where(self.rows > 0, self.means[at], np.nan)
         return self.rows, mean, self.deviations[at] / np.where(self.rows > 1, self.rows - 1, np.nan)
+
+
+def standardise_batches(tables: Sequence[Any]) -> Any:
+    """Add up batches (months) as if every group had the same share of its rows in each.
+
+    Where a group became more common while everything changed for everybody, plain sums would show that change as a
+    difference between groups. So the rows of a group are weighed by the batch's share of all rows over its share of the
+    group's (direct standardisation), and count as many as such weighted rows are worth (Kish 1965). Batches with an
+    unchanged mix of groups are added up as they are.
+    """
+    groups = tuple(dict.fromkeys(name for table in tables for name in table.groups))
+    rows = np.array([_spread(_count(table), table.groups, groups) for table in tables], dtype=float)
+    of_batch, of_group = rows.sum(axis=1, keepdims=True), rows.sum(axis=0, keepdims=True)
+    weight = np.divide(of_batch * of_group, rows * rows.sum(), out=np.zeros_like(rows), where=rows > 0)
+    squares = (weight**2 * rows).sum(axis=0)
+    weight *= np.divide((weight * rows).sum(axis=0), squares, out=np.ones_like(squares), where=squares > 0)
+    by_name = [dict(zip(groups, row, strict=True)) for row in weight]
+    weighed = (
+        _weigh(table, np.array([of[name] for name in table.groups])) for table, of in zip(tables, by_name, strict=True)
+    )
+    return functools.reduce(operator.add, weighed)
+
+
+def _count(table: Any) -> Counts:
+    if isinstance(table, GroupMoments):
+        return table.rows
+    rows: Counts = table.counts.reshape(len(table.groups), -1).sum(axis=1)
+    return rows
+
+
+def _weigh(table: Any, weight: Figures) -> Any:
+    """Let each row of a group count so many times; means stay as they are."""
+    if isinstance(table, GroupMoments):
+        weighed: Any = {"rows": table.rows * weight, "deviations": table.deviations * weight}
+        return replace(table, **weighed)
+    return replace(table, **{name: (getattr(table, name).T * weight).T for name in table.arrays})
 
 
 def encode_outcome(values: Any, *, what: str, favourable: Any = 1) -> Binary:

@@ -12,7 +12,7 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
-from rai_kedro.commands.status import describe_drift
+from rai_kedro.commands.status import read_month
 from rai_kedro.files import project_folder
 from rai_kedro.months import month_of_key
 from rai_kedro.words import in_words
@@ -95,14 +95,15 @@ def _describe_card(use_case: str, catalog: DataCatalog, name: str) -> list[str]:
 
 
 def _describe_timeline(use_case: str, catalog: DataCatalog, name: str) -> list[str]:
-    months = catalog.load(name)["months"]
-    tested = [(f"{month['month']}  {describe_drift(month)}", month["model_version"]) for month in months]
-    rows = [("" if n else "drift", what, f"model version {version}") for n, (what, version) in enumerate(tested)]
-    stale = [month["month"] for month in months if month["stale"]]
+    timeline = catalog.load(name)
+    judged = [(f"{month['month']}  {read_month(month)['summary']}", month) for month in timeline["months"]]
+    versions = [f"model version {of['model_version']}" for _, of in judged]
+    rows = [("" if n else "months", what, versions[n]) for n, (what, _) in enumerate(judged)]
+    stale = [month["month"] for month in timeline["months"] if month["stale"]]
     if stale:
         rows.append(("stale", ", ".join(stale), f"kedro rai rescore --use-case {use_case} --month {stale[0]}"))
-    if months:
-        rows.append(("", f"drift is an effect above {months[-1]['margin']:g}", "monitoring.policy"))
+    rows += [("", timeline["advice"], "")] if timeline["advice"] else []
+    rows.append(("", "all of it", _path(catalog, f"{use_case}.monitoring_page")))
     rows.append(("", "timeline and monthly reports", _path(catalog, f"{use_case}.evidently_workspace")))
     return [_row(*row) for row in rows]
 
@@ -122,5 +123,5 @@ _DESCRIBERS = {
     "governance_page": _describe_governance,
     "candidate_model": _describe_candidate,
     "model_card": _describe_card,
-    "drift_timeline": _describe_timeline,
+    "monitoring_timeline": _describe_timeline,
 }

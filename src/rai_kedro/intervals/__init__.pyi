@@ -14,6 +14,7 @@ from .error_sizes import error_size_intervals as error_size_intervals
 from .error_sizes import largest_difference_of_error_sizes as largest_difference_of_error_sizes
 from .error_sizes import smallest_ratio_of_error_sizes as smallest_ratio_of_error_sizes
 from .estimate import Estimate as Estimate
+from .estimate import Verdict as Verdict
 from .estimate import make_interval as make_interval
 from .means import largest_difference_of_means as largest_difference_of_means
 from .means import mean_intervals as mean_intervals

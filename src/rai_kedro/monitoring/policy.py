@@ -9,6 +9,8 @@ from pydantic import Field
 from rai_kedro.monitoring.budget import Looks
 from rai_kedro.typed import Typed
 
+LABEL_SHARE = 0.1
+"""The part of what a month may spend on drift that goes to the labels, which come later than all else."""
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -36,8 +38,9 @@ class PerformancePolicy(Typed):
     """How much worse than on its test rows a model may become.
 
     Attributes:
-        metric: The figure that is judged, as the performance room names it; None: its first.
-        worse_by: Loss that is accepted, as a share of the figure on the test rows.
+        metric: The figure that is judged; None: the MAE of a regression, the accuracy of a classification.
+        worse_by: Loss that is accepted since the test: of an error (MAE, RMSE, Brier score) a share of the tested one,
+            of all other figures their difference.
         floor: What the figure must reach whatever it was on the test rows, in its own unit; None: no floor.
     """
 
@@ -53,9 +56,15 @@ class MonitoringPolicy(Typed):
         error_rate: Highest probability of any wrong verdict of drift in the life of a version; the same again of
             performance, and of fairness.
         looks: How it is spent over the months.
+        label_delay: Months after which labels should be there; None if nobody knows.
     """
 
     error_rate: float = Field(default=0.05, ge=1e-6, le=0.2)
     looks: Looks = Looks()
+    label_delay: int | None = Field(default=None, ge=0)
     drift: DriftPolicy = DriftPolicy()
     performance: PerformancePolicy = PerformancePolicy()
+
+    def drift_rate(self, look: int) -> float:
+        """Return what the comparisons of features and predictions may spend at a look."""
+        return (1 - LABEL_SHARE) * self.looks.rate_of(look, self.error_rate)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
-from rai_kedro.monitoring.estimation import PerformanceEstimate
-from rai_kedro.performance import Figure
 from rai_kedro.typed import Typed
 
 _ERROR_RATE = 0.05
@@ -45,16 +44,16 @@ class TrackRecord(Typed):
     doubt: str = ""
 
 
-def reconcile(estimated: PerformanceEstimate, realised: Iterable[Figure]) -> tuple[Reconciled, ...]:
+def reconcile(estimated: Iterable[Any], realised: Iterable[Any]) -> tuple[Reconciled, ...]:
     """Compare the estimates of a month with the figures its labels show; a figure that only one side has is left out.
 
     Args:
-        estimated: What was estimated before the labels.
-        realised: Figures measured on the same rows; those of a group carry it as ``group``, named ``COLUMN: value``.
+        estimated: Figures estimated before the labels, with ``name``, ``group`` (``COLUMN: value``) and interval.
+        realised: Figures measured on the same rows; one without a ``group`` is of all rows.
     """
     shown = {(one.name, getattr(one, "group", "")): one.value for one in realised}
     found = []
-    for one in estimated.figures:
+    for one in estimated:
         value = shown.get((one.name, one.group))
         if value is None or one.value is None or one.lower is None or one.upper is None or one.level is None:
             continue

@@ -1,288 +1,308 @@
-"""The months side by side: when did drift appear, in which columns, and what of it is still to be relied on."""
+"""The months side by side: what each came to and why, what of it still holds, and what to do next."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
-
-import pandas as pd
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from rai_kedro.errors import RaiError
-from rai_kedro.monitoring.results import CALM_COLOUR, DRIFT_COLOUR, UNSURE_COLOUR, ColumnDrift, MonthDrift
-from rai_kedro.months import Month
+from rai_kedro.monitoring.digests import MonthDigests, compare_labels, find_staleness
+from rai_kedro.monitoring.outcomes import MONTH, Baseline, Measured, MonthOutcome
+from rai_kedro.monitoring.policy import MonitoringPolicy
+from rai_kedro.monitoring.reconciliation import TrackRecord, reconcile, track_record
+from rai_kedro.monitoring.results import MonthDrift
+from rai_kedro.monitoring.verdict import EXIT_CODES, Finding, MonthVerdict, judge_month
+from rai_kedro.months import Month, months_between
 from rai_kedro.typed import Typed
+from rai_kedro.words import format_interval, format_number, in_words, list_some
 
-if TYPE_CHECKING:
-    from plotly.graph_objects import Figure
+_MEANING = (
+    "Over the whole life of a model version each of drift, performance and fairness raises a false alarm, or says that "
+    "all is well where it is not, with probability at most error_rate. Estimates made without labels are outside this "
+    "promise: they can only ask to watch."
+)
 
-UNREADABLE = "unreadable"
-"""Stands for the digest of labels that could not be read."""
-_LARGEST_EXACT = 2**53
-_LARGEST_RATIO = 4.0
+
+_NAMED = 6
 
 
 class Gap(Typed):
-    """A month that is ``not scored`` or ``not tested``, and why; every monitoring tries it again."""
+    """A month that is ``not scored``, ``not tested`` or ``not measured``, and why; every monitoring tries it again."""
 
     month: Month
     missing: str
     reason: str
 
 
-class MonthDigests(Typed):
-    """What the stores hold of a month now, as digests; empty where they hold nothing.
+class Carbon(Typed):
+    """What scoring took; the total is that of the version's months up to this one."""
 
-    ``labels`` is ``unreadable`` where there are some that cannot be read; ``unreadable`` is why the features cannot be.
+    energy_kwh: float
+    emissions_g: float
+    per_thousand_g: float
+    total_g: float
+    method: str = ""
+
+
+class MonthRecord(Typed):
+    """Everything known of one month under one model version.
+
+    Attributes:
+        look: Number of the month in the life of the version; 1 is the first it scored.
+        drift: None where the month was not tested.
+        outcome: None where it was not measured.
+        stale: Why the results no longer speak of what the store holds; empty while they do.
+        labels: What became of the labels since they were last read.
+        carbon: None where the month was scored without being measured.
     """
 
-    features: str = ""
+    month: Month
+    model_version: str
+    look: int
+    verdict: MonthVerdict
+    drift: MonthDrift | None = None
+    outcome: MonthOutcome | None = None
+    used_in_training: bool = False
+    stale: str = ""
     labels: str = ""
-    unreadable: str = ""
+    carbon: Carbon | None = None
+
+    @property
+    def summary(self) -> str:
+        """What the month came to in one line, as terminal, page and reports word it."""
+        said = []
+        for weight in ("alarm", "watch"):
+            if names := list(dict.fromkeys(one.short for one in self.verdict.findings if one.weight == weight)):
+                said.append(f"{weight}: {list_some(names, _NAMED)}")
+        said = said or [in_words(self.verdict.outcome)]
+        said += ["used in training"] if self.used_in_training else []
+        said += [f"STALE: {self.stale}"] if self.stale else []
+        said += [f"labels {self.labels}"] if self.labels not in ("unchanged", "none yet") else []
+        return "; ".join(said)
+
+    @property
+    def headline(self) -> dict[str, float]:
+        """The few figures that say most: verdict (as its exit code), performance, drift, carbon; only what is known."""
+        figures: dict[str, float | None] = {"verdict": float(EXIT_CODES[self.verdict.outcome])}
+        if self.drift:
+            figures |= {"drift.share": self.drift.share, "drift.count": float(self.drift.count)}
+        if self.carbon:
+            figures |= {"carbon.emissions_g": self.carbon.emissions_g, "carbon.energy_kwh": self.carbon.energy_kwh}
+            figures["carbon.per_thousand_g"] = self.carbon.per_thousand_g
+        for one in self.outcome.pick(scope=MONTH) if self.outcome else ():
+            if one.subject == "performance" and not one.group and not one.kind:
+                figures[f"performance.{'estimated.' * (one.basis == 'estimate')}{one.name}"] = one.value
+            if one.subject == "fairness" and one.limit is not None:
+                figures[f"fairness.{one.group}.{one.name}.{one.kind}"] = one.value
+        return {name: value for name, value in figures.items() if value is not None}
+
+    @property
+    def drifted_columns(self) -> tuple[str, ...]:
+        """Names of the columns that drifted."""
+        return self.drift.drifted_columns if self.drift else ()
 
 
-def build_timeline(
-    records: Sequence[MonthDrift], *, digests: Mapping[str, MonthDigests] | None = None, gaps: Sequence[Gap] = ()
-) -> dict[str, Any]:
-    """Order the months and say of each what drifted.
+class Timeline(Typed):
+    """All months of a use case, in order, and what to do next.
+
+    Attributes:
+        first_drift: First month with drift; None without.
+        first_alarm: First month with an alarm; None without.
+        advice: Whether to train again, and what that would cost; empty where nothing speaks for it.
+        visible: What change the reference and the months at hand can show at all, in words.
+        track_record: How the estimates made without labels compare with what labels said.
+        meaning: What a verdict says and does not say.
+    """
+
+    use_case: str
+    policy: MonitoringPolicy
+    months: tuple[MonthRecord, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    unit: str = ""
+    first_drift: Month | None = None
+    first_alarm: Month | None = None
+    advice: str = ""
+    visible: str = ""
+    track_record: tuple[TrackRecord, ...] = ()
+    meaning: str = _MEANING
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All columns tested in any month, in their order."""
+        return tuple(dict.fromkeys(name for one in self.months if one.drift for name in one.drift.tested_columns))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for a file: without the counts behind figures, which the stores keep."""
+        without: Any = {"drift": {"columns": {"__all__": {"distribution"}}}, "outcome": {"counts"}}
+        return self.model_dump(mode="json", exclude={"months": {"__all__": without}})
+
+
+def build_timeline(  # noqa: PLR0913 - every part by its name
+    use_case: str,
+    policy: MonitoringPolicy,
+    *,
+    scored: Iterable[tuple[Month, str]],
+    drifts: Sequence[MonthDrift] = (),
+    outcomes: Sequence[MonthOutcome] = (),
+    carbon: Mapping[tuple[Month, str], Mapping[str, Any]] | None = None,
+    digests: Mapping[str, MonthDigests] | None = None,
+    gaps: Sequence[Gap] = (),
+    baseline: Baseline | None = None,
+) -> Timeline:
+    """Put the months in order and judge each.
 
     Args:
-        records: One result for each month and model version, in any order.
-        digests: What features and labels of each month are today. A month that is not in it is not looked at; one
-            whose features are others now, or gone, is marked as stale.
-        gaps: Months that could not be scored or tested.
-
-    Returns:
-        JSON-able: ``first_drift`` (a month, or None), ``months`` (in order, see the code), ``gaps``, ``columns`` (all
-        tested ones) and ``meaning`` (what a verdict says and does not say).
+        use_case: Name of the use case.
+        policy: What the months are judged by.
+        scored: Months that have predictions, with the version that made them.
+        drifts: Drift results, at most one for each month and version.
+        outcomes: What was measured, at most one for each month and version.
+        carbon: What scoring took, as the carbon record has it.
+        digests: What features and labels of each month are today; a month that is not in it is not looked at.
+        gaps: Months that could not be scored, tested or measured.
+        baseline: Of the version now in production.
 
     Raises:
         RaiError: If a month occurs twice under one model version.
     """
-    ordered = sorted(records, key=lambda record: (record.month, _version_order(record.model_version)))
-    keys = [(record.month, record.model_version) for record in ordered]
+    tested, measured = (_by_month(results) for results in (drifts, outcomes))
+    ordered = sorted(set(scored), key=lambda key: (key[0], _version_order(key[1])))
+    records, looks, totals = [], dict[str, int](), dict[str, float]()
+    for month, version in ordered:
+        drift, outcome = tested.get((month, version)), measured.get((month, version))
+        looks[version] = looks.get(version, 0) + 1
+        verdict = judge_month(drift, outcome, policy)
+        late = _find_late_labels(month, ordered[-1][0], outcome, policy)
+        digest = (digests or {}).get(month)
+        spent = _read_carbon((carbon or {}).get((month, version), {}), outcome, totals.get(version, 0.0))
+        totals[version] = spent.total_g if spent else totals.get(version, 0.0)
+        records.append(
+            MonthRecord(
+                month=month,
+                model_version=version,
+                look=looks[version],
+                verdict=verdict.model_copy(update={"findings": (*verdict.findings, *late)}),
+                drift=drift,
+                outcome=outcome,
+                used_in_training=bool((drift and drift.used_in_training) or (outcome and outcome.used_in_training)),
+                stale=find_staleness(drift.features_digest, digest) if drift else "",
+                labels=compare_labels(outcome.labels_digest if outcome else "", digest),
+                carbon=spent,
+            )
+        )
+    return Timeline(
+        use_case=use_case,
+        policy=policy,
+        months=tuple(records),
+        gaps=tuple(sorted(gaps, key=lambda gap: gap.month)),
+        unit=baseline.unit if baseline else "",
+        first_drift=next((one.month for one in records if one.drifted_columns), None),
+        first_alarm=next((one.month for one in records if one.verdict.outcome == "alarm"), None),
+        advice=advise_training(records, baseline, totals),
+        track_record=reconcile_months(records),
+    )
+
+
+def _by_month(results: Sequence[Any]) -> dict[tuple[str, str], Any]:
+    keys = [(one.month, one.model_version) for one in results]
     doubled = [f"{month} (version {version})" for month, version in keys if keys.count((month, version)) > 1]
     if doubled:
         raise RaiError(
-            "A month occurs more than once in the drift results.",
-            where="drift store",
+            "A month occurs more than once in the results.",
+            where=type(results[0]).__name__,
             how_many=f"{len(doubled)} results",
             example=doubled[0],
             remedy="keep one result for each month and model version",
         )
-    return {
-        "first_drift": next((record.month for record in ordered if record.drifted_columns), None),
-        "months": [_summarise(record, (digests or {}).get(record.month)) for record in ordered],
-        "gaps": [gap.to_dict() for gap in sorted(gaps, key=lambda gap: gap.month)],
-        "columns": list(dict.fromkeys(column for record in ordered for column in record.tested_columns)),
-        "meaning": (
-            "An effect is the share of rows that lie elsewhere than in the reference. It is drift where its interval "
-            "lies above the margin, no relevant drift where it lies below, and insufficient evidence otherwise: then "
-            "there are too few rows to tell. A month may err with the probability of its rate, which is its part of "
-            "the budget for the whole life of the model version."
-        ),
-    }
-
-
-def draw_timeline(timeline: dict[str, Any]) -> Figure:
-    """Draw the share of drifted columns by month over a heat map of effects by margin; refused without a month."""
-    from plotly.subplots import make_subplots
-
-    if not timeline["months"] and not timeline["gaps"]:
-        raise RaiError("There is no month to draw.", where="drift timeline", remedy="run the monitoring pipeline first")
-    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.06, row_heights=[0.32, 0.68])
-    figure.add_traces(_bars(timeline), rows=1, cols=1)
-    figure.add_trace(_heat_map(timeline), row=2, col=1)
-    figure.update_yaxes(title_text="drifted columns", tickformat=".0%", range=[0, 1.12], row=1, col=1)
-    figure.update_yaxes(autorange="reversed", type="category", row=2, col=1)
-    figure.update_xaxes(type="category", categoryorder="array", categoryarray=_labels(timeline))
-    figure.update_xaxes(title_text="month", row=2, col=1)
-    figure.update_layout(
-        title={"text": _title(timeline), "x": 0.0, "xref": "paper", "y": 0.97, "yref": "container", "yanchor": "top"},
-        template="plotly_white",
-        barmode="overlay",
-        legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.0, "yanchor": "bottom"},
-        margin={"t": 130, "l": 90, "r": 30},
-        height=330 + 26 * len(timeline["columns"]) + 90,
-    )
-    return figure
+    return dict(zip(keys, results, strict=True))
 
 
 def _version_order(version: str) -> tuple[int, str]:
     return (int(version), "") if version.isdecimal() else (0, version)
 
 
-def _summarise(record: MonthDrift, digests: MonthDigests | None) -> dict[str, Any]:
-    return {
-        "month": record.month,
-        "model_version": record.model_version,
-        "verdict": record.verdict,
-        "count": record.count,
-        "share": record.share,
-        "tested": len(record.tested_columns),
-        "drifted_columns": list(record.drifted_columns),
-        "look": record.look,
-        "rate": record.rate,
-        "comparisons": record.comparisons,
-        "margin": record.margin,
-        "visible": record.visible.to_dict(),
-        "used_in_training": record.used_in_training,
-        "stale": find_staleness(record, digests),
-        "labels": compare_labels(record, digests),
-        "effects": {name: _show_effect(entry) for name, entry in record.by_column.items()},
-    }
+def _find_late_labels(
+    month: Month, newest: Month, outcome: MonthOutcome | None, policy: MonitoringPolicy
+) -> list[Finding]:
+    """Say so where labels should be there by now, going by the newest month that was scored."""
+    due = policy.label_delay
+    waited = len(months_between(month, newest)) - 1
+    if due is None or outcome is None or outcome.labelled or waited <= due:
+        return []
+    late = Finding(
+        subject="performance",
+        key="labels are late",
+        weight="watch",
+        short="labels are late",
+        text=f"no label yet, {waited} months on; they were to come after {due}",
+        advice="ask who sends them",
+    )
+    return [late]
 
 
-def _show_effect(entry: ColumnDrift) -> dict[str, Any]:
-    shown = {"value": entry.value, "lower": entry.lower, "upper": entry.upper, "importance": entry.importance}
-    rounded = {name: None if number is None else round(number, 4) for name, number in shown.items()}
-    return {"aspect": entry.aspect, "verdict": entry.verdict, "margin": entry.margin, **rounded}
-
-
-def _labels(timeline: dict[str, Any]) -> list[str]:
-    """Label every month; with the model version too if the months are not all of one, and with what is special."""
-    months = timeline["months"]
-    several = len({entry["model_version"] for entry in months}) > 1
-    return [
-        "<br>".join(
-            [
-                entry["month"],
-                *([f"v{entry['model_version']}"] if several else []),
-                *(["training"] if entry["used_in_training"] else []),
-                *(["stale"] if entry["stale"] else []),
-            ]
-        )
-        for entry in months
-    ]
-
-
-def _title(timeline: dict[str, Any]) -> str:
-    months = timeline["months"]
-    if not months:
-        return "No month tested"
-    versions = list(dict.fromkeys(entry["model_version"] for entry in months))
-    first = timeline["first_drift"]
-    margins = ", ".join(dict.fromkeys(f"{entry['margin']:g}" for entry in months))
-    return (
-        f"{'Drift from ' + first if first else 'No drift found'} "
-        f"<span style='font-size:13px'>(model version {', '.join(versions)})</span><br>"
-        f"<span style='font-size:12px'>Drift: the interval of a column's effect lies above the margin of {margins} "
-        f"(or the column's own).<br>{_say_visible(months[-1])}</span>"
+def _read_carbon(record: Mapping[str, Any], outcome: MonthOutcome | None, before: float) -> Carbon | None:
+    """Take what the carbon record has of a month; nothing of one that it has not, or that was not measured."""
+    if "emissions_g" not in record:
+        return None
+    emitted, rows = float(record["emissions_g"]), outcome.rows if outcome else 0
+    return Carbon(
+        energy_kwh=float(record["energy_kwh"]),
+        emissions_g=emitted,
+        per_thousand_g=1000 * emitted / rows if rows else 0.0,
+        total_g=before + emitted,
+        method=str(record.get("method", "")),
     )
 
 
-def _say_visible(month: dict[str, Any]) -> str:
-    """Say what a month can show at all."""
-    effect, shift, excluded = (month["visible"][name] for name in ("effect", "shift", "excluded"))
-    if effect is None:
-        return f"{month['month']} has too few rows, or no error budget, to find any drift."
-    return (
-        f"{month['month']} finds an effect of {effect:.2f} (a normal column shifted by {shift:.2f} of its standard "
-        f"deviations) with 80 % probability,<br>and excludes effects from {excluded or 1.0:.2f} on."
-    )
+def advise_training(records: Sequence[MonthRecord], baseline: Baseline | None, totals: Mapping[str, float]) -> str:
+    """Weigh what training again may gain against what it costs; empty before a month was measured on labels.
 
-
-def _bars(timeline: dict[str, Any]) -> list[Any]:
-    from plotly.graph_objects import Bar
-
-    styles = {
-        "drift": ("drift", DRIFT_COLOUR, "/"),
-        "insufficient_evidence": ("insufficient evidence", UNSURE_COLOUR, "."),
-        "no_relevant_drift": ("no relevant drift", CALM_COLOUR, ""),
-    }
-    months = list(zip(_labels(timeline), timeline["months"], strict=True))
-    bars = []
-    for verdict, (name, colour, pattern) in styles.items():
-        chosen = [(label, entry) for label, entry in months if entry["verdict"] == verdict]
-        bars.append(
-            Bar(
-                name=name,
-                x=[label for label, _ in chosen],
-                y=[entry["share"] for _, entry in chosen],
-                text=[f"{entry['count']} of {entry['tested']}" for _, entry in chosen],
-                customdata=[", ".join(entry["drifted_columns"]) or "none" for _, entry in chosen],
-                hovertemplate="%{x}: %{text} columns<br>%{customdata}<extra></extra>",
-                textposition="outside",
-                marker={"color": colour, "pattern": {"shape": pattern}},
-                showlegend=True,
-            )
-        )
-    return bars
-
-
-def _heat_map(timeline: dict[str, Any]) -> Any:
-    from plotly.graph_objects import Heatmap
-
-    months, columns = timeline["months"], timeline["columns"]
-    effects = [[entry["effects"].get(column) for entry in months] for column in columns]
-    ratios = [
-        [None if one is None or one["value"] is None else one["value"] / one["margin"] for one in row]
-        for row in effects
-    ]
-    marks = [["drift" if one and one["verdict"] == "drift" else "" for one in row] for row in effects]
-    return Heatmap(
-        x=_labels(timeline),
-        y=columns,
-        z=ratios,
-        text=marks,
-        texttemplate="%{text}",
-        hovertemplate="%{y}, %{x}: effect %{z:.2f} times its margin<extra></extra>",
-        zmin=0,
-        zmid=1,
-        zmax=_LARGEST_RATIO,
-        colorscale=[[0.0, CALM_COLOUR], [0.5, "#F7F7F7"], [1.0, DRIFT_COLOUR]],
-        xgap=2,
-        ygap=2,
-        colorbar={
-            "title": {"text": "effect / margin", "side": "right"},
-            "len": 0.66,
-            "y": 0.0,
-            "yanchor": "bottom",
-            "tickvals": [0, 1, 2, 3, _LARGEST_RATIO],
-            "ticktext": ["0", "1 = margin", "2", "3", f"{_LARGEST_RATIO:g} or more"],
-        },
-    )
-
-
-def content_digest(frame: pd.DataFrame) -> str:
-    """Digest the values of a table: the same for the same rows in any order, with the columns in any order.
-
-    Numbers are taken as floats (so 1 is 1.0, however a file was read; whole numbers past 2**53 as text), dates as
-    nanoseconds, everything else as text, and every missing value is alike. Each row is hashed to 64 bits, and the
-    sorted hashes with SHA-256, of which 32 digits are kept: proof against accidents, not against somebody who wants two
-    tables to look alike.
+    The gain is the loss since the test, which a new model can win back at most if it does as well on new months as the
+    old one did on its test rows; the cost is that of the last training, beside what scoring takes a month.
     """
-    names = sorted(map(str, frame.columns))
-    plain = pd.DataFrame({name: _canonical(frame[name]) for name in names}, index=frame.index)
-    rows = pd.util.hash_pandas_object(plain, index=False).sort_values().to_numpy()
-    return hashlib.sha256(repr(names).encode() + rows.tobytes()).hexdigest()[:32]
-
-
-def find_staleness(drift: MonthDrift, digests: MonthDigests | None) -> str:
-    """Say why a month's result no longer speaks of what the store holds; empty while it does."""
-    if digests is None or digests.features == drift.features_digest:
+    judged = [(one, loss) for one in records if one.outcome for loss in _losses(one.outcome)]
+    if not judged:
         return ""
-    if digests.unreadable:
-        return f"it can no longer be read: {digests.unreadable}"
-    return "its features changed after it was scored" if digests.features else "the feature store no longer has it"
+    record, loss = judged[-1]
+    lost = (
+        f"{loss.name} is {format_interval(loss)} times the tested one"
+        if loss.kind == "ratio"
+        else (f"{loss.name} lost {format_interval(loss)} since the test")
+    )
+    cost = _word_cost(baseline, totals.get(record.model_version, 0.0), record.look)
+    since = next((one.month for one, found in judged if found.verdict == "fail"), None)
+    if loss.verdict == "fail":
+        return f"Train again, on months from {since} on: in {record.month} {lost}. {cost}"
+    if loss.verdict == "pass":
+        return f"Nothing speaks for training again: in {record.month} {lost}, within the limit. {cost}"
+    return f"Too early to say whether training again would gain anything: in {record.month} {lost}. {cost}"
 
 
-def compare_labels(drift: MonthDrift, digests: MonthDigests | None) -> str:
-    """Say what became of a month's labels since it was tested: news of its own, no staleness of the score."""
-    if digests is None or digests.labels == drift.labels_digest:
-        return "unchanged" if drift.labels_digest else "none yet"
-    if digests.labels == UNREADABLE:
-        return "can no longer be read"
-    if not drift.labels_digest:
-        return "arrived since"
-    return "changed since" if digests.labels else "gone since"
+def _losses(outcome: MonthOutcome) -> list[Measured]:
+    found = outcome.pick(subject="performance", basis="labels", scope=MONTH, group="")
+    return [one for one in found if one.kind in ("ratio", "difference") and one.verdict]
 
 
-def _canonical(values: pd.Series) -> pd.Series:
-    if pd.api.types.is_datetime64_any_dtype(values):
-        return values.astype("datetime64[ns]").astype("int64")
-    if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
-        whole = pd.api.types.is_integer_dtype(values) and bool((values.abs() > _LARGEST_EXACT).any())
-        if not whole:
-            return values.astype("float64")
-    return values.astype("object").map(str, na_action="ignore").where(values.notna(), None).astype("object")
+def _word_cost(baseline: Baseline | None, scoring_g: float, months: int) -> str:
+    if baseline is None or baseline.emissions_g is None:
+        return "What a training emits was not measured."
+    emitted = f"The last training emitted {format_number(baseline.emissions_g)} g CO2e"
+    if not scoring_g:
+        return f"{emitted}."
+    return (
+        f"{emitted}, as much as scoring does in {format_number(baseline.emissions_g / scoring_g * months, 2)} months."
+    )
+
+
+def reconcile_months(records: Sequence[MonthRecord]) -> tuple[TrackRecord, ...]:
+    """Hold the estimates made without labels against what labels said, in all months that have both.
+
+    Months the version was trained on are left out: there the model is better than on any new row.
+    """
+    both = [one.outcome for one in records if one.outcome and not one.used_in_training]
+    of_performance = {"subject": "performance", "kind": ""}
+    return track_record(
+        pair
+        for one in both
+        for pair in reconcile(one.pick(**of_performance, basis="estimate"), one.pick(**of_performance, basis="labels"))
+    )

@@ -1,9 +1,13 @@
+from .change import LARGER_IS_BETTER as LARGER_IS_BETTER
+from .change import Loss as Loss
+from .change import find_loss as find_loss
 from .classification import iterate_roc as iterate_roc
 from .classification import measure_classification as measure_classification
 from .face import measure as measure
 from .figure import Figure as Figure
 from .figure import Performance as Performance
 from .figure import Task as Task
+from .regression import LABEL_UNIT as LABEL_UNIT
 from .regression import PerformanceError as PerformanceError
 from .regression import label_estimates as label_estimates
 from .regression import measure_performance as measure_performance

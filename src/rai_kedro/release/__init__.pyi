@@ -12,6 +12,7 @@ from .gate import judge_gate as judge_gate
 from .gate import judge_stored as judge_stored
 from .gate import read_gate as read_gate
 from .model_files import ModelRefusedError as ModelRefusedError
+from .model_files import Reference as Reference
 from .model_files import require_storable as require_storable
 from .model_files import trusted_types as trusted_types
 from .production import ProductionModel as ProductionModel

@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from rai_kedro.release.gate import read_gate
-from rai_kedro.release.model_files import CONTRACT_FILE, REFERENCE_FILE, release_files, require_storable, trusted_types
+from rai_kedro.release.model_files import (
+    BASELINE_FILE,
+    CONTRACT_FILE,
+    REFERENCE_FILE,
+    release_files,
+    require_storable,
+    trusted_types,
+)
 from rai_kedro.release.versions import CANDIDATE, DIGESTS, RegisteredVersion, ReleaseError, Tag, registered_version
 
 if TYPE_CHECKING:
@@ -35,6 +42,7 @@ class Candidate:
     reference: pd.DataFrame  # test split: features of model and audit, label and prediction
     target: str
     contract: Mapping[str, Any]  # JSON-able
+    baseline: Mapping[str, Any]  # JSON-able: what later months are held against besides the reference data
     tags: Mapping[str, str]  # of the model version, e.g. data fingerprint and month
     pip_requirements: tuple[str, ...]  # exact, "name==version"
     source: str  # where the training data came from, a path or URI in words
@@ -111,10 +119,11 @@ def _log_companions(client: MlflowClient, run_id: str, candidate: Candidate, nam
 
     mlflow.log_input(_describe_data(candidate, name), context="training")
     with tempfile.TemporaryDirectory(prefix="rai-companions-") as folder:
-        contract, reference = Path(folder, CONTRACT_FILE), Path(folder, REFERENCE_FILE)
+        reference = Path(folder, REFERENCE_FILE)
         reference.parent.mkdir()
-        contract.write_text(json.dumps(candidate.contract, indent=2, ensure_ascii=False), encoding="utf-8")
         candidate.reference.to_parquet(reference, index=False)
+        for file, content in {CONTRACT_FILE: candidate.contract, BASELINE_FILE: candidate.baseline}.items():
+            Path(folder, file).write_text(json.dumps(content, indent=2, ensure_ascii=False), encoding="utf-8")
         client.log_artifacts(run_id, folder)
 
 

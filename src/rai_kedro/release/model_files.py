@@ -9,6 +9,7 @@ itself, with the list below, and knows no other format.
 from __future__ import annotations
 
 import hashlib
+import json
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 MODEL_FILE: Final = "model.skops"
 CONTRACT_FILE: Final = "contract.json"
 REFERENCE_FILE: Final = "reference/reference.parquet"
+BASELINE_FILE: Final = "reference/baseline.json"
+COMPANIONS: Final = (CONTRACT_FILE, REFERENCE_FILE, BASELINE_FILE)
 
 # MLflow writes this file beside a registered model that is downloaded, even into a local artifact store.
 _WRITTEN_BY_READERS: Final = frozenset({"registered_model_meta"})
@@ -64,23 +67,35 @@ class ModelRefusedError(ReleaseError):
 
 
 @dataclass(frozen=True)
+class Reference:
+    """What the months of a version are held against."""
+
+    rows: pd.DataFrame  # test split of its training: features of model and audit, label and prediction
+    baseline: Mapping[str, Any]  # what training knows besides: groups and limits, importance, emissions; JSON-able
+
+
+@dataclass(frozen=True)
 class ReleaseFiles:
     """A private copy of everything that belongs to a model version."""
 
     model: Path  # folder
-    reference: bytes  # Parquet
-    contract: bytes  # JSON
+    companions: Mapping[str, bytes]  # by name
 
     @property
     def digests(self) -> dict[str, str]:
-        """Of the model, and of reference data and contract together; see `Review`."""
-        companions = {CONTRACT_FILE: self.contract, REFERENCE_FILE: self.reference}
-        together = _digest_all({name: hashlib.sha256(content).hexdigest() for name, content in companions.items()})
+        """Of the model, and of all companions together; see `Review`."""
+        together = _digest_all({name: hashlib.sha256(content).hexdigest() for name, content in self.companions.items()})
         return {"model_digest": digest_files(self.model), "companion_digest": together}
 
-    def read_reference(self) -> pd.DataFrame:
-        """Return the reference data."""
-        return pd.read_parquet(BytesIO(self.reference))
+    def read_reference(self) -> Reference:
+        """Return what the version's months are held against."""
+        rows = pd.read_parquet(BytesIO(self.companions[REFERENCE_FILE]))
+        return Reference(rows, json.loads(self.companions[BASELINE_FILE]))
+
+    def read_contract(self) -> dict[str, Any]:
+        """Return the contract that the version was trained under."""
+        contract: dict[str, Any] = json.loads(self.companions[CONTRACT_FILE])
+        return contract
 
 
 @cache
@@ -118,10 +133,10 @@ def release_files(client: MlflowClient, model_uri: str, run_id: str) -> Iterator
     with tempfile.TemporaryDirectory(prefix="rai-release-") as folder:
         try:
             model = download_artifacts(artifact_uri=model_uri, dst_path=folder, tracking_uri=client.tracking_uri)
-            reference, contract = (fetch_artifact(client, run_id, name) for name in (REFERENCE_FILE, CONTRACT_FILE))
+            companions = {name: fetch_artifact(client, run_id, name) for name in COMPANIONS}
         except (MlflowException, OSError) as error:
             raise _incomplete(client, model_uri, run_id, error) from error
-        yield ReleaseFiles(Path(model), reference, contract)
+        yield ReleaseFiles(Path(model), companions)
 
 
 def load_trusted_sklearn(folder: str | Path, where: str = "") -> Any:
@@ -179,7 +194,7 @@ def _incomplete(client: MlflowClient, model_uri: str, run_id: str, error: Except
     run = ask(client.get_run, run_id)
     place = run.info.artifact_uri if run else "a run that MLflow does not know"
     return IncompleteError(
-        f"The model version lacks files that must travel with it: its model, {CONTRACT_FILE} and {REFERENCE_FILE}.",
+        f"The model version lacks files that must travel with it: its model, {', '.join(COMPANIONS)}.",
         where=f"MLflow run {run_id}; expected in {model_uri} and {place}",
         example=str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__,
         remedy="restore the run's artifacts (a project folder is moved or copied as a whole, `mlruns` and the "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from rai_kedro.release.decisions import (
     review_advice,
 )
 from rai_kedro.release.gate import require_covered
-from rai_kedro.release.model_files import ReleaseFiles, load_trusted_sklearn, release_files
+from rai_kedro.release.model_files import Reference, ReleaseFiles, load_trusted_sklearn, release_files
 from rai_kedro.release.record import Entry, EvidenceError, read_evidence
 from rai_kedro.release.verification import require_tags_agree
 from rai_kedro.release.versions import (
@@ -37,7 +36,6 @@ from rai_kedro.release.versions import (
 )
 
 if TYPE_CHECKING:
-    import pandas as pd
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
@@ -49,7 +47,7 @@ class ProductionModel:
     model: Any  # fitted scikit-learn estimator
     version: str
     run_id: str
-    reference: pd.DataFrame  # test split of its training: features of model and audit, label and prediction
+    reference: Reference
     contract: Mapping[str, Any]  # that it was trained under
     review: Review
 
@@ -75,16 +73,15 @@ def load_production(client: MlflowClient, use_case: str, evidence_path: str | Pa
             version=review.version,
             run_id=review.run_id,
             reference=files.read_reference(),
-            contract=json.loads(files.contract),
+            contract=files.read_contract(),
             review=review,
         )
 
 
-def load_reference(client: MlflowClient, use_case: str, version: str, evidence_path: str | Path) -> pd.DataFrame:
+def load_reference(client: MlflowClient, use_case: str, version: str, evidence_path: str | Path) -> Reference:
     """Load the reference data of a version that was approved, whether or not it is in production now.
 
-    A month keeps the version that scored it, and is compared with that version's reference data: the test split of its
-    training, with features that the model and the audit use, label and prediction.
+    A month keeps the version that scored it, and is compared with that version's reference data.
 
     Raises:
         NotApprovedError: No approval of the version is on record.

@@ -5,7 +5,6 @@ Before an approval the version is examined: its own files, its card and its figu
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -234,7 +233,7 @@ def _examine(client: MlflowClient, version: ModelVersion) -> dict[str, str]:
         found = files.digests
         require_same(version, found, noted, "its training")
         _require_usable(version, files)
-        _require_measured(client, version, json.loads(files.contract))
+        _require_measured(client, version, files.read_contract())
     card = {"card_digest": digest_card(client, version)}
     require_same(version, card, noted, "its training")
     return {**found, **card}
@@ -248,7 +247,7 @@ def _require_usable(version: ModelVersion, files: ReleaseFiles) -> None:
         return
     today = datetime.now(UTC).date()
     try:
-        store = Contract.model_validate_json(files.contract).datasets.get("feature_store")
+        store = Contract.model_validate(files.read_contract()).datasets.get("feature_store")
     except ValueError:  # pydantic's, too
         found = "the version's contract cannot be read"
     else:

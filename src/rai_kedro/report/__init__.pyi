@@ -19,6 +19,7 @@ from .figures import draw_predictions as draw_predictions
 from .figures import draw_residuals as draw_residuals
 from .figures import draw_roc as draw_roc
 from .fitted_model import describe_fitted as describe_fitted
+from .index_page import render_index as render_index
 from .mitigation_figures import draw_mitigation as draw_mitigation
 from .mitigation_section import MitigationRecord as MitigationRecord
 from .mitigation_section import read_comparison as read_comparison
@@ -28,6 +29,7 @@ from .model_card import collect_versions as collect_versions
 from .model_card import render_html as render_html
 from .model_card import render_json as render_json
 from .model_card import render_markdown as render_markdown
-from .pages import render_drift_page as render_drift_page
+from .monitoring_figures import draw_monitoring as draw_monitoring
+from .monitoring_page import render_monitoring_page as render_monitoring_page
 from .pages import render_governance_page as render_governance_page
 from .pages import render_mitigation_page as render_mitigation_page

@@ -1,4 +1,4 @@
-"""The pages of governance, of the comparison of mitigations, and of drift over the months."""
+"""The pages of governance, and of the comparison of mitigations."""
 
 from __future__ import annotations
 
@@ -90,13 +90,3 @@ def render_mitigation_page(comparison: Plain, drawn: Mapping[str, Figure], *, us
     figures = {name: drawn[name] for name in MITIGATION_FIGURES if record and name in drawn and drawn[name].data}
     contents = {"mitigation": record, "why_unmitigated": comparison["reason"], "estimator": "", "other_level": ""}
     return render_page("mitigation.html.j2", figures, use_case=use_case, **contents)
-
-
-def render_drift_page(timeline: Mapping[str, Any], figure: Figure, *, use_case: str) -> str:
-    """Render a timeline (:func:`rai_kedro.monitoring.build_timeline`) and its figure as one self-contained HTML page.
-
-    It fetches nothing and has about 4.6 MB, most of it plotly.js.
-    """
-    return render_page(
-        "drift.html.j2", {"Drifted columns over the months": figure}, timeline=timeline, use_case=use_case
-    )

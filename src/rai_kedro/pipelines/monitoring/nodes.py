@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import cache
-from typing import Any
+from typing import Any, TypeAlias
 
 import pandas as pd
 
@@ -16,13 +15,18 @@ from rai_kedro.frames import Store
 from rai_kedro.modelling import predict_rows, sensitive_input
 from rai_kedro.monitoring import (
     Kind,
-    MonitoringPolicy,
     MonthDrift,
+    MonthOutcome,
+    MonthRecord,
+    Timeline,
+    VersionReference,
     build_timeline,
     detect_drift,
-    draw_timeline,
     drift_frame,
     from_frame,
+    measure_month,
+    outcome_frame,
+    read_outcome,
 )
 from rai_kedro.months import month_number
 from rai_kedro.pipelines.monitoring.plan import (
@@ -30,13 +34,14 @@ from rai_kedro.pipelines.monitoring.plan import (
     MonthReader,
     Problem,
     ScoredMonth,
-    look_of,
+    by_version,
     plan_scoring,
     plan_testing,
     summarise_problems,
 )
 from rai_kedro.release import ProductionModel
 
+References: TypeAlias = Callable[[str], VersionReference]
 _PREDICTED = ("prediction", "score")
 _log = logging.getLogger(__name__)
 
@@ -77,70 +82,120 @@ def score_months(
 def watch_drift(
     prediction_store: Store,
     drift_history: Store,
-    published: Sequence[str],
     reader: MonthReader,
-    references: Any,
+    references: References,
     contract: Contract,
     parameters: MonitoringParameters,
-) -> Iterator[tuple[list[MonthDrift], dict[str, pd.DataFrame], list[Problem]]]:
-    """Test every scored month against the reference of the version that scored it, in production still or not.
-
-    ``references`` gives a version's reference data, verified, and the months it was trained on. The report is published
-    before the result is stored. What is stored and no longer published, because a reset was cut off or the workspace
-    deleted, is published again from the result.
-    """
+) -> Iterator[tuple[dict[str, pd.DataFrame], list[Problem]]]:
+    """Compare every scored month with the reference of the version that scored it, in production still or not."""
     problems: list[Problem] = []
-    for key in sorted(set(drift_history) & set(prediction_store) - set(published)):
-        _log.info("  %s published again", key)
-        yield [from_frame(drift_history[key]())], {}, []
-    reference_of = cache(references)
     for scored in plan_testing(prediction_store, drift_history):
         try:
-            reference = reference_of(scored.model_version)
-            look = look_of(scored, prediction_store)
-            drift = _test(scored, prediction_store[scored.key](), reader, reference, contract, parameters.policy, look)
-            used = scored.month in references.months_trained_on(scored.model_version)
+            drift = _test(scored, prediction_store, reader, references, contract, parameters)
         except Exception as error:  # one bad month must not end all others
             problems.append(_pass_over(scored.month, "not tested", error))
             continue
-        drift = drift.model_copy(update={"used_in_training": used})
         _log.info("  %s tested: %s", scored.month, drift.finding)
-        yield [drift], {scored.key: drift_frame(drift)}, list(problems)
+        yield {scored.key: drift_frame(drift)}, list(problems)
     # Kedro looks at the first item of a generator with several outputs, so there must be one.
-    yield [], {}, problems
+    yield {}, problems
+
+
+def measure_outcomes(
+    prediction_store: Store,
+    outcome_history: Store,
+    reader: MonthReader,
+    references: References,
+    contract: Contract,
+    parameters: MonitoringParameters,
+) -> Iterator[tuple[dict[str, pd.DataFrame], list[str], list[Problem]]]:
+    """Measure performance and fairness of every scored month, again where its labels are others now.
+
+    What is said of all rows since the approval rests on the months before, so the months after a changed one are
+    measured again, too.
+    """
+    problems: list[Problem] = []
+    done: list[str] = []
+    known = {ScoredMonth.from_key(key): read_outcome(load()) for key, load in outcome_history.items()}
+    for version, months in by_version(prediction_store).items():
+        past: list[MonthOutcome] = []
+        changed = False
+        for look, scored in enumerate(months, start=1):
+            try:
+                outcome, digests = known.get(scored), reader.digests(scored.month)
+                # Of a stale month what was measured stays, until it is scored again; the timeline says that it is.
+                stale = outcome is not None and digests.features != outcome.features_digest
+                changed = changed or outcome is None or (digests.labels != outcome.labels_digest and not stale)
+                if outcome is None or (changed and not stale):
+                    rows = _join(scored, prediction_store, reader, contract)
+                    outcome = _measure(scored, rows, look, past, references(version), parameters)
+                    digest = {"features_digest": digests.features, "labels_digest": digests.labels}
+                    outcome = outcome.model_copy(update=digest)
+                    _log.info("  %s measured: %s", scored.month, outcome.finding)
+                    done.append(scored.key)
+                    yield {scored.key: outcome_frame(outcome)}, list(done), list(problems)
+                past.append(outcome)
+            except Exception as error:  # one bad month must not end all others
+                problems.append(_pass_over(scored.month, "not measured", error))
+    yield {}, done, problems
 
 
 def summarise_months(
+    prediction_store: Store,
     drift_store: Store,
+    outcome_store: Store,
     reader: MonthReader,
-    months: tuple[str, ...],
+    references: References,
     inference_carbon: dict[str, Any],
     scoring_problems: list[Problem],
     testing_problems: list[Problem],
+    measuring_problems: list[Problem],
     contract: Contract,
-) -> tuple[dict[str, Any], Any, str, dict[str, Any]]:
-    """Put all months so far into a timeline, a figure, a page and MLflow metrics, whose step is the month's number."""
-    from rai_kedro.report import render_drift_page
-
-    records = [from_frame(load()) for load in drift_store.values()]
+    parameters: MonitoringParameters,
+) -> tuple[Timeline, list[Problem]]:
+    """Judge all months so far and put them in order."""
+    problems = [*scoring_problems, *testing_problems, *measuring_problems]
+    drifts = [from_frame(load()) for load in drift_store.values()]
+    scored = sorted(map(ScoredMonth.from_key, prediction_store))
     timeline = build_timeline(
-        records,
-        digests={record.month: reader.digests(record.month) for record in records},
-        gaps=[problem.gap for problem in [*scoring_problems, *testing_problems]],
+        contract.use_case,
+        parameters.policy,
+        scored=[(one.month, one.model_version) for one in scored],
+        drifts=drifts,
+        outcomes=[read_outcome(load()) for load in outcome_store.values()],
+        carbon={(one.month, one.model_version): inference_carbon.get(one.key, {}) for one in scored},
+        digests={one.month: reader.digests(one.month) for one in scored},
+        gaps=[problem.gap for problem in problems],
+        baseline=references(scored[-1].model_version).baseline if scored else None,
     )
-    for month in timeline["months"]:
-        if month["stale"]:
-            _log.warning("  %s is stale: %s", month["month"], month["stale"])
-    figure = draw_timeline(timeline)
-    metrics = _collect_metrics(timeline, min(reader.months), inference_carbon, months)
-    return timeline, figure, render_drift_page(timeline, figure, use_case=contract.use_case), metrics
+    for month in timeline.months:
+        if month.stale:
+            _log.warning("  %s is stale: %s", month.month, month.stale)
+    return timeline, problems
 
 
-def report_problems(
-    scoring_problems: list[Problem], testing_problems: list[Problem], _timeline: dict[str, Any]
-) -> None:
+def show_months(
+    timeline: Timeline, contract: Contract, reader: MonthReader, scored_now: tuple[str, ...]
+) -> tuple[dict[str, Any], str, dict[str, Any], dict[str, Any]]:
+    """Show the months: as a file for programs, a page for people, figures, and MLflow metrics by month number."""
+    from rai_kedro.report import draw_monitoring, render_monitoring_page
+
+    figures = draw_monitoring(timeline)
+    page = render_monitoring_page(timeline, figures, use_case=contract.use_case)
+    return timeline.to_json(), page, figures, collect_metrics(timeline, min(reader.months), scored_now)
+
+
+def publish_months(timeline: Timeline, published: Sequence[str], measured: Sequence[str]) -> list[MonthRecord]:
+    """Choose the months whose report is not there, because they are new or it was lost, or no longer says all."""
+    keys = {ScoredMonth(record.month, record.model_version).key: record for record in timeline.months}
+    return [
+        record for key, record in keys.items() if record.drift is not None and (key not in published or key in measured)
+    ]
+
+
+def report_problems(problems: list[Problem], _timeline: dict[str, Any]) -> None:
     """End the run as failed when a month was passed over, after all else was done and is in the timeline."""
-    if problems := [*scoring_problems, *testing_problems]:
+    if problems:
         raise summarise_problems(problems)
 
 
@@ -180,33 +235,64 @@ def _score(reader: MonthReader, month: str, production: ProductionModel, contrac
 
 def _test(
     scored: ScoredMonth,
-    predictions: pd.DataFrame,
+    predictions: Store,
     reader: MonthReader,
-    reference: pd.DataFrame,
+    references: References,
     contract: Contract,
-    policy: MonitoringPolicy,
-    look: int,
+    parameters: MonitoringParameters,
 ) -> MonthDrift:
-    governed = contract.datasets["feature_store"]
-    features, digests = reader.read(scored.month), reader.digests(scored.month)
-    if digests.features != predictions["features_digest"].iloc[0]:
+    governed, reference = contract.datasets["feature_store"], references(scored.model_version)
+    look = by_version(predictions)[scored.model_version].index(scored) + 1
+    drift = detect_drift(
+        reference.profile(kinds_of(reference.rows, governed)),
+        _join(scored, predictions, reader, contract),
+        policy=parameters.policy.drift,
+        rate=parameters.policy.drift_rate(look),
+        look=look,
+        month=scored.month,
+        model_version=scored.model_version,
+    )
+    digests = reader.digests(scored.month)
+    return drift.model_copy(
+        update={
+            "run_id": str(predictions[scored.key]()["run_id"].iloc[0]),
+            "features_digest": digests.features,
+            "used_in_training": scored.month in reference.trained_on,
+        }
+    )
+
+
+def _measure(
+    scored: ScoredMonth,
+    rows: pd.DataFrame,
+    look: int,
+    past: Sequence[MonthOutcome],
+    reference: VersionReference,
+    parameters: MonitoringParameters,
+) -> MonthOutcome:
+    return measure_month(
+        rows,
+        reference,
+        parameters.policy,
+        month=scored.month,
+        model_version=scored.model_version,
+        look=look,
+        past=past,
+    )
+
+
+def _join(scored: ScoredMonth, predictions: Store, reader: MonthReader, contract: Contract) -> pd.DataFrame:
+    """Put features, predictions and labels of a month side by side; refused where the features are others now."""
+    governed, predicted = contract.datasets["feature_store"], predictions[scored.key]()
+    features = reader.read(scored.month)
+    if reader.digests(scored.month).features != predicted["features_digest"].iloc[0]:
         raise RaiError(
             "The features of the month changed after it was scored, so its predictions are of other rows.",
             where=f"feature store, {scored.month}",
             remedy=f"score it again: kedro rai rescore --use-case {contract.use_case} --month {scored.month}",
         )
-    drift = detect_drift(
-        reference,
-        join_predictions(features, predictions, governed),
-        kinds=kinds_of(reference, governed),
-        policy=policy.drift,
-        rate=policy.looks.rate_of(look, policy.error_rate),
-        look=look,
-        month=scored.month,
-        model_version=scored.model_version,
-    )
-    known = {"features_digest": digests.features, "labels_digest": digests.labels}
-    return drift.model_copy(update={"run_id": str(predictions["run_id"].iloc[0]), **known})
+    joined = join_predictions(features, predicted, governed)
+    return reader.add_labels(joined, scored.month)
 
 
 def _pass_over(month: str, missing: str, error: Exception) -> Problem:
@@ -215,20 +301,17 @@ def _pass_over(month: str, missing: str, error: Exception) -> Problem:
     return problem
 
 
-def _collect_metrics(
-    timeline: dict[str, Any], first: str, inference_carbon: dict[str, Any], scored_now: tuple[str, ...]
-) -> dict[str, Any]:
-    """Gather the figures of each month; carbon only of those that this run scored, or it would count twice."""
+def collect_metrics(timeline: Timeline, first: str, scored_now: tuple[str, ...]) -> dict[str, Any]:
+    """Gather the few figures of each month that a person wants to see over time; the step is the month's number.
+
+    Carbon only of months that this run scored, or it would count twice.
+    """
     metrics: dict[str, Any] = {}
-    for month in timeline["months"]:
-        figures = {"drift.share": month["share"], "drift.count": month["count"]}
-        figures["drift.verdict"] = month["verdict"] == "drift"
-        if month["month"] in scored_now:
-            carbon = inference_carbon.get(ScoredMonth(month["month"], month["model_version"]).key, {})
-            figures |= {f"carbon.{name}": carbon[name] for name in ("energy_kwh", "emissions_g") if name in carbon}
-        for name, value in figures.items():
-            entry = {"value": float(value), "step": month_number(month["month"], first)}
-            metrics.setdefault(name, []).append(entry)
+    for record in timeline.months:
+        for name, value in record.headline.items():
+            if name.startswith("carbon.") and record.month not in scored_now:
+                continue
+            metrics.setdefault(name, []).append({"value": value, "step": month_number(record.month, first)})
     return metrics
 
 

@@ -8,25 +8,36 @@ from rai_kedro.pipelines.monitoring import nodes
 
 
 def create_pipeline(_entries: Container[str] = ()) -> Pipeline:
-    """Return the stage: waiting months to predictions, drift results and the timeline.
+    """Return the stage: waiting months to predictions, drift, outcomes and what people see of them.
 
     A store that the stage both reads and extends appears twice: ``…_history`` is what was there before the run.
     """
     stores = ["feature_store", "label_store", "prediction_history", "contract"]
     waiting = ["months_to_score", "month_reader", "production_model", "contract", "params:monitoring"]
-    scored = ["prediction_store", "drift_history", "evidently_history", "month_reader", "references", "contract"]
-    problems = ["scoring_problems", "testing_problems"]
-    tested = ["drift_store", "month_reader", "months_to_score", "inference_carbon", *problems, "contract"]
-    # In this order: a month counts as tested when its result is stored, so that comes after its report.
-    results = ["evidently_workspace", "drift_store", "testing_problems"]
-    shown = ["drift_timeline", "drift_figure", "drift_page", "monitoring_metrics"]
-    scoring = ["prediction_store", "scoring_problems"]
+    shared = ["month_reader", "references", "contract", "params:monitoring"]
+    problems = ["scoring_problems", "testing_problems", "measuring_problems"]
+    stored = ["prediction_store", "drift_store", "outcome_store", "month_reader", "references", "inference_carbon"]
+    scored = ["prediction_store", "scoring_problems"]
+    tested = ["drift_store", "testing_problems"]
+    measured = ["outcome_store", "months_measured", "measuring_problems"]
+    judged = [*stored, *problems, "contract", "params:monitoring"]
+    reports = ["timeline", "evidently_history", "months_measured"]
+    seen = ["timeline", "contract", "month_reader", "months_to_score"]
+    shown = ["monitoring_timeline", "monitoring_page", "monitoring_figures", "monitoring_metrics"]
     return Pipeline(
         [
             node(nodes.select_months, stores, ["month_reader", "months_to_score"], name="select_months"),
-            node(nodes.score_months, waiting, scoring, name="score_months", tags=["carbon.inference"]),
-            node(nodes.watch_drift, [*scored, "params:monitoring"], results, name="watch_drift"),
-            node(nodes.summarise_months, tested, shown, name="summarise_months"),
-            node(nodes.report_problems, [*problems, "drift_timeline"], None, name="report_problems"),
+            node(nodes.score_months, waiting, scored, name="score_months", tags=["carbon.inference"]),
+            node(nodes.watch_drift, ["prediction_store", "drift_history", *shared], tested, name="watch_drift"),
+            node(
+                nodes.measure_outcomes,
+                ["prediction_store", "outcome_history", *shared],
+                measured,
+                name="measure_outcomes",
+            ),
+            node(nodes.summarise_months, judged, ["timeline", "problems"], name="summarise_months"),
+            node(nodes.publish_months, reports, "evidently_workspace", name="publish_months"),
+            node(nodes.show_months, seen, shown, name="show_months"),
+            node(nodes.report_problems, ["problems", "monitoring_timeline"], None, name="report_problems"),
         ]
     )

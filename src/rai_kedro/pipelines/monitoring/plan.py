@@ -21,7 +21,7 @@ _KEPT_ROWS = 1_000_000
 
 
 class MonitoringParameters(Typed):
-    """``<use_case>.monitoring``: which months to monitor, and what they are judged by; explained in the YAML."""
+    """``<use_case>.monitoring``: which months to monitor and what they are judged by; explained in the YAML."""
 
     months: Literal["pending", "next"] = "pending"
     policy: MonitoringPolicy
@@ -112,12 +112,12 @@ def plan_testing(predictions: Iterable[str], drift: Iterable[str]) -> tuple[Scor
     return tuple(sorted(ScoredMonth.from_key(key) for key in set(predictions) - set(drift)))
 
 
-def look_of(scored: ScoredMonth, predictions: Iterable[str]) -> int:
-    """Count the months that a version has scored, up to this one."""
-    months = sorted(
-        one.month for one in map(ScoredMonth.from_key, predictions) if one.model_version == scored.model_version
-    )
-    return months.index(scored.month) + 1
+def by_version(predictions: Iterable[str]) -> dict[str, list[ScoredMonth]]:
+    """Return the scored months of each model version, in order: a month's place there is the number of its look."""
+    months: dict[str, list[ScoredMonth]] = {}
+    for scored in sorted(map(ScoredMonth.from_key, predictions)):
+        months.setdefault(scored.model_version, []).append(scored)
+    return months
 
 
 def summarise_problems(problems: Sequence[Problem]) -> RaiError:
@@ -157,6 +157,15 @@ class MonthReader:
         if len(frame) + sum(map(len, self._kept.values())) <= _KEPT_ROWS:
             self._kept[month] = frame
         return frame
+
+    def add_labels(self, rows: pd.DataFrame, month: str) -> pd.DataFrame:
+        """Put the labels of a month beside its rows; missing where a row has none yet."""
+        label_store = self._contract.datasets["label_store"]
+        targets, key = list(label_store.columns), list(self._contract.datasets["feature_store"].key)
+        if key_of_month(month) not in self._labels:
+            return rows.assign(**dict.fromkeys(targets, float("nan")))
+        labels = load_month(self._labels, label_store, month)
+        return rows.merge(labels[[*key, *targets]], on=key, how="left", validate="one_to_one")
 
     def digests(self, month: str) -> MonthDigests:
         """Return what the stores hold of a month, whatever it is."""

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from rai_kedro.contract import Contract, fingerprint, pair_labels, split_lanes
-from rai_kedro.fairness import examine_classification, examine_regression, make_groups
+from rai_kedro.fairness import FairnessSpec, examine_classification, examine_regression, make_groups
 from rai_kedro.frames import Series, Store
 from rai_kedro.mitigation import Comparison, Uncompared
 from rai_kedro.modelling import (
@@ -22,8 +22,10 @@ from rai_kedro.modelling import (
     choose_training_rows,
     fit_estimator,
     predict_rows,
+    share_importance,
     split_rows,
 )
+from rai_kedro.monitoring import Baseline
 from rai_kedro.pipelines.training.settings import Settings, TrainingParameters, naming_the_parameters
 from rai_kedro.release import Candidate, Tag, require_storable
 from rai_kedro.report import collect_versions
@@ -214,6 +216,7 @@ def assemble_candidate(
         reference=reference.join(predictions["test"]),
         target=training.target,
         contract=settings.contract.model_dump(mode="json"),
+        baseline=_make_baseline(model, measured, settings).to_dict(),
         tags={
             "rai.data_fingerprint": measured.data_fingerprint,
             Tag.MONTH: training.period,
@@ -223,4 +226,20 @@ def assemble_candidate(
         },
         pip_requirements=tuple(f"{name}=={versions[name]}" for name in _MODEL_REQUIREMENTS),
         source=f"{settings.features.dataset}/month={training.period}",
+    )
+
+
+def _make_baseline(model: Any, measured: Measured, settings: Settings) -> Baseline:
+    training = settings.training
+    emitted = [task["emissions_g"] for task in measured.training_carbon.values() if "emissions_g" in task]
+    importance = share_importance(model, measured.split.features_test, seed=training.random_state)
+    return Baseline(
+        task=training.task,
+        target=training.target,
+        unit=training.unit,
+        features=tuple(map(str, measured.split.features_test)),
+        fairness=FairnessSpec(**{name: getattr(settings.fairness, name) for name in FairnessSpec.model_fields}),
+        tolerances=settings.fairness.tolerances,
+        importance=importance,
+        emissions_g=sum(emitted) if emitted else None,
     )

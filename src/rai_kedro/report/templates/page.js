@@ -35,6 +35,18 @@
     draw(dark.matches);
     dark.addEventListener("change", function (event) { draw(event.matches); });
   }
+  // Where months do not all fit, the newest are the ones to see.
+  document.querySelectorAll(".grid").forEach(function (grid) { grid.parentElement.scrollLeft = grid.scrollWidth; });
+  // A link into something folded away opens it.
+  function openTarget() {
+    var target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    for (var part = target; part; part = part.parentElement) {
+      if (part.tagName === "DETAILS") { part.open = true; }
+    }
+    if (target) { target.scrollIntoView(); }
+  }
+  if (location.hash) { openTarget(); }
+  window.addEventListener("hashchange", openTarget);
   // What is folded away on the screen is still part of the printed document, and ink is dark on white paper.
   window.addEventListener("beforeprint", function () {
     document.querySelectorAll("details").forEach(function (part) { part.open = true; });

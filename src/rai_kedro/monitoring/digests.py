@@ -1,0 +1,68 @@
+"""What the stores held when a month was scored and measured: digests that tell whether a result still holds."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pandas as pd
+
+from rai_kedro.typed import Typed
+
+UNREADABLE = "unreadable"
+"""Stands for the digest of labels that could not be read."""
+_LARGEST_EXACT = 2**53
+
+
+class MonthDigests(Typed):
+    """What the stores hold of a month now, as digests; empty where they hold nothing.
+
+    ``labels`` is ``unreadable`` where there are some that cannot be read; ``unreadable`` is why the features cannot be.
+    """
+
+    features: str = ""
+    labels: str = ""
+    unreadable: str = ""
+
+
+def content_digest(frame: pd.DataFrame) -> str:
+    """Digest the values of a table: the same for the same rows in any order, with the columns in any order.
+
+    Numbers are taken as floats (so 1 is 1.0, however a file was read; whole numbers past 2**53 as text), dates as
+    nanoseconds, everything else as text, and every missing value is alike. Each row is hashed to 64 bits, and the
+    sorted hashes with SHA-256, of which 32 digits are kept: proof against accidents, not against somebody who wants two
+    tables to look alike.
+    """
+    names = sorted(map(str, frame.columns))
+    plain = pd.DataFrame({name: _canonical(frame[name]) for name in names}, index=frame.index)
+    rows = pd.util.hash_pandas_object(plain, index=False).sort_values().to_numpy()
+    return hashlib.sha256(repr(names).encode() + rows.tobytes()).hexdigest()[:32]
+
+
+def find_staleness(known: str, digests: MonthDigests | None) -> str:
+    """Say why a month's result no longer speaks of what the store holds; empty while it does."""
+    if digests is None or digests.features == known:
+        return ""
+    if digests.unreadable:
+        return f"it can no longer be read: {digests.unreadable}"
+    return "its features changed after it was scored" if digests.features else "the feature store no longer has it"
+
+
+def compare_labels(known: str, digests: MonthDigests | None) -> str:
+    """Say what became of a month's labels since it was tested: news of its own, no staleness of the score."""
+    if digests is None or digests.labels == known:
+        return "unchanged" if known else "none yet"
+    if digests.labels == UNREADABLE:
+        return "can no longer be read"
+    if not known:
+        return "arrived since"
+    return "changed since" if digests.labels else "gone since"
+
+
+def _canonical(values: pd.Series) -> pd.Series:
+    if pd.api.types.is_datetime64_any_dtype(values):
+        return values.astype("datetime64[ns]").astype("int64")
+    if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
+        whole = pd.api.types.is_integer_dtype(values) and bool((values.abs() > _LARGEST_EXACT).any())
+        if not whole:
+            return values.astype("float64")
+    return values.astype("object").map(str, na_action="ignore").where(values.notna(), None).astype("object")

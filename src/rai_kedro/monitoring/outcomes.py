@@ -1,0 +1,437 @@
+"""What a month's predictions were worth: performance and fairness, on labels where there are some.
+
+Labels come late, in part, and corrected. Decisions are compared between groups as soon as they are made; errors, and
+performance, as soon as labels are there, on the rows that have one. Until then performance is estimated, and the
+estimate stays beside the realised figure, so that its own error can be watched.
+
+Every judged figure has an interval at the level that this look at the version may use (:mod:`.budget`), so that over
+the whole life of a version verdicts are wrong as rarely as the policy says. Fairness is judged twice: on the month's
+rows, which shows a sudden change, and on all rows since the approval, which shows a small and lasting one; each has
+half of the budget.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from rai_kedro.errors import RaiError
+from rai_kedro.fairness import (
+    METRICS,
+    Assessment,
+    Disparity,
+    FairnessSpec,
+    Gate,
+    GroupingSpec,
+    Task,
+    Tolerance,
+    assess_counts,
+    count_rows,
+    examine_classification,
+    examine_regression,
+    judge,
+    make_groups,
+)
+from rai_kedro.intervals import Estimate, Verdict
+from rai_kedro.monitoring.detection import detect_drift
+from rai_kedro.monitoring.estimation import PerformanceEstimate, PerformanceEstimator, fit_estimator
+from rai_kedro.monitoring.estimation_rows import EstimatedColumns
+from rai_kedro.monitoring.policy import LABEL_SHARE, MonitoringPolicy
+from rai_kedro.monitoring.profile import ReferenceProfile, profile_reference
+from rai_kedro.monitoring.results import ColumnDrift, Kind
+from rai_kedro.months import Month
+from rai_kedro.performance import LABEL_UNIT, LARGER_IS_BETTER, Figure, Performance, find_loss, measure
+from rai_kedro.typed import Typed
+
+Basis: TypeAlias = Literal["labels", "estimate", "decisions"]
+_SHOWN_LEVEL = 0.95
+# Marks a column of groups made of a column that the model sees as it is.
+_OWN = " (group)"
+# A smaller part of the budget asks for intervals that floating point cannot tell from the whole line.
+_LEAST_RATE = 1e-9
+_DEFAULT_METRIC: dict[Task, str] = {"regression": "MAE", "classification": "accuracy"}
+MONTH, SINCE_APPROVAL = "month", "since approval"
+
+
+class Baseline(Typed):
+    """What training knows of a version and its months are held against; stored with the version.
+
+    Attributes:
+        target: Column of the label.
+        unit: Of the label; empty for a classification.
+        features: Columns that the model sees.
+        fairness: What is assessed, with the cut points that training found.
+        tolerances: How far groups may lie apart.
+        importance: Share of each column in what drives the predictions, 0 to 1, together 1.
+        emissions_g: CO2-equivalent of the training, in grams; None where it was not measured.
+    """
+
+    task: Task
+    target: str
+    unit: str = ""
+    features: tuple[str, ...] = ()
+    fairness: FairnessSpec
+    tolerances: tuple[Tolerance, ...] = ()
+    importance: dict[str, float] = Field(default_factory=dict)
+    emissions_g: float | None = None
+
+
+@dataclass(frozen=True)
+class VersionReference:
+    """What the months of a model version are held against; profile and estimator are made when they are first needed.
+
+    Attributes:
+        rows: Test rows: what model and audit see, label, prediction, and score of a classifier.
+        trained_on: Months that the version was trained on.
+    """
+
+    rows: pd.DataFrame
+    baseline: Baseline
+    trained_on: tuple[Month, ...] = ()
+    _profiles: dict[Any, ReferenceProfile] = field(default_factory=dict, compare=False, repr=False)
+
+    @cached_property
+    def estimator(self) -> PerformanceEstimator:
+        """What performance is estimated by as long as a month has no labels."""
+        baseline = self.baseline
+        columns = EstimatedColumns(
+            task=baseline.task,
+            features=tuple(name for name in baseline.features if name in self.rows),
+            target=baseline.target,
+            score="score" if "score" in self.rows else None,
+            groups=tuple(self._groupings),
+        )
+        return fit_estimator(self._add_groups(self.rows), columns)
+
+    def profile(self, kinds: Mapping[str, Kind]) -> ReferenceProfile:
+        """Return the rows as counts, which drift is measured from; made once."""
+        key = tuple(sorted(kinds.items()))
+        if key not in self._profiles:
+            self._profiles[key] = profile_reference(self.rows, kinds, importance=self.baseline.importance)
+        return self._profiles[key]
+
+    def estimate(self, rows: pd.DataFrame) -> PerformanceEstimate:
+        """Estimate the performance on a month's rows without a look at their labels."""
+        return self.estimator.estimate(self._add_groups(rows))
+
+    @property
+    def _groupings(self) -> dict[str, GroupingSpec]:
+        """The groupings by the column their groups are put into: another than the model's own."""
+        seen = self.baseline.features
+        return {one.name + (_OWN if one.name in seen else ""): one for one in self.baseline.fairness.groupings}
+
+    def _add_groups(self, rows: pd.DataFrame) -> pd.DataFrame:
+        named = {name: make_groups(rows, spec).labels.astype(object) for name, spec in self._groupings.items()}
+        return rows.assign(**named)
+
+
+class Measured(Estimate):
+    """One figure of a month, and what the policy says of it.
+
+    Attributes:
+        subject: ``performance`` or ``fairness``.
+        name: Metric, as the rooms ``performance`` and ``fairness`` name it.
+        kind: ``ratio`` or ``difference`` to the tested figure, or the kind of a disparity; empty for the figure itself.
+        group: Grouping, or group of people, as ``race`` and ``race: Black``; empty for all rows.
+        basis: Whether labels, an estimate of them, or decisions alone stand behind it.
+        scope: ``month``, or ``since approval``.
+        limit: What it was judged by; None where it is only shown.
+        verdict: None where it is only shown.
+    """
+
+    subject: Literal["performance", "fairness"]
+    name: str
+    kind: str = ""
+    group: str = ""
+    basis: Basis = "labels"
+    scope: str = MONTH
+    unit: str = ""
+    limit: float | None = None
+    verdict: Verdict | None = None
+
+
+class MonthOutcome(Typed):
+    """What one month's predictions were worth under one model version.
+
+    Attributes:
+        look: How many months of the version were judged up to this one, this one included.
+        rows: Rows that were predicted.
+        labelled: Of these, rows that have a label.
+        features_digest: What the features were when the month was scored.
+        labels_digest: What the labels were when it was measured.
+        figures: Everything measured.
+        label_drift: Comparison of the labels with those of the test rows; empty without labels.
+        doubts: Why the estimate may not be believed, in words.
+        counts: Tables by grouping that later months add to their own, for the verdicts since the approval.
+        notes: What else a reader must know.
+    """
+
+    month: Month
+    model_version: str
+    look: int
+    rows: int
+    labelled: int
+    features_digest: str = ""
+    labels_digest: str = ""
+    used_in_training: bool = False
+    figures: tuple[Measured, ...] = ()
+    label_drift: tuple[ColumnDrift, ...] = ()
+    doubts: tuple[str, ...] = ()
+    counts: dict[str, dict[str, dict[str, Any]]] = Field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def finding(self) -> str:
+        """What was measured, in a few words."""
+        judged = [one for one in self.figures if one.verdict]
+        failed = list(dict.fromkeys(f"{one.name} {one.group}".strip() for one in judged if one.verdict == "fail"))
+        basis = f"{self.labelled:,} of {self.rows:,} rows labelled" if self.labelled else "no labels yet, estimated"
+        return f"{basis}; {'beyond the limit: ' + ', '.join(failed) if failed else 'nothing beyond its limit'}"
+
+    def pick(self, **wanted: Any) -> Iterator[Measured]:
+        """Iterate over the figures whose fields have these values, e.g. ``subject="performance", group=""``."""
+        return (one for one in self.figures if all(getattr(one, name) == value for name, value in wanted.items()))
+
+
+def measure_month(  # noqa: PLR0913 - every part by its name
+    rows: pd.DataFrame,
+    reference: VersionReference,
+    policy: MonitoringPolicy,
+    *,
+    month: Month,
+    model_version: str,
+    look: int,
+    past: Sequence[MonthOutcome] = (),
+) -> MonthOutcome:
+    """Measure performance and fairness of one month.
+
+    Args:
+        rows: The month: audited columns, ``prediction``, ``score`` of a classifier, and the target, missing in rows
+            without a label.
+        reference: What the version's months are held against.
+        policy: What is judged, and how surely.
+        month: ``YYYY-MM``.
+        model_version: Number of the version that predicted.
+        look: How many months of the version are judged with this one.
+        past: Earlier months of the same version, for the verdicts since the approval.
+    """
+    labelled = rows[rows[reference.baseline.target].notna()]
+    measuring, estimate = _Measuring(reference.baseline, policy, look), reference.estimate(rows)
+    counts = measuring.count(rows, labelled)
+    figures = [
+        *measuring.performance(labelled, reference.rows),
+        *measuring.estimated(estimate, reference.rows),
+        *measuring.fairness(rows, labelled),
+        *measuring.fairness_since_approval(rows, past, counts, len(labelled)),
+    ]
+    return MonthOutcome(
+        month=month,
+        model_version=model_version,
+        look=look,
+        rows=len(rows),
+        labelled=len(labelled),
+        used_in_training=month in reference.trained_on,
+        figures=tuple(figures),
+        doubts=estimate.doubts,
+        label_drift=measuring.label_drift(labelled, reference.rows),
+        counts=counts,
+        notes=tuple(measuring.notes(len(rows), len(labelled))),
+    )
+
+
+class _Measuring:
+    """The measurements of one look at a version."""
+
+    def __init__(self, baseline: Baseline, policy: MonitoringPolicy, look: int) -> None:
+        self.baseline, self.policy, self.look = baseline, policy, look
+        rate = policy.looks.rate_of(look, policy.error_rate)
+        self.rate = rate if rate > _LEAST_RATE else 0.0
+        self.metric = policy.performance.metric or _DEFAULT_METRIC[baseline.task]
+
+    def performance(self, labelled: pd.DataFrame, reference: pd.DataFrame) -> Iterator[Measured]:
+        """Measure on labels: every figure, the judged one by group, and how it changed since the test."""
+        if len(labelled) < self.policy.drift.min_rows:
+            return
+        for figure in self._measure(labelled, _SHOWN_LEVEL).figures:
+            yield self._show(figure)
+        for group, rows in self._divide(labelled):
+            if len(rows) >= self.policy.drift.min_rows:
+                yield self._show(self._measure(rows, _SHOWN_LEVEL)[self.metric], group)
+        if self.rate:
+            level = 1 - 2 * self.rate
+            now, tested = (self._measure(part, level)[self.metric] for part in (labelled, reference))
+            yield self._judge_change(now, tested, "labels")
+            yield from self._judge_floor(now)
+
+    def label_drift(self, labelled: pd.DataFrame, reference: pd.DataFrame) -> tuple[ColumnDrift, ...]:
+        """Compare the labels with those of the test rows."""
+        if min(len(labelled), len(reference)) < self.policy.drift.min_rows:
+            return ()
+        kind: Kind = "numerical" if self.baseline.task == "regression" else "categorical"
+        target, rate = self.baseline.target, self.rate * LABEL_SHARE
+        return detect_drift(reference, labelled, kinds={target: kind}, policy=self.policy.drift, rate=rate).columns
+
+    def estimated(self, estimate: PerformanceEstimate, reference: pd.DataFrame) -> Iterator[Measured]:
+        """Show the estimate without labels, and judge it; at its own level, since labels will settle it."""
+        for figure in estimate.figures:
+            yield self._show(figure, figure.group.replace(_OWN, "", 1), "estimate")
+            if figure.name == self.metric and not figure.group and figure.value is not None:
+                tested = self._measure(reference, _SHOWN_LEVEL)[self.metric]
+                yield self._judge_change(figure, tested, "estimate")
+
+    def fairness(self, rows: pd.DataFrame, labelled: pd.DataFrame) -> Iterator[Measured]:
+        """Compare the groups of this month."""
+        parts: dict[Basis, pd.DataFrame] = {"decisions": rows, "labels": labelled}
+        for basis, part in parts.items():
+            metrics = self._metrics(basis)
+            if metrics and len(part) >= self.policy.drift.min_rows:
+                found = self._assess(part, self._spec(metrics), basis)
+                yield from self._judge_disparities(found.disparities, basis, MONTH)
+
+    def fairness_since_approval(
+        self, rows: pd.DataFrame, past: Sequence[MonthOutcome], counts: Mapping[str, Any], labelled: int
+    ) -> Iterator[Measured]:
+        """Compare the groups on all rows that the version predicted so far."""
+        rows_now: dict[Basis, int] = {"decisions": len(rows), "labels": labelled}
+        for basis, new in rows_now.items():
+            if not self.rate or basis not in counts:
+                continue
+            before = [one.rows if basis == "decisions" else one.labelled for one in past]
+            budget = self.policy.error_rate / 2 / max(1, len(self.baseline.tolerances))
+            level = self.policy.looks.level_of_cumulated(np.cumsum([*before, new]).tolist(), budget)
+            if level < 1:
+                spec = self._spec(self._metrics(basis)).model_copy(update={"level": level})
+                tables = [one.counts[basis] for one in past if basis in one.counts]
+                found = assess_counts([*tables, counts[basis]], spec, rows)
+                yield from self._judge_disparities(found, basis, SINCE_APPROVAL)
+
+    def count(self, rows: pd.DataFrame, labelled: pd.DataFrame) -> dict[str, dict[str, dict[str, Any]]]:
+        """Count the rows by group, so that later months can add them to their own."""
+        parts: dict[Basis, pd.DataFrame] = {"decisions": rows, "labels": labelled}
+        return {
+            basis: count_rows(*self._answers(part, basis), part, self._spec(metrics), task=self.baseline.task)
+            for basis, part in parts.items()
+            if (metrics := self._metrics(basis)) and len(part)
+        }
+
+    def notes(self, rows: int, labelled: int) -> Iterator[str]:
+        """Say what limits the figures."""
+        if not self.rate:
+            planned = self.policy.looks.planned
+            yield (
+                f"the error budget of {planned} planned months is spent, so nothing is judged any more; "
+                "have a new version approved, or plan more months in the policy"
+                if self.look > planned
+                else "the policy spends next to nothing of the error budget on so early a month: nothing is judged yet"
+            )
+        if 0 < labelled < rows:
+            yield f"{labelled:,} of {rows:,} rows have a label; what is said of errors holds for these"
+        if 0 < labelled < self.policy.drift.min_rows:
+            yield f"fewer than {self.policy.drift.min_rows} rows have a label, too few to be measured"
+
+    def _measure(self, rows: pd.DataFrame, level: float) -> Performance:
+        score = rows.get("score")
+        baseline = self.baseline
+        favourable = baseline.fairness.favourable
+        truth, answer = rows[baseline.target], rows["prediction"]
+        return measure(truth, answer, y_score=score, level=level, task=baseline.task, favourable=favourable)
+
+    def _divide(self, rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+        for spec in self.baseline.fairness.groupings:
+            grouping = make_groups(rows, spec)
+            for at, group in enumerate(grouping.groups):
+                yield f"{grouping.column}: {group}", rows[grouping.codes == at]
+
+    def _metrics(self, basis: Basis) -> tuple[str, ...]:
+        """Return the metrics of groups that labels are needed for, or not."""
+        wanted = (METRICS[name] for name in self.baseline.fairness.metrics)
+        return tuple(one.name for one in wanted if one.needs_label == (basis == "labels"))
+
+    def _spec(self, metrics: tuple[str, ...]) -> FairnessSpec:
+        """Return what is assessed, at the level of this look for a single tolerance, both scopes sharing the budget."""
+        judged = max(1, len(self.baseline.tolerances))
+        level = 1 - self.rate / 2 / judged if self.rate else _SHOWN_LEVEL
+        return self.baseline.fairness.model_copy(update={"metrics": metrics, "level": level})
+
+    def _answers(self, rows: pd.DataFrame, basis: Basis) -> tuple[Any, Any, Any]:
+        """Return label, prediction and score; where no metric reads the label the prediction stands in for it."""
+        truth = rows[self.baseline.target if basis == "labels" else "prediction"]
+        return truth, rows["prediction"], rows.get("score")
+
+    def _assess(self, rows: pd.DataFrame, spec: FairnessSpec, basis: Basis) -> Assessment:
+        truth, prediction, score = self._answers(rows, basis)
+        if self.baseline.task == "regression":
+            return examine_regression(truth, prediction, rows, spec)
+        return examine_classification(truth, prediction, score, rows, spec)
+
+    def _judge_disparities(self, found: Sequence[Disparity], basis: Basis, scope: str) -> Iterator[Measured]:
+        gate = Gate(tolerances=self.baseline.tolerances) if self.baseline.tolerances else None
+        for one in found:
+            tolerance = gate.tolerance_for(one) if gate else None
+            verdict = judge(one, tolerance.limit).outcome if tolerance and self.rate else None
+            yield Measured(
+                subject="fairness",
+                name=one.metric,
+                kind=one.kind,
+                group=one.column,
+                basis=basis,
+                scope=scope,
+                unit=METRICS[one.metric].find_unit(one.kind, self.baseline.unit),
+                limit=tolerance.limit if tolerance else None,
+                verdict="insufficient_evidence" if verdict == "not_assessed" else verdict,
+                **{name: getattr(one, name) for name in Estimate.model_fields if name != "note"},
+                note="; ".join(filter(None, [one.note, *one.not_assessed])),
+            )
+
+    def _show(self, figure: Figure, group: str = "", basis: Basis = "labels") -> Measured:
+        fields = {name: getattr(figure, name) for name in Estimate.model_fields}
+        unit = self.baseline.unit if figure.unit == LABEL_UNIT else figure.unit
+        return Measured(subject="performance", name=figure.name, group=group, basis=basis, unit=unit, **fields)
+
+    def _judge_change(self, now: Figure, tested: Figure, basis: Basis) -> Measured:
+        """Judge how much worse a figure became since the test, both with their own error."""
+        change, limit = find_loss(now, tested), self.policy.performance.worse_by
+        limit = 1 + limit if change.kind == "ratio" else limit
+        fields = {name: getattr(change, name) for name in Estimate.model_fields}
+        return Measured(
+            subject="performance",
+            name=now.name,
+            kind=change.kind,
+            basis=basis,
+            limit=limit,
+            verdict=change.judge(limit),
+            **fields,
+        )
+
+    def _judge_floor(self, now: Figure) -> Iterator[Measured]:
+        floor = self.policy.performance.floor
+        if floor is not None:
+            verdict = now.judge(floor, larger_is_better=LARGER_IS_BETTER[now.name])
+            yield self._show(now).model_copy(update={"limit": floor, "verdict": verdict, "kind": "floor"})
+
+
+def outcome_frame(outcome: MonthOutcome) -> pd.DataFrame:
+    """Lay out what was measured as a table to be stored: one row, the figures as JSON."""
+    beside = outcome.model_dump(include={"month", "model_version", "rows", "labelled", "labels_digest"})
+    return pd.DataFrame([{**beside, "outcome": outcome.model_dump_json()}])
+
+
+def read_outcome(frame: pd.DataFrame) -> MonthOutcome:
+    """Read back what :func:`outcome_frame` laid out; :class:`RaiError` if it cannot be read."""
+    try:
+        (text,) = frame["outcome"]
+        return MonthOutcome.model_validate_json(text)
+    except (KeyError, ValueError) as error:
+        raise RaiError(
+            "What was measured of a month cannot be read.",
+            where="outcome store",
+            how_many=f"{len(frame)} rows",
+            example=str(error).splitlines()[0],
+            remedy="measure the months again: reset the use case, then run its monitoring",
+        ) from error

@@ -1,0 +1,169 @@
+"""What a month comes to: ok, watch, alarm or insufficient evidence, with the reasons and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal, TypeAlias
+
+from rai_kedro.monitoring.outcomes import MONTH, Measured, MonthOutcome
+from rai_kedro.monitoring.policy import MonitoringPolicy
+from rai_kedro.monitoring.results import MonthDrift
+from rai_kedro.typed import Typed
+from rai_kedro.words import format_interval, format_number, in_words, list_some
+
+MonthlyOutcome: TypeAlias = Literal["ok", "watch", "alarm", "insufficient_evidence"]
+Weight: TypeAlias = Literal["alarm", "watch", "insufficient_evidence", "passed"]
+
+EXIT_CODES: dict[MonthlyOutcome, int] = {"ok": 0, "watch": 0, "alarm": 1, "insufficient_evidence": 2}
+_ORDER: tuple[Weight, ...] = ("alarm", "watch", "insufficient_evidence", "passed")
+_COLUMNS_NAMED = 6
+
+
+class Finding(Typed):
+    """One thing to be said of a month.
+
+    Attributes:
+        subject: ``performance``, ``fairness`` or ``drift``.
+        key: What was found, the same in every month it is found: alarms are sent once for each.
+        weight: What it makes of the month.
+        short: What it is about, in a few words.
+        text: The finding in one sentence.
+        advice: What to do; empty where nothing is to be done.
+    """
+
+    subject: Literal["performance", "fairness", "drift"]
+    key: str
+    weight: Weight
+    short: str
+    text: str
+    advice: str = ""
+
+
+class MonthVerdict(Typed):
+    """What a month comes to, and why; the weightiest findings come first."""
+
+    outcome: MonthlyOutcome
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """The findings that made the outcome, in words."""
+        wanted = "passed" if self.outcome == "ok" else self.outcome
+        return tuple(one.text for one in self.findings if one.weight == wanted)
+
+
+def judge_month(drift: MonthDrift | None, outcome: MonthOutcome | None, policy: MonitoringPolicy) -> MonthVerdict:
+    """Weigh what was found in a month.
+
+    A figure on labels, or of decisions, that is shown to lie beyond its limit is an alarm. An estimate of it is a
+    reason to watch, since labels will settle it. Drift is what the policy says it is (``drift.means``); that drift
+    cannot be ruled out counts only until labels show that the model still performs.
+    """
+    findings = [*_find_performance(outcome), *_find_fairness(outcome)]
+    performs = any(one.subject == "performance" and one.weight == "passed" and "labels" in one.key for one in findings)
+    findings += _find_drift(drift, outcome, policy, performs=performs)
+    findings.sort(key=lambda one: _ORDER.index(one.weight))
+    worst = findings[0].weight if findings else "insufficient_evidence"
+    return MonthVerdict(outcome="ok" if worst == "passed" else worst, findings=tuple(findings))
+
+
+_WEIGHT: dict[str, Weight] = {"fail": "alarm", "pass": "passed", "insufficient_evidence": "insufficient_evidence"}
+
+
+def _find_performance(outcome: MonthOutcome | None) -> Iterator[Finding]:
+    judged = [] if outcome is None else [one for one in outcome.pick(subject="performance") if one.verdict]
+    settled = any(one.basis == "labels" for one in judged)
+    for one in judged:
+        if one.basis == "estimate" and settled:
+            continue
+        weight = _WEIGHT[str(one.verdict)]
+        if one.basis == "estimate":
+            weight = "watch" if weight == "alarm" else "insufficient_evidence"
+        yield Finding(
+            subject="performance",
+            key=f"performance {one.name} {one.kind} {one.basis}",
+            weight=weight,
+            short=f"{one.name}{' (estimated)' * (one.basis == 'estimate')}",
+            text=_say_performance(one),
+            advice=_ADVICE["performance", weight],
+        )
+
+
+def _find_fairness(outcome: MonthOutcome | None) -> Iterator[Finding]:
+    for one in [] if outcome is None else outcome.pick(subject="fairness"):
+        if one.verdict:
+            weight = _WEIGHT[one.verdict]
+            yield Finding(
+                subject="fairness",
+                key=f"fairness {one.name} {one.kind} {one.group} {one.scope}",
+                weight=weight,
+                short=f"{in_words(one.name)} of {one.group}",
+                text=f"{in_words(one.name)} ({in_words(one.kind)}) of {one.group}, {_SCOPES[one.scope]}: "
+                f"{format_interval(one)}, limit {format_number(one.limit)}: {_SAID[weight]}",
+                advice=_ADVICE["fairness", weight],
+            )
+
+
+_SCOPES = {MONTH: "this month", "since approval": "since the approval"}
+_SAID: dict[Weight, str] = {
+    "alarm": "beyond the limit",
+    "watch": "beyond the limit, as estimated",
+    "insufficient_evidence": "the rows cannot tell",
+    "passed": "within the limit",
+}
+_ADVICE: dict[tuple[str, Weight], str] = {
+    ("performance", "alarm"): "look at what drifted; train on months that include the change, or stop using the model",
+    ("performance", "watch"): "wait for the labels, or have a sample of rows labelled now",
+    ("performance", "insufficient_evidence"): "wait for more labelled rows",
+    ("performance", "passed"): "",
+    ("fairness", "alarm"): "bring the case to the governance officer; compare mitigations in a new training",
+    ("fairness", "insufficient_evidence"): "wait for more rows; verdicts since the approval gain with every month",
+    ("fairness", "passed"): "",
+}
+
+
+def _say_performance(one: Measured) -> str:
+    of = "estimated without labels" if one.basis == "estimate" else "on labels"
+    if one.kind == "ratio":
+        figure = f"{one.name} is {format_interval(one)} times the tested one ({of}), limit {format_number(one.limit)}"
+    elif one.kind == "difference":
+        figure = f"{one.name} lost {format_interval(one)} since the test ({of}), limit {format_number(one.limit)}"
+    else:
+        figure = f"{one.name} {format_interval(one)} ({of}), floor {format_number(one.limit)}"
+    said = {"fail": "beyond the limit", "pass": "within the limit", "insufficient_evidence": "the rows cannot tell"}
+    return f"{figure}: {said[str(one.verdict)]}"
+
+
+def _find_drift(
+    drift: MonthDrift | None, outcome: MonthOutcome | None, policy: MonitoringPolicy, *, performs: bool
+) -> Iterator[Finding]:
+    if drift is None:
+        return
+    columns = [*drift.columns, *(outcome.label_drift if outcome else ())]
+    drifted = list(dict.fromkeys(one.column for one in columns if one.drifted))
+    for name in drifted:
+        worst = max((one for one in columns if one.column == name and one.drifted), key=lambda one: one.value or 0.0)
+        yield Finding(
+            subject="drift",
+            key=f"drift {name}",
+            weight=policy.drift.means,
+            short=f"drift in {name}",
+            text=f"{worst.label} drifted: {format_interval(worst)} of the rows, margin {format_number(worst.margin)}",
+            advice="find out whether the world or the recording of it changed",
+        )
+    open_ = list(dict.fromkeys(one.column for one in columns if one.verdict == "insufficient_evidence"))
+    open_ = [name for name in open_ if name not in drifted]
+    if open_:
+        named = list_some(open_, _COLUMNS_NAMED)
+        yield Finding(
+            subject="drift",
+            key="drift cannot be ruled out",
+            weight="passed" if performs else "insufficient_evidence",
+            short="drift cannot be ruled out",
+            text=f"drift of more than the margin can be neither shown nor ruled out in {named}",
+            advice="a larger reference, or more rows a month, would tell",
+        )
+    if not drifted and not open_:
+        yield Finding(
+            subject="drift", key="no drift", weight="passed", short="no drift", text="no relevant drift in any column"
+        )

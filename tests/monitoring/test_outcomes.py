@@ -1,0 +1,164 @@
+"""What a month's predictions were worth, against figures that are known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from rai_kedro.fairness import FairnessSpec, GroupingSpec, Tolerance, assess_counts, count_rows
+from rai_kedro.monitoring import (
+    Baseline,
+    Looks,
+    MonitoringPolicy,
+    MonthOutcome,
+    VersionReference,
+    measure_month,
+    outcome_frame,
+    read_outcome,
+)
+
+REGRESSION = Baseline(
+    task="regression",
+    target="y",
+    unit="euros",
+    fairness=FairnessSpec(
+        groupings=(GroupingSpec(columns=("side",)),), metrics=("mean_prediction", "mean_absolute_error")
+    ),
+    tolerances=(Tolerance(metric="mean_absolute_error", limit=0.5),),
+)
+CLASSIFICATION = Baseline(
+    task="classification",
+    target="y",
+    fairness=FairnessSpec(
+        groupings=(GroupingSpec(columns=("side",)),), metrics=("statistical_parity", "equal_opportunity")
+    ),
+    tolerances=(Tolerance(metric="statistical_parity", limit=0.1), Tolerance(metric="equal_opportunity", limit=0.1)),
+)
+POLICY = MonitoringPolicy(looks=Looks(planned=12))
+
+
+def amounts(rows: int, seed: int, error: float = 1.0, east: float = 1.0) -> pd.DataFrame:
+    """Labels, and predictions off by ``error`` on average; in the east by ``east`` times as much."""
+    random = np.random.default_rng(seed)
+    side = np.where(random.random(rows) < 0.5, "east", "west")
+    truth = random.normal(20, 5, rows)
+    size = error * np.sqrt(np.pi / 2) * np.where(side == "east", east, 1.0)
+    return pd.DataFrame({"side": side, "y": truth, "prediction": truth + random.normal(0, 1, rows) * size})
+
+
+def decisions(rows: int, seed: int, gap: float = 0.0) -> pd.DataFrame:
+    """Labels, and decisions that the east gets more often by ``gap``."""
+    random = np.random.default_rng(seed)
+    side = np.where(random.random(rows) < 0.5, "east", "west")
+    score = np.clip(random.random(rows) * 0.8 + 0.1, 0, 1)
+    truth = (random.random(rows) < score).astype(float)
+    chosen = (random.random(rows) < 0.4 + np.where(side == "east", gap, 0.0)).astype(float)
+    return pd.DataFrame({"side": side, "y": truth, "prediction": chosen, "score": score})
+
+
+def measured(
+    rows: pd.DataFrame, reference: pd.DataFrame, baseline: Baseline, look: int = 1, **more: Any
+) -> MonthOutcome:
+    """Measure a month under the usual policy."""
+    of = VersionReference(reference, baseline)
+    policy = more.pop("policy", POLICY)
+    return measure_month(rows, of, policy, month="2024-05", model_version="1", look=look, **more)
+
+
+def test_the_loss_is_the_ratio_of_the_two_errors() -> None:
+    month, reference = amounts(2_000, 1, error=2.0), amounts(2_000, 2)
+    (loss,) = measured(month, reference, REGRESSION).pick(subject="performance", kind="ratio", basis="labels")
+    by_hand = (month["y"] - month["prediction"]).abs().mean() / (reference["y"] - reference["prediction"]).abs().mean()
+    assert loss.value == pytest.approx(by_hand)
+    assert (loss.verdict, loss.limit) == ("fail", 1.25)
+
+
+def test_an_unchanged_month_passes_with_rows_enough_and_is_open_without() -> None:
+    for rows, verdict in {5_000: "pass", 100: "insufficient_evidence"}.items():
+        (loss,) = measured(amounts(rows, 3), amounts(rows, 4), REGRESSION).pick(
+            subject="performance", kind="ratio", basis="labels"
+        )
+        assert loss.verdict == verdict
+
+
+def test_a_floor_is_judged_whatever_was_tested() -> None:
+    policy = POLICY.model_copy(update={"performance": POLICY.performance.model_copy(update={"floor": 0.5})})
+    found = measured(amounts(2_000, 5), amounts(2_000, 6), REGRESSION, policy=policy)
+    assert [one.verdict for one in found.pick(kind="floor")] == ["fail"]
+
+
+def test_without_labels_decisions_are_judged_and_errors_are_not() -> None:
+    month = decisions(4_000, 7, gap=0.3).assign(y=np.nan)
+    found = measured(month, decisions(4_000, 8), CLASSIFICATION)
+    assert found.labelled == 0
+    assert {one.name for one in found.pick(subject="fairness")} == {"statistical_parity"}
+    assert {one.verdict for one in found.pick(name="statistical_parity", kind="difference")} == {"fail"}
+    assert not list(found.pick(subject="performance", basis="labels"))
+
+
+def test_labels_in_part_are_said_to_be_in_part() -> None:
+    month = decisions(1_000, 9)
+    month.loc[200:, "y"] = np.nan
+    found = measured(month, decisions(1_000, 10), CLASSIFICATION)
+    assert found.labelled == 200
+    assert found.notes == ("200 of 1,000 rows have a label; what is said of errors holds for these",)
+    assert next(found.pick(name="accuracy", kind="", basis="labels")).n == 200
+
+
+def test_few_labels_are_not_measured() -> None:
+    month = decisions(1_000, 11)
+    month.loc[12:, "y"] = np.nan
+    found = measured(month, decisions(1_000, 12), CLASSIFICATION)
+    assert not list(found.pick(subject="performance", basis="labels"))
+    assert "fewer than 30 rows have a label" in found.notes[1]
+
+
+def test_after_the_planned_months_nothing_is_judged_and_that_is_said() -> None:
+    found = measured(amounts(500, 13, error=9.0), amounts(500, 14), REGRESSION, look=13)
+    assert not [one for one in found.figures if one.verdict and one.basis != "estimate"]
+    assert "the error budget of 12 planned months is spent" in found.notes[0]
+
+
+def test_a_lasting_gap_is_found_on_all_rows_before_it_is_on_those_of_a_month() -> None:
+    past: list[MonthOutcome] = []
+    for look in range(1, 13):
+        month = decisions(1_500, 100 + look, gap=0.17)
+        past.append(measured(month, decisions(1_500, 15), CLASSIFICATION, look=look, past=tuple(past)))
+    wanted = {"name": "statistical_parity", "kind": "difference"}
+    last = past[-1]
+    assert next(last.pick(scope="since approval", **wanted)).verdict == "fail"
+    assert next(last.pick(scope="month", **wanted)).verdict == "insufficient_evidence"
+
+
+def test_a_change_for_everybody_is_no_gap_between_groups_whose_mix_changed() -> None:
+    """The east is rare while errors are small and common once they are large, in both groups alike."""
+    spec = REGRESSION.fairness.model_copy(update={"metrics": ("mean_absolute_error",)})
+    months = [amounts(4_000, 16), amounts(4_000, 17, error=10.0)]
+    months[0] = months[0][(months[0]["side"] == "west") | (np.arange(4_000) % 10 == 0)]
+    months[1] = months[1][(months[1]["side"] == "east") | (np.arange(4_000) % 10 == 0)]
+    counts = [count_rows(one["y"], one["prediction"], None, one, spec, task="regression") for one in months]
+    (difference,) = [one for one in assess_counts(counts, spec, months[1]) if one.kind == "difference"]
+    plain = pd.concat(months)
+    pooled = (plain["y"] - plain["prediction"]).abs().groupby(plain["side"]).mean()
+    assert pooled["east"] - pooled["west"] > 4
+    assert difference.value == pytest.approx(0, abs=0.6)
+
+
+def test_batches_of_one_mix_add_up_to_the_rows_themselves() -> None:
+    spec = CLASSIFICATION.fairness
+    rows = decisions(3_000, 18)
+    rows["side"] = np.where(np.arange(3_000) % 2, "east", "west")
+    parts = [rows.iloc[start : start + 1_000] for start in (0, 1_000, 2_000)]
+    of = [count_rows(one["y"], one["prediction"], one["score"], one, spec, task="classification") for one in parts]
+    whole = count_rows(rows["y"], rows["prediction"], rows["score"], rows, spec, task="classification")
+    together, at_once = assess_counts(of, spec, rows), assess_counts([whole], spec, rows)
+    assert [one.value for one in together] == pytest.approx([one.value for one in at_once])
+    assert [one.upper for one in together] == pytest.approx([one.upper for one in at_once])
+
+
+def test_what_was_stored_is_read_back_as_it_was() -> None:
+    found = measured(decisions(500, 19), decisions(500, 20), CLASSIFICATION)
+    assert read_outcome(outcome_frame(found)) == found
