@@ -6,8 +6,8 @@ data; the rows of a shifted month are drawn from a large population with weights
 which the model fits badly. In *groups swap* the smaller group becomes the larger. In *concept change* labels come to
 depend on the features differently: no estimate can see that, and the track record of months must say so afterwards.
 
-*naive* is the error made by expecting the reference's own figure to stay. *said* is, of twelve months in a row of the
-same reference, the number after which the track record doubts the estimates (median; "-": in under half of the runs).
+*naive* is the error made by expecting the reference's own figure to stay. The last table says in how many series of
+twelve labelled months the track record came to doubt any figure of all rows, and after how many months.
 
 Prints markdown tables. ``--quick`` takes fewer runs and sizes.
 """
