@@ -21,7 +21,8 @@ PUBLIC = {
     "questionnaire": "follow interview next_question read_answers recommend",
     "mitigation": "Comparison Gain METHODS MitigationError compare",
     "monitoring": "Looks MonthDrift MonthOutcome Timeline build_timeline detect_drift estimate_performance judge_month",
-    "report": "build_model_card card_from_json render_governance_page render_html render_json render_markdown",
+    "report": "build_model_card card_from_json draw_monitoring render_governance_page "
+    "render_html render_json render_markdown render_monitoring_page",
     "release": "ReleaseError approve reject read_evidence verify",
 }
 FACES = ("fairness.assess", "performance.measure", "mitigation.compare", "monitoring.detect_drift")

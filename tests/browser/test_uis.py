@@ -156,7 +156,7 @@ class TestKedroViz:
         ("pipeline", "figure"),
         [
             ("training", "figures"),
-            ("monitoring", "drift_figure"),
+            ("monitoring", "monitoring_figures"),
         ],
     )
     def test_figure_is_previewed(self, browser: Any, lifecycle: Any, pipeline: str, figure: str) -> None:
