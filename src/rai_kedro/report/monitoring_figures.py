@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rai_kedro.fairness import describe_metric, name_kind
 from rai_kedro.intervals import Estimate
 from rai_kedro.monitoring import ColumnDrift, Timeline
-from rai_kedro.report.figures import BLUE, GREY, ORANGE, name_with_unit, place, start_figure
+from rai_kedro.report.figures import GREY, ORANGE, name_with_unit, place, start_figure
 from rai_kedro.report.monitoring_view import (
     ColumnHistory,
     Slot,
@@ -35,6 +35,8 @@ _SHOWN_DISPARITIES = 24
 _LARGEST_RATIO = 3.0
 _MOST_WRITTEN = 12
 _NAME_LETTERS = 30
+# Light enough to be written on.
+SKY = "#56B4E9"
 _HOW_TO_READ = (
     "Effect of each column beside its margin: blue is no effect, white one at the margin, orange one beyond it. "
     "✕ is drift, ? cannot be told. In brackets the column's share of what drives the predictions."
@@ -111,9 +113,8 @@ def _draw_drift(slots: Sequence[Slot]) -> Figure:
             hovertemplate="%{x}, %{customdata}<extra></extra>",
             hoverongaps=False,
             zmin=0,
-            zmid=1,
             zmax=_LARGEST_RATIO,
-            colorscale=[[0.0, BLUE], [0.5, "#F7F7F7"], [1.0, ORANGE]],
+            colorscale=[[0.0, SKY], [1 / _LARGEST_RATIO, "#F7F7F7"], [1.0, ORANGE]],
             xgap=2,
             ygap=2,
             showscale=False,

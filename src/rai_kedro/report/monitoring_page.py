@@ -41,12 +41,22 @@ class _Pair:
 
 
 @dataclass(frozen=True)
+class _Findings:
+    """Findings of one weight on one subject that ask for the same; ``more`` of them are not shown."""
+
+    subject: str
+    weight: str
+    advice: str
+    texts: tuple[str, ...]
+    more: int
+
+
+@dataclass(frozen=True)
 class _MonthView:
     """What the section of one month shows; what it leaves out is counted."""
 
     slot: Slot
-    findings: tuple[Finding, ...]
-    more_findings: int
+    findings: tuple[_Findings, ...]
     drifted: tuple[ColumnDrift, ...]
     more_drifted: int
 
@@ -102,12 +112,16 @@ def _count_years(slots: Sequence[Slot]) -> dict[str, int]:
 def _view_month(slot: Slot) -> _MonthView:
     findings = slot.record.verdict.findings if slot.record else ()
     drifted = sort_drifted_first([one for part in slot.comparisons.values() for one in part if one.drifted])
-    return _MonthView(
-        slot,
-        findings[:_SHOWN_FINDINGS],
-        len(findings[_SHOWN_FINDINGS:]),
-        tuple(drifted[:_SHOWN_FINDINGS]),
-        len(drifted[_SHOWN_FINDINGS:]),
+    return _MonthView(slot, _gather(findings), tuple(drifted[:_SHOWN_FINDINGS]), len(drifted[_SHOWN_FINDINGS:]))
+
+
+def _gather(findings: Sequence[Finding]) -> tuple[_Findings, ...]:
+    """Put together what asks for the same, so that advice is given once."""
+    texts: dict[tuple[str, str, str], list[str]] = {}
+    for one in findings:
+        texts.setdefault((one.subject, one.weight, one.advice), []).append(one.text)
+    return tuple(
+        _Findings(*key, tuple(found[:_SHOWN_FINDINGS]), len(found[_SHOWN_FINDINGS:])) for key, found in texts.items()
     )
 
 
