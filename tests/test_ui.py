@@ -1,5 +1,7 @@
 """`make ui`: programs start together, are watched, and end together; then the real three."""
 
+import asyncio
+import http.client
 import itertools
 import shutil
 import signal
@@ -11,9 +13,11 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
+from rai_kedro.ui.guard import guard
 from rai_kedro.ui.processes import ViewerError, running
 from rai_kedro.ui.viewers import Viewer, list_viewers
 
@@ -135,7 +139,95 @@ class TestList:
             "http://127.0.0.1:8000",
             "http://127.0.0.1:4141",
         ]
-        assert all("127.0.0.1" in viewer.command for viewer in viewers[:2])
+        assert "127.0.0.1:5001,localhost:5001" in viewers[0].command
+
+
+def ask(port: int, method: str, path: str, host: str = "") -> tuple[int, str]:
+    """Send a request as any program on this machine could, under any name for it."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        connection.request(method, path, headers={"Host": host or f"localhost:{port}"})
+        response = connection.getresponse()
+        return response.status, response.read().decode(errors="replace")
+    finally:
+        connection.close()
+
+
+class TestGuard:
+    @pytest.mark.parametrize(
+        ("host", "method", "path", "status"),
+        [
+            ("localhost:8000", "GET", "/", 200),
+            ("127.0.0.1:8000", "POST", "/read", 200),
+            ("127.0.0.1:8000", "POST", "/read/more", 405),
+            ("127.0.0.1:8000", "DELETE", "/read", 405),
+            ("127.0.0.1", "GET", "/", 403),
+            ("10.0.0.1:8000", "GET", "/", 403),
+            ("", "GET", "/", 403),
+        ],
+    )
+    def test_only_reading_under_our_own_name(self, host: str, method: str, path: str, status: int) -> None:
+        answered: list[Any] = []
+
+        async def application(scope: Any, receive: Any, send: Any) -> None:
+            await send({"type": "http.response.start", "status": 200})
+
+        async def send(message: Any) -> None:
+            answered.append(message.get("status"))
+
+        scope = {"type": "http", "method": method, "path": path, "headers": [(b"host", host.encode())]}
+        asyncio.run(cast("Any", guard(application, 8000, reads_by_post="/read"))(scope, None, send))
+        assert answered[0] == status
+
+
+@pytest.mark.slow
+class TestGuardedServer:
+    """Evidently's UI deleted a project for whoever asked, under any name; the same server with a guard does not."""
+
+    @pytest.fixture(scope="class")
+    def guarded(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, str]]:
+        from evidently.ui.workspace import Workspace
+
+        folder, port = tmp_path_factory.mktemp("workspace"), free_port()
+        project = Workspace(str(folder / "data/08_reporting/evidently")).create_project("housing")
+        viewer = next(one for one in list_viewers(evidently_port=port) if one.name == "Evidently")
+        with running([viewer], folder):
+            yield port, str(project.id)
+
+    @pytest.mark.parametrize(
+        "host", ["evil.example", "evil.example:{port}", "127.0.0.1", "127.0.0.1:1", "10.0.0.1:{port}"]
+    )
+    @pytest.mark.parametrize("method", ["GET", "DELETE", "POST"])
+    def test_another_name_is_refused(self, guarded: tuple[int, str], host: str, method: str) -> None:
+        port, project = guarded
+        status, said = ask(port, method, f"/api/projects/{project}", host.format(port=port))
+        assert (status, "Only requests to 127.0.0.1" in said) == (403, True)
+
+    @pytest.mark.parametrize(
+        ("method", "path"),
+        [
+            ("DELETE", "/api/projects/{project}"),
+            ("DELETE", "/api/v2/projects/{project}"),
+            ("POST", "/api/projects/{project}/info"),
+            ("POST", "/api/v2/snapshots/{project}"),
+            ("POST", "/api/v2/snapshots/{project}/data_series_batch/../../../../x"),
+            ("PATCH", "/api/projects/"),
+            ("PUT", "/api/artifacts/{project}"),
+        ],
+    )
+    def test_nothing_is_changed_under_our_own_name(self, guarded: tuple[int, str], method: str, path: str) -> None:
+        port, project = guarded
+        assert ask(port, method, path.format(project=project))[0] == 405
+        assert "housing" in ask(port, "GET", "/api/projects/")[1]
+
+    def test_figures_of_a_panel_are_read_by_post(self, guarded: tuple[int, str]) -> None:
+        port, project = guarded
+        # The guard lets it through, and Evidently misses the list of figures.
+        assert ask(port, "POST", f"/api/v2/snapshots/{project}/data_series_batch")[0] == 400
+
+    def test_pages_load_nothing_from_elsewhere(self, guarded: tuple[int, str]) -> None:
+        with urllib.request.urlopen(f"http://127.0.0.1:{guarded[0]}", timeout=30) as page:
+            assert page.headers["content-security-policy"].startswith("default-src 'self'")
 
 
 @pytest.fixture
@@ -162,7 +254,13 @@ class TestCommand:
         ) as command:
             assert command.stdout is not None
             said = list(itertools.takewhile(lambda line: "Ctrl-C" not in line, command.stdout))
-            assert [line.split()[1] for line in said[-3:]] == [f"http://127.0.0.1:{port}" for port in ports.values()]
+            pages = [line.split()[1] for line in said if line.startswith(("MLflow", "Evidently", "Kedro-Viz"))]
+            assert pages == [f"http://127.0.0.1:{port}" for port in ports.values()]
+            graphs = f"http://127.0.0.1:{ports['--viz-port']}/?pid="
+            assert {"hospital", "housing"} <= {line.split()[0] for line in said if graphs in line}
+            for port in ports.values():
+                assert ask(port, "GET", "/", "evil.example")[0] == 403
+                assert ask(port, "DELETE", "/api/projects/1", "evil.example")[0] == 403
             # MLflow refuses hosts that it does not know; both names of this machine have to pass.
             for host in ("127.0.0.1", "localhost"):
                 with urllib.request.urlopen(f"http://{host}:{ports['--mlflow-port']}", timeout=10) as page:

@@ -12,8 +12,11 @@ import click
 from kedro.utils import find_kedro_project
 
 from rai_kedro.errors import RaiError
+from rai_kedro.ui.links import list_links
 from rai_kedro.ui.processes import ViewerError, running
 from rai_kedro.ui.viewers import list_viewers
+
+_INDEX = "data/08_reporting/index.html"
 
 
 def _watch(project: Path, **ports: int) -> NoReturn:
@@ -22,6 +25,10 @@ def _watch(project: Path, **ports: int) -> NoReturn:
     with running(viewers, project) as check:
         for viewer in viewers:
             click.echo(f"{viewer.name:<10} {viewer.url:<24} {viewer.shows}")
+            for name, address in list_links(viewer, project):
+                click.echo(f"  {name:<24} {address}")
+        index = project / _INDEX
+        click.echo(f"{'Pages':<10} {index.as_uri() if index.is_file() else 'none yet: make run'}")
         click.echo("Ctrl-C stops them all.")
         while True:
             check()

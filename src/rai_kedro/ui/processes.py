@@ -89,18 +89,19 @@ def _start(viewer: Viewer, project: Path) -> _Started:
 def _wait_for_answers(started: Sequence[_Started]) -> None:
     deadline = time.monotonic() + _START_SECONDS
     for one in started:
-        while not _answers(one.viewer.url):
+        while read(one.viewer.url) is None:
             _check_alive(started)
             if time.monotonic() > deadline:
                 raise _failure(one, f"{one.viewer.name} does not answer after {_START_SECONDS:.0f} seconds.")
             time.sleep(0.2)
 
 
-def _answers(url: str) -> bool:
+def read(url: str) -> bytes | None:
+    """Return what is to be read at an address of this machine, past any proxy; None where it is not answered."""
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with suppress(OSError), direct.open(url, timeout=5) as response:
-        return bool(response.status == HTTPStatus.OK)
-    return False
+        return bytes(response.read()) if response.status == HTTPStatus.OK else None
+    return None
 
 
 def _check_alive(started: Sequence[_Started]) -> None:

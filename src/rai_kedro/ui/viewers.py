@@ -8,8 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rai_kedro.ui.guard import guard
+
 HOST = "127.0.0.1"
 _WORKSPACE = "data/08_reporting/evidently"
+# Evidently's page asks by POST for the figures of a panel, since a GET could not hold the list of them.
+_PANEL_FIGURES = r"/api/v2/snapshots/[0-9a-f-]+/data_series_batch"
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,6 @@ def list_viewers(*, mlflow_port: int = 5000, evidently_port: int = 8000, viz_por
     """Return the three viewers of a project; their commands have to be run in the project's folder."""
     programs = Path(sys.executable).parent
     store = "server --backend-store-uri sqlite:///mlflow.db --default-artifact-root mlruns --no-serve-artifacts"
-    graph = f"from rai_kedro.ui.viewers import serve_graph; serve_graph({viz_port})"
     return [
         Viewer(
             "MLflow",
@@ -45,31 +48,53 @@ def list_viewers(*, mlflow_port: int = 5000, evidently_port: int = 8000, viz_por
         Viewer(
             "Evidently",
             evidently_port,
-            (str(programs / "evidently"), "ui", "--workspace", _WORKSPACE, *_address(evidently_port)),
-            "drift of features and predictions, month by month",
+            _serving(serve_reports.__name__, evidently_port),
+            "the months in production: verdict, drift, performance, fairness, carbon",
         ),
         Viewer(
             "Kedro-Viz",
             viz_port,
-            (sys.executable, "-c", graph),
+            _serving(serve_graph.__name__, viz_port),
             "the pipelines, with previews of tables and figures",
         ),
     ]
 
 
 def _address(port: int) -> tuple[str, ...]:
-    return ("--host", HOST, "--port", str(port))
+    # MLflow's own guard lets any address of a private network pass if it is not told better.
+    allowed = f"{HOST}:{port},localhost:{port}"
+    return ("--host", HOST, "--port", str(port), "--allowed-hosts", allowed)
+
+
+def _serving(function: str, port: int) -> tuple[str, ...]:
+    return (sys.executable, "-c", f"from rai_kedro.ui import viewers; viewers.{function}({port})")
+
+
+def serve_reports(port: int) -> None:
+    """Serve Evidently's workspace of the project in the current folder until the process is stopped.
+
+    ``evidently ui`` answers any name that points to this machine, and deletes a project for whoever asks.
+    """
+    import uvicorn
+    from evidently.ui.service.app import create_app, get_config
+
+    pages = create_app(get_config(host=HOST, port=port, workspace=_WORKSPACE))
+    uvicorn.run(guard(pages, port, reads_by_post=_PANEL_FIGURES), host=HOST, port=port)
 
 
 def serve_graph(port: int) -> None:
     """Serve Kedro-Viz for the project in the current folder until the process is stopped.
 
     ``kedro viz run`` asks PyPI for a newer release at its start and whenever its page is opened, and no option turns
-    that off. Here the answer is that of pages published without a server: the installed release, nobody asked.
+    that off. Here the answer is that of pages published without a server: the installed release, nobody asked. Its
+    page could also publish the graph to a cloud, for whoever asks.
     """
+    import uvicorn
+    from kedro_viz.api.apps import create_api_app_from_project
     from kedro_viz.api.rest import router
     from kedro_viz.api.rest.responses.version import get_static_version_response
-    from kedro_viz.server import run_server
+    from kedro_viz.server import load_and_populate_data
 
     router.get_version_response = get_static_version_response
-    run_server(host=HOST, port=port, project_path=str(Path.cwd()), env=os.environ.get("KEDRO_ENV"))
+    load_and_populate_data(Path.cwd(), env=os.environ.get("KEDRO_ENV"))
+    uvicorn.run(guard(create_api_app_from_project(Path.cwd()), port), host=HOST, port=port, log_config=None)
