@@ -93,14 +93,16 @@ def smallest_visible(n_reference: int, n_month: int, margin: float, rate: float,
     tail = rate / (2 * comparisons * 31)
     if min(n_reference, n_month) < 1 or tail < LEAST_TAIL:
         return Visible(effect=None, shift=None, excluded=None)
-    per_row = 1 / n_reference + 1 / n_month
-    # For one event it would be .84; the largest of many neighbouring ones is found with 80 % from .4 on (simulated).
-    beyond = 0.4 - special.ndtri(tail)
+    rows, per_row = np.array([[n_reference, n_month]], dtype=float), 1 / n_reference + 1 / n_month
     low, high = margin, 1.0
-    for _ in range(50):
+    for _ in range(30):
         effect = (low + high) / 2
-        arm = beyond * math.sqrt((1 - effect**2) / 4 * per_row)
-        low, high = (effect, high) if effect - arm < margin else (low, effect)
+        shares = np.array([[0.5 - effect / 2, 0.5 + effect / 2]])
+        limit = float(difference_limits(shares * rows, rows, (tail, rate))[0])
+        # One event would have to be .84 standard errors beyond to be found with 80 %; the largest of many neighbouring
+        # ones is from .3 on, by simulation.
+        found = limit - 0.3 * math.sqrt((1 - effect**2) / 4 * per_row) > margin
+        low, high = (low, effect) if found else (effect, high)
     # 1.073 is the 80 % quantile of Kolmogorov's distribution: how far unchanged samples lie apart by chance.
     excluded = (1.073 - special.ndtri(rate) / 2) * math.sqrt(per_row)
     seen = high < 1 - 1e-6
