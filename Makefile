@@ -41,6 +41,7 @@ bench: $(INSTALLED) ## how long the stages and a fairness assessment take, and h
 	@$(BIN)/python benchmarks/lifecycle.py
 	@$(BIN)/python benchmarks/fairness_speed.py
 	@$(BIN)/python benchmarks/coverage.py
+	@$(BIN)/python benchmarks/monitor.py
 	@$(BIN)/python benchmarks/estimates.py --quick
 
 lock: ## resolve the dependencies anew for Python 3.11-3.13 on Linux and macOS (needs uv)
