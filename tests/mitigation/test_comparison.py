@@ -27,10 +27,9 @@ from rai_kedro.mitigation.comparing import (
 )
 from rai_kedro.mitigation.evaluation import hold_against_need
 from rai_kedro.mitigation.fitting import Rows
-from rai_kedro.mitigation.paired import Gain
 from rai_kedro.mitigation.sensitive import MitigationError
 from rai_kedro.modelling import PreparationParameters, build_model, build_preparation
-from rai_kedro.performance import Figure
+from rai_kedro.performance import Figure, Gain
 
 SPEC = FairnessSpec(
     groupings=(GroupingSpec(columns=("race",), reference="White"),), metrics=("statistical_parity", "equal_opportunity")

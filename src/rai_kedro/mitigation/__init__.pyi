@@ -19,6 +19,5 @@ from .methods import applicable as applicable
 from .methods import build_mitigated as build_mitigated
 from .methods import describe_model as describe_model
 from .methods import list_storable_types as list_storable_types
-from .paired import Gain as Gain
 from .sensitive import MitigationError as MitigationError
 from .sensitive import UnknownGroupError as UnknownGroupError

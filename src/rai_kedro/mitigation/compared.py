@@ -10,8 +10,7 @@ from pydantic import Field
 
 from rai_kedro.fairness import Assessment, Disparity, DisparityKind, Task, describe_metric, name_kind
 from rai_kedro.intervals import Estimate
-from rai_kedro.mitigation.paired import LARGER_IS_BETTER, Gain
-from rai_kedro.performance import Figure
+from rai_kedro.performance import LARGER_IS_BETTER, Figure, Gain
 from rai_kedro.typed import Typed
 from rai_kedro.words import escape_html, format_interval, in_words
 

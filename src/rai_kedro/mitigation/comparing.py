@@ -35,8 +35,8 @@ from rai_kedro.mitigation.fitting import (
     resolve_cuts,
 )
 from rai_kedro.mitigation.methods import find_task, make_method
-from rai_kedro.mitigation.paired import LARGER_IS_BETTER
 from rai_kedro.mitigation.sensitive import MitigationError
+from rai_kedro.performance import COMPARABLE
 
 
 @pydantic_dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -158,7 +158,7 @@ def _find_problems(
 ) -> Iterator[tuple[str, str, str]]:
     """Yield the attribute that is wrong, what is wrong with it, and what there is instead."""
     assessed, columns = request.fairness.metrics, [grouping.name for grouping in request.fairness.groupings]
-    figures = [name for name in LARGER_IS_BETTER if (name in {"MAE", "R2"}) == (task == "regression")]
+    figures = [name for name, fits in COMPARABLE.items() if fits == task]
     decides = "metric" if request.metric else "fairness.metrics"
     if metric not in assessed:
         yield decides, f"the metric {metric!r} is not among those assessed", ", ".join(assessed)
@@ -172,12 +172,12 @@ def _find_problems(
         yield "kind", f"the metric {metric!r} is not expressed as {request.kind}", ", ".join(definition.kinds)
     if request.sensitive_column not in columns:
         yield "sensitive_column", f"no grouping by {request.sensitive_column!r} is assessed", ", ".join(columns)
-    if performance not in LARGER_IS_BETTER:
+    if performance not in COMPARABLE:
         yield "performance", f"models cannot be compared by {performance!r}", ", ".join(figures)
     elif performance not in figures:
         yield "performance", f"{performance} is no figure of a {task}", ", ".join(figures)
-    if not set(request.guards or ()) <= set(LARGER_IS_BETTER):
-        yield "guards", f"a guard is none of {', '.join(LARGER_IS_BETTER)}", ""
+    if not set(request.guards or ()) <= set(COMPARABLE):
+        yield "guards", f"a guard is none of {', '.join(COMPARABLE)}", ""
     if request.tolerance < 0:
         yield "tolerance", "the tolerance is below zero", ""
 

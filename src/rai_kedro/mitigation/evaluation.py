@@ -15,9 +15,9 @@ import pandas as pd
 from rai_kedro.fairness import Assessment, FairnessSpec, Grouping, Task, make_groups
 from rai_kedro.mitigation.compared import ComparedModel, Comparison, GroupCurve, GroupOutcome
 from rai_kedro.mitigation.fitting import Attempt, Rows, Setting, measure
-from rai_kedro.mitigation.paired import Answers, measure_gain
 from rai_kedro.mitigation.sensitive import MitigationError
 from rai_kedro.modelling import predict_rows, sensitive_input
+from rai_kedro.performance import Answers, measure_gain
 
 _CURVE_POINTS = 101
 _SHOWN: dict[Task, str] = {"classification": "selection rate", "regression": "mean prediction"}

@@ -19,10 +19,9 @@ from pandas.api import types
 from rai_kedro.fairness import FairnessSpec, GroupingSpec, Task, divide_column
 from rai_kedro.mitigation.compared import POST_PROCESSED, UNMITIGATED, Comparator, ComparedModel
 from rai_kedro.mitigation.methods import GROUP_ALIGNMENT, METHODS, applicable, find_method, load_builder, make_method
-from rai_kedro.mitigation.paired import Answers
 from rai_kedro.mitigation.sensitive import MitigationError, find_cut
 from rai_kedro.modelling import first_line, limit_threads
-from rai_kedro.performance import Figure
+from rai_kedro.performance import Answers, Figure
 
 # Folds in which training rows are predicted to find the best unmitigated model.
 _FOLDS = 3

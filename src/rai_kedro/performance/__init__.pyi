@@ -7,6 +7,10 @@ from .face import measure as measure
 from .figure import Figure as Figure
 from .figure import Performance as Performance
 from .figure import Task as Task
+from .paired import COMPARABLE as COMPARABLE
+from .paired import Answers as Answers
+from .paired import Gain as Gain
+from .paired import measure_gain as measure_gain
 from .regression import LABEL_UNIT as LABEL_UNIT
 from .regression import PerformanceError as PerformanceError
 from .regression import label_estimates as label_estimates

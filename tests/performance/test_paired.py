@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from rai_kedro.mitigation.paired import Answers, measure_gain
-from rai_kedro.mitigation.sensitive import MitigationError
+from rai_kedro.performance import Answers, PerformanceError, measure_gain
 
 
 def make_decisions(won: int, lost: int, both: int, neither: int):
@@ -111,9 +110,9 @@ def test_the_interval_of_accuracy_holds_the_truth():
 
 def test_what_cannot_be_held_against_each_other_is_refused():
     truth, answers = np.ones(3), Answers(np.ones(3))
-    with pytest.raises(MitigationError, match="by 'F1'"):
+    with pytest.raises(PerformanceError, match="by 'F1'"):
         measure_gain("F1", truth, answers, answers)
-    with pytest.raises(MitigationError, match="give no scores"):
+    with pytest.raises(PerformanceError, match="give no scores"):
         measure_gain("AUC", truth, answers, answers)
 
 

@@ -28,12 +28,18 @@ import numpy as np
 import numpy.typing as npt
 
 from rai_kedro.intervals import Estimate
-from rai_kedro.mitigation.sensitive import MitigationError
+from rai_kedro.performance.regression import PerformanceError
 
 Vector = npt.NDArray[np.float64]
 
-# Whether a larger figure is better.
-LARGER_IS_BETTER = {"accuracy": True, "AUC": True, "Brier score": False, "MAE": False, "R2": True}
+# Figures by which two models can be compared on the same rows, and the task of each.
+COMPARABLE = {
+    "accuracy": "classification",
+    "AUC": "classification",
+    "Brier score": "classification",
+    "MAE": "regression",
+    "R2": "regression",
+}
 _NEEDS_SCORE = ("AUC", "Brier score")
 FEWEST_OF_A_CLASS = 20
 # Difference of the two rows that are added to each class, with either sign.
@@ -57,16 +63,16 @@ class Answers:
 def measure_gain(name: str, truth: Vector, new: Answers, old: Answers, *, level: float = 0.95) -> Gain:
     """Measure what one model gains over another on the same rows; above zero the new one is better.
 
-    ``name`` is one of ``LARGER_IS_BETTER``; labels, 0 or 1 for a classification, have shape (rows,).
+    ``name`` is one of ``COMPARABLE``; labels, 0 or 1 for a classification, have shape (rows,).
     """
-    if name not in LARGER_IS_BETTER:
-        raise MitigationError(
+    if name not in COMPARABLE:
+        raise PerformanceError(
             f"Models cannot be compared by {name!r}.",
             where="performance",
-            remedy=f"choose one of: {', '.join(LARGER_IS_BETTER)}",
+            remedy=f"choose one of: {', '.join(COMPARABLE)}",
         )
     if name in _NEEDS_SCORE and (new.score is None or old.score is None):
-        raise MitigationError(
+        raise PerformanceError(
             f"Models that give no scores cannot be compared by {name!r}.",
             where="performance",
             remedy="choose accuracy, or models with predict_proba",
