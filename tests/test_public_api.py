@@ -13,14 +13,15 @@ import pytest
 PUBLIC = {
     "contract": "Column Contract ContractError ContractViolation check fingerprint profile_month read",
     "intervals": "Estimate IntervalError error_size_intervals mean_intervals proportion_intervals",
-    "performance": "Figure Performance PerformanceError measure",
+    "performance": "Figure Gain Performance PerformanceError measure measure_gain",
     "fairness": "Assessment Disparity FairnessSpec Gate GroupFigure METRICS Metric Tolerance assess find_metric",
     "modelling": "ModellingError build_estimator fit_estimator predict_rows split_rows",
     "sources": "SourceError parse_dates read_table split_months",
     "demo": "simulate_snapshots simulate_visits",
     "questionnaire": "follow interview next_question read_answers recommend",
-    "mitigation": "Comparison Gain METHODS MitigationError compare",
-    "monitoring": "Looks MonthDrift MonthOutcome Timeline build_timeline detect_drift estimate_performance judge_month",
+    "mitigation": "Comparison METHODS MitigationError compare",
+    "monitoring": "Looks MonthDrift MonthOutcome Timeline build_timeline detect_drift estimate_performance judge_month "
+    "new_findings compare_versions ask_gate",
     "report": "build_model_card card_from_json draw_monitoring render_governance_page "
     "render_html render_json render_markdown render_monitoring_page",
     "release": "ReleaseError approve reject read_evidence verify",

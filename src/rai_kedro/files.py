@@ -58,6 +58,18 @@ def staging_folder(beside: Path, name: str) -> Iterator[Path]:
             room.rmdir()
 
 
+def append_line(path: Path, line: str) -> None:
+    """Add a line to a file and wait until it is on disk; what a kill left of a line before is ended first."""
+    make_folder(path.parent)
+    with path.open("a+b") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        end = file.seek(0, os.SEEK_END)
+        torn = end > 0 and os.pread(file.fileno(), 1, end - 1) != b"\n"
+        file.write(b"\n" * torn + line.encode() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
 def move_into_place(source: Path, target: Path) -> None:
     """Replace a file, or place a folder, in one step that survives a crash; an existing folder must be empty.
 

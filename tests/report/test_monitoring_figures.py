@@ -129,9 +129,3 @@ def test_two_long_names_that_are_alike_when_shortened_keep_their_rows(make_timel
     figure = draw_monitoring(make_timeline([{"month": "2024-05", "columns": dict.fromkeys(names, 0.4)}]))["drift"]
     assert list(figure.data[0].y) == [0, 1]
     assert all(len(text) < 40 for text in figure.layout.yaxis.ticktext)
-
-
-def test_what_may_drift_comes_before_what_is_important(make_timeline: Callable[..., Timeline]) -> None:
-    columns = {"important": 0.02, "open": 0.15, "drifted": 0.4}
-    figure = draw_monitoring(make_timeline([{"month": "2024-05", "columns": columns}]))["drift"]
-    assert [text.split()[0] for text in figure.layout.yaxis.ticktext] == ["drifted", "open", "important"]

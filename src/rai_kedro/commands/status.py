@@ -1,24 +1,19 @@
-"""Where a use case stands, and what the fairness gate says of its newest training."""
+"""Where a use case stands."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from rai_kedro.commands.errors import explain
-from rai_kedro.commands.project import about_use_case, open_catalog, path_of
-from rai_kedro.fairness import EXIT_CODES
+from rai_kedro.commands.project import about_use_case, open_catalog
 from rai_kedro.monitoring import MonthRecord
 from rai_kedro.months import month_of_key
-from rai_kedro.release import describe_verdict, judge_stored
-from rai_kedro.words import in_words, make_visible
+from rai_kedro.words import make_visible
 
 if TYPE_CHECKING:
-    from kedro.io import DataCatalog
+    pass
 
 # training.<split>.<metric>; its interval ends stand one level deeper.
 _FIGURE_DEPTH = 2
@@ -101,39 +96,3 @@ def _month_line(month: dict[str, Any]) -> str:
 def read_month(month: dict[str, Any]) -> dict[str, Any]:
     """Put what a month came to, in words, beside what is known of it."""
     return {**month, "summary": MonthRecord.from_dict(month).summary}
-
-
-@click.command()
-@about_use_case
-def gate(use_case: str, env: str | None) -> None:
-    """Ask the fairness gate: exit 0 pass, 1 fail, 2 insufficient evidence, 3 could not be evaluated."""
-    try:
-        with open_catalog(use_case, env) as catalog:
-            decision = judge_stored(
-                catalog.load(f"{use_case}.fairness_gate"), catalog.load(f"{use_case}.fairness_assessment")
-            )
-            subject = _name_version(catalog, use_case)
-    except Exception as error:  # a gate that raises would be taken for one that failed on the figures
-        click.echo(f"could not be evaluated\n\n{explain(error) or error}", err=True)
-        sys.exit(EXIT_CODES["could_not_be_evaluated"])
-    verdicts = [f"  {in_words(verdict.outcome):<22} {describe_verdict(verdict)}" for verdict in decision.verdicts]
-    problems = [f"  problem: {problem}" for problem in decision.problems]
-    click.echo("\n".join([subject, in_words(decision.outcome), *verdicts, *problems]))
-    sys.exit(decision.exit_code)
-
-
-def _name_version(catalog: DataCatalog, use_case: str) -> str:
-    """Say which version the decision on disk is about: it is the newest training's, which may have ended too early."""
-    from mlflow import MlflowClient
-
-    from rai_kedro.release import CANDIDATE, Tag, find_aliases, find_version
-
-    client = MlflowClient()
-    number = find_aliases(client, use_case).get(CANDIDATE)
-    if number is None:
-        return f"{use_case}, newest training; no version is registered"
-    # The file itself: the version keeps the digest of its bytes.
-    digest = hashlib.sha256(path_of(catalog, f"{use_case}.fairness_gate").read_bytes()).hexdigest()
-    if find_version(client, use_case, number).tags.get(Tag.GATE_DIGEST) == digest:
-        return f"{use_case}, version {number} (newest candidate)"
-    return f"{use_case}, newest training; not what version {number}, the newest candidate, was registered with"

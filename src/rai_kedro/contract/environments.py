@@ -17,6 +17,7 @@ _POLICY = (
     "mitigation.tolerance",
     "mitigation.chosen",
     "monitoring.policy",
+    "monitoring.alerts.min_weight",
 )
 _MEMORY = "MemoryDataset"
 

@@ -1,4 +1,12 @@
+from .alerts import Alert as Alert
+from .alerts import new_findings as new_findings
 from .budget import Looks as Looks
+from .comparison import Contender as Contender
+from .comparison import VersionComparison as VersionComparison
+from .comparison import compare_versions as compare_versions
+from .delivery import Delivery as Delivery
+from .delivery import deliver as deliver
+from .delivery import read_alerts as read_alerts
 from .detection import compare_profiles as compare_profiles
 from .detection import detect_drift as detect_drift
 from .digests import UNREADABLE as UNREADABLE
@@ -11,6 +19,9 @@ from .estimation import PerformanceEstimator as PerformanceEstimator
 from .estimation import estimate_performance as estimate_performance
 from .estimation import fit_estimator as fit_estimator
 from .estimation_rows import EstimatedColumns as EstimatedColumns
+from .gate import MonthGate as MonthGate
+from .gate import ask_gate as ask_gate
+from .gate import decisive as decisive
 from .outcomes import Baseline as Baseline
 from .outcomes import Measured as Measured
 from .outcomes import MonthOutcome as MonthOutcome
@@ -25,6 +36,8 @@ from .profile import ColumnProfile as ColumnProfile
 from .profile import ReferenceProfile as ReferenceProfile
 from .profile import profile_month as profile_month
 from .profile import profile_reference as profile_reference
+from .receivers import AlertParameters as AlertParameters
+from .receivers import Receiver as Receiver
 from .reconciliation import Reconciled as Reconciled
 from .reconciliation import TrackRecord as TrackRecord
 from .reconciliation import reconcile as reconcile

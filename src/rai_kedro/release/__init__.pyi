@@ -26,6 +26,8 @@ from .review import ReviewOutcome as ReviewOutcome
 from .review import ReviewRequest as ReviewRequest
 from .review import approve as approve
 from .review import reject as reject
+from .shadow import ShadowModel as ShadowModel
+from .shadow import load_shadow as load_shadow
 from .store import PROCESS_TAG as PROCESS_TAG
 from .store import StoreError as StoreError
 from .store import bound_retries as bound_retries

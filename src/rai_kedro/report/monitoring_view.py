@@ -162,7 +162,7 @@ def sort_drifted_first(entries: Sequence[ColumnDrift]) -> list[ColumnDrift]:
 
 
 def rank_columns(slots: Sequence[Slot]) -> list[ColumnHistory]:
-    """Return all columns: those that drift now, that drifted most often, that may drift now, the most important."""
+    """Return all columns, those that drift now first, then by months with drift and by importance."""
     names = dict.fromkeys(name for slot in slots for name in slot.comparisons)
     found = []
     for name in names:
@@ -173,9 +173,9 @@ def rank_columns(slots: Sequence[Slot]) -> list[ColumnHistory]:
         found.append(ColumnHistory(name, importance, entries))
 
     def weight(column: ColumnHistory) -> tuple[float, ...]:
-        one = column.newest
-        beyond = bool(one and one.value is not None and one.value > one.margin)
-        return -bool(one and one.drifted), -column.drifted_months, -beyond, -(column.importance or 0.0)
+        newest = column.newest
+        ratio = _badness(newest)[1] if newest else 0.0
+        return -bool(newest and newest.drifted), -column.drifted_months, -(column.importance or 0.0), ratio
 
     return sorted(found, key=weight)
 

@@ -141,7 +141,6 @@ def lay_out_months(figure: Figure, slots: Sequence[Slot]) -> Figure:
     labels = [slot.label for slot in slots]
     figure.update_xaxes(type="category", categoryorder="array", categoryarray=labels, range=[-0.5, len(labels) - 0.5])
     figure.update_xaxes(automargin=True, showgrid=False)
-    figure.update_yaxes(exponentformat="none")
     legend = {"orientation": "h", "x": 0, "xref": "paper", "y": 0, "yref": "container", "yanchor": "bottom"}
     return figure.update_layout(legend=legend, margin={"t": 70, "b": 110}, height=400, hovermode="closest")
 

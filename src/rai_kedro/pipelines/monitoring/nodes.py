@@ -10,10 +10,12 @@ from typing import Any, TypeAlias
 import pandas as pd
 
 from rai_kedro.contract import NUMERIC_TYPES, Contract, DatasetContract, Lanes, add_sensitive, split_lanes
+from rai_kedro.datasets.alerts import Outbox
 from rai_kedro.errors import RaiError
 from rai_kedro.frames import Store
 from rai_kedro.modelling import predict_rows, sensitive_input
 from rai_kedro.monitoring import (
+    Alert,
     Kind,
     MonthDrift,
     MonthOutcome,
@@ -25,6 +27,7 @@ from rai_kedro.monitoring import (
     drift_frame,
     from_frame,
     measure_month,
+    new_findings,
     outcome_frame,
     read_outcome,
 )
@@ -35,6 +38,7 @@ from rai_kedro.pipelines.monitoring.plan import (
     Problem,
     ScoredMonth,
     by_version,
+    describe_failure,
     plan_scoring,
     plan_testing,
     summarise_problems,
@@ -193,10 +197,23 @@ def publish_months(timeline: Timeline, published: Sequence[str], measured: Seque
     ]
 
 
-def report_problems(problems: list[Problem], _timeline: dict[str, Any]) -> None:
-    """End the run as failed when a month was passed over, after all else was done and is in the timeline."""
+def send_alerts(
+    timeline: Timeline, alerts_history: Sequence[Alert], parameters: MonitoringParameters, _page: str
+) -> Outbox:
+    """Tell the receivers of findings that are new; the months are stored by then."""
+    alerts = parameters.alerts
+    new = new_findings(timeline, alerts_history, min_weight=alerts.min_weight)
+    return Outbox(tuple(new), alerts.receivers)
+
+
+def report_problems(
+    problems: list[Problem], timeline: Timeline, parameters: MonitoringParameters, *_stored: Any
+) -> None:
+    """End the run as failed when a month was passed over or is what ``fail_on`` says, after all else was done."""
     if problems:
         raise summarise_problems(problems)
+    if timeline.months and parameters.fails(timeline.months[-1].verdict.outcome):
+        raise describe_failure(timeline)
 
 
 def kinds_of(reference: pd.DataFrame, governed: DatasetContract) -> dict[str, Kind]:
@@ -222,7 +239,7 @@ def join_predictions(features: pd.DataFrame, predictions: pd.DataFrame, governed
 
 def _score(reader: MonthReader, month: str, production: ProductionModel, contract: Contract) -> pd.DataFrame:
     """Predict a month; with the predictions goes what the features were."""
-    lanes = _split(reader.read(month), contract, production, month)
+    lanes = split_month(reader.read(month), contract, production.model, month)
     try:
         predicted = predict_rows(production.model, lanes.model)
     except RaiError as error:
@@ -315,15 +332,15 @@ def collect_metrics(timeline: Timeline, first: str, scored_now: tuple[str, ...])
     return metrics
 
 
-def _split(frame: pd.DataFrame, contract: Contract, production: ProductionModel, month: str) -> Lanes:
+def split_month(frame: pd.DataFrame, contract: Contract, model: Any, month: str) -> Lanes:
     """Split a month by use; beside the model's columns the sensitive one, if the model needs it and may."""
-    sensitive, governed = sensitive_input(production.model), contract.datasets["feature_store"]
+    sensitive, governed = sensitive_input(model), contract.datasets["feature_store"]
     lanes = split_lanes(
         frame,
         governed,
         on=contract.as_of,
-        features=[name for name in production.model.feature_names_in_ if name != sensitive],
+        features=[name for name in model.feature_names_in_ if name != sensitive],
         part=f"month={month}",
     )
     inputs = add_sensitive(lanes.model, lanes.audit, sensitive, governed, on=contract.as_of)
-    return replace(lanes, model=inputs[list(production.model.feature_names_in_)])
+    return replace(lanes, model=inputs[list(model.feature_names_in_)])

@@ -24,6 +24,9 @@ def create_pipeline(_entries: Container[str] = ()) -> Pipeline:
     reports = ["timeline", "evidently_history", "months_measured"]
     seen = ["timeline", "contract", "month_reader", "months_to_score"]
     shown = ["monitoring_timeline", "monitoring_page", "monitoring_figures", "monitoring_metrics"]
+    # The page is written before anybody is sent to it.
+    told = ["timeline", "alerts_history", "params:monitoring", "monitoring_page"]
+    ended = ["problems", "timeline", "params:monitoring", "monitoring_timeline", "evidently_workspace", "alerts"]
     return Pipeline(
         [
             node(nodes.select_months, stores, ["month_reader", "months_to_score"], name="select_months"),
@@ -38,6 +41,7 @@ def create_pipeline(_entries: Container[str] = ()) -> Pipeline:
             node(nodes.summarise_months, judged, ["timeline", "problems"], name="summarise_months"),
             node(nodes.publish_months, reports, "evidently_workspace", name="publish_months"),
             node(nodes.show_months, seen, shown, name="show_months"),
-            node(nodes.report_problems, ["problems", "monitoring_timeline"], None, name="report_problems"),
+            node(nodes.send_alerts, told, "alerts", name="send_alerts"),
+            node(nodes.report_problems, ended, None, name="report_problems"),
         ]
     )

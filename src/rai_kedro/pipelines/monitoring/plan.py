@@ -11,7 +11,16 @@ import pandas as pd
 from rai_kedro.contract import Contract, load_month, refuse_orphans
 from rai_kedro.errors import RaiError
 from rai_kedro.frames import Store
-from rai_kedro.monitoring import UNREADABLE, Gap, MonitoringPolicy, MonthDigests, content_digest
+from rai_kedro.monitoring import (
+    UNREADABLE,
+    AlertParameters,
+    Gap,
+    MonitoringPolicy,
+    MonthDigests,
+    Timeline,
+    content_digest,
+    decisive,
+)
 from rai_kedro.months import key_of_month, month_of_key, months_between
 from rai_kedro.typed import Typed
 
@@ -24,7 +33,13 @@ class MonitoringParameters(Typed):
     """``<use_case>.monitoring``: which months to monitor and what they are judged by; explained in the YAML."""
 
     months: Literal["pending", "next"] = "pending"
+    fail_on: Literal["alarm", "insufficient_evidence"] | None = None
+    alerts: AlertParameters = AlertParameters()
     policy: MonitoringPolicy
+
+    def fails(self, outcome: str) -> bool:
+        """Say whether a newest month of this outcome makes the run fail."""
+        return self.fail_on is not None and outcome in ("alarm", self.fail_on)
 
 
 @dataclass(frozen=True, order=True)
@@ -131,6 +146,19 @@ def summarise_problems(problems: Sequence[Problem]) -> RaiError:
         how_many=first.error.how_many,
         example=first.error.example,
         remedy=f"{first.error.remedy}; then run the monitoring again, which takes up what is missing",
+    )
+
+
+def describe_failure(timeline: Timeline) -> RaiError:
+    """Make the error of a newest month for which ``fail_on`` asks the run to fail; everything is stored by then."""
+    newest = timeline.months[-1]
+    found = decisive(newest.verdict)
+    return RaiError(
+        f"{newest.month}, the newest month: {newest.summary}.",
+        where=f"model version {newest.model_version}; {timeline.use_case}.monitoring.fail_on",
+        how_many=f"{len(found)} finding{'s' if len(found) > 1 else ''}" if found else None,
+        example=found[0].text if found else None,
+        remedy=(found[0].advice if found else "") or "look at the monitoring page; every result is stored",
     )
 
 

@@ -1,0 +1,104 @@
+"""What two gates say, for people and programs: fairness of the newest training, monitoring of the newest month."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rai_kedro.commands.errors import explain
+from rai_kedro.commands.project import about_use_case, open_catalog, path_of
+from rai_kedro.fairness import EXIT_CODES
+from rai_kedro.words import in_words, make_visible
+
+if TYPE_CHECKING:
+    from kedro.io import DataCatalog
+
+# What a stage answers: the lines for a person, what a program reads, and the exit code.
+_Answer = tuple[list[str], dict[str, Any], int]
+
+
+@click.command()
+@about_use_case
+@click.option(
+    "--stage",
+    type=click.Choice(["training", "monitoring"]),
+    default="training",
+    show_default=True,
+    help="Fairness of the newest training, or the newest month of the version in production.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+def gate(use_case: str, env: str | None, stage: str, as_json: bool) -> None:
+    """Ask a gate: exit 0 pass, ok or watch; 1 fail or alarm; 2 insufficient evidence; 3 could not be evaluated."""
+    try:
+        with open_catalog(use_case, env) as catalog:
+            lines, plain, code = _STAGES[stage](catalog, use_case)
+    except Exception as error:  # a gate that raises would be taken for one that failed on the figures
+        lines, code = [], EXIT_CODES["could_not_be_evaluated"]
+        why = explain(error) or str(error)
+        plain = {"use_case": use_case, "outcome": "could_not_be_evaluated", "problems": [why], "exit_code": code}
+        click.echo(f"could not be evaluated\n\n{why}", err=True)
+    if as_json:
+        click.echo(json.dumps(plain, indent=2))
+    elif lines:
+        click.echo("\n".join(make_visible(line) for line in lines))
+    sys.exit(code)
+
+
+def _ask_training(catalog: DataCatalog, use_case: str) -> _Answer:
+    from rai_kedro.release import describe_verdict, judge_stored
+
+    decision = judge_stored(catalog.load(f"{use_case}.fairness_gate"), catalog.load(f"{use_case}.fairness_assessment"))
+    subject = _name_version(catalog, use_case)
+    verdicts = [f"  {in_words(verdict.outcome):<22} {describe_verdict(verdict)}" for verdict in decision.verdicts]
+    problems = [f"  problem: {problem}" for problem in decision.problems]
+    lines = [subject, in_words(decision.outcome), *verdicts, *problems]
+    return lines, {"use_case": use_case, "subject": subject, **decision.to_dict()}, decision.exit_code
+
+
+def _ask_monitoring(catalog: DataCatalog, use_case: str) -> _Answer:
+    from mlflow import MlflowClient
+
+    from rai_kedro.errors import RaiError
+    from rai_kedro.monitoring import Timeline, ask_gate
+    from rai_kedro.release import PRODUCTION, find_aliases
+
+    name = f"{use_case}.monitoring_timeline"
+    if not catalog.exists(name):
+        raise RaiError(
+            f"No month of {use_case} was monitored yet.",
+            where=str(path_of(catalog, name)),
+            remedy=f"run `kedro run --pipelines {use_case}.monitoring` first",
+        )
+    timeline = Timeline.from_dict(catalog.load(name))
+    found = ask_gate(timeline, find_aliases(MlflowClient(), use_case).get(PRODUCTION))
+    subject = f"{use_case}, {found.month}, version {found.model_version}" if found.month else use_case
+    lines = [subject, in_words(found.outcome)]
+    for one in found.findings:
+        lines += [f"  {in_words(one.weight):<22} {one.text}", *([f"{'':<25}{one.advice}"] if one.advice else [])]
+    lines += [f"  problem: {problem}" for problem in found.problems]
+    return lines, {**found.to_dict(), "exit_code": found.exit_code}, found.exit_code
+
+
+_STAGES: dict[str, Callable[[DataCatalog, str], _Answer]] = {"training": _ask_training, "monitoring": _ask_monitoring}
+
+
+def _name_version(catalog: DataCatalog, use_case: str) -> str:
+    """Say which version the decision on disk is about: it is the newest training's, which may have ended too early."""
+    from mlflow import MlflowClient
+
+    from rai_kedro.release import CANDIDATE, Tag, find_aliases, find_version
+
+    client = MlflowClient()
+    number = find_aliases(client, use_case).get(CANDIDATE)
+    if number is None:
+        return f"{use_case}, newest training; no version is registered"
+    # The file itself: the version keeps the digest of its bytes.
+    digest = hashlib.sha256(path_of(catalog, f"{use_case}.fairness_gate").read_bytes()).hexdigest()
+    if find_version(client, use_case, number).tags.get(Tag.GATE_DIGEST) == digest:
+        return f"{use_case}, version {number} (newest candidate)"
+    return f"{use_case}, newest training; not what version {number}, the newest candidate, was registered with"

@@ -1,0 +1,126 @@
+"""What of the months somebody should hear about: every finding once, when it is new."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Literal, TypeAlias
+
+from rai_kedro.monitoring.timeline import MonthRecord, Timeline
+from rai_kedro.monitoring.verdict import Finding, MonthlyOutcome, Weight
+from rai_kedro.months import Month
+from rai_kedro.typed import Typed
+
+AlertWeight: TypeAlias = Literal["alarm", "watch"]
+_ABOVE: dict[AlertWeight, tuple[Weight, ...]] = {"alarm": ("alarm",), "watch": ("alarm", "watch")}
+
+
+class Alert(Typed):
+    """One new finding, as it is sent.
+
+    Attributes:
+        month: First month it was found in.
+        outcome: What that month came to.
+        weight: What the finding makes of the month.
+        key: What was found, the same in every month it is found.
+        link: Path of the page to look at.
+    """
+
+    use_case: str
+    month: Month
+    model_version: str
+    outcome: MonthlyOutcome
+    weight: AlertWeight
+    key: str
+    text: str
+    advice: str = ""
+    link: str = ""
+
+    @property
+    def id(self) -> str:
+        """The same whenever this is sent, so that a receiver can tell a repetition."""
+        parts = (self.use_case, self.model_version, self.key, self.weight, self.month)
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        """What a program is sent."""
+        return {"id": self.id, **self.to_dict()}
+
+
+def new_findings(timeline: Timeline, sent: Iterable[Alert] = (), *, min_weight: AlertWeight = "alarm") -> list[Alert]:
+    """Return an alert for every finding that nobody was told of yet, in the order of the months.
+
+    A finding that lasts is one, told with the first month it was found in, and told again only if it became weightier.
+    It has ended when a month was looked at for it and did not show it; if it comes back, that is another. A month that
+    says nothing of it, because labels are missing or the error budget is spent, ends nothing. Months that were scored
+    or measured again are told of only where that found something else.
+
+    Args:
+        timeline: All months of the use case.
+        sent: What was told of before.
+        min_weight: ``alarm``, or ``watch`` for both.
+    """
+    told = list(sent)
+    found = []
+    for version in dict.fromkeys(one.model_version for one in timeline.months):
+        months = [one for one in timeline.months if one.model_version == version]
+        for key in dict.fromkeys(finding.key for one in months for finding in one.verdict.findings):
+            for stretch in _split(months, key, _ABOVE[min_weight]):
+                record, finding = _first_weightiest(stretch, key)
+                alert = _alert_of(timeline.use_case, record, finding)
+                if not _was_told(alert, [one.month for one in stretch], told):
+                    found.append(alert)
+    return sorted(found, key=lambda one: (one.month, one.weight))
+
+
+def _find(record: MonthRecord, key: str) -> Finding | None:
+    return next((one for one in record.verdict.findings if one.key == key), None)
+
+
+def _split(months: Sequence[MonthRecord], key: str, heavy: tuple[Weight, ...]) -> Iterator[list[MonthRecord]]:
+    """Yield the months through which a finding lasted, those in between included that say nothing of it."""
+    stretch: list[MonthRecord] = []
+    for record in months:
+        finding = _find(record, key)
+        ended = finding.weight not in heavy if finding else key in _looked_for(record)
+        if not ended:
+            stretch.append(record)
+            continue
+        yield from [stretch] if any(_find(one, key) for one in stretch) else []
+        stretch = []
+    yield from [stretch] if any(_find(one, key) for one in stretch) else []
+
+
+def _looked_for(record: MonthRecord) -> set[str]:
+    """Return the keys of drift that the month would have if there was any; other findings are in it either way."""
+    features = record.drift.columns if record.drift else ()
+    labels = record.outcome.label_drift if record.outcome else ()
+    return {f"drift {one.column}" for one in (*features, *labels)}
+
+
+def _first_weightiest(stretch: Sequence[MonthRecord], key: str) -> tuple[MonthRecord, Finding]:
+    found = [(record, finding) for record in stretch if (finding := _find(record, key))]
+    return min(found, key=lambda pair: (pair[1].weight, pair[0].month))  # "alarm" comes before "watch"
+
+
+def _alert_of(use_case: str, record: MonthRecord, finding: Finding) -> Alert:
+    return Alert(
+        use_case=use_case,
+        month=record.month,
+        model_version=record.model_version,
+        outcome=record.verdict.outcome,
+        weight="alarm" if finding.weight == "alarm" else "watch",
+        key=finding.key,
+        text=finding.text,
+        advice=finding.advice,
+    )
+
+
+def _was_told(alert: Alert, months: Sequence[Month], told: Iterable[Alert]) -> bool:
+    return any(
+        (one.use_case, one.model_version, one.key) == (alert.use_case, alert.model_version, alert.key)
+        and one.month in months
+        and one.weight in ("alarm", alert.weight)
+        for one in told
+    )

@@ -1,0 +1,77 @@
+"""What the newest month says of the version in production: one answer for terminal, program and exit code."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from rai_kedro.monitoring.timeline import MonthRecord, Timeline
+from rai_kedro.monitoring.verdict import EXIT_CODES, Finding, MonthlyOutcome, MonthVerdict
+from rai_kedro.typed import Typed
+
+MonthGateOutcome: TypeAlias = MonthlyOutcome | Literal["could_not_be_evaluated"]
+_NOT_EVALUATED = 3
+
+
+class MonthGate(Typed):
+    """The verdict of the newest month, or why there is none.
+
+    Attributes:
+        findings: What made the outcome.
+        problems: Why the gate could not be evaluated.
+    """
+
+    use_case: str
+    outcome: MonthGateOutcome
+    month: str = ""
+    model_version: str = ""
+    findings: tuple[Finding, ...] = ()
+    problems: tuple[str, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """0 for ok and watch, 1 for an alarm, 2 for insufficient evidence, 3 where it could not be evaluated."""
+        return _NOT_EVALUATED if self.outcome == "could_not_be_evaluated" else EXIT_CODES[self.outcome]
+
+
+def ask_gate(timeline: Timeline, production: str | None) -> MonthGate:
+    """Answer by the newest month; ``production`` is the version in production.
+
+    It could not be evaluated where that month is of another version or its features changed since, or where any month
+    is missing: no silence counts as good news.
+    """
+    newest = timeline.months[-1] if timeline.months else None
+    problems = [f"{gap.month} {gap.missing}: {gap.reason}" for gap in timeline.gaps]
+    if production is None:
+        problems.append("no version is in production")
+    if newest is None:
+        return _closed(timeline, [*problems, "no month was monitored yet"])
+    if production not in (None, newest.model_version):
+        scored = f"{newest.month}, the newest month, was scored by version {newest.model_version}"
+        problems.append(f"{scored}; version {production} is in production")
+    if newest.stale:
+        problems.append(f"{newest.month} is stale: {newest.stale}")
+    if problems:
+        return _closed(timeline, problems, newest)
+    return MonthGate(
+        use_case=timeline.use_case,
+        outcome=newest.verdict.outcome,
+        month=newest.month,
+        model_version=newest.model_version,
+        findings=decisive(newest.verdict),
+    )
+
+
+def _closed(timeline: Timeline, problems: list[str], newest: MonthRecord | None = None) -> MonthGate:
+    return MonthGate(
+        use_case=timeline.use_case,
+        outcome="could_not_be_evaluated",
+        month=newest.month if newest else "",
+        model_version=newest.model_version if newest else "",
+        problems=tuple(problems),
+    )
+
+
+def decisive(verdict: MonthVerdict) -> tuple[Finding, ...]:
+    """Return the findings that made the outcome."""
+    wanted = "passed" if verdict.outcome == "ok" else verdict.outcome
+    return tuple(one for one in verdict.findings if one.weight == wanted)

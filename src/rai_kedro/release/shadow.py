@@ -1,0 +1,82 @@
+"""Any registered version, to be compared with another on labelled months; nothing it says is stored as a prediction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rai_kedro.months import read_period
+from rai_kedro.release.decisions import find_last_decision
+from rai_kedro.release.model_files import Reference, load_trusted_sklearn, release_files
+from rai_kedro.release.record import read_evidence
+from rai_kedro.release.versions import (
+    CANDIDATE,
+    PRODUCTION,
+    ReleaseError,
+    Tag,
+    find_aliases,
+    find_version,
+    noted_digests,
+    require_same,
+)
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+# The words for what an alias means where two versions compete.
+_ALIASES = {"champion": PRODUCTION, "challenger": CANDIDATE, PRODUCTION: PRODUCTION, CANDIDATE: CANDIDATE}
+NOT_REVIEWED = "not reviewed"
+
+
+@dataclass(frozen=True)
+class ShadowModel:
+    """A version as it is compared: checked against its training's digests, whether or not anybody approved it."""
+
+    model: Any  # fitted scikit-learn estimator
+    version: str
+    review: str  # "approved", "rejected" or "not reviewed", as the evidence record has it
+    trained_on: tuple[str, ...]  # months
+    reference: Reference
+
+
+def load_shadow(client: MlflowClient, use_case: str, named: str, evidence_path: str | Path) -> ShadowModel:
+    """Load a version by number, or as ``champion`` (in production) or ``challenger`` (the newest candidate).
+
+    Raises:
+        ReleaseError: There is no such version.
+        IncompleteError: Files of the version are missing.
+        ChangedError: Its files changed after its training.
+        ModelRefusedError: The model is not stored as skops, or contains types outside the reviewed list.
+    """
+    found = find_version(client, use_case, _find_number(client, use_case, named))
+    source = client.get_model_version_download_uri(found.name, str(found.version))
+    with release_files(client, source, found.run_id or "") as files:
+        require_same(found, files.digests, noted_digests(found), "its training")
+        return ShadowModel(
+            model=load_trusted_sklearn(files.model, f"registered model {use_case}, version {found.version}"),
+            version=str(found.version),
+            review=_find_review(found, Path(evidence_path)),
+            trained_on=read_period(found.tags.get(Tag.MONTH, "")),
+            reference=files.read_reference(),
+        )
+
+
+def _find_number(client: MlflowClient, use_case: str, named: str) -> str:
+    if named not in _ALIASES:
+        return named
+    aliases = find_aliases(client, use_case)
+    if (number := aliases.get(_ALIASES[named])) is not None:
+        return number
+    raise ReleaseError(
+        f"There is no {named} of {use_case}: no version has the alias '{_ALIASES[named]}'.",
+        where=f"registered model {use_case}",
+        remedy=f"name a version by its number; `kedro rai status --use-case {use_case}` shows them",
+    )
+
+
+def _find_review(version: ModelVersion, evidence_path: Path) -> str:
+    entries = read_evidence(evidence_path) if evidence_path.is_file() else []
+    last = find_last_decision(entries, version)
+    return last[0].decision if last else NOT_REVIEWED
