@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +12,10 @@ from rai_kedro.commands.project import about_use_case, evidence_path, lock_path,
 from rai_kedro.errors import RaiError
 from rai_kedro.files import locked
 from rai_kedro.months import month_of_key
+
+
+# Predictions last: a month whose predictions are gone must not keep a result.
+_STORES = ("outcome_store", "drift_store", "prediction_store")
 
 
 @click.command()
@@ -24,7 +29,7 @@ def rescore(use_case: str, env: str | None, month: str, reason: str) -> None:
     # The record comes first and the predictions go last: a month whose removal was cut off is named by the next
     # monitoring, and one whose results are gone is scored by it.
     with open_catalog(use_case, env) as catalog, locked(lock_path(catalog, use_case)):
-        stores: dict[str, Any] = {name: catalog[f"{use_case}.{name}"] for name in ("drift_store", "prediction_store")}
+        stores: dict[str, Any] = {name: catalog[f"{use_case}.{name}"] for name in _STORES}
         known = stores["prediction_store"].keys()
         keys = [key for key in known if month_of_key(key) == month]
         if not keys:
@@ -52,16 +57,16 @@ def rescore(use_case: str, env: str | None, month: str, reason: str) -> None:
 
 @click.command()
 @about_use_case
-@click.confirmation_option("--yes", prompt="Remove all predictions and drift results of this use case?")
+@click.confirmation_option("--yes", prompt="Remove all predictions of this use case and what was made of them?")
 def reset(use_case: str, env: str | None) -> None:
-    """Start the months over: removes predictions and drift results, keeps stores, models and evidence."""
+    """Start the months over: removes predictions and what was made of them, keeps stores, models and evidence."""
     with open_catalog(use_case, env) as catalog, locked(lock_path(catalog, use_case)):
-        for name in ("drift_timeline", "drift_figure", "drift_page", "inference_carbon"):
+        for name in ("monitoring_timeline", "monitoring_page", "inference_carbon"):
             path_of(catalog, f"{use_case}.{name}").unlink(missing_ok=True)
-        # Drift first: a month whose predictions are gone must not keep a drift result.
-        for name in ("evidently_workspace", "drift_store", "prediction_store"):
+        shutil.rmtree(path_of(catalog, f"{use_case}.monitoring_figures"), ignore_errors=True)
+        for name in ("evidently_workspace", *_STORES):
             store: Any = catalog[f"{use_case}.{name}"]
             store.remove()
     click.echo(
-        f"{use_case}: predictions and drift results removed; the next monitoring run starts with the first month."
+        f"{use_case}: predictions and what was made of them removed; the next monitoring run starts with the first month."
     )
