@@ -81,5 +81,5 @@ class TestExecuted:
         drawn = [cell for cell in code_cells(executed) if any(PLOTLY in o.get("data", {}) for o in cell.outputs)]
         assert [cell.source for cell in drawn] == [
             'catalog.load("housing.figures")["groups"]',
-            'catalog.load("housing.drift_figure")',
+            'catalog.load("housing.monitoring_figures")["performance_MAE"]',
         ]

@@ -13,7 +13,6 @@ from rai_kedro.errors import RaiError
 from rai_kedro.files import locked
 from rai_kedro.months import month_of_key
 
-
 # Predictions last: a month whose predictions are gone must not keep a result.
 _STORES = ("outcome_store", "drift_store", "prediction_store")
 
@@ -68,5 +67,6 @@ def reset(use_case: str, env: str | None) -> None:
             store: Any = catalog[f"{use_case}.{name}"]
             store.remove()
     click.echo(
-        f"{use_case}: predictions and what was made of them removed; the next monitoring run starts with the first month."
+        f"{use_case}: predictions and what was made of them removed; "
+        "the next monitoring run starts with the first month."
     )

@@ -72,8 +72,11 @@ class MonthRecord(Typed):
         """What the month came to in one line, as terminal, page and reports word it."""
         said = []
         for weight in ("alarm", "watch"):
-            if names := list(dict.fromkeys(one.short for one in self.verdict.findings if one.weight == weight)):
-                said.append(f"{weight}: {list_some(names, _NAMED)}")
+            found = [one for one in self.verdict.findings if one.weight == weight]
+            names = list(dict.fromkeys(one.short for one in found if one.subject != "drift"))
+            drifted = list(dict.fromkeys(one.short for one in found if one.subject == "drift"))
+            names += [f"drift in {list_some(drifted, _NAMED)}"] if drifted else []
+            said += [f"{weight}: {list_some(names, _NAMED)}"] if names else []
         said = said or [in_words(self.verdict.outcome)]
         said += ["used in training"] if self.used_in_training else []
         said += [f"STALE: {self.stale}"] if self.stale else []
@@ -199,6 +202,7 @@ def build_timeline(  # noqa: PLR0913 - every part by its name
         first_drift=next((one.month for one in records if one.drifted_columns), None),
         first_alarm=next((one.month for one in records if one.verdict.outcome == "alarm"), None),
         advice=advise_training(records, baseline, totals),
+        visible=describe_visible(records),
         track_record=reconcile_months(records),
     )
 
@@ -291,6 +295,23 @@ def _word_cost(baseline: Baseline | None, scoring_g: float, months: int) -> str:
         return f"{emitted}."
     return (
         f"{emitted}, as much as scoring does in {format_number(baseline.emissions_g / scoring_g * months, 2)} months."
+    )
+
+
+def describe_visible(records: Sequence[MonthRecord]) -> str:
+    """Say what change the reference and a month of the newest size can show at all; empty before one was tested."""
+    drift = next((one.drift for one in reversed(records) if one.drift), None)
+    if drift is None:
+        return ""
+    rows, visible = drift.columns[0], drift.visible
+    sizes = f"{rows.n_reference:,} reference rows and {rows.n:,} rows a month"
+    if visible.effect is None:
+        return f"With {sizes} no drift can be shown, however large."
+    ruled_out = visible.excluded is not None and visible.excluded < drift.margin
+    return (
+        f"With {sizes} drift is found with a probability of 80 % once {visible.effect:.0%} of the rows lie elsewhere: "
+        f"in a normally distributed column a shift of {format_number(visible.shift, 2)} standard deviations. "
+        + ("Unchanged columns can be cleared." if ruled_out else "Such few rows can clear no column of drift.")
     )
 
 

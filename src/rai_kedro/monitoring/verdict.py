@@ -130,8 +130,9 @@ def _say_performance(one: Measured) -> str:
         figure = f"{one.name} lost {format_interval(one)} since the test ({of}), limit {format_number(one.limit)}"
     else:
         figure = f"{one.name} {format_interval(one)} ({of}), floor {format_number(one.limit)}"
-    said = {"fail": "beyond the limit", "pass": "within the limit", "insufficient_evidence": "the rows cannot tell"}
-    return f"{figure}: {said[str(one.verdict)]}"
+    said = _SAID[_WEIGHT[str(one.verdict)]]
+    hedged = " as far as an estimate can tell" * (one.basis == "estimate" and one.verdict == "pass")
+    return f"{figure}: {said}{hedged}"
 
 
 def _find_drift(
@@ -147,7 +148,7 @@ def _find_drift(
             subject="drift",
             key=f"drift {name}",
             weight=policy.drift.means,
-            short=f"drift in {name}",
+            short=name,
             text=f"{worst.label} drifted: {format_interval(worst)} of the rows, margin {format_number(worst.margin)}",
             advice="find out whether the world or the recording of it changed",
         )
