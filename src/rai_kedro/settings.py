@@ -3,7 +3,7 @@
 from rai_kedro.context import GuardedContext, ProjectConfigLoader
 from rai_kedro.hooks.carbon import CarbonHook
 from rai_kedro.hooks.environment import EnvironmentHook, UseCaseLockHook
-from rai_kedro.hooks.mlflow_run import RunParametersHook, RunTagsHook
+from rai_kedro.hooks.mlflow_run import ExperimentHook, RunParametersHook, RunTagsHook
 from rai_kedro.hooks.progress import ProgressHook
 from rai_kedro.hooks.report_index import ReportIndexHook
 
@@ -12,6 +12,7 @@ CONTEXT_CLASS = GuardedContext
 HOOKS = (
     UseCaseLockHook(),
     EnvironmentHook(),
+    ExperimentHook(),
     RunTagsHook(),
     RunParametersHook(),
     CarbonHook(),

@@ -25,15 +25,19 @@ CLICK_NODE = """
 
 class TestMlflow:
     def find_training_run(self, lifecycle: Any) -> str:
-        """Return the id of the run of version 1, from the server that the browser looks at."""
+        """Return the address of the run of version 1, from the server that the browser looks at."""
         from mlflow import MlflowClient
 
-        run = MlflowClient(tracking_uri=lifecycle.mlflow).get_model_version("housing", "1").run_id
-        assert run is not None
-        return run
+        client = MlflowClient(tracking_uri=lifecycle.mlflow)
+        run = client.get_run(str(client.get_model_version("housing", "1").run_id)).info
+        return f"{lifecycle.mlflow}/#/experiments/{run.experiment_id}/runs/{run.run_id}"
 
     def test_runs_are_listed_by_use_case_and_stages(self, browser: Any, lifecycle: Any) -> None:
-        browser.open(f"{lifecycle.mlflow}/#/experiments/1/runs")
+        from mlflow import MlflowClient
+
+        experiment = MlflowClient(tracking_uri=lifecycle.mlflow).get_experiment_by_name("rai_kedro.housing")
+        assert experiment is not None
+        browser.open(f"{lifecycle.mlflow}/#/experiments/{experiment.experiment_id}/runs")
         browser.wait_for_texts("housing: simulation, governance, training", "housing: monitoring")
 
     def test_registered_model_shows_versions_aliases_and_review(self, browser: Any, lifecycle: Any) -> None:
@@ -53,7 +57,7 @@ class TestMlflow:
     )
     def test_page_logged_with_the_run_is_shown(self, browser: Any, lifecycle: Any, artifact: str, heading: str) -> None:
         run = self.find_training_run(lifecycle)
-        browser.open(f"{lifecycle.mlflow}/#/experiments/1/runs/{run}/artifacts/{quote(artifact)}")
+        browser.open(f"{run}/artifacts/{quote(artifact)}")
 
         def shown_in_frame() -> bool:
             browser.driver.switch_to.default_content()

@@ -51,7 +51,7 @@ def scored_months(project: Any) -> list[str]:
 def carbon_logged(project: Any) -> list[tuple[Any, ...]]:
     """Return the steps at which the newest run logged emissions."""
     return project.query(
-        "SELECT step FROM metrics WHERE key = 'monitoring.carbon.emissions_g' AND run_uuid = "
+        "SELECT step FROM metrics WHERE key = 'monitoring.carbon.per_thousand_g' AND run_uuid = "
         "(SELECT run_uuid FROM runs ORDER BY start_time DESC LIMIT 1) ORDER BY step"
     )
 

@@ -14,6 +14,7 @@ from rai_kedro.monitoring import (
     MonitoringPolicy,
     MonthDrift,
     MonthOutcome,
+    Timeline,
     build_timeline,
     judge_month,
 )
@@ -193,3 +194,31 @@ def test_a_month_that_could_not_be_done_is_in_the_timeline() -> None:
         "housing", POLICY, scored=[], gaps=[Gap(month="2024-05", missing="not scored", reason="few")]
     )
     assert [one.to_dict() for one in found.gaps] == [{"month": "2024-05", "missing": "not scored", "reason": "few"}]
+
+
+def test_headline_has_few_figures_of_what_is_judged(housing_timeline: Timeline) -> None:
+    may = next(one for one in housing_timeline.months if one.month == "2024-05")
+    assert set(may.headline) == {
+        "verdict",
+        "performance.MAE",
+        "performance.estimated.MAE",
+        "fairness.worst_by_limit",
+        "drift.share",
+        "carbon.per_thousand_g",
+    }
+    assert may.headline["verdict"] == 1
+    assert may.headline["fairness.worst_by_limit"] == pytest.approx(2.5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "limit", "share"),
+    [
+        ("difference", 0.05, 0.1, 0.5),
+        ("ratio", 0.4, 0.8, 2.0),
+        ("ratio", 0.0, 0.8, None),
+        ("difference", 1, None, None),
+    ],
+)
+def test_share_of_limit_is_above_one_beyond_it(kind: str, value: float, limit: float | None, share: float) -> None:
+    ends = {"value": value, "lower": 0, "upper": 1, "level": 0.95, "n": 9, "kind": kind, "limit": limit}
+    assert Measured.from_dict({"subject": "fairness", "name": "x", **ends}).share_of_limit == share

@@ -1,4 +1,4 @@
-"""What MLflow shows of a run: its name, its tags, each parameter of the YAML; and the end of runs that were killed."""
+"""What MLflow shows of a run: experiment, name, tags, every parameter; and the end of runs that were killed."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.pipeline import Pipeline
 from pydantic import BaseModel
@@ -22,6 +23,29 @@ _PREFIX = "params:"
 _NAME = re.compile(r"[^/\w.\- :]")
 _LONGEST = 6_000
 _AT_ONCE = 100
+
+
+class ExperimentHook:
+    """Gives each use case an experiment of its own, beside that of the project, in which runs of several stand."""
+
+    @hook_impl(trylast=True)
+    def after_context_created(self, context: KedroContext) -> None:
+        """Note what kedro-mlflow read of its settings; a caller without it has none."""
+        self._context, self._settings = context, getattr(context, "mlflow", None)
+        self._project = self._settings.tracking.experiment.name if self._settings else ""
+
+    @hook_impl(tryfirst=True)
+    def before_pipeline_run(self, pipeline: Pipeline) -> None:
+        """Name the experiment just before kedro-mlflow opens the run; whoever has one open already keeps it."""
+        import mlflow
+
+        if self._settings is None or mlflow.active_run() is not None:
+            return
+        use_cases = use_cases_of(pipeline)
+        name = f"{self._project}.{use_cases[0]}" if len(use_cases) == 1 else self._project
+        if name != self._settings.tracking.experiment.name:
+            self._settings.tracking.experiment.name = name
+            self._settings.setup(self._context)
 
 
 class RunTagsHook:

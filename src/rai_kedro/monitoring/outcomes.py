@@ -155,6 +155,13 @@ class Measured(Estimate):
     limit: float | None = None
     verdict: Verdict | None = None
 
+    @property
+    def share_of_limit(self) -> float | None:
+        """How near a disparity is to its limit: 1 at it, more beyond; None without a limit or where it is zero."""
+        least = self.kind == "ratio"
+        above, below = (self.limit, self.value) if least else (self.value, self.limit)
+        return above / below if above is not None and below else None
+
 
 class MonthOutcome(Typed):
     """What one month's predictions were worth under one model version.

@@ -85,18 +85,21 @@ class MonthRecord(Typed):
 
     @property
     def headline(self) -> dict[str, float]:
-        """The few figures that say most: verdict (as its exit code), performance, drift, carbon; only what is known."""
+        """The few figures that say most, as far as they are known.
+
+        The verdict as its exit code; the judged metric on labels and as estimated; the worst judged disparity of the
+        month in units of its limit; the share of drifted columns; grams of CO2-equivalent for 1,000 predictions.
+        """
         figures: dict[str, float | None] = {"verdict": float(EXIT_CODES[self.verdict.outcome])}
-        if self.drift:
-            figures |= {"drift.share": self.drift.share, "drift.count": float(self.drift.count)}
-        if self.carbon:
-            figures |= {"carbon.emissions_g": self.carbon.emissions_g, "carbon.energy_kwh": self.carbon.energy_kwh}
-            figures["carbon.per_thousand_g"] = self.carbon.per_thousand_g
-        for one in self.outcome.pick(scope=MONTH) if self.outcome else ():
-            if one.subject == "performance" and not one.group and not one.kind:
+        found = list(self.outcome.pick(scope=MONTH)) if self.outcome else []
+        judged = {one.name for one in found if one.subject == "performance" and one.verdict}
+        for one in found:
+            if one.name in judged and not one.group and not one.kind:
                 figures[f"performance.{'estimated.' * (one.basis == 'estimate')}{one.name}"] = one.value
-            if one.subject == "fairness" and one.limit is not None:
-                figures[f"fairness.{one.group}.{one.name}.{one.kind}"] = one.value
+        disparities = [one.share_of_limit for one in found if one.subject == "fairness" and one.verdict]
+        figures["fairness.worst_by_limit"] = max((one for one in disparities if one is not None), default=None)
+        figures["drift.share"] = self.drift.share if self.drift else None
+        figures["carbon.per_thousand_g"] = self.carbon.per_thousand_g if self.carbon else None
         return {name: value for name, value in figures.items() if value is not None}
 
     @property
