@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -14,29 +12,21 @@ from kedro.framework.cli.utils import CONTEXT_SETTINGS, LazyGroup
 from rai_kedro.commands import errors
 
 
-@contextmanager
-def _short_errors() -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:
-        explanation = errors.explain(error)
-        if explanation is None:
-            raise
-        click.secho("\nThe run stopped.\n", fg="red", err=True)
-        click.echo(explanation, err=True)
-        sys.exit(1)
-
-
 class _Run(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
-        with _short_errors():
+        try:
             return super().invoke(ctx)
+        except Exception as error:
+            explanation = errors.explain(error)
+            if explanation is None:
+                raise
+            click.secho("\nThe run stopped.\n", fg="red", err=True)
+            click.echo(explanation, err=True)
+            sys.exit(1)
 
 
-class _Rai(LazyGroup):
-    def invoke(self, ctx: click.Context) -> Any:
-        with _short_errors():
-            return super().invoke(ctx)
+class _Rai(_Run, LazyGroup):
+    pass
 
 
 @click.group(context_settings=CONTEXT_SETTINGS, name=__name__)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 from kedro.pipeline import Pipeline, node
@@ -11,16 +11,8 @@ from kedro.pipeline import Pipeline, node
 from rai_kedro.contract import entries_of, find_fault, find_use_cases
 from rai_kedro.errors import RaiError
 from rai_kedro.files import project_folder
-from rai_kedro.pipelines import governance, ingestion, monitoring, simulation, training
+from rai_kedro.pipelines import STAGES
 
-# Each is made from the names in the use case's own catalogue.
-_STAGES: dict[str, Callable[[Container[str]], Pipeline]] = {
-    "simulation": simulation.create_pipeline,
-    "ingestion": ingestion.create_pipeline,
-    "governance": governance.create_pipeline,
-    "training": training.create_pipeline,
-    "monitoring": monitoring.create_pipeline,
-}
 _UP_TO_CANDIDATE = ("simulation", "ingestion", "governance", "training")
 DEFAULT_USE_CASE = "housing"
 
@@ -37,16 +29,17 @@ def register_pipelines() -> dict[str, Pipeline]:
     for use_case in find_use_cases(base):
         if (fault := find_fault(base / use_case)) is not None:
             refusal = Pipeline([node(partial(_refuse, fault), None, f"{use_case}.refusal", name=f"{use_case}.refusal")])
-            pipelines |= dict.fromkeys((use_case, *(f"{use_case}.{name}" for name in _STAGES)), refusal)
+            pipelines |= dict.fromkeys((use_case, *(f"{use_case}.{name}" for name in STAGES)), refusal)
             continue
         entries = entries_of(base / use_case / "catalog.yml")
-        made = {name: create(entries) for name, create in _STAGES.items()}
+        # Each stage is made from the names in the use case's own catalogue.
+        made = {name: import_module(f"rai_kedro.pipelines.{name}").create_pipeline(entries) for name in STAGES}
         # A use case whose months are made elsewhere has neither simulation nor ingestion.
         stages = {name: _in_namespace(stage, use_case, name) for name, stage in made.items() if stage.nodes}
         pipelines |= {f"{use_case}.{name}": stage for name, stage in stages.items()}
         pipelines[use_case] = sum((stages[name] for name in _UP_TO_CANDIDATE if name in stages), start=Pipeline([]))
     pipelines |= {
-        name: pipelines[f"{DEFAULT_USE_CASE}.{name}"] for name in _STAGES if f"{DEFAULT_USE_CASE}.{name}" in pipelines
+        name: pipelines[f"{DEFAULT_USE_CASE}.{name}"] for name in STAGES if f"{DEFAULT_USE_CASE}.{name}" in pipelines
     }
     pipelines["__default__"] = pipelines[DEFAULT_USE_CASE]
     return pipelines

@@ -39,11 +39,7 @@ class _StrictLoader(yaml.SafeLoader):
 
 
 def read_yaml(text: str) -> Any:
-    """Read YAML into plain values.
-
-    Raises:
-        yaml.YAMLError: It is no YAML, a key is given twice, or its aliases unfold into too many values.
-    """
+    """Read YAML; ``yaml.YAMLError`` if it is none, has a key twice, or its aliases unfold into too many values."""
     return yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader
 
 

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 import yaml
 
+from rai_kedro.context import ContractOverrideError, compare_with_base
 from rai_kedro.contract.columns import Contract, DatasetContract
-from rai_kedro.contract.environments import ContractOverrideError, compare_with_base
 from rai_kedro.contract.lanes import PairingError, pair_labels
 from rai_kedro.contract.profile import build_register, fingerprint, profile_month
 from rai_kedro.contract.reading import rai_block

@@ -12,14 +12,8 @@ import yaml
 from kedro.config import OmegaConfigLoader
 from kedro.io import DataCatalog
 
-from rai_kedro.contract import (
-    ContractError,
-    ContractOverrideError,
-    compare_with_base,
-    find_use_cases,
-    rai_block,
-    read_contract,
-)
+from rai_kedro.context import ContractOverrideError, compare_with_base
+from rai_kedro.contract import ContractError, find_use_cases, rai_block, read_contract
 from rai_kedro.pipeline_registry import register_pipelines
 
 ENVIRONMENTS = ("base", "local", "test", "prod")

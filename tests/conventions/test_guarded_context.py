@@ -13,7 +13,8 @@ import yaml
 from kedro.framework.session.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
-from rai_kedro.contract import ContractError, ContractOverrideError
+from rai_kedro.context import ContractOverrideError
+from rai_kedro.contract import ContractError
 from rai_kedro.pipeline_registry import register_pipelines
 
 ROOT = Path(__file__).resolve().parents[2]

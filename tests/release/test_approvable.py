@@ -59,8 +59,8 @@ class TestUsable:
         model = GroupAlignment(LinearRegression(), "LSTAT").fit(frame, 3 * frame["RM"])
         example = {"estimator": model, "input_example": frame.head(5), "predictions": model.predict(frame.head(5))}
         held = {
-            "expired": (today - timedelta(1), f"its justification ended on {today - timedelta(1)}; today is {today}"),
-            "missing": (None, "it has no justification in the version's contract"),
+            "expired": (today - timedelta(1), f"its justification ended on {today - timedelta(1)}; now {today}"),
+            "missing": (None, "it has no justification"),
         }
         for number, (until, found) in enumerate(held.values(), start=1):
             register(changes={**example, "contract": make_contract(until)})

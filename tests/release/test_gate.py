@@ -24,7 +24,7 @@ from rai_kedro.release.production import load_production
 from rai_kedro.release.record import EvidenceError, append_evidence, read_evidence
 from rai_kedro.release.review import ReviewRequest, approve, reject
 from rai_kedro.release.verification import verify
-from rai_kedro.release.versions import ChangedError, ReleaseError, find_aliases, list_versions
+from rai_kedro.release.versions import ChangedError, ReleaseError, find_aliases, find_version, list_versions
 
 Ask = Callable[..., ReviewRequest]
 Register = Callable[..., Any]
@@ -91,7 +91,7 @@ class TestClosedGate:
         assert (found.tags["rai.fairness_gate"], found.tags["rai.accepted_risk"]) == ("fail", risk)
         assert outcome.message.endswith(f"The fairness gate said: fail; risk accepted: {risk}")
         (summary,) = list_versions(client, use_case)
-        assert (summary.fairness_gate, summary.accepted_risk) == ("fail", risk)
+        assert (summary["fairness_gate"], summary["accepted_risk"]) == ("fail", risk)
         assert found.description.startswith("A model.\n\nModel card: ")
         # Escaped for MLflow, which shows a description as Markdown.
         assert found.description.endswith(
@@ -166,11 +166,11 @@ class TestForgedBeforeTheReview:
                 path.write_bytes(change.encode(errors="surrogateescape"))
             else:
                 edit(path, change)
-            gate = judge_gate(client, client.get_model_version(use_case, "1"))
+            gate = judge_gate(find_version(client, use_case, "1"))
             assert gate.decision.outcome == "could_not_be_evaluated", (name, change)
             assert found in gate.decision.problems[0]
             path.write_bytes(before)
-        assert judge_gate(client, client.get_model_version(use_case, "1")).decision.outcome == "fail"
+        assert judge_gate(find_version(client, use_case, "1")).decision.outcome == "fail"
 
     def test_edited_tag(
         self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
@@ -187,7 +187,7 @@ class TestForgedBeforeTheReview:
                 client.delete_model_version_tag(use_case, "1", tag)
             else:
                 client.set_model_version_tag(use_case, "1", tag, value)
-            gate = judge_gate(client, client.get_model_version(use_case, "1"))
+            gate = judge_gate(find_version(client, use_case, "1"))
             assert gate.decision.outcome == "could_not_be_evaluated"
             assert found in gate.decision.problems[0]
             client.set_model_version_tag(use_case, "1", tag, before)
@@ -227,7 +227,7 @@ class TestCardDisagrees:
         wider, _ = stored_gate("pass")
         wider["verdicts"][0]["tolerance"] = 100.0
         forge(client, version, wider)
-        gate = judge_gate(client, client.get_model_version(use_case, "1"))
+        gate = judge_gate(find_version(client, use_case, "1"))
         assert gate.decision.outcome == "could_not_be_evaluated"
         assert "the verdicts on the model card are not those" in gate.summary
 
@@ -235,9 +235,9 @@ class TestCardDisagrees:
         self, client: MlflowClient, register: Register, write_card: Any, use_case: str
     ) -> None:
         version = register(gate="pass", card=False)
-        assert judge_gate(client, client.get_model_version(use_case, "1")).decision.outcome == "pass"
+        assert judge_gate(find_version(client, use_case, "1")).decision.outcome == "pass"
         write_card(version, text='{"card": {"fairness": null}}')
-        gate = judge_gate(client, client.get_model_version(use_case, "1"))
+        gate = judge_gate(find_version(client, use_case, "1"))
         assert "the model card says nothing readable of the gate" in gate.summary
 
     def test_an_approval_given_over_it_is_found_and_stops_production(

@@ -46,10 +46,6 @@ class Acceptance:
     on: date
     decisions: tuple[Decision, ...]
 
-    def columns(self, use: str) -> tuple[str, ...]:
-        """Return the features of one use."""
-        return tuple(one.column for one in self.decisions if one.use == use and not one.is_label)
-
 
 def accept_draft(use_case: str, reviewer: str, *, project: Path | None = None, today: date | None = None) -> Acceptance:
     """Accept every proposal that is left in a drafted contract, in the name of a person who becomes its owner."""
@@ -105,13 +101,9 @@ def _decide(before: Contract, after: Contract) -> Iterator[Decision]:
     for short, store in after.datasets.items():
         for name, column in store.columns.items():
             drafted = before.datasets[short].columns[name]
-            by_hand = not (read_proposal(drafted.risk) and _is_as_drafted(drafted))
-            yield Decision(name, column.use, column.flags, by_hand, short == "label_store")
-
-
-def _is_as_drafted(column: Column) -> bool:
-    proposal = read_proposal(column.risk)
-    return proposal is not None and "risky" in column.flags and column.use in proposal.drafted_uses
+            proposal = read_proposal(drafted.risk)
+            as_drafted = proposal is not None and "risky" in drafted.flags and drafted.use in proposal.drafted_uses
+            yield Decision(name, column.use, column.flags, not as_drafted, short == "label_store")
 
 
 def _find_changes(text: str, contract: Contract, reviewer: str) -> Iterator[tuple[int, int, str]]:

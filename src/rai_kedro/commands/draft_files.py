@@ -11,7 +11,7 @@ from typing import Any, Literal
 import pandas as pd
 import yaml
 
-from rai_kedro.commands.use_case_choices import UseCaseRequest, draft_label
+from rai_kedro.commands.use_case_choices import UseCaseRequest, draft_label, some
 from rai_kedro.contract import Column, draft_column
 from rai_kedro.sources import FileLayout, IngestionParameters, WordCount
 
@@ -19,18 +19,6 @@ NO_OWNER = "nobody yet"
 # Of the spread of the label: a gap in error below it is seldom worth a halt; a beginning, to be decided.
 _TOLERANCE_SHARE = 0.25
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
-_NOTES = {
-    "rename": "names in the file that a store cannot take, and what they are called here",
-    "key": "what identifies a row within a month",
-    "number_rows": "true: the key is made, 1, 2, … in each month; false: the file has it",
-    "label": "goes to the label store; every other column to the feature store",
-    "favourable": "this value of the label becomes 1",
-    "unfavourable": "and this one 0",
-    "time": "says which month a row belongs to; goes to no store",
-    "month": "the whole file is this one month",
-    "dates": "how other columns write their dates",
-    "leave_out": "columns that no store gets",
-}
 
 
 @dataclass(frozen=True)
@@ -100,7 +88,7 @@ def render_catalog(draft: UseCaseDraft) -> str:
     layout: FileLayout = draft.source.get("layout", FileLayout())
     # The folder of a store says which month it is.
     months = draft.ingestion.model_dump(exclude_none=True, exclude={"month"})
-    return _render(
+    return render(
         "catalog.yml.j2",
         draft=draft,
         file=draft.is_file,
@@ -113,32 +101,13 @@ def render_catalog(draft: UseCaseDraft) -> str:
 
 def render_parameters(draft: UseCaseDraft) -> str:
     """Return the text of ``parameters.yml``."""
-    regression = draft.task == "regression"
-    metrics = ["statistical_parity", "equal_opportunity", "predictive_equality"]
-    if regression:
-        metrics = ["mean_prediction", "mean_absolute_error", "mean_signed_error"]
     settings = draft.ingestion.model_dump(exclude_none=True)
     settings = {key: value for key, value in settings.items() if value not in ({}, ()) or key == "leave_out"}
-    return _render(
-        "parameters.yml.j2",
-        draft=draft,
-        regression=regression,
-        metrics=metrics,
-        judged=metrics[1:] if regression else metrics[:2],
-        limit=draft.tolerance if regression else 0.1,
-        ingestion=settings if draft.is_file else {},
-        notes=_NOTES,
-        place=_place(draft),
-    )
+    return render("parameters.yml.j2", draft=draft, ingestion=settings if draft.is_file else {})
 
 
-def _place(draft: UseCaseDraft) -> str:
-    if draft.is_file:
-        return f"the rows of one file ({draft.source['filepath']})"
-    return f"the stores of another system ({draft.source.get('filepath') or draft.source['dataset'].get('type')})"
-
-
-def _render(template: str, **values: Any) -> str:
+def render(template: str, **values: Any) -> str:
+    """Return the text of a template of this folder."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -146,22 +115,10 @@ def _render(template: str, **values: Any) -> str:
         undefined=StrictUndefined,
         trim_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701 - YAML; every value goes through the filter below
+        autoescape=False,  # noqa: S701 - no HTML; every value in YAML goes through the filter below
     )
-    environment.filters |= {"yaml": flow, "what_it_is": _what_it_is, "why": _why}
+    environment.filters |= {"yaml": flow, "some": some}
     return environment.get_template(template).render(**values)
-
-
-def _what_it_is(column: Column) -> str:
-    """Write the first line of a column, up to its last comma; the second line closes what it opens."""
-    values: dict[str, Any] = {"type": column.type, "range": column.range, "categories": column.categories}
-    values = {key: value for key, value in values.items() if value is not None}
-    values |= {"nullable": column.nullable, "flags": column.flags, "use": column.use}
-    return flow(values)[:-1]
-
-
-def _why(column: Column) -> str:
-    return flow({"risk": column.risk, "description": column.description})[1:]
 
 
 def scalar(value: Any) -> str:

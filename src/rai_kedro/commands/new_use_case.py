@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -15,11 +15,12 @@ import click
 import pandas as pd
 
 from rai_kedro.commands.accept_draft import accept_file
-from rai_kedro.commands.draft_files import UseCaseDraft, draft_use_case, render_catalog, render_parameters
-from rai_kedro.commands.use_case_choices import NewUseCaseError, UseCaseRequest, choose_parameters, some
+from rai_kedro.commands.draft_files import UseCaseDraft, draft_use_case, render, render_catalog, render_parameters
+from rai_kedro.commands.use_case_choices import NewUseCaseError, UseCaseRequest, choose_parameters
 from rai_kedro.contract import check_frame, read_contract, read_proposal
 from rai_kedro.files import project_folder, staging_folder, write_text
 from rai_kedro.months import month_of_key, months_between
+from rai_kedro.pipelines import STAGES
 from rai_kedro.sources import (
     FileLayout,
     IngestionParameters,
@@ -34,10 +35,7 @@ from rai_kedro.sources import (
     split_months,
 )
 
-_STAGES = ("simulation", "ingestion", "governance", "training", "monitoring")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
-_FEW_ROWS = 100
-_SHOWN = 6
 
 
 @dataclass(frozen=True)
@@ -120,67 +118,29 @@ def command(**options: Any) -> None:
 
 def describe(made: NewUseCase) -> str:
     """Return what was drafted and what to decide, for the terminal."""
-    draft, name = made.draft, made.draft.name
-    by_use: dict[str, list[tuple[str, str]]] = {"audit": [], "forbidden": [], "model": []}
-    for column in draft.columns:
-        if proposal := read_proposal(column.risk):
-            by_use[proposal.use].append((column.name, proposal.reason))
-    first, last = min(made.rows), max(made.rows)
-    months = f"month {first}" if first == last else f"{len(made.rows)} months from {first} to {last}"
-    lines = [
-        f"Drafted conf/base/{name}: {sum(made.rows.values())} rows, {len(draft.columns)} columns, target "
-        f"'{draft.label.name}', {months}.",
-        "",
-        "likely to describe people (audited, in no model):",
-        *(_reasons(by_use["audit"]) or ["  none found by name or content; that is no proof that there is none"]),
-        "proposed to stay closed:",
-        *(_reasons(by_use["forbidden"]) or ["  none"]),
-        f"proposed for the model: {some([column for column, _ in by_use['model']])}",
-        *_warnings(made),
-        "",
-    ]
-    if made.accepted_by is None:
-        lines += [
-            "Nothing is allowed yet. To decide:",
-            f"  1. read conf/base/{name}/catalog.yml; correct ranges and flags, write the descriptions",
-            f"  2. kedro rai accept-draft --use-case {name} --reviewer NAME    (accepts what you left as proposed)",
-        ]
-    else:
-        lines += [f"Accepted unread by {made.accepted_by}; still to do:", "  1.-2. read the contract all the same"]
-    if draft.audited:
-        lines.append(f"  3. kedro rai questionnaire --use-case {name}           (which fairness metrics, and why)")
-    else:
-        lines.append("  3. name the columns to audit; until then the fairness gate stays closed")
-    lines += [f"  4. conf/base/{name}/parameters.yml: tolerances and statements", f"then: kedro run --pipelines {name}"]
-    return "\n".join(lines)
-
-
-def _reasons(columns: Sequence[tuple[str, str]]) -> list[str]:
-    shown = [f"  {name}: {reason}" for name, reason in columns[:_SHOWN]]
-    return shown + ([f"  and {len(columns) - _SHOWN} more"] if len(columns) > _SHOWN else [])
-
-
-def _warnings(made: NewUseCase) -> list[str]:
-    """Return what will get in the way later, and can be helped now."""
-    absent = [month for month in months_between(min(made.rows), max(made.rows)) if month not in made.rows]
-    training, rename = made.draft.training_month, made.draft.ingestion.rename
-    found = []
-    if absent:
-        found.append(f"{len(absent)} months have no row ({some(absent)}): monitoring stops there until they have")
-    if made.rows[training] < _FEW_ROWS:
-        found.append(f"the month to train on, {training}, has only {made.rows[training]} rows: expect wide intervals")
-    if rename:
-        found.append(f"renamed for the stores: {some([f'{old[:60]!r} to {new}' for old, new in rename.items()])}")
-    if made.words:
-        listed = [f"  {name}: {', '.join(map(str, counts))}" for name, counts in made.words.items()]
-        more = [f"  and {len(listed) - _SHOWN} more columns"] if len(listed) > _SHOWN else []
-        found.append("\n".join(["these words may stand for a missing value:", *listed[:_SHOWN], *more]))
-    return [f"note: {text}" for text in found]
+    draft, rows, first, last = made.draft, made.rows, min(made.rows), max(made.rows)
+    proposals = [(column.name, read_proposal(column.risk)) for column in draft.columns]
+    proposed = {
+        use: [f"{name}: {one.reason}" if use != "model" else name for name, one in proposals if one and one.use == use]
+        for use in ("audit", "forbidden", "model")
+    }
+    return render(
+        "drafted.txt.j2",
+        draft=draft,
+        rows=rows,
+        first=first,
+        last=last,
+        proposed=proposed,
+        absent=[month for month in months_between(first, last) if month not in rows],
+        renamed=[f"{old[:60]!r} to {new}" for old, new in draft.ingestion.rename.items()],
+        words=[f"{name}: {', '.join(map(str, counts))}" for name, counts in made.words.items()],
+        accepted_by=made.accepted_by,
+    ).rstrip("\n")
 
 
 def _check_name(name: str, folder: Path) -> None:
     where = f"conf/base/{name}"
-    if not _NAME.fullmatch(name) or name in _STAGES:
+    if not _NAME.fullmatch(name) or name in STAGES:
         what = f"'{name}' cannot be the name of a use case."
         remedy = "take lower-case letters, digits and underscores, a letter first, at most 40; no stage's name"
     elif folder.exists():

@@ -122,11 +122,10 @@ def request_approval(candidate: RegisteredVersion) -> ReviewRequest:
     """Ask for the approval; a risk, labelled as a demonstration, is accepted only where the gate does not pass."""
     from mlflow import MlflowClient
 
-    from rai_kedro.release import PASSED, ReviewRequest, judge_gate
+    from rai_kedro.release import PASSED, ReviewRequest, find_version, judge_gate
 
-    client = MlflowClient()
-    outcome = judge_gate(client, client.get_model_version(candidate.name, candidate.version)).decision.outcome
-    risk = None if outcome == PASSED else _DEMO_RISK
+    gate = judge_gate(find_version(MlflowClient(), candidate.name, candidate.version))
+    risk = None if gate.decision.outcome == PASSED else _DEMO_RISK
     return ReviewRequest(
         candidate.name,
         candidate.version,

@@ -42,7 +42,7 @@ def _read_status(use_case: str, env: str | None) -> dict[str, Any]:
         return {
             "use_case": use_case,
             "versions": [
-                {**version.to_dict(), "gate_summary": read_gate(client, version.run_id).summary}
+                {**version, "gate_summary": read_gate(client, version["run_id"]).summary}
                 for version in list_versions(client, use_case)
             ],
             "months": months,
@@ -58,7 +58,8 @@ def _lines(status: dict[str, Any]) -> list[str]:
     pending = status["pending_months"]
     lines += ["", f"months: {len(status['months'])} in the store, {len(pending)} not yet scored"]
     lines += [f"  pending: {', '.join(pending)}"] if pending else []
-    lines += ["", "monitoring:"] + ([_month_line(month) for month in status["monitoring"]] or ["  no month judged yet"])
+    judged = [f"  {one['month']}  version {one['model_version']}  {one['summary']}" for one in status["monitoring"]]
+    lines += ["", "monitoring:", *(judged or ["  no month judged yet"])]
     lines += [f"  {describe_gap(gap)}" for gap in status["gaps"]]
     return lines
 
@@ -87,10 +88,6 @@ def _version_lines(version: dict[str, Any]) -> list[str]:
         *([f"      card: {version['card']}"] if version["card"] else []),
     ]
     return [make_visible(line) for line in lines]
-
-
-def _month_line(month: dict[str, Any]) -> str:
-    return f"  {month['month']}  version {month['model_version']}  {month['summary']}"
 
 
 def read_month(month: dict[str, Any]) -> dict[str, Any]:

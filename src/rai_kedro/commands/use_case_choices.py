@@ -177,25 +177,17 @@ def _time_format(values: pd.Series[Any], request: UseCaseRequest) -> str:
 
 
 def _favourable(found: Sequence[str], request: UseCaseRequest) -> str:
-    by_word = {value.lower(): value for value in found}
-    if request.favourable is not None:
-        if canonical(request.favourable) not in found:
-            raise NewUseCaseError(
-                f"The target has no value '{request.favourable}'.",
-                where="--favourable",
-                example=f"it has {' and '.join(found)}",
-                remedy="name one of them",
-            )
-        return canonical(request.favourable)
-    obvious = [by_word[word] for word in _YES if word in by_word]
-    if len(obvious) != 1:
-        raise NewUseCaseError(
-            "It has to be said which value of the target is the favourable outcome.",
-            where=f"--target {request.target}",
-            example=f"it has {' and '.join(found)}",
-            remedy=f"give it, for example --favourable '{found[0]}'",
-        )
-    return obvious[0]
+    asked = request.favourable
+    chosen = [value for value in found if value.lower() in _YES] if asked is None else [canonical(asked)]
+    if len(chosen) == 1 and chosen[0] in found:
+        return chosen[0]
+    what = "It has to be said which value of the target is the favourable outcome."
+    raise NewUseCaseError(
+        what if asked is None else f"The target has no value '{asked}'.",
+        where=f"--target {request.target}" if asked is None else "--favourable",
+        example=f"it has {' and '.join(found)}",
+        remedy=f"name one of them, for example --favourable '{found[0]}'",
+    )
 
 
 def _two_values(values: pd.Series[Any], target: str) -> list[str]:

@@ -145,11 +145,6 @@ class DatasetContract(_Stripped):
         """Return the names of the columns that have one of these uses, in contract order."""
         return tuple(name for name, column in self.columns.items() if column.use in uses)
 
-    @property
-    def flagged(self) -> tuple[str, ...]:
-        """The names of the columns that carry a risk flag, in contract order."""
-        return tuple(name for name, column in self.columns.items() if column.flags)
-
 
 class Contract(_Stripped):
     """All governed datasets of one use case, as read on one day."""

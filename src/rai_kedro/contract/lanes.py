@@ -68,13 +68,16 @@ def split_lanes(
     return Lanes(*(frame[list(names)].copy() for names in (contract.identifiers, columns, audit)))
 
 
-def permits_mitigation(contract: DatasetContract, name: str, *, on: date) -> bool:
-    """Return whether, on that day, a mitigation may read this column of the feature store for every prediction."""
+def mitigation_fault(contract: DatasetContract, name: str, *, on: date) -> str | None:
+    """Return why, on that day, no mitigation may read a column of the feature store for every prediction, or None."""
     column = contract.columns.get(name)
-    if column is None or column.use not in ("mitigation", "model"):
-        return False
-    justified = column.justification is not None and column.justification.is_valid(on)
-    return justified or (column.use == "model" and not column.flags)
+    if column is None:
+        return "it is not in the contract"
+    if column.use not in ("mitigation", "model"):
+        return f"its use is '{column.use}'"
+    if (why := column.justification) is not None:
+        return None if why.is_valid(on) else f"its justification ended on {why.until}; now {on}"
+    return None if column.use == "model" and not column.flags else "it has no justification"
 
 
 def add_sensitive(
@@ -83,23 +86,17 @@ def add_sensitive(
     """Put beside a model's columns the one that its mitigation needs for every prediction, last unless it is there.
 
     ``audit`` has the audited columns of the same rows; ``name`` is None if no prediction needs a sensitive column.
-
-    Raises:
-        LaneError: If the contract does not give it ``use: mitigation`` with a justification that still holds.
+    LaneError where :func:`mitigation_fault` finds one.
     """
     if name is None:
         return model
-    if permits_mitigation(contract, name, on=on):
+    fault = mitigation_fault(contract, name, on=on)
+    if fault is None:
         return model if name in model else model.assign(**{name: audit[name]})
-    column = contract.columns.get(name)
-    held = "it is not in the contract" if column is None else f"its use is '{column.use}'"
-    if column is not None and column.use in ("mitigation", "model"):
-        until = column.justification.until if column.justification else None
-        held = f"its justification ended on {until}; now {on}" if until else "it has no justification"
     raise LaneError(
         f"The mitigation needs '{name}' for every prediction, which the contract does not permit.",
         where=f"{contract.dataset}, column {name}",
-        example=held,
+        example=fault,
         remedy=f"give '{name}' 'use: mitigation' with a 'justification' (by, reason, until) that holds; "
         "or train a model whose mitigation does not need it",
     )

@@ -66,9 +66,6 @@ def read_contract(path: str | Path, *, as_of: date | None = None) -> Contract:
     return Contract(use_case=use_case, source=f"{use_case}/{path.name}", as_of=day, datasets=datasets)
 
 
-read = read_contract
-
-
 def find_use_cases(base: Path) -> list[str]:
     """Return the names of all folders of the base configuration that hold a use case's catalogue."""
     return sorted(path.parent.name for path in base.glob("*/catalog.yml"))
@@ -117,7 +114,7 @@ def _parse_dataset(name: str, block: Any, where: str) -> DatasetContract:
         raise ContractError(what, where=where, remedy="see docs/catalogue.md")
     _refuse_interpolation(block, where)
     specs = {str(name): spec for name, spec in block["columns"].items()}
-    columns = {name: {"name": name, **_mapping_of(spec, f"{where}, column {name}")} for name, spec in specs.items()}
+    columns = {name: {"name": name, **spec} if isinstance(spec, Mapping) else spec for name, spec in specs.items()}
     try:
         return DatasetContract.model_validate({**block, "columns": columns, "dataset": name})
     except ValidationError as error:
@@ -139,17 +136,6 @@ def _read_yaml(path: Path) -> Mapping[str, Any]:
             remedy="mend that line (indentation, quotes, a key given twice) and run again",
         ) from None
     return content if isinstance(content, Mapping) else {}
-
-
-def _mapping_of(spec: Any, where: str) -> Mapping[str, Any]:
-    if isinstance(spec, Mapping):
-        return spec
-    raise ContractError(
-        "A column's contract must be a mapping.",
-        where=where,
-        example=repr(spec),
-        remedy=f"write its keys below it: {', '.join(_KEYS_AT_DEPTH['column'])}",
-    )
 
 
 def _refuse_interpolation(value: Any, where: str) -> None:
@@ -186,19 +172,21 @@ def _explain(error: ValidationError, where: str) -> ContractError:
 
 def _reason(finding: ErrorDetails, path: list[str]) -> tuple[str, str]:
     key = path[-1] if path else ""
+    depth = "justification" if "justification" in path else "column" if "columns" in path else "dataset"
+    allowed = _KEYS_AT_DEPTH[depth]
     if finding["type"] == "extra_forbidden":
-        depth = "justification" if "justification" in path else "column" if "columns" in path else "dataset"
-        allowed = _KEYS_AT_DEPTH[depth]
         meant = get_close_matches(key, allowed, n=1)
         hint = f"did you mean '{meant[0]}'? " if meant else ""
         return f"Unknown key '{key}'.", f"{hint}allowed keys: {', '.join(allowed)}"
-    if finding["type"] == "missing":
-        return f"The key '{key}' is missing.", f"add '{key}'; nothing about a governed column is assumed"
     if finding["type"] == "literal_error":
         return f"Unknown word for '{key}'.", f"allowed words: {finding['ctx']['expected']}"
-    if finding["type"] == "tuple_type":
-        return f"'{key}' must be a list.", f"write {key}: [one, two], or {key}: []"
-    if finding["type"] == "bool_type":
-        return f"'{key}' must be true or false.", "write true or false, without quotes"
     message = finding["msg"].removeprefix("Value error, ")
-    return f"The contract is not valid: {message}.", "mend that key; docs/catalogue.md explains each one"
+    return {
+        "missing": (f"The key '{key}' is missing.", f"add '{key}'; nothing about a governed column is assumed"),
+        "model_type": (f"'{key}' must be a mapping.", f"write its keys below it: {', '.join(allowed)}"),
+        "tuple_type": (f"'{key}' must be a list.", f"write {key}: [one, two], or {key}: []"),
+        "bool_type": (f"'{key}' must be true or false.", "write true or false, without quotes"),
+    }.get(
+        finding["type"],
+        (f"The contract is not valid: {message}.", "mend that key; docs/catalogue.md explains each one"),
+    )

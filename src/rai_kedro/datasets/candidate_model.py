@@ -71,7 +71,7 @@ class CandidateModelDataset(AbstractDataset["Candidate", "RegisteredVersion"]):
         """
         from mlflow import MlflowClient
 
-        from rai_kedro.release import CANDIDATE, find_aliases, find_version, registered_version, unknown_model
+        from rai_kedro.release import CANDIDATE, find_aliases, find_version, unknown_model
 
         if self._saved is not None:
             return self._saved
@@ -80,7 +80,7 @@ class CandidateModelDataset(AbstractDataset["Candidate", "RegisteredVersion"]):
             number = find_aliases(client, name).get(CANDIDATE)
             if number is None:
                 raise unknown_model(name)
-            return registered_version(client, find_version(client, name, number))
+            return find_version(client, name, number).plain()
 
     def _exists(self) -> bool:
         from mlflow import MlflowClient

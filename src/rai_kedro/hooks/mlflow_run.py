@@ -14,10 +14,10 @@ from kedro.pipeline import Pipeline
 from pydantic import BaseModel
 
 from rai_kedro.hooks import use_cases_of
+from rai_kedro.pipelines import STAGES
 from rai_kedro.release import Tag
 from rai_kedro.words import UNCOMMITTED
 
-_STAGES = ("simulation", "ingestion", "governance", "training", "monitoring")
 _PREFIX = "params:"
 # MLflow's limits: characters of a name, longest value, most parameters in one request.
 _NAME = re.compile(r"[^/\w.\- :]")
@@ -64,7 +64,7 @@ class RunTagsHook:
         # MLflow's own variable: datasets that save from another thread or process find the run by it.
         os.environ["MLFLOW_RUN_ID"] = run.info.run_id
         use_case = ", ".join(use_cases_of(pipeline))
-        stages = ", ".join(stage for stage in _STAGES if pipeline.only_nodes_with_tags(stage).nodes)
+        stages = ", ".join(stage for stage in STAGES if pipeline.only_nodes_with_tags(stage).nodes)
         mlflow.set_tags(
             {
                 "mlflow.runName": f"{use_case}: {stages}",

@@ -73,12 +73,11 @@ def _describe_governance(use_case: str, catalog: DataCatalog, name: str) -> list
 def _describe_candidate(use_case: str, catalog: DataCatalog, name: str) -> list[str]:
     from mlflow import MlflowClient
 
-    from rai_kedro.release import PASSED, approve_command, count_verdicts, judge_gate
+    from rai_kedro.release import PASSED, approve_command, count_verdicts, find_version, judge_gate
 
     version = catalog.load(name)
-    client = MlflowClient()
     # As an approval asks it, so that what is proposed here is what works.
-    gate = judge_gate(client, client.get_model_version(version.name, version.version))
+    gate = judge_gate(find_version(MlflowClient(), version.name, version.version))
     outcome, count = gate.decision.outcome, count_verdicts(gate.decision)
     return [
         _row("candidate", f"{version.name} version {version.version}", "MLflow, alias 'candidate'"),

@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, Final
 
-from rai_kedro.contract import DatasetContract, permits_mitigation
+from rai_kedro.contract import DatasetContract, mitigation_fault
 from rai_kedro.fairness import Task
 from rai_kedro.mitigation.sensitive import Column, MitigationError
 from rai_kedro.questionnaire import MappedMethod, ModelAtHand, load_mapping
@@ -142,7 +142,7 @@ def describe_model(estimator: Any | None, store: DatasetContract, *, on: date) -
     from sklearn.utils.validation import has_fit_parameter
 
     sensitive = (name for name, column in store.columns.items() if column.flags or column.use == "mitigation")
-    permitted = tuple(name for name in sensitive if permits_mitigation(store, name, on=on))
+    permitted = tuple(name for name in sensitive if mitigation_fault(store, name, on=on) is None)
     if estimator is None:
         return ModelAtHand(permitted=permitted)
     return ModelAtHand(

@@ -23,7 +23,7 @@ from rai_kedro.release.model_files import (
     require_storable,
     trusted_types,
 )
-from rai_kedro.release.versions import CANDIDATE, DIGESTS, RegisteredVersion, ReleaseError, Tag, registered_version
+from rai_kedro.release.versions import CANDIDATE, DIGESTS, RegisteredVersion, ReleaseError, Tag, version_of
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -155,4 +155,4 @@ def _register(client: MlflowClient, name: str, run_id: str, uri: str, tags: dict
     link = json.dumps([{"name": name, "version": version}])
     client.set_logged_model_tags(model_id, {"mlflow.modelVersions": link})
     client.set_registered_model_alias(name, CANDIDATE, version)
-    return registered_version(client, created)
+    return version_of(client, created).plain()

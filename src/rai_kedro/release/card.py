@@ -12,26 +12,24 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
 from rai_kedro.files import project_folder, write_text
-from rai_kedro.release.store import parse_json, read_artifact
 from rai_kedro.release.versions import (
     APPROVED,
+    CARD_FOLDER,
     REJECTED,
     ChangedError,
     IncompleteError,
     ReleaseError,
     Tag,
+    Version,
+    card_file,
     find_version,
+    parse_json,
 )
 from rai_kedro.words import escape_html, escape_markdown, make_visible
 
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
-    from mlflow.entities.model_registry import ModelVersion
-
-CARD_FOLDER: Final = "model_card"
 # The one line of each page that says where the version stands; see the templates of the reports.
 STATUS_LINES: Final = {
     "html": re.compile(r'(?<=<p class="status">)[^<]*(?=</p>)'),
@@ -41,27 +39,20 @@ _PAGES: Final = "pages"
 _REVIEW_MARK: Final = "\n\nReview: "
 
 
-def card_file(version: object, ending: str = "json") -> str:
-    """Return the name of one of a card's files."""
-    return f"model_card_v{version}.{ending}"
-
-
 def require_no_card(name: str, version: str, folder: Path | None = None) -> None:
     """Refuse a second card: what is reviewed must stay what was read.
 
     A card in ``folder`` on which somebody has decided is not written over, even where MLflow has forgotten its version.
-
-    Raises:
-        ReleaseError: There is such a card.
     """
     from mlflow import MlflowClient
 
-    card = find_version(MlflowClient(), name, version).tags.get(Tag.CARD)
-    if card is not None:
-        raise ReleaseError(
-            f"Version {version} of {name} has its model card already; a card is written once.",
-            where=f"registered model {name}, tag {Tag.CARD}: {card}",
-            remedy=f"train a new version with `kedro run --pipelines {name}`: it gets a card of its own",
+    known = find_version(MlflowClient(), name, version)
+    if Tag.CARD in known.tags:
+        raise known.refusal(
+            ReleaseError,
+            "has its model card already; a card is written once.",
+            example=f"tag {Tag.CARD}: {known.tags[Tag.CARD]}",
+            remedy=f"{known.retrain}: it gets a card of its own",
         )
     page = folder / card_file(version, "md") if folder else None
     line = STATUS_LINES["md"].search(page.read_text(encoding="utf-8")) if page and page.is_file() else None
@@ -108,22 +99,20 @@ def attach_card(name: str, version: str, run_id: str, title: str, files: Sequenc
     client.set_model_version_tag(name, version, Tag.CARD, page)
 
 
-def digest_card(client: MlflowClient, version: ModelVersion) -> str:
+def digest_card(version: Version) -> str:
     """Return the SHA-256 (hex) of the JSON of the card that is attached to a version."""
-    artifact, name = f"{CARD_FOLDER}/{card_file(version.version)}", version.name
-    content = read_artifact(client, version.run_id, artifact) if Tag.CARD in version.tags else None
-    if content is None:
-        raise IncompleteError(
-            f"Version {version.version} of {name} has no model card, so nobody can have read it.",
-            where=f"registered model {name}, run {version.run_id}",
-            example=f"its run has no artifact {artifact}" if Tag.CARD in version.tags else f"it has no tag {Tag.CARD}",
-            remedy=f"restore the run's artifacts; or train a new version with `kedro run --pipelines {name}`, "
-            "the whole stage, and have that one reviewed",
+    if Tag.CARD not in version.tags or version.card is None:
+        found = f"its run has no artifact {CARD_FOLDER}/{card_file(version.number)}"
+        raise version.refusal(
+            IncompleteError,
+            "has no model card, so nobody can have read it.",
+            example=found if Tag.CARD in version.tags else f"it has no tag {Tag.CARD}",
+            remedy=f"restore the run's artifacts; or {version.retrain}, the whole stage, and have that one reviewed",
         )
-    return hashlib.sha256(content).hexdigest()
+    return hashlib.sha256(version.card).hexdigest()
 
 
-def mark_card(client: MlflowClient, version: ModelVersion, status: str) -> str:
+def mark_card(version: Version, status: str) -> str:
     """Show a decision on the card's pages, in MLflow and on disk, and in the version's description.
 
     The JSON form, which is what was reviewed, stays as it was. Pages are for reading; the evidence record is what
@@ -131,18 +120,16 @@ def mark_card(client: MlflowClient, version: ModelVersion, status: str) -> str:
     """
     from mlflow.exceptions import MlflowException
 
-    number, unmarked = str(version.version), []
-    description = (version.description or "").partition(_REVIEW_MARK)[0]
-    client.update_model_version(
-        version.name, number, description=f"{description}{_REVIEW_MARK}{escape_markdown(status)}"
-    )
-    digests = _read_page_digests(client, version) or {}
-    for name in (card_file(number, ending) for ending in STATUS_LINES):
+    client, unmarked = version.client, []
+    description = version.description.partition(_REVIEW_MARK)[0] + _REVIEW_MARK + escape_markdown(status)
+    client.update_model_version(version.use_case, version.number, description=description)
+    digests = _read_page_digests(version) or {}
+    for name in (card_file(version.number, ending) for ending in STATUS_LINES):
         shown = escape_html(status) if name.endswith(".html") else escape_markdown(status)
         local = project_folder() / Path(version.tags.get(Tag.CARD, "")).with_name(name)
         try:
-            page = _find_whole_page(client, version, local, digests.get(name))
-            client.log_text(version.run_id or "", _replace_status(page, name, shown), f"{CARD_FOLDER}/{name}")
+            page = _find_whole_page(version, local, digests.get(name))
+            client.log_text(version.run_id, _replace_status(page, name, shown), f"{CARD_FOLDER}/{name}")
             if local.is_file():
                 write_text(local, _replace_status(local.read_text(encoding="utf-8"), name, shown))
         except (MlflowException, OSError, ValueError):
@@ -150,42 +137,37 @@ def mark_card(client: MlflowClient, version: ModelVersion, status: str) -> str:
     return f"\nThe decision could not be shown in {' and '.join(unmarked)}; it is on record." if unmarked else ""
 
 
-def find_changed_page(client: MlflowClient, version: ModelVersion) -> str | None:
+def find_changed_page(version: Version) -> str | None:
     """Say which page in MLflow is first not as the card's JSON has digested it, and how; None if all are."""
-    digests = _read_page_digests(client, version)
+    digests = _read_page_digests(version)
     if digests is None:
         return "the model card holds no digests of its pages"
     for name, digest in digests.items():
-        page = _fetch_page(client, version, name)
+        page = _fetch_page(version, name)
         if page is None or not _is_page(page, name, digest):
             found = "is gone" if page is None else "was changed beyond its status line"
             return f"{name}, the model card that people read, {found}"
     return None
 
 
-def require_same_pages(client: MlflowClient, version: ModelVersion) -> None:
+def require_same_pages(version: Version) -> None:
     """Refuse a version whose card reads otherwise than it was written."""
-    trouble = find_changed_page(client, version)
+    trouble = find_changed_page(version)
     if trouble:
-        raise ChangedError(
-            f"Version {version.version} of {version.name} cannot be approved on what its model card shows.",
-            where=f"registered model {version.name}, run {version.run_id}, artifacts {CARD_FOLDER}",
+        raise version.refusal(
+            ChangedError,
+            "cannot be approved on what its model card shows.",
             example=trouble,
             remedy="find out who changed it and restore it (training keeps a copy beside the other reports); "
-            f"or train a new version with `kedro run --pipelines {version.name}` and have that one reviewed",
+            f"or {version.retrain} and have that one reviewed",
         )
 
 
-def _read_page_digests(client: MlflowClient, version: ModelVersion) -> dict[str, str] | None:
+def _read_page_digests(version: Version) -> dict[str, str] | None:
     """Return the SHA-256 of each page by name, as the card's JSON has them; None if it has none that can be read."""
-    content = read_card(client, version)
+    content = parse_json(version.card)
     pages = content.get(_PAGES) if isinstance(content, dict) else None
     return pages if isinstance(pages, dict) else None
-
-
-def read_card(client: MlflowClient, version: ModelVersion) -> Any:
-    """Return the card's JSON as MLflow holds it; None if it is not there or cannot be read."""
-    return parse_json(read_artifact(client, version.run_id, f"{CARD_FOLDER}/{card_file(version.version)}"))
 
 
 def _bind_pages(record: Path, pages: Iterable[Path]) -> None:
@@ -195,9 +177,9 @@ def _bind_pages(record: Path, pages: Iterable[Path]) -> None:
     write_text(record, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def _find_whole_page(client: MlflowClient, version: ModelVersion, local: Path, digest: str | None) -> str:
+def _find_whole_page(version: Version, local: Path, digest: str | None) -> str:
     """Return the page in MLflow; the one on disk where a mark that was cut off left only that whole."""
-    page = _fetch_page(client, version, local.name)
+    page = _fetch_page(version, local.name)
     kept = local.read_text(encoding="utf-8") if local.is_file() else None
     whole = next((text for text in (page, kept) if text is not None and _is_page(text, local.name, digest)), page)
     if whole is None:
@@ -205,8 +187,8 @@ def _find_whole_page(client: MlflowClient, version: ModelVersion, local: Path, d
     return whole
 
 
-def _fetch_page(client: MlflowClient, version: ModelVersion, name: str) -> str | None:
-    content = read_artifact(client, version.run_id, f"{CARD_FOLDER}/{name}")
+def _fetch_page(version: Version, name: str) -> str | None:
+    content = version.read(f"{CARD_FOLDER}/{name}")
     return None if content is None else content.decode("utf-8", errors="replace")
 
 

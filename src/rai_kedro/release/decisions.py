@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
 from pydantic import ValidationError
 
 from rai_kedro.release.record import Entry
-from rai_kedro.release.versions import APPROVED, DIGESTS, REJECTED, Tag, subject_of
+from rai_kedro.release.versions import APPROVED, DIGESTS, REJECTED, Tag, Version
 from rai_kedro.typed import Typed
 from rai_kedro.words import in_words, make_visible
-
-if TYPE_CHECKING:
-    from mlflow.entities.model_registry import ModelVersion
 
 APPROVE: Final = "approve"
 REJECT: Final = "reject"
@@ -100,10 +97,9 @@ def list_decisions(entries: Iterable[Entry], use_case: str) -> list[Decided]:
     return [decided for decided in found if decided[0].use_case == use_case]
 
 
-def list_decisions_on(entries: Iterable[Entry], version: ModelVersion) -> list[Decided]:
+def list_decisions_on(entries: Iterable[Entry], version: Version) -> list[Decided]:
     """Return every decision on one version with its entry, in order."""
-    subject = subject_of(version)
-    return [decided for decided in list_decisions(entries, version.name) if decided[0].subject == subject]
+    return [one for one in list_decisions(entries, version.use_case) if one[0].subject == version.subject]
 
 
 def find_standing_approval(entries: Iterable[Entry], use_case: str) -> Decided | None:
@@ -118,12 +114,12 @@ def find_standing_approval(entries: Iterable[Entry], use_case: str) -> Decided |
     return last if last and last[0].subject not in rejected else None
 
 
-def find_rejection(entries: Iterable[Entry], version: ModelVersion) -> Decided | None:
+def find_rejection(entries: Iterable[Entry], version: Version) -> Decided | None:
     """Return the first rejection of a version; a rejected version can never be approved again."""
     return find_last(list_decisions_on(entries, version)[::-1], REJECTED)
 
 
-def find_last_decision(entries: Sequence[Entry], version: ModelVersion) -> Decided | None:
+def find_last_decision(entries: Sequence[Entry], version: Version) -> Decided | None:
     """Return the decision on one version that its tags show: the last one, or its rejection."""
     return find_rejection(entries, version) or find_last(list_decisions_on(entries, version), APPROVED)
 
@@ -142,7 +138,7 @@ def approve_command(use_case: str, version: str, *, passed: bool) -> str:
     return f"kedro rai approve --use-case {use_case} --version {version} --reviewer NAME --statement TEXT{risk}"
 
 
-def review_advice(version: ModelVersion) -> str:
+def review_advice(version: Version) -> str:
     """Say in half a sentence how a person reviews a version; the tag decides what is proposed."""
-    command = approve_command(version.name, str(version.version), passed=version.tags.get(Tag.GATE) == PASSED)
-    return f"look with `kedro rai status --use-case {version.name}`, then approve with `{command}`"
+    command = approve_command(version.use_case, version.number, passed=version.tags.get(Tag.GATE) == PASSED)
+    return f"look with `kedro rai status --use-case {version.use_case}`, then approve with `{command}`"

@@ -15,15 +15,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from rai_kedro.fairness import Disparity, Gate, GateDecision, Tolerance, Verdict
-from rai_kedro.release.card import read_card
 from rai_kedro.release.decisions import PASSED, Review, approve_command, describe_gate, is_covered, review_advice
-from rai_kedro.release.store import parse_json, read_artifact
-from rai_kedro.release.versions import ChangedError, ReleaseError, Tag
+from rai_kedro.release.versions import ChangedError, ReleaseError, Tag, Version, parse_json, read_artifact
 from rai_kedro.words import in_words, list_some
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities.model_registry import ModelVersion
 
 GATE_FILE: Final = "reports/fairness_gate.json"
 ASSESSMENT_FILE: Final = "reports/fairness_assessment.json"
@@ -48,21 +45,20 @@ class StoredGate:
         return f"{judged}; e.g. {example}" if example else judged
 
 
-def judge_gate(client: MlflowClient, version: ModelVersion) -> StoredGate:
+def judge_gate(version: Version) -> StoredGate:
     """Say what the gate says of a version; trouble of any kind is a decision that could not be evaluated."""
-    stored, assessment = read_gate(client, version.run_id), read_artifact(client, version.run_id, ASSESSMENT_FILE)
-    digest = stored.digest
-    if not digest:
+    stored = read_gate(version.client, version.run_id)
+    if not (digest := stored.digest):
         return stored
+    assessment = version.read(ASSESSMENT_FILE)
     if assessment is None:
         return _closed(f"its run has no readable {ASSESSMENT_FILE}, whose intervals the gate judges", digest)
     decision = judge_stored(stored.decision.to_dict(), parse_json(assessment))
-    contradiction = _find_contradicting_tag(version, decision, digest)
-    contradiction = contradiction or _find_contradicting_card(client, version, decision)
+    contradiction = _find_contradicting_tag(version, decision, digest) or _find_contradicting_card(version, decision)
     return _closed(contradiction, digest) if contradiction else StoredGate(decision, digest)
 
 
-def read_gate(client: MlflowClient, run_id: str | None) -> StoredGate:
+def read_gate(client: MlflowClient, run_id: str) -> StoredGate:
     """Return the decision as the run holds it now, without judging anew, to be compared with an approval's."""
     content = read_artifact(client, run_id, GATE_FILE)
     if content is None:
@@ -82,9 +78,9 @@ def _describe_unreadable(error: Exception) -> str:
     return " ".join(f"the stored decision cannot be read: {type(error).__name__}: {error}".split())[:300]
 
 
-def find_trouble(client: MlflowClient, version: ModelVersion, review: Review, *, with_card: bool = True) -> str | None:
+def find_trouble(version: Version, review: Review, *, with_card: bool = True) -> str | None:
     """Say how an approval disagrees with what its run or its card says of the gate now, without a subject."""
-    stored = read_gate(client, review.run_id)
+    stored = read_gate(version.client, review.run_id)
     if review.gate_digest != stored.digest:
         return "its fairness gate's decision changed after the approval" if stored.digest else "its decision is gone"
     if not is_covered(review):
@@ -94,10 +90,10 @@ def find_trouble(client: MlflowClient, version: ModelVersion, review: Review, *,
     # Whoever answered for a gate that could not be evaluated may have done so because the card contradicts it.
     if review.fairness_gate == "could_not_be_evaluated" or not with_card:
         return None
-    return _find_contradicting_card(client, version, stored.decision)
+    return _find_contradicting_card(version, stored.decision)
 
 
-def require_open(version: ModelVersion, gate: StoredGate, accept_risk: str | None) -> None:
+def require_open(version: Version, gate: StoredGate, accept_risk: str | None) -> None:
     """Refuse to approve over a closed gate without an accepted risk, and to accept a risk that is not there.
 
     Whoever counts accepted risks later would count a needless acceptance as a risk that was taken.
@@ -105,7 +101,7 @@ def require_open(version: ModelVersion, gate: StoredGate, accept_risk: str | Non
     passed = gate.decision.outcome == PASSED
     if passed and accept_risk is not None:
         raise ReleaseError(
-            f"The fairness gate of version {version.version} of {version.name} passes: there is no risk to accept.",
+            f"The fairness gate of {version} passes: there is no risk to accept.",
             where=f"run {version.run_id}, {GATE_FILE}",
             remedy="leave --accept-risk out; what else should be on record belongs into --statement",
         )
@@ -113,12 +109,13 @@ def require_open(version: ModelVersion, gate: StoredGate, accept_risk: str | Non
         raise _risk_not_accepted(version, gate.decision)
 
 
-def require_covered(client: MlflowClient, version: ModelVersion, review: Review) -> None:
+def require_covered(version: Version, review: Review) -> None:
     """Refuse a version whose approval does not cover what the fairness gate said of it."""
-    trouble = find_trouble(client, version, review)
+    trouble = find_trouble(version, review)
     if trouble:
-        raise ChangedError(
-            f"Version {review.version} of {review.use_case} may not be used: {trouble}.",
+        raise version.refusal(
+            ChangedError,
+            f"may not be used: {trouble}.",
             where=f"run {review.run_id}, {GATE_FILE}; approved on {review.reviewed_at}",
             example=f"on record: {describe_gate(review.fairness_gate, review.accepted_risk)}; {review.gate_summary}",
             remedy="find out who changed it and restore it from a backup; or review again: " + review_advice(version),
@@ -207,7 +204,7 @@ def _essence(decision: GateDecision) -> set[tuple[Any, ...]]:
     }
 
 
-def _find_contradicting_tag(version: ModelVersion, decision: GateDecision, digest: str) -> str | None:
+def _find_contradicting_tag(version: Version, decision: GateDecision, digest: str) -> str | None:
     tag, noted = version.tags.get(Tag.GATE), version.tags.get(Tag.GATE_DIGEST)
     if noted != digest:
         known = "is not the one that training stored" if noted else "cannot be compared with that of its training"
@@ -219,10 +216,10 @@ def _find_contradicting_tag(version: ModelVersion, decision: GateDecision, diges
     return f"tag {Tag.GATE} says {tag!r}, {GATE_FILE} says {decision.outcome!r}"
 
 
-def _find_contradicting_card(client: MlflowClient, version: ModelVersion, decision: GateDecision) -> str | None:
+def _find_contradicting_card(version: Version, decision: GateDecision) -> str | None:
     """Say how the card contradicts a decision; nothing of a gate that is closed anyway, nor where there is no card."""
     # Without a card nothing can be approved: `approve` refuses it, and the end of a run comes before some cards.
-    card = None if decision.problems else read_card(client, version)
+    card = None if decision.problems else parse_json(version.card)
     if card is None:
         return None
     try:
@@ -238,20 +235,18 @@ def _find_contradicting_card(client: MlflowClient, version: ModelVersion, decisi
     return None
 
 
-def _risk_not_accepted(version: ModelVersion, decision: GateDecision) -> ReleaseError:
-    command = approve_command(version.name, str(version.version), passed=False)
+def _risk_not_accepted(version: Version, decision: GateDecision) -> ReleaseError:
+    command = approve_command(version.use_case, version.number, passed=False)
     needed = [verdict.rows_needed for verdict in decision.verdicts if verdict.rows_needed]
     rows = f"train on about {max(needed):,} further rows like these, or " if needed else "train on more rows, or "
-    train = f"train a new version with `kedro run --pipelines {version.name}`"
     first = {
-        "fail": f"mitigate (parameters 'mitigation') and {train}",
-        "insufficient_evidence": f"{rows}mitigate (parameters 'mitigation'), and {train}",
-    }.get(decision.outcome, f"mend what is named (or find out who changed it) and {train}")
+        "fail": "mitigate (parameters 'mitigation') and ",
+        "insufficient_evidence": f"{rows}mitigate (parameters 'mitigation'), and ",
+    }.get(decision.outcome, "mend what is named (or find out who changed it) and ")
     return ReleaseError(
-        f"The fairness gate of version {version.version} of {version.name} says {in_words(decision.outcome)}, "
-        "and nobody accepted that risk.",
+        f"The fairness gate of {version} says {in_words(decision.outcome)}, and nobody accepted that risk.",
         where=f"run {version.run_id}, {GATE_FILE}",
         how_many=count_verdicts(decision),
         example=pick_example(decision),
-        remedy=f"{first}; or answer for it, on record: `{command}`",
+        remedy=f"{first}{version.retrain}; or answer for it, on record: `{command}`",
     )

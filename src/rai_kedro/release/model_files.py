@@ -12,7 +12,7 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
@@ -21,8 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
-from rai_kedro.release.store import fetch_artifact
-from rai_kedro.release.versions import IncompleteError, ReleaseError, ask
+from rai_kedro.release.versions import IncompleteError, ReleaseError, Version, ask, fetch_artifact
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -137,6 +136,12 @@ def release_files(client: MlflowClient, model_uri: str, run_id: str) -> Iterator
         except (MlflowException, OSError) as error:
             raise _incomplete(client, model_uri, run_id, error) from error
         yield ReleaseFiles(Path(model), companions)
+
+
+def files_of(version: Version) -> AbstractContextManager[ReleaseFiles]:
+    """Lend a private copy of a registered version's files."""
+    uri = version.client.get_model_version_download_uri(version.use_case, version.number)
+    return release_files(version.client, uri, version.run_id)
 
 
 def load_trusted_sklearn(folder: str | Path, where: str = "") -> Any:

@@ -18,7 +18,7 @@ from rai_kedro.release.decisions import (
     review_advice,
 )
 from rai_kedro.release.gate import require_covered
-from rai_kedro.release.model_files import Reference, ReleaseFiles, load_trusted_sklearn, release_files
+from rai_kedro.release.model_files import Reference, ReleaseFiles, files_of, load_trusted_sklearn
 from rai_kedro.release.record import Entry, EvidenceError, read_evidence
 from rai_kedro.release.verification import require_tags_agree
 from rai_kedro.release.versions import (
@@ -26,18 +26,17 @@ from rai_kedro.release.versions import (
     PRODUCTION,
     NotApprovedError,
     Tag,
+    Version,
     find_aliases,
     find_reviewable,
     find_version,
     require_same,
     search_versions,
-    subject_of,
     unknown_model,
 )
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities.model_registry import ModelVersion
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ def load_production(client: MlflowClient, use_case: str, evidence_path: str | Pa
         ModelRefusedError: The model is not stored as skops, or contains types outside the reviewed list.
     """
     version, review = _find_approved(client, use_case, Path(evidence_path))
-    with _open_release(client, version, review) as files:
+    with _open_release(version, review) as files:
         return ProductionModel(
             model=load_trusted_sklearn(files.model, f"registered model {use_case}, version {review.version}"),
             version=review.version,
@@ -81,28 +80,24 @@ def load_production(client: MlflowClient, use_case: str, evidence_path: str | Pa
 def load_reference(client: MlflowClient, use_case: str, version: str, evidence_path: str | Path) -> Reference:
     """Load the reference data of a version that was approved, whether or not it is in production now.
 
-    A month keeps the version that scored it, and is compared with that version's reference data.
-
-    Raises:
-        NotApprovedError: No approval of the version is on record.
-        RaiError: As `load_production`.
+    A month keeps the version that scored it, and is compared with that version's reference data. NotApprovedError if
+    no approval of it is on record; other errors are those of `load_production`.
     """
     found = find_version(client, use_case, version)
-    with _open_release(client, found, _find_approval(found, Path(evidence_path))) as files:
+    with _open_release(found, _find_approval(found, Path(evidence_path))) as files:
         return files.read_reference()
 
 
 @contextmanager
-def _open_release(client: MlflowClient, version: ModelVersion, review: Review) -> Iterator[ReleaseFiles]:
-    source = client.get_model_version_download_uri(version.name, str(version.version))
-    with release_files(client, source, review.run_id) as files:
-        found = {**files.digests, "card_digest": digest_card(client, version)}
+def _open_release(version: Version, review: Review) -> Iterator[ReleaseFiles]:
+    with files_of(version) as files:
+        found = {**files.digests, "card_digest": digest_card(version)}
         require_same(version, found, review.digests, f"the approval on {review.reviewed_at}")
-        require_covered(client, version, review)
+        require_covered(version, review)
         yield files
 
 
-def _find_approved(client: MlflowClient, use_case: str, evidence_path: Path) -> tuple[ModelVersion, Review]:
+def _find_approved(client: MlflowClient, use_case: str, evidence_path: Path) -> tuple[Version, Review]:
     number = find_aliases(client, use_case).get(PRODUCTION)
     if number is not None:
         version = find_version(client, use_case, number)
@@ -113,60 +108,57 @@ def _find_approved(client: MlflowClient, use_case: str, evidence_path: Path) -> 
     raise NotApprovedError(
         f"No version of {use_case} is in production, so nothing may be scored with it.",
         where=f"registered model {use_case}, alias {PRODUCTION}",
-        remedy=review_advice(find_version(client, use_case, reviewable))
-        if reviewable is not None
+        remedy=review_advice(reviewable)
+        if reviewable
         else f"every version was rejected: train a new one with `kedro run --pipelines {use_case}`",
     )
 
 
-def _require_approval(version: ModelVersion, evidence_path: Path) -> Review:
+def _require_approval(version: Version, evidence_path: Path) -> Review:
     tag = version.tags.get(Tag.REVIEW)
+    record = _read_record(version, evidence_path, "is in production") if tag == APPROVED else []
+    standing = find_standing_approval(record, version.use_case)
     if tag != APPROVED:
         found = f"tag {Tag.REVIEW} is {tag!r}" if tag else f"it has no tag {Tag.REVIEW}"
-        raise _approval_missing(version, evidence_path, found)
-    standing = find_standing_approval(_read_record(version, evidence_path, "is in production"), version.name)
-    if standing is None:
-        raise _approval_missing(version, evidence_path, "the record holds no approval that stands")
-    review, entry = standing
-    if review.subject != subject_of(version):
-        found = f"the last approval on record is of version {review.version}, run {review.run_id}"
-        raise _approval_missing(version, evidence_path, found)
-    require_tags_agree(version, review, entry, evidence_path)
-    return review
+    elif standing is None:
+        found = "the record holds no approval that stands"
+    elif standing[0].subject != version.subject:
+        found = f"the last approval on record is of version {standing[0].version}, run {standing[0].run_id}"
+    else:
+        require_tags_agree(version, *standing, evidence_path)
+        return standing[0]
+    raise version.refusal(
+        NotApprovedError,
+        f"is under alias '{PRODUCTION}', but its approval is not on record.",
+        where=f"registered model {version.use_case}; evidence {evidence_path}",
+        example=found,
+        remedy="the alias was moved by hand, or an approval was cut off; " + review_advice(version),
+    )
 
 
-def _find_approval(version: ModelVersion, evidence_path: Path) -> Review:
+def _find_approval(version: Version, evidence_path: Path) -> Review:
     """Return the last approval of a version, which may have left production or been rejected since."""
     entries = _read_record(version, evidence_path, "scored months")
     last, approval = find_last_decision(entries, version), find_last(list_decisions_on(entries, version), APPROVED)
     if last is None or approval is None:
-        raise NotApprovedError(
-            f"Version {version.version} of {version.name} has no approval on record, "
-            "so its reference data are not used.",
-            where=f"registered model {version.name}, run {version.run_id or ''}; evidence {evidence_path}",
+        raise version.refusal(
+            NotApprovedError,
+            "has no approval on record, so its reference data are not used.",
+            example=f"evidence {evidence_path}",
             remedy="restore the record from a backup; or start the months over with "
-            f"`kedro rai reset --use-case {version.name}` under an approved version",
+            f"`kedro rai reset --use-case {version.use_case}` under an approved version",
         )
     require_tags_agree(version, *last, evidence_path)
     return approval[0]
 
 
-def _read_record(version: ModelVersion, evidence_path: Path, role: str) -> list[Entry]:
+def _read_record(version: Version, evidence_path: Path, role: str) -> list[Entry]:
     if evidence_path.is_file():
         return read_evidence(evidence_path)
-    raise EvidenceError(
-        f"Version {version.version} of {version.name} {role}, but there is no evidence record of it.",
+    raise version.refusal(
+        EvidenceError,
+        f"{role}, but there is no evidence record of it.",
         where=str(evidence_path),
         remedy="restore the file from a backup or from the machine on which it was approved; "
         f"or review again: {review_advice(version)}",
-    )
-
-
-def _approval_missing(version: ModelVersion, evidence_path: Path, found: str) -> NotApprovedError:
-    return NotApprovedError(
-        f"Version {version.version} of {version.name} is under alias '{PRODUCTION}', but its approval is "
-        "not on record.",
-        where=f"registered model {version.name}; evidence {evidence_path}",
-        example=found,
-        remedy="the alias was moved by hand, or an approval was cut off; " + review_advice(version),
     )

@@ -23,14 +23,13 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from io import FileIO
 from pathlib import Path
 from typing import Any, Final
 
 from rai_kedro.errors import RaiError
 from rai_kedro.files import flush_folder, make_folder
-from rai_kedro.typed import Typed
 
 GENESIS: Final = "0" * 64
 REPAIR: Final = "repair"
@@ -52,36 +51,28 @@ class Entry:
     hash: str  # SHA-256 (hex) over the canonical JSON of all other fields
 
 
-class ChainState(Typed):
-    """What checking a record's own chain found."""
+@dataclass(frozen=True)
+class Chain:
+    """What a record holds, and why it holds no more."""
 
     path: Path
-    ok: bool  # the file exists and every entry holds
-    entries: int  # that hold, counted from the first
-    head: str  # hash of the last that holds; keep it elsewhere to see a cut-off end
-    broken_line: int | None = None  # from 1
-    reason: str | None = None
+    entries: tuple[Entry, ...] = ()  # that hold, counted from the first
+    reason: str | None = None  # why the record does not hold as a whole
+    broken_line: int | None = None  # from 1; None if there is no file
     # A kill or a full disk left the beginning of a line. It never was an entry, so the chain holds; the next append
     # sets it aside in a `repair` entry.
-    torn_tail: bool = False
-
-
-@dataclass(frozen=True)
-class _Scan:
-    """What the bytes of a record hold: entries, why the next line does not hold, and what is left of the last line."""
-
-    entries: tuple[Entry, ...] = ()
-    reason: str | None = None
     torn: bytes = b""
-    unterminated: bool = False
+    unterminated: bool = False  # the last line is whole but for its end
+
+    @property
+    def ok(self) -> bool:
+        """Whether the file exists and every entry holds."""
+        return self.reason is None
 
     @property
     def head(self) -> str:
+        """Hash of the last entry that holds; keep it elsewhere to see a cut-off end."""
         return self.entries[-1].hash if self.entries else GENESIS
-
-    @property
-    def next_line(self) -> int:
-        return len(self.entries) + 1
 
 
 def append_evidence(path: str | Path, kind: str, body: Mapping[str, Any], recorded_at: str) -> Entry:
@@ -103,9 +94,7 @@ def append_evidence(path: str | Path, kind: str, body: Mapping[str, Any], record
     try:
         with _locked_for_writing(path) as file:
             raw = file.read()
-            found = _scan(raw)
-            if found.reason:
-                raise _broken(path, found)
+            found = _require_whole(_scan(path, raw))
             entries = _continue(found, kind, body, recorded_at)
             lines = b"".join([b"\n" if found.unterminated else b"", *map(to_line, entries)])
             _write_whole(file.fileno(), lines, len(raw) - len(found.torn))
@@ -120,37 +109,15 @@ def append_evidence(path: str | Path, kind: str, body: Mapping[str, Any], record
 
 
 def read_evidence(path: str | Path) -> list[Entry]:
-    """Return all entries after verifying the chain; an empty list if there is no file yet.
-
-    Raises:
-        EvidenceError: The chain does not hold (the line is named), or the file cannot be read.
-    """
+    """Return all entries, none if there is no file yet; EvidenceError if the chain does not hold or cannot be read."""
     path = Path(path)
-    found = _scan(_read_locked(path))
-    if found.reason:
-        raise _broken(path, found)
-    return list(found.entries)
+    return list(_require_whole(_scan(path, _read_locked(path))).entries)
 
 
-def check_chain(path: str | Path) -> ChainState:
-    """Check a record; a broken chain or a missing file is a result, not an exception.
-
-    Raises:
-        EvidenceError: The file is there and cannot be read.
-    """
+def check_chain(path: str | Path) -> Chain:
+    """Check a record; a broken chain or a missing file is a result, EvidenceError a file that cannot be read."""
     path = Path(path)
-    if not path.is_file():
-        return ChainState(path=path, ok=False, entries=0, head=GENESIS, reason="there is no such file")
-    found = _scan(_read_locked(path))
-    return ChainState(
-        path=path,
-        ok=found.reason is None,
-        entries=len(found.entries),
-        head=found.head,
-        broken_line=found.next_line if found.reason else None,
-        reason=found.reason,
-        torn_tail=bool(found.torn),
-    )
+    return _scan(path, _read_locked(path)) if path.is_file() else Chain(path, reason="there is no such file")
 
 
 def chain(sequence: int, previous: str, kind: str, body: Mapping[str, Any], recorded_at: str) -> Entry:
@@ -168,17 +135,19 @@ class _LineError(ValueError):
     """Why one line is not the next entry of the chain."""
 
 
-def _scan(raw: bytes) -> _Scan:
+def _scan(path: Path, raw: bytes) -> Chain:
     *lines, rest = raw.split(b"\n")
     entries: list[Entry] = []
     for line in [*lines, rest] if rest else lines:
+        number = len(entries) + 1
         try:
-            entries.append(_parse(line, len(entries) + 1, entries[-1].hash if entries else GENESIS))
+            entries.append(_parse(line, number, entries[-1].hash if entries else GENESIS))
         except _LineError as error:
             is_torn = len(entries) == len(lines)
-            return _Scan(tuple(entries), torn=rest) if is_torn else _Scan(tuple(entries), reason=str(error))
+            found = Chain(path, tuple(entries))
+            return replace(found, torn=rest) if is_torn else replace(found, reason=str(error), broken_line=number)
     # Where there is a rest, its hash holds, so the line is whole and only the newline is missing.
-    return _Scan(tuple(entries), unterminated=bool(rest))
+    return Chain(path, tuple(entries), unterminated=bool(rest))
 
 
 def _parse(line: bytes, sequence: int, previous: str) -> Entry:
@@ -205,11 +174,11 @@ def _canonical(fields: Mapping[str, Any]) -> bytes:
     return text.encode("utf-8")
 
 
-def _continue(found: _Scan, kind: str, body: Mapping[str, Any], recorded_at: str) -> list[Entry]:
+def _continue(found: Chain, kind: str, body: Mapping[str, Any], recorded_at: str) -> list[Entry]:
     """Return the new entry, after one that sets aside what a killed writer left."""
     repair = [(REPAIR, _describe_torn(found.torn))] if found.torn else []
     entries, previous = [], found.head
-    for line, (one, content) in enumerate([*repair, (kind, body)], start=found.next_line):
+    for line, (one, content) in enumerate([*repair, (kind, body)], start=len(found.entries) + 1):
         entries.append(chain(line, previous, one, content, recorded_at))
         previous = entries[-1].hash
     return entries
@@ -236,11 +205,12 @@ def _describe_torn(torn: bytes) -> dict[str, Any]:
     }
 
 
-def _broken(path: Path, found: _Scan) -> EvidenceError:
-    line = found.next_line
-    return EvidenceError(
-        f"The evidence record does not hold at line {line}: {found.reason}.",
-        where=f"{path}, line {line}",
+def _require_whole(found: Chain) -> Chain:
+    if found.ok:
+        return found
+    raise EvidenceError(
+        f"The evidence record does not hold at line {found.broken_line}: {found.reason}.",
+        where=f"{found.path}, line {found.broken_line}",
         how_many=f"the {len(found.entries)} entries before it hold",
         remedy="restore the file from a backup or find out who changed it; if that cannot be done, move it "
         "aside (keep it) and approve the version in production again, which starts a new record",

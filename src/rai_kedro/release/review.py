@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from rai_kedro.contract import Contract, permits_mitigation
+from rai_kedro.contract import Contract, mitigation_fault
 from rai_kedro.modelling import sensitive_input
 from rai_kedro.release.card import digest_card, mark_card, require_same_pages
 from rai_kedro.release.decisions import (
@@ -26,7 +26,7 @@ from rai_kedro.release.decisions import (
     tags_of,
 )
 from rai_kedro.release.gate import judge_gate, require_open
-from rai_kedro.release.model_files import ModelRefusedError, ReleaseFiles, load_trusted_sklearn, release_files
+from rai_kedro.release.model_files import ModelRefusedError, ReleaseFiles, files_of, load_trusted_sklearn
 from rai_kedro.release.record import Entry, append_evidence, read_evidence
 from rai_kedro.release.versions import (
     APPROVED,
@@ -35,16 +35,15 @@ from rai_kedro.release.versions import (
     IncompleteError,
     ReleaseError,
     Tag,
+    Version,
     find_aliases,
     find_version,
-    noted_digests,
     require_same,
 )
 from rai_kedro.words import find_hidden, has_letters, make_visible
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities.model_registry import ModelVersion
 
 _PERFORMANCE: Final = "training.test."
 _FAIRNESS: Final = "training.fairness."
@@ -95,16 +94,16 @@ def approve(client: MlflowClient, request: ReviewRequest, evidence_path: str | P
     version = find_version(client, request.use_case, request.version)
     entries = read_evidence(evidence_path)
     _require_not_rejected(version, entries)
-    gate = judge_gate(client, version)
+    gate = judge_gate(version)
     seen = {"fairness_gate": gate.decision.outcome, "gate_summary": gate.summary, "gate_digest": gate.digest}
-    review = _make_review(request, version, APPROVED, {**_examine(client, version), **seen})
+    review = _make_review(request, version, APPROVED, {**_examine(version), **seen})
     standing = find_standing_approval(entries, request.use_case)
     known = standing[0] if standing else None
     same = known is not None and (known.subject, known.digests) == (review.subject, review.digests)
     recorded = known is None or not same or not is_covered(known)
     if recorded:
         # Else a page that a kill left half written is put right by marking it again.
-        require_same_pages(client, version)
+        require_same_pages(version)
     if recorded or request.accept_risk is not None:
         require_open(version, gate, request.accept_risk)
     if standing is None or recorded:
@@ -113,7 +112,7 @@ def approve(client: MlflowClient, request: ReviewRequest, evidence_path: str | P
         _require_not_rejected(version, read_evidence(evidence_path))
     else:
         review, entry = standing
-    unmarked = mark_card(client, version, describe_review(review))
+    unmarked = mark_card(version, describe_review(review))
     _tag(client, review, entry)
     client.set_registered_model_alias(review.use_case, PRODUCTION, review.version)
     return ReviewOutcome(review, recorded, _describe_approval(review, recorded) + unmarked)
@@ -134,7 +133,7 @@ def reject(client: MlflowClient, request: ReviewRequest, evidence_path: str | Pa
         raise ValueError("a rejection accepts no risk")
     version = find_version(client, request.use_case, request.version)
     # From the tags: a version whose files are gone or damaged must be rejectable, too.
-    seen = {**noted_digests(version), "fairness_gate": version.tags.get(Tag.GATE, "")}
+    seen = {**version.digests, "fairness_gate": version.tags.get(Tag.GATE, "")}
     review = _make_review(request, version, REJECTED, seen)
     standing = find_rejection(read_evidence(evidence_path), version)
     if standing is None:
@@ -145,18 +144,18 @@ def reject(client: MlflowClient, request: ReviewRequest, evidence_path: str | Pa
     was_production = find_aliases(client, review.use_case).get(PRODUCTION) == review.version
     if was_production:
         client.delete_registered_model_alias(review.use_case, PRODUCTION)
-    unmarked = mark_card(client, version, describe_review(review))
+    unmarked = mark_card(version, describe_review(review))
     message = _describe_rejection(review, standing is None, was_production) + unmarked
     return ReviewOutcome(review, standing is None, message)
 
 
-def _make_review(request: ReviewRequest, version: ModelVersion, decision: str, seen: Mapping[str, str]) -> Review:
+def _make_review(request: ReviewRequest, version: Version, decision: str, seen: Mapping[str, str]) -> Review:
     if request.reviewed_at.tzinfo is None:
         raise ValueError("reviewed_at must have a time zone")
     said = {
         "use_case": request.use_case,
-        "version": str(version.version),
-        "run_id": version.run_id or "",
+        "version": version.number,
+        "run_id": version.run_id,
         "decision": decision,
         "reviewer": request.reviewer.strip(),
         "statement": " ".join(request.statement.split()),
@@ -190,16 +189,16 @@ def _require_words(request: ReviewRequest) -> None:
             )
 
 
-def _require_not_rejected(version: ModelVersion, entries: list[Entry]) -> None:
+def _require_not_rejected(version: Version, entries: list[Entry]) -> None:
     rejection = find_rejection(entries, version)
     if rejection is None and version.tags.get(Tag.REVIEW) != REJECTED:
         return
     statement = rejection[0].statement if rejection else version.tags.get(Tag.STATEMENT, "")
-    raise ReleaseError(
-        f"Version {version.version} of {version.name} was rejected and cannot be approved.",
-        where=f"registered model {version.name}",
+    raise version.refusal(
+        ReleaseError,
+        "was rejected and cannot be approved.",
         example=f"the statement was: {make_visible(statement)}",
-        remedy=f"train a new version with `kedro run --pipelines {version.name}` and have that one reviewed",
+        remedy=f"{version.retrain} and have that one reviewed",
     )
 
 
@@ -226,49 +225,42 @@ def _describe_rejection(review: Review, recorded: bool, was_production: bool) ->
     return f"Version {review.version} of {review.use_case} {state}.{left if was_production else ''}"
 
 
-def _examine(client: MlflowClient, version: ModelVersion) -> dict[str, str]:
+def _examine(version: Version) -> dict[str, str]:
     """Return a version's digests after checking that it is whole, as it was trained, and able to score today."""
-    uri, noted = client.get_model_version_download_uri(version.name, str(version.version)), noted_digests(version)
-    with release_files(client, uri, version.run_id or "") as files:
+    with files_of(version) as files:
         found = files.digests
-        require_same(version, found, noted, "its training")
+        require_same(version, found, version.digests, "its training")
         _require_usable(version, files)
-        _require_measured(client, version, files.read_contract())
-    card = {"card_digest": digest_card(client, version)}
-    require_same(version, card, noted, "its training")
+        _require_measured(version, files.read_contract())
+    card = {"card_digest": digest_card(version)}
+    require_same(version, card, version.digests, "its training")
     return {**found, **card}
 
 
-def _require_usable(version: ModelVersion, files: ReleaseFiles) -> None:
+def _require_usable(version: Version, files: ReleaseFiles) -> None:
     """Load the model as production will, and hold what it needs against the contract that travels with it."""
-    where = f"registered model {version.name}, version {version.version}"
+    where = f"registered model {version.use_case}, version {version.number}"
     column = sensitive_input(load_trusted_sklearn(files.model, where))
     if column is None:
         return
-    today = datetime.now(UTC).date()
     try:
-        store = Contract.model_validate(files.read_contract()).datasets.get("feature_store")
-    except ValueError:  # pydantic's, too
-        found = "the version's contract cannot be read"
-    else:
-        if store is not None and permits_mitigation(store, column, on=today):
-            return
-        held = store.columns.get(column) if store else None
-        until = held.justification.until if held and held.justification else None
-        ended = f"its justification ended on {until}; today is {today}"
-        found = ended if until else "it has no justification in the version's contract"
-    raise ModelRefusedError(
-        f"Version {version.version} of {version.name} cannot score: its mitigation needs '{column}' for every "
-        "prediction, which its contract does not permit.",
-        where=where,
-        example=found,
-        remedy=f"have '{column}' justified (by, reason, until) with 'use: mitigation' in the catalogue and train a new "
-        f"version with `kedro run --pipelines {version.name}`; or let a mitigation be chosen that does not need it",
+        store = Contract.model_validate(files.read_contract()).datasets["feature_store"]
+        fault = mitigation_fault(store, column, on=datetime.now(UTC).date())
+    except (KeyError, ValueError):  # pydantic's, too
+        fault = "the version's contract cannot be read"
+    if fault is None:
+        return
+    raise version.refusal(
+        ModelRefusedError,
+        f"cannot score: its mitigation needs '{column}' for every prediction, which its contract does not permit.",
+        example=fault,
+        remedy=f"have '{column}' justified (by, reason, until) with 'use: mitigation' in the catalogue and "
+        f"{version.retrain}; or let a mitigation be chosen that does not need it",
     )
 
 
-def _require_measured(client: MlflowClient, version: ModelVersion, contract: Mapping[str, Any]) -> None:
-    metrics = client.get_run(version.run_id or "").data.metrics
+def _require_measured(version: Version, contract: Mapping[str, Any]) -> None:
+    metrics = version.client.get_run(version.run_id).data.metrics
     needed = {_PERFORMANCE: "performance"}
     columns = [one for dataset in contract.get("datasets", {}).values() for one in dataset.get("columns", {}).values()]
     # Without a column that is assessed for fairness there is no gap to measure.
@@ -276,11 +268,10 @@ def _require_measured(client: MlflowClient, version: ModelVersion, contract: Map
         needed[_FAIRNESS] = "fairness"
     missing = [noun for prefix, noun in needed.items() if not any(name.startswith(prefix) for name in metrics)]
     if missing:
-        raise IncompleteError(
-            f"Version {version.version} of {version.name} was trained only in part: "
-            f"its run has no {' and no '.join(missing)} metrics.",
-            where=f"MLflow run {version.run_id}",
+        raise version.refusal(
+            IncompleteError,
+            f"was trained only in part: its run has no {' and no '.join(missing)} metrics.",
             how_many=f"{len(metrics)} metrics",
             example=f"expected names that start with {', '.join(needed)}",
-            remedy=f"run the whole stage with `kedro run --pipelines {version.name}` and review its version",
+            remedy=f"run the whole stage with `kedro run --pipelines {version.use_case}` and review its version",
         )

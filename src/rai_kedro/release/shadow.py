@@ -8,22 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 from rai_kedro.months import read_period
 from rai_kedro.release.decisions import find_last_decision
-from rai_kedro.release.model_files import Reference, load_trusted_sklearn, release_files
+from rai_kedro.release.model_files import Reference, files_of, load_trusted_sklearn
 from rai_kedro.release.record import read_evidence
 from rai_kedro.release.versions import (
     CANDIDATE,
     PRODUCTION,
     ReleaseError,
     Tag,
+    Version,
     find_aliases,
     find_version,
-    noted_digests,
     require_same,
 )
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities.model_registry import ModelVersion
 
 # The words for what an alias means where two versions compete.
 _ALIASES = {"champion": PRODUCTION, "challenger": CANDIDATE, PRODUCTION: PRODUCTION, CANDIDATE: CANDIDATE}
@@ -51,12 +50,11 @@ def load_shadow(client: MlflowClient, use_case: str, named: str, evidence_path: 
         ModelRefusedError: The model is not stored as skops, or contains types outside the reviewed list.
     """
     found = find_version(client, use_case, _find_number(client, use_case, named))
-    source = client.get_model_version_download_uri(found.name, str(found.version))
-    with release_files(client, source, found.run_id or "") as files:
-        require_same(found, files.digests, noted_digests(found), "its training")
+    with files_of(found) as files:
+        require_same(found, files.digests, found.digests, "its training")
         return ShadowModel(
-            model=load_trusted_sklearn(files.model, f"registered model {use_case}, version {found.version}"),
-            version=str(found.version),
+            model=load_trusted_sklearn(files.model, f"registered model {use_case}, version {found.number}"),
+            version=found.number,
             review=_find_review(found, Path(evidence_path)),
             trained_on=read_period(found.tags.get(Tag.MONTH, "")),
             reference=files.read_reference(),
@@ -76,7 +74,7 @@ def _find_number(client: MlflowClient, use_case: str, named: str) -> str:
     )
 
 
-def _find_review(version: ModelVersion, evidence_path: Path) -> str:
+def _find_review(version: Version, evidence_path: Path) -> str:
     entries = read_evidence(evidence_path) if evidence_path.is_file() else []
     last = find_last_decision(entries, version)
     return last[0].decision if last else NOT_REVIEWED

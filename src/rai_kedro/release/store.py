@@ -7,7 +7,6 @@ copied, so that a moved project just works and a copy never writes into its orig
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 import tempfile
@@ -40,38 +39,10 @@ _PLACES: Final = (
     ("model_versions", "storage_location"),
     ("model_versions", "source"),
 )
-# MLflow draws a progress bar for every copy of a few small files; a user's own setting stands.
-os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 
 class StoreError(RaiError):
     """MLflow's server, database or folder cannot be used."""
-
-
-def fetch_artifact(client: MlflowClient, run_id: str, artifact: str) -> bytes:
-    """Return the content of one of a run's files; MlflowException or OSError if it is not there or cannot be read."""
-    with tempfile.TemporaryDirectory(prefix="rai-artifact-") as folder:
-        return Path(client.download_artifacts(run_id, artifact, folder)).read_bytes()
-
-
-def read_artifact(client: MlflowClient, run_id: str | None, artifact: str) -> bytes | None:
-    """Return the content of one of a run's files; None if it is not there or cannot be read."""
-    from mlflow.exceptions import MlflowException
-
-    try:
-        return fetch_artifact(client, run_id or "", artifact)
-    except (MlflowException, OSError) as error:
-        if "API request to" in str(error):  # the server is lost; nothing is known of the file
-            raise
-        return None
-
-
-def parse_json(content: bytes | None) -> Any:
-    """Return what a file says that somebody may have edited; None if it is not there or cannot be read."""
-    try:
-        return None if content is None else json.loads(content)
-    except ValueError:
-        return None
 
 
 def place_store(tracking_uri: str, project: Path) -> str:
@@ -121,14 +92,11 @@ def keep_artifacts_in(project: Path) -> None:
 def check_server(
     tracking_uri: str, timeout_s: float = 3.0, settings_file: str = "conf/<environment>/mlflow.yml"
 ) -> None:
-    """Check in a few seconds that MLflow's store can be used.
+    """Check in a few seconds that MLflow's store can be used, or raise StoreError.
 
     An ``http(s)`` server must answer within ``timeout_s``; the folder of a database or file store must be writable, and
     an SQLite database whole and free. Other addresses are not looked at; a relative path counts from the working
     directory.
-
-    Raises:
-        StoreError: The store cannot be used.
     """
     scheme = urlsplit(tracking_uri).scheme
     where = f"{tracking_uri} (mlflow_tracking_uri in {settings_file})"

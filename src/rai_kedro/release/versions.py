@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import json
 import math
+import os
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, TypeVar
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from rai_kedro.errors import RaiError
-from rai_kedro.typed import Typed
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
+# MLflow draws a progress bar for every copy of a few small files; a user's own setting stands.
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 _Answer = TypeVar("_Answer")
+_Refusal = TypeVar("_Refusal", bound=RaiError)
 CANDIDATE: Final = "candidate"
 PRODUCTION: Final = "production"
 
 APPROVED: Final = "approved"
 REJECTED: Final = "rejected"
+
+CARD_FOLDER: Final = "model_card"
 
 
 class Tag:
@@ -52,6 +61,18 @@ DIGESTS: Final = {
     "gate_digest": (Tag.GATE_DIGEST, "fairness gate's decision"),
 }
 
+# What a list of versions says of each by its tags.
+_LISTED: Final = {
+    "review": Tag.REVIEW,
+    "reviewer": Tag.REVIEWER,
+    "statement": Tag.STATEMENT,
+    "reviewed_at": Tag.REVIEWED_AT,
+    "model_digest": Tag.MODEL_DIGEST,
+    "card": Tag.CARD,
+    "fairness_gate": Tag.GATE,
+    "accepted_risk": Tag.RISK,
+}
+
 
 class ReleaseError(RaiError):
     """A version cannot be registered, reviewed or used as asked."""
@@ -81,44 +102,100 @@ class RegisteredVersion:
     git_commit: str | None = None  # of the code that trained it
 
 
-class VersionSummary(Typed):
-    """What a person wants to see of a version in a list."""
+@dataclass(frozen=True)
+class Version:
+    """One version of a use case's registered model as MLflow had it when it was asked, and that MLflow."""
 
-    version: str
-    created_at: str  # UTC, ISO 8601
+    client: MlflowClient
+    use_case: str  # which is the name of the registered model
+    number: str
     run_id: str
-    aliases: tuple[str, ...] = ()
-    review: str | None = None  # "approved" or "rejected"
-    reviewer: str | None = None
-    statement: str | None = None
-    reviewed_at: str | None = None
-    demo: bool = False  # a demonstration, not a person, decided
-    model_digest: str | None = None
-    card: str | None = None  # path of the model card
-    fairness_gate: str | None = None  # e.g. "insufficient_evidence"; None if nothing is noted
-    accepted_risk: str | None = None
-    metrics: Mapping[str, float | None] = {}  # of its run, empty if that is gone; what is not defined is None
+    tags: Mapping[str, str]
+    description: str
+    created_at: str  # UTC, ISO 8601
+
+    def __str__(self) -> str:
+        """Return number and use case as words inside a sentence."""
+        return f"version {self.number} of {self.use_case}"
+
+    @property
+    def subject(self) -> tuple[str, str]:
+        """Number and run, which decisions on it name; see `Review.subject`."""
+        return self.number, self.run_id
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """What training noted on its tags, empty where one is not there."""
+        return {field: self.tags.get(tag, "") for field, (tag, _) in DIGESTS.items()}
+
+    @property
+    def retrain(self) -> str:
+        """What to do where nothing else helps."""
+        return f"train a new version with `kedro run --pipelines {self.use_case}`"
+
+    @cached_property
+    def card(self) -> bytes | None:
+        """The JSON of its model card, read once; None if it is not there or cannot be read."""
+        return self.read(f"{CARD_FOLDER}/{card_file(self.number)}")
+
+    def plain(self) -> RegisteredVersion:
+        """Return it as the nodes of a run see it, with the commit that its run was tagged with."""
+        tags = self.client.get_run(self.run_id).data.tags if self.run_id else {}
+        uri, commit = f"models:/{self.use_case}/{self.number}", tags.get(Tag.GIT_COMMIT)
+        return RegisteredVersion(self.use_case, self.number, self.run_id, uri, self.created_at, commit)
+
+    def read(self, artifact: str) -> bytes | None:
+        """Return the content of one of its run's files; None if it is not there or cannot be read."""
+        return read_artifact(self.client, self.run_id, artifact)
+
+    def refusal(self, kind: type[_Refusal], what: str, *, remedy: str, where: str = "", **parts: str) -> _Refusal:
+        """Return the error that says what the version is or does, to be raised."""
+        place = f"registered model {self.use_case}, version {self.number}, run {self.run_id}"
+        return kind(f"Version {self.number} of {self.use_case} {what}", where=where or place, remedy=remedy, **parts)
 
 
-def registered_version(client: MlflowClient, version: ModelVersion) -> RegisteredVersion:
-    """Describe a version as MLflow gives it in our terms, with the commit that its run was tagged with."""
-    run_id = version.run_id or ""
-    tags = client.get_run(run_id).data.tags if run_id else {}
-    number = str(version.version)
-    uri = f"models:/{version.name}/{number}"
-    return RegisteredVersion(version.name, number, run_id, uri, _created(version), tags.get(Tag.GIT_COMMIT))
+def card_file(version: object, ending: str = "json") -> str:
+    """Return the name of one of a card's files."""
+    return f"model_card_v{version}.{ending}"
 
 
-def list_versions(client: MlflowClient, use_case: str) -> list[VersionSummary]:
-    """Summarise all versions of a use case's model, newest first; empty if nothing was trained yet."""
+def version_of(client: MlflowClient, record: ModelVersion) -> Version:
+    """Return MLflow's own record of a version in our terms."""
+    created = datetime.fromtimestamp(record.creation_timestamp / 1000, UTC).isoformat(timespec="seconds")
+    number, run_id = str(record.version), record.run_id or ""
+    return Version(client, record.name, number, run_id, record.tags, record.description or "", created)
+
+
+def list_versions(client: MlflowClient, use_case: str) -> list[dict[str, Any]]:
+    """Summarise all versions of a use case's model as JSON holds them, newest first; what is not known is None.
+
+    Each has its aliases, what its tags say, and the metrics of its run, of which none are left if that is gone.
+    """
     aliases = find_aliases(client, use_case)
-    return [_summarise(client, version, aliases) for version in search_versions(client, use_case)]
+    return [
+        {
+            "version": version.number,
+            "created_at": version.created_at,
+            "run_id": version.run_id,
+            "aliases": sorted(alias for alias, number in aliases.items() if number == version.number),
+            **{name: version.tags.get(tag) or None for name, tag in _LISTED.items()},
+            "demo": version.tags.get(Tag.DEMO) == "true",
+            "metrics": _find_metrics(version),
+        }
+        for version in search_versions(client, use_case)
+    ]
 
 
-def search_versions(client: MlflowClient, use_case: str) -> list[ModelVersion]:
-    """Return MLflow's own records of all versions of a use case's model, newest first."""
-    found = client.search_model_versions(f"name='{use_case}'")
-    return sorted(found, key=lambda version: int(version.version), reverse=True)
+def _find_metrics(version: Version) -> dict[str, float | None]:
+    run = ask(version.client.get_run, version.run_id)
+    metrics = run.data.metrics if run else {}
+    return {name: value if math.isfinite(value) else None for name, value in metrics.items()}
+
+
+def search_versions(client: MlflowClient, use_case: str) -> list[Version]:
+    """Return all versions of a use case's model, newest first."""
+    found = [version_of(client, record) for record in client.search_model_versions(f"name='{use_case}'")]
+    return sorted(found, key=lambda version: int(version.number), reverse=True)
 
 
 def find_aliases(client: MlflowClient, use_case: str) -> dict[str, str]:
@@ -127,56 +204,41 @@ def find_aliases(client: MlflowClient, use_case: str) -> dict[str, str]:
     return {alias: str(version) for alias, version in model.aliases.items()} if model else {}
 
 
-def find_version(client: MlflowClient, use_case: str, version: str) -> ModelVersion:
-    """Return MLflow's own record of one version.
-
-    Raises:
-        ReleaseError: The use case's model has no such version, or none at all.
-    """
-    found = {str(one.version): one for one in search_versions(client, use_case)}
-    if version.strip() in found:
-        return found[version.strip()]
+def find_version(client: MlflowClient, use_case: str, number: str) -> Version:
+    """Return one version; ReleaseError if the use case's model has no such version, or none at all."""
+    found = {version.number: version for version in search_versions(client, use_case)}
+    if number.strip() in found:
+        return found[number.strip()]
     if not found:
         raise unknown_model(use_case)
     raise ReleaseError(
-        f"Model {use_case} has no version {version}.",
+        f"Model {use_case} has no version {number}.",
         where=f"registered model {use_case}",
         how_many=f"existing versions: {', '.join(reversed(found))}",
         remedy=f"choose one of them; `kedro rai status --use-case {use_case}` shows them",
     )
 
 
-def find_reviewable(client: MlflowClient, use_case: str) -> str | None:
+def find_reviewable(client: MlflowClient, use_case: str) -> Version | None:
     """Return the version to review next: the candidate, or the newest that is not rejected; None if there is none."""
-    found = search_versions(client, use_case)
-    reviewable = [str(version.version) for version in found if version.tags.get(Tag.REVIEW) != REJECTED]
+    found = [one for one in search_versions(client, use_case) if one.tags.get(Tag.REVIEW) != REJECTED]
     candidate = find_aliases(client, use_case).get(CANDIDATE)
-    return candidate if candidate in reviewable else next(iter(reviewable), None)
+    return next((one for one in found if one.number == candidate), found[0] if found else None)
 
 
-def subject_of(version: ModelVersion) -> tuple[str, str]:
-    """Return number and run of a version, which decisions on it name; see `Review.subject`."""
-    return str(version.version), version.run_id or ""
-
-
-def noted_digests(version: ModelVersion) -> dict[str, str]:
-    """Return the digests that training noted on a version's tags, empty where one is not there."""
-    return {field: version.tags.get(tag, "") for field, (tag, _) in DIGESTS.items()}
-
-
-def require_same(version: ModelVersion, found: Mapping[str, str], known: Mapping[str, str], since: str) -> None:
+def require_same(version: Version, found: Mapping[str, str], known: Mapping[str, str], since: str) -> None:
     """Refuse a version of which a digest is not what was ``known`` of it; ``since`` says when that was."""
     for field, now in found.items():
         (tag, noun), then = DIGESTS[field], known[field]
         if then == now:
             continue
+        changed = f"changed after {since}" if then else f"cannot be compared with those of {since}"
         raise ChangedError(
-            f"The {noun} of version {version.version} of {version.name} "
-            + (f"changed after {since}." if then else f"cannot be compared with those of {since}."),
-            where=f"registered model {version.name}, run {version.run_id}",
+            f"The {noun} of {version} {changed}.",
+            where=f"registered model {version.use_case}, run {version.run_id}",
             example=f"{tag}: {f'{then[:12]}… then' if then else 'not on the version or its record'}; {now[:12]}… now",
-            remedy="find out who changed files or tags and restore them from a backup; or train a new version with "
-            f"`kedro run --pipelines {version.name}` and have that one reviewed",
+            remedy="find out who changed files or tags and restore them from a backup; "
+            f"or {version.retrain} and have that one reviewed",
         )
 
 
@@ -189,37 +251,7 @@ def unknown_model(use_case: str) -> ReleaseError:
     )
 
 
-def _created(version: ModelVersion) -> str:
-    return datetime.fromtimestamp(version.creation_timestamp / 1000, UTC).isoformat(timespec="seconds")
-
-
-def _summarise(client: MlflowClient, version: ModelVersion, aliases: Mapping[str, str]) -> VersionSummary:
-    tags, number = version.tags, str(version.version)
-    return VersionSummary(
-        version=number,
-        created_at=_created(version),
-        run_id=version.run_id or "",
-        aliases=tuple(sorted(alias for alias, named in aliases.items() if named == number)),
-        review=tags.get(Tag.REVIEW),
-        reviewer=tags.get(Tag.REVIEWER),
-        statement=tags.get(Tag.STATEMENT),
-        reviewed_at=tags.get(Tag.REVIEWED_AT),
-        demo=tags.get(Tag.DEMO) == "true",
-        model_digest=tags.get(Tag.MODEL_DIGEST),
-        card=tags.get(Tag.CARD),
-        fairness_gate=tags.get(Tag.GATE),
-        accepted_risk=tags.get(Tag.RISK) or None,
-        metrics=_find_metrics(client, version.run_id),
-    )
-
-
-def _find_metrics(client: MlflowClient, run_id: str | None) -> dict[str, float | None]:
-    run = ask(client.get_run, run_id)
-    metrics = run.data.metrics if run else {}
-    return {name: value if math.isfinite(value) else None for name, value in metrics.items()}
-
-
-def ask(question: Callable[[str], _Answer], name: str | None) -> _Answer | None:
+def ask(question: Callable[[str], _Answer], name: str) -> _Answer | None:
     """Return what MLflow answers; None where there is no name, or it knows nothing of it."""
     from mlflow.exceptions import MlflowException
 
@@ -231,3 +263,29 @@ def ask(question: Callable[[str], _Answer], name: str | None) -> _Answer | None:
         if error.error_code == "RESOURCE_DOES_NOT_EXIST":
             return None
         raise
+
+
+def fetch_artifact(client: MlflowClient, run_id: str, artifact: str) -> bytes:
+    """Return the content of one of a run's files; MlflowException or OSError if it is not there or cannot be read."""
+    with tempfile.TemporaryDirectory(prefix="rai-artifact-") as folder:
+        return Path(client.download_artifacts(run_id, artifact, folder)).read_bytes()
+
+
+def read_artifact(client: MlflowClient, run_id: str, artifact: str) -> bytes | None:
+    """Return the content of one of a run's files; None if it is not there or cannot be read."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return fetch_artifact(client, run_id, artifact)
+    except (MlflowException, OSError) as error:
+        if "API request to" in str(error):  # the server is lost; nothing is known of the file
+            raise
+        return None
+
+
+def parse_json(content: bytes | None) -> Any:
+    """Return what a file says that somebody may have edited; None if it is not there or cannot be read."""
+    try:
+        return None if content is None else json.loads(content)
+    except ValueError:
+        return None

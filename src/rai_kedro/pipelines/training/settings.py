@@ -16,8 +16,8 @@ from rai_kedro.contract import (
     LaneError,
     PairingError,
     UndecidedError,
+    mitigation_fault,
     model_columns,
-    permits_mitigation,
     refuse_undecided,
 )
 from rai_kedro.errors import RaiError
@@ -261,7 +261,7 @@ def request_comparison(settings: Settings, estimator: Any) -> ComparisonRequest 
         sensitive_column=mitigation.sensitive_column,
         fairness=settings.fairness,
         methods=mitigation.methods,
-        permitted=permits_mitigation(settings.features, mitigation.sensitive_column, on=settings.contract.as_of),
+        permitted=mitigation_fault(settings.features, mitigation.sensitive_column, on=settings.contract.as_of) is None,
         metric=mitigation.metric,
         kind=mitigation.kind,
         performance=mitigation.performance,
