@@ -50,6 +50,7 @@ from .versions import NotApprovedError as NotApprovedError
 from .versions import RegisteredVersion as RegisteredVersion
 from .versions import ReleaseError as ReleaseError
 from .versions import Tag as Tag
+from .versions import Version as Version
 from .versions import find_aliases as find_aliases
 from .versions import find_version as find_version
 from .versions import list_versions as list_versions
