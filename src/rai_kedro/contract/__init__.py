@@ -5,7 +5,7 @@ It stands in the ``metadata.rai`` block of a catalogue entry, one or two lines a
     >>> from pathlib import Path
     >>> from tempfile import TemporaryDirectory
     >>> import pandas as pd
-    >>> from rai_kedro.contract import check_frame, read_contract
+    >>> from rai_kedro.contract import check, read
     >>> text = '''
     ... shop.feature_store:
     ...   metadata:
@@ -18,11 +18,11 @@ It stands in the ``metadata.rai`` block of a catalogue entry, one or two lines a
     ...     file = Path(folder, "shop", "catalog.yml")
     ...     file.parent.mkdir()
     ...     _ = file.write_text(text)
-    ...     contract = read_contract(file)
+    ...     contract = read(file)
     >>> contract.to_frame()[["name", "flags", "use"]].values.tolist()
     [['age', ('risky',), 'audit'], ['spend', (), 'model']]
     >>> month = pd.DataFrame({"month": "2024-01", "customer": [1], "age": [300], "spend": [2.0]})
-    >>> check_frame(month, contract.datasets["feature_store"])  # doctest: +ELLIPSIS
+    >>> check(month, contract.datasets["feature_store"])  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     rai_kedro.contract.validation.ContractViolation: ...age: is outside [0, 120], 1 row (e.g. 300)...
 

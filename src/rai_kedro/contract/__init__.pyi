@@ -32,7 +32,9 @@ from .reading import find_fault as find_fault
 from .reading import find_use_cases as find_use_cases
 from .reading import forbidden_columns as forbidden_columns
 from .reading import rai_block as rai_block
+from .reading import read as read
 from .reading import read_contract as read_contract
 from .validation import Breach as Breach
 from .validation import ContractViolation as ContractViolation
+from .validation import check as check
 from .validation import check_frame as check_frame

@@ -66,6 +66,9 @@ def read_contract(path: str | Path, *, as_of: date | None = None) -> Contract:
     return Contract(use_case=use_case, source=f"{use_case}/{path.name}", as_of=day, datasets=datasets)
 
 
+read = read_contract
+
+
 def find_use_cases(base: Path) -> list[str]:
     """Return the names of all folders of the base configuration that hold a use case's catalogue."""
     return sorted(path.parent.name for path in base.glob("*/catalog.yml"))

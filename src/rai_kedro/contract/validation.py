@@ -86,6 +86,9 @@ def check_frame(frame: pd.DataFrame, contract: DatasetContract, *, part: str = "
     return frame
 
 
+check = check_frame
+
+
 def _column_set_breaches(frame: pd.DataFrame, contract: DatasetContract) -> Iterator[Breach]:
     rows = len(frame)
     if not rows:
