@@ -1,0 +1,248 @@
+"""Monitoring through its own nodes on months made by hand: what a bad month does, and that nothing is half-written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.pipeline import Pipeline
+from kedro.runner import SequentialRunner
+from sklearn.compose import make_column_transformer
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
+
+from rai_kedro.contract import Contract, check_frame, read_contract
+from rai_kedro.datasets.month_store import MonthStore
+from rai_kedro.errors import RaiError
+from rai_kedro.monitoring import Baseline, MonitoringPolicy, MonthRecord, Timeline, VersionReference, read_outcome
+from rai_kedro.pipelines.monitoring import create_pipeline
+from rai_kedro.pipelines.monitoring.plan import MonitoringParameters
+
+MONTHS = ("2024-01", "2024-02", "2024-03", "2024-04")
+BAD = "2024-03"
+_CONTRACT = """
+toy.feature_store:
+  metadata:
+    rai:
+      owner: tests
+      purpose: predict y
+      key: [id]
+      time: month
+      columns:
+        size: {type: float, range: [-10, 10], flags: [], use: model, nullable: true, description: a number}
+        kind: {type: category, flags: [], use: model, description: a category}
+        group: {type: category, categories: [a, b], flags: [], use: audit, description: of people}
+toy.label_store:
+  metadata:
+    rai:
+      owner: tests
+      purpose: learn y
+      key: [id]
+      time: month
+      columns:
+        y: {type: float, range: [-1000, 1000], flags: [], use: model, description: what is predicted}
+"""
+
+
+def make_rows(seed: int, rows: int = 400) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    size, kind = rng.normal(size=rows), rng.choice(["x", "y", "z"], rows)
+    frame = pd.DataFrame({"id": range(rows), "size": size, "kind": kind, "group": rng.choice(["a", "b"], rows)})
+    return frame.assign(y=3 * size + (kind == "x") + rng.normal(size=rows))
+
+
+def fit_model(rows: pd.DataFrame) -> Any:
+    prepare = make_column_transformer(
+        (SimpleImputer(), ["size"]), (OneHotEncoder(handle_unknown="ignore", sparse_output=False), ["kind"])
+    )
+    return make_pipeline(prepare, LinearRegression()).fit(rows[["size", "kind"]], rows["y"])
+
+
+@dataclass
+class Toy:
+    """Stores in a folder, a model in production, and the stage that scores the first by the second."""
+
+    folder: Path
+    contract: Contract
+    model: Any
+    reference: Callable[[str], VersionReference]
+
+    def store(self, name: str) -> MonthStore:
+        by = ["month"] if name in ("feature_store", "label_store") else ["month", "model_version"]
+        return MonthStore(filepath=self.folder / name, partition_by=by)
+
+    def write(self, month: str, change: Callable[[pd.DataFrame], pd.DataFrame] = lambda rows: rows) -> None:
+        rows = change(make_rows(seed=int(month[-2:]))).assign(month=month)
+        self.store("feature_store").save({f"month={month}": rows.drop(columns="y")})
+        self.store("label_store").save({f"month={month}": rows[["id", "month", "y"]]})
+
+    def write_labels(self, month: str, change: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
+        labels = self.store("label_store")
+        labels.save({f"month={month}": change(labels.load()[f"month={month}"]())})
+
+    def checked(self, name: str) -> Mapping[str, Callable[[], pd.DataFrame]]:
+        governed = self.contract.datasets[name]
+        return {
+            key: lambda key=key, load=load: check_frame(load(), governed, part=key)
+            for key, load in self.store(name).load().items()
+        }
+
+    def monitor(self, months: str = "pending") -> Timeline:
+        """Run the stage but for Evidently and MLflow."""
+        production = SimpleNamespace(model=self.model, version="1", run_id="abc")
+        values = {
+            "feature_store": self.checked("feature_store"),
+            "label_store": self.checked("label_store"),
+            "contract": self.contract,
+            "production_model": production,
+            "references": self.reference,
+            "inference_carbon": {},
+            "params:monitoring": MonitoringParameters(months=months, policy=MonitoringPolicy()),
+        }
+        stores = {name: self.store(name) for name in ("prediction_store", "drift_store", "outcome_store")}
+        catalog = DataCatalog(
+            {
+                **{name: MemoryDataset(value, copy_mode="assign") for name, value in values.items()},
+                **stores,
+                **{f"{name.removesuffix('_store')}_history": store for name, store in stores.items()},
+                "month_reader": MemoryDataset(copy_mode="assign"),
+                "timeline": MemoryDataset(copy_mode="assign"),
+                "problems": MemoryDataset(copy_mode="assign"),
+            }
+        )
+        SequentialRunner().run(_STAGE, catalog)
+        timeline: Timeline = catalog.load("timeline")
+        return timeline
+
+    def stored(self) -> dict[str, list[str]]:
+        names = ("prediction_store", "drift_store", "outcome_store")
+        return {name: [key[6:13] for key in self.store(name).load()] for name in names}
+
+
+_STAGE: Pipeline = create_pipeline().only_nodes(
+    "select_months", "score_months", "watch_drift", "measure_outcomes", "summarise_months"
+)
+
+
+@pytest.fixture(scope="module")
+def fitted() -> tuple[Any, VersionReference]:
+    rows, test = make_rows(100, 1000), make_rows(101, 1000)
+    model = fit_model(rows)
+    baseline = Baseline(
+        task="regression",
+        target="y",
+        features=("size", "kind"),
+        fairness={"groupings": [{"columns": ["group"]}], "metrics": ["mean_absolute_error"]},
+        tolerances=({"metric": "mean_absolute_error", "kind": "difference", "limit": 1.0},),
+    )
+    test = test.assign(prediction=model.predict(test[["size", "kind"]])).drop(columns="id")
+    return model, VersionReference(test, baseline, ("2024-01",))
+
+
+@pytest.fixture
+def toy(tmp_path: Path, fitted: tuple[Any, VersionReference]) -> Toy:
+    file = tmp_path / "toy" / "catalog.yml"
+    file.parent.mkdir()
+    file.write_text(_CONTRACT, encoding="utf-8")
+    made = Toy(tmp_path, read_contract(file, as_of=date(2026, 1, 1)), fitted[0], lambda _: fitted[1])
+    for month in MONTHS:
+        made.write(month)
+    return made
+
+
+def record_of(timeline: Timeline, month: str = BAD) -> MonthRecord:
+    return next(one for one in timeline.months if one.month == month)
+
+
+def test_good_months_are_all_stored(toy: Toy) -> None:
+    timeline = toy.monitor()
+    assert [one.month for one in timeline.months] == list(MONTHS)
+    assert toy.stored() == dict.fromkeys(toy.stored(), list(MONTHS))
+    assert timeline.gaps == ()
+    assert [one.verdict.outcome for one in timeline.months[1:]] == ["ok"] * 3
+
+
+def repeat(labels: pd.DataFrame) -> pd.DataFrame:
+    return pd.concat([labels, labels.head(3).assign(y=lambda rows: rows["y"] + 1)])
+
+
+REFUSED: dict[str, tuple[Callable[[Toy], None], str]] = {
+    "without rows": (lambda toy: toy.write(BAD, lambda rows: rows.head(0)), "the month is empty"),
+    "type changed": (lambda toy: toy.write(BAD, lambda rows: rows.assign(size="1,5")), "size: should be float"),
+    "column all missing": (
+        lambda toy: toy.write(BAD, lambda rows: rows.assign(group=None)),
+        "group: is null and may not be, 400 rows",
+    ),
+    "category that is not listed": (
+        lambda toy: toy.write(BAD, lambda rows: rows.assign(group="c")),
+        "group: is not one of ['a', 'b']",
+    ),
+    "labels twice with different values": (
+        lambda toy: toy.write_labels(BAD, repeat),
+        "id: the key is there more than once, 6 rows",
+    ),
+    "labels for unknown rows": (
+        lambda toy: toy.write_labels(BAD, lambda labels: labels.assign(id=labels["id"] + 5)),
+        "Some labels have no features",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_month_that_is_refused_is_named_passed_over_and_taken_up_once_it_is_mended(toy: Toy, case: str) -> None:
+    breaks, reason = REFUSED[case]
+    breaks(toy)
+
+    timeline = toy.monitor()
+
+    assert [(gap.month, gap.missing) for gap in timeline.gaps] == [(BAD, "not scored")]
+    assert reason in timeline.gaps[0].reason
+    others = [month for month in MONTHS if month != BAD]
+    assert toy.stored() == dict.fromkeys(toy.stored(), others)
+
+    toy.write(BAD)
+    mended = toy.monitor()
+    assert mended.gaps == ()
+    assert toy.stored() == dict.fromkeys(toy.stored(), list(MONTHS))
+
+
+MEASURED: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], str]] = {
+    "column all missing": (lambda rows: rows.assign(size=np.nan), "size"),
+    "new category": (lambda rows: rows.assign(kind=np.where(rows["id"] % 2 == 0, "w", rows["kind"])), "kind"),
+    "column now constant": (lambda rows: rows.assign(size=0.0), "size"),
+    "category now constant": (lambda rows: rows.assign(kind="x"), "kind"),
+}
+
+
+@pytest.mark.parametrize("case", MEASURED)
+def test_a_month_that_may_be_read_is_scored_and_its_drift_is_named(toy: Toy, case: str) -> None:
+    change, column = MEASURED[case]
+    toy.write(BAD, change)
+
+    timeline = toy.monitor()
+
+    assert timeline.gaps == ()
+    assert column in record_of(timeline).drifted_columns
+    assert record_of(timeline).verdict.outcome in ("watch", "alarm")
+    assert record_of(timeline, "2024-04").drifted_columns == ()
+
+
+def test_a_month_of_one_row_is_scored_and_said_to_be_too_few(toy: Toy) -> None:
+    toy.write(BAD, lambda rows: rows.head(1))
+
+    timeline = toy.monitor()
+
+    assert [(gap.month, gap.missing) for gap in timeline.gaps] == [(BAD, "not tested")]
+    assert "too few rows" in timeline.gaps[0].reason
+    assert record_of(timeline).verdict.outcome == "insufficient_evidence"
+    assert toy.stored()["prediction_store"] == list(MONTHS)
