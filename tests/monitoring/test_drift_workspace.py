@@ -252,3 +252,19 @@ def test_a_workspace_can_be_read_and_used_after_kills(tmp_path: Path, months: An
         assert list(runs) == ["2024-05/1"]
     publish(workspace, months["2024-04"])
     assert sorted(read(workspace, "housing")[1]) == ["2024-04/1", "2024-05/1"]
+
+
+@pytest.mark.parametrize("damage", [b"", b'{"id": "half', b"\xff\xfe"])
+def test_a_damaged_run_is_not_taken_for_a_published_one(tmp_path: Path, months: Any, damage: bytes) -> None:
+    for month in MONTHS:
+        publish(tmp_path, months[month])
+    rebuild_dashboard(tmp_path, "housing", months["2024-05"])
+    keys = [(month, "1") for month in MONTHS]
+    assert find_published(tmp_path, "housing", keys) == keys
+    sorted(tmp_path.glob("*/snapshots/*.json"))[0].write_bytes(damage)
+
+    ((left, _),) = find_published(tmp_path, "housing", keys)
+
+    (lost,) = set(MONTHS) - {left}
+    publish(tmp_path, months[lost])
+    assert find_published(tmp_path, "housing", keys) == keys

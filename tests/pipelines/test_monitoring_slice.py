@@ -15,6 +15,7 @@ import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline
 from kedro.runner import SequentialRunner
+from pydantic import ValidationError
 from sklearn.compose import make_column_transformer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression
@@ -24,12 +25,14 @@ from sklearn.preprocessing import OneHotEncoder
 from rai_kedro.contract import Contract, check_frame, read_contract
 from rai_kedro.datasets.month_store import MonthStore
 from rai_kedro.errors import RaiError
-from rai_kedro.monitoring import Baseline, MonitoringPolicy, MonthRecord, Timeline, VersionReference, read_outcome
+from rai_kedro.monitoring import Baseline, MonitoringPolicy, MonthRecord, Timeline, VersionReference
+from rai_kedro.months import month_of_key
 from rai_kedro.pipelines.monitoring import create_pipeline
 from rai_kedro.pipelines.monitoring.plan import MonitoringParameters
 
 MONTHS = ("2024-01", "2024-02", "2024-03", "2024-04")
 BAD = "2024-03"
+_RESULTS = ("prediction_store", "drift_store", "outcome_store")
 _CONTRACT = """
 toy.feature_store:
   metadata:
@@ -109,7 +112,7 @@ class Toy:
             "inference_carbon": {},
             "params:monitoring": MonitoringParameters(months=months, policy=MonitoringPolicy()),
         }
-        stores = {name: self.store(name) for name in ("prediction_store", "drift_store", "outcome_store")}
+        stores = {name: self.store(name) for name in _RESULTS}
         catalog = DataCatalog(
             {
                 **{name: MemoryDataset(value, copy_mode="assign") for name, value in values.items()},
@@ -124,9 +127,8 @@ class Toy:
         timeline: Timeline = catalog.load("timeline")
         return timeline
 
-    def stored(self) -> dict[str, list[str]]:
-        names = ("prediction_store", "drift_store", "outcome_store")
-        return {name: [key[6:13] for key in self.store(name).load()] for name in names}
+    def stored(self) -> dict[str, tuple[str, ...]]:
+        return {name: tuple(month_of_key(key) for key in self.store(name).load()) for name in _RESULTS}
 
 
 _STAGE: Pipeline = create_pipeline().only_nodes(
@@ -167,7 +169,7 @@ def record_of(timeline: Timeline, month: str = BAD) -> MonthRecord:
 def test_good_months_are_all_stored(toy: Toy) -> None:
     timeline = toy.monitor()
     assert [one.month for one in timeline.months] == list(MONTHS)
-    assert toy.stored() == dict.fromkeys(toy.stored(), list(MONTHS))
+    assert toy.stored() == dict.fromkeys(_RESULTS, MONTHS)
     assert timeline.gaps == ()
     assert [one.verdict.outcome for one in timeline.months[1:]] == ["ok"] * 3
 
@@ -207,13 +209,13 @@ def test_a_month_that_is_refused_is_named_passed_over_and_taken_up_once_it_is_me
 
     assert [(gap.month, gap.missing) for gap in timeline.gaps] == [(BAD, "not scored")]
     assert reason in timeline.gaps[0].reason
-    others = [month for month in MONTHS if month != BAD]
-    assert toy.stored() == dict.fromkeys(toy.stored(), others)
+    others = tuple(month for month in MONTHS if month != BAD)
+    assert toy.stored() == dict.fromkeys(_RESULTS, others)
 
     toy.write(BAD)
     mended = toy.monitor()
     assert mended.gaps == ()
-    assert toy.stored() == dict.fromkeys(toy.stored(), list(MONTHS))
+    assert toy.stored() == dict.fromkeys(_RESULTS, MONTHS)
 
 
 MEASURED: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], str]] = {
@@ -245,4 +247,77 @@ def test_a_month_of_one_row_is_scored_and_said_to_be_too_few(toy: Toy) -> None:
     assert [(gap.month, gap.missing) for gap in timeline.gaps] == [(BAD, "not tested")]
     assert "too few rows" in timeline.gaps[0].reason
     assert record_of(timeline).verdict.outcome == "insufficient_evidence"
-    assert toy.stored()["prediction_store"] == list(MONTHS)
+    assert toy.stored()["prediction_store"] == MONTHS
+
+
+def test_a_range_of_months_is_scored_and_the_rest_waits(toy: Toy) -> None:
+    assert [one.month for one in toy.monitor("2024-02:2024-03").months] == ["2024-02", "2024-03"]
+    assert [one.month for one in toy.monitor("2024-01").months] == ["2024-01", "2024-02", "2024-03"]
+    toy.monitor("next")
+    assert toy.stored() == dict.fromkeys(_RESULTS, MONTHS)
+
+
+@pytest.mark.parametrize("text", ["2024-05:2024-02", "2024-13", "2024-01:", "all", ""])
+def test_what_is_no_range_of_months_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(ValidationError, match="write pending, next, or a range as 2024-02:2024-05"):
+        MonitoringParameters(months=text, policy=MonitoringPolicy())
+
+
+def test_a_month_that_comes_late_takes_its_place_and_those_after_it_are_measured_again(toy: Toy) -> None:
+    toy.monitor("2024-02:2024-04")
+    drift = toy.store("drift_store").load()["month=2024-04/model_version=1"]()
+
+    timeline = toy.monitor()
+
+    assert [(one.month, one.look) for one in timeline.months] == [(month, n) for n, month in enumerate(MONTHS, 1)]
+    assert [one.outcome.look for one in timeline.months if one.outcome] == [1, 2, 3, 4]
+    pd.testing.assert_frame_equal(toy.store("drift_store").load()["month=2024-04/model_version=1"](), drift)
+
+
+def test_a_reference_that_is_lost_or_of_another_version_stops_no_scoring(toy: Toy) -> None:
+    whole = toy.reference
+    toy.monitor("2024-01")
+
+    def lost(version: str) -> VersionReference:
+        raise RaiError(f"The reference of version {version} is not there.", remedy="restore the artifacts")
+
+    toy.reference = lost
+    timeline = toy.monitor()
+
+    assert toy.stored() == {
+        "prediction_store": MONTHS,
+        "drift_store": ("2024-01",),
+        "outcome_store": ("2024-01",),
+    }
+    assert {gap.missing for gap in timeline.gaps} == {"not tested", "not measured"}
+    assert {gap.reason for gap in timeline.gaps} == {"The reference of version 1 is not there."}
+    assert [one.verdict.outcome for one in timeline.months[1:]] == ["insufficient_evidence"] * 3
+    toy.reference = whole
+    assert toy.monitor().gaps == ()
+    assert toy.stored() == dict.fromkeys(_RESULTS, MONTHS)
+
+
+def test_labels_that_come_later_are_measured_without_predicting_again(toy: Toy) -> None:
+    toy.store("label_store").remove([f"month={BAD}"])
+    assert record_of(toy.monitor()).outcome.labelled == 0
+    before = toy.store("prediction_store").load()[f"month={BAD}/model_version=1"]()
+
+    toy.write(BAD)
+
+    assert record_of(toy.monitor()).outcome.labelled == 400
+    pd.testing.assert_frame_equal(toy.store("prediction_store").load()[f"month={BAD}/model_version=1"](), before)
+
+
+def test_a_run_that_is_broken_off_after_any_month_ends_like_an_undisturbed_one(toy: Toy, tmp_path: Path) -> None:
+    """Of what a kill leaves: the store's own tests see to a month written by halves, these to what comes after."""
+    undisturbed = toy.monitor()
+    whole = {name: {key: load() for key, load in toy.store(name).load().items()} for name in _RESULTS}
+    saved = [(name, key) for name in _RESULTS for key in whole[name]]
+    for cut in (0, 2, 3, 5, 8, 10):
+        left = saved[: cut + 1]
+        for name in _RESULTS:
+            toy.store(name).remove([key for key in whole[name] if (name, key) not in left])
+        assert toy.monitor() == undisturbed
+        for name in _RESULTS:
+            for key, load in toy.store(name).load().items():
+                pd.testing.assert_frame_equal(load(), whole[name][key])

@@ -1,11 +1,13 @@
-"""What a person sees of a run: one line a node, and where to look when it is done."""
+"""What a person sees of a run: one line a node, a bar over its months, and where to look when it is done."""
 
 from __future__ import annotations
 
 import logging
+import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kedro.framework.hooks import hook_impl
 from kedro.io import DataCatalog
@@ -17,13 +19,17 @@ from rai_kedro.files import project_folder
 from rai_kedro.months import month_of_key
 from rai_kedro.words import in_words
 
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
 _log = logging.getLogger(__name__)
 
 
 class ProgressHook:
-    """Counts nodes while they run and ends with a short table."""
+    """Counts nodes and months while they run and ends with a short table."""
 
     def __init__(self) -> None:
+        self._bar = MonthsBar()
         self._total = 0
         self._done = 0
         self._run_started = 0.0
@@ -37,16 +43,75 @@ class ProgressHook:
         _log.info("%s: %d nodes, environment '%s'", " + ".join(names), self._total, run_params.get("env") or "local")
 
     @hook_impl
-    def before_node_run(self, node: Node) -> None:
+    def before_node_run(self, node: Node, inputs: Mapping[str, Any]) -> None:
         """Say which node starts; its time follows with the next line of the log."""
+        self._bar.stop()
         self._done += 1
         _log.info("[%2d/%d] %s", self._done, self._total, node.name)
+        self._bar.start(count_months(inputs))
+
+    @hook_impl
+    def after_dataset_saved(self, dataset_name: str, data: Any) -> None:
+        """Move the bar on by the months just saved."""
+        if dataset_name.endswith("_store"):
+            self._bar.advance(len(data))
+
+    @hook_impl
+    def on_pipeline_error(self) -> None:
+        """Take the bar away."""
+        self._bar.stop()
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Print what happened and where to look."""
+        self._bar.stop()
         for line in describe_run(pipeline, catalog, time.perf_counter() - self._run_started):
             _log.info("%s", line)
+
+
+class MonthsBar:
+    """A bar over the months of one node, on a terminal only; the lines of the log go above it."""
+
+    def __init__(self) -> None:
+        self._shown: Progress | None = None
+        self._redirected: list[logging.StreamHandler[Any]] = []
+
+    def start(self, months: int) -> None:
+        """Show an empty bar, if there is more than one month to wait for and somebody to see it."""
+        if months <= 1 or not sys.stdout.isatty():
+            return
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+        handlers = [one for one in logging.getLogger().handlers if isinstance(one, logging.StreamHandler)]
+        self._redirected = [one for one in handlers if one.stream is sys.stdout]
+        self._shown = Progress(BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), transient=True)
+        self._shown.add_task("months", total=months)
+        self._shown.start()
+        # While it is shown, rich puts a stream of its own there, which keeps the bar below what is written.
+        for handler in self._redirected:
+            handler.setStream(sys.stdout)
+
+    def advance(self, months: int) -> None:
+        """Count months as done."""
+        if self._shown:
+            self._shown.advance(self._shown.task_ids[0], months)
+
+    def stop(self) -> None:
+        """Take the bar away, if there is one."""
+        if self._shown:
+            self._shown.stop()
+            for handler in self._redirected:
+                handler.setStream(sys.stdout)
+        self._shown = None
+
+
+def count_months(inputs: Mapping[str, Any]) -> int:
+    """Return how many months a node is likely to go through, by what it is handed; 0 for a node of another kind."""
+    keys = {name.rpartition(".")[2]: value for name, value in inputs.items()}
+    history = keys.get("drift_history", keys.get("outcome_history"))
+    if history is not None:
+        return len(set(keys["prediction_store"]) - set(history))
+    return len(keys["months_to_score"]) if "production_model" in keys else 0
 
 
 def describe_run(pipeline: Pipeline, catalog: DataCatalog, seconds: float) -> list[str]:

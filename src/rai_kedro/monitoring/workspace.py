@@ -57,11 +57,11 @@ def publish_month(workspace_path: Path, project_name: str, drift: MonthDrift) ->
 
 
 def find_published(workspace_path: Path, project_name: str, months: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Return those of the months and model versions whose run is in the workspace; none if its project is damaged."""
+    """Return those of the months and versions whose run is whole in the workspace; none if its project is damaged."""
     project = workspace_path / str(project_id(project_name))
     if not all(_is_readable(project / name) for name in (_PROJECT, _DASHBOARD)):
         return []
-    return [key for key in months if _snapshot(workspace_path, project_name, *key).is_file()]
+    return [key for key in months if _is_readable(_snapshot(workspace_path, project_name, *key))]
 
 
 def withdraw_month(workspace_path: Path, project_name: str, month: str, model_version: str) -> None:
@@ -151,7 +151,7 @@ def _project_model(project_name: str) -> ProjectModel:
 def _is_readable(file: Path) -> bool:
     try:
         return isinstance(json.loads(file.read_text(encoding="utf-8")), dict)
-    except (FileNotFoundError, json.JSONDecodeError):
+    except (FileNotFoundError, ValueError):
         return False
 
 

@@ -16,6 +16,7 @@ from rai_kedro.frames import Store
 from rai_kedro.modelling import predict_rows, sensitive_input
 from rai_kedro.monitoring import (
     Alert,
+    Baseline,
     Kind,
     MonthDrift,
     MonthOutcome,
@@ -51,11 +52,17 @@ _log = logging.getLogger(__name__)
 
 
 def select_months(
-    feature_store: Store, label_store: Store, prediction_history: Store, contract: Contract
+    feature_store: Store,
+    label_store: Store,
+    prediction_history: Store,
+    contract: Contract,
+    parameters: MonitoringParameters,
 ) -> tuple[MonthReader, tuple[str, ...]]:
-    """List the months still to be scored, and open the stores for all nodes of the run."""
-    months = plan_scoring(feature_store, label_store, prediction_history)
-    _log.info("months to score: %s", ", ".join(months) or "none, all are done")
+    """List the months to be scored now, and open the stores for all nodes of the run."""
+    waiting = plan_scoring(feature_store, label_store, prediction_history)
+    months = parameters.choose(waiting)
+    others = f"none of {parameters.months}; {', '.join(waiting)} wait" if waiting else "none, all are done"
+    _log.info("months to score: %s", ", ".join(months) or others)
     return MonthReader(feature_store, label_store, contract), months
 
 
@@ -170,12 +177,22 @@ def summarise_months(
         carbon={(one.month, one.model_version): inference_carbon.get(one.key, {}) for one in scored},
         digests={one.month: reader.digests(one.month) for one in scored},
         gaps=[problem.gap for problem in problems],
-        baseline=references(scored[-1].model_version).baseline if scored else None,
+        baseline=_find_baseline(scored, references),
     )
     for month in timeline.months:
         if month.stale:
             _log.warning("  %s is stale: %s", month.month, month.stale)
     return timeline, problems
+
+
+def _find_baseline(scored: Sequence[ScoredMonth], references: References) -> Baseline | None:
+    """Return what training said of the newest version; months judged before it was lost are shown all the same."""
+    try:
+        return references(scored[-1].model_version).baseline if scored else None
+    except Exception as error:
+        problem = Problem.of(scored[-1].month, "", error)
+        _log.warning("  what training said of the version is lost: %s", problem.error.what)
+        return None
 
 
 def show_months(

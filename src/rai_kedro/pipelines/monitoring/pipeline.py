@@ -12,7 +12,7 @@ def create_pipeline(_entries: Container[str] = ()) -> Pipeline:
 
     A store that the stage both reads and extends appears twice: ``…_history`` is what was there before the run.
     """
-    stores = ["feature_store", "label_store", "prediction_history", "contract"]
+    stores = ["feature_store", "label_store", "prediction_history", "contract", "params:monitoring"]
     waiting = ["months_to_score", "month_reader", "production_model", "contract", "params:monitoring"]
     shared = ["month_reader", "references", "contract", "params:monitoring"]
     problems = ["scoring_problems", "testing_problems", "measuring_problems"]
