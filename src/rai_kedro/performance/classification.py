@@ -20,7 +20,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import optimize, stats
 
 from rai_kedro.intervals import proportion_intervals
 from rai_kedro.performance.figure import Figure
@@ -98,6 +97,8 @@ def _share(name: str, hit: NDArray[np.bool_], formula: str, where: tuple[str, fl
 
 
 def _auc(truth: Floats, scores: Floats, split: str, level: float) -> Figure:
+    from scipy import stats  # takes half a second, and every command imports this module
+
     positive, negative = scores[truth == 1], scores[truth == 0]
     rows, rarer = f"{positive.size} positive and {negative.size} negative rows", min(positive.size, negative.size)
 
@@ -127,6 +128,8 @@ def _auc(truth: Floats, scores: Floats, split: str, level: float) -> Figure:
 
 def _limit_auc(auc: float, positives: int, negatives: int, level: float) -> tuple[float, float]:
     """Return Newcombe's score limits of the AUC: those that lie z of their own standard errors from it."""
+    from scipy import optimize, stats
+
     z, more = stats.norm.ppf(0.5 + level / 2), (positives + negatives) / 2 - 1
 
     def beyond(area: float) -> float:
