@@ -108,6 +108,13 @@ def test_labels_in_part_are_said_to_be_in_part() -> None:
     assert next(found.pick(name="accuracy", kind="", basis="labels")).n == 200
 
 
+def test_labels_that_are_floats_because_some_are_missing_have_not_drifted() -> None:
+    reference, month = decisions(1_000, 9).astype({"y": int}), decisions(1_000, 9)
+    month.loc[900:, "y"] = np.nan
+    found = measured(month, reference, CLASSIFICATION)
+    assert not [one.label for one in found.label_drift if one.drifted]
+
+
 def test_few_labels_are_not_measured() -> None:
     month = decisions(1_000, 11)
     month.loc[12:, "y"] = np.nan

@@ -147,9 +147,15 @@ def _count_levels(values: pd.Series, importance: float | None) -> ColumnProfile:
     levels: dict[str, int] = {}
     for level, rows in zip(counted.index, counted.to_numpy().tolist(), strict=True):
         if rows:
-            levels[str(level)] = levels.get(str(level), 0) + rows
+            levels[_name(level)] = levels.get(_name(level), 0) + rows
     missing = len(values) - sum(levels.values())
     return ColumnProfile(kind="categorical", missing=missing, levels=levels, importance=importance)
+
+
+def _name(level: Any) -> str:
+    # Whole numbers become floats as soon as one value of the column is missing: 1 and 1.0 are one category.
+    whole = isinstance(level, float | np.floating) and float(level).is_integer()
+    return str(int(level)) if whole else str(level)
 
 
 def _sorted_numbers(values: pd.Series, side: str) -> NDArray[np.float64]:
