@@ -93,7 +93,8 @@ def train(features: Store, labels: Store, contract: Contract, parameters: dict[s
     predictions = training.predict_splits(model, split)
     gate, compared = {"outcome": "pass"}, Uncompared(reason="drift is tested here")
     measured = training.Measured([], {}, gate, {}, fingerprint, compared, split)
-    candidate = training.assemble_candidate(model, audit_test, predictions, measured, settings)
+    reference = training.choose_reference(model, split, audit_test, predictions, features, labels, settings)
+    candidate = training.assemble_candidate(model, reference, measured, settings)
     review = Review(
         use_case="housing",
         version="1",
@@ -105,8 +106,8 @@ def train(features: Store, labels: Store, contract: Contract, parameters: dict[s
         model_digest="",
         companion_digest="",
     )
-    reference = Reference(candidate.reference, candidate.baseline)
-    return ProductionModel(model, "1", "run", reference, candidate.contract, review)
+    held_against = Reference(candidate.reference, candidate.baseline)
+    return ProductionModel(model, "1", "run", held_against, candidate.contract, review)
 
 
 @pytest.fixture(scope="module")
@@ -160,5 +161,5 @@ def test_effects_are_the_distances_of_scipy(raw: pd.DataFrame, contract: Contrac
 
     assert len(drift.columns) == 12
     for entry in drift.columns:
-        exact = stats.ks_2samp(world.production.reference[entry.column], current[entry.column]).statistic
+        exact = stats.ks_2samp(world.production.reference.rows[entry.column], current[entry.column]).statistic
         assert exact - 1 / 31 <= entry.value <= exact * (2 if "shared" in entry.method else 1 + 1e-9)

@@ -70,6 +70,7 @@ class Baseline(Typed):
         tolerances: How far groups may lie apart.
         importance: Share of each column in what drives the predictions, 0 to 1, together 1.
         emissions_g: CO2-equivalent of the training, in grams; None where it was not measured.
+        reference: What months are compared with, in words: the test rows, or months.
     """
 
     task: Task
@@ -80,6 +81,7 @@ class Baseline(Typed):
     tolerances: tuple[Tolerance, ...] = ()
     importance: dict[str, float] = Field(default_factory=dict)
     emissions_g: float | None = None
+    reference: str = "test rows"
 
 
 @dataclass(frozen=True)

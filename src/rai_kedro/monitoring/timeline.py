@@ -205,7 +205,7 @@ def build_timeline(  # noqa: PLR0913 - every part by its name
         first_drift=next((one.month for one in records if one.drifted_columns), None),
         first_alarm=next((one.month for one in records if one.verdict.outcome == "alarm"), None),
         advice=advise_training(records, baseline, totals),
-        visible=describe_visible(records),
+        visible=describe_visible(records, baseline.reference if baseline else "test rows"),
         track_record=reconcile_months(records),
     )
 
@@ -301,13 +301,13 @@ def _word_cost(baseline: Baseline | None, scoring_g: float, months: int) -> str:
     )
 
 
-def describe_visible(records: Sequence[MonthRecord]) -> str:
+def describe_visible(records: Sequence[MonthRecord], reference: str) -> str:
     """Say what change the reference and a month of the newest size can show at all; empty before one was tested."""
     drift = next((one.drift for one in reversed(records) if one.drift), None)
     if drift is None:
         return ""
     rows, visible = drift.columns[0], drift.visible
-    sizes = f"{rows.n_reference:,} reference rows and {rows.n:,} rows a month"
+    sizes = f"{rows.n_reference:,} rows of reference ({reference}) and {rows.n:,} rows a month"
     if visible.effect is None:
         return f"With {sizes} no drift can be shown, however large."
     ruled_out = visible.excluded is not None and visible.excluded < drift.margin

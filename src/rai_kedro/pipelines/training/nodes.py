@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from rai_kedro.contract import Contract, fingerprint, pair_labels, split_lanes
+from rai_kedro.contract import Contract, add_sensitive, fingerprint, pair_labels, split_lanes
 from rai_kedro.fairness import FairnessSpec, examine_classification, examine_regression, make_groups
 from rai_kedro.frames import Series, Store
 from rai_kedro.mitigation import Comparison, Uncompared
@@ -22,6 +22,7 @@ from rai_kedro.modelling import (
     choose_training_rows,
     fit_estimator,
     predict_rows,
+    sensitive_input,
     share_importance,
     split_rows,
 )
@@ -196,24 +197,44 @@ def collect_metrics(
     }
 
 
-def assemble_candidate(
+@naming_the_parameters()
+def choose_reference(
     model: Any,
+    split: ModelSplit,
     audit_test: pd.DataFrame,
     predictions: dict[str, pd.DataFrame],
-    measured: Measured,
+    feature_store: Store,
+    label_store: Store,
     settings: Settings,
-) -> Candidate:
+) -> pd.DataFrame:
+    """Choose what later months are compared with: the test rows, or labelled months that were named for it."""
+    training, contract, on = settings.training, settings.contract, settings.contract.as_of
+    if not training.reference_months:
+        return _lay_out(split.features_test, audit_test, split.target_test, predictions["test"])
+    parts = []
+    for month in training.reference_months:
+        features, labels = pair_labels(feature_store, label_store, contract, month, training.target)
+        lanes = split_lanes(features, settings.features, on=on, features=training.features, part=f"month={month}")
+        inputs = add_sensitive(lanes.model, lanes.audit, sensitive_input(model), settings.features, on=on)
+        parts.append(_lay_out(inputs, lanes.audit, labels[training.target], predict_rows(model, inputs)))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _lay_out(features: pd.DataFrame, audit: pd.DataFrame, target: Series, predictions: pd.DataFrame) -> pd.DataFrame:
+    audit_only = audit[[name for name in audit if name not in features]]
+    return features.join(audit_only).assign(**{str(target.name): target}).join(predictions)
+
+
+def assemble_candidate(model: Any, reference: pd.DataFrame, measured: Measured, settings: Settings) -> Candidate:
     """Gather all that belongs to the version to be registered, its reference data included."""
     training, split, versions = settings.training, measured.split, collect_versions(_MODEL_REQUIREMENTS)
     example = split.features_test.head(_EXAMPLE_ROWS)
-    audit_only = audit_test[[name for name in audit_test if name not in split.features_test]]
-    reference = split.features_test.join(audit_only).assign(**{training.target: split.target_test})
     return Candidate(
         estimator=model,
         input_example=example,
         predictions=model.predict(example),
         training_frame=split.features_train.assign(**{training.target: split.target_train}),
-        reference=reference.join(predictions["test"]),
+        reference=reference,
         target=training.target,
         contract=settings.contract.model_dump(mode="json"),
         baseline=_make_baseline(model, measured, settings).to_dict(),
@@ -242,4 +263,5 @@ def _make_baseline(model: Any, measured: Measured, settings: Settings) -> Baseli
         tolerances=settings.fairness.tolerances,
         importance=importance,
         emissions_g=sum(emitted) if emitted else None,
+        reference=", ".join(training.reference_months) or "test rows",
     )

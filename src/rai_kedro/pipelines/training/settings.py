@@ -60,6 +60,7 @@ class TrainingParameters(Typed):
     test_size: float = Field(gt=0, lt=1)
     random_state: int = Field(ge=0)
     split: SplitSpec = RandomSplit()
+    reference_months: tuple[Month, ...] = ()
     preparation: PreparationParameters | None = None
     estimator: EstimatorConfig
     allowed_modules: tuple[str, ...] = Field(min_length=1)
@@ -74,6 +75,14 @@ class TrainingParameters(Typed):
     def period(self) -> str:
         """The months trained on, in words."""
         return word_period(self.months)
+
+    @model_validator(mode="after")
+    def _reference_months_are_not_trained_on(self) -> Self:
+        if both := sorted({*self.reference_months} & {*self.months}):
+            raise ValueError(
+                f"'reference_months' has {', '.join(both)}, which the model is trained on: it fits them too well"
+            )
+        return self
 
     @model_validator(mode="after")
     def _last_month_is_not_before_the_first(self) -> Self:
