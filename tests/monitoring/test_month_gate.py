@@ -49,3 +49,29 @@ def test_no_silence_is_good_news(of: Timeline, production: str | None, problem: 
     found = ask_gate(of, production)
     assert (found.outcome, found.exit_code, found.findings) == ("could_not_be_evaluated", 3, ())
     assert any(problem in one for one in found.problems)
+
+
+def labelled(month: str, weight: str, version: str = "1") -> MonthRecord:
+    """A month whose labels say something of accuracy, which a month without labels does not."""
+    said = Finding(subject="performance", key="on labels", weight=weight, short="accuracy", text=f"it is {weight}")
+    verdict = MonthVerdict(outcome="ok" if weight == "passed" else weight, findings=(said,))
+    return MonthRecord(month=month, model_version=version, look=1, verdict=verdict)
+
+
+def test_an_alarm_that_late_labels_raised_stands_until_labels_say_otherwise() -> None:
+    silent = record("2024-06", "ok")
+    found = ask_gate(timeline(labelled("2024-05", "alarm"), silent), "1")
+    assert (found.outcome, found.exit_code, found.month) == ("alarm", 1, "2024-06")
+    assert [one.text for one in found.findings] == ["in 2024-05: it is alarm"]
+    mended = timeline(labelled("2024-04", "alarm"), labelled("2024-05", "passed"), silent)
+    assert ask_gate(mended, "1").outcome == "ok"
+    replaced = timeline(labelled("2024-05", "alarm", "1"), record("2024-06", "ok", "2"))
+    assert ask_gate(replaced, "2").outcome == "ok"
+
+
+def test_a_month_that_was_not_monitored_yet_is_named() -> None:
+    gap = Gap(month="2024-06", missing="not scored", reason="no rows")
+    known = timeline(record("2024-05", "ok"), gaps=(gap,))
+    found = ask_gate(known, "1", ["2024-05", "2024-06", "2024-07"])
+    assert found.problems == ("2024-06 not scored: no rows", "2024-07 was not monitored yet")
+    assert ask_gate(timeline(record("2024-05", "ok")), "1", ["2024-05"]).exit_code == 0

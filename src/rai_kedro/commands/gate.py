@@ -13,6 +13,7 @@ import click
 from rai_kedro.commands.errors import explain
 from rai_kedro.commands.project import about_use_case, open_catalog, path_of
 from rai_kedro.fairness import EXIT_CODES
+from rai_kedro.months import month_of_key
 from rai_kedro.words import in_words, make_visible
 
 if TYPE_CHECKING:
@@ -75,7 +76,8 @@ def _ask_monitoring(catalog: DataCatalog, use_case: str) -> _Answer:
             remedy=f"run `kedro run --pipelines {use_case}.monitoring` first",
         )
     timeline = Timeline.from_dict(catalog.load(name))
-    found = ask_gate(timeline, find_aliases(MlflowClient(), use_case).get(PRODUCTION))
+    waiting = map(month_of_key, catalog.load(f"{use_case}.feature_store"))
+    found = ask_gate(timeline, find_aliases(MlflowClient(), use_case).get(PRODUCTION), waiting)
     subject = f"{use_case}, {found.month}, version {found.model_version}" if found.month else use_case
     lines = [subject, in_words(found.outcome)]
     for one in found.findings:

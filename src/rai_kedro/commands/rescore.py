@@ -37,7 +37,7 @@ def rescore(use_case: str, env: str | None, month: str, reason: str) -> None:
                 f"Month {month} of {use_case} was not scored, so it cannot be scored again.",
                 where="prediction store",
                 example=f"scored: {', '.join(scored) or 'none'}",
-                remedy="name one of these; a month that waits is scored by kedro run --pipelines monitoring",
+                remedy=f"name one of these; one that waits is scored by kedro run --pipelines {use_case}.monitoring",
             )
         catalog.load(f"{use_case}.production_model")  # stops here, not after the old results are gone
         versions = [key.rpartition("=")[2] for key in keys]

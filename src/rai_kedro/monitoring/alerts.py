@@ -64,14 +64,32 @@ def new_findings(timeline: Timeline, sent: Iterable[Alert] = (), *, min_weight: 
     told = list(sent)
     found = []
     for version in dict.fromkeys(one.model_version for one in timeline.months):
-        months = [one for one in timeline.months if one.model_version == version]
-        for key in dict.fromkeys(finding.key for one in months for finding in one.verdict.findings):
+        months = timeline.of_version(version)
+        for key in _keys(months):
             for stretch in _split(months, key, _ABOVE[min_weight]):
                 record, finding = _first_weightiest(stretch, key)
                 alert = _alert_of(timeline.use_case, record, finding)
                 if not _was_told(alert, [one.month for one in stretch], told):
                     found.append(alert)
     return sorted(found, key=lambda one: (one.month, one.weight))
+
+
+def standing_alarms(months: Sequence[MonthRecord]) -> list[tuple[MonthRecord, Finding]]:
+    """Return every alarm that no later month spoke against, with the newest month it was found in, newest first.
+
+    Args:
+        months: Months of one model version, in order.
+    """
+    found = []
+    for key in _keys(months):
+        stretches = list(_split(months, key, ("alarm",)))
+        if stretches and stretches[-1][-1] is months[-1]:
+            found.append([(record, finding) for record in stretches[-1] if (finding := _find(record, key))][-1])
+    return sorted(found, key=lambda pair: pair[0].month, reverse=True)
+
+
+def _keys(months: Sequence[MonthRecord]) -> list[str]:
+    return list(dict.fromkeys(finding.key for one in months for finding in one.verdict.findings))
 
 
 def _find(record: MonthRecord, key: str) -> Finding | None:

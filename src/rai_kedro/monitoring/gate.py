@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal, TypeAlias
 
+from rai_kedro.monitoring.alerts import standing_alarms
 from rai_kedro.monitoring.timeline import MonthRecord, Timeline
 from rai_kedro.monitoring.verdict import EXIT_CODES, Finding, MonthlyOutcome, MonthVerdict
 from rai_kedro.typed import Typed
@@ -33,14 +35,22 @@ class MonthGate(Typed):
         return _NOT_EVALUATED if self.outcome == "could_not_be_evaluated" else EXIT_CODES[self.outcome]
 
 
-def ask_gate(timeline: Timeline, production: str | None) -> MonthGate:
-    """Answer by the newest month; ``production`` is the version in production.
+def ask_gate(timeline: Timeline, production: str | None, waiting: Iterable[str] = ()) -> MonthGate:
+    """Answer by the newest month, and by alarms of earlier ones as :func:`weigh_newest` does.
 
     It could not be evaluated where that month is of another version or its features changed since, or where any month
     is missing: no silence counts as good news.
+
+    Args:
+        timeline: The months that were monitored.
+        production: The version in production.
+        waiting: Months that have features; those after the last of the timeline are named.
     """
     newest = timeline.months[-1] if timeline.months else None
     problems = [f"{gap.month} {gap.missing}: {gap.reason}" for gap in timeline.gaps]
+    # Earlier ones may be left out on purpose.
+    last = max([*(one.month for one in timeline.months), *(gap.month for gap in timeline.gaps)], default="")
+    problems += [f"{month} was not monitored yet" for month in sorted(waiting) if month > last]
     if production is None:
         problems.append("no version is in production")
     if newest is None:
@@ -52,12 +62,29 @@ def ask_gate(timeline: Timeline, production: str | None) -> MonthGate:
         problems.append(f"{newest.month} is stale: {newest.stale}")
     if problems:
         return _closed(timeline, problems, newest)
+    outcome, findings = weigh_newest(timeline)
     return MonthGate(
         use_case=timeline.use_case,
-        outcome=newest.verdict.outcome,
+        outcome=outcome,
         month=newest.month,
         model_version=newest.model_version,
-        findings=decisive(newest.verdict),
+        findings=findings,
+    )
+
+
+def weigh_newest(timeline: Timeline) -> tuple[MonthlyOutcome, tuple[Finding, ...]]:
+    """Return what the newest month comes to, and why.
+
+    An alarm of an earlier month of its version stands until a later month says otherwise: labels come late, so that the
+    newest month often has none, and what they show is found in months before it.
+    """
+    newest = timeline.months[-1]
+    standing = standing_alarms(timeline.of_version(newest.model_version))
+    if not standing:
+        return newest.verdict.outcome, decisive(newest.verdict)
+    return "alarm", tuple(
+        found if record is newest else found.model_copy(update={"text": f"in {record.month}: {found.text}"})
+        for record, found in standing
     )
 
 

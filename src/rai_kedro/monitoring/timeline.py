@@ -132,6 +132,10 @@ class Timeline(Typed):
     track_record: tuple[TrackRecord, ...] = ()
     meaning: str = _MEANING
 
+    def of_version(self, version: str) -> list[MonthRecord]:
+        """Return the months of one model version."""
+        return [one for one in self.months if one.model_version == version]
+
     @property
     def columns(self) -> tuple[str, ...]:
         """All columns tested in any month, in their order."""

@@ -31,6 +31,7 @@ from rai_kedro.monitoring import (
     new_findings,
     outcome_frame,
     read_outcome,
+    weigh_newest,
 )
 from rai_kedro.months import month_number
 from rai_kedro.pipelines.monitoring.plan import (
@@ -229,7 +230,7 @@ def report_problems(
     """End the run as failed when a month was passed over or is what ``fail_on`` says, after all else was done."""
     if problems:
         raise summarise_problems(problems)
-    if timeline.months and parameters.fails(timeline.months[-1].verdict.outcome):
+    if timeline.months and parameters.fails(weigh_newest(timeline)[0]):
         raise describe_failure(timeline)
 
 

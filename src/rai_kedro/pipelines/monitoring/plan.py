@@ -20,10 +20,11 @@ from rai_kedro.monitoring import (
     MonthDigests,
     Timeline,
     content_digest,
-    decisive,
+    weigh_newest,
 )
 from rai_kedro.months import check_month, key_of_month, month_of_key, months_between
 from rai_kedro.typed import Typed
+from rai_kedro.words import in_words
 
 _SHOWN = 6
 # About a gigabyte of a hundred columns; months beyond that are loaded again by the node that needs them again.
@@ -172,10 +173,10 @@ def summarise_problems(problems: Sequence[Problem]) -> RaiError:
 
 def describe_failure(timeline: Timeline) -> RaiError:
     """Make the error of a newest month for which ``fail_on`` asks the run to fail; everything is stored by then."""
-    newest = timeline.months[-1]
-    found = decisive(newest.verdict)
+    newest, (outcome, found) = timeline.months[-1], weigh_newest(timeline)
+    said = newest.summary if newest.verdict.outcome == outcome else f"{in_words(outcome)} of an earlier month"
     return RaiError(
-        f"{newest.month}, the newest month: {newest.summary}.",
+        f"{newest.month}, the newest month: {said}.",
         where=f"model version {newest.model_version}; {timeline.use_case}.monitoring.fail_on",
         how_many=f"{len(found)} finding{'s' if len(found) > 1 else ''}" if found else None,
         example=found[0].text if found else None,
