@@ -9,6 +9,7 @@ from typing import Any
 from rai_kedro.datasets.base import PathDataset
 from rai_kedro.monitoring import (
     MonthRecord,
+    digest_record,
     find_published,
     publish_month,
     rebuild_dashboard,
@@ -21,7 +22,8 @@ from rai_kedro.monitoring import (
 class EvidentlyWorkspaceDataset(PathDataset[Sequence[MonthRecord], list[str]]):
     """Publishes months into a local Evidently workspace and keeps the dashboard of the model up to date.
 
-    Saving a month again replaces it. Each month is also written as a self-contained HTML page.
+    It is saved from all months there are, and writes only what differs: a lost or damaged workspace is made again. Each
+    month is also written as a self-contained HTML page.
 
     Examples:
         In the catalogue::
@@ -42,18 +44,20 @@ class EvidentlyWorkspaceDataset(PathDataset[Sequence[MonthRecord], list[str]]):
 
     def load(self) -> list[str]:
         """Return the keys of the months that are there, run and page, as ``month=2024-05/model_version=3``."""
-        pages = [tuple(page.stem.split("_version_", 1)) for page in sorted(self._html_folder.glob("*_version_*.html"))]
-        published = find_published(self._filepath, self._project, [(month, version) for month, version in pages])
-        return [f"month={month}/model_version={version}" for month, version in published]
+        published = find_published(self._filepath, self._project)
+        return [f"month={month}/model_version={of}" for month, of in sorted(published) if self._page(month, of).is_file()]
 
     def save(self, data: Sequence[MonthRecord]) -> None:
-        """Publish months, then rebuild the dashboard from the last of them; nothing happens for no months."""
-        drifts = [record.drift for record in data if record.drift is not None]
-        for drift in drifts:
-            run = publish_month(self._filepath, self._project, drift)
-            save_html(run, self._page(drift.month, drift.model_version))
-        if drifts:
-            rebuild_dashboard(self._filepath, self._project, drifts[-1])
+        """Publish of all months those that are not there or say something else by now, and the dashboard over them."""
+        published = find_published(self._filepath, self._project)
+        changed = False
+        for record in data:
+            key, page = (record.month, record.model_version), self._page(record.month, record.model_version)
+            if published.get(key) != digest_record(record) or not page.is_file():
+                save_html(publish_month(self._filepath, self._project, record), page)
+                changed = True
+        if changed:
+            rebuild_dashboard(self._filepath, self._project, data)
 
     def remove(self) -> None:
         """Remove the model's project and its monthly pages, for ``kedro rai reset``."""

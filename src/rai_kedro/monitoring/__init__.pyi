@@ -23,6 +23,7 @@ from .gate import MonthGate as MonthGate
 from .gate import ask_gate as ask_gate
 from .gate import decisive as decisive
 from .gate import weigh_newest as weigh_newest
+from .evidently_figures import digest_record as digest_record
 from .outcomes import Baseline as Baseline
 from .outcomes import Measured as Measured
 from .outcomes import MonthOutcome as MonthOutcome

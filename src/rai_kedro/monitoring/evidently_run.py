@@ -1,8 +1,8 @@
-"""A month's decisions as one run of Evidently, which shows them and decides nothing itself.
+"""A month as one run of Evidently, which shows them and decides nothing itself.
 
-Importing this module imports Evidently (7-9 s), so it is imported inside functions only. Evidently is given the results
-of the comparisons as data, one row each: the metrics below look their values up there, so that what it shows and what
-was decided cannot differ. A stored run carries plain values and names: ``evidently ui`` shows it without this package.
+Importing this module imports Evidently (7-9 s), so it is imported inside functions only. Evidently is given what was
+found as data, one row each: the metrics below look their values up there, so that what it shows and what was decided
+cannot differ. A stored run carries plain values and names: ``evidently ui`` shows it without this package.
 """
 
 # Evidently ships no type information, so its base classes count as Any.
@@ -10,8 +10,8 @@ was decided cannot differ. A stored run carries plain values and names: ``eviden
 
 from __future__ import annotations
 
-import html
-from typing import Any
+from collections.abc import Sequence
+from datetime import timedelta
 
 import pandas as pd
 from evidently import DataDefinition, Dataset, Report, Run
@@ -34,11 +34,14 @@ from evidently.core.metric_types import (
     TestStatus,
 )
 from evidently.core.report import Context
-from evidently.legacy.model.widget import BaseWidgetInfo
 
-from rai_kedro.monitoring.results import CALM_COLOUR, DRIFT_COLOUR, ColumnDrift, Distribution, MonthDrift
+from rai_kedro.monitoring.evidently_figures import Shown, choose_columns, digest_record, list_figures
+from rai_kedro.monitoring.evidently_widgets import draw_distribution, draw_month
+from rai_kedro.monitoring.evidently_widgets import escape as _safe
+from rai_kedro.monitoring.results import ColumnDrift
+from rai_kedro.monitoring.timeline import MonthRecord
 from rai_kedro.months import month_start
-from rai_kedro.words import format_interval
+from rai_kedro.words import format_interval, in_words, list_some
 
 _METHODS = {
     "ks": "two-sample Kolmogorov-Smirnov",
@@ -47,51 +50,77 @@ _METHODS = {
     "shared_values_and_ks": "shared values by chi-squared, the rest by Kolmogorov-Smirnov",
     "none": "no test",
 }
+_STATUS = {
+    "drift": TestStatus.FAIL,
+    "insufficient_evidence": TestStatus.WARNING,
+    "no_relevant_drift": TestStatus.SUCCESS,
+}
+# Beside the names of panels, in the table that the metrics look up.
+_TESTS, _COUNT = " tests", " count"
+_NAMED = 12
 
 
-def make_run(drift: MonthDrift) -> Run:
-    """Put a month's decisions into a run of Evidently, filed under the first of the month (UTC)."""
-    verdict = drift.verdict.replace("_", " ")
-    names = {"month": drift.month, "model_version": drift.model_version, "run_id": drift.run_id}
-    found = {
-        "drifted_columns": ", ".join(drift.drifted_columns),
-        "margin": f"{drift.margin:g}",
-        "rate": f"{drift.rate:.3g}",
-    }
-    tests = [ColumnTest(column=entry.label, tests=[_decide(entry)]) for entry in drift.columns]
-    return Report([DriftedColumns(), *tests, DriftByColumn(), Effect()]).run(
-        Dataset.from_pandas(_results(drift), data_definition=DataDefinition(categorical_columns=["label"])),
-        timestamp=month_start(drift.month),
+def make_run(record: MonthRecord) -> Run:
+    """Put what is known of a month into a run of Evidently, filed under noon (UTC) of the month's first day.
+
+    Evidently shows times as the reader's clock has them: midnight would fall into the month before west of Greenwich.
+    """
+    drift, figures = record.drift, list_figures(record)
+    panels = [MonthFigures(of=panel) for panel in dict.fromkeys(one.panel for one in figures)]
+    shown = set(choose_columns(drift)) if drift else set()
+    columns = [one for one in drift.columns if one.column in shown] if drift else []
+    tests = [ColumnTest(column=one.label, tests=[_decide(one)]) for one in columns]
+    names = {"month": record.month, "model_version": record.model_version, "run_id": drift.run_id if drift else ""}
+    verdict = in_words(record.verdict.outcome)
+    found = {"summary": record.summary, "digest": digest_record(record)}
+    if drift:
+        found |= {"drifted_columns": list_some(drift.drifted_columns, _NAMED), "margin": f"{drift.margin:g}"}
+        found |= {"rate": f"{drift.rate:.3g}"}
+    return Report([*panels, *([DriftedColumns()] if drift else []), *tests]).run(
+        Dataset.from_pandas(
+            _lay_out(record, figures, columns), data_definition=DataDefinition(categorical_columns=["label"])
+        ),
+        timestamp=month_start(record.month) + timedelta(hours=12),
         metadata={**names, "verdict": verdict, **found},
-        tags=[*(f"{name}={value}" for name, value in names.items()), verdict],
-        name=f"month {drift.month}, model version {drift.model_version}",
+        tags=[*(f"{name}={value}" for name, value in names.items() if value), verdict],
+        name=f"month {record.month}, model version {record.model_version}",
     )
 
 
-def _results(drift: MonthDrift) -> pd.DataFrame:
-    """Lay out what the metrics look up, by label."""
-    return pd.DataFrame(
+def _lay_out(record: MonthRecord, figures: Sequence[Shown], columns: Sequence[ColumnDrift]) -> pd.DataFrame:
+    """Lay out what the metrics look up: numbers by panel and series, comparisons by label, and what is drawn of each."""
+    drift, widgets = record.drift, draw_month(record)
+    rows = [
+        {"of": one.panel, "label": one.series, "value": one.value, "title": _safe(one.panel), "widgets": []}
+        for one in figures
+    ]
+    for row, one in zip(rows, figures, strict=True):
+        row["widgets"] = widgets.pop(one.tab, [])  # what a tab shows of one month stands at its first panel
+    # Where a side has no value there is no effect, and the entry of the missing values says it.
+    rows += [
         {
-            "label": entry.label,
-            "column": entry.column,
-            # Where a side has no value there is no effect, and the entry of the missing values says it.
-            "value": entry.value or 0.0,
-            "drifted": entry.drifted,
-            "title": _title(entry),
-            "distribution": entry.distribution,
+            "of": _TESTS,
+            "label": one.label,
+            "value": one.value or 0.0,
+            "title": _title(one),
+            "widgets": [] if one.distribution is None else [draw_distribution(_title(one), one.distribution)],
         }
-        for entry in drift.columns
-    )
+        for one in columns
+    ]
+    if drift:
+        rows.append({"of": _COUNT, "label": "", "value": float(drift.count), "title": str(drift.share), "widgets": []})
+    return pd.DataFrame(rows)
 
 
 def _title(entry: ColumnDrift) -> str:
-    return _safe(f"{entry.label}: {entry.verdict.replace('_', ' ')} (effect {format_interval(entry)})")
+    return _safe(f"{entry.label}: {in_words(entry.verdict)} (effect {format_interval(entry)})")
 
 
 def _decide(entry: ColumnDrift) -> Decision:
     p_value = "" if entry.p_value is None else f"; {_METHODS[entry.method]}: p = {entry.p_value:.3g}"
     seen = f"effect {format_interval(entry)}, margin {entry.margin:g}{p_value}"
-    return Decision(drifted=entry.drifted, seen=_safe("; ".join(filter(None, [seen, entry.note]))))
+    said = _safe("; ".join(filter(None, [seen, entry.note])))
+    return Decision(verdict=entry.verdict, seen=said)
 
 
 class BoundDecision(BoundTest[SingleValue]):
@@ -110,7 +139,7 @@ class BoundDecision(BoundTest[SingleValue]):
 class Decision(MetricTest):
     """What was decided on a column: it fails where drift was found."""
 
-    drifted: bool
+    verdict: str
     seen: str
 
     def bind_single(self, fingerprint: str) -> BoundDecision:
@@ -125,7 +154,7 @@ class Decision(MetricTest):
                 id="drift",
                 name=value.display_name,
                 description=self.seen,
-                status=TestStatus.FAIL if self.drifted else TestStatus.SUCCESS,
+                status=_STATUS[self.verdict],
                 metric_config=metric.to_metric_config(),
                 test_config=self.dict(),
             )
@@ -144,10 +173,10 @@ class ColumnTestCalculation(SingleValueCalculation[ColumnTest]):
 
     def calculate(self, context: Context, current_data: Dataset, reference_data: Dataset | None) -> SingleValue:
         """Return the effect, with a figure of the reference and the month."""
-        row = current_data.as_dataframe().set_index("label").loc[self.metric.column]
+        row = _look_up(current_data, _TESTS).set_index("label").loc[self.metric.column]
         self._title = row["title"]
         result = self.result(float(row["value"]))
-        result.widget = [] if row["distribution"] is None else [_draw(self._title, row["distribution"])]
+        result.widget = row["widgets"]
         return result
 
     def display_name(self) -> str:
@@ -164,68 +193,35 @@ class DriftedColumnsCalculation(CountCalculation[DriftedColumns]):
 
     def calculate(self, context: Context, current_data: Dataset, reference_data: Dataset | None) -> CountValue:
         """Return count and share."""
-        drifted = current_data.as_dataframe().groupby("column")["drifted"].any()
-        return self.result(int(drifted.sum()), float(drifted.mean()))
+        row = _look_up(current_data, _COUNT).iloc[0]
+        return self.result(int(row["value"]), float(row["title"]))
 
     def display_name(self) -> str:
         """Name the number as the report shows it."""
         return "Drifted columns"
 
 
-class DriftByColumn(ByLabelMetric):
-    """1 for every column of which at least one comparison found drift, else 0."""
+class MonthFigures(ByLabelMetric):
+    """The numbers of one panel of the dashboard, by series."""
+
+    of: str
 
 
-class DriftByColumnCalculation(ByLabelCalculation[DriftByColumn]):
-    """Spreads the decisions over the columns; for the dashboard only, so it draws nothing in the report."""
-
-    def calculate(self, context: Context, current_data: Dataset, reference_data: Dataset | None) -> ByLabelValue:
-        """Return 0 or 1 by column."""
-        return _spread(self, current_data.as_dataframe().groupby("column", sort=False)["drifted"].max().astype(int))
-
-    def display_name(self) -> str:
-        """Name the number as the dashboard shows it."""
-        return "Column drifted (1) or not (0)"
-
-
-class Effect(ByLabelMetric):
-    """Largest effect of each column: the share of rows that lie elsewhere than in the reference."""
-
-
-class EffectCalculation(ByLabelCalculation[Effect]):
-    """For the dashboard only."""
+class MonthFiguresCalculation(ByLabelCalculation[MonthFigures]):
+    """Looks the numbers up; the report of a month draws the first of each tab."""
 
     def calculate(self, context: Context, current_data: Dataset, reference_data: Dataset | None) -> ByLabelValue:
-        """Return the effect by column."""
-        return _spread(self, current_data.as_dataframe().groupby("column", sort=False)["value"].max())
+        """Return the numbers by series."""
+        rows = _look_up(current_data, self.metric.of)
+        result = self.result(dict(zip(rows["label"].astype(str), rows["value"], strict=True)))
+        result.widget = [widget for drawn in rows["widgets"] for widget in drawn]
+        return result
 
     def display_name(self) -> str:
-        """Name the number as the dashboard shows it."""
-        return "Effect"
+        """Name the panel."""
+        return _safe(self.metric.of)
 
 
-def _spread(calculation: ByLabelCalculation[Any], values: pd.Series) -> ByLabelValue:
-    result = calculation.result({str(column): value for column, value in values.to_dict().items()})
-    result.widget = []
-    return result
-
-
-def _safe(text: str) -> str:
-    """Escape text of the data, which Evidently writes into a script of its page as it is."""
-    return html.escape(text, quote=False)
-
-
-def _draw(title: str, distribution: Distribution) -> BaseWidgetInfo:
-    """Draw the shares of both samples; as plain JSON, since building it by plotly takes most of a month's time."""
-    labels = [_safe(label) for label in distribution.labels]
-    bars: list[dict[str, Any]] = [
-        {"type": "bar", "name": name, "x": labels, "y": [count / max(1, sum(counts)) for count in counts]}
-        | {"marker": {"color": colour}}
-        for name, counts, colour in (
-            ("reference", distribution.reference, CALM_COLOUR),
-            ("month", distribution.current, DRIFT_COLOUR),
-        )
-    ]
-    shares = {"tickformat": ".0%", "title": {"text": "share of rows"}}
-    layout = {"barmode": "group", "xaxis": {"type": "category"}, "yaxis": shares}
-    return BaseWidgetInfo(title=title, type="big_graph", size=2, params={"data": bars, "layout": layout})
+def _look_up(data: Dataset, of: str) -> pd.DataFrame:
+    rows = data.as_dataframe()
+    return rows[rows["of"] == of]

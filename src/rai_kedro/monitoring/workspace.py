@@ -10,16 +10,17 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
 from rai_kedro.files import move_into_place, staging_folder
-from rai_kedro.monitoring.results import MonthDrift
+from rai_kedro.monitoring.timeline import MonthRecord
 
 if TYPE_CHECKING:
     from evidently import Run
-    from evidently.sdk.models import DashboardModel, DashboardPanelPlot, PanelMetric, ProjectModel
+    from evidently.sdk.models import ProjectModel
     from evidently.ui.workspace import Workspace
 
 NAMESPACE = UUID("7c9d3a52-6f0e-5d0b-9c36-3f6a5f1d8e21")
@@ -35,7 +36,7 @@ def project_id(project_name: str) -> UUID:
     return uuid5(NAMESPACE, project_name)
 
 
-def publish_month(workspace_path: Path, project_name: str, drift: MonthDrift) -> Run:
+def publish_month(workspace_path: Path, project_name: str, record: MonthRecord) -> Run:
     """Put one month into the workspace, replacing what was there of it, and return Evidently's run that shows it.
 
     Workspace and project are made if absent.
@@ -44,9 +45,9 @@ def publish_month(workspace_path: Path, project_name: str, drift: MonthDrift) ->
 
     from rai_kedro.monitoring.evidently_run import make_run
 
-    run = make_run(drift)
+    run = make_run(record)
     ensure_project(workspace_path, project_name)
-    target = _snapshot(workspace_path, project_name, drift.month, drift.model_version)
+    target = _snapshot(workspace_path, project_name, record.month, record.model_version)
     model = run.to_snapshot_model().copy(update={"id": UUID(target.stem)})
     with staging_folder(workspace_path, target.stem) as staging:
         # As Evidently's own storage writes it, but in one piece, which takes a fifth of the time.
@@ -56,12 +57,17 @@ def publish_month(workspace_path: Path, project_name: str, drift: MonthDrift) ->
     return run
 
 
-def find_published(workspace_path: Path, project_name: str, months: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Return those of the months and versions whose run is whole in the workspace; none if its project is damaged."""
+def find_published(workspace_path: Path, project_name: str) -> dict[tuple[str, str], str]:
+    """Return the months and model versions in the workspace, each with the digest of the record that it shows.
+
+    None if the project is damaged; a run that cannot be read is left out.
+    """
     project = workspace_path / str(project_id(project_name))
-    if not all(_is_readable(project / name) for name in (_PROJECT, _DASHBOARD)):
-        return []
-    return [key for key in months if _is_readable(_snapshot(workspace_path, project_name, *key))]
+    if any(_read(project / name) is None for name in (_PROJECT, _DASHBOARD)):
+        return {}
+    runs = (_read(file) for file in sorted((project / _SNAPSHOTS).glob("*.json")))
+    of = [run["metadata"] for run in runs if run and isinstance(run.get("metadata"), dict)]
+    return {(one["month"], one["model_version"]): one.get("digest", "") for one in of}
 
 
 def withdraw_month(workspace_path: Path, project_name: str, month: str, model_version: str) -> None:
@@ -69,15 +75,16 @@ def withdraw_month(workspace_path: Path, project_name: str, month: str, model_ve
     _snapshot(workspace_path, project_name, month, model_version).unlink(missing_ok=True)
 
 
-def rebuild_dashboard(workspace_path: Path, project_name: str, drift: MonthDrift) -> None:
-    """Replace the project's dashboard: an overview of all columns, and a panel for each column.
+def rebuild_dashboard(workspace_path: Path, project_name: str, records: Sequence[MonthRecord]) -> None:
+    """Replace the project's dashboard by one that shows these months, which are all there are.
 
     The whole dashboard is written at once, because Evidently's calls that change one (``add_panel``,
-    ``delete_panel``, ``clear_tab``) double, lose or leave behind panels. The month given, usually the latest, names
-    the tested columns and the margin.
+    ``delete_panel``, ``clear_tab``) double, lose or leave behind panels.
     """
+    from rai_kedro.monitoring.evidently_dashboard import lay_out
+
     project = ensure_project(workspace_path, project_name)
-    dashboard = _lay_out(project_id(project_name), drift)
+    dashboard = lay_out(project_id(project_name), records)
     with staging_folder(workspace_path, f"{project.name}-dashboard") as staging:
         staged = _stage(staging)
         staged.add_project(_project_model(project_name))
@@ -88,7 +95,7 @@ def rebuild_dashboard(workspace_path: Path, project_name: str, drift: MonthDrift
 def ensure_project(workspace_path: Path, project_name: str) -> Path:
     """Make the project of a registered model, once, and return its folder."""
     project = workspace_path / str(project_id(project_name))
-    if not _is_readable(project / _PROJECT):
+    if _read(project / _PROJECT) is None:
         with staging_folder(workspace_path, project.name) as staging:
             _stage(staging).add_project(_project_model(project_name))
             if project.exists():  # left half removed or half written: its runs may stay, they are whole
@@ -144,57 +151,13 @@ def _project_model(project_name: str) -> ProjectModel:
     return EvidentlyProject(
         id=project_id(project_name),
         name=project_name,
-        description=f"Drift of the data that the production model {project_name} predicts on, month by month",
+        description=f"The model {project_name} in production, month by month: verdict, drift, performance, fairness, carbon",
     )
 
 
-def _is_readable(file: Path) -> bool:
+def _read(file: Path) -> dict[str, Any] | None:
     try:
-        return isinstance(json.loads(file.read_text(encoding="utf-8")), dict)
+        content = json.loads(file.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
-        return False
-
-
-def _lay_out(project: UUID, drift: MonthDrift) -> DashboardModel:
-    """Describe the dashboard; the ids of its panels come of the project's, so twice the same is the same document."""
-    from evidently.sdk.models import DashboardModel as Dashboard
-    from evidently.sdk.models import DashboardTabModel
-    from evidently.sdk.panels import line_plot_panel
-
-    rule = f"Share of rows that lie elsewhere; margin {drift.margin:g} or the column's own"
-    by_column = [
-        line_plot_panel(f"{name}: effect", [_series("Effect", name, label=name)], rule, "half")
-        for name in drift.tested_columns
-    ]
-    tabs, panels = [], []
-    for title, of_tab in {"Overview": _overview(drift), "Columns": by_column}.items():
-        placed = [panel.copy(update={"id": uuid5(project, panel.title)}) for panel in of_tab]
-        ids = [panel.id for panel in placed]
-        tabs.append(DashboardTabModel(id=uuid5(project, f"tab {title}"), title=title, panels=ids))
-        panels += placed
-    return Dashboard(tabs=tabs, panels=panels)
-
-
-def _overview(drift: MonthDrift) -> list[DashboardPanelPlot]:
-    from evidently.sdk.panels import bar_plot_panel, line_plot_panel
-
-    columns = drift.tested_columns
-    any_column = f"A month drifts if any of its {len(columns)} columns does. "
-    rule = f"Drift: the interval of its effect lies above {drift.margin:g}."
-    hover = "One block for each drifted column. Colours repeat after six: hover for the name."
-    share = [_series("DriftedColumns", "share", value_type="share")]
-    count = [_series("DriftedColumns", "count", value_type="count")]
-    which = [_series("DriftByColumn", name, label=name) for name in columns]
-    effects = [_series("Effect", name, label=name) for name in columns]
-    return [
-        line_plot_panel("Share of drifted columns", share, any_column + rule, "half"),
-        bar_plot_panel("Number of drifted columns", count, f"Out of {len(columns)} columns tested each month", "half"),
-        bar_plot_panel("Which columns drifted", which, hover, stacked=True),
-        line_plot_panel("Effect of every column", effects, "Share of rows that lie elsewhere than in the reference"),
-    ]
-
-
-def _series(metric: str, legend: str, **labels: Any) -> PanelMetric:
-    from evidently.sdk.models import PanelMetric as Series
-
-    return Series(metric=metric, legend=legend, metric_labels=labels)
+        return None
+    return content if isinstance(content, dict) else None
