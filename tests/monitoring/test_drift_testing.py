@@ -54,9 +54,11 @@ def measure(
 
 
 def run_of(drift: MonthDrift) -> Any:
+    from rai_kedro.monitoring import MonitoringPolicy, MonthRecord, judge_month
     from rai_kedro.monitoring.evidently_run import make_run
 
-    return make_run(drift)
+    verdict = judge_month(drift, None, MonitoringPolicy())
+    return make_run(MonthRecord(month=drift.month, model_version="3", look=5, verdict=verdict, drift=drift))
 
 
 def entry(drift: MonthDrift, column: str, aspect: str = "values") -> Any:

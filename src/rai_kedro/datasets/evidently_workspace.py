@@ -45,7 +45,9 @@ class EvidentlyWorkspaceDataset(PathDataset[Sequence[MonthRecord], list[str]]):
     def load(self) -> list[str]:
         """Return the keys of the months that are there, run and page, as ``month=2024-05/model_version=3``."""
         published = find_published(self._filepath, self._project)
-        return [f"month={month}/model_version={of}" for month, of in sorted(published) if self._page(month, of).is_file()]
+        return [
+            f"month={month}/model_version={of}" for month, of in sorted(published) if self._page(month, of).is_file()
+        ]
 
     def save(self, data: Sequence[MonthRecord]) -> None:
         """Publish of all months those that are not there or say something else by now, and the dashboard over them."""

@@ -19,11 +19,11 @@ from .estimation import PerformanceEstimator as PerformanceEstimator
 from .estimation import estimate_performance as estimate_performance
 from .estimation import fit_estimator as fit_estimator
 from .estimation_rows import EstimatedColumns as EstimatedColumns
+from .evidently_figures import digest_record as digest_record
 from .gate import MonthGate as MonthGate
 from .gate import ask_gate as ask_gate
 from .gate import decisive as decisive
 from .gate import weigh_newest as weigh_newest
-from .evidently_figures import digest_record as digest_record
 from .outcomes import Baseline as Baseline
 from .outcomes import Measured as Measured
 from .outcomes import MonthOutcome as MonthOutcome

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from rai_kedro.monitoring.outcomes import MONTH, Measured, MonthOutcome
 from rai_kedro.monitoring.results import ColumnDrift, MonthDrift
 from rai_kedro.monitoring.timeline import MonthRecord
+from rai_kedro.monitoring.verdict import MonthlyOutcome, Weight
 from rai_kedro.words import in_words
 
 TABS = ("Verdict", "Drift", "Performance", "Fairness", "Carbon")
@@ -26,6 +27,8 @@ MOST_COLUMNS = 40
 MOST_PANELS = 12
 # Raised whenever a month is shown in another way, so that workspaces made before are made again.
 _EDITION = "2"
+_OUTCOMES: tuple[MonthlyOutcome, ...] = ("ok", "watch", "alarm", "insufficient_evidence")
+_WEIGHTS: tuple[Weight, ...] = ("passed", "watch", "alarm", "insufficient_evidence")
 _BASES = {"labels": "on labels", "estimate": "estimated", "decisions": "of decisions"}
 
 
@@ -41,9 +44,10 @@ class Shown(NamedTuple):
 def list_figures(record: MonthRecord) -> list[Shown]:
     """Return every number of a month that is plotted over time."""
     drift, outcome, carbon = record.drift, record.outcome, record.carbon
-    weights = Counter(in_words(one.weight) for one in record.verdict.findings)
-    figures = [Shown("Verdict", VERDICTS, in_words(record.verdict.outcome), 1.0)]
-    figures += [Shown("Verdict", FINDINGS, name, float(weights[name])) for name in sorted(weights)]
+    weights = Counter(one.weight for one in record.verdict.findings)
+    # Each in the same order, zeros too, so that a colour means the same in every panel and month.
+    figures = [Shown("Verdict", VERDICTS, in_words(one), float(one == record.verdict.outcome)) for one in _OUTCOMES]
+    figures += [Shown("Verdict", FINDINGS, in_words(one), float(weights[one])) for one in _WEIGHTS]
     figures += _of_drift(drift) if drift else []
     figures += _of_outcome(outcome) if outcome else []
     if carbon:

@@ -88,7 +88,7 @@ def make_run(record: MonthRecord) -> Run:
 
 
 def _lay_out(record: MonthRecord, figures: Sequence[Shown], columns: Sequence[ColumnDrift]) -> pd.DataFrame:
-    """Lay out what the metrics look up: numbers by panel and series, comparisons by label, and what is drawn of each."""
+    """Lay out what the metrics look up: numbers by panel and series, comparisons by label, and what is drawn."""
     drift, widgets = record.drift, draw_month(record)
     rows = [
         {"of": one.panel, "label": one.series, "value": one.value, "title": _safe(one.panel), "widgets": []}

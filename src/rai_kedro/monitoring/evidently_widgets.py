@@ -1,7 +1,7 @@
 """What Evidently's report of one month shows: tables, counters and figures, as the plain JSON that its pages draw.
 
-Text of the data is escaped, because Evidently writes it into a script of its page as it is. Importing this module imports
-Evidently.
+Text of the data is escaped, because Evidently writes it into a script of its page as it is. Importing this module
+imports Evidently.
 """
 
 from __future__ import annotations

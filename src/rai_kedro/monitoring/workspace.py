@@ -27,7 +27,9 @@ NAMESPACE = UUID("7c9d3a52-6f0e-5d0b-9c36-3f6a5f1d8e21")
 """Fixed and arbitrary; ids of projects are derived from it (UUID version 5, RFC 9562)."""
 # Evidently's names, without importing it to see whether anything is there.
 # The lines of a saved report on which Evidently puts what was measured.
-_EMBEDDED = re.compile(r"^    var (additional_graphs_)?metric_[0-9a-f]{32} = ")
+_EMBEDDED = re.compile(r"^    var (additional_graphs_)?(metric_[0-9a-z]+) = ")
+# Random names of parts (UUID version 7); a quotation mark in text of the data would be escaped.
+_RANDOM = re.compile(r'(?<="id": ")[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}(?=")')
 _SNAPSHOTS, _PROJECT, _DASHBOARD = "snapshots", "metadata.json", "dashboard.json"
 
 
@@ -52,7 +54,7 @@ def publish_month(workspace_path: Path, project_name: str, record: MonthRecord) 
     with staging_folder(workspace_path, target.stem) as staging:
         # As Evidently's own storage writes it, but in one piece, which takes a fifth of the time.
         staged = staging / target.name
-        staged.write_text(json.dumps(model.dict(), cls=NumpyEncoder), encoding="utf-8")
+        staged.write_text(_settle(json.dumps(model.dict(), cls=NumpyEncoder)), encoding="utf-8")
         move_into_place(staged, target)
     return run
 
@@ -122,16 +124,25 @@ def save_html(snapshot: Run, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     with staging_folder(path, "html") as staging:
         snapshot.save_html(str(staging / path.name))
-        _close_data_off(staging / path.name)
+        _settle_page(staging / path.name)
         move_into_place(staging / path.name, path)
     return path
 
 
-def _close_data_off(page: Path) -> None:
-    """See that no text of the data ends the script it is embedded in: Evidently writes it there as it is."""
+def _settle_page(page: Path) -> None:
+    """Escape data where Evidently writes it into a script, and name the parts of the page the same every time."""
     lines = page.read_text(encoding="utf-8").split("\n")
-    safe = (line.replace("<", "\\u003c") if _EMBEDDED.match(line) else line for line in lines)
-    page.write_text("\n".join(safe), encoding="utf-8")
+    drawn = next((found[2] for found in map(_EMBEDDED.match, lines) if found), "")
+    safe = (_settle(line.replace("<", "\\u003c")) if _EMBEDDED.match(line) else line for line in lines)
+    text = "\n".join(safe)
+    page.write_text(text.replace(drawn, "metric_month") if drawn else text, encoding="utf-8")
+
+
+def _settle(text: str) -> str:
+    """Number the parts of a run, which Evidently names at random: what is shown twice is the same file."""
+    found = list(dict.fromkeys(_RANDOM.findall(text)))
+    numbers = {name: str(uuid5(NAMESPACE, str(number))) for number, name in enumerate(found)}
+    return _RANDOM.sub(lambda one: numbers[one[0]], text)
 
 
 def _snapshot(workspace_path: Path, project_name: str, month: str, model_version: str) -> Path:
@@ -151,7 +162,7 @@ def _project_model(project_name: str) -> ProjectModel:
     return EvidentlyProject(
         id=project_id(project_name),
         name=project_name,
-        description=f"The model {project_name} in production, month by month: verdict, drift, performance, fairness, carbon",
+        description=f"The model {project_name} in production, month by month: verdict and what it rests on",
     )
 
 

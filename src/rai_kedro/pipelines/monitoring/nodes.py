@@ -120,14 +120,13 @@ def measure_outcomes(
     references: References,
     contract: Contract,
     parameters: MonitoringParameters,
-) -> Iterator[tuple[dict[str, pd.DataFrame], list[str], list[Problem]]]:
+) -> Iterator[tuple[dict[str, pd.DataFrame], list[Problem]]]:
     """Measure performance and fairness of every scored month, again where its labels are others now.
 
     What is said of all rows since the approval rests on the months before, so the months after a changed one are
     measured again, too.
     """
     problems: list[Problem] = []
-    done: list[str] = []
     known = {ScoredMonth.from_key(key): read_outcome(load()) for key, load in outcome_history.items()}
     for version, months in by_version(prediction_store).items():
         past: list[MonthOutcome] = []
@@ -144,12 +143,11 @@ def measure_outcomes(
                     digest = {"features_digest": digests.features, "labels_digest": digests.labels}
                     outcome = outcome.model_copy(update=digest)
                     _log.info("  %s measured: %s", scored.month, outcome.finding)
-                    done.append(scored.key)
-                    yield {scored.key: outcome_frame(outcome)}, list(done), list(problems)
+                    yield {scored.key: outcome_frame(outcome)}, list(problems)
                 past.append(outcome)
             except Exception as error:  # one bad month must not end all others
                 problems.append(_pass_over(scored.month, "not measured", error))
-    yield {}, done, problems
+    yield {}, problems
 
 
 def summarise_months(
@@ -207,12 +205,9 @@ def show_months(
     return timeline.to_json(), page, figures, collect_metrics(timeline, min(reader.months), scored_now)
 
 
-def publish_months(timeline: Timeline, published: Sequence[str], measured: Sequence[str]) -> list[MonthRecord]:
-    """Choose the months whose report is not there, because they are new or it was lost, or no longer says all."""
-    keys = {ScoredMonth(record.month, record.model_version).key: record for record in timeline.months}
-    return [
-        record for key, record in keys.items() if record.drift is not None and (key not in published or key in measured)
-    ]
+def publish_months(timeline: Timeline) -> list[MonthRecord]:
+    """Hand over all months; what shows them knows which it has, and whether one says something else by now."""
+    return list(timeline.months)
 
 
 def send_alerts(

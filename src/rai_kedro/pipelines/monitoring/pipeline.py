@@ -19,9 +19,8 @@ def create_pipeline(_entries: Container[str] = ()) -> Pipeline:
     stored = ["prediction_store", "drift_store", "outcome_store", "month_reader", "references", "inference_carbon"]
     scored = ["prediction_store", "scoring_problems"]
     tested = ["drift_store", "testing_problems"]
-    measured = ["outcome_store", "months_measured", "measuring_problems"]
+    measured = ["outcome_store", "measuring_problems"]
     judged = [*stored, *problems, "contract", "params:monitoring"]
-    reports = ["timeline", "evidently_history", "months_measured"]
     seen = ["timeline", "contract", "month_reader", "months_to_score"]
     shown = ["monitoring_timeline", "monitoring_page", "monitoring_figures", "monitoring_metrics"]
     # The page is written before anybody is sent to it.
@@ -39,7 +38,7 @@ def create_pipeline(_entries: Container[str] = ()) -> Pipeline:
                 name="measure_outcomes",
             ),
             node(nodes.summarise_months, judged, ["timeline", "problems"], name="summarise_months"),
-            node(nodes.publish_months, reports, "evidently_workspace", name="publish_months"),
+            node(nodes.publish_months, "timeline", "evidently_workspace", name="publish_months"),
             node(nodes.show_months, seen, shown, name="show_months"),
             node(nodes.send_alerts, told, "alerts", name="send_alerts"),
             node(nodes.report_problems, ended, None, name="report_problems"),
