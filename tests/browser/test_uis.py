@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Callable
@@ -9,6 +10,8 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+
+from rai_kedro.monitoring import project_id
 
 # Each fixture is described in conftest.py; Browser and Lifecycle there are what they yield.
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -86,17 +89,23 @@ class TestEvidently:
             "a link to the project",
         )
         browser.open(link)
-        browser.wait_for_texts(
-            "Share of drifted columns", "Number of drifted columns", "Which columns drifted", "CRIM: effect"
-        )
+        browser.wait_for_texts("2024-08, model version 1: alarm: MAE", "Findings", "CRIM: effect", "Fairness", "Carbon")
 
     def test_panels_draw_all_eight_months(self, browser: Any, lifecycle: Any) -> None:
-        """A panel without data shows its title all the same; so its marks are counted."""
-        project = next((lifecycle.folder / "data/08_reporting/evidently").iterdir()).name
-        browser.open(f"{lifecycle.evidently}/projects/{project}")
-        browser.wait_for_texts("Share of drifted columns", "2024-01-01")
-        marks = "return [...document.querySelectorAll('svg')].map(s => s.querySelectorAll('circle').length)"
-        browser.wait_for(lambda: 8 in browser.run(marks), "a line with eight points")
+        """A panel without data shows its title all the same; so its bars are counted."""
+        browser.open(f"{lifecycle.evidently}/projects/{project_id('housing')}")
+        browser.wait_for_texts("Number of drifted columns", "2024-01-01")
+        bars = "return [...document.querySelectorAll('svg')].map(s => s.querySelectorAll('.MuiBarElement-root').length)"
+        browser.wait_for(lambda: 8 in browser.run(bars), "eight bars")
+
+    def test_report_of_may_says_what_drifted_and_how_wrong_the_model_was(self, browser: Any, lifecycle: Any) -> None:
+        runs = (lifecycle.folder / "data/08_reporting/evidently").glob("*/snapshots/*.json")
+        (may,) = (one.stem for one in runs if json.loads(one.read_text())["metadata"]["month"] == "2024-05")
+        browser.open(f"{lifecycle.evidently}/projects/{project_id('housing')}/reports/{may}")
+        browser.wait_for_texts("2024-05, model version 1: alarm: MAE; watch: drift in CRIM, NOX, DIS, B, prediction")
+        browser.wait_for_texts("times the tested one (on labels), limit 1.25: beyond the limit", "CRIM drifted")
+        drawn = "return document.querySelectorAll('.js-plotly-plot .main-svg:first-child').length"
+        browser.wait_for(lambda: browser.run(drawn) >= 13, "the effects, and a figure of each column")
 
 
 class TestKedroViz:

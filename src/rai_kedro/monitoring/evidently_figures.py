@@ -106,7 +106,7 @@ def _of_outcome(outcome: MonthOutcome) -> Iterator[Shown]:
         if one.value is None:
             continue
         if one.subject == "performance" and not one.group and one.scope == MONTH:
-            panel = _name_change(one) if one.kind else f"{one.name}{f', {one.unit}' if one.unit else ''}"
+            panel = _name_change(one) if one.kind else one.name
             yield Shown("Performance", panel, _BASES[one.basis], one.value)
         elif one.subject == "fairness" and one.limit is not None:
             panel = f"{in_words(one.name)} ({one.kind}) of {one.group}"
