@@ -223,5 +223,5 @@ class MonthFiguresCalculation(ByLabelCalculation[MonthFigures]):
 
 
 def _look_up(data: Dataset, of: str) -> pd.DataFrame:
-    rows = data.as_dataframe()
+    rows: pd.DataFrame = data.as_dataframe()
     return rows[rows["of"] == of]

@@ -89,7 +89,7 @@ def _draw_effects(drift: MonthDrift) -> BaseWidgetInfo:
     title = "Effect by column: share of rows that lie elsewhere than in the reference"
     if rest:
         title += f"; not shown: {', '.join(f'{count} with {verdict}' for verdict, count in sorted(rest.items()))}"
-    margins = {"type": "scatter", "mode": "markers", "name": "margin", "hoverinfo": "x+name"}
+    margins: dict[str, Any] = {"type": "scatter", "mode": "markers", "name": "margin", "hoverinfo": "x+name"}
     margins |= {"x": [one.margin for one in shown], "y": [escape(one.column) for one in shown]}
     margins |= {"marker": {"symbol": "line-ns-open", "size": 14, "color": "#000000"}}
     layout = {
