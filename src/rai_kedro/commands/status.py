@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from rai_kedro.commands.project import about_use_case, open_catalog
 from rai_kedro.monitoring import MonthRecord
-from rai_kedro.months import month_of_key
+from rai_kedro.months import month_of_key, months_between
 from rai_kedro.words import make_visible
 
 if TYPE_CHECKING:
@@ -47,9 +48,16 @@ def _read_status(use_case: str, env: str | None) -> dict[str, Any]:
             ],
             "months": months,
             "pending_months": [month for month in months if month not in scored],
+            "missing_months": find_missing(months, scored),
             "monitoring": [read_month(month) for month in timeline["months"]],
             "gaps": timeline["gaps"],
         }
+
+
+def find_missing(months: Sequence[str], scored: Collection[str]) -> list[str]:
+    """Return the months in between that have neither features nor predictions: monitoring waits for them."""
+    between = months_between(min(months), max(months)) if months else ()
+    return [month for month in between if month not in months and month not in scored]
 
 
 def _lines(status: dict[str, Any]) -> list[str]:
@@ -58,6 +66,8 @@ def _lines(status: dict[str, Any]) -> list[str]:
     pending = status["pending_months"]
     lines += ["", f"months: {len(status['months'])} in the store, {len(pending)} not yet scored"]
     lines += [f"  pending: {', '.join(pending)}"] if pending else []
+    if missing := status["missing_months"]:
+        lines.append(f"  MISSING: {', '.join(missing)}; no month is monitored until the store has what lies in between")
     judged = [f"  {one['month']}  version {one['model_version']}  {one['summary']}" for one in status["monitoring"]]
     lines += ["", "monitoring:", *(judged or ["  no month judged yet"])]
     lines += [f"  {describe_gap(gap)}" for gap in status["gaps"]]
