@@ -7,8 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from rai_kedro.fairness import FairnessSpec, GroupingSpec, Tolerance, assess_counts, count_rows
+from rai_kedro.fairness.tables import GroupCounts, GroupMoments, standardise_batches
+from rai_kedro.intervals import largest_difference_of_proportions
 from rai_kedro.monitoring import (
     Baseline,
     Looks,
@@ -152,6 +155,72 @@ def test_a_change_for_everybody_is_no_gap_between_groups_whose_mix_changed() -> 
     pooled = (plain["y"] - plain["prediction"]).abs().groupby(plain["side"]).mean()
     assert pooled["east"] - pooled["west"] > 4
     assert difference.value == pytest.approx(0, abs=0.6)
+
+
+def at_rate(group: str, rate: float, rows: int, month: int) -> GroupCounts:
+    """Decisions of one group in a month, drawn at a rate."""
+    chosen = np.random.default_rng(1_000 * month + len(group)).binomial(rows, rate)
+    return GroupCounts((group,), np.array([[[rows - chosen, 0], [0, chosen]]]))
+
+
+def test_a_group_that_came_late_is_not_blamed_for_what_changed_for_everybody_before() -> None:
+    """Both groups rise from .3 to .6 in the month in which the second one first appears."""
+    rates = np.repeat([0.3, 0.6], [10, 15])
+    tables = [at_rate("a", rate, 500, month) for month, rate in enumerate(rates)]
+    late = [table + at_rate("late", 0.6, 500, month) if month >= 10 else table for month, table in enumerate(tables)]
+    both = standardise_batches(late)
+    shares = both.total((1, 1)) / both.counts.sum(axis=(1, 2))
+    assert dict(zip(both.groups, shares, strict=True)) == {g: pytest.approx(0.6, abs=0.02) for g in ("a", "late")}
+    before_it_had_half = standardise_batches(late[:12])
+    assert before_it_had_half.counts.sum(axis=(1, 2)).tolist() == [6_000, 0], "named as not assessed, and never a pass"
+
+
+def test_intervals_since_the_approval_hold_where_a_group_was_scarce_in_months_unlike_the_others() -> None:
+    """Every sixth month has 5 rows in place of 200 of a group, and a rate of .5 in place of .02; the true gap is .1."""
+    random, missed, lives = np.random.default_rng(7), 0, 300
+    rows, rates = np.tile([[1_000, 200]], (30, 1)), np.tile([[0.12, 0.02]], (30, 1))
+    rows[5::6, 1], rates[5::6] = 5, (0.6, 0.5)
+    for _ in range(lives):
+        chosen = random.binomial(rows, rates)
+        cells = np.stack([np.stack([rows - chosen, 0 * rows], -1), np.stack([0 * rows, chosen], -1)], -2)
+        total = standardise_batches([GroupCounts(("a", "b"), of) for of in cells])
+        found = largest_difference_of_proportions(total.total((1, 1)), total.counts.sum(axis=(1, 2)), 0.98)
+        missed += found.lower > 0.1 or found.upper < 0.1
+    assert missed <= stats.binom.ppf(0.999, lives, 0.02)
+
+
+def test_means_of_less_than_one_weighted_row_are_weighed_as_all_others() -> None:
+    small, large = ([10.0, 1.0], [1_000.0, 10.0])
+    tables = [
+        GroupMoments(("a", "b"), np.array(rows), np.full((5, 2), mean), np.zeros((5, 2)))
+        for rows, mean in [(small, 0.0), (small, 30.0), (small, 60.0), (large, 30.0)]
+    ]
+    np.testing.assert_allclose(standardise_batches(tables).means, 30.0)
+
+
+def test_a_tolerance_that_names_no_grouping_shares_its_budget_between_those_it_judges() -> None:
+    fairness = REGRESSION.fairness.model_copy(update={"groupings": tuple(GroupingSpec(columns=(c,)) for c in "ab")})
+    months = [amounts(900, seed).rename(columns={"side": "a"}).assign(b=np.arange(900) % 2) for seed in (21, 22)]
+    found = measured(*months, REGRESSION.model_copy(update={"fairness": fairness}))
+    levels = [one.level for one in found.pick(subject="fairness", scope="month") if one.verdict]
+    assert levels == pytest.approx([1 - 0.05 / 12 / 2 / 2] * 2)
+
+
+def test_change_and_floor_share_what_performance_may_spend() -> None:
+    policy = POLICY.model_copy(update={"performance": POLICY.performance.model_copy(update={"floor": 0.5})})
+    found = measured(amounts(500, 23), amounts(500, 24), REGRESSION, policy=policy)
+    levels = [one.level for one in found.pick(subject="performance", basis="labels") if one.verdict]
+    assert levels == pytest.approx([1 - 2 * 0.05 / 12 / 2] * 2)
+
+
+def test_rows_that_may_hold_none_of_the_largest_errors_let_nothing_pass() -> None:
+    policy = POLICY.model_copy(update={"performance": POLICY.performance.model_copy(update={"worse_by": 3.0})})
+    for rows, verdict in {109: "insufficient_evidence", 110: "pass"}.items():
+        found = measured(amounts(rows, 25), amounts(500, 26), REGRESSION, policy=policy)
+        (loss,) = found.pick(subject="performance", kind="ratio", basis="labels")
+        assert loss.upper is not None
+        assert (loss.upper < 4, loss.verdict) == (True, verdict)
+        assert ("none of the worst 5%" in loss.note) == (verdict != "pass")
 
 
 def test_batches_of_one_mix_add_up_to_the_rows_themselves() -> None:

@@ -98,6 +98,8 @@ CALM, SHIFTED, OPEN = (
         pytest.param(
             drift(CALM), outcome(loss("pass"), loss("fail", "estimate")), "ok", id="labels settle an estimate"
         ),
+        pytest.param(drift(CALM), outcome(gap("pass")), "insufficient_evidence", id="performance unknown"),
+        pytest.param(drift(CALM), None, "insufficient_evidence", id="not measured"),
         pytest.param(None, None, "insufficient_evidence", id="nothing is known"),
     ],
 )

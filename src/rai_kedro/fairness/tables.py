@@ -27,6 +27,8 @@ MISSING_PREDICTION = "withheld or missing prediction"
 MISSING_GROUP = "missing group"
 MISSING_STRATUM = "missing stratum"
 MISSING_SCORE = "missing score"
+# How many times its rows a group may count in a batch; where they would count more often there are too few of them.
+_LARGEST_WEIGHT = 7.0
 QUANTITIES = ("target", "prediction", "signed_error", "absolute_error", "squared_error")
 
 Binary = npt.NDArray[np.int8]
@@ -191,9 +193,15 @@ def standardise_batches(tables: Sequence[Any]) -> Any:
     difference between groups. So the rows of a group are weighed by the batch's share of all rows over its share of the
     group's (direct standardisation), and count as many as such weighted rows are worth (Kish 1965). Batches with an
     unchanged mix of groups are added up as they are.
+
+    What was there in some batches only cannot be weighed so. A group is compared where the batches that hold enough of
+    it, and of the groups compared before it, have at least half of all rows: the other batches are left out for all
+    groups alike. Otherwise the group is left without rows, and is so reported as not assessed.
     """
     groups = tuple(dict.fromkeys(name for table in tables for name in table.groups))
     rows = np.array([_spread(_count(table), table.groups, groups) for table in tables], dtype=float)
+    used, compared = _choose_comparable(rows)
+    rows, tables = rows[used] * compared, [table for table, use in zip(tables, used, strict=True) if use]
     of_batch, of_group = rows.sum(axis=1, keepdims=True), rows.sum(axis=0, keepdims=True)
     weight = np.divide(of_batch * of_group, rows * rows.sum(), out=np.zeros_like(rows), where=rows > 0)
     squares = (weight**2 * rows).sum(axis=0)
@@ -203,6 +211,20 @@ def standardise_batches(tables: Sequence[Any]) -> Any:
         _weigh(table, np.array([of[name] for name in table.groups])) for table, of in zip(tables, by_name, strict=True)
     )
     return functools.reduce(operator.add, weighed)
+
+
+def _choose_comparable(rows: Figures) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Return which batches and which groups can be weighed, from the rows of each, shape (batches, groups)."""
+    of_batch, of_group = rows.sum(axis=1), rows.sum(axis=0)
+    expected = np.outer(of_batch, of_group) / max(1.0, float(rows.sum()))
+    # Kish takes all rows of a group to vary alike; few rows of great weight that vary more would belie him.
+    enough = (rows > 0) & (rows * _LARGEST_WEIGHT >= expected)
+    used, compared = np.ones(len(rows), dtype=bool), np.zeros(rows.shape[1], dtype=bool)
+    for group in np.argsort(-(of_batch @ enough), kind="stable"):
+        both = used & enough[:, group]
+        if of_batch[both].sum() * 2 >= of_batch.sum():
+            used, compared[group] = both, True
+    return used, compared
 
 
 def _count(table: Any) -> Counts:
@@ -340,7 +362,7 @@ def _batch(codes: npt.NDArray[np.int16], quantities: tuple[Figures, ...], size: 
 
 def _merge(a: _Moments, b: _Moments) -> _Moments:
     rows = a[0] + b[0]
-    present = np.maximum(rows, 1)
+    present = np.where(rows > 0, rows, 1)  # weighed rows may be fewer than one
     apart = b[1] - a[1]
     return rows, a[1] + apart * b[0] / present, a[2] + b[2] + apart**2 * a[0] * b[0] / present
 

@@ -12,6 +12,7 @@ half of the budget.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -46,7 +47,7 @@ from rai_kedro.monitoring.policy import LABEL_SHARE, MonitoringPolicy
 from rai_kedro.monitoring.profile import ReferenceProfile, profile_reference
 from rai_kedro.monitoring.results import ColumnDrift, Kind
 from rai_kedro.months import Month
-from rai_kedro.performance import LABEL_UNIT, LARGER_IS_BETTER, Figure, Performance, find_loss, measure
+from rai_kedro.performance import LABEL_UNIT, LARGER_IS_BETTER, Figure, Loss, Performance, find_loss, measure
 from rai_kedro.typed import Typed
 
 Basis: TypeAlias = Literal["labels", "estimate", "decisions"]
@@ -55,6 +56,9 @@ _SHOWN_LEVEL = 0.95
 _OWN = " (group)"
 # A smaller part of the budget asks for intervals that floating point cannot tell from the whole line.
 _LEAST_RATE = 1e-9
+# Errors have no largest value, and mostly few rows make up their mean: rows that may miss this share of the worst, with
+# more than the probability of error of the look, let nothing pass.
+_WORST_SHARE = 0.05
 _DEFAULT_METRIC: dict[Task, str] = {"regression": "MAE", "classification": "accuracy"}
 MONTH, SINCE_APPROVAL = "month", "since approval"
 
@@ -273,7 +277,8 @@ class _Measuring:
             if len(rows) >= self.policy.drift.min_rows:
                 yield self._show(self._measure(rows, _SHOWN_LEVEL)[self.metric], group)
         if self.rate:
-            level = 1 - 2 * self.rate
+            # Change and floor are two questions: they share what the look may spend.
+            level = 1 - 2 * self.rate / (1 if self.policy.performance.floor is None else 2)
             now, tested = (self._measure(part, level)[self.metric] for part in (labelled, reference))
             yield self._judge_change(now, tested, "labels")
             yield from self._judge_floor(now)
@@ -312,7 +317,7 @@ class _Measuring:
             if not self.rate or basis not in counts:
                 continue
             before = [one.rows if basis == "decisions" else one.labelled for one in past]
-            budget = self.policy.error_rate / 2 / max(1, len(self.baseline.tolerances))
+            budget = self.policy.error_rate / 2 / self._judged
             level = self.policy.looks.level_of_cumulated(np.cumsum([*before, new]).tolist(), budget)
             if level < 1:
                 spec = self._spec(self._metrics(basis)).model_copy(update={"level": level})
@@ -363,10 +368,17 @@ class _Measuring:
         return tuple(one.name for one in wanted if one.needs_label == (basis == "labels"))
 
     def _spec(self, metrics: tuple[str, ...]) -> FairnessSpec:
-        """Return what is assessed, at the level of this look for a single tolerance, both scopes sharing the budget."""
-        judged = max(1, len(self.baseline.tolerances))
-        level = 1 - self.rate / 2 / judged if self.rate else _SHOWN_LEVEL
+        """Return what is assessed, at the level of this look for one disparity, both scopes sharing the budget."""
+        level = 1 - self.rate / 2 / self._judged if self.rate else _SHOWN_LEVEL
         return self.baseline.fairness.model_copy(update={"metrics": metrics, "level": level})
+
+    @property
+    def _judged(self) -> int:
+        """Disparities that are judged: a tolerance that names no grouping judges each of them."""
+        names = [one.name for one in self.baseline.fairness.groupings]
+        tolerances = self.baseline.tolerances
+        pairs = {(of.metric, of.kind, name) for of in tolerances for name in names if of.column in (None, name)}
+        return max(1, len(pairs), len(tolerances))
 
     def _answers(self, rows: pd.DataFrame, basis: Basis) -> tuple[Any, Any, Any]:
         """Return label, prediction and score; where no metric reads the label the prediction stands in for it."""
@@ -407,6 +419,9 @@ class _Measuring:
         """Judge how much worse a figure became since the test, both with their own error."""
         change, limit = find_loss(now, tested), self.policy.performance.worse_by
         limit = 1 + limit if change.kind == "ratio" else limit
+        verdict = change.judge(limit)
+        if verdict == "pass" and basis == "labels" and (note := self._doubt_pass(change)):
+            verdict, change = "insufficient_evidence", change.model_copy(update={"note": note})
         fields = {name: getattr(change, name) for name in Estimate.model_fields}
         return Measured(
             subject="performance",
@@ -414,9 +429,16 @@ class _Measuring:
             kind=change.kind,
             basis=basis,
             limit=limit,
-            verdict=change.judge(limit),
+            verdict=verdict,
             **fields,
         )
+
+    def _doubt_pass(self, change: Loss) -> str:
+        """Say so where the rows may all miss the largest errors: no interval made of them would show it."""
+        needed = math.ceil(math.log(1 / self.rate) / _WORST_SHARE) if self.rate else 0
+        if change.kind == "difference" or (change.n or 0) >= needed:
+            return ""
+        return f"fewer than {needed} labelled rows may hold none of the worst {_WORST_SHARE:.0%}: too few to pass"
 
     def _judge_floor(self, now: Figure) -> Iterator[Measured]:
         floor = self.policy.performance.floor

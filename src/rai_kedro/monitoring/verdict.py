@@ -60,6 +60,8 @@ def judge_month(drift: MonthDrift | None, outcome: MonthOutcome | None, policy: 
     cannot be ruled out counts only until labels show that the model still performs.
     """
     findings = [*_find_performance(outcome), *_find_fairness(outcome)]
+    if drift is not None and not any(one.subject == "performance" for one in findings):
+        findings.append(_UNKNOWN)  # what nobody looked at is not well
     performs = any(one.subject == "performance" and one.weight == "passed" and "labels" in one.key for one in findings)
     findings += _find_drift(drift, outcome, policy, performs=performs)
     findings.sort(key=lambda one: _ORDER.index(one.weight))
@@ -67,6 +69,14 @@ def judge_month(drift: MonthDrift | None, outcome: MonthOutcome | None, policy: 
     return MonthVerdict(outcome="ok" if worst == "passed" else worst, findings=tuple(findings))
 
 
+_UNKNOWN = Finding(
+    subject="performance",
+    key="performance is unknown",
+    weight="insufficient_evidence",
+    short="performance is unknown",
+    text="performance could be neither measured on labels nor estimated without them",
+    advice="wait for more labelled rows",
+)
 _WEIGHT: dict[str, Weight] = {"fail": "alarm", "pass": "passed", "insufficient_evidence": "insufficient_evidence"}
 
 
