@@ -135,6 +135,7 @@ def _timeline(timeline: Any) -> Any:
                     f["verdict"],
                 ]
                 for f in one["outcome"]["figures"]
+                if f["verdict"]
             },
         }
         for one in timeline["months"]
