@@ -13,7 +13,7 @@ from rai_kedro.monitoring import Looks
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 
-from monitor_fairness import RATE, measure  # noqa: E402 - found by the line above
+from monitor_fairness import RATE, measure
 
 LIVES = 80
 
