@@ -7,6 +7,9 @@ A *look* is a scored month, counted from 1 for each version. Two questions are a
   on each other: the reference they are compared with is the same.
 * of all rows so far (:meth:`Looks.level_of_cumulated`): what a cumulated figure did at one look it nearly does at the
   next, and that is used: the intervals of all looks hold together and are shorter than a split budget would make them.
+A look asks once. A month that is measured again because more of its labels came is a further question at the part of
+the same look; what that costs is in ``docs/drift.md``. A month scored again by another version takes the part of its
+place in the order, which may be spent already.
 """
 
 from __future__ import annotations

@@ -53,8 +53,8 @@ class MonitoringPolicy(Typed):
     """One block for all that judges months.
 
     Attributes:
-        error_rate: Highest probability of any wrong verdict of drift in the life of a version; the same again of
-            performance, and of fairness.
+        error_rate: Probability of any wrong verdict of drift in the life of a version; the same again of performance,
+            and of fairness. Held in simulations but for what ``docs/drift.md`` lists.
         looks: How it is spent over the months.
         label_delay: Months after which labels should be there; None if nobody knows.
     """
