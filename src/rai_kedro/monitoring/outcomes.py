@@ -6,9 +6,9 @@ estimate stays beside the realised figure, so that its own error can be watched.
 
 Every judged figure has an interval at the level that this look at the version may use (:mod:`.budget`), so that over
 the whole life of a version verdicts are wrong as rarely as the policy says, if every month is measured once and its
-intervals hold as far out as they are used (``docs/drift.md`` says where they do not). Fairness is judged twice: on the month's
-rows, which shows a sudden change, and on all rows since the approval, which shows a small and lasting one; each has
-half of the budget, shared by the disparities that have a tolerance.
+intervals hold as far out as they are used (``docs/drift.md`` says where they do not). Fairness is judged twice: on the
+month's rows, which shows a sudden change, and on all rows since the approval, which shows a small and lasting one; each
+has half of the budget, shared by the disparities that have a tolerance.
 """
 
 from __future__ import annotations
