@@ -147,7 +147,16 @@ class TestKedroViz:
         self.open_graph(browser, lifecycle, pipeline)
         names = "return [...document.querySelectorAll('.pipeline-layer-name')].map(e => e.textContent)"
         shown = browser.wait_for(lambda: browser.run(names), "layers")
-        assert any(re.search(r"feature_store is risky", name) for name in shown), shown
+        assert any(re.search(r"feature_store, .* is risky", name) for name in shown), shown
+
+    def test_it_opens_on_all_use_cases_side_by_side(self, browser: Any, lifecycle: Any) -> None:
+        browser.open(lifecycle.viz)
+        self.wait_for_nodes(browser, "housing", "hospital")
+
+    def test_flags_are_seen_beside_the_data(self, browser: Any, lifecycle: Any) -> None:
+        self.open_graph(browser, lifecycle, "housing")
+        self.click(browser, "housing.feature_store")
+        browser.wait_for_texts("LSTAT (risky, demographic)")
 
     def test_stages_fold(self, browser: Any, lifecycle: Any) -> None:
         self.open_graph(browser, lifecycle, "__default__", folded=True)

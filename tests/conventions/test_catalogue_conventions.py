@@ -139,10 +139,10 @@ def test_no_layers_lead_to_each_other(load: Load) -> None:
 
 def test_layers_that_lead_to_each_other_are_found(load: Load) -> None:
     entries = dict(load("base")["catalog"])
-    history = {**entries["{use_case}.drift_history"], "metadata": {"kedro-viz": {"layer": "reporting"}}}
+    history = {**entries["{use_case}.drift_history"], "metadata": {"kedro-viz": {"layer": "6 reporting"}}}
     found = find_layers_in_a_circle(entries | {"{use_case}.drift_history": history})
 
-    assert found == {frozenset({"model output", "reporting"})}
+    assert found == {frozenset({"5 model output", "6 reporting"})}
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)

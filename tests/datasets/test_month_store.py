@@ -465,3 +465,9 @@ class TestInKedro:
         preview = store.preview(nrows=2)
         assert preview["columns"] == ["month", "tract", "LSTAT"]
         assert preview["data"] == [["2024-01", 1, 0.0], ["2024-01", 2, 1.0]]
+
+    def test_preview_names_the_flags_of_a_column(self, tmp_path: Path) -> None:
+        flags = {"LSTAT": {"flags": ["risky", "demographic"]}, "tract": {"flags": []}}
+        store = MonthStore(filepath=str(tmp_path / "store"), metadata={"rai": {"columns": flags}})
+        store.save({"month=2024-01": make_month("2024-01")})
+        assert store.preview()["columns"] == ["month", "tract", "LSTAT (risky, demographic)"]

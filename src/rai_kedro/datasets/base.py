@@ -59,5 +59,12 @@ class Previewed:
         """Return the first rows, of the first month where there are several."""
         loaded = self.load()  # type: ignore[attr-defined]
         first = next(iter(loaded.values()), pd.DataFrame)() if isinstance(loaded, dict) else loaded
-        preview: TablePreview = first.head(nrows).to_dict(orient="split")
+        shown = first.head(nrows).rename(columns=self._name_with_flags)
+        preview: TablePreview = shown.to_dict(orient="split")
         return preview
+
+    def _name_with_flags(self, column: str) -> str:
+        """Say in the heading what the column contract of the entry flags, since kedro-viz shows no metadata."""
+        contract = (getattr(self, "metadata", None) or {}).get("rai", {}).get("columns", {})
+        flags = contract.get(column, {}).get("flags", [])
+        return f"{column} ({', '.join(flags)})" if flags else column

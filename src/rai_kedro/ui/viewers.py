@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rai_kedro.contract import find_use_cases
 from rai_kedro.ui.guard import guard
 
 HOST = "127.0.0.1"
@@ -87,14 +88,20 @@ def serve_graph(port: int) -> None:
 
     ``kedro viz run`` asks PyPI for a newer release at its start and whenever its page is opened, and no option turns
     that off. Here the answer is that of pages published without a server: the installed release, nobody asked. Its
-    page could also publish the graph to a cloud, for whoever asks.
+    page could also publish the graph to a cloud, for whoever asks. It opens on all use cases side by side.
     """
     import uvicorn
+    from kedro.pipeline import Pipeline
     from kedro_viz.api.apps import create_api_app_from_project
     from kedro_viz.api.rest import router
     from kedro_viz.api.rest.responses.version import get_static_version_response
-    from kedro_viz.server import load_and_populate_data
+    from kedro_viz.data_access import data_access_manager
+    from kedro_viz.integrations.kedro.data_loader import load_data
+    from kedro_viz.server import populate_data
 
     router.get_version_response = get_static_version_response
-    load_and_populate_data(Path.cwd(), env=os.environ.get("KEDRO_ENV"))
+    catalog, pipelines, extras = load_data(Path.cwd(), os.environ.get("KEDRO_ENV"))
+    use_cases = find_use_cases(Path.cwd() / "conf" / "base")
+    together = sum((pipelines[name] for name in use_cases if name in pipelines), start=Pipeline([]))
+    populate_data(data_access_manager, catalog, {**pipelines, "__default__": together}, extras)
     uvicorn.run(guard(create_api_app_from_project(Path.cwd()), port), host=HOST, port=port, log_config=None)
