@@ -250,6 +250,13 @@ def test_a_month_of_one_row_is_scored_and_said_to_be_too_few(toy: Toy) -> None:
     assert toy.stored()["prediction_store"] == MONTHS
 
 
+def test_a_month_whose_features_changed_is_named_with_what_to_do(toy: Toy, caplog: pytest.LogCaptureFixture) -> None:
+    toy.monitor()
+    toy.write(BAD, lambda rows: rows.assign(size=rows["size"] / 2))
+    toy.monitor()
+    assert f"{BAD} is stale: its features changed after it was scored; score it again: kedro rai rescore" in caplog.text
+
+
 def test_a_range_of_months_is_scored_and_the_rest_waits(toy: Toy) -> None:
     assert [one.month for one in toy.monitor("2024-02:2024-03").months] == ["2024-02", "2024-03"]
     assert [one.month for one in toy.monitor("2024-01").months] == ["2024-01", "2024-02", "2024-03"]

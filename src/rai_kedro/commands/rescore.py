@@ -39,13 +39,14 @@ def rescore(use_case: str, env: str | None, month: str, reason: str) -> None:
                 example=f"scored: {', '.join(scored) or 'none'}",
                 remedy=f"name one of these; one that waits is scored by kedro run --pipelines {use_case}.monitoring",
             )
-        catalog.load(f"{use_case}.production_model")  # stops here, not after the old results are gone
+        # What cannot be opened stops here, before anything is recorded or gone.
+        catalog.load(f"{use_case}.production_model")
+        workspace: Any = catalog[f"{use_case}.evidently_workspace"]
         versions = [key.rpartition("=")[2] for key in keys]
         body = {"use_case": use_case, "month": month, "versions": versions, "reason": reason}
         append_evidence(
             evidence_path(catalog, use_case), "rescore", body, datetime.now(UTC).isoformat(timespec="seconds")
         )
-        workspace: Any = catalog[f"{use_case}.evidently_workspace"]
         for version in versions:
             workspace.withdraw(month, version)
         for store in stores.values():

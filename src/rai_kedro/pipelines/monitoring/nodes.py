@@ -180,7 +180,10 @@ def summarise_months(
     )
     for month in timeline.months:
         if month.stale:
-            _log.warning("  %s is stale: %s", month.month, month.stale)
+            again = f"; score it again: kedro rai rescore --use-case {contract.use_case} --month {month.month}"
+            # Only what can be read can be scored.
+            there = reader.digests(month.month).features
+            _log.warning("  %s is stale: %s%s", month.month, month.stale, again if there else "")
     return timeline, problems
 
 
