@@ -224,3 +224,18 @@ def test_headline_has_few_figures_of_what_is_judged(housing_timeline: Timeline) 
 def test_share_of_limit_is_above_one_beyond_it(kind: str, value: float, limit: float | None, share: float) -> None:
     ends = {"value": value, "lower": 0, "upper": 1, "level": 0.95, "n": 9, "kind": kind, "limit": limit}
     assert Measured.from_dict({"subject": "fairness", "name": "x", **ends}).share_of_limit == share
+
+
+def test_estimates_of_a_new_version_are_not_trusted_for_what_those_of_the_old_one_were_worth() -> None:
+    def both(month: str, version: str, labels: float) -> MonthOutcome:
+        estimate: dict[str, Any] = {"value": 1.5, "lower": 1.0, "upper": 2.0, "level": 0.95, "basis": "estimate"}
+        shown: dict[str, Any] = {"value": labels, "level": 0.95}
+        figures = [Measured(subject="performance", name="MAE", **said) for said in (estimate, shown)]
+        return outcome(*figures, month=month).model_copy(update={"model_version": version})
+
+    right = [both(f"2024-0{number}", "1", 1.5) for number in range(1, 7)]
+    wrong = [both(f"2024-0{number}", "2", 3.0) for number in (7, 8)]
+    scored = [(one.month, one.model_version) for one in (*right, *wrong)]
+    (record,) = build_timeline("toy", POLICY, scored=scored, outcomes=[*right, *wrong]).track_record
+    assert (record.months, record.coverage) == (2, 0.0)
+    assert "do not rely on estimates" in record.doubt

@@ -116,7 +116,7 @@ class Timeline(Typed):
         first_alarm: First month with an alarm; None without.
         advice: Whether to train again, and what that would cost; empty where nothing speaks for it.
         visible: What change the reference and the months at hand can show at all, in words.
-        track_record: How the estimates made without labels compare with what labels said.
+        track_record: How the newest version's estimates made without labels compare with what labels said.
         meaning: What a verdict says and does not say.
     """
 
@@ -325,9 +325,11 @@ def describe_visible(records: Sequence[MonthRecord], reference: str) -> str:
 def reconcile_months(records: Sequence[MonthRecord]) -> tuple[TrackRecord, ...]:
     """Hold the estimates made without labels against what labels said, in all months that have both.
 
-    Months the version was trained on are left out: there the model is better than on any new row.
+    Each version has an estimator of its own, so that only the newest one's months count: what held for the version
+    before says nothing of it. Months it was trained on are left out: there the model is better than on any new row.
     """
-    both = [one.outcome for one in records if one.outcome and not one.used_in_training]
+    newest = [one for one in records if one.model_version == records[-1].model_version]
+    both = [one.outcome for one in newest if one.outcome and not one.used_in_training]
     of_performance = {"subject": "performance", "kind": ""}
     return track_record(
         pair
