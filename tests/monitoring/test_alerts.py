@@ -283,6 +283,27 @@ def test_other_addresses_are_refused(tmp_path: Path, url: str, monkeypatch: pyte
     assert "word" not in (tmp_path / "alerts.jsonl").read_text().replace("password", "")
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:9/hook/SE CRET",
+        "http://127.0.0.1:9/hook/SE\x7fCRET",
+        "http://127.0.0.1:9/hook/SECRÉT",
+        "http://127.0.0.1:SECRET/",
+        "http://[SECRET/",
+        "http://ex\u2100-SECRET.test/",
+        "http://.SECRET../",
+    ],
+)
+def test_an_address_that_cannot_be_used_is_not_quoted_and_stops_no_other_receiver(
+    tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOOK", url)
+    done = deliver([ALERT], [webhook("", url_env="HOOK", limit_s=1), Receiver(to="log")], tmp_path / "alerts.jsonl", NOW)
+    assert [one.event for one in done.attempts] == ["not delivered", "delivered"]
+    assert not any(part in (tmp_path / "alerts.jsonl").read_text() for part in ("SECR", "SE CRET", "CRET"))
+
+
 def test_a_variable_that_is_not_set_is_named(tmp_path: Path) -> None:
     receivers = [webhook("", url_env="NO_SUCH_URL"), webhook("http://127.0.0.1:9/", secret_env="NO_SUCH_KEY")]  # noqa: S106 - a name
     done = deliver([ALERT], receivers, tmp_path / "alerts.jsonl", NOW)

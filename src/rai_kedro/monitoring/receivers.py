@@ -7,6 +7,7 @@ import hmac
 import json
 import logging
 import os
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -32,6 +33,7 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 8.0
 _OK, _SERVER_ERROR = 200, 500
 # Answers below 500 that a server gives for a while only.
 _FOR_A_WHILE = (408, 429)
+_SHOWN_IN_ASCII = re.compile(r"[!-~]+")
 _log = logging.getLogger("rai_kedro.alerts")
 
 
@@ -161,10 +163,15 @@ def _request(alert: Alert, receiver: Receiver, sent_at: str) -> Request:
 
 
 def _read_url(receiver: Receiver) -> str:
-    url = receiver.url or _read_variable(receiver, receiver.url_env)
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
-        raise _undelivered(receiver, "its address is not one of http or https, without a user's name in it")
+    url = (receiver.url or _read_variable(receiver, receiver.url_env)).strip()
+    # What is wrong with it is not said: the whole address may be a secret, and the libraries' complaints quote it.
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and parts.hostname and "@" not in parts.netloc and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or not _SHOWN_IN_ASCII.fullmatch(url):
+        raise _undelivered(receiver, "its address is not one of http or https, without a user's name or a space in it")
     return url
 
 
@@ -205,7 +212,9 @@ def _post(request: Request, receiver: Receiver, deadline: float) -> str:
         again = error.code >= _SERVER_ERROR or error.code in _FOR_A_WHILE
         redirect = ", a redirect, which is not followed" if error.code < 400 else ""  # noqa: PLR2004 - HTTP
         raise _undelivered(receiver, f"it answered {error.code}{redirect}", again=again) from error
-    except (OSError, HTTPException, ValueError) as error:
+    except ValueError as error:  # of an address that cannot be used, which it would quote
+        raise _undelivered(receiver, f"its address cannot be used ({type(error).__name__})") from error
+    except (OSError, HTTPException) as error:
         said = f"{type(error).__name__}: {getattr(error, 'reason', error)}"
         raise _undelivered(receiver, said, again=True) from error
 

@@ -285,7 +285,7 @@ def advise_training(records: Sequence[MonthRecord], baseline: Baseline | None, t
     if loss.verdict == "fail":
         return f"Train again, on months from {since} on: in {record.month} {lost}. {cost}"
     if loss.verdict == "pass":
-        return f"Nothing speaks for training again: in {record.month} {lost}, within the limit. {cost}"
+        return f"Performance does not call for training again: in {record.month} {lost}, within the limit. {cost}"
     return f"Too early to say whether training again would gain anything: in {record.month} {lost}. {cost}"
 
 
