@@ -41,6 +41,8 @@ _POLICY = (
     "monitoring.policy",
     "monitoring.alerts.min_weight",
 )
+# What an environment or a run may ask more of than the base, and never less, from the mildest on.
+_MAY_RISE: dict[str, tuple[Any, ...]] = {"monitoring.fail_on": (None, "alarm", "insufficient_evidence")}
 _MEMORY = "MemoryDataset"
 
 
@@ -210,7 +212,8 @@ def compare_with_base(
 
 def policy_of(parameters: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
     """Pick what a model is judged by, and what code may run, from all parameters; ``known`` are those of the base."""
-    judged: dict[str, Any] = {name: {path: _at(parameters.get(name), path) for path in _POLICY} for name in known}
+    paths = (*_POLICY, *_MAY_RISE)
+    judged: dict[str, Any] = {name: {path: _at(parameters.get(name), path) for path in paths} for name in known}
     # 'housing.fairness' as one word would become the parameter of that name, whatever stands below 'housing'.
     dotted = (key for key in parameters if key not in known and key.partition(".")[0] in known)
     return judged | {key: repr(parameters[key]) for key in dotted}
@@ -235,5 +238,11 @@ def _differences(base: Any, merged: Any, path: tuple[str, ...]) -> Iterator[tupl
     if isinstance(base, Mapping) and isinstance(merged, Mapping):
         for key in sorted({*base, *merged}, key=str):
             yield from _differences(base.get(key), merged.get(key), (*path, str(key)))
-    elif base != merged:
+    elif base != merged and not _asks_more(path[-1], base, merged):
         yield ", ".join(path), base, merged
+
+
+def _asks_more(name: str, base: Any, merged: Any) -> bool:
+    """Say whether the base is outdone in strictness; a word that nobody knows is refused where it is read."""
+    known = _MAY_RISE.get(name, ())
+    return base in known and (merged not in known or known.index(merged) > known.index(base))

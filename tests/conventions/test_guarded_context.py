@@ -156,6 +156,20 @@ def test_what_a_model_is_judged_by_is_read_from_base_alone(project: Path, parame
         open_catalog(project, **options)
 
 
+@pytest.mark.parametrize(("asked", "refused"), [(None, True), ("alarm", False), ("insufficient_evidence", False)])
+def test_what_ends_a_run_may_become_more_and_never_less(project: Path, asked: str | None, refused: bool) -> None:
+    path = project / "conf" / "base" / "housing" / "parameters.yml"
+    declared = yaml.safe_load(path.read_text(encoding="utf-8"))
+    declared["housing"]["monitoring"]["fail_on"] = "alarm"
+    path.write_text(yaml.safe_dump(declared), encoding="utf-8")
+    parameters = {"housing": {"monitoring": {"fail_on": asked}}}
+    if not refused:
+        assert "housing.contract" in open_catalog(project, runtime_params=parameters)
+        return
+    with pytest.raises(ContractOverrideError, match="changes what a model is judged by"):
+        open_catalog(project, runtime_params=parameters)
+
+
 def test_kedros_validation_may_not_be_switched_off(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KEDRO_DATASET_VALIDATION", "off")
     with pytest.raises(ContractOverrideError, match="rows that break their contract would be stored"):

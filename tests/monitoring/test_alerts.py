@@ -299,7 +299,9 @@ def test_an_address_that_cannot_be_used_is_not_quoted_and_stops_no_other_receive
     tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOOK", url)
-    done = deliver([ALERT], [webhook("", url_env="HOOK", limit_s=1), Receiver(to="log")], tmp_path / "alerts.jsonl", NOW)
+    done = deliver(
+        [ALERT], [webhook("", url_env="HOOK", limit_s=1), Receiver(to="log")], tmp_path / "alerts.jsonl", NOW
+    )
     assert [one.event for one in done.attempts] == ["not delivered", "delivered"]
     assert not any(part in (tmp_path / "alerts.jsonl").read_text() for part in ("SECR", "SE CRET", "CRET"))
 
@@ -354,6 +356,13 @@ def test_a_receiver_added_later_is_spared_what_was_before(tmp_path: Path, monkey
     deliver([ALERT], [Receiver(to="log")], tmp_path / "alerts.jsonl", NOW)
     done = deliver([], [Receiver(to="file", path="out.jsonl")], tmp_path / "alerts.jsonl", NOW)
     assert (done.attempts, done.waiting) == ((), 0)
+
+
+def test_a_run_without_receivers_swallows_no_alert(tmp_path: Path) -> None:
+    state = tmp_path / "alerts.jsonl"
+    assert deliver([ALERT], [], state, NOW).attempts == ()
+    assert read_alerts(state) == []
+    assert [one.event for one in deliver([ALERT], [Receiver(to="log")], state, NOW).attempts] == ["delivered"]
 
 
 @pytest.mark.parametrize(

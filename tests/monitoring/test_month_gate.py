@@ -6,7 +6,22 @@ from typing import Any
 
 import pytest
 
-from rai_kedro.monitoring import Finding, Gap, MonitoringPolicy, MonthRecord, MonthVerdict, Timeline, ask_gate
+from rai_kedro.monitoring import (
+    ColumnDrift,
+    DriftPolicy,
+    Finding,
+    Gap,
+    MonitoringPolicy,
+    MonthDrift,
+    MonthRecord,
+    MonthVerdict,
+    StoredMonths,
+    Timeline,
+    ask_gate,
+    drift_frame,
+    find_contradictions,
+    judge_month,
+)
 
 
 def record(month: str, outcome: str, version: str = "1", **changes: Any) -> MonthRecord:
@@ -75,3 +90,33 @@ def test_a_month_that_was_not_monitored_yet_is_named() -> None:
     found = ask_gate(known, "1", ["2024-05", "2024-06", "2024-07"])
     assert found.problems == ("2024-06 not scored: no rows", "2024-07 was not monitored yet")
     assert ask_gate(timeline(record("2024-05", "ok")), "1", ["2024-05"]).exit_code == 0
+
+
+def drifted(verdict: str) -> MonthDrift:
+    entry = ColumnDrift(
+        column="AGE", kind="numerical", method="ks", p_value=None, margin=0.1, verdict=verdict, n=100, n_reference=100,
+        value=0.5, lower=0.3, upper=0.7, level=0.99,
+    )  # fmt: skip
+    return MonthDrift(columns=(entry,), rate=0.05, comparisons=1, margin=0.1, month="2024-05", model_version="1")
+
+
+KEY = "month=2024-05/model_version=1"
+
+
+def stored(policy: MonitoringPolicy, *keys: str) -> StoredMonths:
+    return StoredMonths(policy, keys, {KEY: lambda: drift_frame(drifted("drift"))}, {})
+
+
+def test_a_timeline_that_is_not_what_is_stored_opens_no_gate() -> None:
+    alarms = MonitoringPolicy(drift=DriftPolicy(means="alarm"))
+    genuine = record("2024-05", "alarm").model_copy(update={"verdict": judge_month(drifted("drift"), None, alarms)})
+    assert find_contradictions(timeline(genuine), stored(alarms, KEY)) == []
+    for edited, policy, keys, problem in (
+        (timeline(record("2024-05", "ok")), alarms, [KEY], "the timeline says ok, what is stored comes to alarm"),
+        (timeline(genuine), MonitoringPolicy(), [KEY], "says alarm, what is stored comes to watch"),
+        (timeline(genuine), alarms, [KEY, "month=2024-06/model_version=1"], "is scored and not in the timeline"),
+        (timeline(genuine), alarms, [], "is in the timeline and not scored"),
+    ):
+        found = find_contradictions(edited, stored(policy, *keys))
+        assert problem in found[0]
+        assert ask_gate(edited, "1", contradictions=found).exit_code == 3

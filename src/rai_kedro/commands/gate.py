@@ -65,7 +65,7 @@ def _ask_monitoring(catalog: DataCatalog, use_case: str) -> _Answer:
     from mlflow import MlflowClient
 
     from rai_kedro.errors import RaiError
-    from rai_kedro.monitoring import Timeline, ask_gate
+    from rai_kedro.monitoring import MonitoringPolicy, StoredMonths, Timeline, ask_gate, find_contradictions
     from rai_kedro.release import PRODUCTION, find_aliases
 
     name = f"{use_case}.monitoring_timeline"
@@ -77,7 +77,10 @@ def _ask_monitoring(catalog: DataCatalog, use_case: str) -> _Answer:
         )
     timeline = Timeline.from_dict(catalog.load(name))
     waiting = map(month_of_key, catalog.load(f"{use_case}.feature_store"))
-    found = ask_gate(timeline, find_aliases(MlflowClient(), use_case).get(PRODUCTION), waiting)
+    policy = MonitoringPolicy.from_dict(catalog.load(f"params:{use_case}.monitoring.policy"))
+    stores = (catalog.load(f"{use_case}.{store}_history") for store in ("prediction", "drift", "outcome"))
+    contradictions = find_contradictions(timeline, StoredMonths(policy, *stores))
+    found = ask_gate(timeline, find_aliases(MlflowClient(), use_case).get(PRODUCTION), waiting, contradictions)
     subject = f"{use_case}, {found.month}, version {found.model_version}" if found.month else use_case
     lines = [subject, in_words(found.outcome)]
     for one in found.findings:

@@ -21,8 +21,10 @@ from .estimation import fit_estimator as fit_estimator
 from .estimation_rows import EstimatedColumns as EstimatedColumns
 from .evidently_figures import digest_record as digest_record
 from .gate import MonthGate as MonthGate
+from .gate import StoredMonths as StoredMonths
 from .gate import ask_gate as ask_gate
 from .gate import decisive as decisive
+from .gate import find_contradictions as find_contradictions
 from .gate import weigh_newest as weigh_newest
 from .outcomes import Baseline as Baseline
 from .outcomes import Measured as Measured

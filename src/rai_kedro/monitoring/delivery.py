@@ -89,7 +89,8 @@ def deliver(alerts: Sequence[Alert], receivers: Sequence[Receiver], state_path: 
         events, unreadable = _read(state_path)
         known = {one.alert.id for one in events if isinstance(one, Raised)}
         names = tuple(one.name for one in receivers)
-        new = [Raised(at=at, alert=one, receivers=names) for one in alerts if one.id not in known]
+        # What nobody was there to be told of stays new.
+        new = [Raised(at=at, alert=one, receivers=names) for one in alerts if names and one.id not in known]
         for one in new:
             append_line(state_path, one.model_dump_json())
         events = [*events, *new]

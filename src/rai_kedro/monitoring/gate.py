@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
+from rai_kedro.frames import Store
 from rai_kedro.monitoring.alerts import standing_alarms
+from rai_kedro.monitoring.outcomes import read_outcome
+from rai_kedro.monitoring.policy import MonitoringPolicy
+from rai_kedro.monitoring.results import from_frame
 from rai_kedro.monitoring.timeline import MonthRecord, Timeline
-from rai_kedro.monitoring.verdict import EXIT_CODES, Finding, MonthlyOutcome, MonthVerdict
+from rai_kedro.monitoring.verdict import EXIT_CODES, Finding, MonthlyOutcome, MonthVerdict, judge_month
 from rai_kedro.typed import Typed
+from rai_kedro.words import in_words
 
 MonthGateOutcome: TypeAlias = MonthlyOutcome | Literal["could_not_be_evaluated"]
 _NOT_EVALUATED = 3
@@ -35,7 +40,40 @@ class MonthGate(Typed):
         return _NOT_EVALUATED if self.outcome == "could_not_be_evaluated" else EXIT_CODES[self.outcome]
 
 
-def ask_gate(timeline: Timeline, production: str | None, waiting: Iterable[str] = ()) -> MonthGate:
+class StoredMonths(NamedTuple):
+    """What the timeline was made from, by partition keys ``month=YYYY-MM/model_version=N``."""
+
+    policy: MonitoringPolicy
+    predictions: Iterable[str]
+    drift: Store
+    outcomes: Store
+
+
+def find_contradictions(timeline: Timeline, stored: StoredMonths) -> list[str]:
+    """Say where the timeline is not what the stores and the policy come to now: it was edited, or is out of date.
+
+    Every month is judged anew. That says nothing of stores that were edited as well: nothing signs them.
+    """
+    records = {f"month={one.month}/model_version={one.model_version}": one for one in timeline.months}
+    scored = set(stored.predictions)
+    again = "; run the monitoring again"
+    found = [f"{key} is scored and not in the timeline{again}" for key in sorted(scored - set(records))]
+    found += [f"{key} is in the timeline and not scored{again}" for key in sorted(set(records) - scored)]
+    for key in (key for key in records if key in scored):
+        record = records[key]
+        drift = from_frame(stored.drift[key]()) if key in stored.drift else None
+        outcome = read_outcome(stored.outcomes[key]()) if key in stored.outcomes else None
+        now = judge_month(drift, outcome, stored.policy)
+        kept = {(one.key, one.weight) for one in record.verdict.findings}
+        if now.outcome != record.verdict.outcome or not {(one.key, one.weight) for one in now.findings} <= kept:
+            said, says = in_words(record.verdict.outcome), in_words(now.outcome)
+            found.append(f"{record.month}: the timeline says {said}, what is stored comes to {says}{again}")
+    return found
+
+
+def ask_gate(
+    timeline: Timeline, production: str | None, waiting: Iterable[str] = (), contradictions: Iterable[str] = ()
+) -> MonthGate:
     """Answer by the newest month, and by alarms of earlier ones as :func:`weigh_newest` does.
 
     It could not be evaluated where that month is of another version or its features changed since, or where any month
@@ -45,9 +83,10 @@ def ask_gate(timeline: Timeline, production: str | None, waiting: Iterable[str] 
         timeline: The months that were monitored.
         production: The version in production.
         waiting: Months that have features; those after the last of the timeline are named.
+        contradictions: What :func:`find_contradictions` found.
     """
     newest = timeline.months[-1] if timeline.months else None
-    problems = [f"{gap.month} {gap.missing}: {gap.reason}" for gap in timeline.gaps]
+    problems = [*contradictions, *(f"{gap.month} {gap.missing}: {gap.reason}" for gap in timeline.gaps)]
     # Earlier ones may be left out on purpose.
     last = max([*(one.month for one in timeline.months), *(gap.month for gap in timeline.gaps)], default="")
     problems += [f"{month} was not monitored yet" for month in sorted(waiting) if month > last]
