@@ -198,6 +198,14 @@ def test_means_of_less_than_one_weighted_row_are_weighed_as_all_others() -> None
     np.testing.assert_allclose(standardise_batches(tables).means, 30.0)
 
 
+def test_a_tolerance_that_names_no_grouping_shares_its_budget_between_those_it_judges() -> None:
+    fairness = REGRESSION.fairness.model_copy(update={"groupings": tuple(GroupingSpec(columns=(c,)) for c in "ab")})
+    months = [amounts(900, seed).rename(columns={"side": "a"}).assign(b=np.arange(900) % 2) for seed in (21, 22)]
+    found = measured(*months, REGRESSION.model_copy(update={"fairness": fairness}))
+    levels = [one.level for one in found.pick(subject="fairness", scope="month") if one.verdict]
+    assert levels == pytest.approx([1 - 0.05 / 12 / 2 / 2] * 2)
+
+
 def test_change_and_floor_share_what_performance_may_spend() -> None:
     policy = POLICY.model_copy(update={"performance": POLICY.performance.model_copy(update={"floor": 0.5})})
     found = measured(amounts(500, 23), amounts(500, 24), REGRESSION, policy=policy)

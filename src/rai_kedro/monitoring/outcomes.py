@@ -8,7 +8,7 @@ Every judged figure has an interval at the level that this look at the version m
 the whole life of a version verdicts are wrong as rarely as the policy says, if every month is measured once and its
 intervals hold as far out as they are used (``docs/drift.md`` says where they do not). Fairness is judged twice: on the
 month's rows, which shows a sudden change, and on all rows since the approval, which shows a small and lasting one; each
-has half of the budget, shared by the tolerances.
+has half of the budget, shared by the disparities that have a tolerance.
 """
 
 from __future__ import annotations
@@ -318,7 +318,7 @@ class _Measuring:
             if not self.rate or basis not in counts:
                 continue
             before = [one.rows if basis == "decisions" else one.labelled for one in past]
-            budget = self.policy.error_rate / 2 / max(1, len(self.baseline.tolerances))
+            budget = self.policy.error_rate / 2 / self._judged
             level = self.policy.looks.level_of_cumulated(np.cumsum([*before, new]).tolist(), budget)
             if level < 1:
                 spec = self._spec(self._metrics(basis)).model_copy(update={"level": level})
@@ -369,10 +369,17 @@ class _Measuring:
         return tuple(one.name for one in wanted if one.needs_label == (basis == "labels"))
 
     def _spec(self, metrics: tuple[str, ...]) -> FairnessSpec:
-        """Return what is assessed, at the level of this look for a single tolerance, both scopes sharing the budget."""
-        judged = max(1, len(self.baseline.tolerances))
-        level = 1 - self.rate / 2 / judged if self.rate else _SHOWN_LEVEL
+        """Return what is assessed, at the level of this look for one disparity, both scopes sharing the budget."""
+        level = 1 - self.rate / 2 / self._judged if self.rate else _SHOWN_LEVEL
         return self.baseline.fairness.model_copy(update={"metrics": metrics, "level": level})
+
+    @property
+    def _judged(self) -> int:
+        """Disparities that are judged: a tolerance that names no grouping judges each of them."""
+        names = [one.name for one in self.baseline.fairness.groupings]
+        tolerances = self.baseline.tolerances
+        pairs = {(of.metric, of.kind, name) for of in tolerances for name in names if of.column in (None, name)}
+        return max(1, len(pairs), len(tolerances))
 
     def _answers(self, rows: pd.DataFrame, basis: Basis) -> tuple[Any, Any, Any]:
         """Return label, prediction and score; where no metric reads the label the prediction stands in for it."""
