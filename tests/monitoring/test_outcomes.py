@@ -238,3 +238,18 @@ def test_batches_of_one_mix_add_up_to_the_rows_themselves() -> None:
 def test_what_was_stored_is_read_back_as_it_was() -> None:
     found = measured(decisions(500, 19), decisions(500, 20), CLASSIFICATION)
     assert read_outcome(outcome_frame(found)) == found
+
+
+def test_a_month_the_version_was_trained_on_is_shown_and_judged_in_no_way() -> None:
+    of = VersionReference(amounts(500, 21), REGRESSION, trained_on=("2024-04",))
+    first = measure_month(amounts(500, 22, error=9.0), of, POLICY, month="2024-04", model_version="1", look=1)
+    assert first.used_in_training
+    assert next(first.pick(name="MAE", basis="labels", kind="", group="")).value > 5
+    assert not [one for one in first.figures if one.verdict and one.basis != "estimate"]
+    assert first.notes == ("the version was trained on this month, so its figures are shown and not judged",)
+    with_it, without = (
+        measure_month(amounts(500, 23), of, POLICY, month="2024-05", model_version="1", look=2, past=past)
+        for past in ([first], [])
+    )
+    of_approval = [[one.value for one in found.pick(scope="since approval")] for found in (with_it, without)]
+    assert of_approval[0] == of_approval[1]

@@ -1,5 +1,7 @@
 from .alerts import Alert as Alert
 from .alerts import new_findings as new_findings
+from .baseline import Baseline as Baseline
+from .baseline import VersionReference as VersionReference
 from .budget import Looks as Looks
 from .comparison import Contender as Contender
 from .comparison import VersionComparison as VersionComparison
@@ -26,11 +28,9 @@ from .gate import ask_gate as ask_gate
 from .gate import decisive as decisive
 from .gate import find_contradictions as find_contradictions
 from .gate import weigh_newest as weigh_newest
-from .outcomes import Baseline as Baseline
+from .measuring import measure_month as measure_month
 from .outcomes import Measured as Measured
 from .outcomes import MonthOutcome as MonthOutcome
-from .outcomes import VersionReference as VersionReference
-from .outcomes import measure_month as measure_month
 from .outcomes import outcome_frame as outcome_frame
 from .outcomes import read_outcome as read_outcome
 from .policy import DriftPolicy as DriftPolicy

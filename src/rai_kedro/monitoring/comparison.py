@@ -14,7 +14,7 @@ import pandas as pd
 
 from rai_kedro.errors import RaiError
 from rai_kedro.fairness import Gate, Verdict, examine_classification, examine_regression
-from rai_kedro.monitoring.outcomes import Baseline
+from rai_kedro.monitoring.baseline import Baseline
 from rai_kedro.months import Month
 from rai_kedro.performance import (
     COMPARABLE,

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rai_kedro.errors import RaiError
+from rai_kedro.monitoring.baseline import Baseline
 from rai_kedro.monitoring.digests import MonthDigests, compare_labels, find_staleness
-from rai_kedro.monitoring.outcomes import MONTH, Baseline, Measured, MonthOutcome
+from rai_kedro.monitoring.outcomes import MONTH, Measured, MonthOutcome
 from rai_kedro.monitoring.policy import MonitoringPolicy
 from rai_kedro.monitoring.reconciliation import TrackRecord, reconcile, track_record
 from rai_kedro.monitoring.results import MonthDrift

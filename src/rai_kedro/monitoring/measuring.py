@@ -1,0 +1,292 @@
+"""What a month's predictions were worth: performance and fairness, on labels where there are some.
+
+Labels come late, in part, and corrected. Decisions are compared between groups as soon as they are made; errors, and
+performance, as soon as labels are there, on the rows that have one. Until then performance is estimated, and the
+estimate stays beside the realised figure, so that its own error can be watched.
+
+Every judged figure has an interval at the level that this look at the version may use (:mod:`.budget`), so that over
+the whole life of a version verdicts are wrong as rarely as the policy says, if every month is measured once and its
+intervals hold as far out as they are used (``docs/drift.md`` says where they do not). Fairness is judged twice: on the
+month's rows, which shows a sudden change, and on all rows since the approval, which shows a small and lasting one; each
+has half of the budget, shared by the disparities that have a tolerance.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from rai_kedro.fairness import (
+    METRICS,
+    Assessment,
+    Disparity,
+    FairnessSpec,
+    Gate,
+    Task,
+    assess_counts,
+    count_rows,
+    examine_classification,
+    examine_regression,
+    judge,
+    make_groups,
+)
+from rai_kedro.intervals import Estimate
+from rai_kedro.monitoring.baseline import GROUP_MARK, Baseline, VersionReference
+from rai_kedro.monitoring.detection import detect_drift
+from rai_kedro.monitoring.estimation import PerformanceEstimate
+from rai_kedro.monitoring.outcomes import MONTH, SINCE_APPROVAL, Basis, Measured, MonthOutcome
+from rai_kedro.monitoring.policy import LABEL_SHARE, MonitoringPolicy
+from rai_kedro.monitoring.results import ColumnDrift, Kind
+from rai_kedro.months import Month
+from rai_kedro.performance import LABEL_UNIT, LARGER_IS_BETTER, Figure, Loss, Performance, find_loss, measure
+
+_SHOWN_LEVEL = 0.95
+# A smaller part of the budget asks for intervals that floating point cannot tell from the whole line.
+_LEAST_RATE = 1e-9
+# Errors have no largest value, and mostly few rows make up their mean: rows that may miss this share of the worst, with
+# more than the probability of error of the look, let nothing pass.
+_WORST_SHARE = 0.05
+_DEFAULT_METRIC: dict[Task, str] = {"regression": "MAE", "classification": "accuracy"}
+
+
+def measure_month(  # noqa: PLR0913 - every part by its name
+    rows: pd.DataFrame,
+    reference: VersionReference,
+    policy: MonitoringPolicy,
+    *,
+    month: Month,
+    model_version: str,
+    look: int,
+    past: Sequence[MonthOutcome] = (),
+) -> MonthOutcome:
+    """Measure performance and fairness of one month; a month that the version was trained on is not judged.
+
+    Args:
+        rows: The month: audited columns, ``prediction``, ``score`` of a classifier, and the target, missing in rows
+            without a label.
+        reference: What the version's months are held against.
+        policy: What is judged, and how surely.
+        month: ``YYYY-MM``.
+        model_version: Number of the version that predicted.
+        look: How many months of the version are judged with this one.
+        past: Earlier months of the same version, for the verdicts since the approval.
+    """
+    labelled = rows[rows[reference.baseline.target].notna()]
+    in_sample = month in reference.trained_on
+    measuring = _Measuring(reference.baseline, policy, look, judges=not in_sample)
+    estimate, past = reference.estimate(rows), [one for one in past if not one.used_in_training]
+    counts = measuring.count(rows, labelled)
+    figures = [
+        *measuring.performance(labelled, reference.rows),
+        *measuring.estimated(estimate, reference.rows),
+        *measuring.fairness(rows, labelled),
+        *measuring.fairness_since_approval(rows, past, counts, len(labelled)),
+    ]
+    return MonthOutcome(
+        month=month,
+        model_version=model_version,
+        look=look,
+        rows=len(rows),
+        labelled=len(labelled),
+        used_in_training=in_sample,
+        figures=tuple(figures),
+        doubts=estimate.doubts,
+        label_drift=measuring.label_drift(labelled, reference.rows),
+        counts=counts,
+        notes=tuple(measuring.notes(len(rows), len(labelled))),
+    )
+
+
+class _Measuring:
+    """The measurements of one look at a version."""
+
+    def __init__(self, baseline: Baseline, policy: MonitoringPolicy, look: int, *, judges: bool) -> None:
+        self.baseline, self.policy, self.look, self.judges = baseline, policy, look, judges
+        rate = policy.looks.rate_of(look, policy.error_rate)
+        self.rate = rate if judges and rate > _LEAST_RATE else 0.0
+        self.metric = policy.performance.metric or _DEFAULT_METRIC[baseline.task]
+
+    def performance(self, labelled: pd.DataFrame, reference: pd.DataFrame) -> Iterator[Measured]:
+        """Measure on labels: every figure, the judged one by group, and how it changed since the test."""
+        if len(labelled) < self.policy.drift.min_rows:
+            return
+        for figure in self._measure(labelled, _SHOWN_LEVEL).figures:
+            yield self._show(figure)
+        for group, rows in self._divide(labelled):
+            if len(rows) >= self.policy.drift.min_rows:
+                yield self._show(self._measure(rows, _SHOWN_LEVEL)[self.metric], group)
+        if self.rate:
+            # Change and floor are two questions: they share what the look may spend.
+            level = 1 - 2 * self.rate / (1 if self.policy.performance.floor is None else 2)
+            now, tested = (self._measure(part, level)[self.metric] for part in (labelled, reference))
+            yield self._judge_change(now, tested, "labels")
+            yield from self._judge_floor(now)
+
+    def label_drift(self, labelled: pd.DataFrame, reference: pd.DataFrame) -> tuple[ColumnDrift, ...]:
+        """Compare the labels with those of the test rows."""
+        if min(len(labelled), len(reference)) < self.policy.drift.min_rows:
+            return ()
+        kind: Kind = "numerical" if self.baseline.task == "regression" else "categorical"
+        target, rate = self.baseline.target, self.rate * LABEL_SHARE
+        return detect_drift(reference, labelled, kinds={target: kind}, policy=self.policy.drift, rate=rate).columns
+
+    def estimated(self, estimate: PerformanceEstimate, reference: pd.DataFrame) -> Iterator[Measured]:
+        """Show the estimate without labels, and judge it; at its own level, since labels will settle it."""
+        for figure in estimate.figures:
+            yield self._show(figure, figure.group.replace(GROUP_MARK, "", 1), "estimate")
+            if figure.name == self.metric and not figure.group and figure.value is not None:
+                tested = self._measure(reference, _SHOWN_LEVEL)[self.metric]
+                yield self._judge_change(figure, tested, "estimate")
+
+    def fairness(self, rows: pd.DataFrame, labelled: pd.DataFrame) -> Iterator[Measured]:
+        """Compare the groups of this month."""
+        parts: dict[Basis, pd.DataFrame] = {"decisions": rows, "labels": labelled}
+        for basis, part in parts.items():
+            metrics = self._metrics(basis)
+            if metrics and len(part) >= self.policy.drift.min_rows:
+                found = self._assess(part, self._spec(metrics), basis)
+                yield from self._judge_disparities(found.disparities, basis, MONTH)
+
+    def fairness_since_approval(
+        self, rows: pd.DataFrame, past: Sequence[MonthOutcome], counts: Mapping[str, Any], labelled: int
+    ) -> Iterator[Measured]:
+        """Compare the groups on all rows that the version predicted so far."""
+        rows_now: dict[Basis, int] = {"decisions": len(rows), "labels": labelled}
+        for basis, new in rows_now.items():
+            if not self.rate or basis not in counts:
+                continue
+            before = [one.rows if basis == "decisions" else one.labelled for one in past]
+            budget = self.policy.error_rate / 2 / self._judged
+            level = self.policy.looks.level_of_cumulated(np.cumsum([*before, new]).tolist(), budget)
+            if level < 1:
+                spec = self._spec(self._metrics(basis)).model_copy(update={"level": level})
+                tables = [one.counts[basis] for one in past if basis in one.counts]
+                found = assess_counts([*tables, counts[basis]], spec, rows)
+                yield from self._judge_disparities(found, basis, SINCE_APPROVAL)
+
+    def count(self, rows: pd.DataFrame, labelled: pd.DataFrame) -> dict[str, dict[str, dict[str, Any]]]:
+        """Count the rows by group, so that later months can add them to their own."""
+        parts: dict[Basis, pd.DataFrame] = {"decisions": rows, "labels": labelled}
+        return {
+            basis: count_rows(*self._answers(part, basis), part, self._spec(metrics), task=self.baseline.task)
+            for basis, part in parts.items()
+            if (metrics := self._metrics(basis)) and len(part)
+        }
+
+    def notes(self, rows: int, labelled: int) -> Iterator[str]:
+        """Say what limits the figures."""
+        if not self.judges:
+            yield "the version was trained on this month, so its figures are shown and not judged"
+        elif not self.rate:
+            planned = self.policy.looks.planned
+            yield (
+                f"the error budget of {planned} planned months is spent, so nothing is judged any more; "
+                "have a new version approved, or plan more months in the policy"
+                if self.look > planned
+                else "the policy spends next to nothing of the error budget on so early a month: nothing is judged yet"
+            )
+        if 0 < labelled < rows:
+            yield f"{labelled:,} of {rows:,} rows have a label; what is said of errors holds for these"
+        if 0 < labelled < self.policy.drift.min_rows:
+            yield f"fewer than {self.policy.drift.min_rows} rows have a label, too few to be measured"
+
+    def _measure(self, rows: pd.DataFrame, level: float) -> Performance:
+        score = rows.get("score")
+        baseline = self.baseline
+        favourable = baseline.fairness.favourable
+        truth, answer = rows[baseline.target], rows["prediction"]
+        return measure(truth, answer, y_score=score, level=level, task=baseline.task, favourable=favourable)
+
+    def _divide(self, rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+        for spec in self.baseline.fairness.groupings:
+            grouping = make_groups(rows, spec)
+            for at, group in enumerate(grouping.groups):
+                yield f"{grouping.column}: {group}", rows[grouping.codes == at]
+
+    def _metrics(self, basis: Basis) -> tuple[str, ...]:
+        """Return the metrics of groups that labels are needed for, or not."""
+        wanted = (METRICS[name] for name in self.baseline.fairness.metrics)
+        return tuple(one.name for one in wanted if one.needs_label == (basis == "labels"))
+
+    def _spec(self, metrics: tuple[str, ...]) -> FairnessSpec:
+        """Return what is assessed, at the level of this look for one disparity, both scopes sharing the budget."""
+        level = 1 - self.rate / 2 / self._judged if self.rate else _SHOWN_LEVEL
+        return self.baseline.fairness.model_copy(update={"metrics": metrics, "level": level})
+
+    @property
+    def _judged(self) -> int:
+        """Disparities that are judged: a tolerance that names no grouping judges each of them."""
+        names = [one.name for one in self.baseline.fairness.groupings]
+        tolerances = self.baseline.tolerances
+        pairs = {(of.metric, of.kind, name) for of in tolerances for name in names if of.column in (None, name)}
+        return max(1, len(pairs), len(tolerances))
+
+    def _answers(self, rows: pd.DataFrame, basis: Basis) -> tuple[Any, Any, Any]:
+        """Return label, prediction and score; where no metric reads the label the prediction stands in for it."""
+        truth = rows[self.baseline.target if basis == "labels" else "prediction"]
+        return truth, rows["prediction"], rows.get("score")
+
+    def _assess(self, rows: pd.DataFrame, spec: FairnessSpec, basis: Basis) -> Assessment:
+        truth, prediction, score = self._answers(rows, basis)
+        if self.baseline.task == "regression":
+            return examine_regression(truth, prediction, rows, spec)
+        return examine_classification(truth, prediction, score, rows, spec)
+
+    def _judge_disparities(self, found: Sequence[Disparity], basis: Basis, scope: str) -> Iterator[Measured]:
+        gate = Gate(tolerances=self.baseline.tolerances) if self.baseline.tolerances else None
+        for one in found:
+            tolerance = gate.tolerance_for(one) if gate else None
+            verdict = judge(one, tolerance.limit).outcome if tolerance and self.rate else None
+            yield Measured(
+                subject="fairness",
+                name=one.metric,
+                kind=one.kind,
+                group=one.column,
+                basis=basis,
+                scope=scope,
+                unit=METRICS[one.metric].find_unit(one.kind, self.baseline.unit),
+                limit=tolerance.limit if tolerance else None,
+                verdict="insufficient_evidence" if verdict == "not_assessed" else verdict,
+                **{name: getattr(one, name) for name in Estimate.model_fields if name != "note"},
+                note="; ".join(filter(None, [one.note, *one.not_assessed])),
+            )
+
+    def _show(self, figure: Figure, group: str = "", basis: Basis = "labels") -> Measured:
+        fields = {name: getattr(figure, name) for name in Estimate.model_fields}
+        unit = self.baseline.unit if figure.unit == LABEL_UNIT else figure.unit
+        return Measured(subject="performance", name=figure.name, group=group, basis=basis, unit=unit, **fields)
+
+    def _judge_change(self, now: Figure, tested: Figure, basis: Basis) -> Measured:
+        """Judge how much worse a figure became since the test, both with their own error."""
+        change, limit = find_loss(now, tested), self.policy.performance.worse_by
+        limit = 1 + limit if change.kind == "ratio" else limit
+        verdict = change.judge(limit)
+        if verdict == "pass" and basis == "labels" and (note := self._doubt_pass(change)):
+            verdict, change = "insufficient_evidence", change.model_copy(update={"note": note})
+        fields = {name: getattr(change, name) for name in Estimate.model_fields}
+        return Measured(
+            subject="performance",
+            name=now.name,
+            kind=change.kind,
+            basis=basis,
+            limit=limit,
+            verdict=verdict,
+            **fields,
+        )
+
+    def _doubt_pass(self, change: Loss) -> str:
+        """Say so where the rows may all miss the largest errors: no interval made of them would show it."""
+        needed = math.ceil(math.log(1 / self.rate) / _WORST_SHARE) if self.rate else 0
+        if change.kind == "difference" or (change.n or 0) >= needed:
+            return ""
+        return f"fewer than {needed} labelled rows may hold none of the worst {_WORST_SHARE:.0%}: too few to pass"
+
+    def _judge_floor(self, now: Figure) -> Iterator[Measured]:
+        floor = self.policy.performance.floor
+        if floor is not None:
+            verdict = now.judge(floor, larger_is_better=LARGER_IS_BETTER[now.name])
+            yield self._show(now).model_copy(update={"limit": floor, "verdict": verdict, "kind": "floor"})
