@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from rai_kedro.errors import RaiError
 from rai_kedro.monitoring import (
     ColumnDrift,
     DriftPolicy,
@@ -20,6 +21,7 @@ from rai_kedro.monitoring import (
     ask_gate,
     drift_frame,
     find_contradictions,
+    from_frame,
     judge_month,
 )
 
@@ -120,3 +122,8 @@ def test_a_timeline_that_is_not_what_is_stored_opens_no_gate() -> None:
         found = find_contradictions(edited, stored(policy, *keys))
         assert problem in found[0]
         assert ask_gate(edited, "1", contradictions=found).exit_code == 3
+
+
+def test_a_stored_verdict_that_does_not_follow_from_its_interval_is_refused() -> None:
+    with pytest.raises(RaiError, match="AGE does not follow from its interval"):
+        from_frame(drift_frame(drifted("no_relevant_drift")))

@@ -28,7 +28,7 @@ from rai_kedro.errors import RaiError
 from rai_kedro.monitoring.comparisons import Comparison, count_shown, describe, p_value_beside, plan_column
 from rai_kedro.monitoring.policy import DriftPolicy
 from rai_kedro.monitoring.profile import ReferenceProfile, profile_month, profile_reference
-from rai_kedro.monitoring.results import ColumnDrift, Kind, MonthDrift, Verdict
+from rai_kedro.monitoring.results import ColumnDrift, Kind, MonthDrift, Verdict, decide
 from rai_kedro.monitoring.statistics import LEAST_TAIL, difference_limits, unseen_limits
 
 _SPENT = "the error budget of this model version is spent or not yet given to this look: nothing can be decided"
@@ -163,7 +163,7 @@ def _judge(
         # Values on neither side are no change; on one side only there is nothing to compare them with.
         verdict: Verdict = "insufficient_evidence" if any(one.rows) else "no_relevant_drift"
     else:
-        verdict = _decide(limits, margin)
+        verdict = decide(*limits[1:], margin)
         notes += [_SPENT] if _tails(rate, comparisons * len(one.events))[0] < LEAST_TAIL else []
     method, p_value = ("none", None) if one.empty else p_value_beside(one)
     return ColumnDrift(
@@ -185,13 +185,6 @@ def _judge(
         note="; ".join(filter(None, notes)),
         distribution=count_shown(one),
     )
-
-
-def _decide(limits: tuple[float, float, float], margin: float) -> Verdict:
-    _, lower, upper = limits
-    if lower > margin:
-        return "drift"
-    return "no_relevant_drift" if upper < margin else "insufficient_evidence"
 
 
 def _profile(reference: Any, kinds: Mapping[str, Kind] | None) -> ReferenceProfile:

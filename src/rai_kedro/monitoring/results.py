@@ -192,6 +192,13 @@ class MonthDrift(Typed):
         return f"<p><strong>{escape(self._headline())}</strong></p>{table}"
 
 
+def decide(lower: float, upper: float, margin: float) -> Verdict:
+    """Return the verdict on an effect whose interval is known: wholly beyond the margin, wholly within, or neither."""
+    if lower > margin:
+        return "drift"
+    return "no_relevant_drift" if upper < margin else "insufficient_evidence"
+
+
 _WORST_FIRST: tuple[Verdict, ...] = ("drift", "insufficient_evidence", "no_relevant_drift")
 
 
@@ -222,6 +229,11 @@ def from_frame(frame: pd.DataFrame) -> MonthDrift:
         raise _unreadable("it must hold exactly one month of one model version", frame)
     of_month = frame[_OF_MONTH].head(1).to_dict("records")[0]
     entries = [_read_entry(row) for row in frame[[*ColumnDrift.model_fields]].to_dict("records")]
+    for one in entries:
+        if one.lower is not None and one.upper is not None and one.verdict != decide(one.lower, one.upper, one.margin):
+            raise _unreadable(
+                f"the verdict on {one.label} does not follow from its interval; somebody edited it", frame
+            )
     return MonthDrift.from_dict({**of_month, "columns": entries})
 
 
