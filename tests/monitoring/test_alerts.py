@@ -380,6 +380,10 @@ def test_receivers_that_make_no_sense_are_refused(receiver: dict[str, Any]) -> N
         Receiver(**receiver)
 
 
+def test_an_address_does_not_go_where_parameters_are_logged() -> None:
+    assert "SECRET" not in str(Receiver(to="slack", url="https://hooks.test/SECRET").to_dict())
+
+
 def test_two_receivers_of_one_name_are_refused() -> None:
     with pytest.raises(ValidationError, match=r"two receivers are called 'webhook a\.org'"):
         AlertParameters(receivers=(webhook("http://a.org/1"), webhook("http://a.org/2")))

@@ -59,7 +59,7 @@ class Receiver(Typed):
 
     to: Literal["log", "file", "webhook", "slack", "teams"]
     path: str = ""
-    url: str = ""
+    url: str = Field(default="", exclude=True)  # or it would stand among the parameters of every run in MLflow
     url_env: str = ""
     secret_env: str = ""
     timeout_s: float = Field(default=5.0, gt=0, le=60)
