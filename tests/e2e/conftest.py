@@ -132,6 +132,10 @@ class Project:
         return self.data / "07_model_output" / "housing" / "drift_store"
 
     @property
+    def outcomes(self) -> Path:
+        return self.data / "07_model_output" / "housing" / "outcome_store"
+
+    @property
     def reports(self) -> Path:
         return self.data / "08_reporting" / "housing"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable
 from typing import Any
@@ -17,8 +18,14 @@ _KILLS = 8
 
 def results(project: Any) -> dict[str, str]:
     """Return the digest of every month of the stores that monitoring writes."""
-    found = project.digests(project.predictions, project.drift)
+    found = project.digests(project.predictions, project.drift, project.outcomes)
     return {name: digest for name, digest in found.items() if name.endswith(".parquet")}
+
+
+def verdicts(project: Any) -> dict[str, Any]:
+    """Return what the timeline says of every month, but for what scoring it took."""
+    timeline = json.loads((project.reports / "monitoring.json").read_text())
+    return {month["month"]: {**month, "carbon": None} for month in timeline["months"]}
 
 
 def test_killed_runs_end_like_an_undisturbed_one(approved: Any, monitored: Any, copy_of: Callable[[Any], Any]) -> None:
@@ -43,3 +50,7 @@ def test_killed_runs_end_like_an_undisturbed_one(approved: Any, monitored: Any, 
     assert not list(project.data.rglob("*.tmp"))
     reports = (project.data / "08_reporting" / "evidently").glob("*/snapshots/*.json")
     assert len(list(reports)) == 6
+    assert verdicts(project) == verdicts(monitored)
+    # A month whose run was killed before its scoring was measured has no figure; none has two.
+    carbon = json.loads((project.reports / "inference_carbon.json").read_text())
+    assert carbon.keys() <= {f"month={month}/model_version=1" for month in verdicts(monitored)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -157,6 +158,16 @@ def test_a_lost_workspace_is_made_again_from_the_results(monitored: Any, copy_of
     assert project.digests(project.predictions, project.drift) == before
 
 
+def stores_of(project: Any) -> tuple[Path, ...]:
+    return project.predictions, project.drift, project.outcomes
+
+
+def test_a_range_of_months_by_parameter(approved: Any, copy_of: Callable[[Any], Any]) -> None:
+    project = copy_of(approved)
+    project.succeed(*MONITOR, "--params", "housing.monitoring.months=2024-01:2024-02")
+    assert scored_months(project) == ["2024-01", "2024-02"]
+
+
 @pytest.mark.slow
 def test_several_monitorings_at_once_end_like_one(approved: Any, monitored: Any, copy_of: Callable[[Any], Any]) -> None:
     import os
@@ -181,7 +192,5 @@ def test_several_monitorings_at_once_end_like_one(approved: Any, monitored: Any,
     assert any(process.returncode == 0 for process in running), outputs
     for process, output in zip(running, outputs, strict=True):
         assert process.returncode == 0 or "Another command is at work" in output, output
-    assert project.digests(project.predictions, project.drift) == monitored.digests(
-        monitored.predictions, monitored.drift
-    )
+    assert project.digests(*stores_of(project)) == monitored.digests(*stores_of(monitored))
     assert len(json.loads((project.reports / "inference_carbon.json").read_text())) == 6

@@ -10,8 +10,8 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -163,39 +163,75 @@ def test_a_killed_run_is_closed_at_the_next_start(simulated: Any, copy_of: Copy)
     assert project.query("SELECT count(*) FROM runs WHERE status = 'KILLED'") == [(1,)]
 
 
-@pytest.mark.slow
-def test_a_server_that_dies_in_mid_run_is_given_up(
-    simulated: Any, copy_of: Copy, assert_one_screen: Check, tmp_path: Path
-) -> None:
-    project = copy_of(simulated)
+@contextmanager
+def serving(project: Any, database: Path, folder: Path) -> Iterator[None]:
+    """Start a real MLflow server on a database and send the project there; killed at the end of the block."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     address = f"http://127.0.0.1:{port}"
     project.edit("conf/test/globals.yml", lambda content: content.update(mlflow_uri=address))
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    command += ["--backend-store-uri", f"sqlite:///{tmp_path}/server.db"]
-    command += ["--artifacts-destination", str(tmp_path / "artifacts")]
-    log = tmp_path / "server.log"
-    with log.open("wb") as output:
-        server = subprocess.Popen(command, stdout=output, stderr=output, cwd=tmp_path, start_new_session=True)
+    command += ["--backend-store-uri", f"sqlite:///{database}", "--artifacts-destination", str(folder / "artifacts")]
+    with (folder / "server.log").open("wb") as output:
+        server = subprocess.Popen(command, stdout=output, stderr=output, cwd=folder, start_new_session=True)
     try:
         for _ in range(300):
             with suppress(OSError), urllib.request.urlopen(f"{address}/health", timeout=2):
                 break
             time.sleep(0.5)
-        started = time.monotonic()
-        project.commands.start(project.root, "run", "--pipelines", "training")
-        while "[ 1/" not in project.commands.output():
-            assert time.monotonic() - started < 120
-            time.sleep(0.05)
+        yield
     finally:
         with suppress(ProcessLookupError):
             os.killpg(server.pid, signal.SIGKILL)
         server.wait(timeout=20)
+
+
+def run_until(project: Any, happened: Callable[[], bool], *command: str) -> float:
+    """Start a command, wait until something happened, and return when the command was started."""
+    started = time.monotonic()
+    project.commands.start(project.root, *command)
+    while not happened():
+        assert time.monotonic() - started < 180, project.commands.output()
+        time.sleep(0.02)
+    return started
+
+
+@pytest.mark.slow
+def test_a_server_that_dies_in_mid_run_is_given_up(
+    simulated: Any, copy_of: Copy, assert_one_screen: Check, tmp_path: Path
+) -> None:
+    project = copy_of(simulated)
+    with serving(project, tmp_path / "server.db", tmp_path):
+        started = run_until(project, lambda: "[ 1/" in project.commands.output(), "run", "--pipelines", "training")
     died = time.monotonic()
     outcome = project.commands.wait(started)
 
     error = assert_one_screen(outcome)
     assert "The MLflow server stopped answering" in error
     assert time.monotonic() - died < 90
+
+
+@pytest.mark.slow
+def test_a_server_that_dies_in_the_middle_of_a_month_costs_no_month(
+    approved: Any, monitored: Any, copy_of: Copy, assert_one_screen: Check, tmp_path: Path
+) -> None:
+    project = copy_of(approved)
+    settings = (project.root / "conf/test/globals.yml").read_text()
+    with serving(project, project.database, tmp_path):
+        started = run_until(
+            project, lambda: any(project.predictions.rglob("*.parquet")), "run", "--pipelines", "monitoring"
+        )
+    died = time.monotonic()
+    outcome = project.commands.wait(started)
+
+    assert_one_screen(outcome)
+    assert time.monotonic() - died < 90
+    whole = monitored.digests(monitored.predictions, monitored.drift)
+    assert project.digests(project.predictions, project.drift).items() <= whole.items()
+
+    (project.root / "conf/test/globals.yml").write_text(settings)
+    project.succeed("run", "--pipelines", "monitoring")
+
+    assert project.digests(project.predictions, project.drift) == whole
+    assert project.query("SELECT count(*) FROM runs WHERE status = 'RUNNING'") == [(0,)]
