@@ -74,22 +74,34 @@ class ReferencesDataset(ReadOnly, ModelDataset[NoReturn, "References"]):
 
 @dataclass(frozen=True)
 class References:
-    """What months are held against, by model version; each version is checked and read once."""
+    """What months are held against, by model version; each version is checked and read once, even if in vain.
+
+    Else a server that is gone would be waited for in every month anew.
+    """
 
     name: str
     evidence_path: Path
-    _known: dict[str, VersionReference] = field(default_factory=dict, compare=False, repr=False)
+    _known: dict[str, VersionReference | Exception] = field(default_factory=dict, compare=False, repr=False)
 
     def __call__(self, version: str) -> VersionReference:
         """Return what the version's months are held against, checked."""
+        if version not in self._known:
+            try:
+                self._known[version] = self._read(version)
+            except Exception as error:  # whatever it is, it is raised below
+                self._known[version] = error
+        found = self._known[version]
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def _read(self, version: str) -> VersionReference:
         from mlflow import MlflowClient
 
         from rai_kedro.monitoring import Baseline, VersionReference
         from rai_kedro.release import Tag, find_version, load_reference
 
-        if version not in self._known:
-            client = MlflowClient()
-            found = load_reference(client, self.name, version, self.evidence_path)
-            months = read_period(find_version(client, self.name, version).tags.get(Tag.MONTH, ""))
-            self._known[version] = VersionReference(found.rows, Baseline.from_dict(dict(found.baseline)), months)
-        return self._known[version]
+        client = MlflowClient()
+        found = load_reference(client, self.name, version, self.evidence_path)
+        months = read_period(find_version(client, self.name, version).tags.get(Tag.MONTH, ""))
+        return VersionReference(found.rows, Baseline.from_dict(dict(found.baseline)), months)
