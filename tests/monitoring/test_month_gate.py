@@ -38,14 +38,20 @@ def timeline(*months: MonthRecord, gaps: tuple[Gap, ...] = ()) -> Timeline:
     return Timeline(use_case="housing", policy=MonitoringPolicy(), months=months, gaps=gaps)
 
 
-@pytest.mark.parametrize(
-    ("outcome", "code", "findings"), [("ok", 0, 2), ("watch", 0, 1), ("alarm", 1, 1), ("insufficient_evidence", 2, 1)]
-)
+@pytest.mark.parametrize(("outcome", "code", "findings"), [("ok", 0, 2), ("watch", 0, 1), ("alarm", 1, 1)])
 def test_the_newest_month_decides(outcome: str, code: int, findings: int) -> None:
     found = ask_gate(timeline(record("2024-04", "alarm"), record("2024-05", outcome)), "1")
     assert (found.outcome, found.exit_code, found.month, found.problems) == (outcome, code, "2024-05", ())
     assert found.findings[0].text == f"it is {outcome}"
     assert len(found.findings) == findings
+
+
+def test_rows_that_cannot_tell_end_no_alarm() -> None:
+    found = ask_gate(timeline(record("2024-04", "alarm"), record("2024-05", "insufficient_evidence")), "1")
+    assert (found.outcome, found.exit_code, found.month) == ("alarm", 1, "2024-05")
+    assert found.findings[0].text == "in 2024-04: it is alarm"
+    alone = ask_gate(timeline(record("2024-05", "insufficient_evidence")), "1")
+    assert (alone.outcome, alone.exit_code) == ("insufficient_evidence", 2)
 
 
 @pytest.mark.parametrize(

@@ -52,9 +52,9 @@ def new_findings(timeline: Timeline, sent: Iterable[Alert] = (), *, min_weight: 
     """Return an alert for every finding that nobody was told of yet, in the order of the months.
 
     A finding that lasts is one, told with the first month it was found in, and told again only if it became weightier.
-    It has ended when a month was looked at for it and did not show it; if it comes back, that is another. A month that
-    says nothing of it, because labels are missing or the error budget is spent, ends nothing. Months that were scored
-    or measured again are told of only where that found something else.
+    It has ended when a month showed that it is over; if it comes back, that is another. A month that says nothing of
+    it, because its rows cannot tell, labels are missing or the error budget is spent, ends nothing. Months that were
+    scored or measured again are told of only where that found something else.
 
     Args:
         timeline: All months of the use case.
@@ -67,7 +67,7 @@ def new_findings(timeline: Timeline, sent: Iterable[Alert] = (), *, min_weight: 
         months = timeline.of_version(version)
         for key in _keys(months):
             for stretch in _split(months, key, _ABOVE[min_weight]):
-                record, finding = _first_weightiest(stretch, key)
+                record, finding = _first_weightiest(stretch, key, _ABOVE[min_weight])
                 alert = _alert_of(timeline.use_case, record, finding)
                 if not _was_told(alert, [one.month for one in stretch], told):
                     found.append(alert)
@@ -84,7 +84,7 @@ def standing_alarms(months: Sequence[MonthRecord]) -> list[tuple[MonthRecord, Fi
     for key in _keys(months):
         stretches = list(_split(months, key, ("alarm",)))
         if stretches and stretches[-1][-1] is months[-1]:
-            found.append([(record, finding) for record in stretches[-1] if (finding := _find(record, key))][-1])
+            found.append(_showing(stretches[-1], key, ("alarm",))[-1])
     return sorted(found, key=lambda pair: pair[0].month, reverse=True)
 
 
@@ -101,13 +101,21 @@ def _split(months: Sequence[MonthRecord], key: str, heavy: tuple[Weight, ...]) -
     stretch: list[MonthRecord] = []
     for record in months:
         finding = _find(record, key)
-        ended = finding.weight not in heavy if finding else key in _looked_for(record)
+        # Rows that cannot tell do not say that it is over.
+        open_ = (*heavy, "insufficient_evidence")
+        ended = finding.weight not in open_ if finding else key in _looked_for(record)
         if not ended:
             stretch.append(record)
             continue
-        yield from [stretch] if any(_find(one, key) for one in stretch) else []
+        yield from [stretch] if _showing(stretch, key, heavy) else []
         stretch = []
-    yield from [stretch] if any(_find(one, key) for one in stretch) else []
+    yield from [stretch] if _showing(stretch, key, heavy) else []
+
+
+def _showing(months: Sequence[MonthRecord], key: str, heavy: tuple[Weight, ...]) -> list[tuple[MonthRecord, Finding]]:
+    """Return the months that show a finding, with it."""
+    pairs = ((record, _find(record, key)) for record in months)
+    return [(record, finding) for record, finding in pairs if finding and finding.weight in heavy]
 
 
 def _looked_for(record: MonthRecord) -> set[str]:
@@ -117,9 +125,12 @@ def _looked_for(record: MonthRecord) -> set[str]:
     return {f"drift {one.column}" for one in (*features, *labels)}
 
 
-def _first_weightiest(stretch: Sequence[MonthRecord], key: str) -> tuple[MonthRecord, Finding]:
-    found = [(record, finding) for record in stretch if (finding := _find(record, key))]
-    return min(found, key=lambda pair: (pair[1].weight, pair[0].month))  # "alarm" comes before "watch"
+def _first_weightiest(
+    stretch: Sequence[MonthRecord], key: str, heavy: tuple[Weight, ...]
+) -> tuple[MonthRecord, Finding]:
+    return min(
+        _showing(stretch, key, heavy), key=lambda pair: (pair[1].weight, pair[0].month)
+    )  # "alarm" comes before "watch"
 
 
 def _alert_of(use_case: str, record: MonthRecord, finding: Finding) -> Alert:
