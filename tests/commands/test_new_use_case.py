@@ -267,7 +267,7 @@ def test_says_that_nothing_sensitive_was_found_and_that_months_are_missing(make:
     assert made.draft.training_month == "2024-04"
 
 
-@pytest.mark.parametrize("columns", [2, 200, 998])
+@pytest.mark.parametrize("columns", [2, 200, pytest.param(998, marks=pytest.mark.slow)])
 def test_from_2_to_998_columns(columns: int, make: Make, project: Path) -> None:
     draw = np.random.default_rng(1)
     table = pd.DataFrame(draw.normal(size=(ROWS, columns)), columns=[f"x {i}" for i in range(columns)])

@@ -68,7 +68,7 @@ def test_a_misspelt_key_is_refused(group: str, load: Load) -> None:
 
 
 @pytest.mark.parametrize(
-    ("group", "path"), [("training", ("estimator",)), ("monitoring", ("drift",)), ("simulation", ("drift", 0))]
+    ("group", "path"), [("training", ("estimator",)), ("monitoring", ("policy", "drift")), ("simulation", ("drift", 0))]
 )
 def test_a_misspelt_key_further_down_is_refused(group: str, path: tuple[Any, ...], load: Load) -> None:
     values = load("base")["parameters"]["housing"][group]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 MONITOR = ("run", "--pipelines", "monitoring")
 # Nobody answers there; what cannot be delivered must not end a run.

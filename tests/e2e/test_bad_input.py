@@ -354,6 +354,13 @@ CASES = {
 
 # A second way to the same error, or one whose message its own room tests: left to the slow tests.
 SLOW = {
+    "column missing",
+    "label without features",
+    "wrong type",
+    "out of range",
+    "duplicate keys",
+    "NaN",
+    "infinity",
     "raw file truncated between lines",
     "raw column extra",
     "raw wrong type",

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 BROKEN = "other.feature_store:\n  type: pandas.CSVDataset\n  metadata: [\n"
 

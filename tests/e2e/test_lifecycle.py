@@ -169,7 +169,8 @@ def test_status(monitored: Any) -> None:
     assert (version["review"], version["reviewer"]) == ("approved", "R. Viewer")
     assert 0.6 < version["metrics"]["training.test.R2"] < 0.8
     assert status["pending_months"] == []
-    assert [month["verdict"] for month in status["drift"]] == ["insufficient_evidence"] * 4 + ["drift"] * 2
+    outcomes = [month["verdict"]["outcome"] for month in status["monitoring"]]
+    assert outcomes == ["insufficient_evidence"] * 4 + ["alarm"] * 2
     words = monitored.succeed("rai", "status").output
     assert "approved by R. Viewer" in words
     accepted = f"fairness gate said: insufficient evidence; risk accepted: {RISK[1]}"
@@ -178,7 +179,7 @@ def test_status(monitored: Any) -> None:
     assert accepted in monitored.succeed("rai", "verify").output
     for ending in ("html", "md"):
         assert accepted in (monitored.reports / f"model_card_v1.{ending}").read_text(encoding="utf-8")
-    assert re.search(r"2024-05 +version 1 +DRIFT in ", words)
+    assert re.search(r"2024-05 +version 1 +alarm: MAE; watch: drift in ", words)
 
 
 def test_status_before_anything_is_trained(fresh: Any, trained: Any) -> None:
@@ -198,7 +199,7 @@ def test_reset_starts_the_months_over(monitored: Any, copy_of: Callable[[Any], A
     assert project.digests(project.features, project.labels, project.evidence.parent) == kept
     status = status_of(project)
     assert len(status["pending_months"]) == 6
-    assert status["drift"] == []
+    assert status["monitoring"] == []
 
 
 def test_reset_asks_first(monitored: Any) -> None:

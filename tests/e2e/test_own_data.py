@@ -224,6 +224,7 @@ def test_a_contract_broken_by_hand_stops_its_own_use_case_only(
     assert "Unknown word for 'use'" in assert_one_screen(project.kedro("run", "--pipelines", "rents.governance"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("own", [RENTS], ids=["regression"], indirect=True)
 def test_a_month_is_added_on_its_own_and_replaced_only_when_asked(
     drafted: Any, own: Own, copy_of: Callable[[Any], Any], assert_one_screen: Callable[[Any], str]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 _REVIEW = ("--version", "2", "--reviewer", "R. Viewer", "--statement", "read", "--accept-risk", "teaching data")
 

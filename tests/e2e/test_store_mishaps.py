@@ -19,7 +19,7 @@ import pytest
 
 from rai_kedro.files import locked
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 WHO = ("--version", "1", "--reviewer", "R. Viewer", "--statement", "figures and card read")
 RISK = ("--accept-risk", "teaching data, nobody is decided about")

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from rai_kedro.contract import Contract, LaneError, read_contract
 from rai_kedro.datasets.month_store import MonthStore
 from rai_kedro.mitigation import Comparison, MitigationError, Uncompared
+from rai_kedro.monitoring import MonitoringPolicy
 from rai_kedro.pipeline_registry import register_pipelines
 from rai_kedro.pipelines.monitoring.nodes import score_months
 from rai_kedro.pipelines.monitoring.plan import MonitoringParameters, MonthReader, Problem
@@ -36,7 +37,7 @@ def score(
     stores: tuple[Mapping[str, Any], Mapping[str, Any]], production: ProductionModel, contract: Contract
 ) -> tuple[dict[str, pd.DataFrame], list[Problem]]:
     """Score every month; what was saved, and what was passed over."""
-    reader, parameters = MonthReader(*stores, contract), MonitoringParameters(drift={})
+    reader, parameters = MonthReader(*stores, contract), MonitoringParameters(policy=MonitoringPolicy())
     chunks = list(score_months(tuple(reader.months), reader, production, contract, parameters))
     return {key: frame for saved, _ in chunks for key, frame in saved.items()}, chunks[-1][1]
 

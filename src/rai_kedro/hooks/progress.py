@@ -111,7 +111,7 @@ def count_months(inputs: Mapping[str, Any]) -> int:
     history = keys.get("drift_history", keys.get("outcome_history"))
     if history is not None:
         return len(set(keys["prediction_store"]) - set(history))
-    return len(keys["months_to_score"]) if "production_model" in keys else 0
+    return len(keys.get("months_to_score", ())) if "production_model" in keys else 0
 
 
 def describe_run(pipeline: Pipeline, catalog: DataCatalog, seconds: float) -> list[str]:

@@ -223,7 +223,12 @@ def send_alerts(
 
 
 def report_problems(
-    problems: list[Problem], timeline: Timeline, parameters: MonitoringParameters, *_stored: Any
+    problems: list[Problem],
+    timeline: Timeline,
+    parameters: MonitoringParameters,
+    _timeline: Any,
+    _workspace: Any,
+    _alerts: Any,
 ) -> None:
     """End the run as failed when a month was passed over or is what ``fail_on`` says, after all else was done."""
     if problems:
