@@ -160,9 +160,10 @@ def _describe_card(use_case: str, catalog: DataCatalog, name: str) -> list[str]:
 
 def _describe_timeline(use_case: str, catalog: DataCatalog, name: str) -> list[str]:
     timeline = catalog.load(name)
-    judged = [(f"{month['month']}  {read_month(month)['summary']}", month) for month in timeline["months"]]
-    versions = [f"model version {of['model_version']}" for _, of in judged]
-    rows = [("" if n else "months", what, versions[n]) for n, (what, _) in enumerate(judged)]
+    rows = [
+        ("" if n else "months", f"{of['month']}  version {of['model_version']}  {read_month(of)['summary']}", "")
+        for n, of in enumerate(timeline["months"])
+    ]
     stale = [month["month"] for month in timeline["months"] if month["stale"]]
     if stale:
         rows.append(("stale", ", ".join(stale), f"kedro rai rescore --use-case {use_case} --month {stale[0]}"))
