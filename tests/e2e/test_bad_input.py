@@ -330,7 +330,7 @@ CASES = {
     ),
     "MLflow database read-only": Case(
         lambda project: project.database.chmod(0o444),
-        ("MLflow database cannot be written", "mlflow_tracking_uri", "writable"),
+        ("MLflow database cannot be written", "mlflow_uri", "writable"),
         TRAIN,
     ),
     "unknown pipeline": Case(lambda _: None, ("trainning", "kedro registry list"), ("run", "--pipelines", "trainning")),

@@ -69,8 +69,8 @@ class TestHttp:
     def test_nobody_listens(self, free_port: int) -> None:
         uri = f"http://127.0.0.1:{free_port}"
         started = time.monotonic()
-        with pytest.raises(StoreError, match=f"{uri} .mlflow_tracking_uri in conf/prod/mlflow.yml") as caught:
-            check_server(uri, settings_file="conf/prod/mlflow.yml")
+        with pytest.raises(StoreError, match=f"{uri} .mlflow_uri in conf/prod/globals.yml") as caught:
+            check_server(uri, settings_file="conf/prod/globals.yml")
         assert time.monotonic() - started < 5
         assert "Connection refused" in str(caught.value)
         assert "start the server" in str(caught.value)

@@ -51,7 +51,12 @@ class EnvironmentHook:
         settings["server"]["mlflow_tracking_uri"] = uri
         loader["mlflow"] = settings
         store.bound_retries()
-        store.check_server(uri, settings_file=f"conf/{context.env or 'local'}/mlflow.yml")
+        store.check_server(
+            uri,
+            settings_file=f"conf/{context.env}/globals.yml or conf/base/globals.yml"
+            if context.env
+            else "conf/base/globals.yml",
+        )
         self._database = store.find_database(uri)
         if self._database is not None:
             store.keep_artifacts_in(self._project)

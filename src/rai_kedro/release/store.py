@@ -90,7 +90,7 @@ def keep_artifacts_in(project: Path) -> None:
 
 
 def check_server(
-    tracking_uri: str, timeout_s: float = 3.0, settings_file: str = "conf/<environment>/mlflow.yml"
+    tracking_uri: str, timeout_s: float = 3.0, settings_file: str = "conf/<environment>/globals.yml"
 ) -> None:
     """Check in a few seconds that MLflow's store can be used, or raise StoreError.
 
@@ -99,7 +99,7 @@ def check_server(
     directory.
     """
     scheme = urlsplit(tracking_uri).scheme
-    where = f"{tracking_uri} (mlflow_tracking_uri in {settings_file})"
+    where = f"{tracking_uri} (mlflow_uri in {settings_file})"
     database = find_database(tracking_uri)
     if scheme in {"http", "https"}:
         _check_http(tracking_uri, timeout_s, where)
@@ -208,7 +208,7 @@ def _check_http(tracking_uri: str, timeout_s: float, where: str) -> None:
             where=where,
             example=trouble,
             remedy="start the server or correct the address; for a local database without a server set "
-            "`mlflow_tracking_uri: sqlite:///mlflow.db`",
+            "`mlflow_uri: sqlite:///mlflow.db`",
         )
 
 
