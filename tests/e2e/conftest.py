@@ -74,6 +74,7 @@ class KedroCommands:
             "file_limit": file_limit,
             "output": str(self._log),
         }
+        self._log.unlink(missing_ok=True)  # else `output` shows the command before until this one has begun
         self._say(json.dumps(request))
         return int(self._answer()["pid"])
 
