@@ -1,0 +1,11 @@
+from .judged import JUDGED_BY as JUDGED_BY
+from .judged import find_loosened as find_loosened
+from .judged import pick as pick
+from .judged import state_policy as state_policy
+from .rules import LEAST_LEVEL as LEAST_LEVEL
+from .rules import LEAST_RATIO as LEAST_RATIO
+from .rules import MOST_DAYS as MOST_DAYS
+from .rules import ApprovalRules as ApprovalRules
+from .rules import Gates as Gates
+from .rules import Policy as Policy
+from .rules import digest_of as digest_of
