@@ -302,8 +302,8 @@ class TestReject:
 
 
 class TestKill:
-    # Two pages of the card, eight tags, the alias.
-    @pytest.mark.parametrize("writes", [0, 1, 2, 3, 9, 10])
+    # The tag that asks, the record; two pages of the card, eight tags, the alias.
+    @pytest.mark.parametrize("writes", [1, 2, 3, 4, 10, 11])
     def test_approval_cut_off_anywhere_is_never_in_production_unrecorded_and_can_be_completed(
         self, register: Register, ask: Ask, use_case: str, evidence_path: Path, writes: int
     ) -> None:
@@ -320,8 +320,8 @@ class TestKill:
         assert len(read_evidence(evidence_path)) == 2
         assert load_production(client, use_case, evidence_path).version == "2"
 
-    # Eight tags, the alias, two pages of the card.
-    @pytest.mark.parametrize("writes", [0, 1, 7, 8])
+    # The tag that asks, the record; eight tags, the alias, two pages of the card.
+    @pytest.mark.parametrize("writes", [1, 2, 8, 9])
     def test_rejection_cut_off_anywhere_stops_production_at_once_and_can_be_completed(
         self, register: Register, ask: Ask, use_case: str, evidence_path: Path, writes: int
     ) -> None:
@@ -335,6 +335,15 @@ class TestKill:
         reject(client, ask(), evidence_path)
         assert len(read_evidence(evidence_path)) == 2
         assert find_aliases(client, use_case) == {"candidate": "1"}
+
+    @pytest.mark.parametrize("decide", [approve, reject])
+    def test_what_the_server_does_not_let_decide_leaves_nothing_in_the_record(
+        self, register: Register, ask: Ask, evidence_path: Path, decide: Callable[..., Any]
+    ) -> None:
+        register()
+        with pytest.raises(Killed):
+            decide(DyingClient(0), ask(), evidence_path)
+        assert not evidence_path.exists()
 
 
 def stored_file(client: MlflowClient, version: Any, name: str) -> Path:

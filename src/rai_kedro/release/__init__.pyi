@@ -33,8 +33,10 @@ from .store import StoreError as StoreError
 from .store import bound_retries as bound_retries
 from .store import check_server as check_server
 from .store import close_killed_runs as close_killed_runs
+from .store import explain_refusal as explain_refusal
 from .store import explain_sqlite as explain_sqlite
 from .store import find_database as find_database
+from .store import find_refusal as find_refusal
 from .store import follow_project as follow_project
 from .store import give_up_on_server as give_up_on_server
 from .store import keep_artifacts_in as keep_artifacts_in
@@ -43,6 +45,7 @@ from .store import place_store as place_store
 from .verification import Verification as Verification
 from .verification import verify as verify
 from .versions import CANDIDATE as CANDIDATE
+from .versions import DECIDED as DECIDED
 from .versions import PRODUCTION as PRODUCTION
 from .versions import ChangedError as ChangedError
 from .versions import IncompleteError as IncompleteError

@@ -106,6 +106,7 @@ def approve(client: MlflowClient, request: ReviewRequest, evidence_path: str | P
         require_same_pages(version)
     if recorded or request.accept_risk is not None:
         require_open(version, gate, request.accept_risk)
+    _ask_to_decide(client, review)
     if standing is None or recorded:
         entry = append_evidence(evidence_path, APPROVE, review.to_dict(), review.reviewed_at)
         # Who takes no lock could have rejected in the meantime; a rejection outranks.
@@ -135,6 +136,7 @@ def reject(client: MlflowClient, request: ReviewRequest, evidence_path: str | Pa
     # From the tags: a version whose files are gone or damaged must be rejectable, too.
     seen = {**version.digests, "fairness_gate": version.tags.get(Tag.GATE, "")}
     review = _make_review(request, version, REJECTED, seen)
+    _ask_to_decide(client, review)
     standing = find_rejection(read_evidence(evidence_path), version)
     if standing is None:
         entry = append_evidence(evidence_path, REJECT, review.to_dict(), review.reviewed_at)
@@ -200,6 +202,11 @@ def _require_not_rejected(version: Version, entries: list[Entry]) -> None:
         example=f"the statement was: {make_visible(statement)}",
         remedy=f"{version.retrain} and have that one reviewed",
     )
+
+
+def _ask_to_decide(client: MlflowClient, review: Review) -> None:
+    """Set a tag that a server with roles lets only a reviewer set: who may not decide leaves nothing in the record."""
+    client.set_model_version_tag(review.use_case, review.version, Tag.REVIEWING, review.reviewer)
 
 
 def _tag(client: MlflowClient, review: Review, entry: Entry) -> None:

@@ -13,6 +13,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
@@ -28,6 +29,7 @@ PATIENCE_S: Final = 20.0
 PROJECT_TAG: Final = "rai.project_folder"
 PROCESS_TAG: Final = "rai.process"
 _SERVER_ERROR: Final = 500
+_REFUSALS: Final = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 _SQLITE: Final = ("sqlite:///", "sqlite+pysqlite:///")
 # Larger databases would make every command wait; their damage is met where it is read.
 _CHECKED_WHOLE_BYTES: Final = 50_000_000
@@ -75,6 +77,37 @@ def bound_retries() -> None:
 def give_up_on_server() -> None:
     """Stop asking a server that did not answer: what ends a run would each wait for it anew."""
     os.environ.update(MLFLOW_HTTP_REQUEST_MAX_RETRIES="0", MLFLOW_HTTP_REQUEST_TIMEOUT="3")
+
+
+def find_refusal(error: BaseException) -> HTTPStatus | None:
+    """Return 401 or 403 where MLflow's server knows not who asks, or refuses it; None for any other error."""
+    status = getattr(getattr(error, "response", None), "status_code", None)  # of an artifact, which requests fetch
+    if type(error).__name__ in {"MlflowException", "RestException"}:
+        status = error.get_http_status_code()  # type: ignore[attr-defined]
+    return next((refusal for refusal in _REFUSALS if refusal == status), None)
+
+
+def explain_refusal(error: BaseException, refusal: HTTPStatus) -> StoreError:
+    """Make one readable error of what MLflow's server refused: to which account, and what that may not do."""
+    import mlflow
+    from mlflow.utils.credentials import read_mlflow_creds
+
+    account, where = read_mlflow_creds().username, mlflow.get_tracking_uri()
+    if refusal == HTTPStatus.FORBIDDEN:
+        return StoreError(
+            f"The account '{account}' may not do this on the MLflow server.",
+            where=where,
+            example=" ".join(str(error).removeprefix("PERMISSION_DENIED: ").split())[:300],
+            remedy="use an account that may, or ask whoever runs the server for the role (docs/server.md)",
+        )
+    found = f"user name '{account}': no such account, or another password" if account else "no user name is set"
+    return StoreError(
+        "The MLflow server refuses this login." if account else "The MLflow server asks who you are.",
+        where=where,
+        example=found,
+        remedy="set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or both under `mlflow:` in "
+        "conf/<environment>/credentials.yml, which outranks them (docs/server.md)",
+    )
 
 
 def keep_artifacts_in(project: Path) -> None:

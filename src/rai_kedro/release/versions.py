@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from rai_kedro.errors import RaiError
+from rai_kedro.release.store import find_refusal
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -36,6 +37,7 @@ class Tag:
     """Tags of a model version in MLflow."""
 
     USE_CASE: Final = "rai.use_case"
+    REVIEWING: Final = "rai.reviewing"
     REVIEW: Final = "rai.review"
     REVIEWER: Final = "rai.reviewer"
     STATEMENT: Final = "rai.statement"
@@ -51,6 +53,12 @@ class Tag:
     GATE: Final = "rai.fairness_gate"
     GATE_DIGEST: Final = "rai.fairness_gate_digest"
     RISK: Final = "rai.accepted_risk"
+
+
+# What only a decision sets. A server with roles lets nobody set them but a reviewer (`rai_kedro.server`).
+DECIDED: Final = frozenset(
+    {Tag.REVIEWING, Tag.REVIEW, Tag.REVIEWER, Tag.STATEMENT, Tag.REVIEWED_AT, Tag.DEMO, Tag.EVIDENCE, Tag.RISK}
+)
 
 
 # All digests of a version, by the field of a `Review` that keeps each: its tag, and what it is taken of.
@@ -278,7 +286,7 @@ def read_artifact(client: MlflowClient, run_id: str, artifact: str) -> bytes | N
     try:
         return fetch_artifact(client, run_id, artifact)
     except (MlflowException, OSError) as error:
-        if "API request to" in str(error):  # the server is lost; nothing is known of the file
+        if "API request to" in str(error) or find_refusal(error):  # nothing is known of the file
             raise
         return None
 
