@@ -1,6 +1,6 @@
 # Everything starts here: each target makes .venv first if it is not there or not up to date.
 .DEFAULT_GOAL := help
-.PHONY: help run test lint ui bench lock clean distclean
+.PHONY: help run test lint ui serve bench lock clean distclean
 
 # No library calls home. The values matter: MLflow wants the word `true`, Evidently's older part the digit 1.
 export DO_NOT_TRACK := true
@@ -35,6 +35,9 @@ lint: $(INSTALLED) ## ruff, formatting, types, and who may import whom
 
 ui: $(INSTALLED) ## MLflow, Evidently and Kedro-Viz in the browser; Ctrl-C stops them (other ports: UI="--mlflow-port 5001")
 	@$(BIN)/python -m rai_kedro.ui $(UI)
+
+serve: $(INSTALLED) ## a shared MLflow server with login, for --env prod; Ctrl-C stops it (another port: SERVE="--port 5001")
+	@$(BIN)/python -m rai_kedro.server $(SERVE)
 
 bench: $(INSTALLED) ## how long the stages and a fairness assessment take, and how much memory; how often the intervals hold
 	@$(BIN)/python benchmarks/commands.py

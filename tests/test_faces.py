@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "rai_kedro"
-KEDRO_ROOMS = {"pipelines", "datasets", "hooks", "commands", "ui"}
+KEDRO_ROOMS = {"pipelines", "datasets", "hooks", "commands", "ui", "server"}
 ROOMS = sorted(path.parent.name for path in SOURCE.glob("*/__init__.py") if path.parent.name not in KEDRO_ROOMS)
 HEAVY = ("mlflow", "evidently", "fairlearn", "hypothesis", "skops", "plotly")
 

@@ -44,6 +44,7 @@ from .store import name_process as name_process
 from .store import place_store as place_store
 from .verification import Verification as Verification
 from .verification import verify as verify
+from .versions import APPROVED as APPROVED
 from .versions import CANDIDATE as CANDIDATE
 from .versions import DECIDED as DECIDED
 from .versions import PRODUCTION as PRODUCTION

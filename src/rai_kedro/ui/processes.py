@@ -36,9 +36,17 @@ class _Started:
 
 
 @contextmanager
-def running(viewers: Sequence[Viewer], project: Path) -> Iterator[Callable[[], None]]:
-    """Start viewers, wait until each answers, lend a check that none has ended, and stop them all in any case."""
-    _check_ports(viewers)
+def running(
+    viewers: Sequence[Viewer],
+    project: Path,
+    *,
+    elsewhere: str = "make ui UI='--mlflow-port 5001 --viz-port 4142'",
+) -> Iterator[Callable[[], None]]:
+    """Start viewers, wait until each answers, lend a check that none has ended, and stop them all in any case.
+
+    ``elsewhere`` is what to type where a port is taken.
+    """
+    _check_ports(viewers, elsewhere)
     started: list[_Started] = []
     try:
         for viewer in viewers:
@@ -49,14 +57,14 @@ def running(viewers: Sequence[Viewer], project: Path) -> Iterator[Callable[[], N
         _stop(started)
 
 
-def _check_ports(viewers: Sequence[Viewer]) -> None:
+def _check_ports(viewers: Sequence[Viewer], elsewhere: str) -> None:
     ports = [viewer.port for viewer in viewers]
     for viewer in viewers:
         if ports.count(viewer.port) > 1 or not _is_free(viewer.port):
             raise ViewerError(
                 f"Port {viewer.port}, which {viewer.name} needs, is taken. Nothing has been started.",
                 where=viewer.url,
-                remedy="stop what uses it, or choose others: make ui UI='--mlflow-port 5001 --viz-port 4142'",
+                remedy=f"stop what uses it, or choose another: {elsewhere}",
             )
 
 
@@ -89,7 +97,7 @@ def _start(viewer: Viewer, project: Path) -> _Started:
 def _wait_for_answers(started: Sequence[_Started]) -> None:
     deadline = time.monotonic() + _START_SECONDS
     for one in started:
-        while read(one.viewer.url) is None:
+        while read(one.viewer.url + one.viewer.health) is None:
             _check_alive(started)
             if time.monotonic() > deadline:
                 raise _failure(one, f"{one.viewer.name} does not answer after {_START_SECONDS:.0f} seconds.")
@@ -114,10 +122,10 @@ def _check_alive(started: Sequence[_Started]) -> None:
 def _failure(one: _Started, what: str) -> ViewerError:
     lines = one.log.read_text(encoding="utf-8", errors="replace").splitlines()
     return ViewerError(
-        f"{what} The others are stopped too.",
+        f"{what} All is stopped.",
         where=str(one.log),
         example="\n    ".join(["its last lines:", *lines[-_TAIL:]]),
-        remedy="mend what the log says, then: make ui",
+        remedy="mend what the log says, then start it again",
     )
 
 

@@ -26,6 +26,7 @@ class Viewer:
     command: tuple[str, ...]
     shows: str  # what is to be seen there
     environment: Mapping[str, str] = field(default_factory=dict)  # beside our own
+    health: str = ""  # path that answers as soon as it serves; its first page if empty
 
     @property
     def url(self) -> str:
@@ -41,7 +42,7 @@ def list_viewers(*, mlflow_port: int = 5000, evidently_port: int = 8000, viz_por
         Viewer(
             "MLflow",
             mlflow_port,
-            (str(programs / "mlflow"), *store.split(), "--workers", "1", *_address(mlflow_port)),
+            (str(programs / "mlflow"), *store.split(), "--workers", "1", *mlflow_address(mlflow_port)),
             "runs, figures, and the registered model with its versions and approvals",
             # Its background jobs serve language-model traces; without them it is eight processes fewer.
             {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
@@ -61,7 +62,8 @@ def list_viewers(*, mlflow_port: int = 5000, evidently_port: int = 8000, viz_por
     ]
 
 
-def _address(port: int) -> tuple[str, ...]:
+def mlflow_address(port: int) -> tuple[str, ...]:
+    """Return the options of ``mlflow server`` for a port of this machine."""
     # MLflow's own guard lets any address of a private network pass if it is not told better.
     allowed = f"{HOST}:{port},localhost:{port}"
     return ("--host", HOST, "--port", str(port), "--allowed-hosts", allowed)
