@@ -19,7 +19,8 @@ from kedro.config import OmegaConfigLoader
 from kedro.framework.context import KedroContext
 from kedro.io import CatalogConfigResolver, DataCatalog
 
-from rai_kedro.contract import find_fault, find_use_cases, rai_block, read_contract
+from rai_kedro.contract import find_fault, find_use_cases, find_yaml_fault, rai_block, read_contract
+from rai_kedro.datasets.alerts import AlertsDataset
 from rai_kedro.datasets.contract import ContractDataset, is_enforced
 from rai_kedro.datasets.production_model import ProductionModelDataset, ReferencesDataset
 from rai_kedro.errors import RaiError
@@ -75,17 +76,23 @@ _WORDS: dict[Guarded, tuple[str, str, str, str]] = {
 
 
 class ProjectConfigLoader(OmegaConfigLoader):
-    """Reads every configuration file but those of a use case whose base cannot be read: one never stops another.
+    """Reads every configuration file but those of a use case that cannot be read: one never stops another.
 
-    Its pipelines are still registered, and say what is wrong with it (`rai_kedro.pipeline_registry`).
+    Its pipelines are still registered, and who runs them is told what is wrong with it: with its base by
+    `rai_kedro.pipeline_registry`, with what an environment says of it before the run.
     """
+
+    def __init__(self, conf_source: str, env: str | None = None, *args: Any, **settings: Any) -> None:
+        # Kept apart from `env`, which a copy that reads the base alone has changed.
+        self.run_env = env or str(settings.get("default_run_env", "local"))
+        super().__init__(conf_source, env, *args, **settings)
 
     def _is_valid_config_path(self, path: Path) -> bool:
         if not super()._is_valid_config_path(path):
             return False
-        folder = Path(self.conf_source) / self.base_env / path.parent.name
-        is_of_use_case = path.parent.parent.parent == Path(self.conf_source) and (folder / "catalog.yml").is_file()
-        return not (is_of_use_case and find_fault(folder) is not None)
+        base, own = (Path(self.conf_source) / env / path.parent.name for env in (self.base_env, self.run_env))
+        is_of_use_case = path.parent.parent.parent == Path(self.conf_source) and (base / "catalog.yml").is_file()
+        return not (is_of_use_case and (find_fault(base) or find_yaml_fault(own)) is not None)
 
 
 class GuardedContext(KedroContext):
@@ -105,12 +112,17 @@ class GuardedContext(KedroContext):
         self._compare_with_base()
         catalog = super()._get_catalog(*args, **kwargs)
         base = self.project_path / "conf" / "base"
+        environment = str(getattr(self.config_loader, "run_env", self.env))
         for use_case in find_use_cases(base):
             # One that cannot be read is not in the catalogue either; its pipelines say why.
-            if (fault := find_fault(base / use_case)) is not None:
+            own = base.parent / environment / use_case
+            if (fault := find_fault(base / use_case) or find_yaml_fault(own)) is not None:
                 _LOGGER.warning("The contract of '%s' cannot be read; every other use case runs. %s", use_case, fault)
                 continue
             _refuse_exchanged_guards(cast("DataCatalog", catalog), use_case, base / use_case / "catalog.yml")
+            for name in ("alerts", "alerts_history"):
+                if isinstance(alerts := catalog.get(f"{use_case}.{name}"), AlertsDataset):
+                    alerts.environment = environment
         return catalog
 
     def _compare_with_base(self) -> None:

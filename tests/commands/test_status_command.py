@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from rai_kedro.commands.status import find_missing
+from rai_kedro.months import key_of_month
+from rai_kedro.pipelines.monitoring.plan import find_missing
 
 
 @pytest.mark.parametrize(
@@ -16,5 +17,8 @@ from rai_kedro.commands.status import find_missing
         ([], [], []),
     ],
 )
-def test_months_that_monitoring_waits_for_are_named(months: list[str], scored: list[str], missing: list[str]) -> None:
-    assert find_missing(months, scored) == missing
+def test_months_that_nobody_can_score_are_named(months: list[str], scored: list[str], missing: list[str]) -> None:
+    keys = [[*map(key_of_month, one)] for one in (months, months, scored)]
+    assert list(find_missing(*keys)) == missing
+    labels_too = [keys[0], [*keys[1], key_of_month("2030-01")], keys[2]]
+    assert list(find_missing(*labels_too)) == [*missing, "2030-01"]

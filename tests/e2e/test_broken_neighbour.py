@@ -26,3 +26,16 @@ def test_a_file_that_is_no_yaml_stops_its_own_use_case_only(copy_of: Any, simula
     asked_for = copied.kedro("run", "--pipelines", "other")
     assert asked_for.code != 0
     assert "not valid YAML" in asked_for.output and f"{name}, line 4" in asked_for.output
+
+
+def test_an_environment_s_file_that_is_no_yaml_stops_its_own_use_case_only(copy_of: Any, simulated: Any) -> None:
+    copied = copy_of(simulated)
+    file = copied.root / "conf" / "test" / "hospital" / "parameters.yml"
+    file.write_text("hospital: {a: [1, 2\n", encoding="utf-8")
+
+    told = copied.succeed("run", "--pipelines", "simulation").output
+    assert "'hospital'" in told and "conf/test/hospital/parameters.yml, line" in told
+    for command in (("run", "--pipelines", "hospital.simulation"), ("rai", "status", "--use-case", "hospital")):
+        asked_for = copied.kedro(*command)
+        assert asked_for.code != 0
+        assert "not valid YAML" in asked_for.output and "parameters.yml, line" in asked_for.output

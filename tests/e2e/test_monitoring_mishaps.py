@@ -122,28 +122,22 @@ def test_one_bad_month_does_not_end_the_others(
 
     error = assert_one_screen(project.kedro(*MONITOR))
 
-    assert error.split("do next")[0].count("2024-0") >= 3
-    assert "2024-02 not scored, 2024-04 not tested; all other months are done" in error
+    assert "2024-02 not scored; everything else is done" in error
     assert "506 rows" in error
     assert scored_months(project) == ["2024-01", "2024-03", "2024-04", "2024-05", "2024-06"]
     timeline = timeline_of(project)
-    assert [month["month"] for month in timeline["months"] if month["drift"]] == [
-        "2024-01",
-        "2024-03",
-        "2024-05",
-        "2024-06",
-    ]
-    assert [(gap["month"], gap["missing"]) for gap in timeline["gaps"]] == [
-        ("2024-02", "not scored"),
-        ("2024-04", "not tested"),
-    ]
-    assert "2024-04  NOT TESTED: There are too few rows" in project.succeed("rai", "status").output
+    assert [month["month"] for month in timeline["months"] if month["drift"]] == scored_months(project)
+    assert [(gap["month"], gap["missing"]) for gap in timeline["gaps"]] == [("2024-02", "not scored")]
+    few = "2024-04  version 1  insufficient evidence: 5 rows, at least 30 are needed"
+    assert few in project.succeed("rai", "status").output
+    # What is broken in between leaves the gate's answer open.
+    assert project.kedro("rai", "gate", "--stage", "monitoring").code in (1, 2)
     carbon = json.loads((project.reports / "inference_carbon.json").read_text())
     assert sorted(carbon) == [f"month={month}/model_version=1" for month in scored_months(project)]
 
     (project.features / "month=2024-02" / "part-0.parquet").write_bytes(good["2024-02"])
-    error = assert_one_screen(project.kedro(*MONITOR))
-    assert "2024-04 not tested; all other months are done" in error
+    # A month of few rows is no reason to fail in every later run.
+    project.succeed(*MONITOR)
     assert [month["month"] for month in timeline_of(project)["months"]][1] == "2024-02"
 
 

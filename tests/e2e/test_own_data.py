@@ -199,9 +199,9 @@ def test_a_file_exported_anew_names_the_months_that_changed_or_vanished(
     pd.concat([table[~january], later]).to_csv(project.root / "mine.csv", index=False, **own.write)
     told = project.succeed("run", "--pipelines", "rents.ingestion").output
 
-    assert "rents.feature_store: 1 months changed at their source and are replaced: 2024-02" in told
-    assert "rents.feature_store: 1 months are no longer at their source and stay in the store: 2024-01" in told
-    assert "label_store: 1 months changed" not in told
+    assert "rents.feature_store: 1 month changed at its source and is replaced: 2024-02" in told
+    assert "rents.feature_store: 1 month is no longer at its source and stays in the store: 2024-01" in told
+    assert "label_store: 1 month changed" not in told
     after = project.digests(store)
     touched = {path for path in after if before.get(path) != after[path] and path.endswith(".parquet")}
     assert touched == {

@@ -19,6 +19,7 @@ import pytest
 from pydantic import ValidationError
 
 from rai_kedro.monitoring import (
+    MOST_REFUSALS,
     Alert,
     AlertParameters,
     ColumnDrift,
@@ -222,6 +223,8 @@ def test_a_webhook_gets_signed_json_once(
         "id": ALERT.id,
         "receiver": "webhook 127.0.0.1",
         "status": "answered 200",
+        "refused": False,
+        "environment": "",
     }
     assert read_alerts(tmp_path / "alerts.jsonl") == [ALERT]
 
@@ -241,6 +244,36 @@ def test_what_is_refused_is_not_tried_again_before_the_next_run(serve: Callable[
     assert "answered 400" in done.failures[0].status
     done = deliver([], [webhook(server.url)], state, NOW)
     assert (len(server.requests), done.waiting, done.failures) == (2, 0, ())
+
+
+def test_a_refusal_is_not_asked_for_for_ever_and_holds_up_nothing_else(
+    serve: Callable[..., Server], tmp_path: Path
+) -> None:
+    server, state = serve(status(404)), tmp_path / "alerts.jsonl"
+    waiting = [deliver([ALERT], [webhook(server.url)], state, NOW).waiting for _ in range(MOST_REFUSALS + 2)]
+    assert waiting == [1] * (MOST_REFUSALS - 1) + [0] * 3
+    assert len(server.requests) == MOST_REFUSALS
+    last = deliver([ALERT.model_copy(update={"key": "other"})], [webhook(server.url)], state, NOW)
+    assert (last.waiting, last.given_up, len(last.attempts)) == (1, 1, 1)
+
+
+def test_a_server_that_is_down_is_tried_in_every_run(serve: Callable[..., Server], tmp_path: Path) -> None:
+    server, state = serve(status(503)), tmp_path / "alerts.jsonl"
+    for _ in range(MOST_REFUSALS + 1):
+        done = deliver([ALERT], [webhook(server.url, limit_s=0.1)], state, NOW)
+    assert (done.waiting, done.given_up) == (1, 0)
+
+
+def test_what_one_environment_was_told_another_was_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rai_kedro.monitoring.receivers.project_folder", lambda: tmp_path)
+    state, log, file = tmp_path / "alerts.jsonl", Receiver(to="log"), Receiver(to="file", path="out.jsonl")
+    deliver([ALERT], [log], state, NOW, "test")
+    assert (read_alerts(state, "test"), read_alerts(state, "prod")) == ([ALERT], [])
+    done = deliver([ALERT], [log, file], state, NOW, "prod")
+    assert [(one.receiver, one.event) for one in done.attempts] == [
+        ("log", "delivered"), ("file out.jsonl", "delivered"),
+    ]  # fmt: skip
+    assert deliver([ALERT], [log], state, NOW, "test").attempts == ()
 
 
 @pytest.mark.parametrize("bad", [hang, drip, garbage, status(500)])

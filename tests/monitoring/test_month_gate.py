@@ -74,6 +74,28 @@ def test_no_silence_is_good_news(of: Timeline, production: str | None, problem: 
     assert any(problem in one for one in found.problems)
 
 
+def gap(month: str, *, broken: bool) -> Gap:
+    return Gap(month=month, missing="not scored", reason="why", broken=broken)
+
+
+@pytest.mark.parametrize(
+    ("at", "broken", "code"),
+    [
+        ("2024-03", False, 0),  # a month that never came, or had no row, holds nothing up for good
+        ("2024-03", True, 2),  # what is broken may hide an alarm
+        ("2024-06", False, 2),
+        ("2024-06", True, 3),
+    ],
+)
+def test_a_gap_leaves_the_answer_open_only_where_it_matters(at: str, broken: bool, code: int) -> None:
+    found = ask_gate(timeline(record("2024-05", "ok"), gaps=(gap(at, broken=broken),)), "1")
+    assert found.exit_code == code
+    said = [*found.notes, *(one.text for one in found.findings), *found.problems]
+    assert f"{at} not scored: why" in said
+    alarm = ask_gate(timeline(record("2024-05", "alarm"), gaps=(gap("2024-03", broken=broken),)), "1")
+    assert alarm.exit_code == 1
+
+
 def labelled(month: str, weight: str, version: str = "1") -> MonthRecord:
     """A month whose labels say something of accuracy, which a month without labels does not."""
     said = Finding(subject="performance", key="on labels", weight=weight, short="accuracy", text=f"it is {weight}")

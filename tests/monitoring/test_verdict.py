@@ -14,11 +14,12 @@ from rai_kedro.monitoring import (
     MonitoringPolicy,
     MonthDrift,
     MonthOutcome,
+    MonthRecord,
     Timeline,
     build_timeline,
     judge_month,
 )
-from rai_kedro.monitoring.verdict import EXIT_CODES
+from rai_kedro.monitoring.verdict import EXIT_CODES, word_change
 
 POLICY = MonitoringPolicy()
 
@@ -195,7 +196,34 @@ def test_a_month_that_could_not_be_done_is_in_the_timeline() -> None:
     found = build_timeline(
         "housing", POLICY, scored=[], gaps=[Gap(month="2024-05", missing="not scored", reason="few")]
     )
-    assert [one.to_dict() for one in found.gaps] == [{"month": "2024-05", "missing": "not scored", "reason": "few"}]
+    assert [one.to_dict() for one in found.gaps] == [
+        {"month": "2024-05", "missing": "not scored", "reason": "few", "broken": True}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (0.079, "accuracy lost 0.079 [0.058, 0.100] since the test"),
+        (-0.079, "accuracy gained 0.079 [0.058, 0.100] since the test"),
+        (0.0, "accuracy lost 0.000 [-0.021, 0.021] since the test"),
+    ],
+)
+def test_a_gain_is_not_worded_as_a_loss_below_zero(value: float, said: str) -> None:
+    change = Measured(
+        subject="performance", name="accuracy", kind="difference", value=value, lower=value - 0.021,
+        upper=value + 0.021, level=0.95, n=100,
+    )  # fmt: skip
+    assert word_change(change) == said
+
+
+def test_a_month_of_few_rows_says_so_and_is_no_news_of_anything_else() -> None:
+    few = outcome(labelled=5).model_copy(update={"rows": 5})
+    found = judge_month(drift(CALM), few, POLICY)
+    assert found.outcome == "insufficient_evidence"
+    assert found.reasons[0].startswith("the month has 5 rows; fewer than 30 can show neither drift")
+    record = MonthRecord(month="2024-05", model_version="1", look=1, verdict=found)
+    assert record.summary == "insufficient evidence: 5 rows, at least 30 are needed"
 
 
 def test_headline_has_few_figures_of_what_is_judged(housing_timeline: Timeline) -> None:

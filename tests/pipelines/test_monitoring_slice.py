@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,10 +28,12 @@ from rai_kedro.errors import RaiError
 from rai_kedro.monitoring import Baseline, MonitoringPolicy, MonthRecord, Timeline, VersionReference
 from rai_kedro.months import month_of_key
 from rai_kedro.pipelines.monitoring import create_pipeline
-from rai_kedro.pipelines.monitoring.plan import MonitoringParameters
+from rai_kedro.pipelines.monitoring.nodes import report_problems
+from rai_kedro.pipelines.monitoring.plan import MonitoringParameters, Problem
 
 MONTHS = ("2024-01", "2024-02", "2024-03", "2024-04")
 BAD = "2024-03"
+PARAMETERS = MonitoringParameters(policy=MonitoringPolicy())
 _RESULTS = ("prediction_store", "drift_store", "outcome_store")
 _CONTRACT = """
 toy.feature_store:
@@ -79,6 +81,7 @@ class Toy:
     contract: Contract
     model: Any
     reference: Callable[[str], VersionReference]
+    problems: list[Problem] = field(default_factory=list)
 
     def store(self, name: str) -> MonthStore:
         by = ["month"] if name in ("feature_store", "label_store") else ["month", "model_version"]
@@ -125,7 +128,12 @@ class Toy:
         )
         SequentialRunner().run(_STAGE, catalog)
         timeline: Timeline = catalog.load("timeline")
+        self.problems = catalog.load("problems")
         return timeline
+
+    def finish(self) -> None:
+        """End the run as the stage does; raises where it would end as failed."""
+        report_problems(self.problems, Timeline(use_case="toy", policy=MonitoringPolicy()), PARAMETERS, *[None] * 3)
 
     def stored(self) -> dict[str, tuple[str, ...]]:
         return {name: tuple(month_of_key(key) for key in self.store(name).load()) for name in _RESULTS}
@@ -179,7 +187,6 @@ def repeat(labels: pd.DataFrame) -> pd.DataFrame:
 
 
 REFUSED: dict[str, tuple[Callable[[Toy], None], str]] = {
-    "without rows": (lambda toy: toy.write(BAD, lambda rows: rows.head(0)), "the month is empty"),
     "type changed": (lambda toy: toy.write(BAD, lambda rows: rows.assign(size="1,5")), "size: should be float"),
     "column all missing": (
         lambda toy: toy.write(BAD, lambda rows: rows.assign(group=None)),
@@ -207,10 +214,12 @@ def test_a_month_that_is_refused_is_named_passed_over_and_taken_up_once_it_is_me
 
     timeline = toy.monitor()
 
-    assert [(gap.month, gap.missing) for gap in timeline.gaps] == [(BAD, "not scored")]
+    assert [(gap.month, gap.missing, gap.broken) for gap in timeline.gaps] == [(BAD, "not scored", True)]
     assert reason in timeline.gaps[0].reason
     others = tuple(month for month in MONTHS if month != BAD)
     assert toy.stored() == dict.fromkeys(_RESULTS, others)
+    with pytest.raises(RaiError, match=f"{BAD} not scored; everything else is done"):
+        toy.finish()
 
     toy.write(BAD)
     mended = toy.monitor()
@@ -239,15 +248,69 @@ def test_a_month_that_may_be_read_is_scored_and_its_drift_is_named(toy: Toy, cas
     assert record_of(timeline, "2024-04").drifted_columns == ()
 
 
-def test_a_month_of_one_row_is_scored_and_said_to_be_too_few(toy: Toy) -> None:
-    toy.write(BAD, lambda rows: rows.head(1))
+@pytest.mark.parametrize("rows", [1, 5, 29])
+def test_a_month_of_few_rows_is_scored_and_said_to_be_too_few(toy: Toy, rows: int) -> None:
+    toy.write(BAD, lambda frame: frame.head(rows))
 
     timeline = toy.monitor()
 
-    assert [(gap.month, gap.missing) for gap in timeline.gaps] == [(BAD, "not tested")]
-    assert "too few rows" in timeline.gaps[0].reason
+    assert timeline.gaps == ()
     assert record_of(timeline).verdict.outcome == "insufficient_evidence"
-    assert toy.stored()["prediction_store"] == MONTHS
+    assert f"{rows} row{'s' * (rows > 1)}, at least 30 are needed" in record_of(timeline).summary
+    assert record_of(timeline, "2024-04").verdict.outcome == "ok"
+    assert toy.stored() == dict.fromkeys(_RESULTS, MONTHS)
+    toy.finish()
+
+
+def test_a_month_without_rows_is_named_and_fails_no_run(toy: Toy) -> None:
+    toy.write(BAD, lambda rows: rows.head(0))
+
+    timeline = toy.monitor()
+
+    assert [(gap.month, gap.missing, gap.broken) for gap in timeline.gaps] == [(BAD, "not scored", False)]
+    assert "the month is empty" in timeline.gaps[0].reason
+    toy.finish()
+    toy.write(BAD)
+    assert toy.monitor().gaps == ()
+
+
+def test_a_month_that_never_came_is_named_in_every_run_and_the_later_ones_go_on(
+    toy: Toy, caplog: pytest.LogCaptureFixture
+) -> None:
+    toy.store("feature_store").remove([f"month={BAD}"])
+    for _ in range(2):
+        caplog.clear()
+        timeline = toy.monitor()
+        assert f"not in the feature store: {BAD}; the others go on without" in caplog.text
+        assert [(gap.month, gap.missing, gap.broken) for gap in timeline.gaps] == [(BAD, "not scored", False)]
+        toy.finish()
+    assert toy.stored() == dict.fromkeys(_RESULTS, tuple(month for month in MONTHS if month != BAD))
+
+
+def test_labels_of_a_month_without_rows_are_labels_that_are_not_there_yet(toy: Toy) -> None:
+    toy.write_labels(BAD, lambda labels: labels.head(0))
+    timeline = toy.monitor()
+    assert timeline.gaps == ()
+    assert record_of(timeline).outcome.labelled == 0
+
+
+def damage(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.drop(columns="look") if "look" in frame else frame.assign(outcome="{}")
+
+
+@pytest.mark.parametrize("name", ["drift_store", "outcome_store"])
+def test_a_damaged_result_is_made_again_from_the_month(toy: Toy, name: str, caplog: pytest.LogCaptureFixture) -> None:
+    whole = toy.monitor()
+    store, key = toy.store(name), f"month={BAD}/model_version=1"
+    good = store.load()[key]()
+    store.save({key: damage(good)})
+
+    assert toy.monitor() == whole
+
+    assert f"{BAD} is {'tested' if name == 'drift_store' else 'measured'} again" in caplog.text
+    pd.testing.assert_frame_equal(store.load()[key](), good)
+    (toy.folder / name / key / "part-0.parquet").write_bytes(b"no parquet")
+    assert toy.monitor() == whole
 
 
 def test_a_month_whose_features_changed_is_named_with_what_to_do(toy: Toy, caplog: pytest.LogCaptureFixture) -> None:

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from rai_kedro.sources.dates import find_date_formats
+from rai_kedro.sources.dates import find_date_formats, find_unreadable_dates
 from rai_kedro.sources.layout import SourceError
-from rai_kedro.sources.months import IngestionParameters, TimeColumn, split_months
+from rai_kedro.sources.months import IngestionParameters, TimeColumn, split_months, split_readable_months
 
 TABLE = pd.DataFrame(
     {
@@ -48,6 +48,22 @@ def test_rows_go_to_the_month_of_their_time_in_the_order_of_the_file() -> None:
     february = made.features["month=2024-02"]
     assert np.isnan(february["size"][1])
     assert february["heat"].tolist()[1] == "oil"
+
+
+def test_a_month_with_a_value_that_does_not_fit_is_left_out_and_the_others_are_taken() -> None:
+    table = TABLE.assign(size=["70", "80.5", "big", "60"])  # "big" is of February
+    made, refused = split_readable_months(table, parameters(), TYPES)
+    assert list(made.features) == ["month=2024-01"]
+    assert list(refused) == ["month=2024-02"] and "size" in str(refused["month=2024-02"])
+    whole, none = split_readable_months(TABLE, parameters(), TYPES)
+    assert (list(whole.features), none) == (["month=2024-01", "month=2024-02"], {})
+    with pytest.raises(SourceError):
+        split_readable_months(TABLE.assign(size="big"), parameters(), TYPES)
+
+
+def test_dates_that_cannot_be_read_are_told_from_empty_ones() -> None:
+    values = pd.Series(["31.01.2024", "01.02.2024", "soon", None, "13.02.2024"])
+    assert find_unreadable_dates(values).tolist() == ["soon"]
 
 
 def test_rows_without_label_have_features_only() -> None:

@@ -86,6 +86,7 @@ def _ask_monitoring(catalog: DataCatalog, use_case: str) -> _Answer:
     for one in found.findings:
         lines += [f"  {in_words(one.weight):<22} {one.text}", *([f"{'':<25}{one.advice}"] if one.advice else [])]
     lines += [f"  problem: {problem}" for problem in found.problems]
+    lines += [f"  note: {note}" for note in found.notes]
     return lines, {**found.to_dict(), "exit_code": found.exit_code}, found.exit_code
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,6 +37,7 @@ def open_catalog(use_case: str, env: str | None) -> Iterator[DataCatalog]:
     session = KedroSession.create(env=env)
     with session:
         require_use_case(use_case)
+        require_readable(use_case, env)
         context = session.load_context()
         # To check parameters, Kedro would import every pipeline and with them scipy and scikit-learn; no command runs
         # a node.
@@ -71,6 +73,15 @@ def require_use_case(use_case: str) -> None:
             example=f"known: {', '.join(known)}",
             remedy="name one of them with --use-case",
         )
+
+
+def require_readable(use_case: str, env: str | None) -> None:
+    """Refuse a use case of which the environment says something that cannot be read; its base alone would run else."""
+    from rai_kedro.contract import find_yaml_fault
+
+    environment = env or os.environ.get("KEDRO_ENV") or "local"
+    if (fault := find_yaml_fault(project_folder() / "conf" / environment / use_case)) is not None:
+        raise fault
 
 
 def run_pipeline(name: str, env: str | None) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from rai_kedro.commands.project import about_use_case, open_catalog
 from rai_kedro.monitoring import MonthRecord
-from rai_kedro.months import month_of_key, months_between
+from rai_kedro.months import month_of_key
 from rai_kedro.words import make_visible
 
 if TYPE_CHECKING:
@@ -32,12 +31,13 @@ def status(use_case: str, env: str | None, as_json: bool) -> None:
 def _read_status(use_case: str, env: str | None) -> dict[str, Any]:
     from mlflow import MlflowClient
 
+    from rai_kedro.pipelines.monitoring.plan import find_missing
     from rai_kedro.release import list_versions, read_gate
 
     with open_catalog(use_case, env) as catalog:
         client = MlflowClient()
-        months = [month_of_key(key) for key in catalog.load(f"{use_case}.feature_store")]
-        scored = {month_of_key(key) for key in catalog.load(f"{use_case}.prediction_history")}
+        stores = [catalog.load(f"{use_case}.{name}") for name in ("feature_store", "label_store", "prediction_history")]
+        months, scored = [month_of_key(key) for key in stores[0]], {month_of_key(key) for key in stores[2]}
         name = f"{use_case}.monitoring_timeline"
         timeline = catalog.load(name) if scored and catalog.exists(name) else {"months": [], "gaps": []}
         return {
@@ -48,16 +48,10 @@ def _read_status(use_case: str, env: str | None) -> dict[str, Any]:
             ],
             "months": months,
             "pending_months": [month for month in months if month not in scored],
-            "missing_months": find_missing(months, scored),
+            "missing_months": list(find_missing(*stores)),
             "monitoring": [read_month(month) for month in timeline["months"]],
             "gaps": timeline["gaps"],
         }
-
-
-def find_missing(months: Sequence[str], scored: Collection[str]) -> list[str]:
-    """Return the months in between that have neither features nor predictions: monitoring waits for them."""
-    between = months_between(min(months), max(months)) if months else ()
-    return [month for month in between if month not in months and month not in scored]
 
 
 def _lines(status: dict[str, Any]) -> list[str]:
@@ -66,11 +60,12 @@ def _lines(status: dict[str, Any]) -> list[str]:
     pending = status["pending_months"]
     lines += ["", f"months: {len(status['months'])} in the store, {len(pending)} not yet scored"]
     lines += [f"  pending: {', '.join(pending)}"] if pending else []
-    if missing := status["missing_months"]:
-        lines.append(f"  MISSING: {', '.join(missing)}; no month is monitored until the store has what lies in between")
+    missing = status["missing_months"]
+    if missing:
+        lines.append(f"  MISSING: {', '.join(missing)}; the others are monitored without")
     judged = [f"  {one['month']}  version {one['model_version']}  {one['summary']}" for one in status["monitoring"]]
     lines += ["", "monitoring:", *(judged or ["  no month judged yet"])]
-    lines += [f"  {describe_gap(gap)}" for gap in status["gaps"]]
+    lines += [f"  {describe_gap(gap)}" for gap in status["gaps"] if gap["month"] not in missing]
     return lines
 
 

@@ -15,7 +15,15 @@ import pandas as pd
 from rai_kedro.contract import Column, Proposal, canonical, draft_column
 from rai_kedro.errors import RaiError
 from rai_kedro.months import is_month
-from rai_kedro.sources import MONTH, IngestionParameters, TimeColumn, count_offsets, find_date_formats, names_month
+from rai_kedro.sources import (
+    MONTH,
+    IngestionParameters,
+    TimeColumn,
+    count_offsets,
+    find_date_formats,
+    find_unreadable_dates,
+    names_month,
+)
 from rai_kedro.words import list_some
 
 Task = Literal["regression", "classification"]
@@ -162,7 +170,7 @@ def _time_format(values: pd.Series[Any], request: UseCaseRequest) -> str:
     formats = find_date_formats(values)
     if len(formats) == 1:
         return formats[0]
-    known = values.dropna()
+    known, unread = values.dropna(), find_unreadable_dates(values)
     raise NewUseCaseError(
         f"The dates in '{request.time}' can be read in more than one way."
         if formats
@@ -170,8 +178,8 @@ def _time_format(values: pd.Series[Any], request: UseCaseRequest) -> str:
         where=f"--time {request.time}",
         how_many=f"{len(formats)} ways: {', '.join(formats)}"
         if formats
-        else f"{len(values) - len(known)} rows are empty",
-        example=str(known.iloc[0])[:40] if len(known) else None,
+        else f"{len(unread)} of {len(values)} rows in no known form, {len(values) - len(known)} more without a value",
+        example=str((unread if len(unread) else known).iloc[0])[:40] if len(known) else None,
         remedy="say how they are written, for example --time-format %d/%m/%Y; a row without a date cannot be placed",
     )
 

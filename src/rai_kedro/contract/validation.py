@@ -17,6 +17,7 @@ from rai_kedro.contract.columns import NUMERIC_TYPES, Column, ColumnType, Datase
 from rai_kedro.errors import RaiError
 
 _SHOWN = 8
+_EMPTY = "the month is empty"
 _EXAMPLES = 3
 
 
@@ -64,6 +65,11 @@ class ContractViolation(RaiError):
         )
         self.breaches = tuple(breaches)
 
+    @property
+    def of_no_rows(self) -> bool:
+        """Whether there is not a single row: nothing is broken then, there is nothing to go by."""
+        return any(breach.problem == _EMPTY for breach in self.breaches)
+
 
 def check_frame(frame: pd.DataFrame, contract: DatasetContract, *, part: str = "") -> pd.DataFrame:
     """Check one month of data against its contract, and return it unchanged.
@@ -92,7 +98,7 @@ check = check_frame
 def _column_set_breaches(frame: pd.DataFrame, contract: DatasetContract) -> Iterator[Breach]:
     rows = len(frame)
     if not rows:
-        yield Breach("-", "the month is empty", 0)
+        yield Breach("-", _EMPTY, 0)
     for name in frame.columns[frame.columns.duplicated()].unique():
         yield Breach(str(name), "the column is there twice", rows)
     known = {*contract.identifiers, *contract.columns}

@@ -13,7 +13,7 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
-from rai_kedro.commands.project import lock_path
+from rai_kedro.commands.project import lock_path, require_readable
 from rai_kedro.files import locked
 from rai_kedro.hooks import use_cases_of
 
@@ -88,9 +88,14 @@ class UseCaseLockHook:
         self._held = ExitStack()
 
     @hook_impl(tryfirst=True)
-    def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
-        """Take the locks before anything is opened; another holder is named, and nothing is run."""
+    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """Take the locks before anything is opened; another holder is named, and nothing is run.
+
+        Nor is a use case of which the environment says something that cannot be read.
+        """
         self._held.close()  # a run that was interrupted in this process has told no hook
+        for use_case in use_cases_of(pipeline):
+            require_readable(use_case, run_params.get("env"))
         with ExitStack() as taken:
             for use_case in use_cases_of(pipeline.only_nodes_with_tags(*_LOCKED_STAGES)):
                 taken.enter_context(locked(lock_path(catalog, use_case)))

@@ -6,6 +6,7 @@ from .budget import Looks as Looks
 from .comparison import Contender as Contender
 from .comparison import VersionComparison as VersionComparison
 from .comparison import compare_versions as compare_versions
+from .delivery import MOST_REFUSALS as MOST_REFUSALS
 from .delivery import Delivery as Delivery
 from .delivery import deliver as deliver
 from .delivery import read_alerts as read_alerts

@@ -32,6 +32,7 @@ from rai_kedro.monitoring.results import ColumnDrift, Kind, MonthDrift, Verdict,
 from rai_kedro.monitoring.statistics import LEAST_TAIL, difference_limits, unseen_limits
 
 _SPENT = "the error budget of this model version is spent or not yet given to this look: nothing can be decided"
+_TOO_FEW = "{rows} rows in the {side}, at least {least} are needed: nothing can be decided"
 _HOW = "lower limit over {events} shares of rows and {comparisons} comparisons at once, upper limit of each alone"
 
 
@@ -54,7 +55,7 @@ def detect_drift(  # noqa: PLR0913
         current: New rows with the same columns; further ones are left aside.
         kinds: The columns to compare and their kinds. By default all columns of the reference: numbers as
             ``numerical``, texts, booleans and categories as ``categorical``. A profile has its own.
-        policy: Margins, and the fewest rows either sample must have.
+        policy: Margins, and the fewest rows either sample must have for anything to be decided.
         rate: Highest probability of calling anything drift that is within its margin, over all columns together; the
             same again for calling a column that lies beyond its margin free of relevant drift. 0 where no error may be
             made any more: then nothing is decided.
@@ -67,7 +68,7 @@ def detect_drift(  # noqa: PLR0913
 
     Raises:
         RaiError: There is no column to compare, a column is missing or not of its kind, a value is infinite, a
-            sample has too few rows, or the rate is no probability.
+            sample has no row, or the rate is no probability.
     """
     policy = policy or DriftPolicy()
     if not 0 <= rate < 1:
@@ -76,11 +77,14 @@ def detect_drift(  # noqa: PLR0913
         )
     before, side = _profile(reference, kinds), f"data of month {month}" if month else "current data"
     after = profile_month(before, _table(current), side)
-    for named, rows in {"reference data": before.rows, side: after.rows}.items():
-        _check_enough_rows(rows, policy.min_rows, named)
-    return compare_profiles(before, after, policy, rate).model_copy(
-        update={"look": look, "month": month, "model_version": model_version}
-    )
+    sides = {"reference data": before.rows, side: after.rows}
+    for named, rows in sides.items():
+        _refuse_no_rows(rows, named)
+    few = [
+        _TOO_FEW.format(rows=n, side=name, least=policy.min_rows) for name, n in sides.items() if n < policy.min_rows
+    ]
+    found = compare_profiles(before, after, policy, 0.0 if few else rate, "; ".join(few))
+    return found.model_copy(update={"look": look, "month": month, "model_version": model_version})
 
 
 def infer_kinds(frame: pd.DataFrame) -> dict[str, Kind]:
@@ -99,9 +103,12 @@ def infer_kinds(frame: pd.DataFrame) -> dict[str, Kind]:
 
 
 def compare_profiles(
-    reference: ReferenceProfile, current: ReferenceProfile, policy: DriftPolicy, rate: float
+    reference: ReferenceProfile, current: ReferenceProfile, policy: DriftPolicy, rate: float, undecided: str = ""
 ) -> MonthDrift:
-    """Compare counts on one grid: all of :func:`detect_drift` that is not counting rows."""
+    """Compare counts on one grid: all of :func:`detect_drift` that is not counting rows.
+
+    ``undecided`` is why nothing can be decided at rate 0, where that is not a spent budget.
+    """
     planned = [
         comparison
         for name, before in reference.columns.items()
@@ -110,7 +117,9 @@ def compare_profiles(
     # All that may be compared share the rate, so that what is there to compare has no influence on it.
     number = sum(2 if column.kind == "numerical" else 3 for column in reference.columns.values())
     limits = _limit_all(planned, rate, number)
-    entries = [_judge(one, limits[index], policy, (rate, number)) for index, one in enumerate(planned)]
+    entries = [
+        _judge(one, limits[index], policy, (rate, number), undecided or _SPENT) for index, one in enumerate(planned)
+    ]
     return MonthDrift(columns=tuple(entries), rate=rate, comparisons=number, margin=policy.margin)
 
 
@@ -154,7 +163,11 @@ def _limit_unseen(one: Comparison, tails: tuple[float, float]) -> tuple[float, f
 
 
 def _judge(
-    one: Comparison, limits: tuple[float, float, float] | None, policy: DriftPolicy, shared: tuple[float, int]
+    one: Comparison,
+    limits: tuple[float, float, float] | None,
+    policy: DriftPolicy,
+    shared: tuple[float, int],
+    undecided: str,
 ) -> ColumnDrift:
     rate, comparisons = shared
     margin, notes = policy.margin_of(one.column), [describe(one, policy.min_rows)]
@@ -164,7 +177,7 @@ def _judge(
         verdict: Verdict = "insufficient_evidence" if any(one.rows) else "no_relevant_drift"
     else:
         verdict = decide(*limits[1:], margin)
-        notes += [_SPENT] if _tails(rate, comparisons * len(one.events))[0] < LEAST_TAIL else []
+        notes += [undecided] if _tails(rate, comparisons * len(one.events))[0] < LEAST_TAIL else []
     method, p_value = ("none", None) if one.empty else p_value_beside(one)
     return ColumnDrift(
         column=one.column,
@@ -202,11 +215,8 @@ def _table(data: Any) -> pd.DataFrame:
     return pd.DataFrame(data).rename(columns=str)
 
 
-def _check_enough_rows(rows: int, min_rows: int, side: str) -> None:
-    if rows < min_rows:
+def _refuse_no_rows(rows: int, side: str) -> None:
+    if not rows:
         raise RaiError(
-            f"There are too few rows in the {side} to say anything about drift.",
-            where=side,
-            how_many=f"{rows} rows, at least {min_rows} are needed",
-            remedy="deliver all rows, or lower the drift parameter min_rows: less drift is then seen",
+            f"There is no row in the {side}, so that nothing can be compared.", where=side, remedy="deliver its rows"
         )

@@ -10,7 +10,7 @@ from rai_kedro.monitoring.alerts import standing_alarms
 from rai_kedro.monitoring.outcomes import read_outcome
 from rai_kedro.monitoring.policy import MonitoringPolicy
 from rai_kedro.monitoring.results import from_frame
-from rai_kedro.monitoring.timeline import MonthRecord, Timeline
+from rai_kedro.monitoring.timeline import Gap, MonthRecord, Timeline
 from rai_kedro.monitoring.verdict import EXIT_CODES, Finding, MonthlyOutcome, MonthVerdict, judge_month
 from rai_kedro.typed import Typed
 from rai_kedro.words import in_words
@@ -25,6 +25,7 @@ class MonthGate(Typed):
     Attributes:
         findings: What made the outcome.
         problems: Why the gate could not be evaluated.
+        notes: What was passed over before that month and decides nothing: months without rows, or that never came.
     """
 
     use_case: str
@@ -33,6 +34,7 @@ class MonthGate(Typed):
     model_version: str = ""
     findings: tuple[Finding, ...] = ()
     problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -76,8 +78,9 @@ def ask_gate(
 ) -> MonthGate:
     """Answer by the newest month, and by alarms of earlier ones as :func:`weigh_newest` does.
 
-    It could not be evaluated where that month is of another version or its features changed since, or where any month
-    is missing: no silence counts as good news.
+    It could not be evaluated where that month is of another version, its features changed since, or it, or a later
+    one, is broken: no silence counts as good news. A later month without rows, and an earlier one that is broken, leave
+    the answer open: insufficient evidence. Earlier ones without rows, or that never came, hold nothing up for good.
 
     Args:
         timeline: The months that were monitored.
@@ -86,7 +89,9 @@ def ask_gate(
         contradictions: What :func:`find_contradictions` found.
     """
     newest = timeline.months[-1] if timeline.months else None
-    problems = [*contradictions, *(f"{gap.month} {gap.missing}: {gap.reason}" for gap in timeline.gaps)]
+    reached = newest.month if newest else ""
+    broken = [gap for gap in timeline.gaps if gap.broken and gap.month >= reached]
+    problems = [*contradictions, *map(_word_gap, broken)]
     # Earlier ones may be left out on purpose.
     last = max([*(one.month for one in timeline.months), *(gap.month for gap in timeline.gaps)], default="")
     problems += [f"{month} was not monitored yet" for month in sorted(waiting) if month > last]
@@ -108,22 +113,43 @@ def ask_gate(
         month=newest.month,
         model_version=newest.model_version,
         findings=findings,
+        notes=tuple(_word_gap(gap) for gap in timeline.gaps if not (gap.broken or gap.month > reached)),
     )
+
+
+def _word_gap(gap: Gap) -> str:
+    return f"{gap.month} {gap.missing}: {gap.reason}"
 
 
 def weigh_newest(timeline: Timeline) -> tuple[MonthlyOutcome, tuple[Finding, ...]]:
     """Return what the newest month comes to, and why.
 
     An alarm of an earlier month of its version stands until a later month says otherwise: labels come late, so that the
-    newest month often has none, and what they show is found in months before it.
+    newest month often has none, and what they show is found in months before it. Where nothing is worse, a month that
+    is broken, or came after it without rows or not at all, is insufficient evidence.
     """
     newest = timeline.months[-1]
     standing = standing_alarms(timeline.of_version(newest.model_version))
     if not standing:
-        return newest.verdict.outcome, decisive(newest.verdict)
+        open_ = tuple(_find_gap(gap) for gap in timeline.gaps if gap.broken or gap.month > newest.month)
+        if not open_:
+            return newest.verdict.outcome, decisive(newest.verdict)
+        found = decisive(newest.verdict) if newest.verdict.outcome == "insufficient_evidence" else ()
+        return "insufficient_evidence", (*found, *open_)
     return "alarm", tuple(
         found if record is newest else found.model_copy(update={"text": f"in {record.month}: {found.text}"})
         for record, found in standing
+    )
+
+
+def _find_gap(gap: Gap) -> Finding:
+    return Finding(
+        subject="data",
+        key=f"{gap.month} {gap.missing}",
+        weight="insufficient_evidence",
+        short=f"{gap.month} {gap.missing}",
+        text=_word_gap(gap),
+        advice="mend the month, or take it out of the store" if gap.broken else "deliver its rows",
     )
 
 

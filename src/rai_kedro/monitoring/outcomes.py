@@ -110,5 +110,5 @@ def read_outcome(frame: pd.DataFrame) -> MonthOutcome:
             where="outcome store",
             how_many=f"{len(frame)} rows",
             example=str(error).splitlines()[0],
-            remedy="measure the months again: reset the use case, then run its monitoring",
+            remedy="run the monitoring again: it makes anew what it cannot read",
         ) from error

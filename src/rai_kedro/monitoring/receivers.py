@@ -38,9 +38,13 @@ _log = logging.getLogger("rai_kedro.alerts")
 
 
 class UndeliveredError(RaiError):
-    """A receiver did not take an alert; ``again`` says whether it is worth another try at once."""
+    """A receiver did not take an alert.
+
+    ``again`` says whether it is worth another try at once, ``refused`` that the receiver itself said no.
+    """
 
     again = False
+    refused = False
 
 
 class Receiver(Typed):
@@ -211,7 +215,7 @@ def _post(request: Request, receiver: Receiver, deadline: float) -> str:
         error.close()
         again = error.code >= _SERVER_ERROR or error.code in _FOR_A_WHILE
         redirect = ", a redirect, which is not followed" if error.code < 400 else ""  # noqa: PLR2004 - HTTP
-        raise _undelivered(receiver, f"it answered {error.code}{redirect}", again=again) from error
+        raise _undelivered(receiver, f"it answered {error.code}{redirect}", again=again, refused=not again) from error
     except ValueError as error:  # of an address that cannot be used, which it would quote
         raise _undelivered(receiver, f"its address cannot be used ({type(error).__name__})") from error
     except (OSError, HTTPException) as error:
@@ -241,11 +245,11 @@ def _within(deadline: float, receiver: Receiver, action: Callable[[], str]) -> s
     return done[0]
 
 
-def _undelivered(receiver: Receiver, why: str, *, again: bool = False) -> UndeliveredError:
+def _undelivered(receiver: Receiver, why: str, *, again: bool = False, refused: bool = False) -> UndeliveredError:
     error = UndeliveredError(
         show_plainly(why)[:200],
         where=f"receiver '{receiver.name}'",
         remedy="nothing is lost: the next run tries again; mend the receiver under monitoring.alerts",
     )
-    error.again = again
+    error.again, error.refused = again, refused
     return error

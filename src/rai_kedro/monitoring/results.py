@@ -252,5 +252,5 @@ def _unreadable(why: str, frame: pd.DataFrame) -> RaiError:
         f"A stored drift result cannot be read: {why}.",
         where="drift store",
         how_many=f"{len(frame)} rows",
-        remedy="write the months again: reset the use case, then run its monitoring",
+        remedy="run the monitoring again: it makes anew what it cannot read",
     )

@@ -12,7 +12,7 @@ from rai_kedro.monitoring.outcomes import MONTH, Measured, MonthOutcome
 from rai_kedro.monitoring.policy import MonitoringPolicy
 from rai_kedro.monitoring.reconciliation import TrackRecord, reconcile, track_record
 from rai_kedro.monitoring.results import MonthDrift
-from rai_kedro.monitoring.verdict import EXIT_CODES, Finding, MonthVerdict, judge_month
+from rai_kedro.monitoring.verdict import EXIT_CODES, Finding, MonthVerdict, judge_month, word_change
 from rai_kedro.months import Month, months_between
 from rai_kedro.typed import Typed
 from rai_kedro.words import format_interval, format_number, in_words, list_some
@@ -28,11 +28,15 @@ _NAMED = 6
 
 
 class Gap(Typed):
-    """A month that is ``not scored``, ``not tested`` or ``not measured``, and why; every monitoring tries it again."""
+    """A month that is ``not scored``, ``not tested`` or ``not measured``, and why; every monitoring tries it again.
+
+    ``broken`` where somebody has to mend something; a month that has no rows, or never came, is only named.
+    """
 
     month: Month
     missing: str
     reason: str
+    broken: bool = True
 
 
 class Carbon(Typed):
@@ -78,7 +82,8 @@ class MonthRecord(Typed):
             drifted = list(dict.fromkeys(one.short for one in found if one.subject == "drift"))
             names += [f"drift in {list_some(drifted, _NAMED)}"] if drifted else []
             said += [f"{weight}: {list_some(names, _NAMED)}"] if names else []
-        said = said or [in_words(self.verdict.outcome)]
+        few = [f": {one.short}" for one in self.verdict.findings if one.subject == "data"]
+        said = said or ["".join([in_words(self.verdict.outcome), *few])]
         said += ["used in training"] if self.used_in_training else []
         said += [f"STALE: {self.stale}"] if self.stale else []
         said += [f"labels {self.labels}"] if self.labels not in ("unchanged", "none yet") else []
@@ -276,11 +281,7 @@ def advise_training(records: Sequence[MonthRecord], baseline: Baseline | None, t
     if not judged:
         return ""
     record, loss = judged[-1]
-    lost = (
-        f"{loss.name} is {format_interval(loss)} times the tested one"
-        if loss.kind == "ratio"
-        else (f"{loss.name} lost {format_interval(loss)} since the test")
-    )
+    lost = f"{loss.name} is {format_interval(loss)} times the tested one" if loss.kind == "ratio" else word_change(loss)
     cost = _word_cost(baseline, totals.get(record.model_version, 0.0), record.look)
     since = next((one.month for one, found in judged if found.verdict == "fail"), None)
     if loss.verdict == "fail":

@@ -9,7 +9,7 @@ from rai_kedro.monitoring.outcomes import MONTH, Measured, MonthOutcome
 from rai_kedro.monitoring.policy import MonitoringPolicy
 from rai_kedro.monitoring.results import MonthDrift
 from rai_kedro.typed import Typed
-from rai_kedro.words import format_interval, format_number, in_words, list_some
+from rai_kedro.words import format_interval, format_number, in_words, list_some, word_count
 
 MonthlyOutcome: TypeAlias = Literal["ok", "watch", "alarm", "insufficient_evidence"]
 Weight: TypeAlias = Literal["alarm", "watch", "insufficient_evidence", "passed"]
@@ -23,7 +23,7 @@ class Finding(Typed):
     """One thing to be said of a month.
 
     Attributes:
-        subject: ``performance``, ``fairness`` or ``drift``.
+        subject: ``performance``, ``fairness``, ``drift`` or ``data``.
         key: What was found, the same in every month it is found: alarms are sent once for each.
         weight: What it makes of the month.
         short: What it is about, in a few words.
@@ -31,7 +31,7 @@ class Finding(Typed):
         advice: What to do; empty where nothing is to be done.
     """
 
-    subject: Literal["performance", "fairness", "drift"]
+    subject: Literal["performance", "fairness", "drift", "data"]
     key: str
     weight: Weight
     short: str
@@ -59,7 +59,7 @@ def judge_month(drift: MonthDrift | None, outcome: MonthOutcome | None, policy: 
     reason to watch, since labels will settle it. Drift is what the policy says it is (``drift.means``); that drift
     cannot be ruled out counts only until labels show that the model still performs.
     """
-    findings = [*_find_performance(outcome), *_find_fairness(outcome)]
+    findings = [*_find_few_rows(outcome, policy), *_find_performance(outcome), *_find_fairness(outcome)]
     if drift is not None and not any(one.subject == "performance" for one in findings):
         findings.append(_UNKNOWN)  # what nobody looked at is not well
     performs = any(one.subject == "performance" and one.weight == "passed" and "labels" in one.key for one in findings)
@@ -137,12 +137,33 @@ def _say_performance(one: Measured) -> str:
     if one.kind == "ratio":
         figure = f"{one.name} is {format_interval(one)} times the tested one ({of}), limit {format_number(one.limit)}"
     elif one.kind == "difference":
-        figure = f"{one.name} lost {format_interval(one)} since the test ({of}), limit {format_number(one.limit)}"
+        figure = f"{word_change(one)} ({of}), limit {format_number(one.limit)}"
     else:
         figure = f"{one.name} {format_interval(one)} ({of}), floor {format_number(one.limit)}"
     said = _SAID[_WEIGHT[str(one.verdict)]]
     hedged = " as far as an estimate can tell" * (one.basis == "estimate" and one.verdict == "pass")
     return f"{figure}: {said}{hedged}"
+
+
+def word_change(one: Measured) -> str:
+    """Say how much a figure lost since the test, or gained, which is a loss below zero."""
+    if one.value is None or one.value >= 0:
+        return f"{one.name} lost {format_interval(one)} since the test"
+    ends = {"lower": None if one.upper is None else -one.upper, "upper": None if one.lower is None else -one.lower}
+    return f"{one.name} gained {format_interval(one.model_copy(update={'value': -one.value, **ends}))} since the test"
+
+
+def _find_few_rows(outcome: MonthOutcome | None, policy: MonitoringPolicy) -> Iterator[Finding]:
+    if outcome is not None and outcome.rows < policy.drift.min_rows:
+        rows, least = word_count(outcome.rows, "row"), policy.drift.min_rows
+        yield Finding(
+            subject="data",
+            key="too few rows",
+            weight="insufficient_evidence",
+            short=f"{rows}, at least {least} are needed",
+            text=f"the month has {rows}; fewer than {least} can show neither drift nor how the model performs",
+            advice="deliver all its rows",
+        )
 
 
 def _find_drift(

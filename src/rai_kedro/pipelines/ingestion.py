@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Container
+from dataclasses import replace
 
 import pandas as pd
-from kedro.pipeline import Pipeline
+from kedro.pipeline import Pipeline, node
 
-from rai_kedro.contract import Contract
+from rai_kedro.contract import Contract, check_frame
+from rai_kedro.errors import RaiError
 from rai_kedro.frames import Store
+from rai_kedro.months import month_of_key
 from rai_kedro.pipelines.wiring import make_node
-from rai_kedro.sources import IngestionParameters, compare_months, describe_changes, split_months
+from rai_kedro.sources import IngestionParameters, compare_months, describe_changes, split_readable_months
+from rai_kedro.words import list_some
 
+_NAMED = 6
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -22,21 +27,50 @@ def ingest_months(
     label_store_before: Store,
     contract: Contract,
     parameters: IngestionParameters,
-) -> tuple[dict[str, pd.DataFrame], dict[str, pd.DataFrame]]:
-    """Split a table into months and return those that are new or changed; what changed or vanished is named."""
+) -> tuple[dict[str, pd.DataFrame], dict[str, pd.DataFrame], dict[str, RaiError]]:
+    """Split a table into months and return those that are new or changed, and why others are refused.
+
+    What changed or vanished is named.
+    """
     types = {name: column.type for store in contract.datasets.values() for name, column in store.columns.items()}
-    months = split_months(own_data, parameters, types)
+    months, refused = split_readable_months(own_data, parameters, types)
+    made = {"feature_store": months.features, "label_store": months.labels}
+    for part in sorted({*months.features, *months.labels}):
+        try:
+            for name, frames in made.items():
+                if part in frames:
+                    check_frame(frames[part], contract.datasets[name], part=part)
+        except RaiError as error:
+            refused[part] = error
     before = {"feature_store": feature_store_before, "label_store": label_store_before}
     taken = []
-    for (name, stored), made in zip(before.items(), (months.features, months.labels), strict=True):
-        changes = compare_months(made, stored)
-        for line in describe_changes(changes, f"{contract.use_case}.{name}"):
+    for name, stored in before.items():
+        changes = compare_months({part: frame for part, frame in made[name].items() if part not in refused}, stored)
+        gone = replace(changes, vanished=tuple(part for part in changes.vanished if part not in refused))
+        for line in describe_changes(gone, f"{contract.use_case}.{name}"):
             _LOGGER.warning(line)
-        taken.append({part: made[part] for part in (*changes.new, *changes.changed)})
-    return taken[0], taken[1]
+        taken.append({part: made[name][part] for part in (*changes.new, *changes.changed)})
+    return taken[0], taken[1], refused
+
+
+def report_refused(refused: dict[str, RaiError], _features: Store, _labels: Store) -> None:
+    """End the run as failed where months were refused, after all others are stored."""
+    if not refused:
+        return
+    part, first = next(iter(sorted(refused.items())))
+    months = list_some([month_of_key(one) for one in sorted(refused)], _NAMED)
+    raise RaiError(
+        f"Not taken in: {months}; all other months are stored. {month_of_key(part)}: {first.what}",
+        where=first.where,
+        how_many=first.how_many,
+        example=first.example,
+        remedy=f"{first.remedy}; then run the ingestion again",
+    )
 
 
 def create_pipeline(entries: Container[str] = ()) -> Pipeline:
     """Return the stage, which has a node where the use case's catalogue, without its prefix, has ``own_data``."""
-    ingest = make_node(ingest_months, ["feature_store", "label_store"], parameters="params:ingestion")
-    return Pipeline([ingest] if "own_data" in entries else [])
+    outputs = ["feature_store", "label_store", "refused_months"]
+    ingest = make_node(ingest_months, outputs, parameters="params:ingestion")
+    report = node(report_refused, ["refused_months", "feature_store", "label_store"], None, name="report_refused")
+    return Pipeline([ingest, report] if "own_data" in entries else [])

@@ -1,6 +1,7 @@
 from .dates import AS_WRITTEN as AS_WRITTEN
 from .dates import count_offsets as count_offsets
 from .dates import find_date_formats as find_date_formats
+from .dates import find_unreadable_dates as find_unreadable_dates
 from .dates import names_month as names_month
 from .dates import parse_dates as parse_dates
 from .file import WordCount as WordCount
@@ -16,6 +17,7 @@ from .months import IngestionParameters as IngestionParameters
 from .months import MonthlyTables as MonthlyTables
 from .months import TimeColumn as TimeColumn
 from .months import split_months as split_months
+from .months import split_readable_months as split_readable_months
 from .stores import MonthChanges as MonthChanges
 from .stores import compare_months as compare_months
 from .stores import describe_changes as describe_changes

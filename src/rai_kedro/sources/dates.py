@@ -99,3 +99,10 @@ def find_date_formats(values: pd.Series[Any]) -> tuple[str, ...]:
             if dates.notna().all() and not any(dates.equals(other) for other in fitting.values()):
                 fitting[form] = dates
     return tuple(fitting)
+
+
+def find_unreadable_dates(values: pd.Series[Any]) -> pd.Series[Any]:
+    """Return the values that are there and that the known format which reads most of them cannot read."""
+    known = values.dropna()
+    leftovers = [known[parse_dates(known, form).isna()] for form in FORMATS]
+    return min(leftovers, key=len)

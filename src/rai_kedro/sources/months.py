@@ -17,6 +17,7 @@ from pandas.api import types
 from pydantic import Field, field_validator, model_validator
 
 from rai_kedro.contract import canonical
+from rai_kedro.errors import RaiError
 from rai_kedro.months import Month, key_of_month
 from rai_kedro.sources.dates import AS_WRITTEN, ISO, count_offsets, names_month, parse_dates
 from rai_kedro.sources.layout import SourceError
@@ -142,6 +143,34 @@ def split_months(
             if len(known):
                 made.labels[key] = known.astype(whole).reset_index(drop=True)
     return made
+
+
+def split_readable_months(
+    raw: pd.DataFrame, parameters: IngestionParameters, column_types: Mapping[str, str]
+) -> tuple[MonthlyTables, dict[str, RaiError]]:
+    """Split a table as :func:`split_months` does, and return why months with values that do not fit are left out.
+
+    Raises:
+        SourceError: The table cannot be split at all, or no month of it can be read.
+    """
+    try:
+        return split_months(raw, parameters, column_types), {}
+    except SourceError as error:
+        of_all = error
+    table = raw.reset_index(drop=True)
+    months = find_months(rename_columns(table, parameters), parameters)
+    made, refused = MonthlyTables({}, {}), dict[str, RaiError]()
+    for month, at in table.groupby(months, sort=True).indices.items():
+        try:
+            one = split_months(table.iloc[at], parameters, column_types)
+        except SourceError as error:
+            refused[key_of_month(str(month))] = error
+            continue
+        made.features.update(one.features)
+        made.labels.update(one.labels)
+    if not made.features:
+        raise of_all
+    return made, refused
 
 
 def rename_columns(raw: pd.DataFrame, parameters: IngestionParameters) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from rai_kedro.contract import fingerprint
 from rai_kedro.months import month_of_key
 from rai_kedro.sources.file import read_parquet
 from rai_kedro.sources.layout import SourceError
-from rai_kedro.words import list_some
+from rai_kedro.words import list_some, word_count
 
 _FOLDER = re.compile(r"month=(\d{4}-(?:0[1-9]|1[0-2]))")
 _SHOWN = 6
@@ -51,11 +51,13 @@ def _plain(frame: pd.DataFrame) -> pd.DataFrame:
 def describe_changes(changes: MonthChanges, store: str) -> list[str]:
     """Return a sentence on months that changed, and one on months that vanished; none where there are none."""
     sentences = {
-        "months changed at their source and are replaced": changes.changed,
-        "months are no longer at their source and stay in the store": changes.vanished,
+        "changed at {its} source and {is} replaced": changes.changed,
+        "{is} no longer at {its} source and {stays} in the store": changes.vanished,
     }
+    words = {True: {"its": "their", "is": "are", "stays": "stay"}, False: {"its": "its", "is": "is", "stays": "stays"}}
     return [
-        f"{store}: {len(parts)} {what}: {list_some([month_of_key(part) for part in parts], _SHOWN)}"
+        f"{store}: {word_count(len(parts), 'month')} {what.format(**words[len(parts) > 1])}: "
+        f"{list_some([month_of_key(part) for part in parts], _SHOWN)}"
         for what, parts in sentences.items()
         if parts
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import pandas as pd
 
@@ -33,7 +33,7 @@ from rai_kedro.monitoring import (
     read_outcome,
     weigh_newest,
 )
-from rai_kedro.months import month_number
+from rai_kedro.months import month_number, month_of_key
 from rai_kedro.pipelines.monitoring.plan import (
     MonitoringParameters,
     MonthReader,
@@ -46,9 +46,12 @@ from rai_kedro.pipelines.monitoring.plan import (
     summarise_problems,
 )
 from rai_kedro.release import ProductionModel
+from rai_kedro.words import list_some
 
 References: TypeAlias = Callable[[str], VersionReference]
 _PREDICTED = ("prediction", "score")
+_NAMED = 6
+_Result = TypeVar("_Result")
 _log = logging.getLogger(__name__)
 
 
@@ -60,11 +63,14 @@ def select_months(
     parameters: MonitoringParameters,
 ) -> tuple[MonthReader, tuple[str, ...]]:
     """List the months to be scored now, and open the stores for all nodes of the run."""
-    waiting = plan_scoring(feature_store, label_store, prediction_history)
+    waiting = plan_scoring(feature_store, prediction_history)
     months = parameters.choose(waiting)
     others = f"none of {parameters.months}; {', '.join(waiting)} wait" if waiting else "none, all are done"
     _log.info("months to score: %s", ", ".join(months) or others)
-    return MonthReader(feature_store, label_store, contract), months
+    reader = MonthReader(feature_store, label_store, contract)
+    if missing := reader.find_missing(prediction_history):
+        _log.warning("  not in the feature store: %s; the others go on without", list_some(missing, _NAMED))
+    return reader, months
 
 
 def score_months(
@@ -101,7 +107,7 @@ def watch_drift(
 ) -> Iterator[tuple[dict[str, pd.DataFrame], list[Problem]]]:
     """Compare every scored month with the reference of the version that scored it, in production still or not."""
     problems: list[Problem] = []
-    for scored in plan_testing(prediction_store, drift_history):
+    for scored in plan_testing(prediction_store, _read_whole(drift_history, from_frame, "tested")):
         try:
             drift = _test(scored, prediction_store, reader, references, contract, parameters)
         except Exception as error:  # one bad month must not end all others
@@ -127,7 +133,8 @@ def measure_outcomes(
     measured again, too.
     """
     problems: list[Problem] = []
-    known = {ScoredMonth.from_key(key): read_outcome(load()) for key, load in outcome_history.items()}
+    stored = _read_whole(outcome_history, read_outcome, "measured")
+    known = {ScoredMonth.from_key(key): outcome for key, outcome in stored.items()}
     for version, months in by_version(prediction_store).items():
         past: list[MonthOutcome] = []
         changed = False
@@ -164,15 +171,15 @@ def summarise_months(
     parameters: MonitoringParameters,
 ) -> tuple[Timeline, list[Problem]]:
     """Judge all months so far and put them in order."""
-    problems = [*scoring_problems, *testing_problems, *measuring_problems]
-    drifts = [from_frame(load()) for load in drift_store.values()]
+    absent = [Problem.absent(month) for month in reader.find_missing(prediction_store)]
+    problems = [*scoring_problems, *testing_problems, *measuring_problems, *absent]
     scored = sorted(map(ScoredMonth.from_key, prediction_store))
     timeline = build_timeline(
         contract.use_case,
         parameters.policy,
         scored=[(one.month, one.model_version) for one in scored],
-        drifts=drifts,
-        outcomes=[read_outcome(load()) for load in outcome_store.values()],
+        drifts=list(_read_whole(drift_store, from_frame).values()),
+        outcomes=list(_read_whole(outcome_store, read_outcome).values()),
         carbon={(one.month, one.model_version): inference_carbon.get(one.key, {}) for one in scored},
         digests={one.month: reader.digests(one.month) for one in scored},
         gaps=[problem.gap for problem in problems],
@@ -230,9 +237,9 @@ def report_problems(
     _workspace: Any,
     _alerts: Any,
 ) -> None:
-    """End the run as failed when a month was passed over or is what ``fail_on`` says, after all else was done."""
-    if problems:
-        raise summarise_problems(problems)
+    """End the run as failed when a month is broken or is what ``fail_on`` says, after all else was done."""
+    if broken := [problem for problem in problems if problem.broken]:
+        raise summarise_problems(broken)
     if timeline.months and parameters.fails(weigh_newest(timeline)[0]):
         raise describe_failure(timeline)
 
@@ -331,6 +338,18 @@ def _join(scored: ScoredMonth, predictions: Store, reader: MonthReader, contract
         )
     joined = join_predictions(features, predicted, governed)
     return reader.add_labels(joined, scored.month)
+
+
+def _read_whole(store: Store, read: Callable[[pd.DataFrame], _Result], done: str = "") -> dict[str, _Result]:
+    """Read the results that are stored; one that is damaged counts as not there, and is made again (``done``)."""
+    found: dict[str, _Result] = {}
+    for key, load in store.items():
+        try:
+            found[key] = read(load())
+        except RaiError as error:
+            if done:
+                _log.warning("  %s is %s again: %s", month_of_key(key), done, error.what)
+    return found
 
 
 def _pass_over(month: str, missing: str, error: Exception) -> Problem:

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import pandas as pd
 from pydantic import AfterValidator
 
-from rai_kedro.contract import Contract, load_month, refuse_orphans
+from rai_kedro.contract import Contract, ContractViolation, load_month, refuse_orphans
 from rai_kedro.errors import RaiError
 from rai_kedro.frames import Store
 from rai_kedro.monitoring import (
@@ -85,11 +85,16 @@ class ScoredMonth:
 
 @dataclass(frozen=True)
 class Problem:
-    """A month that was passed over, what it lacks now (``not scored``, ``not tested``), and the error that says why."""
+    """A month that was passed over, what it lacks now (``not scored``, ``not tested``), and the error that says why.
+
+    ``broken``: something is wrong that somebody has to mend. A month without rows, or one that never came, is no such
+    thing: it is named, and the others go on without it.
+    """
 
     month: str
     missing: str
     error: RaiError
+    broken: bool = True
 
     @classmethod
     def of(cls, month: str, missing: str, error: Exception) -> Problem:
@@ -97,25 +102,31 @@ class Problem:
         cause: BaseException | None = error
         while cause is not None:
             if isinstance(cause, RaiError):
-                return cls(month, missing, cause)
+                return cls(month, missing, cause, not (isinstance(cause, ContractViolation) and cause.of_no_rows))
             cause = cause.__cause__
         first = (str(error).splitlines() or [""])[0]
         told = RaiError(f"{type(error).__name__}: {first}", remedy="see the log of the run for more")
         return cls(month, missing, told)
 
+    @classmethod
+    def absent(cls, month: str) -> Problem:
+        """Take a month that the feature store does not have."""
+        what = "the feature store does not have this month"
+        return cls(month, "not scored", RaiError(what, remedy="write its snapshot"), broken=False)
+
     @property
     def gap(self) -> Gap:
         """The problem as the timeline keeps it."""
-        return Gap(month=self.month, missing=self.missing, reason=self.error.what)
+        return Gap(month=self.month, missing=self.missing, reason=self.error.what, broken=self.broken)
 
 
-def plan_scoring(features: Iterable[str], labels: Iterable[str], predictions: Iterable[str]) -> tuple[str, ...]:
+def plan_scoring(features: Iterable[str], predictions: Iterable[str]) -> tuple[str, ...]:
     """List, from the keys of the stores, the months that have features and no prediction yet, in order.
 
-    A month predicted by any version keeps that prediction: it is not listed, nor missed where it is gone.
+    A month predicted by any version keeps that prediction and is not listed.
 
     Raises:
-        RaiError: If there is no month, one is missing in between, or labels have a month without features.
+        RaiError: If there is no month.
     """
     months = sorted(map(month_of_key, features))
     done = set(map(month_of_key, predictions))
@@ -124,24 +135,14 @@ def plan_scoring(features: Iterable[str], labels: Iterable[str], predictions: It
             "The feature store is empty.",
             remedy="make the months first, by the simulation or ingestion stage or by the system that fills the store",
         )
-    expected = months_between(months[0], months[-1])
-    if missing := sorted(set(expected) - set(months) - done):
-        raise RaiError(
-            f"The feature store misses {'a month' if len(missing) == 1 else 'months'} in between.",
-            where=f"feature store, {months[0]} to {months[-1]}",
-            how_many=f"{len(missing)} of {len(expected)} months",
-            example=", ".join(missing[:3]),
-            remedy="write the missing snapshot; months are monitored in order, so that no drift goes unseen",
-        )
-    if orphans := sorted(set(map(month_of_key, labels)) - set(months) - done):
-        raise RaiError(
-            "The label store has a month without features.",
-            where="label store",
-            how_many=f"{len(orphans)} month{'s' if len(orphans) > 1 else ''}",
-            example=orphans[0],
-            remedy="write the features of that month, or remove its labels",
-        )
     return tuple(month for month in months if month not in done)
+
+
+def find_missing(features: Iterable[str], labels: Iterable[str], predictions: Iterable[str]) -> tuple[str, ...]:
+    """List, from the keys of the stores, the months in between, and those with labels, that nobody can score."""
+    known = {*map(month_of_key, features), *map(month_of_key, predictions)}
+    between = months_between(min(known), max(known)) if known else ()
+    return tuple(sorted({*between, *map(month_of_key, labels)} - known))
 
 
 def plan_testing(predictions: Iterable[str], drift: Iterable[str]) -> tuple[ScoredMonth, ...]:
@@ -163,7 +164,7 @@ def summarise_problems(problems: Sequence[Problem]) -> RaiError:
     named = [f"{problem.month} {problem.missing}" for problem in problems]
     more = f", and {len(named) - _SHOWN} more" if len(named) > _SHOWN else ""
     return RaiError(
-        f"{', '.join(named[:_SHOWN])}{more}; all other months are done. {first.month}: {first.error.what}",
+        f"{', '.join(named[:_SHOWN])}{more}; everything else is done. {first.month}: {first.error.what}",
         where=first.error.where,
         how_many=first.error.how_many,
         example=first.error.example,
@@ -192,6 +193,10 @@ class MonthReader:
         self._kept: dict[str, pd.DataFrame] = {}
         self._digests: dict[str, MonthDigests] = {}
 
+    def find_missing(self, predictions: Iterable[str]) -> tuple[str, ...]:
+        """List the months that nobody can score, see :func:`find_missing`."""
+        return find_missing(self._features, self._labels, predictions)
+
     @property
     def months(self) -> list[str]:
         """Months of the feature store, in order."""
@@ -210,12 +215,14 @@ class MonthReader:
 
     def add_labels(self, rows: pd.DataFrame, month: str) -> pd.DataFrame:
         """Put the labels of a month beside its rows; missing where a row has none yet."""
-        label_store = self._contract.datasets["label_store"]
-        targets, key = list(label_store.columns), list(self._contract.datasets["feature_store"].key)
-        if key_of_month(month) not in self._labels:
+        targets, key = (
+            list(self._contract.datasets["label_store"].columns),
+            self._contract.datasets["feature_store"].key,
+        )
+        labels = self._load_labels(month)
+        if labels is None:
             return rows.assign(**dict.fromkeys(targets, float("nan")))
-        labels = load_month(self._labels, label_store, month)
-        return rows.merge(labels[[*key, *targets]], on=key, how="left", validate="one_to_one")
+        return rows.merge(labels[[*key, *targets]], on=list(key), how="left", validate="one_to_one")
 
     def digests(self, month: str) -> MonthDigests:
         """Return what the stores hold of a month, whatever it is."""
@@ -235,8 +242,19 @@ class MonthReader:
         return MonthDigests(features=content_digest(frame), labels=labels)
 
     def _digest_labels(self, month: str, features: pd.DataFrame) -> str:
-        if key_of_month(month) not in self._labels:
+        labels = self._load_labels(month)
+        if labels is None:
             return ""
-        labels = load_month(self._labels, self._contract.datasets["label_store"], month)
         refuse_orphans(features, labels, self._contract, month)
         return content_digest(labels)
+
+    def _load_labels(self, month: str) -> pd.DataFrame | None:
+        """Return the labels of a month; None where there is none yet, be it that the store has a month without rows."""
+        if key_of_month(month) not in self._labels:
+            return None
+        try:
+            return load_month(self._labels, self._contract.datasets["label_store"], month)
+        except Exception as error:
+            if Problem.of(month, "", error).broken:
+                raise
+            return None
