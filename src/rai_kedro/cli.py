@@ -51,6 +51,7 @@ _COMMANDS = {
     "approve": "review.approve",
     "demo": "review.demo",
     "compare": "compare.command",
+    "export": "export.export",
     "gate": "gate.gate",
     "new-use-case": "new_use_case.command",
     "questionnaire": "questionnaire.command",

@@ -557,3 +557,49 @@ def test_what_cannot_be_asked_of_stores(
         make(**{"data": None, "stores": "warehouse", "key": "number", "target": "let", **changes})
 
     assert files_of(project) == before
+
+
+CONTRACT = """
+kind: DataContract
+apiVersion: v3.1.0
+id: rents
+version: 1.0.0
+servers: [{server: own, type: custom}]
+schema:
+  - name: rents
+    properties:
+      - {name: Größe (m²), logicalType: number, logicalTypeOptions: {minimum: 0, maximum: 999}, required: true,
+         description: living space}
+      - {name: rooms.total, logicalType: integer, required: true, description: rooms, customProperties: [
+          {property: raiUse, value: model}, {property: raiFlags, value: []}]}
+      - {name: Geschlecht, logicalType: string, required: true, enum: [{value: m}, {value: w}]}
+      - {name: gone, logicalType: string}
+"""
+
+
+def test_a_data_contract_describes_columns_and_decides_only_what_it_decides(make: Make, project: Path) -> None:
+    (project / "rents.odcs.yaml").write_text(CONTRACT, encoding="utf-8")
+    made = make(time="listed on", contract=Path("rents.odcs.yaml"))
+    columns = read_contract(project / "conf/base/rents/catalog.yml", as_of=TODAY).datasets["feature_store"].columns
+
+    assert (columns["Größe_m2"].range, columns["Größe_m2"].description) == ((0, 999), "living space")
+    assert columns["Größe_m2"].use == "forbidden" and str(columns["Größe_m2"].risk).startswith(UNDECIDED)
+    assert (columns["rooms_total"].use, columns["rooms_total"].risk) == ("model", None)
+    assert columns["Geschlecht"].categories == ("m", "w") and columns["Geschlecht"].use == "audit"
+    assert str(columns["comment"].description).startswith("to be written"), "not in the contract: drafted from the data"
+    told = describe(made)
+    assert "taken over as it is: rooms_total (model)" in told
+    assert "not in the data: gone" in told and "servers" in told
+
+
+def test_data_that_break_the_data_contract_are_refused(make: Make, project: Path) -> None:
+    (project / "rents.odcs.yaml").write_text(CONTRACT.replace("999", "90"), encoding="utf-8")
+    with pytest.raises(RaiError, match=r"Größe_m2.*outside \[0, 90\]"):
+        make(time="listed on", contract=Path("rents.odcs.yaml"))
+    assert not (project / "conf/base/rents").exists()
+
+
+def test_a_data_contract_that_is_none_names_its_file(make: Make, project: Path) -> None:
+    (project / "rents.odcs.yaml").write_text("a: 1", encoding="utf-8")
+    with pytest.raises(RaiError, match=r"(?s)kind: DataContract.*rents\.odcs\.yaml"):
+        make(contract=Path("rents.odcs.yaml"))

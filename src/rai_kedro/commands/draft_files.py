@@ -12,7 +12,7 @@ import pandas as pd
 import yaml
 
 from rai_kedro.commands.use_case_choices import UseCaseRequest, draft_label, some
-from rai_kedro.contract import Column, draft_column
+from rai_kedro.contract import UNDECIDED, Column, draft_column
 from rai_kedro.sources import FileLayout, IngestionParameters, WordCount
 
 NO_OWNER = "nobody yet"
@@ -55,11 +55,15 @@ def draft_use_case(
     request: UseCaseRequest,
     parameters: IngestionParameters,
     words: Mapping[str, Sequence[WordCount]],
+    known: Mapping[str, Column] | None = None,
 ) -> UseCaseDraft:
-    """Draft every column of a table, its names changed already; where it comes from and the month stay open."""
+    """Draft every column of a table, its names changed already; where it comes from and the month stay open.
+
+    ``known`` is what a data contract says of columns, by their names there or here.
+    """
     originals = {new: old for old, new in parameters.rename.items()}
     not_features = {parameters.label, parameters.key, parameters.time.column if parameters.time else parameters.label}
-    columns = tuple(
+    drafted = (
         draft_column(
             table[name],
             is_date=name in parameters.dates,
@@ -68,6 +72,10 @@ def draft_use_case(
         )
         for name in table.columns
         if name not in not_features
+    )
+    known = {} if known is None else known
+    columns = tuple(
+        take_over(one, known.get(originals.get(one.name, one.name)) or known.get(one.name)) for one in drafted
     )
     label = draft_label(table[parameters.label], request)
     spread = pd.to_numeric(table[parameters.label], errors="coerce").std() if request.task == "regression" else 0.0
@@ -81,6 +89,14 @@ def draft_use_case(
         training_month="",
         tolerance=float(f"{_TOLERANCE_SHARE * float(spread):.2g}"),
     )
+
+
+def take_over(drafted: Column, known: Column | None) -> Column:
+    """Return what a data contract says of a column; what it leaves undecided is proposed from the data."""
+    if known is None:
+        return drafted
+    undecided = ("flags", "use", "risk") if (known.risk or "").startswith(UNDECIDED) else ()
+    return known.model_copy(update={field: getattr(drafted, field) for field in ("name", *undecided)})
 
 
 def render_catalog(draft: UseCaseDraft) -> str:

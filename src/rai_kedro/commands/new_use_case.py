@@ -16,8 +16,9 @@ import pandas as pd
 
 from rai_kedro.commands.accept_draft import accept_file
 from rai_kedro.commands.draft_files import UseCaseDraft, draft_use_case, render, render_catalog, render_parameters
-from rai_kedro.commands.use_case_choices import NewUseCaseError, UseCaseRequest, choose_parameters
-from rai_kedro.contract import check_frame, read_contract, read_proposal
+from rai_kedro.commands.use_case_choices import NewUseCaseError, UseCaseRequest, choose_parameters, some
+from rai_kedro.contract import Column, check_frame, read_contract, read_proposal
+from rai_kedro.errors import RaiError
 from rai_kedro.files import project_folder, staging_folder, write_text
 from rai_kedro.months import month_of_key, months_between
 from rai_kedro.pipelines import STAGES
@@ -47,6 +48,7 @@ class NewUseCase:
     rows: dict[str, int]
     words: dict[str, tuple[WordCount, ...]]
     accepted_by: str | None
+    notes: tuple[str, ...] = ()  # what the data contract says that found no place, or does not say
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,10 @@ def new_use_case(request: UseCaseRequest, *, project: Path | None = None, today:
     table = pd.concat(source.tables.values(), ignore_index=True)
     parameters = choose_parameters(table, request, today)
     words = {parameters.rename.get(name, name): counts for name, counts in source.words.items()}
-    draft = draft_use_case(table.rename(columns=parameters.rename), request, parameters, words)
+    known, notes = _read_known(request, project)
+    draft = draft_use_case(table.rename(columns=parameters.rename), request, parameters, words, known)
+    if absent := sorted(set(known) - set(map(str, table.columns)) - set(parameters.rename.values())):
+        notes = (f"not in the data: {some(absent)}", *notes)
     types = {column.name: column.type for column in (*draft.columns, draft.label)}
     tables = source.split(parameters, types)
     draft = replace(draft, source=source.entry, training_month=_choose_month(tables))
@@ -92,7 +97,7 @@ def new_use_case(request: UseCaseRequest, *, project: Path | None = None, today:
         _try(written, folder.parent, tables)
         written.rename(folder)
     rows = {month_of_key(key): len(frame) for key, frame in tables.features.items()}
-    return NewUseCase(folder, draft, rows, words, request.accept_draft)
+    return NewUseCase(folder, draft, rows, words, request.accept_draft, notes)
 
 
 @click.command()
@@ -110,6 +115,7 @@ def new_use_case(request: UseCaseRequest, *, project: Path | None = None, today:
 @click.option("--delimiter", help="Delimiter of a text file; found by default.")
 @click.option("--encoding", help="Encoding of a text file; UTF-8 by default.")
 @click.option("--decimal", type=click.Choice([".", ","]), help="Decimal mark of a text file; found by default.")
+@click.option("--contract", type=click.Path(path_type=Path), help="Data contract (ODCS 3) that describes columns.")
 @click.option("--accept-draft", metavar="REVIEWER", help="Accept the draft unread, in this person's name.")
 def command(**options: Any) -> None:
     """Draft a use case from a table of your own, or from stores that are there."""
@@ -135,6 +141,8 @@ def describe(made: NewUseCase) -> str:
         renamed=[f"{old[:60]!r} to {new}" for old, new in draft.ingestion.rename.items()],
         words=[f"{name}: {', '.join(map(str, counts))}" for name, counts in made.words.items()],
         accepted_by=made.accepted_by,
+        taken=[f"{column.name} ({column.use})" for column in draft.columns if read_proposal(column.risk) is None],
+        notes=made.notes,
     ).rstrip("\n")
 
 
@@ -174,6 +182,28 @@ def _read_source(request: UseCaseRequest, project: Path) -> _Source:
         )
     folder = _locate(Path(str(request.stores)), project)
     return _from_folder(folder, request, project) if folder.is_dir() else _from_dataset(str(request.stores), request)
+
+
+def _read_known(request: UseCaseRequest, project: Path) -> tuple[dict[str, Column], tuple[str, ...]]:
+    """Return what a data contract says of columns by name, and what of it found no place."""
+    if request.contract is None:
+        return {}, ()
+    from rai_kedro.exchange import read_odcs
+
+    path = _locate(request.contract, project)
+    try:
+        found = read_odcs(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise NewUseCaseError(
+            "The data contract cannot be read.",
+            where=str(path),
+            example=str(error),
+            remedy="name a file with --contract",
+        ) from error
+    except RaiError as error:
+        error.where = f"{path}, {error.where}" if error.where else str(path)
+        raise
+    return found.columns, found.notes
 
 
 def _from_store(tables: dict[str, pd.DataFrame], entry: dict[str, Any]) -> _Source:

@@ -60,6 +60,7 @@ class UseCaseRequest:
     delimiter: str | None = None
     encoding: str | None = None
     decimal: Literal[".", ","] | None = None
+    contract: Path | None = None
     accept_draft: str | None = None
 
 

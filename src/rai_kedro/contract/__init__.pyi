@@ -35,6 +35,7 @@ from .reading import forbidden_columns as forbidden_columns
 from .reading import rai_block as rai_block
 from .reading import read as read
 from .reading import read_contract as read_contract
+from .sensitivity import suspect as suspect
 from .validation import Breach as Breach
 from .validation import ContractViolation as ContractViolation
 from .validation import check as check

@@ -1,0 +1,9 @@
+from .cyclonedx import BomError as BomError
+from .cyclonedx import VersionFiles as VersionFiles
+from .cyclonedx import to_cyclonedx as to_cyclonedx
+from .odcs import API_VERSION as API_VERSION
+from .odcs import ImportedContract as ImportedContract
+from .odcs import ImportedStore as ImportedStore
+from .odcs import OdcsError as OdcsError
+from .odcs import read_odcs as read_odcs
+from .odcs import to_odcs as to_odcs
