@@ -10,8 +10,8 @@ from pathlib import Path
 import click
 import yaml
 
-from rai_kedro.commands.draft_files import NO_OWNER, flow, scalar
-from rai_kedro.contract import Column, Contract, read_contract, read_proposal
+from rai_kedro.commands.draft_files import flow, scalar
+from rai_kedro.contract import NO_OWNER, Column, Contract, read_contract, read_proposal
 from rai_kedro.errors import RaiError
 from rai_kedro.files import move_into_place, project_folder, staging_folder, write_text
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from rai_kedro.contract import Column, Proposal, canonical, draft_column
+from rai_kedro.contract import UNWRITTEN, Column, Proposal, canonical, draft_column
 from rai_kedro.errors import RaiError
 from rai_kedro.months import is_month
 from rai_kedro.sources import (
@@ -227,7 +227,7 @@ def draft_label(values: pd.Series[Any], request: UseCaseRequest) -> Column:
     risk = Proposal("model", "is learned; may record how people were treated").risk
     drafted = {"use": "model", "risk": risk, "nullable": False, "flags": ("risky",), "categories": None}
     if request.task == "classification":
-        text = f"to be written (1: {request.favourable or 'the favourable value'}, 0: the other value)"
+        text = f"{UNWRITTEN} (1: {request.favourable or 'the favourable value'}, 0: the other value)"
         return draft.model_copy(update=drafted | {"type": "integer", "range": (0.0, 1.0), "description": text})
     numbers = pd.to_numeric(known, errors="coerce")
     if numbers.isna().any():

@@ -5,7 +5,9 @@ from .columns import DatasetContract as DatasetContract
 from .columns import Flag as Flag
 from .columns import GovernedColumn as GovernedColumn
 from .columns import Justification as Justification
+from .drafting import NO_OWNER as NO_OWNER
 from .drafting import UNDECIDED as UNDECIDED
+from .drafting import UNWRITTEN as UNWRITTEN
 from .drafting import Proposal as Proposal
 from .drafting import UndecidedError as UndecidedError
 from .drafting import canonical as canonical

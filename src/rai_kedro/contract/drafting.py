@@ -22,6 +22,9 @@ from rai_kedro.errors import RaiError
 from rai_kedro.words import list_some
 
 UNDECIDED = "undecided"
+# What stands where a person has to write: in a description or statement, and as the owner.
+UNWRITTEN = "to be written"
+NO_OWNER = "nobody yet"
 _PROPOSED = re.compile(rf"{UNDECIDED}, proposed (?P<use>model|audit|forbidden): (?P<reason>.*)", re.DOTALL)
 _MOST_CATEGORIES = 50
 # More codes than this are neither amounts nor categories to learn from.
@@ -275,4 +278,4 @@ def _describe(found: _Values, original: str | None, note: str) -> str:
     missing = f"{100 * found.missing / found.rows:.3g} % missing" if found.missing else "none missing"
     source = f"; in the file '{original.replace('${', '$ {')}'" if original else ""
     more = f"; {note.replace('${', '$ {')}" if note else ""
-    return f"to be written ({kind}, {missing}{more}{source})"
+    return f"{UNWRITTEN} ({kind}, {missing}{more}{source})"

@@ -1,5 +1,7 @@
+from .attention import AttentionGroup as AttentionGroup
 from .attention import AttentionPoint as AttentionPoint
 from .attention import AttentionThresholds as AttentionThresholds
+from .attention import group_attention as group_attention
 from .attention import list_attention as list_attention
 from .card import CANDIDATE_STATUS as CANDIDATE_STATUS
 from .card import CarbonFigure as CarbonFigure
@@ -19,6 +21,7 @@ from .figures import draw_predictions as draw_predictions
 from .figures import draw_residuals as draw_residuals
 from .figures import draw_roc as draw_roc
 from .fitted_model import describe_fitted as describe_fitted
+from .forest import draw_forest as draw_forest
 from .index_page import render_index as render_index
 from .mitigation_figures import draw_mitigation as draw_mitigation
 from .mitigation_section import MitigationRecord as MitigationRecord
@@ -33,3 +36,6 @@ from .monitoring_figures import draw_monitoring as draw_monitoring
 from .monitoring_page import render_monitoring_page as render_monitoring_page
 from .pages import render_governance_page as render_governance_page
 from .pages import render_mitigation_page as render_mitigation_page
+from .standing import Standing as Standing
+from .standing import describe_standing as describe_standing
+from .standing import trace_origin as trace_origin

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from rai_kedro.contract import GovernedColumn
@@ -48,6 +48,27 @@ class AttentionPoint:
     section: str
 
 
+@dataclass(frozen=True)
+class AttentionGroup:
+    """Points of one topic and section: near-equal ones are read as one with a count."""
+
+    topic: str
+    section: str
+    texts: tuple[str, ...]
+
+
+def group_attention(points: Iterable[AttentionPoint]) -> tuple[AttentionGroup, ...]:
+    """Put points of one topic together, in the order of their first.
+
+    Verdicts on single disparities are left to the figure that shows them all; the gate's own point counts them.
+    """
+    texts: dict[tuple[str, str], list[str]] = {}
+    for point in points:
+        if point.topic not in _VERDICT_TOPICS.values():
+            texts.setdefault((point.topic, point.section), []).append(point.text)
+    return tuple(AttentionGroup(*key, tuple(found)) for key, found in texts.items())
+
+
 def list_attention(card: ModelCard, thresholds: AttentionThresholds | None = None) -> tuple[AttentionPoint, ...]:
     """List what a reviewer looks at before approving, the gravest kinds first.
 
@@ -61,6 +82,7 @@ def list_attention(card: ModelCard, thresholds: AttentionThresholds | None = Non
     limits = thresholds or AttentionThresholds()
     return (
         *_list_gate(card),
+        *_list_unwritten(card),
         *_list_questionnaire(card),
         *_list_mitigation(card),
         *_list_flagged_columns(card),
@@ -71,6 +93,12 @@ def list_attention(card: ModelCard, thresholds: AttentionThresholds | None = Non
         *_list_carbon(card),
         *_list_origin(card),
     )
+
+
+def _list_unwritten(card: ModelCard) -> Iterator[AttentionPoint]:
+    for place in card.unwritten:
+        section = "columns" if place.endswith(tuple(f" of {column.name}" for column in card.columns)) else "use"
+        yield AttentionPoint("To be written", f"{begin_sentence(place)}: nobody has written it yet.", section)
 
 
 def _list_gate(card: ModelCard) -> Iterator[AttentionPoint]:

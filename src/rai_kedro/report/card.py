@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, JsonValue, model_validator
 
-from rai_kedro.contract import GovernedColumn
+from rai_kedro.contract import NO_OWNER, UNWRITTEN, GovernedColumn
 from rai_kedro.errors import RaiError
 from rai_kedro.fairness import Assessment, GateDecision
 from rai_kedro.performance import Figure as PerformanceFigure
@@ -175,9 +175,28 @@ class ModelCard(Typed):
     versions: dict[str, str] = Field(default_factory=dict)
     review_status: str = CANDIDATE_STATUS
 
+    @property
+    def unwritten(self) -> tuple[str, ...]:
+        """Where a draft's words still stand in a person's place, or none at all: ``"intended use"``."""
+        stated = [
+            ("purpose", self.identity.purpose),
+            ("owner", self.identity.owner),
+            *(("intended use", text) for text in self.uses.intended),
+            *(("use out of scope", text) for text in self.uses.out_of_scope),
+            *(("limits", text) for text in self.limits),
+            *((f"description of {column.name}", column.description) for column in self.columns),
+            *((f"risk of {column.name}", column.risk) for column in self.columns if column.risk is not None),
+        ]
+        return tuple(dict.fromkeys(place for place, text in stated if _is_unwritten(text)))
+
     def names_of(self, part: Literal["model", "label", "audit", "mitigation", "forbidden"]) -> list[str]:
         """Return the names of the columns that take this part; the card's section of columns says what it is."""
         return [one.name for one in self.columns if _find_part(one) == part]
+
+
+def _is_unwritten(text: str) -> bool:
+    said = text.strip().casefold()
+    return said in ("", NO_OWNER) or UNWRITTEN in said
 
 
 def _find_part(column: GovernedColumn) -> str:

@@ -19,7 +19,7 @@ from rai_kedro.fairness import (
     name_kind,
 )
 from rai_kedro.report.card import FairnessRecord
-from rai_kedro.words import format_share, in_words
+from rai_kedro.words import count_of, format_share, in_words
 
 # Under this many rows an interval is so wide that a group is named for it.
 SMALL_GROUP = 30
@@ -38,6 +38,7 @@ class DisparityLine:
     unit: str  # empty for a pure number
     apart: str  # the two groups that lie furthest apart, or why there are none
     limit: str = ""  # what is tolerated, for example "at most 0.1"
+    tolerance: float | None = None  # the same as a number
     outcome: str = ""  # key of the verdict
     verdict: str = "not judged: no tolerance is set"
     settled_by: str = ""
@@ -82,7 +83,7 @@ def view_fairness(record: FairnessRecord) -> dict[str, object]:
 def describe_gate(gate: GateDecision) -> str:
     """Say the outcome of the gate in one sentence."""
     counts = {outcome: sum(one.outcome == outcome for one in gate.verdicts) for outcome in _GRAVEST_FIRST}
-    judged = f"{len(gate.verdicts)} judged {_plural('disparity', len(gate.verdicts))}"
+    judged = count_of(len(gate.verdicts), "judged disparity")
     if gate.outcome == "could_not_be_evaluated":
         return f"The fairness gate could not be evaluated, and so stays closed: {gate.problems[0]}."
     if gate.outcome == "pass":
@@ -125,7 +126,7 @@ def describe_open(gate: GateDecision) -> str:
     if not count:
         return ""
     were = "was" if count == 1 else "were"
-    return f"{count} further {_plural('disparity', count)} {were} measured without a tolerance: reported, not judged."
+    return f"{count_of(count, 'further disparity')} {were} measured without a tolerance: reported, not judged."
 
 
 def list_metrics(record: FairnessRecord) -> tuple[Metric, ...]:
@@ -160,6 +161,7 @@ def _describe(disparity: Disparity, verdict: Verdict | None, unit: str) -> Dispa
     return replace(
         line,
         limit=f"{'at least' if disparity.kind == 'ratio' else 'at most'} {verdict.tolerance:g}",
+        tolerance=verdict.tolerance,
         outcome=verdict.outcome,
         verdict=in_words(verdict.outcome),
         settled_by=_say_what_settles(verdict),
@@ -222,7 +224,3 @@ def _list_once(of_all: Iterable[str], of_each: Iterable[tuple[Disparity, Iterabl
         title = describe_metric(disparity.metric).title
         lines |= dict.fromkeys(f"{title}: {text}" for text in texts if text not in lines)
     return tuple(lines)
-
-
-def _plural(word: str, count: int) -> str:
-    return word if count == 1 else f"{word.removesuffix('y')}ies"

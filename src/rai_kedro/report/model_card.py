@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from rai_kedro.performance import Figure as PerformanceFigure
-from rai_kedro.report.attention import list_attention
+from rai_kedro.report.attention import group_attention, list_attention
 from rai_kedro.report.card import ModelCard, ModelCardError
-from rai_kedro.report.fairness_view import describe_gate, view_fairness
+from rai_kedro.report.fairness_view import describe_gate, list_verdicts, view_fairness
+from rai_kedro.report.forest import draw_forest
 from rai_kedro.report.mitigation_section import describe_mitigation
 from rai_kedro.report.page import render_markdown_page, render_page
+from rai_kedro.report.standing import describe_standing, trace_origin
 from rai_kedro.words import format_interval, format_share
 
 if TYPE_CHECKING:
@@ -126,6 +128,9 @@ def render_json(card: ModelCard) -> str:
     document = {
         "format": _FORMAT,
         "summary": summarise(card),
+        "standing": describe_standing(card).to_dict(),
+        "unwritten": list(card.unwritten),
+        "origin": [step._asdict() for step in trace_origin(card)],
         "look_at_first": [{"topic": point.topic, "text": point.text} for point in list_attention(card)],
         "card": card.to_dict(),
     }
@@ -172,7 +177,10 @@ def _contents(card: ModelCard) -> dict[str, object]:
     return {
         "card": card,
         "summary": summarise(card),
-        "attention": list_attention(card),
+        "standing": describe_standing(card),
+        "origin": trace_origin(card),
+        "attention": group_attention(list_attention(card)),
+        "forest": draw_forest(list_verdicts(card.fairness)) if card.fairness else (),
         "today": card.identity.created_at_day,
         "splits": splits,
         "levels": sorted({format_share(estimate.level) for estimate in card.performance if estimate.level}),
