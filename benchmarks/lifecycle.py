@@ -31,7 +31,7 @@ SEPARATE = {
     "simulation": [*KEDRO, "run", "--pipelines", "simulation"],
     "governance": [*KEDRO, "run", "--pipelines", "governance"],
     "training": [*KEDRO, "run", "--pipelines", "training"],
-    "review": [*KEDRO, "rai", "approve", "--version", "1", "--reviewer", "benchmark", "--statement", "benchmark"],
+    "review": [*KEDRO, "rai", "approve", "--version", "1", "--demo", "--statement", "benchmark"],
     "monitoring": [*KEDRO, "run", "--pipelines", "monitoring"],
 }
 ENVIRONMENT = {

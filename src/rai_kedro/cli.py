@@ -53,11 +53,13 @@ _COMMANDS = {
     "compare": "compare.command",
     "export": "export.export",
     "gate": "gate.gate",
+    "keys": "keys.keys",
     "new-use-case": "new_use_case.command",
     "questionnaire": "questionnaire.command",
     "reject": "review.reject",
     "rescore": "rescore.rescore",
     "reset": "rescore.reset",
+    "rollback": "review.rollback",
     "status": "status.status",
     "verify": "review.verify",
 }

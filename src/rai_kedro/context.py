@@ -20,7 +20,6 @@ from kedro.framework.context import KedroContext
 from kedro.io import CatalogConfigResolver, DataCatalog
 
 from rai_kedro.contract import find_fault, find_use_cases, find_yaml_fault, rai_block, read_contract
-from rai_kedro.datasets.alerts import AlertsDataset
 from rai_kedro.datasets.contract import ContractDataset, is_enforced
 from rai_kedro.datasets.production_model import ProductionModelDataset, ReferencesDataset
 from rai_kedro.errors import RaiError
@@ -31,7 +30,7 @@ _LOGGER = logging.getLogger(__name__)
 _REGISTRY_DATASETS = {"production_model": ProductionModelDataset, "references": ReferencesDataset}
 _SWITCH = "KEDRO_DATASET_VALIDATION"
 # What an environment may say of a dataset: where it lies, how that is reached, and what tools show of it.
-_PLACES = frozenset({"filepath", "html_folder", "credentials", "fs_args", "metadata"})
+_PLACES = frozenset({"filepath", "html_folder", "evidence", "credentials", "fs_args", "metadata"})
 # What decides how strictly a model is judged, and what code may run: the same in every environment.
 _POLICY = (
     "training.allowed_modules",
@@ -112,22 +111,27 @@ class GuardedContext(KedroContext):
         self._compare_with_base()
         catalog = super()._get_catalog(*args, **kwargs)
         base = self.project_path / "conf" / "base"
-        environment = str(getattr(self.config_loader, "run_env", self.env))
         for use_case in find_use_cases(base):
             # One that cannot be read is not in the catalogue either; its pipelines say why.
-            own = base.parent / environment / use_case
+            own = base.parent / self.environment / use_case
             if (fault := find_fault(base / use_case) or find_yaml_fault(own)) is not None:
                 _LOGGER.warning("The contract of '%s' cannot be read; every other use case runs. %s", use_case, fault)
                 continue
             _refuse_exchanged_guards(cast("DataCatalog", catalog), use_case, base / use_case / "catalog.yml")
-            for name in ("alerts", "alerts_history"):
-                if isinstance(alerts := catalog.get(f"{use_case}.{name}"), AlertsDataset):
-                    alerts.environment = environment
+            for name in (*_REGISTRY_DATASETS, "alerts", "alerts_history"):
+                # Where a demonstration may stand for a person depends on it; what does not know it accepts none.
+                dataset: Any = catalog.get(f"{use_case}.{name}")
+                dataset.environment = self.environment
         return catalog
+
+    @property
+    def environment(self) -> str:
+        """The name of the environment that this run is in."""
+        return str(self.env or cast("OmegaConfigLoader", self.config_loader).default_run_env)
 
     def _compare_with_base(self) -> None:
         loader = cast("OmegaConfigLoader", self.config_loader)
-        environment = self.env or loader.default_run_env
+        environment = self.environment
         own = (self.project_path / "conf").resolve()
         is_elsewhere = Path(loader.conf_source).resolve() != own
         # A copy, not a second loader: a new one would take over the process-wide resolver of `globals:`, and

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import yaml
@@ -41,6 +41,28 @@ class _StrictLoader(yaml.SafeLoader):
 def read_yaml(text: str) -> Any:
     """Read YAML; ``yaml.YAMLError`` if it is none, has a key twice, or its aliases unfold into too many values."""
     return yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader
+
+
+def has_aliases(text: str) -> bool:
+    """Say whether YAML names a value in one place (&name) and repeats it in another (*name)."""
+    return any(isinstance(token, yaml.AliasToken | yaml.AnchorToken) for token in yaml.scan(text))
+
+
+def find_line(text: str, path: Sequence[int | str]) -> int:
+    """Return the line (from 1) of the key or entry that a path of keys and positions leads to, as far as it leads."""
+    node = yaml.compose(text, Loader=yaml.SafeLoader)
+    line = node.start_mark.line if node else 0
+    for step in path:
+        if isinstance(node, yaml.MappingNode):
+            found = next(((key, value) for key, value in node.value if key.value == str(step)), None)
+        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+            found = (node.value[step], node.value[step])
+        else:
+            found = None
+        if found is None:
+            break
+        line, node = found[0].start_mark.line, found[1]
+    return line + 1
 
 
 def _count(node: yaml.Node, known: dict[int, int]) -> int:

@@ -14,11 +14,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+
+from rai_kedro.release import SigningKey
 
 ROOT = Path(__file__).resolve().parents[2]
 _HEIGHT, _WIDTH = 24, 120
@@ -213,7 +216,28 @@ def fresh(tmp_path_factory: pytest.TempPathFactory, commands: KedroCommands) -> 
     (root / "conf" / "local").mkdir()
     shutil.copytree(ROOT / "data" / "01_raw", root / "data" / "01_raw")
     shutil.copy(ROOT / "pyproject.toml", root)
-    return Project(root, commands)
+    project = Project(root, commands)
+    let_review(project, "R. Viewer")
+    return project
+
+
+def let_review(project: Project, name: str, role: str = "reviewer") -> SigningKey:
+    """Make a key for a person who trains nothing here, and enter them among those whose signature counts."""
+    key, today = SigningKey.generate(), datetime.now(UTC).date()
+    key.save(project.root / "conf" / "local" / "keys" / f"{name.lower().replace(' ', '-')}.key", None)
+    entry = {
+        "name": name,
+        "roles": [role],
+        "key": key.public,
+        "valid_from": today,
+        "valid_until": today + timedelta(days=300),
+        "accounts": [name],
+    }
+    project.edit(
+        "conf/base/reviewers.yml",
+        lambda content: content.update(reviewers=[*(content.get("reviewers") or []), entry]),
+    )
+    return key
 
 
 @pytest.fixture(scope="session")

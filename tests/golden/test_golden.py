@@ -23,7 +23,17 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 USE_CASES = ("housing", "hospital")
 _DIGITS = 10
-_APPROVE = ("--version", "1", "--reviewer", "Ada Lovelace", "--statement", "Golden run.", "--accept-risk", "Frozen.")
+_APPROVE = (
+    "--version",
+    "1",
+    "--reviewer",
+    "Ada Lovelace",
+    "--demo",
+    "--statement",
+    "Golden run.",
+    "--accept-risk",
+    "Frozen.",
+)
 COMMANDS = {
     "housing": [["rai", "demo"]],
     "hospital": [

@@ -29,7 +29,7 @@ from rai_kedro.pipelines.training.settings import (
     TrainingParameters,
     check_settings,
 )
-from rai_kedro.release import ProductionModel, Reference, Review
+from rai_kedro.release import Manifest, ProductionModel, Reference, Review
 
 pytestmark = pytest.mark.slow
 
@@ -94,7 +94,7 @@ def train(features: Store, labels: Store, contract: Contract, parameters: dict[s
     gate, compared = {"outcome": "pass"}, Uncompared(reason="drift is tested here")
     measured = training.Measured([], {}, gate, {}, fingerprint, compared, split)
     reference = training.choose_reference(model, split, audit_test, predictions, features, labels, settings)
-    candidate = training.assemble_candidate(model, reference, measured, settings)
+    candidate = training.assemble_candidate(model, reference, measured, {}, settings)
     review = Review(
         use_case="housing",
         version="1",
@@ -103,11 +103,21 @@ def train(features: Store, labels: Store, contract: Contract, parameters: dict[s
         reviewer="R. Viewer",
         statement="read",
         reviewed_at="2026-01-01",
-        model_digest="",
-        companion_digest="",
+        manifest="",
     )
     held_against = Reference(candidate.reference, candidate.baseline)
-    return ProductionModel(model, "1", "run", held_against, candidate.contract, review)
+    manifest = Manifest(
+        use_case="housing",
+        version="1",
+        run_id="run",
+        model_id="",
+        trained_by="",
+        trained_at="",
+        policy={},
+        months={},
+        files={},
+    )
+    return ProductionModel(model, "1", "run", held_against, candidate.contract, manifest, review)
 
 
 @pytest.fixture(scope="module")

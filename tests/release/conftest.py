@@ -25,8 +25,11 @@ from rai_kedro.fairness import Assessment, Gate, GateDecision, GroupingSpec, Tol
 from rai_kedro.fairness.assessment import FairnessSpec
 from rai_kedro.release.candidate import Candidate, register_candidate
 from rai_kedro.release.card import attach_card
+from rai_kedro.release.decisions import Trust
 from rai_kedro.release.gate import ASSESSMENT_FILE, GATE_FILE
+from rai_kedro.release.keys import SigningKey
 from rai_kedro.release.review import ReviewRequest
+from rai_kedro.release.signing import Reviewers
 from rai_kedro.release.versions import RegisteredVersion
 
 BASELINE = {
@@ -37,6 +40,26 @@ BASELINE = {
 
 
 Register = Callable[..., RegisteredVersion]
+NOW = datetime.now(UTC).replace(microsecond=0)
+KEYS = {name: SigningKey.generate() for name in ("Ada Reviewer", "Somebody Else", "Ada", "Żaneta 李")}
+TRUST = Trust(
+    Reviewers.from_dict(
+        {
+            "reviewers": [
+                {
+                    "name": name,
+                    "roles": ["reviewer"],
+                    "key": key.public,
+                    "valid_from": "2024-01-01",
+                    "valid_until": "2030-12-31",
+                }
+                for name, key in KEYS.items()
+            ],
+            "demo_in": ["test"],
+        }
+    ),
+    "test",
+)
 FIGURES = {"training.test.R2": 0.7, "training.fairness.LSTAT.parity": 0.1}
 # Limit on the difference of the groups' mean signed errors, which lie 1 apart.
 LIMITS = {"pass": 5.0, "insufficient_evidence": 1.0, "fail": 0.1}
@@ -107,6 +130,8 @@ def make_candidate(seed: int = 0, estimator: object = None) -> Candidate:
         target="MEDV",
         contract={"datasets": {"feature_store": {"columns": {"LSTAT": {"use": "audit"}}}}},
         tags={"rai.month": "2024-01", "rai.data_fingerprint": f"seed-{seed}"},
+        months={"2024-01": {"features": "f" * 64, "labels": "a" * 64}},
+        policy={},
         pip_requirements=(f"scikit-learn=={sklearn.__version__}", f"skops=={skops.__version__}"),
         source="data/03_primary/housing/feature_store/month=2024-01",
     )
@@ -162,7 +187,7 @@ def card_text(gate: str | None = "pass") -> str:
 
 
 @pytest.fixture
-def write_card(tmp_path: Path) -> Callable[..., None]:
+def write_card(tmp_path: Path, evidence_path: Path) -> Callable[..., None]:
     def write_one(version: RegisteredVersion, text: str = card_text()) -> None:
         texts = {
             "html": '<h1>A model</h1><p class="status">candidate</p><p>It fails.</p>',
@@ -172,7 +197,7 @@ def write_card(tmp_path: Path) -> Callable[..., None]:
         files = [tmp_path / f"model_card_v{version.version}.{ending}" for ending in texts]
         for file in files:
             file.write_text(texts[file.suffix.removeprefix(".")])
-        attach_card(version.name, version.version, version.run_id, "A model.", files)
+        attach_card(version.name, version.version, "A model.", files, evidence_path)
 
     return write_one
 
@@ -183,8 +208,16 @@ def ask(use_case: str) -> Callable[..., ReviewRequest]:
         values: dict[str, object] = {
             "reviewer": "Ada Reviewer",
             "statement": "figures and card read",
-            "reviewed_at": datetime(2024, 5, 1, 12, tzinfo=UTC),
+            "reviewed_at": NOW,
+            **changes,
         }
-        return ReviewRequest(use_case, version, **{**values, **changes})  # type: ignore[arg-type]
+        values.setdefault("key", KEYS.get(str(values["reviewer"]).strip(), KEYS["Ada Reviewer"]))
+        return ReviewRequest(use_case, version, **values)  # type: ignore[arg-type]
 
     return make_request
+
+
+@pytest.fixture
+def trust() -> Trust:
+    """Ada and Somebody Else may approve; nobody of them trained."""
+    return TRUST

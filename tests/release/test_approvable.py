@@ -20,6 +20,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.neighbors import KNeighborsRegressor
 
 from rai_kedro.mitigation.calibration import GroupAlignment
+from rai_kedro.release.decisions import Trust
 from rai_kedro.release.model_files import ModelRefusedError, digest_files
 from rai_kedro.release.review import ReviewRequest, approve
 from rai_kedro.release.verification import verify
@@ -33,7 +34,7 @@ class TestUsable:
     """What could not score in production is not approved for it."""
 
     def test_type_outside_the_list_is_refused_and_no_temporary_folder_is_named(
-        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path, trust: Trust
     ) -> None:
         version = register()
         file = stored_file(client, version, "model.skops")
@@ -41,18 +42,18 @@ class TestUsable:
         digest = digest_files(file.parent)
         client.set_model_version_tag(use_case, "1", "rai.model_digest", digest)
         with pytest.raises(ModelRefusedError, match="KDTree") as caught:
-            approve(client, ask(), evidence_path)
+            approve(client, ask(), evidence_path, trust)
         assert f"registered model {use_case}, version 1" in str(caught.value)
         assert tempfile.gettempdir() not in str(caught.value)
         file.write_bytes(b"no zip")
         client.set_model_version_tag(use_case, "1", "rai.model_digest", digest_files(file.parent))
         with pytest.raises(ModelRefusedError, match="The stored model cannot be read") as damaged:
-            approve(client, ask(), evidence_path)
+            approve(client, ask(), evidence_path, trust)
         assert tempfile.gettempdir() not in str(damaged.value)
         assert not evidence_path.exists()
 
     def test_mitigation_whose_column_is_not_justified_today_is_refused(
-        self, client: MlflowClient, register: Register, ask: Ask, evidence_path: Path
+        self, client: MlflowClient, register: Register, ask: Ask, evidence_path: Path, trust: Trust
     ) -> None:
         today = datetime.now(UTC).date()
         frame = pd.DataFrame({"RM": np.linspace(4, 8, 200), "LSTAT": ["low", "high"] * 100})
@@ -65,14 +66,14 @@ class TestUsable:
         for number, (until, found) in enumerate(held.values(), start=1):
             register(changes={**example, "contract": make_contract(until)})
             with pytest.raises(ModelRefusedError, match=r"needs 'LSTAT' for every prediction") as caught:
-                approve(client, ask(str(number)), evidence_path)
+                approve(client, ask(str(number)), evidence_path, trust)
             assert caught.value.example == found
         register(changes={**example, "contract": {"datasets": {}}})
         with pytest.raises(ModelRefusedError, match="contract cannot be read"):
-            approve(client, ask("3"), evidence_path)
+            approve(client, ask("3"), evidence_path, trust)
         assert not evidence_path.exists()
         register(changes={**example, "contract": make_contract(today)})
-        assert approve(client, ask("4"), evidence_path).recorded
+        assert approve(client, ask("4"), evidence_path, trust).recorded
 
 
 class TestPages:
@@ -80,7 +81,14 @@ class TestPages:
 
     @pytest.mark.parametrize("ending", ["html", "md"])
     def test_page_changed_beyond_its_status_is_not_approved_and_is_found(
-        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path, ending: str
+        self,
+        client: MlflowClient,
+        register: Register,
+        ask: Ask,
+        use_case: str,
+        evidence_path: Path,
+        trust: Trust,
+        ending: str,
     ) -> None:
         version = register()
         page = stored_file(client, version, f"model_card/model_card_v1.{ending}")
@@ -91,30 +99,30 @@ class TestPages:
         for text in (whole.replace("It fails", "It passes"), smuggled, "no status line", None):
             page.unlink() if text is None else page.write_text(text)
             with pytest.raises(ChangedError, match=rf"model_card_v1\.{ending}") as caught:
-                approve(client, ask(), evidence_path)
+                approve(client, ask(), evidence_path, trust)
             assert len(str(caught.value).splitlines()) <= 5
         assert not evidence_path.exists()
 
         page.write_text(whole)
-        approve(client, ask(), evidence_path)
+        approve(client, ask(), evidence_path, trust)
         assert "approved by Ada" in page.read_text()
-        assert verify(evidence_path, use_case=use_case, client=client).findings == ()
+        assert verify(evidence_path, use_case=use_case, trust=trust, client=client).findings == ()
         page.write_text(page.read_text().replace("It fails", "It passes"))
-        (finding,) = verify(evidence_path, use_case=use_case, client=client).findings
+        (finding,) = verify(evidence_path, use_case=use_case, trust=trust, client=client).findings
         assert finding == f"version 1: {page.name}, the model card that people read, was changed beyond its status line"
 
     def test_page_that_a_kill_left_half_written_is_put_right_by_approving_again(
-        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path, trust: Trust
     ) -> None:
         page = stored_file(client, register(), "model_card/model_card_v1.html")
-        approve(client, ask(), evidence_path)
+        approve(client, ask(), evidence_path, trust)
         page.write_text(page.read_text()[:30])
-        assert verify(evidence_path, use_case=use_case, client=client).findings
-        assert not approve(client, ask(), evidence_path).recorded
-        assert verify(evidence_path, use_case=use_case, client=client).findings == ()
+        assert verify(evidence_path, use_case=use_case, trust=trust, client=client).findings
+        assert not approve(client, ask(), evidence_path, trust).recorded
+        assert verify(evidence_path, use_case=use_case, trust=trust, client=client).findings == ()
 
     def test_card_from_before_pages_were_digested_is_not_approved(
-        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path, trust: Trust
     ) -> None:
         card = stored_file(client, register(), "model_card/model_card_v1.json")
         card.write_text(
@@ -123,7 +131,7 @@ class TestPages:
         digest = hashlib.sha256(card.read_bytes()).hexdigest()
         client.set_model_version_tag(use_case, "1", "rai.card_digest", digest)
         with pytest.raises(ChangedError, match="holds no digests of its pages"):
-            approve(client, ask(), evidence_path)
+            approve(client, ask(), evidence_path, trust)
 
 
 def make_contract(until: date | None) -> dict[str, Any]:

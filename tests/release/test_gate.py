@@ -18,7 +18,7 @@ from rai_kedro.commands.review import request_approval
 from rai_kedro.fairness import Disparity, Gate, GateDecision, Tolerance
 from rai_kedro.hooks.progress import describe_run
 from rai_kedro.release import gate as registry_gate
-from rai_kedro.release.decisions import Review, describe_gate, is_covered
+from rai_kedro.release.decisions import Review, Trust, describe_gate, is_covered
 from rai_kedro.release.gate import StoredGate, describe_limits, judge_gate, judge_stored
 from rai_kedro.release.production import load_production
 from rai_kedro.release.record import EvidenceError, append_evidence, read_evidence
@@ -49,7 +49,7 @@ def narrow(assessment: Any) -> None:
 
 class TestClosedGate:
     def test_refused_in_one_screen_until_the_risk_is_accepted(
-        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path, trust: Trust
     ) -> None:
         train = f"kedro run --pipelines {use_case}"
         expected = {
@@ -60,7 +60,7 @@ class TestClosedGate:
         for number, (outcome, words) in enumerate(expected.items(), start=1):
             register(gate=outcome)
             with pytest.raises(ReleaseError, match="and nobody accepted that risk") as caught:
-                approve(client, ask(str(number)), evidence_path)
+                approve(client, ask(str(number)), evidence_path, trust)
             text = str(caught.value)
             command = f"kedro rai approve --use-case {use_case} --version {number} --reviewer NAME --statement TEXT"
             for word in (*words, f'{command} --accept-risk "REASON"'):
@@ -70,16 +70,23 @@ class TestClosedGate:
         assert find_aliases(client, use_case) == {"candidate": "3"}
 
         # Not even what could not be evaluated is out of reach of a person who answers for it.
-        review = approve(client, ask("3", accept_risk=f"  {WHY}\n"), evidence_path).review
+        review = approve(client, ask("3", accept_risk=f"  {WHY}\n"), evidence_path, trust).review
         assert (review.fairness_gate, review.accepted_risk) == ("could_not_be_evaluated", WHY)
-        assert load_production(client, use_case, evidence_path).review == review
+        assert load_production(client, use_case, evidence_path, trust).review == review
 
     def test_the_accepted_risk_goes_into_record_tags_status_and_card(
-        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path, tmp_path: Path
+        self,
+        client: MlflowClient,
+        register: Register,
+        ask: Ask,
+        use_case: str,
+        evidence_path: Path,
+        trust: Trust,
+        tmp_path: Path,
     ) -> None:
         version = register(gate="fail")
         risk = "known *gap* <b>& watched</b>"
-        outcome = approve(client, ask(accept_risk=risk), evidence_path)
+        outcome = approve(client, ask(accept_risk=risk), evidence_path, trust)
         (entry,) = read_evidence(evidence_path)
         assert entry.body["accepted_risk"] == risk
         assert entry.body["fairness_gate"] == "fail"
@@ -108,36 +115,36 @@ class TestClosedGate:
         assert (found.tags["rai.fairness_gate"], found.tags["rai.accepted_risk"]) == ("fail", "")
         assert found.description.count("Review: ") == 1
         assert "second thoughts" in (tmp_path / "model_card_v1.html").read_text()
-        assert verify(evidence_path, use_case=use_case, client=client).findings == ()
+        assert verify(evidence_path, use_case=use_case, trust=trust, client=client).findings == ()
 
     def test_a_risk_that_is_not_there_is_not_accepted(
-        self, client: MlflowClient, register: Register, ask: Ask, evidence_path: Path
+        self, client: MlflowClient, register: Register, ask: Ask, evidence_path: Path, trust: Trust
     ) -> None:
         register(gate="pass")
         with pytest.raises(ReleaseError, match=r"no risk to accept[\s\S]*leave --accept-risk out"):
-            approve(client, ask(accept_risk=WHY), evidence_path)
+            approve(client, ask(accept_risk=WHY), evidence_path, trust)
         assert not evidence_path.exists()
-        review = approve(client, ask(), evidence_path).review
+        review = approve(client, ask(), evidence_path, trust).review
         assert (review.fairness_gate, review.accepted_risk) == ("pass", "")
         with pytest.raises(ReleaseError, match="there is no risk to accept"):
-            approve(client, ask(accept_risk=WHY), evidence_path)
+            approve(client, ask(accept_risk=WHY), evidence_path, trust)
 
     def test_an_empty_reason_is_refused_and_a_recorded_one_stands(
-        self, client: MlflowClient, register: Register, ask: Ask, evidence_path: Path, tmp_path: Path
+        self, client: MlflowClient, register: Register, ask: Ask, evidence_path: Path, trust: Trust, tmp_path: Path
     ) -> None:
         version = register(gate="fail")
         for reason in ("", " \n"):
             with pytest.raises(ReleaseError, match="an empty one is not accepted"):
-                approve(client, ask(accept_risk=reason), evidence_path)
+                approve(client, ask(accept_risk=reason), evidence_path, trust)
         with pytest.raises(ValueError, match="accepts no risk"):
             reject(client, ask(accept_risk=WHY), evidence_path)
         assert not evidence_path.exists()
-        first = approve(client, ask(accept_risk=WHY), evidence_path)
+        first = approve(client, ask(accept_risk=WHY), evidence_path, trust)
         # A page that cannot be marked, once a decision is on record, is named and stops nothing.
         for folder in (artifact(version, "fairness_gate").parents[1] / "model_card", tmp_path):
             (folder / "model_card_v1.md").write_text("# A model")
         for again in (ask(), ask(accept_risk="another reason")):
-            second = approve(client, again, evidence_path)
+            second = approve(client, again, evidence_path, trust)
             assert (second.recorded, second.review) == (False, first.review)
             assert second.message.endswith("The decision could not be shown in model_card_v1.md; it is on record.")
             assert f"risk accepted: {WHY}" in second.message
@@ -173,7 +180,7 @@ class TestForgedBeforeTheReview:
         assert judge_gate(find_version(client, use_case, "1")).decision.outcome == "fail"
 
     def test_edited_tag(
-        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path, trust: Trust
     ) -> None:
         version = register(gate="fail")
         for tag, value, found in (
@@ -199,9 +206,9 @@ class TestForgedBeforeTheReview:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         client.set_model_version_tag(use_case, "1", "rai.fairness_gate_digest", digest)
         with pytest.raises(ReleaseError, match="it says pass, but judged anew its intervals say fail"):
-            approve(client, ask(), evidence_path)
+            approve(client, ask(), evidence_path, trust)
         # Accepted all the same, the record keeps what was found.
-        review = approve(client, ask(accept_risk=WHY), evidence_path).review
+        review = approve(client, ask(accept_risk=WHY), evidence_path, trust).review
         assert review.fairness_gate == "could_not_be_evaluated"
         assert "judged anew its intervals say fail" in review.gate_summary
 
@@ -210,13 +217,20 @@ class TestCardDisagrees:
     """Decision, assessment and both tags rewritten so that they agree; the card, which is digested, says otherwise."""
 
     def test_what_the_card_says_is_not_approved_as_a_pass(
-        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path, stored_gate: Any
+        self,
+        client: MlflowClient,
+        register: Register,
+        ask: Ask,
+        use_case: str,
+        evidence_path: Path,
+        trust: Trust,
+        stored_gate: Any,
     ) -> None:
         version = register(gate="insufficient_evidence")
         decision, _ = stored_gate("pass")
         forge(client, version, decision)
         with pytest.raises(ReleaseError, match="the model card says insufficient evidence, the stored") as caught:
-            approve(client, ask(), evidence_path)
+            approve(client, ask(), evidence_path, trust)
         assert "says could not be evaluated" in str(caught.value)
         assert not evidence_path.exists()
 
@@ -247,6 +261,7 @@ class TestCardDisagrees:
         ask: Ask,
         use_case: str,
         evidence_path: Path,
+        trust: Trust,
         stored_gate: Any,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
@@ -255,11 +270,11 @@ class TestCardDisagrees:
         # Approved before the card was asked.
         with monkeypatch.context() as earlier:
             earlier.setattr(registry_gate, "_find_contradicting_card", lambda *_: None)
-            assert approve(client, ask(), evidence_path).review.fairness_gate == "pass"
+            assert approve(client, ask(), evidence_path, trust).review.fairness_gate == "pass"
         said = "the model card says fail, the stored decision says pass"
-        assert verify(evidence_path, use_case=use_case, client=client).findings == (f"version 1: {said}",)
+        assert verify(evidence_path, use_case=use_case, trust=trust, client=client).findings == (f"version 1: {said}",)
         with pytest.raises(ChangedError, match=said):
-            load_production(client, use_case, evidence_path)
+            load_production(client, use_case, evidence_path, trust)
 
 
 def forge(client: MlflowClient, version: Any, decision: Any) -> None:
@@ -323,10 +338,10 @@ class TestJudgedAnew:
 
 class TestForgedAfterTheApproval:
     def test_edited_decision_or_tag_stops_production_and_is_found(
-        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path, trust: Trust
     ) -> None:
         version = register(gate="fail")
-        approve(client, ask(accept_risk=WHY), evidence_path)
+        approve(client, ask(accept_risk=WHY), evidence_path, trust)
         path = artifact(version, "fairness_gate")
         before = path.read_bytes()
         for change, trouble in (
@@ -335,33 +350,33 @@ class TestForgedAfterTheApproval:
         ):
             change()
             with pytest.raises(ChangedError, match=rf"may not be used: .*{trouble}") as caught:
-                load_production(client, use_case, evidence_path)
+                load_production(client, use_case, evidence_path, trust)
             assert f"risk accepted: {WHY}" in str(caught.value.example)
-            (finding,) = verify(evidence_path, use_case=use_case, client=client).findings
+            (finding,) = verify(evidence_path, use_case=use_case, trust=trust, client=client).findings
             assert finding.startswith("version 1: ") and trouble in finding
             with pytest.raises(ReleaseError, match="could not be evaluated"):
-                approve(client, ask(), evidence_path)
+                approve(client, ask(), evidence_path, trust)
             path.write_bytes(before)
         for tag, value in (("rai.fairness_gate", "pass"), ("rai.accepted_risk", "")):
             client.set_model_version_tag(use_case, "1", tag, value)
             with pytest.raises(EvidenceError, match=f"{tag} is '{value}' on the version"):
-                load_production(client, use_case, evidence_path)
-            (finding,) = verify(evidence_path, use_case=use_case, client=client).findings
+                load_production(client, use_case, evidence_path, trust)
+            (finding,) = verify(evidence_path, use_case=use_case, trust=trust, client=client).findings
             assert tag in finding
             # The record is right: deciding the same again sets the tag from it.
-            assert not approve(client, ask(), evidence_path).recorded
-        assert load_production(client, use_case, evidence_path).review.accepted_risk == WHY
+            assert not approve(client, ask(), evidence_path, trust).recorded
+        assert load_production(client, use_case, evidence_path, trust).review.accepted_risk == WHY
 
     def test_edited_record_is_found_with_and_without_a_new_chain_and_new_tags(
-        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path, trust: Trust
     ) -> None:
         register(gate="fail")
-        approve(client, ask(accept_risk=WHY), evidence_path)
+        approve(client, ask(accept_risk=WHY), evidence_path, trust)
         (entry,) = read_evidence(evidence_path)
         evidence_path.write_text(evidence_path.read_text().replace('"fairness_gate":"fail"', '"fairness_gate":"pass"'))
         with pytest.raises(EvidenceError, match="line 1"):
-            load_production(client, use_case, evidence_path)
-        assert verify(evidence_path, use_case=use_case, client=client).findings
+            load_production(client, use_case, evidence_path, trust)
+        assert verify(evidence_path, use_case=use_case, trust=trust, client=client).findings
 
         for gate, risk, trouble in (
             ("pass", "", "says that the fairness gate passes, the decision says fail"),
@@ -375,15 +390,15 @@ class TestForgedAfterTheApproval:
             for tag, value in tags.items():
                 client.set_model_version_tag(use_case, "1", tag, value)
             with pytest.raises(ChangedError, match=trouble):
-                load_production(client, use_case, evidence_path)
-            (finding,) = verify(evidence_path, use_case=use_case, client=client).findings
+                load_production(client, use_case, evidence_path, trust)
+            (finding,) = verify(evidence_path, use_case=use_case, trust=trust, client=client).findings
             assert finding.startswith("version 1: its approval")
 
     def test_approval_from_before_the_gate_was_asked_has_to_be_given_again(
-        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path, trust: Trust
     ) -> None:
         register(gate=None)
-        approve(client, ask(accept_risk=WHY), evidence_path)
+        approve(client, ask(accept_risk=WHY), evidence_path, trust)
         (entry,) = read_evidence(evidence_path)
         evidence_path.unlink()
         new = {"fairness_gate", "gate_summary", "gate_digest", "accepted_risk"}
@@ -392,11 +407,11 @@ class TestForgedAfterTheApproval:
         client.set_model_version_tag(use_case, "1", "rai.evidence", anchor)
         client.set_model_version_tag(use_case, "1", "rai.accepted_risk", "")
         with pytest.raises(ChangedError, match="accepts no risk"):
-            load_production(client, use_case, evidence_path)
+            load_production(client, use_case, evidence_path, trust)
         with pytest.raises(ReleaseError, match="and nobody accepted that risk"):
-            approve(client, ask(), evidence_path)
-        assert approve(client, ask(accept_risk=WHY), evidence_path).recorded
-        assert load_production(client, use_case, evidence_path).version == "1"
+            approve(client, ask(), evidence_path, trust)
+        assert approve(client, ask(accept_risk=WHY), evidence_path, trust).recorded
+        assert load_production(client, use_case, evidence_path, trust).version == "1"
 
 
 def test_demo_and_closing_table_ask_the_gate(register: Register, use_case: str) -> None:

@@ -77,7 +77,7 @@ class TestAppendAndRead:
         self, record: Path, body: dict[str, float]
     ) -> None:
         before = record.read_bytes()
-        with pytest.raises(ValueError, match="not JSON compliant"):
+        with pytest.raises(ValueError, match="not representable"):
             append_evidence(record, "note", body, NOW)
         assert record.read_bytes() == before
 

@@ -11,6 +11,7 @@ import mlflow
 import pytest
 from mlflow import MlflowClient
 
+from rai_kedro.release.decisions import Trust
 from rai_kedro.release.production import load_production
 from rai_kedro.release.record import EvidenceError, append_evidence, read_evidence
 from rai_kedro.release.review import ReviewRequest, approve, reject
@@ -55,10 +56,10 @@ class DyingClient(MlflowClient):
 
 class TestApprove:
     def test_record_tags_and_alias_agree(
-        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path, trust: Trust
     ) -> None:
         version = register()
-        outcome = approve(client, ask(), evidence_path)
+        outcome = approve(client, ask(), evidence_path, trust)
         (entry,) = read_evidence(evidence_path)
         tags = client.get_model_version(use_case, "1").tags
         assert outcome.recorded
@@ -78,43 +79,45 @@ class TestApprove:
         assert find_aliases(client, use_case) == {"candidate": "1", "production": "1"}
 
     def test_words_are_stripped_and_times_are_utc(
-        self, client: MlflowClient, register: Register, ask: Ask, evidence_path: Path
+        self, client: MlflowClient, register: Register, ask: Ask, evidence_path: Path, trust: Trust
     ) -> None:
         register()
         local = datetime(2024, 5, 1, 14, tzinfo=timezone(timedelta(hours=2)))
-        review = approve(client, ask(reviewer="  Ada ", statement=" ok\n", reviewed_at=local), evidence_path).review
+        review = approve(
+            client, ask(reviewer="  Ada ", statement=" ok\n", reviewed_at=local), evidence_path, trust
+        ).review
         assert (review.reviewer, review.statement) == ("Ada", "ok")
         assert review.reviewed_at == "2024-05-01T12:00:00+00:00"
 
     def test_demo_is_labelled_everywhere(
-        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path, trust: Trust
     ) -> None:
         register()
-        outcome = approve(client, ask(demo=True), evidence_path)
+        outcome = approve(client, ask(demo=True), evidence_path, trust)
         assert "demo, not a person's review" in outcome.message
         assert client.get_model_version(use_case, "1").tags["rai.demo"] == "true"
         assert read_evidence(evidence_path)[0].body["demo"] is True
 
     def test_approving_again_records_nothing_new(
-        self, client: MlflowClient, register: Register, ask: Ask, evidence_path: Path
+        self, client: MlflowClient, register: Register, ask: Ask, evidence_path: Path, trust: Trust
     ) -> None:
         register()
-        first = approve(client, ask(), evidence_path)
-        second = approve(client, ask(reviewer="Somebody Else"), evidence_path)
+        first = approve(client, ask(), evidence_path, trust)
+        second = approve(client, ask(reviewer="Somebody Else"), evidence_path, trust)
         assert not second.recorded
         assert second.review == first.review
         assert "already approved by Ada Reviewer" in second.message
         assert len(read_evidence(evidence_path)) == 1
 
     def test_going_back_to_an_older_version_is_a_decision_of_its_own(
-        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path, trust: Trust
     ) -> None:
         register(0)
         register(1)
         for version in ("1", "2", "1"):
-            assert approve(client, ask(version), evidence_path).recorded
+            assert approve(client, ask(version), evidence_path, trust).recorded
         assert [entry.body["version"] for entry in read_evidence(evidence_path)] == ["1", "2", "1"]
-        assert load_production(client, use_case, evidence_path).version == "1"
+        assert load_production(client, use_case, evidence_path, trust).version == "1"
 
     @pytest.mark.parametrize("empty", [{"reviewer": " "}, {"statement": "\n"}, {"reviewer": "", "statement": ""}])
     def test_empty_words_are_refused_and_leave_nothing(
@@ -123,6 +126,7 @@ class TestApprove:
         register: Register,
         ask: Ask,
         evidence_path: Path,
+        trust: Trust,
         empty: dict[str, str],
     ) -> None:
         register()
@@ -133,56 +137,63 @@ class TestApprove:
         assert find_aliases(client, ask().use_case) == {"candidate": "1"}
 
     def test_unknown_version_lists_the_existing_ones(
-        self, client: MlflowClient, register: Register, ask: Ask, evidence_path: Path
+        self, client: MlflowClient, register: Register, ask: Ask, evidence_path: Path, trust: Trust
     ) -> None:
         register(0)
         register(1)
         for version in ("7", "one"):
             with pytest.raises(ReleaseError, match="existing versions: 1, 2"):
-                approve(client, ask(version), evidence_path)
+                approve(client, ask(version), evidence_path, trust)
 
     def test_untrained_use_case_says_how_to_train(
-        self, client: MlflowClient, ask: Ask, use_case: str, evidence_path: Path
+        self, client: MlflowClient, ask: Ask, use_case: str, evidence_path: Path, trust: Trust
     ) -> None:
         with pytest.raises(ReleaseError, match=f"kedro run --pipelines {use_case}"):
-            approve(client, ask(), evidence_path)
+            approve(client, ask(), evidence_path, trust)
 
     def test_rejected_version_cannot_be_approved_even_if_its_tags_were_removed(
-        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path, trust: Trust
     ) -> None:
         register()
         reject(client, ask(statement="gap too large"), evidence_path)
         client.delete_model_version_tag(use_case, "1", "rai.review")
         with pytest.raises(ReleaseError, match=r"gap too large[\s\S]*train a new version"):
-            approve(client, ask(), evidence_path)
+            approve(client, ask(), evidence_path, trust)
 
     def test_rejected_tag_counts_even_if_the_record_was_cut_off(
-        self, client: MlflowClient, register: Register, ask: Ask, evidence_path: Path
+        self, client: MlflowClient, register: Register, ask: Ask, evidence_path: Path, trust: Trust
     ) -> None:
         register()
         reject(client, ask(), evidence_path)
         evidence_path.write_bytes(b"")
         with pytest.raises(ReleaseError, match="was rejected and cannot be approved"):
-            approve(client, ask(), evidence_path)
+            approve(client, ask(), evidence_path, trust)
 
     @pytest.mark.parametrize("file", ["model.skops", "contract.json", "reference/reference.parquet"])
     def test_files_changed_since_training_are_not_approved(
-        self, client: MlflowClient, register: Register, ask: Ask, evidence_path: Path, file: str
+        self, client: MlflowClient, register: Register, ask: Ask, evidence_path: Path, trust: Trust, file: str
     ) -> None:
         path = stored_file(client, register(), file)
         path.write_bytes(path.read_bytes() + b" ")
         with pytest.raises(ChangedError, match="changed after its training"):
-            approve(client, ask(), evidence_path)
+            approve(client, ask(), evidence_path, trust)
         assert not evidence_path.exists()
 
     @pytest.mark.parametrize("tag", ["rai.model_digest", "rai.companion_digest", "rai.card_digest"])
     def test_version_whose_digest_was_not_noted_is_not_approved(
-        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path, tag: str
+        self,
+        client: MlflowClient,
+        register: Register,
+        ask: Ask,
+        use_case: str,
+        evidence_path: Path,
+        trust: Trust,
+        tag: str,
     ) -> None:
         register()
         client.delete_model_version_tag(use_case, "1", tag)
         with pytest.raises(ChangedError, match=rf"cannot be compared[\s\S]*{tag}: not on the version"):
-            approve(client, ask(), evidence_path)
+            approve(client, ask(), evidence_path, trust)
         assert not evidence_path.exists()
 
     @pytest.mark.parametrize(
@@ -194,41 +205,48 @@ class TestApprove:
         ],
     )
     def test_version_trained_in_part_is_not_approved(
-        self, client: MlflowClient, register: Register, ask: Ask, evidence_path: Path, metrics: Any, missing: str
+        self,
+        client: MlflowClient,
+        register: Register,
+        ask: Ask,
+        evidence_path: Path,
+        trust: Trust,
+        metrics: Any,
+        missing: str,
     ) -> None:
         register(metrics=metrics)
         with pytest.raises(IncompleteError, match=rf"only in part: its run has {missing}[\s\S]*whole stage"):
-            approve(client, ask(), evidence_path)
+            approve(client, ask(), evidence_path, trust)
         assert not evidence_path.exists()
 
     def test_version_without_card_is_not_approved(
-        self, client: MlflowClient, register: Register, ask: Ask, evidence_path: Path
+        self, client: MlflowClient, register: Register, ask: Ask, evidence_path: Path, trust: Trust
     ) -> None:
         register(card=False)
         with pytest.raises(IncompleteError, match=r"has no model card[\s\S]*no tag rai\.card"):
-            approve(client, ask(), evidence_path)
+            approve(client, ask(), evidence_path, trust)
         stored_file(client, register(), "model_card/model_card_v2.json").unlink()
         with pytest.raises(IncompleteError, match=r"no artifact model_card/model_card_v2\.json"):
-            approve(client, ask("2"), evidence_path)
+            approve(client, ask("2"), evidence_path, trust)
         assert not evidence_path.exists()
 
     def test_card_changed_between_training_and_review_is_not_approved(
-        self, client: MlflowClient, register: Register, ask: Ask, evidence_path: Path
+        self, client: MlflowClient, register: Register, ask: Ask, evidence_path: Path, trust: Trust
     ) -> None:
         stored_file(client, register(), "model_card/model_card_v1.json").write_text("{}")
         with pytest.raises(ChangedError, match=r"model card of version 1 .* changed after its training"):
-            approve(client, ask(), evidence_path)
+            approve(client, ask(), evidence_path, trust)
 
     @pytest.mark.parametrize("file", ["contract.json", "reference/reference.parquet"])
     def test_version_without_its_companions_is_not_approved(
-        self, client: MlflowClient, register: Register, ask: Ask, evidence_path: Path, file: str
+        self, client: MlflowClient, register: Register, ask: Ask, evidence_path: Path, trust: Trust, file: str
     ) -> None:
         stored_file(client, register(), file).unlink()
         with pytest.raises(IncompleteError, match="must travel with it"):
-            approve(client, ask(), evidence_path)
+            approve(client, ask(), evidence_path, trust)
 
     def test_broken_record_takes_no_decision(
-        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path, trust: Trust
     ) -> None:
         register()
         append_evidence(evidence_path, "note", {"a": 1}, "2024-05-01")
@@ -248,16 +266,16 @@ class TestApprove:
         assert find_aliases(client, use_case) == {"candidate": "1"}
 
     def test_time_without_zone_is_a_programming_error(
-        self, client: MlflowClient, register: Register, ask: Ask, evidence_path: Path
+        self, client: MlflowClient, register: Register, ask: Ask, evidence_path: Path, trust: Trust
     ) -> None:
         register()
         with pytest.raises(ValueError, match="time zone"):
-            approve(client, ask(reviewed_at=datetime(2024, 5, 1)), evidence_path)
+            approve(client, ask(reviewed_at=datetime(2024, 5, 1)), evidence_path, trust)
 
 
 class TestReject:
     def test_candidate_is_kept_out(
-        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path, trust: Trust
     ) -> None:
         register()
         outcome = reject(client, ask(), evidence_path)
@@ -267,25 +285,25 @@ class TestReject:
         assert [entry.kind for entry in read_evidence(evidence_path)] == ["reject"]
 
     def test_version_in_production_is_taken_out(
-        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path, trust: Trust
     ) -> None:
         register()
-        approve(client, ask(), evidence_path)
+        approve(client, ask(), evidence_path, trust)
         outcome = reject(client, ask(), evidence_path)
         assert "alias 'production' is removed, and monitoring stops" in outcome.message
         assert find_aliases(client, use_case) == {"candidate": "1"}
 
     def test_another_version_in_production_stays(
-        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path, trust: Trust
     ) -> None:
         register(0)
         register(1)
-        approve(client, ask("1"), evidence_path)
+        approve(client, ask("1"), evidence_path, trust)
         reject(client, ask("2"), evidence_path)
-        assert load_production(client, use_case, evidence_path).version == "1"
+        assert load_production(client, use_case, evidence_path, trust).version == "1"
 
     def test_rejecting_again_records_nothing_new(
-        self, client: MlflowClient, register: Register, ask: Ask, evidence_path: Path
+        self, client: MlflowClient, register: Register, ask: Ask, evidence_path: Path, trust: Trust
     ) -> None:
         register()
         reject(client, ask(), evidence_path)
@@ -295,7 +313,7 @@ class TestReject:
         assert len(read_evidence(evidence_path)) == 1
 
     def test_version_without_files_can_be_rejected(
-        self, client: MlflowClient, register: Register, ask: Ask, evidence_path: Path
+        self, client: MlflowClient, register: Register, ask: Ask, evidence_path: Path, trust: Trust
     ) -> None:
         stored_file(client, register(), "model.skops").unlink()
         assert reject(client, ask(), evidence_path).recorded
@@ -305,33 +323,33 @@ class TestKill:
     # The tag that asks, the record; two pages of the card, eight tags, the alias.
     @pytest.mark.parametrize("writes", [1, 2, 3, 4, 10, 11])
     def test_approval_cut_off_anywhere_is_never_in_production_unrecorded_and_can_be_completed(
-        self, register: Register, ask: Ask, use_case: str, evidence_path: Path, writes: int
+        self, register: Register, ask: Ask, use_case: str, evidence_path: Path, trust: Trust, writes: int
     ) -> None:
         register(0)
         register(1)
         client = MlflowClient()
-        approve(client, ask("1"), evidence_path)
+        approve(client, ask("1"), evidence_path, trust)
         with pytest.raises(Killed):
-            approve(DyingClient(writes), ask("2"), evidence_path)
+            approve(DyingClient(writes), ask("2"), evidence_path, trust)
         with pytest.raises(NotApprovedError, match="the last approval on record is of version 2"):
-            load_production(client, use_case, evidence_path)
-        outcome = approve(client, ask("2"), evidence_path)
+            load_production(client, use_case, evidence_path, trust)
+        outcome = approve(client, ask("2"), evidence_path, trust)
         assert not outcome.recorded
         assert len(read_evidence(evidence_path)) == 2
-        assert load_production(client, use_case, evidence_path).version == "2"
+        assert load_production(client, use_case, evidence_path, trust).version == "2"
 
     # The tag that asks, the record; eight tags, the alias, two pages of the card.
     @pytest.mark.parametrize("writes", [1, 2, 8, 9])
     def test_rejection_cut_off_anywhere_stops_production_at_once_and_can_be_completed(
-        self, register: Register, ask: Ask, use_case: str, evidence_path: Path, writes: int
+        self, register: Register, ask: Ask, use_case: str, evidence_path: Path, trust: Trust, writes: int
     ) -> None:
         register()
         client = MlflowClient()
-        approve(client, ask(), evidence_path)
+        approve(client, ask(), evidence_path, trust)
         with pytest.raises(Killed):
             reject(DyingClient(writes), ask(), evidence_path)
         with pytest.raises(NotApprovedError, match=r"but its approval is not on record|is in production"):
-            load_production(client, use_case, evidence_path)
+            load_production(client, use_case, evidence_path, trust)
         reject(client, ask(), evidence_path)
         assert len(read_evidence(evidence_path)) == 2
         assert find_aliases(client, use_case) == {"candidate": "1"}
@@ -367,10 +385,15 @@ def stored_file(client: MlflowClient, version: Any, name: str) -> Path:
     ],
 )
 def test_characters_that_are_not_shown_as_themselves_are_refused(
-    client: MlflowClient, ask: Callable[..., ReviewRequest], evidence_path: Path, changes: dict[str, str], shown: str
+    client: MlflowClient,
+    ask: Callable[..., ReviewRequest],
+    evidence_path: Path,
+    trust: Trust,
+    changes: dict[str, str],
+    shown: str,
 ) -> None:
     with pytest.raises(ReleaseError, match=rf"not shown as itself[\s\S]*{shown}"):
-        approve(client, ask(**changes), evidence_path)
+        approve(client, ask(**changes), evidence_path, trust)
     with pytest.raises(ReleaseError, match="not shown as itself"):
         reject(client, ask(**changes), evidence_path)
     assert not evidence_path.exists()
@@ -378,15 +401,19 @@ def test_characters_that_are_not_shown_as_themselves_are_refused(
 
 @pytest.mark.parametrize("name", ["", " ", "...", "\u3164\u3164", "42"])
 def test_a_name_needs_visible_letters(
-    client: MlflowClient, ask: Callable[..., ReviewRequest], evidence_path: Path, name: str
+    client: MlflowClient, ask: Callable[..., ReviewRequest], evidence_path: Path, trust: Trust, name: str
 ) -> None:
     with pytest.raises(ReleaseError, match="A decision needs a reviewer"):
-        approve(client, ask(reviewer=name), evidence_path)
+        approve(client, ask(reviewer=name), evidence_path, trust)
 
 
 def test_names_of_any_script_and_statements_of_several_lines_are_kept(
-    client: MlflowClient, register: Callable[..., Any], ask: Callable[..., ReviewRequest], evidence_path: Path
+    client: MlflowClient,
+    register: Callable[..., Any],
+    ask: Callable[..., ReviewRequest],
+    evidence_path: Path,
+    trust: Trust,
 ) -> None:
     register()
-    review = approve(client, ask(reviewer="Żaneta 李", statement="figures\nand card read"), evidence_path).review
+    review = approve(client, ask(reviewer="Żaneta 李", statement="figures\nand card read"), evidence_path, trust).review
     assert (review.reviewer, review.statement) == ("Żaneta 李", "figures and card read")

@@ -12,6 +12,7 @@ import mlflow
 import pytest
 from mlflow import MlflowClient
 
+from rai_kedro.release.decisions import Trust
 from rai_kedro.release.production import load_production
 from rai_kedro.release.record import append_evidence, read_evidence
 from rai_kedro.release.review import ReviewRequest, approve, reject
@@ -21,30 +22,34 @@ from rai_kedro.release.versions import NotApprovedError
 
 @pytest.fixture
 def run_id(
-    client: MlflowClient, register: Callable[..., Any], ask: Callable[..., ReviewRequest], evidence_path: Path
+    client: MlflowClient,
+    register: Callable[..., Any],
+    ask: Callable[..., ReviewRequest],
+    evidence_path: Path,
+    trust: Trust,
 ) -> str:
     """Approve version 1 as a demo, then version 2, then reject version 3; return the first run."""
     run_id: str = register(0).run_id
     register(1)
     register(2)
-    approve(client, ask("1", demo=True), evidence_path)
-    approve(client, ask("2"), evidence_path)
+    approve(client, ask("1", demo=True), evidence_path, trust)
+    approve(client, ask("2"), evidence_path, trust)
     reject(client, ask("3"), evidence_path)
     return run_id
 
 
 def test_nothing_reviewed_and_nothing_recorded_is_no_finding(
-    client: MlflowClient, register: Callable[..., Any], use_case: str, evidence_path: Path
+    client: MlflowClient, register: Callable[..., Any], use_case: str, evidence_path: Path, trust: Trust
 ) -> None:
     register()
-    report = verify(evidence_path, use_case=use_case, client=client)
+    report = verify(evidence_path, use_case=use_case, trust=trust, client=client)
     assert (report.chain.ok, report.decisions, report.findings) == (False, (), ())
 
 
 def test_sound_record_lists_its_decisions(
-    client: MlflowClient, run_id: str, use_case: str, evidence_path: Path
+    client: MlflowClient, run_id: str, use_case: str, evidence_path: Path, trust: Trust
 ) -> None:
-    report = verify(evidence_path, use_case=use_case, client=client)
+    report = verify(evidence_path, use_case=use_case, trust=trust, client=client)
     assert report.findings == ()
     assert [(review.version, review.decision, review.demo) for review in report.decisions] == [
         ("1", "approved", True),
@@ -54,92 +59,96 @@ def test_sound_record_lists_its_decisions(
 
 
 def test_missing_record_of_reviewed_versions_is_found(
-    client: MlflowClient, run_id: str, use_case: str, evidence_path: Path
+    client: MlflowClient, run_id: str, use_case: str, evidence_path: Path, trust: Trust
 ) -> None:
     evidence_path.unlink()
-    first, *others = verify(evidence_path, use_case=use_case, client=client).findings
+    first, *others = verify(evidence_path, use_case=use_case, trust=trust, client=client).findings
     assert first == "versions are reviewed, but there is no such file"
     assert len(others) == 4
 
 
-def test_broken_record_is_found(client: MlflowClient, run_id: str, use_case: str, evidence_path: Path) -> None:
+def test_broken_record_is_found(
+    client: MlflowClient, run_id: str, use_case: str, evidence_path: Path, trust: Trust
+) -> None:
     evidence_path.write_text(evidence_path.read_text().replace("Ada", "Eve", 1))
-    report = verify(evidence_path, use_case=use_case, client=client)
+    report = verify(evidence_path, use_case=use_case, trust=trust, client=client)
     assert report.findings == ("line 1 does not hold: its content does not match its hash",)
 
 
 @pytest.mark.parametrize("version", ["1", "2", "3"])
 def test_tags_of_every_reviewed_version_are_compared(
-    client: MlflowClient, run_id: str, use_case: str, evidence_path: Path, version: str
+    client: MlflowClient, run_id: str, use_case: str, evidence_path: Path, trust: Trust, version: str
 ) -> None:
     client.set_model_version_tag(use_case, version, "rai.statement", "forged")
-    (finding,) = verify(evidence_path, use_case=use_case, client=client).findings
+    (finding,) = verify(evidence_path, use_case=use_case, trust=trust, client=client).findings
     assert finding.startswith(f"version {version}: rai.statement is 'forged'")
 
 
 def test_cut_off_end_is_found_by_the_tags(
-    client: MlflowClient, run_id: str, use_case: str, evidence_path: Path
+    client: MlflowClient, run_id: str, use_case: str, evidence_path: Path, trust: Trust
 ) -> None:
     evidence_path.write_bytes(b"".join(evidence_path.read_bytes().splitlines(keepends=True)[:2]))
-    (finding,) = verify(evidence_path, use_case=use_case, client=client).findings
+    (finding,) = verify(evidence_path, use_case=use_case, trust=trust, client=client).findings
     assert finding == "version 3 is tagged 'rejected', but no decision on it is on record"
 
 
 def test_card_that_changed_or_is_gone_is_found(
-    client: MlflowClient, run_id: str, use_case: str, evidence_path: Path
+    client: MlflowClient, run_id: str, use_case: str, evidence_path: Path, trust: Trust
 ) -> None:
     card = Path(mlflow.artifacts.download_artifacts(run_id=run_id)) / "model_card" / "model_card_v1.json"
     card.write_text("{}")
-    (finding,) = verify(evidence_path, use_case=use_case, client=client).findings
+    (finding,) = verify(evidence_path, use_case=use_case, trust=trust, client=client).findings
     assert finding == "version 1: its model card changed after the approval"
     card.unlink()
-    (finding,) = verify(evidence_path, use_case=use_case, client=client).findings
+    (finding,) = verify(evidence_path, use_case=use_case, trust=trust, client=client).findings
     assert finding.startswith("version 1: its model card is gone")
 
 
-def test_alias_moved_by_hand_is_found(client: MlflowClient, run_id: str, use_case: str, evidence_path: Path) -> None:
+def test_alias_moved_by_hand_is_found(
+    client: MlflowClient, run_id: str, use_case: str, evidence_path: Path, trust: Trust
+) -> None:
     client.set_registered_model_alias(use_case, "production", "1")
-    (finding,) = verify(evidence_path, use_case=use_case, client=client).findings
+    (finding,) = verify(evidence_path, use_case=use_case, trust=trust, client=client).findings
     assert finding.startswith("alias 'production' names version 1, but the approval that stands is of version 2")
 
 
 def test_unreadable_decision_is_found_and_one_from_before_cards_still_counts(
-    client: MlflowClient, run_id: str, use_case: str, evidence_path: Path
+    client: MlflowClient, run_id: str, use_case: str, evidence_path: Path, trust: Trust
 ) -> None:
     entry = read_evidence(evidence_path)[-1]
     older = {name: value for name, value in entry.body.items() if name != "card_digest"}
     append_evidence(evidence_path, "reject", {**older, "version": "9"}, entry.recorded_at)
-    report = verify(evidence_path, use_case=use_case, client=client)
+    report = verify(evidence_path, use_case=use_case, trust=trust, client=client)
     vanished = (
         f"version 9 (run {entry.body['run_id']}) was rejected on {entry.recorded_at}, but MLflow has no such version"
     )
     assert (report.findings, report.decisions[-1].version) == ((vanished,), "9")
     append_evidence(evidence_path, "reject", {"version": "8"}, entry.recorded_at)
-    assert verify(evidence_path, use_case=use_case, client=client).findings == (
+    assert verify(evidence_path, use_case=use_case, trust=trust, client=client).findings == (
         "line 5 is no readable decision on this use case",
         vanished,
     )
 
 
 def test_an_emptied_database_is_found_from_the_record(
-    client: MlflowClient, run_id: str, use_case: str, evidence_path: Path
+    client: MlflowClient, run_id: str, use_case: str, evidence_path: Path, trust: Trust
 ) -> None:
     client.delete_registered_model(use_case)
-    findings = verify(evidence_path, use_case=use_case, client=client).findings
+    findings = verify(evidence_path, use_case=use_case, trust=trust, client=client).findings
     assert len(findings) == 3
     assert all("but MLflow has no such version" in finding for finding in findings)
     assert findings[0].startswith(f"version 1 (run {run_id}) was approved on")
 
 
 def test_a_lost_alias_is_found_from_the_record(
-    client: MlflowClient, run_id: str, use_case: str, evidence_path: Path
+    client: MlflowClient, run_id: str, use_case: str, evidence_path: Path, trust: Trust
 ) -> None:
     client.delete_registered_model_alias(use_case, "production")
-    (finding,) = verify(evidence_path, use_case=use_case, client=client).findings
+    (finding,) = verify(evidence_path, use_case=use_case, trust=trust, client=client).findings
     assert finding.startswith("the approval of version 2 stands, but alias 'production' names no version")
 
 
-def test_the_record_alone_shows_its_decisions(run_id: str, use_case: str, evidence_path: Path) -> None:
+def test_the_record_alone_shows_its_decisions(run_id: str, use_case: str, evidence_path: Path, trust: Trust) -> None:
     found = verify(evidence_path, use_case=use_case)
     assert (found.findings, found.compared) == ((), False)
     assert list(found.to_frame()["version"]) == ["1", "2", "3"]
@@ -148,7 +157,7 @@ def test_the_record_alone_shows_its_decisions(run_id: str, use_case: str, eviden
 
 
 def test_a_rejection_outranks_an_approval_recorded_after_it(
-    client: MlflowClient, run_id: str, use_case: str, evidence_path: Path
+    client: MlflowClient, run_id: str, use_case: str, evidence_path: Path, trust: Trust
 ) -> None:
     """Two reviewers at the same moment, or a program that takes no lock."""
     approval = next(entry.body for entry in read_evidence(evidence_path) if entry.body["version"] == "2")
@@ -156,8 +165,8 @@ def test_a_rejection_outranks_an_approval_recorded_after_it(
     append_evidence(evidence_path, "approve", approval, "2024-05-02T12:00:00+00:00")
     client.set_registered_model_alias(use_case, "production", "2")
     with pytest.raises(NotApprovedError, match="not on record"):
-        load_production(client, use_case, evidence_path)
-    (finding,) = verify(evidence_path, use_case=use_case, client=client).findings
+        load_production(client, use_case, evidence_path, trust)
+    (finding,) = verify(evidence_path, use_case=use_case, trust=trust, client=client).findings
     assert "the approval that stands is of no version" in finding
 
 

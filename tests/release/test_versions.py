@@ -13,6 +13,7 @@ from mlflow import MlflowClient
 from sklearn.neighbors import KNeighborsRegressor
 
 from rai_kedro.release.candidate import register_candidate
+from rai_kedro.release.decisions import Trust
 from rai_kedro.release.model_files import ModelRefusedError
 from rai_kedro.release.review import ReviewRequest, approve
 from rai_kedro.release.versions import ReleaseError, find_aliases, find_reviewable, list_versions, search_versions
@@ -119,10 +120,11 @@ class TestListVersions:
         ask: Callable[..., ReviewRequest],
         use_case: str,
         evidence_path: Path,
+        trust: Trust,
     ) -> None:
         register(0)
         register(1)
-        approve(client, ask("1", demo=True), evidence_path)
+        approve(client, ask("1", demo=True), evidence_path, trust)
         client.set_model_version_tag(use_case, "1", "rai.card", "data/08_reporting/housing/card.html")
         newest, approved = list_versions(client, use_case)
         assert (newest["version"], newest["aliases"], newest["review"]) == ("2", ["candidate"], None)
@@ -140,9 +142,10 @@ class TestListVersions:
         ask: Callable[..., ReviewRequest],
         use_case: str,
         evidence_path: Path,
+        trust: Trust,
     ) -> None:
         register()
-        approve(client, ask(), evidence_path)
+        approve(client, ask(), evidence_path, trust)
         assert list_versions(client, use_case)[0]["aliases"] == ["candidate", "production"]
 
     def test_figures_of_a_purged_run_are_empty(self, client: MlflowClient, register: Register, use_case: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rai_kedro.commands.project import about_use_case, evidence_path, open_catalog, path_of
+from rai_kedro.commands.project import about_use_case, evidence_path, open_catalog, path_of, trust_of
 from rai_kedro.errors import RaiError
 from rai_kedro.files import write_text
 from rai_kedro.months import is_month
@@ -50,8 +50,8 @@ def _compare(catalog: DataCatalog, use_case: str, named: tuple[str, str], months
     from rai_kedro.pipelines.monitoring.shadow import score_in_shadow
     from rai_kedro.release import load_shadow
 
-    client, record = MlflowClient(), evidence_path(catalog, use_case)
-    old, new = (load_shadow(client, use_case, one, record) for one in named)
+    client, record, trust = MlflowClient(), evidence_path(catalog, use_case), trust_of(catalog, use_case)
+    old, new = (load_shadow(client, use_case, one, record, trust) for one in named)
     if old.version == new.version:
         raise RaiError(
             f"'{named[0]}' and '{named[1]}' are the same version, {old.version}.",

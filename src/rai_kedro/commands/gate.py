@@ -97,14 +97,14 @@ def _name_version(catalog: DataCatalog, use_case: str) -> str:
     """Say which version the decision on disk is about: it is the newest training's, which may have ended too early."""
     from mlflow import MlflowClient
 
-    from rai_kedro.release import CANDIDATE, Tag, find_aliases, find_version
+    from rai_kedro.release import CANDIDATE, GATE_FILE, find_aliases, find_version, read_manifest
 
     client = MlflowClient()
     number = find_aliases(client, use_case).get(CANDIDATE)
     if number is None:
         return f"{use_case}, newest training; no version is registered"
-    # The file itself: the version keeps the digest of its bytes.
+    # The file itself: the manifest has the digest of its bytes.
     digest = hashlib.sha256(path_of(catalog, f"{use_case}.fairness_gate").read_bytes()).hexdigest()
-    if find_version(client, use_case, number).tags.get(Tag.GATE_DIGEST) == digest:
+    if read_manifest(find_version(client, use_case, number)).files.get(GATE_FILE) == digest:
         return f"{use_case}, version {number} (newest candidate)"
     return f"{use_case}, newest training; not what version {number}, the newest candidate, was registered with"

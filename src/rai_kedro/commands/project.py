@@ -16,6 +16,8 @@ from rai_kedro.files import project_folder
 if TYPE_CHECKING:
     from kedro.io import DataCatalog
 
+    from rai_kedro.release import Trust
+
 env_option = click.option("--env", "-e", default=None, help="Kedro environment (conf/<env>).")
 
 
@@ -59,6 +61,23 @@ def lock_path(catalog: DataCatalog, use_case: str) -> Path:
 def evidence_path(catalog: DataCatalog, use_case: str) -> Path:
     """Return the use case's evidence record."""
     return path_of(catalog, f"{use_case}.production_model")
+
+
+def reviewers_file() -> Path:
+    """Return the list of whose signatures count; that of the base configuration, whatever the environment."""
+    return project_folder() / "conf" / "base" / "reviewers.yml"
+
+
+def keys_folder() -> Path:
+    """Return where the private keys of this machine's user lie; Git does not take them."""
+    return project_folder() / "conf" / "local" / "keys"
+
+
+def trust_of(catalog: DataCatalog, use_case: str) -> Trust:
+    """Return whose approvals of a use case count, in the environment of the catalogue."""
+    dataset: Any = catalog[f"{use_case}.production_model"]
+    trust: Trust = dataset.trust
+    return trust
 
 
 def require_use_case(use_case: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,10 +13,12 @@ import click
 from rai_kedro.commands.project import (
     about_use_case,
     evidence_path,
+    keys_folder,
     lock_path,
     open_catalog,
     require_use_case,
     run_pipeline,
+    trust_of,
 )
 from rai_kedro.errors import RaiError
 from rai_kedro.files import locked
@@ -23,9 +26,10 @@ from rai_kedro.files import locked
 if TYPE_CHECKING:
     from kedro.io import DataCatalog
 
-    from rai_kedro.release import RegisteredVersion, ReviewRequest
+    from rai_kedro.release import RegisteredVersion, SigningKey
 
 _log = logging.getLogger(__name__)
+_DEMO_KEY = "demo.key"
 _DEMO_REVIEWER = "demo reviewer (no person)"
 _DEMO_STATEMENT = "Demonstration: approved automatically so that monitoring can be seen. Not a real review."
 _DEMO_RISK = "Demonstration: nobody answers for this risk, and no decision about anybody may rest on this version"
@@ -33,53 +37,96 @@ _DEMO_RISK = "Demonstration: nobody answers for this risk, and no decision about
 _LOCK_WAIT_S = 20.0
 
 
-def _review_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    for option in (
-        click.option("--statement", required=True, help="Why, in one or more sentences; kept as evidence."),
-        click.option("--reviewer", required=True, help="Name of the person who decides."),
-        click.option("--version", required=True, help="Version number of the registered model."),
-        about_use_case,
-    ):
-        command = option(command)
-    return command
+def _options(*options: Callable[[Any], Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    def give(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed((about_use_case, *options)):
+            command = option(command)
+        return command
+
+    return give
 
 
-@click.command()
-@_review_options
-@click.option(
+_VERSION = click.option("--version", required=True, help="Version number of the registered model.")
+_RISK = click.option(
     "--accept-risk",
     metavar="REASON",
     default=None,
     help="Why the version is approved though its fairness gate does not pass; kept as evidence.",
 )
-def approve(env: str | None, **request: Any) -> None:
-    """Approve a version: only an approved version is used in production."""
-    _decide("approve", env, **request)
+_SIGNED = (
+    click.option("--statement", required=True, help="Why, in one or more sentences; kept as evidence."),
+    click.option("--reviewer", default=None, help="Who decides; by default whose key it is."),
+    click.option("--role", default="reviewer", show_default=True, help="The role in which to decide."),
+    click.option("--key", type=click.Path(path_type=Path), default=None, help="File of your private key."),
+    click.option("--demo", is_flag=True, help="Nobody decides: a key made on the spot signs. Never counts in prod."),
+)
 
 
 @click.command()
-@_review_options
-def reject(env: str | None, **request: Any) -> None:
+@_options(_VERSION, *_SIGNED, _RISK)
+def approve(use_case: str, env: str | None, **said: Any) -> None:
+    """Approve a version with your signature: only an approved version is used in production."""
+    _decide("approve", use_case, env, **said)
+
+
+@click.command()
+@_options(_VERSION, *_SIGNED)
+def reject(use_case: str, env: str | None, **said: Any) -> None:
     """Reject a version for good."""
-    _decide("reject", env, **request)
+    _decide("reject", use_case, env, **said)
 
 
-def _decide(decision: str, env: str | None, **request: Any) -> None:
-    from rai_kedro.release import ReviewRequest
+@click.command()
+@_options(click.option("--version", default=None, help="By default the one approved before."), *_SIGNED, _RISK)
+def rollback(use_case: str, env: str | None, **said: Any) -> None:
+    """Go back to a version that was approved before, with your signature."""
+    _decide("approve", use_case, env, **said, rollback=True)
 
-    with open_catalog(request["use_case"], env) as catalog:
-        _record(catalog, decision, ReviewRequest(**request, reviewed_at=datetime.now(UTC)))
+
+def _decide(decision: str, use_case: str, env: str | None, **said: Any) -> None:
+    with open_catalog(use_case, env) as catalog:
+        _record(catalog, decision, use_case, **said)
 
 
-def _record(catalog: DataCatalog, decision: str, request: ReviewRequest) -> None:
+def _record(
+    catalog: DataCatalog, decision: str, use_case: str, *, key: Path | None, reviewer: str | None, **said: Any
+) -> None:
     from mlflow import MlflowClient
 
     from rai_kedro import release
 
-    act = {"approve": release.approve, "reject": release.reject}[decision]
-    with locked(lock_path(catalog, request.use_case), wait=_LOCK_WAIT_S):
-        outcome = act(MlflowClient(), request, evidence_path(catalog, request.use_case))
+    trust, evidence = trust_of(catalog, use_case), evidence_path(catalog, use_case)
+    if said["demo"]:
+        signing = _make_demo_key()
+    else:
+        signing = release.find_signing_key(keys_folder(), key, trust.reviewers, _ask_passphrase)
+    owner = trust.reviewers.find(signing.keyid)
+    name = reviewer or (_DEMO_REVIEWER if said["demo"] else owner.name if owner else "")
+    client = MlflowClient()
+    with locked(lock_path(catalog, use_case), wait=_LOCK_WAIT_S):
+        said["version"] = said["version"] or release.find_previous(use_case, evidence, trust)
+        request = release.ReviewRequest(
+            use_case=use_case, reviewer=name, key=signing, reviewed_at=datetime.now(UTC), **said
+        )
+        if decision == "approve":
+            outcome = release.approve(client, request, evidence, trust)
+        else:
+            outcome = release.reject(client, request, evidence)
     click.echo(outcome.message)
+
+
+def _ask_passphrase(path: Path) -> str:
+    return str(click.prompt(f"Passphrase of {path.name}", hide_input=True, err=True))
+
+
+def _make_demo_key() -> SigningKey:
+    """Return the key that signs demonstrations in this folder, made at the first."""
+    from rai_kedro.release import SigningKey
+
+    path = keys_folder() / _DEMO_KEY
+    if not path.exists():
+        SigningKey.generate().save(path, None)
+    return SigningKey.load(path)
 
 
 @click.command()
@@ -92,7 +139,7 @@ def verify(use_case: str, env: str | None) -> None:
 
     with open_catalog(use_case, env) as catalog:
         path = evidence_path(catalog, use_case)
-        found = release.verify(path, use_case=use_case, client=MlflowClient())
+        found = release.verify(path, use_case=use_case, trust=trust_of(catalog, use_case), client=MlflowClient())
     click.echo("\n".join(found.describe()))
     if found.findings:
         raise RaiError(
@@ -112,26 +159,28 @@ def demo(use_case: str, env: str | None) -> None:
     require_use_case(use_case)
     run_pipeline(use_case, env)
     with open_catalog(use_case, env) as catalog:
-        request = request_approval(catalog.load(f"{use_case}.candidate_model"))
+        candidate = catalog.load(f"{use_case}.candidate_model")
         _log.info("")
-        _record(catalog, "approve", request)
+        _record(
+            catalog,
+            "approve",
+            use_case,
+            version=candidate.version,
+            statement=_DEMO_STATEMENT,
+            reviewer=None,
+            role="reviewer",
+            key=None,
+            demo=True,
+            accept_risk=find_demo_risk(candidate),
+        )
     run_pipeline(f"{use_case}.monitoring", env)
 
 
-def request_approval(candidate: RegisteredVersion) -> ReviewRequest:
-    """Ask for the approval; a risk, labelled as a demonstration, is accepted only where the gate does not pass."""
+def find_demo_risk(candidate: RegisteredVersion) -> str | None:
+    """Accept a risk, labelled as a demonstration, only where the gate does not pass."""
     from mlflow import MlflowClient
 
-    from rai_kedro.release import PASSED, ReviewRequest, find_version, judge_gate
+    from rai_kedro.release import PASSED, find_version, judge_gate
 
     gate = judge_gate(find_version(MlflowClient(), candidate.name, candidate.version))
-    risk = None if gate.decision.outcome == PASSED else _DEMO_RISK
-    return ReviewRequest(
-        candidate.name,
-        candidate.version,
-        _DEMO_REVIEWER,
-        _DEMO_STATEMENT,
-        datetime.now(UTC),
-        demo=True,
-        accept_risk=risk,
-    )
+    return None if gate.decision.outcome == PASSED else _DEMO_RISK

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kedro.io import DatasetError
 
 from rai_kedro.datasets.base import ModelDataset
 from rai_kedro.datasets.candidate_model import handed_on
-from rai_kedro.files import write_text
+from rai_kedro.files import project_folder, write_text
 from rai_kedro.release import attach_card, require_no_card
 from rai_kedro.words import escape_markdown
 
@@ -31,10 +31,18 @@ class ModelCardDataset(ModelDataset["CardWithFigures", str]):
               type: rai_kedro.datasets.model_card.ModelCardDataset
               filepath: data/08_reporting/{use_case}
               registered_model_name: "{use_case}"
+              evidence: data/08_reporting/evidence/{use_case}.jsonl
     """
 
+    def __init__(
+        self, *, registered_model_name: str, filepath: str, evidence: str, metadata: dict[str, Any] | None = None
+    ) -> None:
+        """Name the model, the folder of its cards, and the record that is told of every training."""
+        super().__init__(registered_model_name=registered_model_name, filepath=filepath, metadata=metadata)
+        self._evidence = project_folder() / evidence
+
     def save(self, data: CardWithFigures) -> None:
-        """Write the three files, then let the version in MLflow point to them.
+        """Write the three files, log them, and finish the version with its manifest and an entry in the record.
 
         Where the version has a card, in MLflow or (decided upon) on disk, a ``DatasetError`` says so before anything is
         written.
@@ -54,7 +62,7 @@ class ModelCardDataset(ModelDataset["CardWithFigures", str]):
             write_text(path, text)
         name, purpose = escape_markdown(identity.model_name), escape_markdown(identity.purpose)
         title = f"**{name}**, version {identity.version} of `{identity.use_case}`: {purpose}."
-        attach_card(self._registered_model_name, identity.version, identity.run_id, title, list(files))
+        attach_card(self._registered_model_name, identity.version, title, list(files), self._evidence)
 
     def load(self) -> str:
         """Return the Markdown of the newest card; ``DatasetError`` if there is none yet."""

@@ -5,18 +5,38 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from rai_kedro.datasets.base import ModelDataset, ReadOnly
 from rai_kedro.datasets.candidate_model import handed_on
+from rai_kedro.files import project_folder
 from rai_kedro.months import read_period
 
 if TYPE_CHECKING:
     from rai_kedro.monitoring import VersionReference
-    from rai_kedro.release import ProductionModel
+    from rai_kedro.release import ProductionModel, Trust
+
+Out = TypeVar("Out")
 
 
-class ProductionModelDataset(ReadOnly, ModelDataset[NoReturn, "ProductionModel"]):
+class _Approved(ModelDataset[NoReturn, Out]):
+    """What is loaded only with an approval that counts: by a reviewer of conf/base/reviewers.yml.
+
+    The context says in which environment; without that no demonstration stands for a person.
+    """
+
+    environment = ""
+
+    @property
+    def trust(self) -> Trust:
+        """Whose approvals count."""
+        from rai_kedro.release import read_trust
+
+        with handed_on():
+            return read_trust(project_folder(), self.environment)
+
+
+class ProductionModelDataset(ReadOnly, _Approved["ProductionModel"]):
     """Loads the approved version under alias ``production`` with its reference data and contract.
 
     Its file is the model's evidence record, which holds the approvals.
@@ -35,17 +55,17 @@ class ProductionModelDataset(ReadOnly, ModelDataset[NoReturn, "ProductionModel"]
 
     refusal = (
         "Nothing is saved to production. A version of {registered_model_name} gets there with "
-        "`kedro rai approve --use-case {registered_model_name} --version N --reviewer NAME --statement TEXT`"
+        "`kedro rai approve --use-case {registered_model_name} --version N --statement TEXT`"
     )
 
     def load(self) -> ProductionModel:
-        """Load after checking alias, tags, evidence record and files; an error says which check failed."""
+        """Load after checking alias, tags, evidence record, signature and files; an error says which check failed."""
         from mlflow import MlflowClient
 
         from rai_kedro.release import load_production
 
         with handed_on():
-            return load_production(MlflowClient(), self._registered_model_name, self._filepath)
+            return load_production(MlflowClient(), self._registered_model_name, self._filepath, self.trust)
 
     def _exists(self) -> bool:
         from mlflow import MlflowClient
@@ -55,7 +75,7 @@ class ProductionModelDataset(ReadOnly, ModelDataset[NoReturn, "ProductionModel"]
         return PRODUCTION in find_aliases(MlflowClient(), self._registered_model_name)
 
 
-class ReferencesDataset(ReadOnly, ModelDataset[NoReturn, "References"]):
+class ReferencesDataset(ReadOnly, _Approved["References"]):
     """Loads a function from version number to that version's reference data, each checked when it is asked for.
 
     In the catalogue it has the keys of `ProductionModelDataset`.
@@ -65,7 +85,7 @@ class ReferencesDataset(ReadOnly, ModelDataset[NoReturn, "References"]):
 
     @cached_property
     def _references(self) -> References:
-        return References(self._registered_model_name, self._filepath)
+        return References(self._registered_model_name, self._filepath, self.trust)
 
     def load(self) -> References:
         """Return the look-up, which raises as `load_reference` does; of one dataset always the same."""
@@ -81,6 +101,7 @@ class References:
 
     name: str
     evidence_path: Path
+    trust: Trust
     _known: dict[str, VersionReference | Exception] = field(default_factory=dict, compare=False, repr=False)
 
     def __call__(self, version: str) -> VersionReference:
@@ -102,6 +123,6 @@ class References:
         from rai_kedro.release import Tag, find_version, load_reference
 
         client = MlflowClient()
-        found = load_reference(client, self.name, version, self.evidence_path)
+        found = load_reference(client, self.name, version, self.evidence_path, self.trust)
         months = read_period(find_version(client, self.name, version).tags.get(Tag.MONTH, ""))
         return VersionReference(found.rows, Baseline.from_dict(dict(found.baseline)), months)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
+import numpy as np
 import pandas as pd
 
 from rai_kedro.typed import Typed
@@ -28,14 +29,16 @@ def content_digest(frame: pd.DataFrame) -> str:
     """Digest the values of a table: the same for the same rows in any order, with the columns in any order.
 
     Numbers are taken as floats (so 1 is 1.0, however a file was read; whole numbers past 2**53 as text), dates as
-    nanoseconds, everything else as text, and every missing value is alike. Each row is hashed to 64 bits, and the
-    sorted hashes with SHA-256, of which 32 digits are kept: proof against accidents, not against somebody who wants two
-    tables to look alike.
+    nanoseconds, everything else as text, and every missing value is alike. Rows are put in the order of a short hash of
+    each; what is digested with SHA-256 is the values themselves, so nobody can make two tables look alike.
     """
     names = sorted(map(str, frame.columns))
     plain = pd.DataFrame({name: _canonical(frame[name]) for name in names}, index=frame.index)
-    rows = pd.util.hash_pandas_object(plain, index=False).sort_values().to_numpy()
-    return hashlib.sha256(repr(names).encode() + rows.tobytes()).hexdigest()[:32]
+    order = pd.util.hash_pandas_object(plain, index=False).to_numpy().argsort(kind="stable")
+    digest = hashlib.sha256(repr((names, len(plain))).encode())
+    for name in names:
+        digest.update(_bytes_of(plain[name].iloc[order]))
+    return digest.hexdigest()
 
 
 def find_staleness(known: str, digests: MonthDigests | None) -> str:
@@ -56,6 +59,18 @@ def compare_labels(known: str, digests: MonthDigests | None) -> str:
     if not known:
         return "arrived since"
     return "changed since" if digests.labels else "gone since"
+
+
+def _bytes_of(values: pd.Series) -> bytes:
+    """Return canonical values as bytes that no other values have: numbers as they are, texts with where each ends."""
+    missing = values.isna().to_numpy().tobytes()
+    if values.dtype != "object":
+        return missing + values.where(values.notna(), 0).to_numpy().tobytes()
+    import pyarrow as pa
+
+    _, ends, texts = pa.array(values, pa.large_string(), from_pandas=True).buffers()
+    places = np.frombuffer(ends, dtype="int64", count=len(values) + 1)
+    return missing + places.tobytes() + (texts.to_pybytes()[: places[-1]] if texts else b"")
 
 
 def _canonical(values: pd.Series) -> pd.Series:

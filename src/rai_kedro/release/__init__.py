@@ -1,27 +1,22 @@
-"""Releasing a model: registered as a candidate, reviewed by a person, served only as approved, checked by anyone.
+"""Releasing a model: registered as a candidate, signed by people, served only as approved, checked by anyone.
 
-Training registers a *candidate*: model, reference data, contract, model card and fairness gate travel together, each
-with its SHA-256 (:func:`register_candidate`, :func:`attach_card`). A person approves or rejects it (:func:`approve`,
-:func:`reject`); the decision goes into an append-only evidence record before anything else, and from there into tags,
-card and the alias ``production``. A rejection outranks every approval. :func:`load_production` hands out a model only
-where alias, tags, record and files agree. :func:`verify` checks all of that afterwards, from both sides; a copy of the
-record is enough to check its own chain, without any server:
+Training registers a *candidate* and ends with its manifest (:class:`Manifest`): the digest of every file of model,
+reference data, contract, assessment and card, which is the one thing that everything else holds on to. A person
+approves or rejects it (:func:`approve`, :func:`reject`) by signing that digest; the decision goes into an append-only
+evidence record before anything else, and from there into tags, card and the alias ``production``. A rejection outranks
+every approval. :func:`load_production` hands out a model only where record, signature, alias, tags and files agree.
+:func:`verify` checks all of that afterwards, from both sides; a copy of the record is enough to check its own chain,
+without any server, and with the reviewers' public keys its signatures:
 
 >>> import tempfile
 >>> from pathlib import Path
->>> from rai_kedro.release import Review, append_evidence, verify
+>>> from rai_kedro.release import Reviewers, Trust, append_evidence, verify
 >>> folder = tempfile.TemporaryDirectory()
 >>> record = Path(folder.name, "loans.jsonl")
->>> review = Review(use_case="loans", version="3", run_id="8d1f", decision="approved", reviewer="Ada Reviewer",
-...                 statement="figures and card read", reviewed_at="2024-05-01T12:00:00+00:00", model_digest="5e88…",
-...                 companion_digest="a1b2…", fairness_gate="pass")
->>> entry = append_evidence(record, "approve", review.to_dict(), review.reviewed_at)
->>> found = verify(record)
->>> found.findings
+>>> entry = append_evidence(record, "trained", {"version": "3", "manifest": "5e88…"}, "2024-05-01T12:00:00+00:00")
+>>> verify(record, trust=Trust(Reviewers())).findings
 ()
->>> found.to_frame()[["version", "decision", "reviewer"]].to_dict("records")
-[{'version': '3', 'decision': 'approved', 'reviewer': 'Ada Reviewer'}]
->>> _ = record.write_text(record.read_text().replace("Ada", "Eve"))
+>>> _ = record.write_text(record.read_text().replace("5e88", "a1b2"))
 >>> verify(record).findings
 ('line 1 does not hold: its content does not match its hash',)
 >>> folder.cleanup()

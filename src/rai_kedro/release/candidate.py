@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import tempfile
@@ -9,21 +10,24 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from rai_kedro.release.gate import read_gate
+from rai_kedro.files import project_folder
+from rai_kedro.release.manifest import MODEL_FOLDER, Manifest, digest_artifacts, store_manifest
 from rai_kedro.release.model_files import (
     BASELINE_FILE,
+    COMPANIONS,
     CONTRACT_FILE,
     REFERENCE_FILE,
-    release_files,
+    digest_files,
     require_storable,
     trusted_types,
 )
-from rai_kedro.release.versions import CANDIDATE, DIGESTS, RegisteredVersion, ReleaseError, Tag, version_of
+from rai_kedro.release.versions import CANDIDATE, RegisteredVersion, ReleaseError, Tag, version_of
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -44,6 +48,8 @@ class Candidate:
     contract: Mapping[str, Any]  # JSON-able
     baseline: Mapping[str, Any]  # JSON-able: what later months are held against besides the reference data
     tags: Mapping[str, str]  # of the model version, e.g. data fingerprint and month
+    months: Mapping[str, Mapping[str, str]]  # months read: digests of their features and labels
+    policy: Mapping[str, Any]  # what the version is judged by; JSON-able
     pip_requirements: tuple[str, ...]  # exact, "name==version"
     source: str  # where the training data came from, a path or URI in words
 
@@ -51,8 +57,8 @@ class Candidate:
 def register_candidate(candidate: Candidate, name: str) -> RegisteredVersion:
     """Log the model to the open run, register it as a new version and make it the candidate.
 
-    The version appears in the registry only when its files are complete, together with its tags and digests,
-    and the alias moves last: a kill at any moment leaves no half version under ``candidate``.
+    The version appears in the registry only when its files are complete, and the alias moves last: a kill at any moment
+    leaves no half version under ``candidate``. Its manifest is begun here and finished with the card.
 
     Raises:
         ReleaseError: No MLflow run is open.
@@ -65,12 +71,31 @@ def register_candidate(candidate: Candidate, name: str) -> RegisteredVersion:
     with _open_run() as run_id:
         model = _log_model(candidate)
         _log_companions(client, run_id, candidate, name)
-    location = client.get_logged_model(model.model_id).artifact_location
-    with release_files(client, location, run_id) as files:
-        # With what the gate decided before this model was registered; without it no version passes the gate later.
-        digests = {**files.digests, "gate_digest": read_gate(client, run_id).digest}
-    tags = {**candidate.tags, Tag.USE_CASE: name, **{DIGESTS[field][0]: digest for field, digest in digests.items()}}
-    return _register(client, name, run_id, model.model_uri, tags)
+    store_manifest(client, _begin_manifest(client, candidate, name, run_id, model.model_id))
+    return _register(client, name, run_id, model.model_uri, {**candidate.tags, Tag.USE_CASE: name})
+
+
+def _begin_manifest(client: MlflowClient, candidate: Candidate, name: str, run_id: str, model_id: str) -> Manifest:
+    """Digest what was stored, as it is read back: what a broken store has made of it must not be signed."""
+    from mlflow.artifacts import download_artifacts
+
+    tags, lock = client.get_run(run_id).data.tags, project_folder() / "requirements.lock"
+    location = client.get_logged_model(model_id).artifact_location
+    with tempfile.TemporaryDirectory(prefix="rai-model-") as folder:
+        model = download_artifacts(artifact_uri=location, dst_path=folder, tracking_uri=client.tracking_uri)
+        digests = {f"{MODEL_FOLDER}{file}": digest for file, digest in digest_files(model).items()}
+    return Manifest(
+        use_case=name,
+        run_id=run_id,
+        model_id=model_id,
+        trained_by=tags.get("mlflow.user", ""),
+        trained_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        git_commit=tags.get(Tag.GIT_COMMIT, ""),
+        lock_digest=hashlib.sha256(lock.read_bytes()).hexdigest() if lock.is_file() else "",
+        policy=dict(candidate.policy),
+        months={month: dict(digests) for month, digests in candidate.months.items()},
+        files={**digests, **digest_artifacts(client, run_id, COMPANIONS)},
+    )
 
 
 @contextmanager

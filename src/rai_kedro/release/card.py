@@ -1,32 +1,31 @@
-"""The model card of a version: written once, attached to its run, and digested for the review.
+"""The model card of a version: written once, and the last thing of a training before its manifest.
 
-What is approved is the card's JSON, and with it the pages for people: it holds their digests. A decision is shown in
-one line of each page, so a page is digested without what stands in that line. The line may hold text only: markup in
-it would be a place for a whole other page.
+What is stored in MLflow is never touched again. The copy on disk says in one line where the version stands; with the
+line of the training put back, its digest is that of the manifest. The line may hold text only: markup in it would be a
+place for a whole other page.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from rai_kedro.files import project_folder, write_text
+from rai_kedro.release.gate import ASSESSMENT_FILE, GATE_FILE
+from rai_kedro.release.manifest import TRAINED, Manifest, digest_artifacts, read_manifest, store_manifest
+from rai_kedro.release.record import append_evidence
 from rai_kedro.release.versions import (
     APPROVED,
     CARD_FOLDER,
     REJECTED,
-    ChangedError,
-    IncompleteError,
     ReleaseError,
     Tag,
     Version,
     card_file,
     find_version,
-    parse_json,
 )
 from rai_kedro.words import escape_html, escape_markdown, make_visible
 
@@ -35,7 +34,6 @@ STATUS_LINES: Final = {
     "html": re.compile(r'(?<=<p class="status">)[^<]*(?=</p>)'),
     "md": re.compile(r"(?<=^\*\*Status: ).*(?=\*\*$)", re.MULTILINE),
 }
-_PAGES: Final = "pages"
 _REVIEW_MARK: Final = "\n\nReview: "
 
 
@@ -66,13 +64,11 @@ def require_no_card(name: str, version: str, folder: Path | None = None) -> None
         )
 
 
-def attach_card(name: str, version: str, run_id: str, title: str, files: Sequence[Path]) -> None:
-    """Log the card's files to the version's run and let the version's description point to them.
+def attach_card(name: str, version: str, title: str, files: Sequence[Path], evidence: Path) -> Manifest:
+    """Log the card's files to the version's run, finish its manifest, put that on record, and tag the version.
 
-    Tag ``rai.card`` comes last: a card that was cut off before it can be written again.
-
-    Of ``files`` the first is for people, and named in the version's description after ``title``; one is
-    ``model_card_v<version>.json``, which gets the digests of the others.
+    Of ``files`` the first is for people, and named in the version's description after ``title``. Tag ``rai.card`` comes
+    last: a training that was cut off before can be reviewed by nobody.
 
     Raises:
         ReleaseError: The version has a card.
@@ -80,128 +76,77 @@ def attach_card(name: str, version: str, run_id: str, title: str, files: Sequenc
     """
     from mlflow import MlflowClient
 
-    record = next((file for file in files if file.name == card_file(version)), None)
-    if record is None:
+    if not any(file.name == card_file(version) for file in files):
         raise ValueError(f"a card's files must contain {card_file(version)}")
+    for file in files:
+        if file.name != card_file(version):
+            _replace_status(file.read_text(encoding="utf-8"), file.name, "")
     require_no_card(name, version)
-    _bind_pages(record, [file for file in files if file != record])
     client = MlflowClient()
     # Relative to the project, so that a moved or copied project still finds its cards.
     project = project_folder()
     page = str(files[0].relative_to(project) if files[0].is_relative_to(project) else files[0])
+    known = find_version(client, name, version)
+    run_id = known.run_id
     for file in files:
         client.log_artifact(run_id, str(file), artifact_path=CARD_FOLDER)
+    judged = digest_artifacts(client, run_id, (GATE_FILE, ASSESSMENT_FILE))
+    shown = {f"{CARD_FOLDER}/{file.name}": hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+    unfinished = read_manifest(known)
+    manifest = unfinished.model_copy(update={"version": version, "files": {**unfinished.files, **judged, **shown}})
+    store_manifest(client, manifest)
+    append_evidence(evidence, TRAINED, manifest.to_entry(), manifest.trained_at)
     description = (
         f"{title}\n\nModel card: artifact `{CARD_FOLDER}/{files[0].name}` of run `{run_id}`, and the file `{page}`."
     )
     client.update_model_version(name, version, description=description)
-    client.set_model_version_tag(name, version, Tag.CARD_DIGEST, hashlib.sha256(record.read_bytes()).hexdigest())
+    client.set_model_version_tag(name, version, Tag.MANIFEST, manifest.digest)
     client.set_model_version_tag(name, version, Tag.CARD, page)
-
-
-def digest_card(version: Version) -> str:
-    """Return the SHA-256 (hex) of the JSON of the card that is attached to a version."""
-    if Tag.CARD not in version.tags or version.card is None:
-        found = f"its run has no artifact {CARD_FOLDER}/{card_file(version.number)}"
-        raise version.refusal(
-            IncompleteError,
-            "has no model card, so nobody can have read it.",
-            example=found if Tag.CARD in version.tags else f"it has no tag {Tag.CARD}",
-            remedy=f"restore the run's artifacts; or {version.retrain}, the whole stage, and have that one reviewed",
-        )
-    return hashlib.sha256(version.card).hexdigest()
+    return manifest
 
 
 def mark_card(version: Version, status: str) -> str:
-    """Show a decision on the card's pages, in MLflow and on disk, and in the version's description.
+    """Show a decision on the card's pages on disk and in the version's description; MLflow keeps the card as trained.
 
-    The JSON form, which is what was reviewed, stays as it was. Pages are for reading; the evidence record is what
-    counts. So a page that cannot be marked stops nothing, and is named in the sentence returned (else empty).
+    Pages are for reading; the evidence record is what counts. So a page that cannot be marked stops nothing, and is
+    named in the sentence returned (else empty).
     """
-    from mlflow.exceptions import MlflowException
-
-    client, unmarked = version.client, []
     description = version.description.partition(_REVIEW_MARK)[0] + _REVIEW_MARK + escape_markdown(status)
-    client.update_model_version(version.use_case, version.number, description=description)
-    digests = _read_page_digests(version) or {}
-    for name in (card_file(version.number, ending) for ending in STATUS_LINES):
-        shown = escape_html(status) if name.endswith(".html") else escape_markdown(status)
-        local = project_folder() / Path(version.tags.get(Tag.CARD, "")).with_name(name)
+    version.client.update_model_version(version.use_case, version.number, description=description)
+    unmarked = []
+    for ending in STATUS_LINES:
+        page = _page_on_disk(version, ending)
+        shown = escape_html(status) if ending == "html" else escape_markdown(status)
         try:
-            page = _find_whole_page(version, local, digests.get(name))
-            client.log_text(version.run_id, _replace_status(page, name, shown), f"{CARD_FOLDER}/{name}")
-            if local.is_file():
-                write_text(local, _replace_status(local.read_text(encoding="utf-8"), name, shown))
-        except (MlflowException, OSError, ValueError):
-            unmarked.append(name)
+            if page.is_file():
+                write_text(page, _replace_status(page.read_text(encoding="utf-8"), page.name, shown))
+        except (OSError, ValueError):
+            unmarked.append(page.name)
     return f"\nThe decision could not be shown in {' and '.join(unmarked)}; it is on record." if unmarked else ""
 
 
-def find_changed_page(version: Version) -> str | None:
-    """Say which page in MLflow is first not as the card's JSON has digested it, and how; None if all are."""
-    digests = _read_page_digests(version)
-    if digests is None:
-        return "the model card holds no digests of its pages"
-    for name, digest in digests.items():
-        page = _fetch_page(version, name)
-        if page is None or not _is_page(page, name, digest):
-            found = "is gone" if page is None else "was changed beyond its status line"
-            return f"{name}, the model card that people read, {found}"
+def find_changed_page(version: Version, manifest: Manifest) -> str | None:
+    """Say which page on disk is first not the one that was trained, but for its status line; None if all there are."""
+    for ending in (*STATUS_LINES, "json"):
+        page = _page_on_disk(version, ending)
+        name = f"{CARD_FOLDER}/{page.name}"
+        if page.is_file() and _digest_as_trained(version, page, name) != manifest.files.get(name):
+            return f"{page.name}, the model card on disk, was changed beyond its status line"
     return None
 
 
-def require_same_pages(version: Version) -> None:
-    """Refuse a version whose card reads otherwise than it was written."""
-    trouble = find_changed_page(version)
-    if trouble:
-        raise version.refusal(
-            ChangedError,
-            "cannot be approved on what its model card shows.",
-            example=trouble,
-            remedy="find out who changed it and restore it (training keeps a copy beside the other reports); "
-            f"or {version.retrain} and have that one reviewed",
-        )
+def _page_on_disk(version: Version, ending: str) -> Path:
+    return project_folder() / Path(version.tags.get(Tag.CARD, "")).with_name(card_file(version.number, ending))
 
 
-def _read_page_digests(version: Version) -> dict[str, str] | None:
-    """Return the SHA-256 of each page by name, as the card's JSON has them; None if it has none that can be read."""
-    content = parse_json(version.card)
-    pages = content.get(_PAGES) if isinstance(content, dict) else None
-    return pages if isinstance(pages, dict) else None
-
-
-def _bind_pages(record: Path, pages: Iterable[Path]) -> None:
-    """Write the digests of a card's pages into its JSON, so that who approves the JSON approves the pages."""
-    content = json.loads(record.read_text(encoding="utf-8"))
-    content[_PAGES] = {page.name: _digest_page(page.read_text(encoding="utf-8"), page.name) for page in pages}
-    write_text(record, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def _find_whole_page(version: Version, local: Path, digest: str | None) -> str:
-    """Return the page in MLflow; the one on disk where a mark that was cut off left only that whole."""
-    page = _fetch_page(version, local.name)
-    kept = local.read_text(encoding="utf-8") if local.is_file() else None
-    whole = next((text for text in (page, kept) if text is not None and _is_page(text, local.name, digest)), page)
-    if whole is None:
-        raise FileNotFoundError(local.name)
-    return whole
-
-
-def _fetch_page(version: Version, name: str) -> str | None:
-    content = version.read(f"{CARD_FOLDER}/{name}")
-    return None if content is None else content.decode("utf-8", errors="replace")
-
-
-def _is_page(text: str, name: str, digest: str | None) -> bool:
-    try:
-        return _digest_page(text, name) == digest
-    except ValueError:
-        return False
-
-
-def _digest_page(text: str, name: str) -> str:
-    """Return the SHA-256 (hex) of a page without what its status line says."""
-    return hashlib.sha256(_replace_status(text, name, "").encode()).hexdigest()
+def _digest_as_trained(version: Version, page: Path, name: str) -> str:
+    """Return the digest of a page on disk with the status that the card in MLflow has."""
+    text, line = page.read_text(encoding="utf-8"), STATUS_LINES.get(page.suffix[1:])
+    stored = (version.read(name) or b"").decode("utf-8", errors="replace")
+    trained = line.search(stored) if line else None
+    if trained:
+        text = _replace_status(text, page.name, trained.group()) if line and line.search(text) else ""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _replace_status(text: str, name: str, shown: str) -> str:

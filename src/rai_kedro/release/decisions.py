@@ -1,54 +1,137 @@
-"""The decisions in the evidence record: their shape, which of them stands, and how they are put into words."""
+"""The decisions in the evidence record: their signed form, which of them count, and how they are put into words.
+
+A decision is an in-toto statement about the digest of a version's manifest, in a DSSE envelope signed by the reviewer.
+It names its own place in the record (sequence and the hash before it), so it can be neither moved nor used again. An
+approval counts only with a signature that holds; a rejection counts whoever made it, since stopping is always safe.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from typing import Final, Literal
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final, Literal
 
 from pydantic import ValidationError
 
-from rai_kedro.release.record import Entry
-from rai_kedro.release.versions import APPROVED, DIGESTS, REJECTED, Tag, Version
+from rai_kedro.policy import ApprovalRules
+from rai_kedro.release.keys import SigningError, SigningKey
+from rai_kedro.release.record import GENESIS, Entry
+from rai_kedro.release.signing import (
+    Envelope,
+    Reviewers,
+    check_demo_signature,
+    check_signature,
+    read_reviewers,
+    sign,
+)
+from rai_kedro.release.versions import APPROVED, REJECTED, Tag, Version
 from rai_kedro.typed import Typed
 from rai_kedro.words import in_words, make_visible
 
 APPROVE: Final = "approve"
+ROLLBACK: Final = "rollback"
 REJECT: Final = "reject"
+DECISIONS: Final = (APPROVE, ROLLBACK, REJECT)
 PASSED: Final = "pass"
+REVIEWERS_FILE: Final = "conf/base/reviewers.yml"
+_STATEMENT: Final = "https://in-toto.io/Statement/v1"
+_PREDICATE: Final = "https://rai-kedro.example/decision/v1"
 
 
 class Review(Typed):
-    """A decision as it is recorded; the body of its evidence entry. Digests are SHA-256, empty where none is known."""
+    """A decision on a version, as it is signed and recorded."""
 
     use_case: str
     version: str
+    manifest: str  # SHA-256 of the version's manifest; 64 zeros where a version without one is rejected
     run_id: str  # version numbers start again in a new database, run ids do not
     decision: Literal["approved", "rejected"]
     reviewer: str
+    role: str = "reviewer"
     statement: str
     reviewed_at: str  # UTC, ISO 8601
-    model_digest: str
-    companion_digest: str  # of reference data and contract
-    card_digest: str = ""  # of the card's JSON, which holds the digests of its pages
+    expires_at: str = ""  # UTC; an approval only
     demo: bool = False  # a demonstration decided, not a person
+    public_key: str = ""  # of a demonstration; a reviewer's is in conf/base/reviewers.yml
     fairness_gate: str = ""  # what the gate said then, e.g. "pass"; empty if it was not asked
     gate_summary: str = ""  # how many verdicts do not pass, at which level and by which limits, with an example
-    gate_digest: str = ""
     accepted_risk: str = ""  # why it was approved though the gate did not pass
+    rules: ApprovalRules = ApprovalRules()  # of the policy that it was made under
+    sequence: int = 0  # its place in the record, and the hash before it
+    previous: str = GENESIS
 
     @property
     def subject(self) -> tuple[str, str]:
         """Which version this decides on."""
         return self.version, self.run_id
 
-    @property
-    def digests(self) -> dict[str, str]:
-        """Of what it decides on."""
-        return {field: getattr(self, field) for field in DIGESTS}
+    def expired(self, now: datetime) -> bool:
+        """Say whether an approval is past its time."""
+        return bool(self.expires_at) and now >= datetime.fromisoformat(self.expires_at)
+
+    def to_statement(self) -> dict[str, Any]:
+        """Return it as an in-toto statement."""
+        predicate = self.to_dict()
+        name = f"{predicate.pop('use_case')}/{predicate.pop('version')}"
+        subject = [{"name": name, "digest": {"sha256": predicate.pop("manifest")}}]
+        return {"_type": _STATEMENT, "subject": subject, "predicateType": _PREDICATE, "predicate": predicate}
+
+    @classmethod
+    def of_envelope(cls, envelope: Envelope) -> Review:
+        """Read one that was signed; whether the signature holds is another question (`Trust`)."""
+        statement = envelope.statement
+        if (statement.get("_type"), statement.get("predicateType")) != (_STATEMENT, _PREDICATE):
+            raise ValueError("the envelope holds no decision")
+        (subject,) = statement["subject"]
+        use_case, _, version = str(subject["name"]).rpartition("/")
+        named = {"use_case": use_case, "version": version, "manifest": subject["digest"]["sha256"]}
+        return cls.from_dict({**statement["predicate"], **named})
 
 
 Decided = tuple[Review, Entry]
+
+
+@dataclass(frozen=True)
+class Trust:
+    """Whose approvals count here."""
+
+    reviewers: Reviewers
+    environment: str = ""  # of Kedro; where it is not known, no demonstration counts
+
+    def find_fault(self, review: Review, entry: Entry) -> str | None:
+        """Say why an approval does not count, whatever its date; None if it does."""
+        if (review.sequence, review.previous) != (entry.sequence, entry.previous):
+            return f"it was signed for line {review.sequence} of a record, not for this place"
+        envelope, at = Envelope.from_dict(entry.body["envelope"]), datetime.fromisoformat(review.reviewed_at)
+        try:
+            if review.demo:
+                return self._find_fault_of_demo(review, envelope)
+            reviewer = check_signature(envelope, self.reviewers, at)
+        except SigningError as error:
+            return f"{error.what} {error.example or ''}".strip()
+        if reviewer.name != review.reviewer or review.role not in reviewer.roles:
+            return f"the key is {reviewer.name}'s, who may act as {', '.join(reviewer.roles)}"
+        return None
+
+    def _find_fault_of_demo(self, review: Review, envelope: Envelope) -> str | None:
+        check_demo_signature(envelope, review.public_key)
+        if self.environment in self.reviewers.demo_in:
+            return None
+        where = f"environment '{self.environment}'" if self.environment else "an unknown environment"
+        return f"a demonstration made it, which does not count in {where}"
+
+
+def read_trust(project: Path, environment: str) -> Trust:
+    """Read whose approvals count from the project's own base, in every environment."""
+    return Trust(read_reviewers(project / REVIEWERS_FILE), environment)
+
+
+def sign_review(review: Review, key: SigningKey) -> dict[str, Any]:
+    """Return the body of its entry."""
+    return {"envelope": sign(review.to_statement(), key).to_dict()}
 
 
 def is_covered(review: Review) -> bool:
@@ -59,13 +142,14 @@ def is_covered(review: Review) -> bool:
 def tags_of(review: Review, entry: Entry) -> dict[str, str]:
     """Return the tags that a decision gives its version, the one that makes it count last.
 
-    Among them is the hash of its entry, the record's anchor.
+    Among them is the hash of its entry, an anchor of the record.
     """
     gate = {Tag.GATE: review.fairness_gate} if review.fairness_gate else {}
     return {
         Tag.REVIEWER: review.reviewer,
         Tag.STATEMENT: review.statement,
         Tag.REVIEWED_AT: review.reviewed_at,
+        Tag.EXPIRES: review.expires_at,
         Tag.DEMO: str(review.demo).lower(),
         **gate,
         Tag.RISK: review.accepted_risk,
@@ -83,18 +167,23 @@ def describe_gate(outcome: str | None, accepted_risk: str | None) -> str:
 def describe_review(review: Review) -> str:
     """Say in a line, as card and description show it, who decided what, when and why, and what the gate said."""
     label = " (demonstration, not a person's review)" if review.demo else ""
-    said = f"{review.decision} by {review.reviewer}{label} at {review.reviewed_at}: {review.statement}"
+    until = f", until {review.expires_at[:10]}" if review.expires_at else ""
+    said = f"{review.decision} by {review.reviewer}{label} at {review.reviewed_at}{until}: {review.statement}"
     return make_visible(f"{said} ({describe_gate(review.fairness_gate, review.accepted_risk)})")
 
 
 def list_decisions(entries: Iterable[Entry], use_case: str) -> list[Decided]:
-    """Return every decision on a use case with its entry, in order."""
-    found: list[Decided] = []
-    for entry in entries:
-        if entry.kind in {APPROVE, REJECT}:
-            with suppress(ValidationError):
-                found.append((Review.from_dict(entry.body), entry))
+    """Return every decision on a use case with its entry, in order, whether or not it counts."""
+    found = [decided for entry in entries if (decided := read_decision(entry)) is not None]
     return [decided for decided in found if decided[0].use_case == use_case]
+
+
+def read_decision(entry: Entry) -> Decided | None:
+    """Return the decision in an entry; None if it holds none that can be read."""
+    if entry.kind in DECISIONS:
+        with suppress(ValidationError, SigningError, ValueError, KeyError, TypeError):
+            return Review.of_envelope(Envelope.from_dict(entry.body["envelope"])), entry
+    return None
 
 
 def list_decisions_on(entries: Iterable[Entry], version: Version) -> list[Decided]:
@@ -102,16 +191,52 @@ def list_decisions_on(entries: Iterable[Entry], version: Version) -> list[Decide
     return [one for one in list_decisions(entries, version.use_case) if one[0].subject == version.subject]
 
 
-def find_standing_approval(entries: Iterable[Entry], use_case: str) -> Decided | None:
-    """Return the approval that stands: the last one recorded, unless its version was ever rejected.
+def list_approvals(decisions: Iterable[Decided], trust: Trust) -> list[Decided]:
+    """Return the approvals that count, whatever their date."""
+    return [
+        (review, entry)
+        for review, entry in decisions
+        if review.decision == APPROVED and is_covered(review) and trust.find_fault(review, entry) is None
+    ]
 
-    A rejection outranks an approval of the same version in whichever order the two were recorded. Earlier approvals
-    do not come back by themselves; going back to an older version is a decision of its own.
+
+def find_standing_approval(entries: Iterable[Entry], use_case: str, trust: Trust) -> Decided | None:
+    """Return the approval that stands: the last that took effect, unless its version was ever rejected.
+
+    It takes effect with the last signature that the policy asks for. A rejection outranks an approval of the same
+    version in whichever order the two were recorded. Earlier approvals do not come back by themselves; going back to
+    an older version is a decision of its own.
     """
     decisions = list_decisions(entries, use_case)
-    last = find_last(decisions, APPROVED)
+    last: Decided | None = None
+    for number, one in enumerate(approvals := list_approvals(decisions, trust)):
+        if not find_missing_roles(approvals[: number + 1], one[0]):
+            last = one
     rejected = {review.subject for review, _ in decisions if review.decision == REJECTED}
     return last if last and last[0].subject not in rejected else None
+
+
+def find_missing_roles(approvals: Sequence[Decided], last: Review) -> tuple[str, ...]:
+    """Return the roles whose approval of the same manifest is missing after the last one; one person fills one role."""
+    same = [review for review, _ in approvals if review.manifest == last.manifest and not _is_older(review, last)]
+    filled = dict(_fill(last.rules.roles, same, frozenset()))
+    return tuple(role for role in last.rules.roles if role not in filled)
+
+
+def _is_older(review: Review, last: Review) -> bool:
+    """Say whether an approval had run out when the last one was given."""
+    return review.expired(datetime.fromisoformat(last.reviewed_at))
+
+
+def _fill(roles: Sequence[str], reviews: Sequence[Review], taken: frozenset[str]) -> Iterator[tuple[str, str]]:
+    """Yield each role with who fills it, the latest first."""
+    for role in roles:
+        person = next(
+            (one.reviewer for one in reversed(reviews) if one.role == role and one.reviewer not in taken), None
+        )
+        if person is not None:
+            taken |= {person}
+            yield role, person
 
 
 def find_rejection(entries: Iterable[Entry], version: Version) -> Decided | None:
@@ -119,9 +244,10 @@ def find_rejection(entries: Iterable[Entry], version: Version) -> Decided | None
     return find_last(list_decisions_on(entries, version)[::-1], REJECTED)
 
 
-def find_last_decision(entries: Sequence[Entry], version: Version) -> Decided | None:
-    """Return the decision on one version that its tags show: the last one, or its rejection."""
-    return find_rejection(entries, version) or find_last(list_decisions_on(entries, version), APPROVED)
+def find_last_decision(entries: Sequence[Entry], version: Version, trust: Trust) -> Decided | None:
+    """Return the decision on one version that its tags show: its rejection, or the last approval that counts."""
+    approvals = list_approvals(list_decisions_on(entries, version), trust)
+    return find_rejection(entries, version) or (approvals[-1] if approvals else None)
 
 
 def find_last(decisions: Sequence[Decided], decision: str) -> Decided | None:
@@ -135,7 +261,7 @@ def approve_command(use_case: str, version: str, *, passed: bool) -> str:
     Where the fairness gate has not ``passed``, a reason to accept the risk is among them.
     """
     risk = "" if passed else ' --accept-risk "REASON"'
-    return f"kedro rai approve --use-case {use_case} --version {version} --reviewer NAME --statement TEXT{risk}"
+    return f"kedro rai approve --use-case {use_case} --version {version} --statement TEXT{risk}"
 
 
 def review_advice(version: Version) -> str:

@@ -1,22 +1,20 @@
 """What the fairness gate said of a version: read from its run and judged anew before anyone may approve it.
 
-Four things must agree, or the gate could not be evaluated and stays closed: the decision that training stored, the
-tags that training left, what the gate says now of the stored intervals, and what the model card shows. So a word or a
-figure edited afterwards opens nothing. Who may change all of them together is told apart by nothing that is stored
-here; see `verification`.
+The decision that training stored and what the gate says now of the stored intervals must agree, or the gate could not
+be evaluated and stays closed. That both files, and the card that shows them, are those of the training is for the
+manifest to say.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from rai_kedro.fairness import Disparity, Gate, GateDecision, Tolerance, Verdict
-from rai_kedro.release.decisions import PASSED, Review, approve_command, describe_gate, is_covered, review_advice
-from rai_kedro.release.versions import ChangedError, ReleaseError, Tag, Version, parse_json, read_artifact
+from rai_kedro.release.decisions import PASSED, approve_command
+from rai_kedro.release.versions import ReleaseError, Version, parse_json, read_artifact
 from rai_kedro.words import in_words, list_some
 
 if TYPE_CHECKING:
@@ -34,7 +32,6 @@ class StoredGate:
     """The gate's decision on a version; could not be evaluated if it cannot be relied on."""
 
     decision: GateDecision
-    digest: str = ""  # SHA-256 (hex) of the file it was read from; empty if there is none
 
     @property
     def summary(self) -> str:
@@ -48,49 +45,31 @@ class StoredGate:
 def judge_gate(version: Version) -> StoredGate:
     """Say what the gate says of a version; trouble of any kind is a decision that could not be evaluated."""
     stored = read_gate(version.client, version.run_id)
-    if not (digest := stored.digest):
+    if stored.decision.problems:
         return stored
     assessment = version.read(ASSESSMENT_FILE)
     if assessment is None:
-        return _closed(f"its run has no readable {ASSESSMENT_FILE}, whose intervals the gate judges", digest)
-    decision = judge_stored(stored.decision.to_dict(), parse_json(assessment))
-    contradiction = _find_contradicting_tag(version, decision, digest) or _find_contradicting_card(version, decision)
-    return _closed(contradiction, digest) if contradiction else StoredGate(decision, digest)
+        return _closed(f"its run has no readable {ASSESSMENT_FILE}, whose intervals the gate judges")
+    return StoredGate(judge_stored(stored.decision.to_dict(), parse_json(assessment)))
 
 
 def read_gate(client: MlflowClient, run_id: str) -> StoredGate:
-    """Return the decision as the run holds it now, without judging anew, to be compared with an approval's."""
+    """Return the decision as the run holds it now, without judging anew."""
     content = read_artifact(client, run_id, GATE_FILE)
     if content is None:
         return _closed(f"its run has no readable {GATE_FILE}")
-    digest = hashlib.sha256(content).hexdigest()
     try:
-        return StoredGate(GateDecision.from_dict(parse_json(content)), digest)
+        return StoredGate(GateDecision.from_dict(parse_json(content)))
     except _UNREADABLE as error:
-        return _closed(_describe_unreadable(error), digest)
+        return _closed(_describe_unreadable(error))
 
 
-def _closed(problem: str, digest: str = "") -> StoredGate:
-    return StoredGate(GateDecision.could_not_be_evaluated(problem), digest)
+def _closed(problem: str) -> StoredGate:
+    return StoredGate(GateDecision.could_not_be_evaluated(problem))
 
 
 def _describe_unreadable(error: Exception) -> str:
     return " ".join(f"the stored decision cannot be read: {type(error).__name__}: {error}".split())[:300]
-
-
-def find_trouble(version: Version, review: Review, *, with_card: bool = True) -> str | None:
-    """Say how an approval disagrees with what its run or its card says of the gate now, without a subject."""
-    stored = read_gate(version.client, review.run_id)
-    if review.gate_digest != stored.digest:
-        return "its fairness gate's decision changed after the approval" if stored.digest else "its decision is gone"
-    if not is_covered(review):
-        return "its approval covers no fairness gate that passes, and accepts no risk"
-    if review.fairness_gate == PASSED != stored.decision.outcome:
-        return f"its approval says that the fairness gate passes, the decision says {in_words(stored.decision.outcome)}"
-    # Whoever answered for a gate that could not be evaluated may have done so because the card contradicts it.
-    if review.fairness_gate == "could_not_be_evaluated" or not with_card:
-        return None
-    return _find_contradicting_card(version, stored.decision)
 
 
 def require_open(version: Version, gate: StoredGate, accept_risk: str | None) -> None:
@@ -107,19 +86,6 @@ def require_open(version: Version, gate: StoredGate, accept_risk: str | None) ->
         )
     if not passed and accept_risk is None:
         raise _risk_not_accepted(version, gate.decision)
-
-
-def require_covered(version: Version, review: Review) -> None:
-    """Refuse a version whose approval does not cover what the fairness gate said of it."""
-    trouble = find_trouble(version, review)
-    if trouble:
-        raise version.refusal(
-            ChangedError,
-            f"may not be used: {trouble}.",
-            where=f"run {review.run_id}, {GATE_FILE}; approved on {review.reviewed_at}",
-            example=f"on record: {describe_gate(review.fairness_gate, review.accepted_risk)}; {review.gate_summary}",
-            remedy="find out who changed it and restore it from a backup; or review again: " + review_advice(version),
-        )
 
 
 def judge_stored(decision: Mapping[str, Any], assessment: Mapping[str, Any]) -> GateDecision:
@@ -202,37 +168,6 @@ def _essence(decision: GateDecision) -> set[tuple[Any, ...]]:
         for verdict in decision.verdicts
         for of in (verdict.disparity,)
     }
-
-
-def _find_contradicting_tag(version: Version, decision: GateDecision, digest: str) -> str | None:
-    tag, noted = version.tags.get(Tag.GATE), version.tags.get(Tag.GATE_DIGEST)
-    if noted != digest:
-        known = "is not the one that training stored" if noted else "cannot be compared with that of its training"
-        return f"{GATE_FILE} {known} (tag {Tag.GATE_DIGEST})"
-    if tag == decision.outcome:
-        return None
-    if decision.problems and tag != "could_not_be_evaluated":
-        return f"{decision.problems[0]} (tag {Tag.GATE}: {tag!r})"
-    return f"tag {Tag.GATE} says {tag!r}, {GATE_FILE} says {decision.outcome!r}"
-
-
-def _find_contradicting_card(version: Version, decision: GateDecision) -> str | None:
-    """Say how the card contradicts a decision; nothing of a gate that is closed anyway, nor where there is no card."""
-    # Without a card nothing can be approved: `approve` refuses it, and the end of a run comes before some cards.
-    card = None if decision.problems else parse_json(version.card)
-    if card is None:
-        return None
-    try:
-        shown = GateDecision.from_dict(card["card"]["fairness"]["gate"])
-    except _UNREADABLE:
-        return f"{GATE_FILE} says {in_words(decision.outcome)}, the model card says nothing readable of the gate"
-    if shown.outcome != decision.outcome:
-        return f"the model card says {in_words(shown.outcome)}, the stored decision says {in_words(decision.outcome)}"
-    if len(shown.verdicts) != len(decision.verdicts):
-        return f"the model card shows {count_verdicts(shown)}; the stored decision has {count_verdicts(decision)}"
-    if _essence(shown) != _essence(decision):
-        return "the verdicts on the model card are not those of the stored decision"
-    return None
 
 
 def _risk_not_accepted(version: Version, decision: GateDecision) -> ReleaseError:

@@ -1,30 +1,22 @@
-"""The files of a stored model: their digest, their copy from MLflow, and loading them without pickle.
+"""The files of a stored model: their digests, which of them there may be, and loading them without pickle.
 
 MLflow 3.17 writes the types that a skops file may contain into the model's own ``MLmodel`` file and trusts that list
 when it loads. Whoever can change the model can change the list. Its switch ``MLFLOW_ALLOW_PICKLE_DESERIALIZATION``
 closes every format at once, skops included. So this module does not load through MLflow: it reads ``model.skops``
-itself, with the list below, and knows no other format.
+itself, with the list below, and knows no other format. Others may load through MLflow, which runs what ``MLmodel``
+names; so a model with another loader, code of its own or unknown files is refused, too.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from functools import cache
-from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-import pandas as pd
+import yaml
 
-from rai_kedro.release.versions import IncompleteError, ReleaseError, Version, ask, fetch_artifact
-
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
+from rai_kedro.release.versions import ReleaseError
 
 MODEL_FILE: Final = "model.skops"
 CONTRACT_FILE: Final = "contract.json"
@@ -32,6 +24,18 @@ REFERENCE_FILE: Final = "reference/reference.parquet"
 BASELINE_FILE: Final = "reference/baseline.json"
 COMPANIONS: Final = (CONTRACT_FILE, REFERENCE_FILE, BASELINE_FILE)
 
+_LOADER: Final = "mlflow.sklearn"
+_KNOWN_FILES: Final = frozenset(
+    {
+        "MLmodel",
+        MODEL_FILE,
+        "conda.yaml",
+        "python_env.yaml",
+        "requirements.txt",
+        "input_example.json",
+        "serving_input_example.json",
+    }
+)
 # MLflow writes this file beside a registered model that is downloaded, even into a local artifact store.
 _WRITTEN_BY_READERS: Final = frozenset({"registered_model_meta"})
 
@@ -65,38 +69,6 @@ class ModelRefusedError(ReleaseError):
     """The model is in another format than skops, holds types outside the reviewed list, or may score nothing."""
 
 
-@dataclass(frozen=True)
-class Reference:
-    """What the months of a version are held against."""
-
-    rows: pd.DataFrame  # test split of its training: features of model and audit, label and prediction
-    baseline: Mapping[str, Any]  # what training knows besides: groups and limits, importance, emissions; JSON-able
-
-
-@dataclass(frozen=True)
-class ReleaseFiles:
-    """A private copy of everything that belongs to a model version."""
-
-    model: Path  # folder
-    companions: Mapping[str, bytes]  # by name
-
-    @property
-    def digests(self) -> dict[str, str]:
-        """Of the model, and of all companions together; see `Review`."""
-        together = _digest_all({name: hashlib.sha256(content).hexdigest() for name, content in self.companions.items()})
-        return {"model_digest": digest_files(self.model), "companion_digest": together}
-
-    def read_reference(self) -> Reference:
-        """Return what the version's months are held against."""
-        rows = pd.read_parquet(BytesIO(self.companions[REFERENCE_FILE]))
-        return Reference(rows, json.loads(self.companions[BASELINE_FILE]))
-
-    def read_contract(self) -> dict[str, Any]:
-        """Return the contract that the version was trained under."""
-        contract: dict[str, Any] = json.loads(self.companions[CONTRACT_FILE])
-        return contract
-
-
 @cache
 def trusted_types() -> tuple[str, ...]:
     """Return the reviewed list of types that a stored model may contain."""
@@ -105,43 +77,46 @@ def trusted_types() -> tuple[str, ...]:
     return tuple(sorted({*_TRUSTED, *list_storable_types()}))
 
 
-def digest_files(folder: str | Path) -> str:
-    """Return one SHA-256 over the sorted relative paths of a folder's files, each followed by that of its content."""
+def digest_files(folder: str | Path) -> dict[str, str]:
+    """Return the SHA-256 of each file of a model's folder by relative path, without those that only readers add."""
     digests = {}
-    for file in Path(folder).rglob("*"):
-        if file.is_file() and (name := file.relative_to(folder).as_posix()) not in _WRITTEN_BY_READERS:
+    for file in sorted(Path(folder).rglob("*")):
+        name = file.relative_to(folder).as_posix()
+        if file.is_file() and name not in _WRITTEN_BY_READERS:
             with file.open("rb") as stream:
                 digests[name] = hashlib.file_digest(stream, "sha256").hexdigest()
-    return _digest_all(digests)
+    return digests
 
 
-def _digest_all(digests: Mapping[str, str]) -> str:
-    lines = (f"{len(name.encode())}:{name}:{digest}\n" for name, digest in sorted(digests.items()))
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
+def require_known_files(folder: str | Path, where: str) -> None:
+    """Refuse, with `ModelRefusedError`, a model folder that is not as `register_candidate` writes one.
 
-
-@contextmanager
-def release_files(client: MlflowClient, model_uri: str, run_id: str) -> Iterator[ReleaseFiles]:
-    """Lend a private copy of a version's model, reference data and contract.
-
-    What is digested is what the caller then loads; nobody can swap the files in between.
+    MLflow's own loader would import the ``loader_module`` and run the ``code`` that ``MLmodel`` names.
     """
-    from mlflow.artifacts import download_artifacts
-    from mlflow.exceptions import MlflowException
-
-    with tempfile.TemporaryDirectory(prefix="rai-release-") as folder:
-        try:
-            model = download_artifacts(artifact_uri=model_uri, dst_path=folder, tracking_uri=client.tracking_uri)
-            companions = {name: fetch_artifact(client, run_id, name) for name in COMPANIONS}
-        except (MlflowException, OSError) as error:
-            raise _incomplete(client, model_uri, run_id, error) from error
-        yield ReleaseFiles(Path(model), companions)
-
-
-def files_of(version: Version) -> AbstractContextManager[ReleaseFiles]:
-    """Lend a private copy of a registered version's files."""
-    uri = version.client.get_model_version_download_uri(version.use_case, version.number)
-    return release_files(version.client, uri, version.run_id)
+    described = yaml.safe_load((Path(folder) / "MLmodel").read_text(encoding="utf-8"))
+    flavors = described.get("flavors", {}) if isinstance(described, dict) else {}
+    python, sklearn = flavors.get("python_function", {}), flavors.get("sklearn", {})
+    unknown = sorted({*digest_files(folder)} - _KNOWN_FILES)
+    types = set(sklearn.get("skops_trusted_types") or ()) - set(trusted_types())
+    wrong = {
+        "it holds other files": unknown,
+        "it has other flavors": sorted({*flavors} - {"python_function", "sklearn"}),
+        "MLmodel names another loader": [python.get("loader_module")] * (python.get("loader_module") != _LOADER),
+        "MLmodel names code of its own": [flavor["code"] for flavor in flavors.values() if flavor.get("code")],
+        "MLmodel names another file": [
+            path for path in (python.get("model_path"), sklearn.get("pickled_model")) if path != MODEL_FILE
+        ],
+        "MLmodel trusts other types": sorted(types),
+    }
+    found = [f"{what}: {', '.join(map(str, names[:3]))}" for what, names in wrong.items() if names]
+    if found:
+        raise ModelRefusedError(
+            "The model's folder is not as training writes it; whoever loads it with MLflow could run foreign code.",
+            where=where,
+            how_many=f"{len(found)} difference(s)",
+            example="; ".join(found),
+            remedy="train and register the model with `kedro run`; do not use this one",
+        )
 
 
 def load_trusted_sklearn(folder: str | Path, where: str = "") -> Any:
@@ -193,19 +168,6 @@ def require_storable(estimator: Any) -> None:
     types = sio.get_untrusted_types(data=stored)
     if set(types) - set(trusted_types()):
         raise _untrusted(types, type(estimator).__name__)
-
-
-def _incomplete(client: MlflowClient, model_uri: str, run_id: str, error: Exception) -> IncompleteError:
-    run = ask(client.get_run, run_id)
-    place = run.info.artifact_uri if run else "a run that MLflow does not know"
-    return IncompleteError(
-        f"The model version lacks files that must travel with it: its model, {', '.join(COMPANIONS)}.",
-        where=f"MLflow run {run_id}; expected in {model_uri} and {place}",
-        example=str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__,
-        remedy="restore the run's artifacts (a project folder is moved or copied as a whole, `mlruns` and the "
-        "database included), or train and review a new version here with `kedro run`; a version that another tool "
-        "registered cannot be used here",
-    )
 
 
 def _untrusted(types: list[str], where: str) -> ModelRefusedError:

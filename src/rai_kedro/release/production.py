@@ -1,36 +1,38 @@
-"""What is in production: the version that a person approved, checked against the record and its own files."""
+"""What is in production: the version that people approved, checked against the record and its own manifest."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rai_kedro.release.card import digest_card
+from rai_kedro.policy import Policy
 from rai_kedro.release.decisions import (
+    Decided,
     Review,
-    find_last,
+    Trust,
     find_last_decision,
     find_standing_approval,
+    list_approvals,
     list_decisions_on,
     review_advice,
 )
-from rai_kedro.release.gate import require_covered
-from rai_kedro.release.model_files import Reference, ReleaseFiles, files_of, load_trusted_sklearn
+from rai_kedro.release.manifest import Manifest, Reference, checked_files
+from rai_kedro.release.model_files import load_trusted_sklearn
 from rai_kedro.release.record import Entry, EvidenceError, read_evidence
 from rai_kedro.release.verification import require_tags_agree
 from rai_kedro.release.versions import (
     APPROVED,
     PRODUCTION,
+    ChangedError,
     NotApprovedError,
     Tag,
     Version,
     find_aliases,
     find_reviewable,
     find_version,
-    require_same,
     search_versions,
     unknown_model,
 )
@@ -48,60 +50,63 @@ class ProductionModel:
     run_id: str
     reference: Reference
     contract: Mapping[str, Any]  # that it was trained under
+    manifest: Manifest
     review: Review
 
 
-def load_production(client: MlflowClient, use_case: str, evidence_path: str | Path) -> ProductionModel:
+def load_production(
+    client: MlflowClient, use_case: str, evidence_path: str | Path, trust: Trust, *, now: datetime | None = None
+) -> ProductionModel:
     """Load the version in production after every check that it may be there, from the files they looked at.
 
-    Alias, tags and evidence record must agree on one version, and its files must be those that were approved.
-    An alias alone is not enough: in open-source MLflow, whoever may edit the model may move it.
+    Alias, tags and a signed approval on record must agree on one version, the approval must not have run out, and the
+    version's files must be those that were signed. An alias alone is not enough: in open-source MLflow, whoever may
+    edit the model may move it.
 
     Raises:
         ReleaseError: Nothing is trained yet.
-        NotApprovedError: No version is approved, or the alias names one whose approval is not on record or fell.
+        NotApprovedError: No version is approved, its approval ran out, or the alias names one whose approval is not on
+            record, does not count, or fell.
         EvidenceError: The record is not there, does not hold, or says something else than the version's tags.
         IncompleteError: Files of the version are missing.
-        ChangedError: Its files, card or gate changed after the approval, or the approval does not cover its gate.
+        ChangedError: Its files changed after they were trained or approved.
         ModelRefusedError: The model is not stored as skops, or contains types outside the reviewed list.
     """
-    version, review = _find_approved(client, use_case, Path(evidence_path))
-    with _open_release(version, review) as files:
+    version = _find_in_production(client, use_case)
+    entries = _read_record(version, Path(evidence_path), "is in production")
+    review = _require_approval(version, entries, trust, Path(evidence_path), now or datetime.now(UTC))
+    with checked_files(version, entries, review.manifest) as files:
+        _require_same_rules(version, review, files.manifest)
         return ProductionModel(
             model=load_trusted_sklearn(files.model, f"registered model {use_case}, version {review.version}"),
             version=review.version,
             run_id=review.run_id,
             reference=files.read_reference(),
             contract=files.read_contract(),
+            manifest=files.manifest,
             review=review,
         )
 
 
-def load_reference(client: MlflowClient, use_case: str, version: str, evidence_path: str | Path) -> Reference:
+def load_reference(
+    client: MlflowClient, use_case: str, version: str, evidence_path: str | Path, trust: Trust
+) -> Reference:
     """Load the reference data of a version that was approved, whether or not it is in production now.
 
     A month keeps the version that scored it, and is compared with that version's reference data. NotApprovedError if
     no approval of it is on record; other errors are those of `load_production`.
     """
     found = find_version(client, use_case, version)
-    with _open_release(found, _find_approval(found, Path(evidence_path))) as files:
+    entries = _read_record(found, Path(evidence_path), "scored months")
+    review = _find_approval(found, entries, trust, Path(evidence_path))
+    with checked_files(found, entries, review.manifest) as files:
         return files.read_reference()
 
 
-@contextmanager
-def _open_release(version: Version, review: Review) -> Iterator[ReleaseFiles]:
-    with files_of(version) as files:
-        found = {**files.digests, "card_digest": digest_card(version)}
-        require_same(version, found, review.digests, f"the approval on {review.reviewed_at}")
-        require_covered(version, review)
-        yield files
-
-
-def _find_approved(client: MlflowClient, use_case: str, evidence_path: Path) -> tuple[Version, Review]:
+def _find_in_production(client: MlflowClient, use_case: str) -> Version:
     number = find_aliases(client, use_case).get(PRODUCTION)
     if number is not None:
-        version = find_version(client, use_case, number)
-        return version, _require_approval(version, evidence_path)
+        return find_version(client, use_case, number)
     if not search_versions(client, use_case):
         raise unknown_model(use_case)
     reviewable = find_reviewable(client, use_case)
@@ -114,42 +119,64 @@ def _find_approved(client: MlflowClient, use_case: str, evidence_path: Path) -> 
     )
 
 
-def _require_approval(version: Version, evidence_path: Path) -> Review:
+def _require_approval(version: Version, entries: list[Entry], trust: Trust, evidence: Path, now: datetime) -> Review:
+    standing = find_standing_approval(entries, version.use_case, trust)
     tag = version.tags.get(Tag.REVIEW)
-    record = _read_record(version, evidence_path, "is in production") if tag == APPROVED else []
-    standing = find_standing_approval(record, version.use_case)
     if tag != APPROVED:
         found = f"tag {Tag.REVIEW} is {tag!r}" if tag else f"it has no tag {Tag.REVIEW}"
     elif standing is None:
-        found = "the record holds no approval that stands"
+        found = _find_faults(entries, version, trust) or "the record holds no approval that stands"
     elif standing[0].subject != version.subject:
         found = f"the last approval on record is of version {standing[0].version}, run {standing[0].run_id}"
+    elif standing[0].expired(now):
+        found = f"the approval ran out on {standing[0].expires_at}"
     else:
-        require_tags_agree(version, *standing, evidence_path)
+        require_tags_agree(version, *standing, evidence)
         return standing[0]
     raise version.refusal(
         NotApprovedError,
-        f"is under alias '{PRODUCTION}', but its approval is not on record.",
-        where=f"registered model {version.use_case}; evidence {evidence_path}",
+        f"is under alias '{PRODUCTION}', but no approval of it counts now.",
+        where=f"registered model {version.use_case}; evidence {evidence}",
         example=found,
-        remedy="the alias was moved by hand, or an approval was cut off; " + review_advice(version),
+        remedy="it ran out, was cut off, or somebody moved the alias; " + review_advice(version),
     )
 
 
-def _find_approval(version: Version, evidence_path: Path) -> Review:
+def _find_faults(entries: list[Entry], version: Version, trust: Trust) -> str | None:
+    """Say why the last approval of a version does not count, so that nobody looks for it elsewhere."""
+    approvals = [one for one in list_decisions_on(entries, version) if one[0].decision == APPROVED]
+    if not approvals:
+        return None
+    review, entry = approvals[-1]
+    fault = trust.find_fault(review, entry)
+    return f"line {entry.sequence}, by {review.reviewer}: {fault}" if fault else None
+
+
+def _require_same_rules(version: Version, review: Review, manifest: Manifest) -> None:
+    asked = Policy.from_dict(manifest.policy.get("policy", {})).approval
+    if review.rules != asked:
+        raise version.refusal(
+            ChangedError,
+            "was approved under other rules than those it was trained under.",
+            example=f"signed: {review.rules.to_dict()}; in the manifest: {asked.to_dict()}",
+            remedy=review_advice(version),
+        )
+
+
+def _find_approval(version: Version, entries: list[Entry], trust: Trust, evidence_path: Path) -> Review:
     """Return the last approval of a version, which may have left production or been rejected since."""
-    entries = _read_record(version, evidence_path, "scored months")
-    last, approval = find_last_decision(entries, version), find_last(list_decisions_on(entries, version), APPROVED)
-    if last is None or approval is None:
+    approvals: list[Decided] = list_approvals(list_decisions_on(entries, version), trust)
+    last = find_last_decision(entries, version, trust)
+    if last is None or not approvals:
         raise version.refusal(
             NotApprovedError,
-            "has no approval on record, so its reference data are not used.",
-            example=f"evidence {evidence_path}",
+            "has no approval on record that counts, so its reference data are not used.",
+            example=_find_faults(entries, version, trust) or f"evidence {evidence_path}",
             remedy="restore the record from a backup; or start the months over with "
             f"`kedro rai reset --use-case {version.use_case}` under an approved version",
         )
     require_tags_agree(version, *last, evidence_path)
-    return approval[0]
+    return approvals[-1][0]
 
 
 def _read_record(version: Version, evidence_path: Path, role: str) -> list[Entry]:

@@ -1,14 +1,14 @@
 """An append-only record in JSON Lines, each entry chained to the one before it by SHA-256.
 
-One line is one entry; line ``n`` has sequence ``n``. An entry's hash covers its canonical JSON (sorted keys,
-no spaces, UTF-8), which contains the hash of the entry before it.
+One line is one entry; line ``n`` has sequence ``n``. An entry's hash covers its canonical JSON (RFC 8785),
+which contains the hash of the entry before it.
 
 What the chain proves, and what it does not:
 
 * An entry that was changed, removed from the middle, inserted or moved is found, and the line is named.
-* Someone who may rewrite the whole file can also compute a new chain, and entries removed from the end leave a
-  shorter but valid one. Only an anchor kept elsewhere (the hash of the last entry, written down, mailed, or tagged on
-  the approved model version) shows that.
+* Someone who may rewrite the whole file can also compute a new chain, though not sign a decision in it (`decisions`),
+  and entries removed from the end leave a shorter but valid one. Only an anchor kept elsewhere (the hash of the last
+  entry, written down, mailed, or tagged on the approved model version) shows that.
 * Times are those the caller passed in; the chain proves the order of the entries, not the clock.
 
 The file is locked with ``flock`` while it is read or written, so the processes of one machine may share it; whether a
@@ -21,12 +21,14 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from io import FileIO
 from pathlib import Path
 from typing import Any, Final
+
+import rfc8785
 
 from rai_kedro.errors import RaiError
 from rai_kedro.files import flush_folder, make_folder
@@ -75,8 +77,13 @@ class Chain:
         return self.entries[-1].hash if self.entries else GENESIS
 
 
-def append_evidence(path: str | Path, kind: str, body: Mapping[str, Any], recorded_at: str) -> Entry:
+def append_evidence(
+    path: str | Path, kind: str, body: Mapping[str, Any] | Callable[[int, str], Mapping[str, Any]], recorded_at: str
+) -> Entry:
     """Append one entry, whole or not at all, and flush it to the disk.
+
+    A body that has to name its own place, as a signed decision does, is a function of its sequence and of the hash
+    before it; the record is locked meanwhile.
 
     The chain is verified first: nothing is added to a record that does not hold. The beginning of a line left
     by a killed writer is kept as text in a ``repair`` entry, put before the new one.
@@ -85,8 +92,7 @@ def append_evidence(path: str | Path, kind: str, body: Mapping[str, Any], record
 
     Raises:
         EvidenceError: The existing record does not hold, or the file cannot be written.
-        ValueError: ``kind`` or ``recorded_at`` is empty, or ``body`` holds NaN or infinity.
-        TypeError: ``body`` holds something that JSON cannot.
+        ValueError: ``kind`` or ``recorded_at`` is empty, or ``body`` holds something that canonical JSON cannot.
     """
     if not kind or not recorded_at:
         raise ValueError("kind and recorded_at of an evidence entry must not be empty")
@@ -121,14 +127,14 @@ def check_chain(path: str | Path) -> Chain:
 
 
 def chain(sequence: int, previous: str, kind: str, body: Mapping[str, Any], recorded_at: str) -> Entry:
-    """Make the entry that follows in the chain; TypeError or ValueError where JSON cannot hold its body."""
+    """Make the entry that follows in the chain; ValueError where canonical JSON cannot hold its body."""
     content = {"sequence": sequence, "recorded_at": recorded_at, "kind": kind, "body": dict(body), "previous": previous}
-    return Entry(**content, hash=hashlib.sha256(_canonical(content)).hexdigest())  # type: ignore[arg-type]
+    return Entry(**content, hash=hashlib.sha256(rfc8785.dumps(content)).hexdigest())  # type: ignore[arg-type]
 
 
 def to_line(entry: Entry) -> bytes:
     """Return an entry as its one line: canonical JSON in UTF-8 and a newline."""
-    return _canonical(asdict(entry)) + b"\n"
+    return rfc8785.dumps(asdict(entry)) + b"\n"
 
 
 class _LineError(ValueError):
@@ -169,19 +175,17 @@ def _parse(line: bytes, sequence: int, previous: str) -> Entry:
     return expected
 
 
-def _canonical(fields: Mapping[str, Any]) -> bytes:
-    text = json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return text.encode("utf-8")
-
-
-def _continue(found: Chain, kind: str, body: Mapping[str, Any], recorded_at: str) -> list[Entry]:
+def _continue(
+    found: Chain, kind: str, body: Mapping[str, Any] | Callable[[int, str], Mapping[str, Any]], recorded_at: str
+) -> list[Entry]:
     """Return the new entry, after one that sets aside what a killed writer left."""
-    repair = [(REPAIR, _describe_torn(found.torn))] if found.torn else []
-    entries, previous = [], found.head
-    for line, (one, content) in enumerate([*repair, (kind, body)], start=len(found.entries) + 1):
-        entries.append(chain(line, previous, one, content, recorded_at))
-        previous = entries[-1].hash
-    return entries
+    made: list[Entry] = []
+    sequence, previous = len(found.entries) + 1, found.head
+    if found.torn:
+        made.append(chain(sequence, previous, REPAIR, _describe_torn(found.torn), recorded_at))
+        sequence, previous = sequence + 1, made[-1].hash
+    content = body(sequence, previous) if callable(body) else body
+    return [*made, chain(sequence, previous, kind, content, recorded_at)]
 
 
 def _write_whole(descriptor: int, data: bytes, offset: int) -> None:

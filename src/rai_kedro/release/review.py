@@ -1,44 +1,54 @@
-"""A person's decision on a model version: recorded as evidence, shown as tags, effective as an alias.
+"""A person's decision on a model version: signed, recorded as evidence, shown as tags, effective as an alias.
 
-Before an approval the version is examined: its own files, its card and its figures, and whether it can score today.
+Before an approval the version is examined: its files against the manifest, its figures, and whether it can score today.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from rai_kedro.contract import Contract, mitigation_fault
 from rai_kedro.modelling import sensitive_input
-from rai_kedro.release.card import digest_card, mark_card, require_same_pages
+from rai_kedro.policy import Policy
+from rai_kedro.release.card import find_changed_page, mark_card
 from rai_kedro.release.decisions import (
     APPROVE,
     REJECT,
+    ROLLBACK,
+    Decided,
     Review,
+    Trust,
     describe_gate,
     describe_review,
+    find_missing_roles,
     find_rejection,
     find_standing_approval,
-    is_covered,
+    list_approvals,
+    list_decisions,
+    list_decisions_on,
+    sign_review,
     tags_of,
 )
 from rai_kedro.release.gate import judge_gate, require_open
-from rai_kedro.release.model_files import ModelRefusedError, ReleaseFiles, files_of, load_trusted_sklearn
-from rai_kedro.release.record import Entry, append_evidence, read_evidence
+from rai_kedro.release.keys import SigningError, SigningKey
+from rai_kedro.release.manifest import Manifest, ReleaseFiles, checked_files
+from rai_kedro.release.model_files import ModelRefusedError, load_trusted_sklearn
+from rai_kedro.release.record import GENESIS, Entry, append_evidence, chain, read_evidence
 from rai_kedro.release.versions import (
     APPROVED,
     PRODUCTION,
     REJECTED,
+    ChangedError,
     IncompleteError,
     ReleaseError,
     Tag,
     Version,
     find_aliases,
     find_version,
-    require_same,
 )
 from rai_kedro.words import find_hidden, has_letters, make_visible
 
@@ -47,21 +57,25 @@ if TYPE_CHECKING:
 
 _PERFORMANCE: Final = "training.test."
 _FAIRNESS: Final = "training.fairness."
+_RENEWABLE_DAYS: Final = 30
 # A statement may be pasted in several lines; it is kept as one.
 _LINE_BREAKS: Final = str.maketrans(dict.fromkeys("\n\r\t", " "))
 
 
 @dataclass(frozen=True)
 class ReviewRequest:
-    """What a person says about a version."""
+    """What a person says about a version, and the key that signs it."""
 
     use_case: str
     version: str
     reviewer: str
     statement: str  # why, in the reviewer's words
     reviewed_at: datetime  # with time zone
+    key: SigningKey
+    role: str = "reviewer"
     demo: bool = False  # a demonstration decides in a person's stead; recorded and shown as such
     accept_risk: str | None = None  # why it is approved though the fairness gate does not pass
+    rollback: bool = False  # back to a version that was approved before
 
 
 @dataclass(frozen=True)
@@ -73,20 +87,20 @@ class ReviewOutcome:
     message: str
 
 
-def approve(client: MlflowClient, request: ReviewRequest, evidence_path: str | Path) -> ReviewOutcome:
-    """Approve a version: record it, tag the version, and let alias ``production`` name it.
+def approve(client: MlflowClient, request: ReviewRequest, evidence_path: str | Path, trust: Trust) -> ReviewOutcome:
+    """Approve a version: sign its manifest, record that, tag the version, and let alias ``production`` name it.
 
     The order is what makes a kill safe. The record comes first: without it `load_production` accepts nothing, so
-    nothing can be in production that is not recorded. Then the card's pages, which show it, and the tags,
+    nothing can be in production that is not recorded. Then the card's copy on disk, which shows it, and the tags,
     ``rai.review`` last of them. The alias comes last: until it moves, production does not load the new version. A kill
     in between leaves a record that the alias does not follow, at which monitoring stops; approving again completes it
-    without a second entry.
+    without a second entry. Where the policy asks for several roles, the last of them moves the alias.
 
     Raises:
-        ReleaseError: There is no such version; it was rejected; reviewer, statement or reason is empty or hides
-            something; or the fairness gate and ``accept_risk`` do not fit together.
-        ChangedError: Its files or its card are not those that were trained.
-        IncompleteError: Some of its files, its figures or its card are missing.
+        ReleaseError: There is no such version; it was rejected; the words are empty or hide something; who signs is
+            not known, or trained it; or the fairness gate and ``accept_risk`` do not fit together.
+        ChangedError: Its files are not those that were trained, or its card on disk is not.
+        IncompleteError: Some of its files or figures are missing.
         ModelRefusedError: The model would not be loaded, or needs a column that its contract does not permit today.
         EvidenceError: The record does not hold or cannot be written.
     """
@@ -94,36 +108,29 @@ def approve(client: MlflowClient, request: ReviewRequest, evidence_path: str | P
     version = find_version(client, request.use_case, request.version)
     entries = read_evidence(evidence_path)
     _require_not_rejected(version, entries)
-    gate = judge_gate(version)
-    seen = {"fairness_gate": gate.decision.outcome, "gate_summary": gate.summary, "gate_digest": gate.digest}
-    review = _make_review(request, version, APPROVED, {**_examine(version), **seen})
-    standing = find_standing_approval(entries, request.use_case)
-    known = standing[0] if standing else None
-    same = known is not None and (known.subject, known.digests) == (review.subject, review.digests)
-    recorded = known is None or not same or not is_covered(known)
-    if recorded:
-        # Else a page that a kill left half written is put right by marking it again.
-        require_same_pages(version)
-    if recorded or request.accept_risk is not None:
-        require_open(version, gate, request.accept_risk)
+    _require_approved_before(version, entries, request, trust)
+    with checked_files(version, entries) as files:
+        _require_usable(version, files)
+        _require_measured(version, files.read_contract())
+        manifest = files.manifest
+    _require_page(version, manifest)
+    review = _judge(request, version, manifest, trust)
+    known = _find_in_force(entries, review, trust)
+    if known is not None:
+        return _put_into_effect(version, known, entries, trust, recorded=False)
     _ask_to_decide(client, review)
-    if standing is None or recorded:
-        entry = append_evidence(evidence_path, APPROVE, review.to_dict(), review.reviewed_at)
-        # Who takes no lock could have rejected in the meantime; a rejection outranks.
-        _require_not_rejected(version, read_evidence(evidence_path))
-    else:
-        review, entry = standing
-    unmarked = mark_card(version, describe_review(review))
-    _tag(client, review, entry)
-    client.set_registered_model_alias(review.use_case, PRODUCTION, review.version)
-    return ReviewOutcome(review, recorded, _describe_approval(review, recorded) + unmarked)
+    entry = _append(evidence_path, ROLLBACK if request.rollback else APPROVE, review, request.key)
+    entries = read_evidence(evidence_path)
+    # Who takes no lock could have rejected in the meantime; a rejection outranks.
+    _require_not_rejected(version, entries)
+    return _put_into_effect(version, (review, entry), entries, trust, recorded=True)
 
 
 def reject(client: MlflowClient, request: ReviewRequest, evidence_path: str | Path) -> ReviewOutcome:
     """Reject a version: record it, tag the version, and take it out of production if it is there.
 
     The record comes first here, too: from then on `load_production` refuses the version, whatever its tags and the
-    alias still say.
+    alias still say. Stopping is always safe, so a rejection counts whoever signed it.
 
     Raises:
         ReleaseError: There is no such version, or reviewer or statement is empty or hides something.
@@ -133,16 +140,17 @@ def reject(client: MlflowClient, request: ReviewRequest, evidence_path: str | Pa
     if request.accept_risk is not None:
         raise ValueError("a rejection accepts no risk")
     version = find_version(client, request.use_case, request.version)
-    # From the tags: a version whose files are gone or damaged must be rejectable, too.
-    seen = {**version.digests, "fairness_gate": version.tags.get(Tag.GATE, "")}
-    review = _make_review(request, version, REJECTED, seen)
-    _ask_to_decide(client, review)
     standing = find_rejection(read_evidence(evidence_path), version)
     if standing is None:
-        entry = append_evidence(evidence_path, REJECT, review.to_dict(), review.reviewed_at)
+        # From the tags: a version whose files are gone or damaged must be rejectable, too.
+        noted = {"manifest": version.tags.get(Tag.MANIFEST, GENESIS), "fairness_gate": version.tags.get(Tag.GATE, "")}
+        review = _make_review(request, version, REJECTED, **noted)
+        _ask_to_decide(client, review)
+        decided = review, _append(evidence_path, REJECT, review, request.key)
     else:
-        review, entry = standing
-    _tag(client, review, entry)
+        decided = standing
+    review = decided[0]
+    _tag(client, *decided)
     was_production = find_aliases(client, review.use_case).get(PRODUCTION) == review.version
     if was_production:
         client.delete_registered_model_alias(review.use_case, PRODUCTION)
@@ -151,7 +159,64 @@ def reject(client: MlflowClient, request: ReviewRequest, evidence_path: str | Pa
     return ReviewOutcome(review, standing is None, message)
 
 
-def _make_review(request: ReviewRequest, version: Version, decision: str, seen: Mapping[str, str]) -> Review:
+def find_previous(use_case: str, evidence_path: str | Path, trust: Trust) -> str:
+    """Return the version that was approved before the one whose approval stands; ReleaseError if there is none."""
+    entries = read_evidence(evidence_path)
+    decisions = list_decisions(entries, use_case)
+    rejected = {review.subject for review, _ in decisions if review.decision == REJECTED}
+    standing = find_standing_approval(entries, use_case, trust)
+    for review, _ in reversed(list_approvals(decisions, trust)):
+        if review.subject not in rejected and (standing is None or review.subject != standing[0].subject):
+            return review.version
+    raise ReleaseError(
+        f"No version of {use_case} was approved before, so there is nothing to go back to.",
+        where=str(evidence_path),
+        remedy=f"`kedro rai status --use-case {use_case}` shows what was approved",
+    )
+
+
+def _append(evidence_path: str | Path, kind: str, review: Review, key: SigningKey) -> Entry:
+    def body(sequence: int, previous: str) -> dict[str, Any]:
+        return sign_review(review.model_copy(update={"sequence": sequence, "previous": previous}), key)
+
+    return append_evidence(evidence_path, kind, body, review.reviewed_at)
+
+
+def _judge(request: ReviewRequest, version: Version, manifest: Manifest, trust: Trust) -> Review:
+    """Return the approval as it will be signed, once gate, risk and who signs fit together."""
+    gate = judge_gate(version)
+    require_open(version, gate, request.accept_risk)
+    rules = Policy.from_dict(manifest.policy.get("policy", {})).approval
+    _require_other_person(request, version, manifest, trust, allowed=rules.trainer_may_approve)
+    expires = request.reviewed_at.astimezone(UTC) + timedelta(days=rules.lasts_days)
+    review = _make_review(
+        request,
+        version,
+        APPROVED,
+        manifest=manifest.digest,
+        expires_at=expires.isoformat(timespec="seconds"),
+        fairness_gate=gate.decision.outcome,
+        gate_summary=gate.summary,
+        rules=rules,
+    )
+    _require_counts(review, request.key, trust)
+    return review
+
+
+def _require_counts(review: Review, key: SigningKey, trust: Trust) -> None:
+    """Ask of an approval what production will ask, before it is recorded for good."""
+    entry = chain(review.sequence, review.previous, APPROVE, sign_review(review, key), review.reviewed_at)
+    fault = trust.find_fault(review, entry)
+    if fault:
+        raise SigningError(
+            f"An approval by {review.reviewer} with this key would not count: {fault}",
+            where=f"key {key.keyid}",
+            remedy="sign with your own key, which people have entered in conf/base/reviewers.yml "
+            "(`kedro rai keys new` makes one, `kedro rai keys list` shows who may sign)",
+        )
+
+
+def _make_review(request: ReviewRequest, version: Version, decision: str, **seen: Any) -> Review:
     if request.reviewed_at.tzinfo is None:
         raise ValueError("reviewed_at must have a time zone")
     said = {
@@ -160,12 +225,44 @@ def _make_review(request: ReviewRequest, version: Version, decision: str, seen: 
         "run_id": version.run_id,
         "decision": decision,
         "reviewer": request.reviewer.strip(),
+        "role": request.role,
         "statement": " ".join(request.statement.split()),
         "reviewed_at": request.reviewed_at.astimezone(UTC).isoformat(timespec="seconds"),
         "accepted_risk": " ".join((request.accept_risk or "").split()),
         "demo": request.demo,
+        "public_key": request.key.public if request.demo else "",
     }
     return Review.from_dict({**said, **seen})
+
+
+def _find_in_force(entries: Sequence[Entry], review: Review, trust: Trust) -> Decided | None:
+    """Return what makes another approval needless: the one that stands, or this person's own that waits for others.
+
+    One that soon runs out can be given again.
+    """
+    standing = find_standing_approval(entries, review.use_case, trust)
+    after = standing[1].sequence if standing else 0
+    own = [
+        one
+        for one in list_approvals(list_decisions(entries, review.use_case), trust)
+        if one[1].sequence > after and (one[0].reviewer, one[0].role) == (review.reviewer, review.role)
+    ]
+    soon = datetime.fromisoformat(review.reviewed_at) + timedelta(days=_RENEWABLE_DAYS)
+    known = [*([standing] if standing else []), *own]
+    return next((one for one in known if one[0].manifest == review.manifest and not one[0].expired(soon)), None)
+
+
+def _put_into_effect(
+    version: Version, decided: Decided, entries: Sequence[Entry], trust: Trust, *, recorded: bool
+) -> ReviewOutcome:
+    """Show an approval, and let the alias follow it once every role that the policy names has approved."""
+    review, entry = decided
+    missing = find_missing_roles(list_approvals(list_decisions_on(entries, version), trust), review)
+    unmarked = mark_card(version, describe_review(review))
+    _tag(version.client, review, entry)
+    if not missing:
+        version.client.set_registered_model_alias(review.use_case, PRODUCTION, review.version)
+    return ReviewOutcome(review, recorded, _describe_approval(review, missing, recorded=recorded) + unmarked)
 
 
 def _require_words(request: ReviewRequest) -> None:
@@ -191,7 +288,7 @@ def _require_words(request: ReviewRequest) -> None:
             )
 
 
-def _require_not_rejected(version: Version, entries: list[Entry]) -> None:
+def _require_not_rejected(version: Version, entries: Sequence[Entry]) -> None:
     rejection = find_rejection(entries, version)
     if rejection is None and version.tags.get(Tag.REVIEW) != REJECTED:
         return
@@ -214,13 +311,14 @@ def _tag(client: MlflowClient, review: Review, entry: Entry) -> None:
         client.set_model_version_tag(review.use_case, review.version, name, value)
 
 
-def _describe_approval(review: Review, recorded: bool) -> str:
+def _describe_approval(review: Review, missing: Sequence[str], *, recorded: bool) -> str:
     label = " (demo, not a person's review)" if review.demo else ""
-    state = f"is approved{label} and in production."
+    effect = f"waits for the approval of: {', '.join(missing)}" if missing else "is in production"
+    state = f"is approved{label} until {review.expires_at[:10]}, and {effect}."
     if not recorded:
         state = (
-            f"was already approved{label} by {review.reviewer} on {review.reviewed_at}; it is in production, and "
-            "nothing new was recorded."
+            f"was already approved{label} by {review.reviewer} on {review.reviewed_at}, until {review.expires_at[:10]};"
+            f" it {effect}, and nothing new was recorded."
         )
     gate = describe_gate(review.fairness_gate, review.accepted_risk)
     return f"Version {review.version} of {review.use_case} {state}\nThe {gate}"
@@ -232,16 +330,43 @@ def _describe_rejection(review: Review, recorded: bool, was_production: bool) ->
     return f"Version {review.version} of {review.use_case} {state}.{left if was_production else ''}"
 
 
-def _examine(version: Version) -> dict[str, str]:
-    """Return a version's digests after checking that it is whole, as it was trained, and able to score today."""
-    with files_of(version) as files:
-        found = files.digests
-        require_same(version, found, version.digests, "its training")
-        _require_usable(version, files)
-        _require_measured(version, files.read_contract())
-    card = {"card_digest": digest_card(version)}
-    require_same(version, card, version.digests, "its training")
-    return {**found, **card}
+def _require_approved_before(version: Version, entries: Sequence[Entry], request: ReviewRequest, trust: Trust) -> None:
+    if request.rollback and not list_approvals(list_decisions_on(entries, version), trust):
+        raise version.refusal(
+            ReleaseError,
+            "was never approved, so there is nothing to go back to.",
+            remedy=f"`kedro rai status --use-case {version.use_case}` shows what was; a new version is approved with "
+            "`kedro rai approve`",
+        )
+
+
+def _require_other_person(
+    request: ReviewRequest, version: Version, manifest: Manifest, trust: Trust, *, allowed: bool
+) -> None:
+    """Refuse who trained the version, unless the policy lets them approve; a demonstration is nobody."""
+    reviewer = None if request.demo else trust.reviewers.find(request.key.keyid)
+    if request.demo or allowed:
+        return
+    if reviewer is not None and manifest.trained_by in {*reviewer.accounts, reviewer.name}:
+        raise version.refusal(
+            ReleaseError,
+            f"was trained by {reviewer.name}, who cannot approve it alone.",
+            example=f"trained under the account {manifest.trained_by!r}",
+            remedy="let another reviewer read and approve it; or allow it in conf/base, where it is said on the card: "
+            f"{version.use_case}.policy.approval.trainer_may_approve: true, and train again",
+        )
+
+
+def _require_page(version: Version, manifest: Manifest) -> None:
+    trouble = find_changed_page(version, manifest)
+    if trouble:
+        raise version.refusal(
+            ChangedError,
+            "cannot be approved on what its model card shows.",
+            example=trouble,
+            remedy="find out who changed it and restore it from the artifacts of its run in MLflow; "
+            f"or {version.retrain} and have that one reviewed",
+        )
 
 
 def _require_usable(version: Version, files: ReleaseFiles) -> None:
@@ -266,7 +391,7 @@ def _require_usable(version: Version, files: ReleaseFiles) -> None:
     )
 
 
-def _require_measured(version: Version, contract: Mapping[str, Any]) -> None:
+def _require_measured(version: Version, contract: dict[str, Any]) -> None:
     metrics = version.client.get_run(version.run_id).data.metrics
     needed = {_PERFORMANCE: "performance"}
     columns = [one for dataset in contract.get("datasets", {}).values() for one in dataset.get("columns", {}).values()]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rai_kedro.months import read_period
-from rai_kedro.release.decisions import find_last_decision
-from rai_kedro.release.model_files import Reference, files_of, load_trusted_sklearn
-from rai_kedro.release.record import read_evidence
+from rai_kedro.release.decisions import Trust, find_last_decision
+from rai_kedro.release.manifest import Reference, checked_files
+from rai_kedro.release.model_files import load_trusted_sklearn
+from rai_kedro.release.record import Entry, read_evidence
 from rai_kedro.release.versions import (
     CANDIDATE,
     PRODUCTION,
@@ -18,7 +20,6 @@ from rai_kedro.release.versions import (
     Version,
     find_aliases,
     find_version,
-    require_same,
 )
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ NOT_REVIEWED = "not reviewed"
 
 @dataclass(frozen=True)
 class ShadowModel:
-    """A version as it is compared: checked against its training's digests, whether or not anybody approved it."""
+    """A version as it is compared: checked against its manifest, whether or not anybody approved it."""
 
     model: Any  # fitted scikit-learn estimator
     version: str
@@ -40,7 +41,9 @@ class ShadowModel:
     reference: Reference
 
 
-def load_shadow(client: MlflowClient, use_case: str, named: str, evidence_path: str | Path) -> ShadowModel:
+def load_shadow(
+    client: MlflowClient, use_case: str, named: str, evidence_path: str | Path, trust: Trust
+) -> ShadowModel:
     """Load a version by number, or as ``champion`` (in production) or ``challenger`` (the newest candidate).
 
     Raises:
@@ -50,12 +53,12 @@ def load_shadow(client: MlflowClient, use_case: str, named: str, evidence_path: 
         ModelRefusedError: The model is not stored as skops, or contains types outside the reviewed list.
     """
     found = find_version(client, use_case, _find_number(client, use_case, named))
-    with files_of(found) as files:
-        require_same(found, files.digests, found.digests, "its training")
+    entries = read_evidence(evidence_path)
+    with checked_files(found, entries) as files:
         return ShadowModel(
             model=load_trusted_sklearn(files.model, f"registered model {use_case}, version {found.number}"),
             version=found.number,
-            review=_find_review(found, Path(evidence_path)),
+            review=_find_review(found, entries, trust),
             trained_on=read_period(found.tags.get(Tag.MONTH, "")),
             reference=files.read_reference(),
         )
@@ -74,7 +77,6 @@ def _find_number(client: MlflowClient, use_case: str, named: str) -> str:
     )
 
 
-def _find_review(version: Version, evidence_path: Path) -> str:
-    entries = read_evidence(evidence_path) if evidence_path.is_file() else []
-    last = find_last_decision(entries, version)
+def _find_review(version: Version, entries: Sequence[Entry], trust: Trust) -> str:
+    last = find_last_decision(entries, version, trust)
     return last[0].decision if last else NOT_REVIEWED

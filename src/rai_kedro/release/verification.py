@@ -1,4 +1,4 @@
-"""The evidence record against its own chain and against what MLflow says of the versions, looked at from both sides."""
+"""The evidence record against its own chain and signatures, and against every version in MLflow, from both sides."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import field_serializer
 
-from rai_kedro.release.card import digest_card, find_changed_page
+from rai_kedro.release.card import find_changed_page
 from rai_kedro.release.decisions import (
-    APPROVE,
-    REJECT,
+    DECISIONS,
     Review,
+    Trust,
     describe_gate,
     find_last_decision,
     find_standing_approval,
     list_decisions,
+    read_decision,
     tags_of,
 )
-from rai_kedro.release.gate import find_trouble
+from rai_kedro.release.manifest import find_changed_files, find_recorded, read_manifest
 from rai_kedro.release.record import Chain, Entry, EvidenceError, check_chain
 from rai_kedro.release.versions import (
-    APPROVED,
     PRODUCTION,
-    IncompleteError,
+    REJECTED,
     Tag,
     Version,
     find_aliases,
@@ -46,6 +46,7 @@ class Verification(Typed):
     decisions: tuple[Review, ...]  # on the use case, in order; none if the chain does not hold
     findings: tuple[str, ...]  # what is broken, missing or contradictory, one sentence each
     compared: bool = True  # whether MLflow was asked, too
+    trusted: bool = True  # whether signatures were checked, too
 
     @field_serializer("chain")
     def _plain_chain(self, chain: Chain) -> dict[str, Any]:
@@ -59,12 +60,15 @@ class Verification(Typed):
         lines = [f"{chain.path}: {count} {'entry' if count == 1 else 'entries'}, {state}."]
         for review in self.decisions:
             label = " (demo)" if review.demo else ""
+            when = f"{review.reviewed_at}, until {review.expires_at}" if review.expires_at else review.reviewed_at
             lines += [
-                f"version {review.version}  {review.decision} by {review.reviewer}{label} at {review.reviewed_at}",
+                f"version {review.version}  {review.decision} by {review.reviewer}{label} at {when}",
                 f"    the {describe_gate(review.fairness_gate, review.accepted_risk)}",
                 *([f"    judged: {review.gate_summary}"] if review.gate_summary else []),
             ]
         lines += [f"NOT SOUND: {finding}" for finding in self.findings]
+        if not self.trusted:
+            lines.append("Signatures were not checked: it was not said whose count (conf/base/reviewers.yml).")
         if chain.torn:
             lines.append("It ends in an unfinished line, which never was an entry; the next decision sets it aside.")
         if chain.entries:
@@ -85,28 +89,39 @@ class Verification(Typed):
         return f"<pre>{html.escape(repr(self))}</pre>"
 
 
-def verify(record: str | Path, *, use_case: str | None = None, client: MlflowClient | None = None) -> Verification:
-    """Check an evidence record: its own chain, and with a client every version's tags, card and gate against it.
+def verify(
+    record: str | Path, *, use_case: str | None = None, trust: Trust | None = None, client: MlflowClient | None = None
+) -> Verification:
+    """Check an evidence record: its own chain, with ``trust`` its signatures, with a client every version against it.
 
     The record may have come from another machine; ``use_case`` is by default the name of its file. Trouble is a
     finding, not an exception; EvidenceError is a record that is there and cannot be read.
     """
     use_case = Path(record).stem if use_case is None else use_case
-    chain, compared = check_chain(record), client is not None
+    chain, asked = check_chain(record), {"compared": client is not None, "trusted": trust is not None}
     if chain.broken_line:
         broken = f"line {chain.broken_line} does not hold: {chain.reason}"
-        return Verification(chain=chain, decisions=(), findings=(broken,), compared=compared)
+        return Verification(chain=chain, decisions=(), findings=(broken,), **asked)
     entries = chain.entries
-    decisions = list_decisions(entries, use_case)
-    known = {entry.sequence for _, entry in decisions}
-    strange = [one.sequence for one in entries if one.kind in {APPROVE, REJECT} and one.sequence not in known]
-    findings = [f"line {line} is no readable decision on this use case" for line in strange]
-    if client is not None:
-        findings += _compare_with_mlflow(client, use_case, entries)
+    findings = list(_check_decisions(entries, use_case, trust))
+    if client is not None and trust is not None:
+        findings += _compare_with_mlflow(client, use_case, entries, trust)
     if not chain.ok and findings:
         findings.insert(0, f"versions are reviewed, but {chain.reason}")
-    reviews = tuple(review for review, _ in decisions)
-    return Verification(chain=chain, decisions=reviews, findings=tuple(findings), compared=compared)
+    reviews = tuple(review for review, _ in list_decisions(entries, use_case))
+    return Verification(chain=chain, decisions=reviews, findings=tuple(findings), **asked)
+
+
+def _check_decisions(entries: Sequence[Entry], use_case: str, trust: Trust | None) -> Iterator[str]:
+    """Name every decision that cannot be read, or whose signature does not count."""
+    for entry in entries:
+        if entry.kind not in DECISIONS:
+            continue
+        decided = read_decision(entry)
+        if decided is None or decided[0].use_case != use_case:
+            yield f"line {entry.sequence} is no readable decision on this use case"
+        elif trust is not None and (fault := trust.find_fault(*decided)) is not None:
+            yield f"line {entry.sequence}, {decided[0].decision} by {decided[0].reviewer}: {fault}"
 
 
 def require_tags_agree(version: Version, review: Review, entry: Entry, evidence_path: Path) -> None:
@@ -127,7 +142,7 @@ def require_tags_agree(version: Version, review: Review, entry: Entry, evidence_
         )
 
 
-def _compare_with_mlflow(client: MlflowClient, use_case: str, entries: Sequence[Entry]) -> Iterator[str]:
+def _compare_with_mlflow(client: MlflowClient, use_case: str, entries: Sequence[Entry], trust: Trust) -> Iterator[str]:
     versions = {version.subject: version for version in search_versions(client, use_case)}
     decided = {review.subject: review for review, _ in list_decisions(entries, use_case)}
     # Decided on, and not known to MLflow: an emptied or exchanged database hides them.
@@ -138,9 +153,9 @@ def _compare_with_mlflow(client: MlflowClient, use_case: str, entries: Sequence[
                 "such version"
             )
     for version in versions.values():
-        yield from _compare_version(version, entries)
+        yield from (f"version {version.number}: {text}" for text in _compare_version(version, entries, trust))
     production = find_aliases(client, use_case).get(PRODUCTION)
-    yield from _compare_alias(versions.keys(), production, find_standing_approval(entries, use_case))
+    yield from _compare_alias(versions.keys(), production, find_standing_approval(entries, use_case, trust))
 
 
 def _compare_tags(version: Version, review: Review, entry: Entry) -> list[str]:
@@ -151,30 +166,19 @@ def _compare_tags(version: Version, review: Review, entry: Entry) -> list[str]:
     ]
 
 
-def _compare_version(version: Version, entries: Sequence[Entry]) -> Iterator[str]:
-    number, last = version.number, find_last_decision(entries, version)
-    if last is None:
-        if Tag.REVIEW in version.tags:
-            yield f"version {number} is tagged {version.tags[Tag.REVIEW]!r}, but no decision on it is on record"
+def _compare_version(version: Version, entries: Sequence[Entry], trust: Trust) -> Iterator[str]:
+    last = find_last_decision(entries, version, trust)
+    if last is not None:
+        yield from _compare_tags(version, *last)
+    elif Tag.REVIEW in version.tags:
+        yield f"it is tagged {version.tags[Tag.REVIEW]!r}, but no decision on it that counts is on record"
+    # A rejected version may have lost its files, and nothing uses them; one that was cut off has no manifest.
+    is_rejected = last is not None and last[0].decision == REJECTED
+    recorded = find_recorded(entries, version)
+    if is_rejected or (last is None and recorded is None and Tag.MANIFEST not in version.tags):
         return
-    found = _compare_tags(version, *last)
-    # A rejected version may have lost its files, and nothing uses them.
-    if last[0].decision == APPROVED:
-        found += _compare_files(version, last[0])
-    yield from (f"version {number}: {text}" for text in found)
-
-
-def _compare_files(version: Version, review: Review) -> list[str]:
-    changed = None
-    try:
-        if digest_card(version) != review.card_digest:
-            later = "changed after the approval"
-            changed = f"its model card {later if review.card_digest else 'is not in its approval: train a new version'}"
-    except IncompleteError as error:
-        changed = f"its model card is gone: {error.example}"
-    # Of a card that changed no more is said, nor that it contradicts a decision which changed itself.
-    gate = find_trouble(version, review, with_card=not changed)
-    return [text for text in (gate, changed or find_changed_page(version)) if text]
+    changed = find_changed_files(version, entries, last[0].manifest if last else None)
+    yield from filter(None, [changed or find_changed_page(version, read_manifest(version))])
 
 
 def _compare_alias(

@@ -44,30 +44,29 @@ class Tag:
     REVIEWED_AT: Final = "rai.reviewed_at"
     DEMO: Final = "rai.demo"
     EVIDENCE: Final = "rai.evidence"
-    MODEL_DIGEST: Final = "rai.model_digest"
-    COMPANION_DIGEST: Final = "rai.companion_digest"
+    MANIFEST: Final = "rai.manifest"  # SHA-256 of the manifest
+    EXPIRES: Final = "rai.expires_at"
     CARD: Final = "rai.card"
-    CARD_DIGEST: Final = "rai.card_digest"
     GIT_COMMIT: Final = "rai.git_commit"
     MONTH: Final = "rai.month"
     GATE: Final = "rai.fairness_gate"
-    GATE_DIGEST: Final = "rai.fairness_gate_digest"
     RISK: Final = "rai.accepted_risk"
 
 
 # What only a decision sets. A server with roles lets nobody set them but a reviewer (`rai_kedro.server`).
 DECIDED: Final = frozenset(
-    {Tag.REVIEWING, Tag.REVIEW, Tag.REVIEWER, Tag.STATEMENT, Tag.REVIEWED_AT, Tag.DEMO, Tag.EVIDENCE, Tag.RISK}
+    {
+        Tag.REVIEWING,
+        Tag.REVIEW,
+        Tag.REVIEWER,
+        Tag.STATEMENT,
+        Tag.REVIEWED_AT,
+        Tag.EXPIRES,
+        Tag.DEMO,
+        Tag.EVIDENCE,
+        Tag.RISK,
+    }
 )
-
-
-# All digests of a version, by the field of a `Review` that keeps each: its tag, and what it is taken of.
-DIGESTS: Final = {
-    "model_digest": (Tag.MODEL_DIGEST, "model files"),
-    "companion_digest": (Tag.COMPANION_DIGEST, "reference data or contract"),
-    "card_digest": (Tag.CARD_DIGEST, "model card"),
-    "gate_digest": (Tag.GATE_DIGEST, "fairness gate's decision"),
-}
 
 # What a list of versions says of each by its tags.
 _LISTED: Final = {
@@ -75,7 +74,8 @@ _LISTED: Final = {
     "reviewer": Tag.REVIEWER,
     "statement": Tag.STATEMENT,
     "reviewed_at": Tag.REVIEWED_AT,
-    "model_digest": Tag.MODEL_DIGEST,
+    "expires_at": Tag.EXPIRES,
+    "manifest": Tag.MANIFEST,
     "card": Tag.CARD,
     "fairness_gate": Tag.GATE,
     "accepted_risk": Tag.RISK,
@@ -130,11 +130,6 @@ class Version:
     def subject(self) -> tuple[str, str]:
         """Number and run, which decisions on it name; see `Review.subject`."""
         return self.number, self.run_id
-
-    @property
-    def digests(self) -> dict[str, str]:
-        """What training noted on its tags, empty where one is not there."""
-        return {field: self.tags.get(tag, "") for field, (tag, _) in DIGESTS.items()}
 
     @property
     def retrain(self) -> str:
@@ -232,22 +227,6 @@ def find_reviewable(client: MlflowClient, use_case: str) -> Version | None:
     found = [one for one in search_versions(client, use_case) if one.tags.get(Tag.REVIEW) != REJECTED]
     candidate = find_aliases(client, use_case).get(CANDIDATE)
     return next((one for one in found if one.number == candidate), found[0] if found else None)
-
-
-def require_same(version: Version, found: Mapping[str, str], known: Mapping[str, str], since: str) -> None:
-    """Refuse a version of which a digest is not what was ``known`` of it; ``since`` says when that was."""
-    for field, now in found.items():
-        (tag, noun), then = DIGESTS[field], known[field]
-        if then == now:
-            continue
-        changed = f"changed after {since}" if then else f"cannot be compared with those of {since}"
-        raise ChangedError(
-            f"The {noun} of {version} {changed}.",
-            where=f"registered model {version.use_case}, run {version.run_id}",
-            example=f"{tag}: {f'{then[:12]}… then' if then else 'not on the version or its record'}; {now[:12]}… now",
-            remedy="find out who changed files or tags and restore them from a backup; "
-            f"or {version.retrain} and have that one reviewed",
-        )
 
 
 def unknown_model(use_case: str) -> ReleaseError:

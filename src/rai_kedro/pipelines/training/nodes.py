@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from rai_kedro.contract import Contract, add_sensitive, fingerprint, pair_labels, split_lanes
+from rai_kedro.contract import Contract, add_sensitive, fingerprint, load_month, pair_labels, split_lanes
 from rai_kedro.fairness import FairnessSpec, examine_classification, examine_regression, make_groups
 from rai_kedro.frames import Series, Store
 from rai_kedro.mitigation import Comparison, Uncompared
@@ -26,7 +26,7 @@ from rai_kedro.modelling import (
     share_importance,
     split_rows,
 )
-from rai_kedro.monitoring import Baseline
+from rai_kedro.monitoring import Baseline, content_digest
 from rai_kedro.pipelines.training.settings import Settings, TrainingParameters, naming_the_parameters
 from rai_kedro.release import Candidate, Tag, require_storable
 from rai_kedro.report import collect_versions
@@ -225,7 +225,23 @@ def _lay_out(features: pd.DataFrame, audit: pd.DataFrame, target: Series, predic
     return features.join(audit_only).assign(**{str(target.name): target}).join(predictions)
 
 
-def assemble_candidate(model: Any, reference: pd.DataFrame, measured: Measured, settings: Settings) -> Candidate:
+def digest_months(feature_store: Store, label_store: Store, settings: Settings) -> dict[str, dict[str, str]]:
+    """Digest what the stores hold of every month that is trained on or referred to."""
+    training, datasets = settings.training, settings.contract.datasets
+    stores = {"features": (feature_store, "feature_store"), "labels": (label_store, "label_store")}
+    return {
+        month: {name: content_digest(load_month(store, datasets[of], month)) for name, (store, of) in stores.items()}
+        for month in sorted({*training.months, *training.reference_months})
+    }
+
+
+def assemble_candidate(
+    model: Any,
+    reference: pd.DataFrame,
+    measured: Measured,
+    month_digests: dict[str, dict[str, str]],
+    settings: Settings,
+) -> Candidate:
     """Gather all that belongs to the version to be registered, its reference data included."""
     training, split, versions = settings.training, measured.split, collect_versions(_MODEL_REQUIREMENTS)
     example = split.features_test.head(_EXAMPLE_ROWS)
@@ -245,6 +261,8 @@ def assemble_candidate(model: Any, reference: pd.DataFrame, measured: Measured, 
             Tag.GATE: str(measured.fairness_gate["outcome"]),
             "rai.figures": str(len(measured.performance)),
         },
+        months=month_digests,
+        policy={},
         pip_requirements=tuple(f"{name}=={versions[name]}" for name in _MODEL_REQUIREMENTS),
         source=f"{settings.features.dataset}/month={training.period}",
     )

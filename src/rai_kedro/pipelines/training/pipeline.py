@@ -48,6 +48,7 @@ def create_pipeline(entries: Container[str] = ()) -> Pipeline:
             make_node(nodes.collect_metrics, "training_metrics"),
             make_node(nodes.Measured, "measured", name="collect_reports", **assessed),
             make_node(nodes.choose_reference, "reference", split="model_inputs"),
+            make_node(nodes.digest_months, "month_digests"),
             make_node(nodes.assemble_candidate, "candidate_model", **settled),
             make_node(reporting_nodes.draw_figures, "figures", split="model_split"),
             make_node(reporting_nodes.write_mitigation_page, "mitigation_page"),
