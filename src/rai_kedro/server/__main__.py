@@ -121,7 +121,8 @@ def main(host: str, port: int, database: str | None) -> None:
     """Start an MLflow server with login on this machine, and keep it until Ctrl-C."""
     warnings.filterwarnings("ignore", module="mlflow")  # meant for MLflow's own authors
     os.umask(0o077)  # database, artifacts and secrets are nobody else's
-    for sent in (signal.SIGTERM, signal.SIGHUP):
+    # Ctrl-C, too, which a shell lets what it starts in the background ignore.
+    for sent in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(sent, signal.default_int_handler)
     try:
         project = find_kedro_project(Path.cwd())
