@@ -11,7 +11,7 @@ import yaml
 
 from rai_kedro.contract import read_contract
 from rai_kedro.demo import HospitalParameters
-from rai_kedro.fairness import EXIT_CODES, Assessment, GateDecision
+from rai_kedro.fairness import EXIT_CODES, Assessment, BiasAuditError, GateDecision
 from rai_kedro.mitigation import Uncompared
 from rai_kedro.pipelines.simulation import simulate_hospital
 from rai_kedro.pipelines.training import nodes
@@ -34,7 +34,8 @@ def trained() -> dict[str, Any]:
     features, labels, _, bias, _ = simulate_hospital(HospitalParameters(**one_month))
     training = TrainingParameters(**{**values["training"], "last_month": None})
     answers = yaml.safe_load((BASE / "parameters_questionnaire.yml").read_text(encoding="utf-8"))["hospital"]
-    fairness = FairnessParameters(**values["fairness"], **answers["fairness"])
+    asked = {"sex": "sex", "race": "race"}
+    fairness = FairnessParameters(**values["fairness"], **answers["fairness"], ll144=asked)
     said = MitigationParameters(**values["mitigation"]), Statements(**values["statements"])
     settings = check_settings(contract, training, fairness, *said)
     stores = ({key: frame.copy for key, frame in frames.items()} for frames in (features, labels))
@@ -52,6 +53,8 @@ def trained() -> dict[str, Any]:
         "gate": gate,
         "bias": bias,
         "fairness": fairness,
+        "predictions": predictions["test"],
+        "settings": settings,
     } | {"performance": {(e["split"], e["name"]): e for e in performance}}
 
 
@@ -79,3 +82,29 @@ def test_the_known_bias_is_found_and_judged(trained: dict[str, Any]) -> None:
     judged = {(verdict.disparity.metric, verdict.disparity.kind) for verdict in decision.verdicts}
     assert ("statistical_parity", "ratio") in judged
     assert judged == {(one.metric, one.kind) for one in trained["fairness"].tolerances}
+
+
+def test_the_tables_of_local_law_144_are_those_counted_by_hand(trained: dict[str, Any]) -> None:
+    audit, decided = trained["audit"], trained["predictions"]["prediction"]
+    by_hand = decided.groupby(audit["sex"].astype(str).to_numpy()).mean()
+    table = trained["assessment"]["ll144"]["tables"][0]
+    assert {row["category"]: row["rate"]["value"] for row in table["rows"]} == pytest.approx(by_hand.to_dict())
+    ratios = {row["category"]: row["impact_ratio"]["value"] for row in table["rows"]}
+    assert ratios == pytest.approx((by_hand / by_hand.max()).to_dict())
+    assert Assessment.from_dict(trained["assessment"]).ll144 is not None
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"sex": "sex", "race": "skin"}, "need 'skin', which is not audited"),
+        ({"sex": "heart_rate", "race": "race"}, "need 'heart_rate', which is not audited"),
+    ],
+)
+def test_tables_of_columns_that_are_not_audited_are_refused(
+    trained: dict[str, Any], asked: dict[str, str], message: str
+) -> None:
+    held = trained["settings"]
+    fairness = FairnessParameters(**{**held.fairness.model_dump(), "ll144": asked})
+    with pytest.raises(BiasAuditError, match=rf"(?s){message}.*fairness\.ll144"):
+        check_settings(held.contract, held.training, fairness, held.mitigation, held.statements)

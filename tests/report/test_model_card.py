@@ -8,6 +8,7 @@ from itertools import pairwise
 import pytest
 from pydantic import ValidationError
 
+from rai_kedro.fairness import audit_bias
 from rai_kedro.performance import Figure
 from rai_kedro.report.card import CANDIDATE_STATUS, CarbonFigure, Identity, ModelCard, ModelCardError
 from rai_kedro.report.mitigation_section import MitigationRecord
@@ -208,3 +209,23 @@ def test_every_part_of_a_card_refuses_what_it_does_not_know(card: ModelCard, mit
     # disparity, one against the need with two, and two groups.
     mitigated = 1 + 1 + 3 + 1 + 2 * (1 + 2 + 3 + 2)
     assert add_unknown(document["card"]) == 6 + 5 + 1 + 2 + 1 + fairness + mitigated
+
+
+def test_tables_of_local_law_144_are_on_the_card_where_they_were_asked_for(card: ModelCard) -> None:
+    assert card.fairness is not None
+    assert "Local Law" not in render_markdown(card)
+    assert "ll144" not in render_json(card)
+    audit = audit_bias(
+        sex=["<i>m</i>"] * 300 + ["f"] * 300 + ["x"] * 3 + [None],
+        race=["a"] * 604,
+        selected=[1, 0, 0] * 100 + [1, 0, 0, 0] * 75 + [1, 1, 1] + [1],
+        leave_out={"x": "three people"},
+    )
+    assessment = card.fairness.assessment.model_copy(update={"ll144": audit})
+    asked = replace(card, fairness=replace(card.fairness, assessment=assessment))
+    text = render_markdown(asked)
+    assert "of 603 people of the test rows; 1 more are in no table" in text
+    assert re.search(r"\| f \| 300 \(49\.8 %\) \| 0\.25\d? \[.*\] \(75 selected\) \| 0\.75\d* \[", text)
+    assert re.search(r"\| x \| 3 \(0\.5 %\) \| 1.* \(3 selected\) \| none \(left out: three people\) \|", text)
+    assert "<i>" not in render_html(asked, {}) and "&lt;i&gt;m&lt;/i&gt;" in render_html(asked, {})
+    assert card_from_json(render_json(asked)) == asked

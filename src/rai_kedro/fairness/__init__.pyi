@@ -9,6 +9,10 @@ from .assessment import count_rows as count_rows
 from .assessment import examine_classification as examine_classification
 from .assessment import examine_regression as examine_regression
 from .assessment import tabulate as tabulate
+from .bias_audit import BiasAudit as BiasAudit
+from .bias_audit import BiasAuditError as BiasAuditError
+from .bias_audit import BiasAuditSpec as BiasAuditSpec
+from .bias_audit import audit_bias as audit_bias
 from .estimates import Disparity as Disparity
 from .estimates import DisparityKind as DisparityKind
 from .estimates import GroupFigure as GroupFigure

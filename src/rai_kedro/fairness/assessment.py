@@ -11,6 +11,7 @@ import pandas as pd
 from pydantic import Field, field_validator
 
 from rai_kedro.fairness import rates
+from rai_kedro.fairness.bias_audit import BiasAudit
 from rai_kedro.fairness.comparison import NO_ROWS, Setting, describe
 from rai_kedro.fairness.estimates import Disparity, DisparityKind, GroupFigure, name_disparity
 from rai_kedro.fairness.grouping import Grouping, GroupingSpec, make_groups, require_columns
@@ -108,10 +109,11 @@ class GroupTable(Typed):
 
 
 class Assessment(Typed):
-    """Everything found: what was asked for, and the figures of each group."""
+    """Everything found: what was asked for, the figures of each group, and the tables of Local Law 144 if asked for."""
 
     disparities: tuple[Disparity, ...] = ()
     tables: tuple[GroupTable, ...] = ()
+    ll144: BiasAudit | None = Field(default=None, exclude_if=lambda value: value is None)
 
     def __repr__(self) -> str:
         """Return a line for each disparity."""

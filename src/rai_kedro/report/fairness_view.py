@@ -77,6 +77,7 @@ def view_fairness(record: FairnessRecord) -> dict[str, object]:
         "open": describe_open(record.gate),
         "groupings": list_groupings(record),
         "metrics": list_metrics(record),
+        "ll144": record.assessment.ll144,
     }
 
 

@@ -11,7 +11,15 @@ import numpy.typing as npt
 import pandas as pd
 
 from rai_kedro.contract import Contract, add_sensitive, fingerprint, load_month, pair_labels, split_lanes
-from rai_kedro.fairness import FairnessSpec, examine_classification, examine_regression, make_groups
+from rai_kedro.fairness import (
+    BiasAudit,
+    BiasAuditSpec,
+    FairnessSpec,
+    audit_bias,
+    examine_classification,
+    examine_regression,
+    make_groups,
+)
 from rai_kedro.frames import Series, Store
 from rai_kedro.mitigation import Comparison, Uncompared
 from rai_kedro.modelling import (
@@ -180,7 +188,24 @@ def assess_fairness(
         )
     else:
         found = examine_regression(split.target_test, predicted["prediction"], audit_test, fairness)
+    if fairness.ll144 is not None:
+        audit = _tabulate_ll144(fairness.ll144, audit_test, predicted, settings.training.task)
+        found = found.model_copy(update={"ll144": audit})
     return found.to_dict(), fairness.gate.judge(found.disparities).to_dict()
+
+
+def _tabulate_ll144(spec: BiasAuditSpec, audit: pd.DataFrame, predicted: pd.DataFrame, task: str) -> BiasAudit:
+    by_score = spec.measure == "scoring" or task == "regression"
+    output = predicted["score" if by_score and task == "classification" else "prediction"]
+    return audit_bias(
+        sex=audit[spec.sex],
+        race=audit[spec.race],
+        selected=None if by_score else output,
+        scores=output if by_score else None,
+        unknown=spec.unknown,
+        leave_out=spec.leave_out,
+        level=spec.level,
+    )
 
 
 def collect_metrics(

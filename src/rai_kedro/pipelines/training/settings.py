@@ -23,6 +23,8 @@ from rai_kedro.contract import (
 from rai_kedro.errors import RaiError
 from rai_kedro.fairness import (
     METRICS,
+    BiasAuditError,
+    BiasAuditSpec,
     DisparityKind,
     FairnessSpec,
     Gate,
@@ -117,6 +119,7 @@ class FairnessParameters(FairnessSpec):
 
     tolerances: tuple[Tolerance, ...]
     questionnaire: tuple[Step, ...] = ()
+    ll144: BiasAuditSpec | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -206,6 +209,9 @@ def naming_the_parameters() -> Iterator[None]:
         key = "training.features" if isinstance(error, LaneError) else "training.month and training.target"
         error.where = f"{error.where}; asked for in parameters.yml, {key}"
         raise
+    except BiasAuditError as error:
+        error.where = f"parameters.yml, fairness.ll144{f', {error.where}' if error.where else ''}"
+        raise
     except (MitigationError, ModellingError, MetricError, GroupingError) as error:
         key = error.where or ""
         if not key.startswith("parameters.yml"):
@@ -253,6 +259,8 @@ def check_settings(
         check_comparison(request)
     check_columns(fairness, pd.DataFrame(columns=settings.audited))
     _require_measured(fairness)
+    if fairness.ll144 is not None:
+        _require_auditable(fairness.ll144, settings, has_score=hasattr(estimator, "predict_proba"))
     return settings
 
 
@@ -301,6 +309,25 @@ def _require_audited(name: str, settings: Settings) -> None:
         example=f"audited are: {', '.join(settings.audited) or 'none'}",
         remedy="name one of these, give the column 'use: audit' in the catalogue, or null to compare nothing",
     )
+
+
+def _require_auditable(spec: BiasAuditSpec, settings: Settings, *, has_score: bool) -> None:
+    """Refuse tables of Local Law 144 for which a column or the output is not there."""
+    if missing := [name for name in (spec.sex, spec.race) if name not in settings.audited]:
+        raise BiasAuditError(
+            f"The tables of Local Law 144 need {missing[0]!r}, which is not audited.",
+            example=f"audited are: {', '.join(settings.audited) or 'none'}",
+            remedy="name one of these, or give the column 'use: audit' in the catalogue",
+        )
+    is_regression = settings.training.task == "regression"
+    if (spec.measure == "selection" and is_regression) or (
+        spec.measure == "scoring" and not (is_regression or has_score)
+    ):
+        raise BiasAuditError(
+            f"The model has no {'decision' if is_regression else 'score'} to measure a {spec.measure} rate of.",
+            where="measure",
+            remedy="leave 'measure' out",
+        )
 
 
 def _require_measured(fairness: FairnessParameters) -> None:
