@@ -23,6 +23,7 @@ from rai_kedro.contract import find_fault, find_use_cases, find_yaml_fault, rai_
 from rai_kedro.datasets.contract import ContractDataset, is_enforced
 from rai_kedro.datasets.production_model import ProductionModelDataset, ReferencesDataset
 from rai_kedro.errors import RaiError
+from rai_kedro.policy import JUDGED_BY, pick
 
 # Only names and files are looked at here, never whether a justification still holds.
 _ANY_DAY = date.min
@@ -31,16 +32,6 @@ _REGISTRY_DATASETS = {"production_model": ProductionModelDataset, "references": 
 _SWITCH = "KEDRO_DATASET_VALIDATION"
 # What an environment may say of a dataset: where it lies, how that is reached, and what tools show of it.
 _PLACES = frozenset({"filepath", "html_folder", "evidence", "credentials", "fs_args", "metadata"})
-# What decides how strictly a model is judged, and what code may run: the same in every environment.
-_POLICY = (
-    "training.allowed_modules",
-    "training.interval_level",
-    "fairness",
-    "mitigation.tolerance",
-    "mitigation.chosen",
-    "monitoring.policy",
-    "monitoring.alerts.min_weight",
-)
 # What an environment or a run may ask more of than the base, and never less, from the mildest on.
 _MAY_RISE: dict[str, tuple[Any, ...]] = {"monitoring.fail_on": (None, "alarm", "insufficient_evidence")}
 _MEMORY = "MemoryDataset"
@@ -228,8 +219,8 @@ def compare_with_base(
 
 def policy_of(parameters: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
     """Pick what a model is judged by, and what code may run, from all parameters; ``known`` are those of the base."""
-    paths = (*_POLICY, *_MAY_RISE)
-    judged: dict[str, Any] = {name: {path: _at(parameters.get(name), path) for path in paths} for name in known}
+    paths = (*JUDGED_BY, *_MAY_RISE)
+    judged: dict[str, Any] = {name: {path: pick(parameters.get(name), path) for path in paths} for name in known}
     # 'housing.fairness' as one word would become the parameter of that name, whatever stands below 'housing'.
     dotted = (key for key in parameters if key not in known and key.partition(".")[0] in known)
     return judged | {key: repr(parameters[key]) for key in dotted}
@@ -242,12 +233,6 @@ def without_places(entry: Any) -> Any:
     kept = {key: without_places(value) for key, value in entry.items() if key not in _PLACES}
     # What is in memory has two names.
     return {**kept, "type": _MEMORY} if kept.get("type") == f"kedro.io.{_MEMORY}" else kept
-
-
-def _at(parameters: Any, path: str) -> Any:
-    for key in path.split("."):
-        parameters = parameters.get(key) if isinstance(parameters, Mapping) else None
-    return parameters
 
 
 def _differences(base: Any, merged: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Any, Any]]:

@@ -27,12 +27,8 @@ from rai_kedro.contract import (
 )
 from rai_kedro.datasets.own_table import OwnTable
 from rai_kedro.errors import RaiError
-from rai_kedro.pipelines.training.settings import (
-    FairnessParameters,
-    MitigationParameters,
-    Statements,
-    TrainingParameters,
-)
+from rai_kedro.pipelines.parameters import FairnessParameters, MitigationParameters, Statements, TrainingParameters
+from rai_kedro.policy import Policy
 from rai_kedro.sources import IngestionParameters, split_months
 
 TODAY = date(2024, 6, 1)
@@ -124,7 +120,8 @@ def test_parameters_are_those_of_the_stages(task: str, target: str, make: Make, 
     assert (training.task, training.target, training.month) == (task, target, "2024-06")
     assert [grouping.columns for grouping in fairness.groupings] == [("Geschlecht",)]
     assert mitigation.sensitive_column == "Geschlecht"
-    assert set(parameters) == {"ingestion", "training", "fairness", "mitigation", "monitoring", "statements"}
+    Policy.model_validate(parameters["policy"])
+    assert set(parameters) == {"ingestion", "training", "fairness", "mitigation", "monitoring", "policy", "statements"}
 
 
 def test_a_draft_lets_no_column_into_the_model(make: Make, project: Path) -> None:

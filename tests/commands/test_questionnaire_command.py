@@ -22,7 +22,7 @@ from kedro.framework.project import configure_project
 
 from rai_kedro.commands.errors import explain
 from rai_kedro.commands.questionnaire import run_questionnaire
-from rai_kedro.pipelines.training.settings import FairnessParameters
+from rai_kedro.pipelines.parameters import FairnessParameters
 from rai_kedro.questionnaire import check_consistency
 from rai_kedro.release import read_evidence
 from rai_kedro.settings import CONFIG_LOADER_ARGS

@@ -140,6 +140,7 @@ POLICIES = {
     "a wider limit": {"housing": {"fairness": {"tolerances": []}}},
     "a lower level": {"housing": {"fairness": {"level": 0.6}}},
     "other answers": {"hospital": {"fairness": {"questionnaire": []}}},
+    "a gate that asks less": {"housing": {"policy": {"gates": {"performance": {"at_most": 99}}}}},
     "another error rate of months": {"housing": {"monitoring": {"policy": {"error_rate": 0.9}}}},
     "a whole section by one word": {"housing.fairness": {"level": 0.6}},
 }

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from rai_kedro.pipeline_registry import register_pipelines
 
 ENVIRONMENTS = ("base", "local", "test", "prod")
-GROUPS = ("simulation", "training", "fairness", "mitigation", "monitoring", "statements")
+GROUPS = ("simulation", "training", "fairness", "mitigation", "monitoring", "policy", "statements")
 USE_CASES = ("housing", "hospital")
 Load = Callable[..., OmegaConfigLoader]
 
@@ -79,3 +79,27 @@ def test_a_misspelt_key_further_down_is_refused(group: str, path: tuple[Any, ...
 
     with pytest.raises(ValidationError, match=r"misspelt\n +Extra inputs are not permitted"):
         models()[f"housing.{group}"].model_validate(values)
+
+
+FLOORS: list[tuple[str, tuple[Any, ...], Any]] = [
+    ("fairness", ("level",), 0.79),
+    ("fairness", ("tolerances",), [{"metric": "statistical_parity", "kind": "ratio", "limit": 0.49}]),
+    ("training", ("interval_level",), 0.79),
+    ("monitoring", ("policy", "error_rate"), 0.21),
+    ("policy", ("approval", "lasts_days"), 731),
+]
+
+
+@pytest.mark.parametrize(("group", "path", "value"), FLOORS)
+def test_nobody_goes_under_a_floor_and_the_error_names_the_key(
+    group: str, path: tuple[Any, ...], value: Any, load: Load
+) -> None:
+    values = load("base")["parameters"]["hospital"][group]
+    inner = values
+    for step in path[:-1]:
+        inner = inner[step]
+    inner[path[-1]] = value
+
+    with pytest.raises(ValidationError) as refused:
+        models("hospital")[f"hospital.{group}"].model_validate(values)
+    assert refused.value.errors()[0]["loc"][: len(path)] == path

@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 from pydantic import ValidationError
 
 from rai_kedro.hooks.mlflow_run import RunParametersHook, list_leaves
-from rai_kedro.pipelines.training.settings import MitigationParameters, Statements, TrainingParameters
+from rai_kedro.pipelines.parameters import MitigationParameters, Statements, TrainingParameters
 
 ROOT = Path(__file__).resolve().parents[2]
 

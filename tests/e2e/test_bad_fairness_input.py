@@ -24,14 +24,9 @@ from sklearn.linear_model import LogisticRegression
 from rai_kedro.commands.errors import explain
 from rai_kedro.contract import Contract, read_contract
 from rai_kedro.errors import RaiError
+from rai_kedro.pipelines.parameters import FairnessParameters, MitigationParameters, Statements, TrainingParameters
 from rai_kedro.pipelines.training import mitigation_nodes, nodes
-from rai_kedro.pipelines.training.settings import (
-    FairnessParameters,
-    MitigationParameters,
-    Statements,
-    TrainingParameters,
-    check_settings,
-)
+from rai_kedro.pipelines.training.settings import check_settings
 
 pytestmark = pytest.mark.e2e
 

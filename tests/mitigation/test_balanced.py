@@ -22,8 +22,8 @@ from rai_kedro.mitigation.reductions import ExponentiatedGradientModel, GridSear
 from rai_kedro.mitigation.sampling import Resampling, Reweighing
 from rai_kedro.mitigation.thresholds import ThresholdOptimisation
 from rai_kedro.modelling import BalancedEstimator, ModelSplit, PreparationParameters, balance_rows
+from rai_kedro.pipelines.parameters import TrainingParameters
 from rai_kedro.pipelines.training.nodes import build_configured, choose_fitting_rows
-from rai_kedro.pipelines.training.settings import TrainingParameters
 from rai_kedro.release import require_storable
 
 CATALOG = Path(__file__).resolve().parents[2] / "conf" / "base" / "hospital" / "catalog.yml"

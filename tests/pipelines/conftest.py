@@ -17,12 +17,14 @@ from rai_kedro.contract import Contract, read_contract
 from rai_kedro.datasets.contract import ContractDataset
 from rai_kedro.datasets.month_store import MonthStore
 from rai_kedro.demo import SimulationParameters, simulate_snapshots
-from rai_kedro.pipelines.training.settings import (
+from rai_kedro.pipelines.parameters import (
     FairnessParameters,
     MitigationParameters,
+    MonitoringParameters,
     Statements,
     TrainingParameters,
 )
+from rai_kedro.policy import Policy
 
 ROOT = Path(__file__).resolve().parents[2]
 CATALOG = ROOT / "conf" / "base" / "housing" / "catalog.yml"
@@ -107,6 +109,8 @@ def make_catalog(january: Mapping[str, MonthStore], parameters: dict[str, Any]) 
                 MitigationParameters(**{**parameters["mitigation"], **mitigation})
             ),
             "params:housing.statements": MemoryDataset(Statements(**parameters["statements"])),
+            "params:housing.monitoring": MemoryDataset(MonitoringParameters(**parameters["monitoring"])),
+            "params:housing.policy": MemoryDataset(Policy(**parameters["policy"])),
         }
         return (SharedMemoryDataCatalog if shared else DataCatalog)(datasets)
 

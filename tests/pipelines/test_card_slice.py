@@ -14,16 +14,12 @@ from sklearn.dummy import DummyRegressor
 
 from rai_kedro.contract import Contract
 from rai_kedro.mitigation import Uncompared
-from rai_kedro.pipelines.training import nodes, reporting_nodes
+from rai_kedro.pipelines.parameters import FairnessParameters, MitigationParameters, Statements, TrainingParameters
+from rai_kedro.pipelines.training import nodes, release_nodes, reporting_nodes
 from rai_kedro.pipelines.training.mitigation_nodes import record_comparison
 from rai_kedro.pipelines.training.reporting_nodes import record_questionnaire
-from rai_kedro.pipelines.training.settings import (
-    FairnessParameters,
-    MitigationParameters,
-    Settings,
-    Statements,
-    TrainingParameters,
-)
+from rai_kedro.pipelines.training.settings import Settings
+from rai_kedro.policy import Policy
 from rai_kedro.questionnaire import follow, load_tree
 from rai_kedro.report import CardWithFigures, card_from_json, render_html, render_json
 
@@ -125,6 +121,7 @@ def written(
     drawn = reporting_nodes.draw_figures(split, predictions, assessment, comparison, settings)
     # What is registered need not be what is configured.
     registered = DummyRegressor(strategy="quantile", quantile=0.4).fit(split.features_train, split.target_train)
+    gates = release_nodes.judge_release(performance, gate, {}, {"drift": None, "no_drift": "none"}, settings, Policy())
     version = SimpleNamespace(version="1", run_id="8f1c", created_at="2026-01-01T12:00:00+00:00", git_commit="4f2c")
     measured = nodes.Measured(
         performance=performance,
@@ -134,6 +131,8 @@ def written(
         data_fingerprint=digest,
         compared=nothing,
         split=split,
+        release_gates=gates,
+        judged_by={},
     )
     with caplog.at_level(logging.WARNING):
         return reporting_nodes.write_card(version, registered, measured, comparison, drawn, settings)

@@ -19,16 +19,17 @@ from rai_kedro.frames import Store
 from rai_kedro.mitigation import Uncompared
 from rai_kedro.monitoring import MonitoringPolicy, MonthDrift, detect_drift
 from rai_kedro.pipelines.monitoring import nodes as monitoring
-from rai_kedro.pipelines.monitoring.plan import MonitoringParameters, MonthReader
-from rai_kedro.pipelines.simulation import simulate_stores
-from rai_kedro.pipelines.training import nodes as training
-from rai_kedro.pipelines.training.settings import (
+from rai_kedro.pipelines.monitoring.plan import MonthReader
+from rai_kedro.pipelines.parameters import (
     FairnessParameters,
     MitigationParameters,
+    MonitoringParameters,
     Statements,
     TrainingParameters,
-    check_settings,
 )
+from rai_kedro.pipelines.simulation import simulate_stores
+from rai_kedro.pipelines.training import nodes as training
+from rai_kedro.pipelines.training.settings import check_settings
 from rai_kedro.release import Manifest, ProductionModel, Reference, Review
 
 pytestmark = pytest.mark.slow

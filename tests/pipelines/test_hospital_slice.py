@@ -13,15 +13,10 @@ from rai_kedro.contract import read_contract
 from rai_kedro.demo import HospitalParameters
 from rai_kedro.fairness import EXIT_CODES, Assessment, BiasAuditError, GateDecision
 from rai_kedro.mitigation import Uncompared
+from rai_kedro.pipelines.parameters import FairnessParameters, MitigationParameters, Statements, TrainingParameters
 from rai_kedro.pipelines.simulation import simulate_hospital
 from rai_kedro.pipelines.training import nodes
-from rai_kedro.pipelines.training.settings import (
-    FairnessParameters,
-    MitigationParameters,
-    Statements,
-    TrainingParameters,
-    check_settings,
-)
+from rai_kedro.pipelines.training.settings import check_settings
 
 BASE = Path(__file__).resolve().parents[2] / "conf" / "base" / "hospital"
 

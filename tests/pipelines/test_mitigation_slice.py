@@ -21,8 +21,8 @@ from rai_kedro.mitigation import Comparison, MitigationError, Uncompared
 from rai_kedro.monitoring import MonitoringPolicy
 from rai_kedro.pipeline_registry import register_pipelines
 from rai_kedro.pipelines.monitoring.nodes import score_months
-from rai_kedro.pipelines.monitoring.plan import MonitoringParameters, MonthReader, Problem
-from rai_kedro.pipelines.training.settings import FairnessParameters, TrainingParameters
+from rai_kedro.pipelines.monitoring.plan import MonthReader, Problem
+from rai_kedro.pipelines.parameters import FairnessParameters, MonitoringParameters, TrainingParameters
 from rai_kedro.release import ProductionModel
 
 NEEDS_LSTAT = {"methods": [{"method": "correlation_removal"}], "chosen": "correlation_removal"}

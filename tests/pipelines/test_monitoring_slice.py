@@ -29,7 +29,8 @@ from rai_kedro.monitoring import Baseline, MonitoringPolicy, MonthRecord, Timeli
 from rai_kedro.months import month_of_key
 from rai_kedro.pipelines.monitoring import create_pipeline
 from rai_kedro.pipelines.monitoring.nodes import report_problems
-from rai_kedro.pipelines.monitoring.plan import MonitoringParameters, Problem
+from rai_kedro.pipelines.monitoring.plan import Problem
+from rai_kedro.pipelines.parameters import MonitoringParameters
 
 MONTHS = ("2024-01", "2024-02", "2024-03", "2024-04")
 BAD = "2024-03"

@@ -11,15 +11,10 @@ from pydantic import ValidationError
 from rai_kedro.contract import Contract
 from rai_kedro.demo import SimulationParameters
 from rai_kedro.frames import Store
+from rai_kedro.pipelines.parameters import FairnessParameters, MitigationParameters, Statements, TrainingParameters
 from rai_kedro.pipelines.simulation import simulate_stores
 from rai_kedro.pipelines.training import nodes
-from rai_kedro.pipelines.training.settings import (
-    FairnessParameters,
-    MitigationParameters,
-    Statements,
-    TrainingParameters,
-    check_settings,
-)
+from rai_kedro.pipelines.training.settings import check_settings
 
 
 def choose(raw: pd.DataFrame, contract: Contract, parameters: dict[str, Any], **training: Any) -> pd.DataFrame:

@@ -12,12 +12,14 @@ from .drafting import Proposal as Proposal
 from .drafting import UndecidedError as UndecidedError
 from .drafting import canonical as canonical
 from .drafting import draft_column as draft_column
+from .drafting import is_unwritten as is_unwritten
 from .drafting import read_proposal as read_proposal
 from .drafting import refuse_undecided as refuse_undecided
 from .lanes import LaneError as LaneError
 from .lanes import Lanes as Lanes
 from .lanes import PairingError as PairingError
 from .lanes import add_sensitive as add_sensitive
+from .lanes import check_justifications as check_justifications
 from .lanes import load_month as load_month
 from .lanes import mitigation_fault as mitigation_fault
 from .lanes import model_columns as model_columns

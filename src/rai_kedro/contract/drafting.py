@@ -133,6 +133,12 @@ def refuse_undecided(contract: Contract) -> None:
         )
 
 
+def is_unwritten(text: str) -> bool:
+    """Say whether a draft's words still stand where a person has to write, or none at all."""
+    said = text.strip().casefold()
+    return said in ("", NO_OWNER) or UNWRITTEN in said
+
+
 def canonical(value: Any) -> str:
     """Return a value as the text of a category; a whole number without a decimal point: 1.0 and 1 are the same."""
     if isinstance(value, float | np.floating) and float(value).is_integer():

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 import pandas as pd
 
@@ -78,6 +78,35 @@ def mitigation_fault(contract: DatasetContract, name: str, *, on: date) -> str |
     if (why := column.justification) is not None:
         return None if why.is_valid(on) else f"its justification ended on {why.until}; now {on}"
     return None if column.use == "model" and not column.flags else "it has no justification"
+
+
+def check_justifications(contract: Contract, *, most_days: int) -> None:
+    """Refuse a justification that holds for longer than ``most_days`` from the contract's day, or a label's that ended.
+
+    That of a feature is judged where the column is asked for (:func:`model_columns`, :func:`mitigation_fault`); a label
+    is asked for by nobody else.
+
+    Raises:
+        LaneError: Names the column, who answers for it, and until when it may hold.
+    """
+    latest = contract.as_of + timedelta(days=most_days)
+    for short, store in contract.datasets.items():
+        for name, column in store.columns.items():
+            why = column.justification
+            if why is not None and why.until > latest:
+                raise LaneError(
+                    f"The justification of '{name}' holds for longer than the policy allows.",
+                    where=f"{store.dataset}, column {name}",
+                    example=f"by {why.by} until {why.until}; now {contract.as_of}, and at most {most_days} days",
+                    remedy=f"write an 'until' of {latest} or earlier, and have it justified anew by then",
+                )
+            if why is not None and short == "label_store" and not why.is_valid(contract.as_of):
+                raise LaneError(
+                    f"The justification that lets flagged column '{name}' be learned has expired.",
+                    where=f"{store.dataset}, column {name}",
+                    example=f"by {why.by} until {why.until}; now {contract.as_of}",
+                    remedy="have it justified anew with a later 'until'; or learn another label",
+                )
 
 
 def add_sensitive(

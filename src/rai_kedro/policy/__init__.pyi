@@ -1,3 +1,9 @@
+from .gates import DriftFact as DriftFact
+from .gates import GateFacts as GateFacts
+from .gates import GateReport as GateReport
+from .gates import GateResult as GateResult
+from .gates import ProxyFact as ProxyFact
+from .gates import judge_gates as judge_gates
 from .judged import JUDGED_BY as JUDGED_BY
 from .judged import find_loosened as find_loosened
 from .judged import pick as pick

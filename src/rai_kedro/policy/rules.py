@@ -63,6 +63,12 @@ class PerformanceRule(GateRule):
         return self
 
 
+class FairnessRule(GateRule):
+    """What the verdicts on fairness mean; whatever is no pass needs at least a risk that somebody accepts."""
+
+    insufficient_evidence: Literal["block", "accept_risk"] = "accept_risk"
+
+
 class DriftRule(GateRule):
     """How far the rows trained on may lie from those held against them; ``margin`` is a share of rows."""
 
@@ -94,7 +100,7 @@ class Gates(Typed):
     """The gates a version must pass; the limits of fairness are ``fairness.tolerances``."""
 
     performance: PerformanceRule = PerformanceRule()
-    fairness: GateRule = GateRule()
+    fairness: FairnessRule = FairnessRule()
     drift: DriftRule = DriftRule()
     carbon: CarbonRule = CarbonRule()
     proxies: ProxiesRule = ProxiesRule()

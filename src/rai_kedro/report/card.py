@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, JsonValue, model_validator
 
-from rai_kedro.contract import NO_OWNER, UNWRITTEN, GovernedColumn
+from rai_kedro.contract import GovernedColumn, is_unwritten
 from rai_kedro.errors import RaiError
 from rai_kedro.fairness import Assessment, GateDecision
 from rai_kedro.performance import Figure as PerformanceFigure
+from rai_kedro.policy import GateReport
 from rai_kedro.questionnaire import Finding, Recommendation, Step
 from rai_kedro.report.mitigation_section import MitigationRecord
 from rai_kedro.typed import Typed
@@ -172,6 +173,7 @@ class ModelCard(Typed):
     carbon: tuple[CarbonFigure, ...]
     limits: tuple[str, ...]
     why_unmitigated: str = ""
+    gates: GateReport | None = None  # of the policy; None where nobody asked them
     versions: dict[str, str] = Field(default_factory=dict)
     review_status: str = CANDIDATE_STATUS
 
@@ -187,16 +189,11 @@ class ModelCard(Typed):
             *((f"description of {column.name}", column.description) for column in self.columns),
             *((f"risk of {column.name}", column.risk) for column in self.columns if column.risk is not None),
         ]
-        return tuple(dict.fromkeys(place for place, text in stated if _is_unwritten(text)))
+        return tuple(dict.fromkeys(place for place, text in stated if is_unwritten(text)))
 
     def names_of(self, part: Literal["model", "label", "audit", "mitigation", "forbidden"]) -> list[str]:
         """Return the names of the columns that take this part; the card's section of columns says what it is."""
         return [one.name for one in self.columns if _find_part(one) == part]
-
-
-def _is_unwritten(text: str) -> bool:
-    said = text.strip().casefold()
-    return said in ("", NO_OWNER) or UNWRITTEN in said
 
 
 def _find_part(column: GovernedColumn) -> str:

@@ -35,7 +35,6 @@ from rai_kedro.monitoring import (
 )
 from rai_kedro.months import month_number, month_of_key
 from rai_kedro.pipelines.monitoring.plan import (
-    MonitoringParameters,
     MonthReader,
     Problem,
     ScoredMonth,
@@ -45,6 +44,7 @@ from rai_kedro.pipelines.monitoring.plan import (
     plan_testing,
     summarise_problems,
 )
+from rai_kedro.pipelines.parameters import MonitoringParameters
 from rai_kedro.release import ProductionModel
 from rai_kedro.words import list_some
 

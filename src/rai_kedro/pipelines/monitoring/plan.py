@@ -4,64 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
 
 import pandas as pd
-from pydantic import AfterValidator
 
 from rai_kedro.contract import Contract, ContractViolation, load_month, refuse_orphans
 from rai_kedro.errors import RaiError
 from rai_kedro.frames import Store
 from rai_kedro.monitoring import (
     UNREADABLE,
-    AlertParameters,
     Gap,
-    MonitoringPolicy,
     MonthDigests,
     Timeline,
     content_digest,
     weigh_newest,
 )
-from rai_kedro.months import check_month, key_of_month, month_of_key, months_between
-from rai_kedro.typed import Typed
+from rai_kedro.months import key_of_month, month_of_key, months_between
 from rai_kedro.words import in_words
 
 _SHOWN = 6
 # About a gigabyte of a hundred columns; months beyond that are loaded again by the node that needs them again.
 _KEPT_ROWS = 1_000_000
-
-
-def check_choice(text: str) -> str:
-    """Return which months to score, or raise ``ValueError`` if it is none of ``pending``, ``next`` and FIRST:LAST."""
-    if text in ("pending", "next"):
-        return text
-    first, colon, last = text.partition(":")
-    try:
-        if not months_between(check_month(first), check_month(last if colon else first)):
-            raise ValueError(f"the last month, {last}, lies before the first, {first}")
-    except ValueError as error:
-        raise ValueError(f"write pending, next, or a range as 2024-02:2024-05; {error}") from error
-    return text
-
-
-class MonitoringParameters(Typed):
-    """``<use_case>.monitoring``: which months to monitor and what they are judged by; explained in the YAML."""
-
-    months: Annotated[str, AfterValidator(check_choice)] = "pending"
-    fail_on: Literal["alarm", "insufficient_evidence"] | None = None
-    alerts: AlertParameters = AlertParameters()
-    policy: MonitoringPolicy
-
-    def fails(self, outcome: str) -> bool:
-        """Say whether a newest month of this outcome makes the run fail."""
-        return self.fail_on is not None and outcome in ("alarm", self.fail_on)
-
-    def choose(self, waiting: Sequence[str]) -> tuple[str, ...]:
-        """Return those of the waiting months that this run may score."""
-        if self.months in ("pending", "next"):
-            return tuple(waiting)
-        first, _, last = self.months.partition(":")
-        return tuple(month for month in waiting if first <= month <= (last or first))
 
 
 @dataclass(frozen=True, order=True)

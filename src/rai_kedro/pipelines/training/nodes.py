@@ -35,7 +35,8 @@ from rai_kedro.modelling import (
     split_rows,
 )
 from rai_kedro.monitoring import Baseline, content_digest
-from rai_kedro.pipelines.training.settings import Settings, TrainingParameters, naming_the_parameters
+from rai_kedro.pipelines.parameters import TrainingParameters
+from rai_kedro.pipelines.training.settings import Settings, naming_the_parameters
 from rai_kedro.release import Candidate, Tag, require_storable
 from rai_kedro.report import collect_versions
 
@@ -62,6 +63,8 @@ class Measured:
     data_fingerprint: str
     compared: Comparison | Uncompared
     split: ModelSplit
+    release_gates: dict[str, Any]
+    judged_by: dict[str, Any]
 
 
 @naming_the_parameters()
@@ -287,7 +290,7 @@ def assemble_candidate(
             "rai.figures": str(len(measured.performance)),
         },
         months=month_digests,
-        policy={},
+        policy=measured.judged_by,
         pip_requirements=tuple(f"{name}=={versions[name]}" for name in _MODEL_REQUIREMENTS),
         source=f"{settings.features.dataset}/month={training.period}",
     )

@@ -6,12 +6,14 @@ from collections.abc import Container
 
 from kedro.pipeline import Pipeline
 
+from rai_kedro.pipelines.parameters import note_policy
 from rai_kedro.pipelines.training import mitigation_nodes as mitigations
-from rai_kedro.pipelines.training import nodes, reporting_nodes
+from rai_kedro.pipelines.training import nodes, release_nodes, reporting_nodes
 from rai_kedro.pipelines.training.settings import check_settings
 from rai_kedro.pipelines.wiring import make_node
 
-_PARAMETERS = ("training", "fairness", "mitigation", "statements")
+_PARAMETERS = {name: f"params:{name}" for name in ("training", "fairness", "mitigation", "statements")}
+_JUDGED_BY = {name: f"params:{name}" for name in ("training", "fairness", "mitigation", "monitoring", "policy")}
 
 
 def create_pipeline(entries: Container[str] = ()) -> Pipeline:
@@ -27,9 +29,11 @@ def create_pipeline(entries: Container[str] = ()) -> Pipeline:
     compared = {"compared": "compared_with_need" if has_need else "compared_models"}
     fitted = {"split": "model_split", **settled}
     assessed = {"split": "model_inputs", "compared": "compared_models"}
+    policy = {"policy": "params:policy"}
     return Pipeline(
         [
-            make_node(check_settings, "settings", **{name: f"params:{name}" for name in _PARAMETERS}),
+            make_node(check_settings, "settings", **_PARAMETERS),
+            make_node(note_policy, "judged_by", **_JUDGED_BY),
             make_node(nodes.separate_lanes, lanes),
             make_node(nodes.split_months, ["model_split", "audit_train", "audit_test"]),
             make_node(nodes.fit_model, "unmitigated_model", "training", split="model_split"),
@@ -46,9 +50,11 @@ def create_pipeline(entries: Container[str] = ()) -> Pipeline:
             make_node(nodes.assess_performance, "performance", split="model_inputs"),
             make_node(nodes.assess_fairness, ["fairness_assessment", "fairness_gate"], **assessed, **settled),
             make_node(nodes.collect_metrics, "training_metrics"),
-            make_node(nodes.Measured, "measured", name="collect_reports", **assessed),
             make_node(nodes.choose_reference, "reference", split="model_inputs"),
             make_node(nodes.digest_months, "month_digests"),
+            make_node(release_nodes.weigh_training_data, "training_drift", split="model_split", **policy),
+            make_node(release_nodes.judge_release, "release_gates", **policy),
+            make_node(nodes.Measured, "measured", name="collect_reports", **assessed),
             make_node(nodes.assemble_candidate, "candidate_model", **settled),
             make_node(reporting_nodes.draw_figures, "figures", split="model_split"),
             make_node(reporting_nodes.write_mitigation_page, "mitigation_page"),

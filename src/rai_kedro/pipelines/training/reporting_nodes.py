@@ -17,6 +17,7 @@ from rai_kedro.modelling import ModelSplit, build_estimator
 from rai_kedro.performance import Figure
 from rai_kedro.pipelines.training.nodes import Measured
 from rai_kedro.pipelines.training.settings import Settings
+from rai_kedro.policy import GateReport
 from rai_kedro.questionnaire import AnswersError, check_consistency, follow, load_tree, recommend
 from rai_kedro.release import RegisteredVersion
 from rai_kedro.report import (
@@ -130,6 +131,7 @@ def _compose_card(
             why_unmitigated="" if mitigation else comparison["reason"],
             carbon=tuple(CarbonFigure(task=task, **record) for task, record in carbon.items()),
             limits=statements.limits,
+            gates=GateReport.from_dict(measured.release_gates),
         )
     )
 

@@ -1,0 +1,205 @@
+"""What people configure of a use case, typed: one class for each group of ``conf/base/<use_case>/parameters.yml``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, Field, field_validator, model_validator
+
+from rai_kedro.contract import Contract, DatasetContract, check_justifications
+from rai_kedro.fairness import BiasAuditSpec, DisparityKind, FairnessSpec, Gate, Tolerance
+from rai_kedro.mitigation import ConfiguredMethod
+from rai_kedro.modelling import EstimatorConfig, PreparationParameters, RandomSplit, SplitSpec
+from rai_kedro.monitoring import AlertParameters, MonitoringPolicy
+from rai_kedro.months import Month, check_month, months_between, word_period
+from rai_kedro.policy import LEAST_LEVEL, LEAST_RATIO, Policy, state_policy
+from rai_kedro.questionnaire import Step, follow, load_tree
+from rai_kedro.typed import Typed
+
+
+class TrainingParameters(Typed):
+    """What to train on, with which split and which estimator; each key is explained in the YAML."""
+
+    task: Literal["regression", "classification"] = "regression"
+    month: Month
+    last_month: Month | None = None
+    target: str
+    unit: str = ""
+    features: tuple[str, ...] | None = None
+    test_size: float = Field(gt=0, lt=1)
+    random_state: int = Field(ge=0)
+    split: SplitSpec = RandomSplit()
+    reference_months: tuple[Month, ...] = ()
+    preparation: PreparationParameters | None = None
+    estimator: EstimatorConfig
+    allowed_modules: tuple[str, ...] = Field(min_length=1)
+    interval_level: float = Field(default=0.95, ge=LEAST_LEVEL, lt=1)
+
+    @property
+    def months(self) -> tuple[str, ...]:
+        """The months trained on, first to last."""
+        return months_between(self.month, self.last_month or self.month)
+
+    @property
+    def period(self) -> str:
+        """The months trained on, in words."""
+        return word_period(self.months)
+
+    @model_validator(mode="after")
+    def _reference_months_are_not_trained_on(self) -> Self:
+        if both := sorted({*self.reference_months} & {*self.months}):
+            raise ValueError(
+                f"'reference_months' has {', '.join(both)}, which the model is trained on: it fits them too well"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _last_month_is_not_before_the_first(self) -> Self:
+        if self.last_month is not None and self.last_month < self.month:
+            raise ValueError(f"'last_month' {self.last_month} lies before 'month' {self.month}")
+        return self
+
+    @field_validator("allowed_modules")
+    @classmethod
+    def _no_empty_prefix(cls, modules: tuple[str, ...]) -> tuple[str, ...]:
+        if any(not module.strip(" .") for module in modules):
+            raise ValueError("an empty module prefix would allow every module")
+        return modules
+
+
+class MitigationParameters(Typed):
+    """Which mitigations are compared with the unmitigated model, and by what; each key is explained in the YAML."""
+
+    sensitive_column: str | None = None
+    metric: str | None = None
+    kind: DisparityKind | None = None
+    performance: str | None = None
+    tolerance: float = Field(default=0.02, ge=0)
+    chosen: str | None = None
+    methods: tuple[ConfiguredMethod, ...] = ()
+    alternatives: dict[str, EstimatorConfig] = Field(default_factory=dict)
+    true_need: str | None = None
+
+
+class FairnessParameters(FairnessSpec):
+    """What is assessed for fairness, how far groups may lie apart, and the answers that led to the metrics."""
+
+    level: float = Field(default=0.95, ge=LEAST_LEVEL, lt=1)
+    tolerances: tuple[Tolerance, ...]
+    questionnaire: tuple[Step, ...] = ()
+    ll144: BiasAuditSpec | None = None
+
+    @field_validator("tolerances")
+    @classmethod
+    def _no_ratio_below_the_floor(cls, tolerances: tuple[Tolerance, ...]) -> tuple[Tolerance, ...]:
+        for one in tolerances:
+            if one.kind == "ratio" and one.limit < LEAST_RATIO:
+                raise ValueError(f"{one.metric}: no ratio below {LEAST_RATIO} may be tolerated, got {one.limit}")
+        return tolerances
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_metrics_from_the_answers(cls, given: Any) -> Any:
+        """Measure what the answers on record lead to, where nobody named the metrics."""
+        if isinstance(given, dict) and not given.get("metrics") and given.get("questionnaire"):
+            steps = [Step.model_validate(step) for step in given["questionnaire"]]
+            outcome = follow(load_tree(), {step.question: step.answer for step in steps}, where="questionnaire")
+            return {**given, "metrics": outcome.metrics}
+        return given
+
+    @property
+    def gate(self) -> Gate:
+        """The gate these tolerances make."""
+        return Gate(tolerances=self.tolerances, level=self.level)
+
+    def declare_categories(self, contract: DatasetContract) -> FairnessParameters:
+        """Count the categories that the contract allows as groups that have to exist.
+
+        A group that has no row among those assessed is then not assessed, and not passed over.
+        """
+        groupings = []
+        for spec in self.groupings:
+            columns = {name: contract.columns[name] for name in spec.columns if name in contract.columns}
+            allowed = next(iter(columns.values())).categories or () if len(spec.columns) == len(columns) == 1 else ()
+            declared = tuple(dict.fromkeys([*spec.declared, *map(str, allowed)]))
+            # Of a category each value is a group, be they written as numbers or not.
+            said = {name: spec.is_categorical(name) for name in spec.columns}
+            for name, column in columns.items():
+                if said[name] is None and column.type == "category" and name not in spec.cuts:
+                    said[name] = True
+            categorical = {name: answer for name, answer in said.items() if answer is not None} or None
+            groupings.append(spec.model_copy(update={"declared": declared, "categorical": categorical}))
+        return self.model_copy(update={"groupings": tuple(groupings)})
+
+    def after_choice(self, models: int) -> FairnessParameters:
+        """Widen all intervals so that they hold for whichever of several models these rows made look fairest.
+
+        By Bonferroni: intervals at 1 - (1 - level) / models hold for all the models at once, so also for the chosen.
+        """
+        return self.model_copy(update={"level": 1 - (1 - self.level) / models})
+
+
+class Statements(Typed):
+    """What a person says of the model, for its card."""
+
+    model_name: str
+    intended_use: str
+    out_of_scope_use: str
+    limits: tuple[str, ...] = ()
+
+
+def check_choice(text: str) -> str:
+    """Return which months to score, or raise ``ValueError`` if it is none of ``pending``, ``next`` and FIRST:LAST."""
+    if text in ("pending", "next"):
+        return text
+    first, colon, last = text.partition(":")
+    try:
+        if not months_between(check_month(first), check_month(last if colon else first)):
+            raise ValueError(f"the last month, {last}, lies before the first, {first}")
+    except ValueError as error:
+        raise ValueError(f"write pending, next, or a range as 2024-02:2024-05; {error}") from error
+    return text
+
+
+class MonitoringParameters(Typed):
+    """``<use_case>.monitoring``: which months to monitor and what they are judged by; explained in the YAML."""
+
+    months: Annotated[str, AfterValidator(check_choice)] = "pending"
+    fail_on: Literal["alarm", "insufficient_evidence"] | None = None
+    alerts: AlertParameters = AlertParameters()
+    policy: MonitoringPolicy
+
+    def fails(self, outcome: str) -> bool:
+        """Say whether a newest month of this outcome makes the run fail."""
+        return self.fail_on is not None and outcome in ("alarm", self.fail_on)
+
+    def choose(self, waiting: Sequence[str]) -> tuple[str, ...]:
+        """Return those of the waiting months that this run may score."""
+        if self.months in ("pending", "next"):
+            return tuple(waiting)
+        first, _, last = self.months.partition(":")
+        return tuple(month for month in waiting if first <= month <= (last or first))
+
+
+def note_policy(
+    contract: Contract,
+    training: TrainingParameters,
+    fairness: FairnessParameters,
+    mitigation: MitigationParameters,
+    monitoring: MonitoringParameters,
+    policy: Policy,
+) -> dict[str, Any]:
+    """Say what a version is judged by: training keeps it with the version, every inference holds it against today's.
+
+    Both begin here, so both refuse a justification that has expired or holds for longer than the policy allows.
+    """
+    check_justifications(contract, most_days=policy.justification_lasts_days)
+    groups = {
+        "training": training,
+        "fairness": fairness,
+        "mitigation": mitigation,
+        "monitoring": monitoring,
+        "policy": policy,
+    }
+    return state_policy({name: group.to_dict() for name, group in groups.items()}, contract.to_dict())

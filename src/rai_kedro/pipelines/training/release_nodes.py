@@ -1,0 +1,105 @@
+"""Nodes of the training stage that hold what was found against the gates of the policy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from rai_kedro.contract import NUMERIC_TYPES, is_unwritten
+from rai_kedro.errors import RaiError
+from rai_kedro.fairness import GateDecision
+from rai_kedro.modelling import ModelSplit
+from rai_kedro.monitoring import DriftPolicy, Kind, MonthDrift, detect_drift
+from rai_kedro.performance import Figure
+from rai_kedro.pipelines.training.settings import Settings
+from rai_kedro.policy import DriftFact, GateFacts, Policy, judge_gates
+from rai_kedro.release import count_verdicts
+
+
+def weigh_training_data(
+    model_lane: pd.DataFrame,
+    identifiers: pd.DataFrame,
+    split: ModelSplit,
+    reference: pd.DataFrame,
+    settings: Settings,
+    policy: Policy,
+) -> dict[str, Any]:
+    """Say how far the rows trained on lie apart: months from the first, or what later months are held against.
+
+    With one month that is the test rows; the months named for it, if any, are compared in every case.
+    """
+    training, time = settings.training, settings.features.time
+    of_month = identifiers[time].astype(str).to_numpy()
+    first, *later = training.months
+    pairs = [(month, first, model_lane[of_month == month], model_lane[of_month == first]) for month in later]
+    if training.reference_months or not later:
+        name = ", ".join(training.reference_months) or "the test rows"
+        pairs.append((name, "the rows trained on", reference, split.features_train))
+    types = {name: settings.features.columns[name].type for name in split.features_train.columns}
+    kinds: dict[str, Kind] = {
+        name: "numerical" if kind in NUMERIC_TYPES else "categorical" for name, kind in types.items() if kind != "date"
+    }
+    rate = (1 - training.interval_level) / len(pairs)
+    margin = DriftPolicy(margin=policy.gates.drift.margin)
+    try:
+        found = [
+            _name_drifted(detect_drift(base, rows, kinds=kinds, policy=margin, rate=rate), what, against)
+            for what, against, rows, base in pairs
+        ]
+    except RaiError as error:  # too few rows: nothing may be said, and that is what the gate then says
+        return {"drift": None, "no_drift": error.what}
+    return {"drift": [one.to_dict() for one in found], "no_drift": ""}
+
+
+def _name_drifted(result: MonthDrift, what: str, against: str) -> DriftFact:
+    by_verdict = {
+        verdict: tuple(dict.fromkeys(one.label for one in result.columns if one.verdict == verdict))
+        for verdict in ("drift", "insufficient_evidence")
+    }
+    return DriftFact(
+        what=what,
+        against=against,
+        drifted=by_verdict["drift"],
+        undecided=by_verdict["insufficient_evidence"],
+        compared=result.comparisons,
+    )
+
+
+def judge_release(
+    performance: list[dict[str, Any]],
+    fairness_gate: dict[str, Any],
+    training_carbon: dict[str, Any],
+    training_drift: dict[str, Any],
+    settings: Settings,
+    policy: Policy,
+) -> dict[str, Any]:
+    """Hold what was found against every gate of the policy."""
+    decision = GateDecision.from_dict(fairness_gate)
+    emitted = [task["emissions_g"] for task in training_carbon.values() if "emissions_g" in task]
+    facts = GateFacts(
+        performance=tuple(Figure.from_dict(one) for one in performance if one["split"] == "test"),
+        fairness=decision.outcome,
+        fairness_summary=decision.problems[0] if decision.problems else count_verdicts(decision),
+        drift=training_drift["drift"],
+        no_drift=training_drift["no_drift"],
+        carbon_g=sum(emitted) if emitted else None,
+        unwritten=list_unwritten(settings),
+    )
+    return judge_gates(policy, facts).to_dict()
+
+
+def list_unwritten(settings: Settings) -> tuple[str, ...]:
+    """List the statements, descriptions and risks in which a draft's words still stand, or none at all."""
+    statements, stores = settings.statements, settings.contract.datasets.values()
+    columns = [(name, column) for store in stores for name, column in store.columns.items()]
+    said = [
+        ("name of the model", statements.model_name),
+        ("intended use", statements.intended_use),
+        ("use out of scope", statements.out_of_scope_use),
+        *(("limits", text) for text in statements.limits),
+        *((f"{part} of {store.dataset}", getattr(store, part)) for store in stores for part in ("purpose", "owner")),
+        *((f"description of {name}", column.description) for name, column in columns),
+        *((f"risk of {name}", column.risk) for name, column in columns if column.risk is not None),
+    ]
+    return tuple(dict.fromkeys(place for place, text in said if is_unwritten(text)))
