@@ -48,6 +48,7 @@ class TestNew:
         today = datetime.now(UTC).date()
         assert (reviewer.name, reviewer.roles) == ("Zoë Reviewer: lead", ("reviewer", "owner"))
         assert reviewer.accounts
+        assert reviewer.model_key == SigningKey.load(path).model_public
         assert reviewer.valid_from == today
         assert timedelta(365) <= reviewer.valid_until - today <= timedelta(366)
         assert "until" in run("list").output

@@ -130,6 +130,19 @@ class TestKeys:
         assert ssh_keygen("-l", "-f", path).split()[1] == key.keyid
 
     @SSH
+    def test_a_second_key_of_ssh_keygen_signs_released_files(self, key: SigningKey, tmp_path: Path) -> None:
+        path = tmp_path / "ada.key"
+        key.save(path, None)
+        (tmp_path / "ada.key.model").unlink()
+        assert SigningKey.load(path).model_public is None
+        ssh_keygen("-q", "-t", "ecdsa", "-b", "256", "-N", "", "-f", f"{path}.model")
+        listed = (tmp_path / "ada.key.model.pub").read_text()
+        assert person(key, model_key=listed).model_key == SigningKey.load(path).model_public
+        (tmp_path / "ada.key.model").write_bytes(path.read_bytes())
+        with pytest.raises(SigningError, match="not an ECDSA key"):
+            SigningKey.load(path)
+
+    @SSH
     def test_a_key_of_another_kind_is_refused(self, tmp_path: Path) -> None:
         path = tmp_path / "id_ecdsa"
         ssh_keygen("-q", "-t", "ecdsa", "-N", "", "-f", path)
@@ -318,6 +331,7 @@ class TestReviewers:
             ("reviewers:\n" + entry() + entry("Bob", until="2026-01-01"), 7, "is not after valid_from"),
             ("reviewers:\n" + entry() + entry("ada reviewer"), 1, "two keys at the same time"),
             ("reviewers:\n" + entry(key="ssh-rsa AAAA"), 4, "not a public key in OpenSSH's form"),
+            ("reviewers:\n" + entry() + f"    model_key: {SigningKey.generate().public}\n", 7, "not an ECDSA key"),
             ("reviewers:\n" + entry() + entry("Bob").replace("[reviewer]", "[]"), 8, "at least 1 item"),
             ("reviewers:\n" + entry().replace("[reviewer]", "[Boss!]"), 3, "pattern"),
             ("reviewers:\n" + entry('"A\\u202eda"'), 2, "a character that is not shown"),

@@ -19,7 +19,7 @@ from rai_kedro.commands.project import keys_folder, reviewers_file
 from rai_kedro.words import describe_validity, make_visible
 
 if TYPE_CHECKING:
-    from rai_kedro.release import Reviewer
+    from rai_kedro.release import Reviewer, SigningKey
 
 
 @click.group()
@@ -38,12 +38,12 @@ def new(name: str, roles: Sequence[str], years: int, out: Path | None, no_passph
     from rai_kedro.release import PASSPHRASE_VARIABLE, SigningKey, require_no_key
 
     key = SigningKey.generate()
-    reviewer = _describe_person(key.public, name, roles, years)
+    reviewer = _describe_person(key, name, roles, years)
     path = out or keys_folder() / f"{_file_name(reviewer.name)}.key"
     require_no_key(path)
     passphrase = None if no_passphrase else os.environ.get(PASSPHRASE_VARIABLE) or _ask_new()
     key.save(path, passphrase)
-    click.echo(f"The private key is in {path}; it stays with you, nobody else needs it.\n")
+    click.echo(f"Your private keys: {path} for decisions, {path}.model for released files. Nobody else needs them.\n")
     click.echo("Add this below 'reviewers:' in conf/base/reviewers.yml, in a change that somebody else reviews:\n")
     click.echo(_write_entry(reviewer))
 
@@ -64,14 +64,15 @@ def list_all() -> None:
         click.echo(f"A demonstration key may stand for a person in: {make_visible(', '.join(known.demo_in))}")
 
 
-def _describe_person(public_key: str, name: str, roles: Sequence[str], years: int) -> Reviewer:
+def _describe_person(key: SigningKey, name: str, roles: Sequence[str], years: int) -> Reviewer:
     from rai_kedro.release import Reviewer, SigningError
 
     today = datetime.now(UTC).date()
     validity = {"valid_from": today, "valid_until": _add_years(today, years)}
-    known = {"name": name, "roles": roles, "key": public_key, "accounts": [getpass.getuser()]}
+    public = {"key": key.public, "model_key": key.model_public}
+    known = {"name": name, "roles": roles, **public, **validity, "accounts": [getpass.getuser()]}
     try:
-        return Reviewer.from_dict(known | validity)
+        return Reviewer.from_dict(known)
     except ValidationError as error:
         first = error.errors()[0]
         what = f"This cannot stand in the list of reviewers: {first['msg'].removeprefix('Value error, ')}."

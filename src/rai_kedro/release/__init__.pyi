@@ -18,12 +18,15 @@ from .keys import PASSPHRASE_VARIABLE as PASSPHRASE_VARIABLE
 from .keys import SigningError as SigningError
 from .keys import SigningKey as SigningKey
 from .keys import require_no_key as require_no_key
+from .keys import write_public_pem as write_public_pem
 from .manifest import Manifest as Manifest
 from .manifest import Reference as Reference
 from .manifest import read_manifest as read_manifest
 from .model_files import ModelRefusedError as ModelRefusedError
 from .model_files import require_storable as require_storable
 from .model_files import trusted_types as trusted_types
+from .model_signature import sign_folder as sign_folder
+from .model_signature import verify_folder as verify_folder
 from .production import ProductionModel as ProductionModel
 from .production import load_production as load_production
 from .production import load_reference as load_reference

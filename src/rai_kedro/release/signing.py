@@ -22,7 +22,16 @@ import yaml
 from cryptography.exceptions import InvalidSignature
 from pydantic import AfterValidator, Field, StringConstraints, ValidationError, field_validator, model_validator
 
-from rai_kedro.release.keys import NEW_KEY, SigningError, SigningKey, keyid_of, load_key, read_public, write_public
+from rai_kedro.release.keys import (
+    NEW_KEY,
+    SigningError,
+    SigningKey,
+    keyid_of,
+    load_key,
+    read_model_public,
+    read_public,
+    write_public,
+)
 from rai_kedro.typed import Typed
 from rai_kedro.words import find_hidden, has_letters
 from rai_kedro.yaml_files import find_line, has_aliases, read_yaml
@@ -106,7 +115,8 @@ class Reviewer(Typed):
 
     name: _Text
     roles: Annotated[tuple[Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$")], ...], Field(min_length=1)]
-    key: str  # OpenSSH public key
+    key: str  # OpenSSH public key, Ed25519: signs decisions
+    model_key: str | None = None  # OpenSSH public key, ECDSA: signs the released files
     valid_from: date
     valid_until: date
     accounts: tuple[Annotated[str, StringConstraints(min_length=1)], ...] = ()  # user names under which they train
@@ -115,6 +125,11 @@ class Reviewer(Typed):
     @classmethod
     def _check_key(cls, key: str) -> str:
         return write_public(read_public(key))
+
+    @field_validator("model_key")
+    @classmethod
+    def _check_model_key(cls, key: str | None) -> str | None:
+        return None if key is None else write_public(read_model_public(key))
 
     @model_validator(mode="after")
     def _check_dates(self) -> Self:
@@ -154,7 +169,7 @@ class Reviewers(Typed):
     def _check_distinct(self) -> Self:
         for at, one in enumerate(self.reviewers):
             for other in self.reviewers[:at]:
-                if one.key == other.key:
+                if one.key == other.key or (one.model_key and one.model_key == other.model_key):
                     raise ValueError(f"the key of {one.name} is that of {other.name}")
                 overlap = one.valid_from <= other.valid_until and other.valid_from <= one.valid_until
                 if overlap and one.name.casefold() == other.name.casefold():
