@@ -101,6 +101,10 @@ class TestSigned:
         with pytest.raises(SigningError, match="another key"):
             verify_folder(released, signature, str(SigningKey.generate().model_public))
 
+    def test_what_is_no_key_is_refused(self, released: Path, signature: Path, key: SigningKey) -> None:
+        with pytest.raises(SigningError, match="public key cannot be read"):
+            verify_folder(released, signature, key.public)
+
     def test_another_key_that_claims_to_be_this_one_is_refused(
         self, released: Path, signature: Path, key: SigningKey
     ) -> None:

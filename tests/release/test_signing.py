@@ -274,6 +274,8 @@ class TestWhoSigned:
         check_demo_signature(envelope, key.public)
         with pytest.raises(SigningError, match="another key"):
             check_demo_signature(envelope, SigningKey.generate().public)
+        with pytest.raises(SigningError, match="cannot be read"):
+            check_demo_signature(envelope, "no key")
         with pytest.raises(SigningError, match="does not fit"):
             check_demo_signature(envelope.model_copy(update={"payload": _change(STATEMENT)}), key.public)
 

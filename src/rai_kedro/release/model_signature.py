@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from rai_kedro.files import write_text
 from rai_kedro.release.keys import SigningError, SigningKey, write_public_pem
@@ -59,14 +59,19 @@ def verify_folder(folder: Path, signature: Path, public_key: str) -> None:
         public_key: The ``model_key`` of the reviewer who signed.
 
     Raises:
-        SigningError: A file differs, the signature is another key's, or it cannot be read; the error says which.
+        SigningError: A file differs, the signature is another key's, or it or the key cannot be read; the error says
+            which.
     """
     from cryptography.exceptions import InvalidSignature
     from model_signing.verifying import Config
 
+    try:
+        pem = write_public_pem(public_key)
+    except ValueError as error:
+        _refuse("The public key cannot be read.", signature, str(error))
     with tempfile.TemporaryDirectory() as place:
         public = Path(place, "key.pem")
-        public.write_text(write_public_pem(public_key), encoding="utf-8")
+        public.write_text(pem, encoding="utf-8")
         config = Config().use_elliptic_key_verifier(public_key=public).set_hashing_config(_hash_everything())
         try:
             config.verify(folder, signature)
@@ -89,5 +94,5 @@ def _hash_everything() -> Hashing:
     )
 
 
-def _refuse(what: str, where: Path, example: str | None = None) -> None:
+def _refuse(what: str, where: Path, example: str | None = None) -> NoReturn:
     raise SigningError(what, where=str(where), example=example, remedy=_NOT_RELEASED) from None

@@ -251,11 +251,15 @@ def check_demo_signature(envelope: Envelope, public_key: str) -> None:
     """Refuse an envelope that this key did not sign.
 
     Raises:
-        SigningError: There is nothing to read in it, not one signature, another key, or a wrong signature.
+        SigningError: There is nothing to read in it, not one signature, another key or none, or a wrong signature.
     """
     _ = envelope.statement
     signature = _only_signature(envelope)
-    if signature.keyid != keyid_of(public_key):
+    try:
+        keyid = keyid_of(public_key)
+    except ValueError as error:
+        _refuse("The key of the demonstration cannot be read.", example=str(error))
+    if signature.keyid != keyid:
         _refuse("The envelope is signed with another key.", where=f"key {signature.keyid}")
     _verify(envelope, signature, public_key)
 
