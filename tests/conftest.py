@@ -1,4 +1,4 @@
-"""Timelines made by hand, with known months, for whatever shows them."""
+"""For every room: databases that are not waited for, and timelines made by hand, with known months."""
 
 from __future__ import annotations
 
@@ -6,9 +6,19 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
 
 if TYPE_CHECKING:
     from rai_kedro.monitoring import ColumnDrift, Measured, MonthRecord, Timeline
+
+# A test's database has to outlast a killed process, not a power cut; `e2e/kedro_process.py` says the same.
+event.listen(Engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 _ROWS = 500
 

@@ -37,7 +37,7 @@ def make_server(name: str, port: int) -> Viewer:
 
 def answers(port: int) -> bool:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}", timeout=5) as page:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}", timeout=30) as page:
             return bool(page.status == 200)
     except OSError:
         return False
@@ -263,8 +263,8 @@ class TestCommand:
                 assert ask(port, "DELETE", "/api/projects/1", "evil.example")[0] == 403
             # MLflow refuses hosts that it does not know; both names of this machine have to pass.
             for host in ("127.0.0.1", "localhost"):
-                with urllib.request.urlopen(f"http://{host}:{ports['--mlflow-port']}", timeout=10) as page:
+                with urllib.request.urlopen(f"http://{host}:{ports['--mlflow-port']}", timeout=60) as page:
                     assert "MLflow" in page.read().decode()
             command.send_signal(sent)
-            assert command.wait(timeout=30) == 0
+            assert command.wait(timeout=120) == 0
         assert not any(answers(port) for port in ports.values())

@@ -302,7 +302,7 @@ class Terminal:
         os.close(slave)
         self.shown = ""
 
-    def wait_for(self, text: str, seconds: float = 60) -> None:
+    def wait_for(self, text: str, seconds: float = 180) -> None:
         """Read until a text has appeared since the last one waited for."""
         new, end = "", time.monotonic() + seconds
         while text not in new:
@@ -325,7 +325,7 @@ class Terminal:
                 break
             self.shown += more.decode(errors="replace")
         os.close(self._master)
-        return self._process.wait(timeout=30)
+        return self._process.wait(timeout=120)
 
 
 def test_a_person_at_a_real_terminal(project: Path) -> None:

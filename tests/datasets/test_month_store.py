@@ -108,7 +108,7 @@ class TestRoundTrip:
         store.save({"month=2024-05": saved})
         assert_frame_equal(store.load()["month=2024-05"](), saved)
 
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=25)
     @given(
         values=st.lists(st.floats(allow_nan=True, allow_infinity=True), max_size=20),
         words=st.lists(st.text(max_size=5) | st.none(), min_size=20, max_size=20),

@@ -65,7 +65,7 @@ def test_mean_shift_moves_every_value_by_sample_standard_deviations() -> None:
     _assert_only_changed(month, raw, "x")
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.floats(-5, 5).filter(lambda size: abs(size) > 1e-3), st.floats(0, 50), st.floats(50, 100))
 def test_shifted_values_stay_within_the_contract_and_the_truth_tells_what_is_left(
     size: float, low: float, high: float

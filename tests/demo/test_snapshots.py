@@ -195,7 +195,7 @@ def test_a_table_of_ones_own_with_text_whole_numbers_gaps_and_two_labels() -> No
     assert march["pulse"].isna().any()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     chosen=st.fixed_dictionaries(
         {

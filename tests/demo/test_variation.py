@@ -103,7 +103,7 @@ def test_months_vary_as_samples_do(raw: pd.DataFrame) -> None:
     assert scatter.between(0.8, 1.2).all()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.floats(-1e6, 1e6, width=32), min_size=1, max_size=40), st.floats(0, 1), st.integers(0, 2**32))
 def test_no_value_leaves_the_raw_range_whatever_the_column(values: list[float], noise: float, seed: int) -> None:
     raw = pd.Series(values, dtype=float)

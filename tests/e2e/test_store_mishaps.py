@@ -15,6 +15,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from rai_kedro.files import locked
@@ -27,6 +28,11 @@ Copy = Callable[[Any], Any]
 Check = Callable[[Any], str]
 
 
+def waits_for(lock: Path, pid: int) -> bool:
+    """Whether a process has come to a lock: it keeps the file open as long as it waits."""
+    return str(lock.resolve()) in {file.path for file in psutil.Process(pid).open_files()}
+
+
 def test_a_rejection_at_the_same_moment_outranks(trained: Any, copy_of: Copy, tmp_path: Path) -> None:
     project = copy_of(trained)
     second = type(project.commands)(tmp_path / "second.txt")
@@ -34,9 +40,13 @@ def test_a_rejection_at_the_same_moment_outranks(trained: Any, copy_of: Copy, tm
     try:
         with locked(lock):  # both come to the lock while it is held, and go on together
             started = time.monotonic()
-            project.commands.start(project.root, "rai", "approve", *WHO, *RISK)
-            second.start(project.root, "rai", "reject", *WHO)
-            time.sleep(8)
+            pids = [
+                project.commands.start(project.root, "rai", "approve", *WHO, *RISK),
+                second.start(project.root, "rai", "reject", *WHO),
+            ]
+            while not all(waits_for(lock, pid) for pid in pids):
+                assert time.monotonic() - started < 120, project.commands.output() + second.output()
+                time.sleep(0.05)
         approved, rejected = project.commands.wait(started), second.wait(started)
     finally:
         second.close()
@@ -209,7 +219,8 @@ def test_a_server_that_dies_in_mid_run_is_given_up(
 
     error = assert_one_screen(outcome)
     assert "The MLflow server stopped answering" in error
-    assert time.monotonic() - died < 90
+    # Without a bound it would be eight minutes. On a busy machine, the start took longer too.
+    assert time.monotonic() - died < 90 + 3 * (died - started)
 
 
 @pytest.mark.slow
@@ -226,7 +237,8 @@ def test_a_server_that_dies_in_the_middle_of_a_month_costs_no_month(
     outcome = project.commands.wait(started)
 
     assert_one_screen(outcome)
-    assert time.monotonic() - died < 90
+    # Without a bound it would be eight minutes. On a busy machine, the start took longer too.
+    assert time.monotonic() - died < 90 + 3 * (died - started)
     whole = monitored.digests(monitored.predictions, monitored.drift)
     assert project.digests(project.predictions, project.drift).items() <= whole.items()
 

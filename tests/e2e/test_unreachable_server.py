@@ -34,11 +34,18 @@ def closed_server() -> str:
         return f"http://127.0.0.1:{reserved.getsockname()[1]}"
 
 
+@pytest.fixture(scope="module")
+def usual_s(trained: Any) -> float:
+    """Seconds that a command takes on this machine as busy as it is now, with no server to wait for."""
+    return float(trained.succeed("rai", "status").seconds)
+
+
 @pytest.mark.parametrize("server", ["closed_server", pytest.param("mute_server", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("command", [("run", "--pipelines", "monitoring"), ("rai", "status")], ids=["run", "status"])
 def test_unreachable_server_stops_in_seconds(
     server: str,
     command: tuple[str, ...],
+    usual_s: float,
     request: pytest.FixtureRequest,
     trained: Any,
     copy_of: Callable[[Any], Any],
@@ -52,14 +59,16 @@ def test_unreachable_server_stops_in_seconds(
     outcome = project.kedro(*command)
 
     error = assert_one_screen(outcome)
-    assert outcome.seconds < _PATIENCE_S
+    assert outcome.seconds < _PATIENCE_S + 2 * usual_s
     assert "The MLflow server does not answer" in error
     assert address in error
     assert "start the server or correct the address" in " ".join(error.split())
     assert project.digests() == before
 
 
-def test_the_command_as_a_user_types_it(closed_server: str, trained: Any, copy_of: Callable[[Any], Any]) -> None:
+def test_the_command_as_a_user_types_it(
+    closed_server: str, usual_s: float, trained: Any, copy_of: Callable[[Any], Any]
+) -> None:
     """The other tests fork a process in which libraries are loaded already; this one starts from nothing."""
     project = copy_of(trained)
     project.edit("conf/test/globals.yml", lambda content: content.update(mlflow_uri=closed_server))
@@ -80,4 +89,4 @@ def test_the_command_as_a_user_types_it(closed_server: str, trained: Any, copy_o
     assert "The MLflow server does not answer" in ended.stderr
     assert "Traceback" not in ended.stderr + ended.stdout
     # The imports of a busy machine come on top of the wait.
-    assert time.monotonic() - started < 3 * _PATIENCE_S
+    assert time.monotonic() - started < 3 * (_PATIENCE_S + 2 * usual_s)

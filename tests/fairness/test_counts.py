@@ -62,7 +62,7 @@ def test_each_row_left_out_is_counted_once() -> None:
     assert counts.counts.sum() == 1
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(1, 200), st.integers(0, 200), st.integers(0, 2**32 - 1))
 def test_batches_add_up_to_the_whole(first: int, second: int, seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -94,7 +94,7 @@ def _equals_fairlearn(frame: pd.DataFrame) -> None:
             assert found[metric, "ratio"].value == pytest.approx(table.ratio("between_groups"))
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.integers(2, 5), st.integers(30, 300), st.floats(0.1, 0.9), st.integers(0, 2**32 - 1))
 def test_classification_equals_fairlearn(groups: int, rows: int, rate: float, seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -105,7 +105,7 @@ def test_classification_equals_fairlearn(groups: int, rows: int, rate: float, se
     _equals_fairlearn(frame)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.integers(2, 5), st.integers(20, 300), st.integers(0, 2**32 - 1))
 def test_regression_equals_fairlearn(groups: int, rows: int, seed: int) -> None:
     from fairlearn.metrics import MetricFrame
@@ -229,7 +229,7 @@ def test_calibration_is_the_worst_bin() -> None:
     assert found["well_calibration", "ratio"].value == pytest.approx(2 / 3)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.integers(0, 2**32 - 1))
 def test_distances_equal_scipy_up_to_the_grid(seed: int) -> None:
     from scipy import stats

@@ -82,9 +82,10 @@ class TestIntervals:
     def test_five_hundred_rows_take_milliseconds(self) -> None:
         rng = np.random.default_rng(1)
         truth = rng.normal(20, 5, 506)
-        begun = time.perf_counter()
+        # Time of this process alone: a busy machine does not count.
+        begun = time.process_time()
         measure_performance(truth, truth + rng.normal(0, 2, 506))
-        assert time.perf_counter() - begun < 0.3
+        assert time.process_time() - begun < 0.3
 
     def test_higher_level_is_wider(self) -> None:
         truth = np.random.default_rng(1).normal(20, 5, 50)

@@ -166,7 +166,7 @@ def test_answers_offered_are_the_answers_accepted() -> None:
         assert {word for word in WORDS if question.accept(word)} == offered
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.one_of(st.sampled_from([*WORDS, "1", "2", "3", "back", "why"]), st.text(max_size=5)), max_size=60))
 def test_whatever_is_typed_the_result_is_one_of_the_paths(lines: list[str]) -> None:
     conversation = Conversation(*lines)
