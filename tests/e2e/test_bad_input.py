@@ -352,34 +352,21 @@ CASES = {
 }
 
 
-# A second way to the same error, or one whose message its own room tests: left to the slow tests.
-SLOW = {
-    "column missing",
-    "label without features",
-    "wrong type",
-    "out of range",
-    "duplicate keys",
-    "NaN",
-    "infinity",
-    "raw file truncated between lines",
-    "raw column extra",
-    "raw wrong type",
-    "raw NaN",
-    "raw infinity",
-    "training month out of range",
-    "training month missing",
-    "label out of range",
-    "label without features in training",
-    "estimator unknown",
-    "evidence removed",
-    "unknown flag",
-    "unknown pipeline",
-    "unknown version",
-    "drift store read-only",
-    "prediction store read-only",
+# One of each kind: of files, rows, months, YAML, flags, code, approval and disk. All the others are slow tests.
+FAST = {
+    "raw file missing",
+    "column extra",
+    "month missing in between",
+    "malformed parameters",
+    "flagged model feature",
+    "environment weakens a flag",
+    "estimator outside the allow-list",
+    "no production version",
+    "approval missing",
+    "feature store read-only",
 }
 PARAMETERS_OF_TEST = [
-    pytest.param(case, id=name, marks=[pytest.mark.slow] if name in SLOW else []) for name, case in CASES.items()
+    pytest.param(case, id=name, marks=[] if name in FAST else [pytest.mark.slow]) for name, case in CASES.items()
 ]
 
 
@@ -419,6 +406,7 @@ def test_no_variable_of_the_environment_switches_the_contract_off(
     assert project.query("SELECT name FROM model_versions") == []
 
 
+@pytest.mark.slow
 def test_the_status_of_a_use_case_is_shown_while_the_contract_of_another_is_broken(
     simulated: Any, copy_of: Callable[[Any], Any]
 ) -> None:

@@ -19,7 +19,14 @@ pytestmark = pytest.mark.e2e
 MONITOR = ("run", "--pipelines", "monitoring")
 
 
-@pytest.mark.parametrize("command", [MONITOR, ("run", "--pipelines", "simulation"), ("rai", "reset", "--yes")])
+@pytest.mark.parametrize(
+    "command",
+    [
+        MONITOR,
+        pytest.param(("run", "--pipelines", "simulation"), marks=pytest.mark.slow),
+        pytest.param(("rai", "reset", "--yes"), marks=pytest.mark.slow),
+    ],
+)
 def test_one_at_a_time_and_who_is_at_work_is_named(
     approved: Any, command: tuple[str, ...], copy_of: Callable[[Any], Any], assert_one_screen: Callable[[Any], str]
 ) -> None:
@@ -65,6 +72,7 @@ def test_training_months_are_marked(monitored: Any) -> None:
     assert "used in training" in (monitored.reports / "monitoring.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_month_whose_past_changed_is_stale_until_it_is_scored_again(
     monitored: Any, copy_of: Callable[[Any], Any]
 ) -> None:
@@ -111,6 +119,7 @@ def test_a_month_that_was_never_scored_is_not_scored_again(
     assert "was not scored, so it cannot be scored again" in error
 
 
+@pytest.mark.slow
 def test_one_bad_month_does_not_end_the_others(
     approved: Any, copy_of: Callable[[Any], Any], assert_one_screen: Callable[[Any], str]
 ) -> None:
@@ -141,6 +150,7 @@ def test_one_bad_month_does_not_end_the_others(
     assert [month["month"] for month in timeline_of(project)["months"]][1] == "2024-02"
 
 
+@pytest.mark.slow
 def test_a_lost_workspace_is_made_again_from_the_results(monitored: Any, copy_of: Callable[[Any], Any]) -> None:
     project = copy_of(monitored)
     workspace = project.data / "08_reporting" / "evidently"
@@ -162,6 +172,7 @@ def stores_of(project: Any) -> tuple[Path, ...]:
     return project.predictions, project.drift, project.outcomes
 
 
+@pytest.mark.slow
 def test_a_range_of_months_by_parameter(approved: Any, copy_of: Callable[[Any], Any]) -> None:
     project = copy_of(approved)
     project.succeed(*MONITOR, "--params", "housing.monitoring.months=2024-01:2024-02")

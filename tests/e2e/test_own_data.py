@@ -138,6 +138,7 @@ def test_a_draft_allows_nothing_and_training_names_what_is_undecided(
     assert project.query("SELECT name FROM registered_models") == []
 
 
+@pytest.mark.slow
 def test_an_accepted_draft_is_trained_on_what_was_accepted_only(own: Own, accepted: Any) -> None:
     opened = tuple(name for name, spec in columns(accepted, own).items() if spec["use"] == "model")
 
@@ -146,6 +147,7 @@ def test_an_accepted_draft_is_trained_on_what_was_accepted_only(own: Own, accept
     assert (accepted.data / "08_reporting" / own.name / "model_card_v1.html").is_file()
 
 
+@pytest.mark.slow
 def test_approved_and_monitored(own: Own, accepted: Any, copy_of: Callable[[Any], Any]) -> None:
     project = copy_of(accepted)
     review = ("--version", "1", "--reviewer", "R. Viewer", "--statement", "figures and card read")
@@ -211,6 +213,7 @@ def test_a_file_exported_anew_names_the_months_that_changed_or_vanished(
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("own", [RENTS], ids=["regression"], indirect=True)
 def test_a_contract_broken_by_hand_stops_its_own_use_case_only(
     drafted: Any, own: Own, copy_of: Callable[[Any], Any], assert_one_screen: Callable[[Any], str]
