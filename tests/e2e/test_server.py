@@ -109,10 +109,11 @@ def test_each_account_does_what_it_may_and_no_more(
         trained = project.kedro("run", "--pipelines", "governance,training", environment=trainer)
         assert trained.code == 0, trained.output
 
+        recorded = project.evidence.read_bytes()
         error = assert_one_screen(approve(project, trainer))
         assert "The account 'trainer' may not do this" in error
         assert "that takes the role 'reviewer'" in error
-        assert not project.evidence.exists()
+        assert project.evidence.read_bytes() == recorded
         version = {"name": "housing", "version": "1"}
         for place, body, method in (
             ("api/2.0/mlflow/registered-models/alias", {**version, "alias": "production"}, "POST"),

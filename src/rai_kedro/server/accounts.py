@@ -104,8 +104,7 @@ def prepare_accounts(address: str, passwords: Mapping[str, str]) -> None:
             raise ServerError(
                 f"The server knows another password of account '{account}' than its file says.",
                 where=address,
-                remedy="restore the files in conf/local/server; or move the accounts aside with the database "
-                "(docs/server.md, Lost passwords)",
+                remedy="restore the files in conf/local/server, or make the accounts anew (docs/server.md)",
             ) from error
     _require_guarded(address, passwords[TRAINER])
 
