@@ -109,7 +109,7 @@ def written(
     settings = configure(contract, parameters, FairnessParameters(**by_hand))
     catalog = make_catalog()
     stores = (catalog["housing.feature_store"].load(), catalog["housing.label_store"].load())
-    model, audit, identifiers, target, digest = nodes.separate_lanes(*stores, settings)
+    model, audit, identifiers, target, digest, reads = nodes.separate_lanes(*stores, settings)
     split, _, audit_test = nodes.split_months(model, audit, identifiers, target, settings)
     nothing = Uncompared(reason="no column is configured")
     fitted = nodes.fit_model(split, settings)
@@ -135,7 +135,7 @@ def written(
         judged_by={},
     )
     with caplog.at_level(logging.WARNING):
-        return reporting_nodes.write_card(version, registered, measured, comparison, drawn, settings)
+        return reporting_nodes.write_card(version, registered, measured, comparison, reads, drawn, settings)
 
 
 def test_card_of_a_run_holds_gate_groups_and_the_contradiction(

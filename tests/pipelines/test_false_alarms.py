@@ -88,13 +88,13 @@ def train(features: Store, labels: Store, contract: Contract, parameters: dict[s
         MitigationParameters(**parameters["mitigation"]),
         Statements(**parameters["statements"]),
     )
-    model_lane, audit_lane, identifiers, target, fingerprint = training.separate_lanes(features, labels, settings)
+    model_lane, audit_lane, identifiers, target, fingerprint, _ = training.separate_lanes(features, labels, settings)
     split, _, audit_test = training.split_months(model_lane, audit_lane, identifiers, target, settings)
     model = training.fit_model(split, settings)
     predictions = training.predict_splits(model, split)
     gate, compared = {"outcome": "pass"}, Uncompared(reason="drift is tested here")
     measured = training.Measured([], {}, gate, {}, fingerprint, compared, split)
-    reference = training.choose_reference(model, split, audit_test, predictions, features, labels, settings)
+    reference, _ = training.choose_reference(model, split, audit_test, predictions, features, labels, settings)
     candidate = training.assemble_candidate(model, reference, measured, {}, settings)
     review = Review(
         use_case="housing",

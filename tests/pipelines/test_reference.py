@@ -17,8 +17,10 @@ from rai_kedro.pipelines.training import nodes
 from rai_kedro.pipelines.training.settings import check_settings
 
 
-def choose(raw: pd.DataFrame, contract: Contract, parameters: dict[str, Any], **training: Any) -> pd.DataFrame:
-    """Train on January, and choose the reference."""
+def choose(
+    raw: pd.DataFrame, contract: Contract, parameters: dict[str, Any], **training: Any
+) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
+    """Train on January, and choose the reference; with it come the sensitive columns that were read for it."""
     simulation = SimulationParameters(**{**parameters["simulation"], "months": 3, "drift": []})
     frames = simulate_stores(raw, contract, simulation)[:2]
     features, labels = ({key: frame.copy for key, frame in store.items()} for store in frames)
@@ -30,7 +32,7 @@ def choose(raw: pd.DataFrame, contract: Contract, parameters: dict[str, Any], **
         Statements(**parameters["statements"]),
     )
     stores: tuple[Store, Store] = features, labels
-    model_lane, audit_lane, identifiers, target, _ = nodes.separate_lanes(*stores, settings)
+    model_lane, audit_lane, identifiers, target, *_ = nodes.separate_lanes(*stores, settings)
     split, _, audit_test = nodes.split_months(model_lane, audit_lane, identifiers, target, settings)
     model = nodes.fit_model(split, settings)
     predictions = nodes.predict_splits(model, split)
@@ -40,14 +42,19 @@ def choose(raw: pd.DataFrame, contract: Contract, parameters: dict[str, Any], **
 def test_test_rows_are_the_reference_if_no_month_is_named(
     raw: pd.DataFrame, contract: Contract, parameters: dict[str, Any]
 ) -> None:
-    assert len(choose(raw, contract, parameters)) == 167
+    reference, reads = choose(raw, contract, parameters)
+    assert (len(reference), reads) == (167, [])
 
 
 def test_months_named_for_it_are_the_reference_whole_and_predicted_by_the_model(
     raw: pd.DataFrame, contract: Contract, parameters: dict[str, Any]
 ) -> None:
-    test_rows = choose(raw, contract, parameters)
-    reference = choose(raw, contract, parameters, reference_months=["2024-02", "2024-03"])
+    test_rows, _ = choose(raw, contract, parameters)
+    reference, reads = choose(raw, contract, parameters, reference_months=["2024-02", "2024-03"])
+    assert {(one["column"], *one["months"], one["rows"]) for one in reads} == {
+        ("B", "2024-02", "2024-03", 1012),
+        ("LSTAT", "2024-02", "2024-03", 1012),
+    }
     assert len(reference) == 2 * 506
     assert list(reference) == list(test_rows)
     error = (reference["prediction"] - reference["MEDV"]).abs().mean()

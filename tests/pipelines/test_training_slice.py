@@ -142,3 +142,29 @@ def test_forbidden_column_reaches_nobody(
 
     assert "LSTAT" not in run(catalog, "model").feature_names_in_
     assert list(run(catalog, "audit_test")) == ["B"]
+
+
+def test_sensitive_reads_are_those_of_the_run(make_catalog: Callable[..., DataCatalog]) -> None:
+    """B is assessed, LSTAT assessed and mitigated for; neither reaches the model, and no other column is sensitive."""
+    found = run(make_catalog(), "sensitive_reads")
+    steps = {(one["column"], one["step"].removeprefix("training.")): one for one in found}
+    loaded = {"separate_lanes", "digest_months"}
+    assert {step for column, step in steps if column == "B"} == loaded | {"assess_fairness", "choose_reference"}
+    assert {step for column, step in steps if column == "LSTAT"} == loaded | {
+        *("assess_fairness", "choose_reference", "compare_mitigations")
+    }
+    assert {column for column, _ in steps} == {"B", "LSTAT"}
+    assert {(*one["months"],) for one in found} == {("2024-01",)}
+    assert (steps["B", "separate_lanes"]["rows"], steps["B", "assess_fairness"]["rows"]) == (506, 167)
+    assert steps["LSTAT", "assess_fairness"]["why"] == "stands for class; drives redlining"
+
+
+def test_nothing_is_said_to_be_mitigated_for_where_nothing_was(
+    make_catalog: Callable[..., DataCatalog], write_contract: Callable[..., Path]
+) -> None:
+    contract = write_contract({"B": allowed(), "LSTAT": allowed()})
+    found = run(make_catalog(contract, mitigation=NOT_MITIGATED), "sensitive_reads")
+    steps = {one["step"] for one in found if one["column"] == "B"}
+    assert "training.compare_mitigations" not in steps
+    assert "training.fit_model" in steps, "it is flagged, and in the model by its justification"
+    assert next(one for one in found if one["column"] == "B")["why"].startswith("justified by data officer until")

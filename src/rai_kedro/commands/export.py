@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from rai_kedro.commands.project import about_use_case, open_catalog
-from rai_kedro.errors import RaiError
+from rai_kedro.commands.project import about_use_case, evidence_path, open_catalog
 from rai_kedro.files import write_text
 
 if TYPE_CHECKING:
     from kedro.io import DataCatalog
 
-    from rai_kedro.release import Version
-
-_MANIFEST = "manifest.json"
-_CONTRACT = "contract.json"
-
-
-class ExportError(RaiError):
-    """A version or contract cannot be exported as asked."""
+    from rai_kedro.release import ReleaseFiles, Version
 
 
 @dataclass(frozen=True)
@@ -48,20 +40,26 @@ class Request:
             raise unknown_model(self.use_case)
         return find_version(client, self.use_case, number)
 
+    def open_files(self, version: Version) -> AbstractContextManager[ReleaseFiles]:
+        """Lend the version's files, each as training recorded it; what was changed since is refused."""
+        from rai_kedro.release import checked_files, read_evidence
+
+        return checked_files(version, read_evidence(evidence_path(self.catalog, self.use_case)))
+
 
 def write_cyclonedx(request: Request, output: Path) -> str:
     """Write a version's bill of materials, and say which version it is of."""
     from rai_kedro.exchange import VersionFiles, to_cyclonedx
-    from rai_kedro.release import IncompleteError
     from rai_kedro.report import card_from_json
 
     version = request.find_version()
-    if version.card is None:
-        raise version.refusal(IncompleteError, "has no model card that can be read.", remedy=version.retrain)
-    files = {_MANIFEST: version.read(_MANIFEST), f"model_card_v{version.number}.json": version.card}
-    digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items() if content}
-    card = card_from_json(version.card.decode("utf-8"))
-    write_text(output, to_cyclonedx(card, VersionFiles(_read_requirements(version), digests)))
+    card = f"model_card/model_card_v{version.number}.json"
+    with request.open_files(version) as found:
+        content, requirements = found.files[card], (found.model / "requirements.txt").read_text("utf-8")
+    digests = {"manifest.json": found.manifest.digest, card: found.manifest.files[card]}
+    lines = (line.partition("#")[0].strip() for line in requirements.splitlines())
+    files = VersionFiles(tuple(line for line in lines if line), digests)
+    write_text(output, to_cyclonedx(card_from_json(content.decode("utf-8")), files))
     return f"{version}, CycloneDX 1.6"
 
 
@@ -69,15 +67,12 @@ def write_odcs(request: Request, output: Path) -> str:
     """Write the column contract: as it stands in conf/base, or with a number as that version was trained under it."""
     from rai_kedro.contract import Contract
     from rai_kedro.exchange import API_VERSION, to_odcs
-    from rai_kedro.release import IncompleteError
 
     contract, what = request.catalog.load(f"{request.use_case}.contract"), f"contract of {request.use_case}"
     if request.number is not None:
         version = request.find_version()
-        stored = version.read(_CONTRACT)
-        if stored is None:
-            raise version.refusal(IncompleteError, "has no contract that can be read.", remedy=version.retrain)
-        contract, what = Contract.model_validate_json(stored), f"contract of {version}"
+        with request.open_files(version) as found:
+            contract, what = Contract.from_dict(found.read_contract()), f"contract of {version}"
     write_text(output, to_odcs(contract))
     return f"{what}, ODCS {API_VERSION.removeprefix('v')}"
 
@@ -96,25 +91,3 @@ def export(use_case: str, env: str | None, number: str | None, name: str, output
     with open_catalog(use_case, env) as catalog:
         what = FORMATS[name](Request(catalog, use_case, number), output)
     click.echo(f"{output}: {what}")
-
-
-def _read_requirements(version: Version) -> tuple[str, ...]:
-    """Return what the stored model says it needs, as ``name==version``."""
-    import tempfile
-
-    import mlflow
-    from mlflow.exceptions import MlflowException
-
-    with tempfile.TemporaryDirectory(prefix="rai-requirements-") as folder:
-        uri = f"models:/{version.use_case}/{version.number}/requirements.txt"
-        try:
-            text = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=folder)).read_text("utf-8")
-        except (MlflowException, OSError) as error:
-            raise ExportError(
-                f"The requirements of {version} cannot be read.",
-                where=uri,
-                example=str(error).splitlines()[0][:200],
-                remedy=f"restore the model's files from a backup, or {version.retrain}",
-            ) from error
-    lines = (line.partition("#")[0].strip() for line in text.splitlines())
-    return tuple(line for line in lines if line)

@@ -39,6 +39,9 @@ from .reading import forbidden_columns as forbidden_columns
 from .reading import rai_block as rai_block
 from .reading import read as read
 from .reading import read_contract as read_contract
+from .reads import SensitiveRead as SensitiveRead
+from .reads import WatchedStore as WatchedStore
+from .reads import sensitive_columns as sensitive_columns
 from .sensitivity import suspect as suspect
 from .validation import Breach as Breach
 from .validation import ContractViolation as ContractViolation

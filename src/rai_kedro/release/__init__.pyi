@@ -21,6 +21,8 @@ from .keys import require_no_key as require_no_key
 from .keys import write_public_pem as write_public_pem
 from .manifest import Manifest as Manifest
 from .manifest import Reference as Reference
+from .manifest import ReleaseFiles as ReleaseFiles
+from .manifest import checked_files as checked_files
 from .manifest import read_manifest as read_manifest
 from .model_files import ModelRefusedError as ModelRefusedError
 from .model_files import require_storable as require_storable

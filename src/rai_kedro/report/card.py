@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, JsonValue, model_validator
 
-from rai_kedro.contract import GovernedColumn, is_unwritten
+from rai_kedro.contract import GovernedColumn, SensitiveRead, is_unwritten
 from rai_kedro.errors import RaiError
 from rai_kedro.fairness import Assessment, GateDecision
 from rai_kedro.performance import Figure as PerformanceFigure
@@ -172,6 +172,7 @@ class ModelCard(Typed):
     mitigation: MitigationRecord | None
     carbon: tuple[CarbonFigure, ...]
     limits: tuple[str, ...]
+    sensitive_reads: tuple[SensitiveRead, ...] = ()
     why_unmitigated: str = ""
     gates: GateReport | None = None  # of the policy; None where nobody asked them
     versions: dict[str, str] = Field(default_factory=dict)

@@ -215,6 +215,11 @@ def show_months(
     return timeline.to_json(), page, figures, collect_metrics(timeline, min(reader.months), scored_now)
 
 
+def record_sensitive_reads(reader: MonthReader, _timeline: Timeline) -> list[dict[str, Any]]:
+    """Record which sensitive columns of which months this run read, noted as the stores were read."""
+    return [one.to_dict() for one in reader.reads]
+
+
 def publish_months(timeline: Timeline) -> list[MonthRecord]:
     """Hand over all months; what shows them knows which it has, and whether one says something else by now."""
     return list(timeline.months)

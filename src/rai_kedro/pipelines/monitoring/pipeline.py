@@ -38,6 +38,12 @@ def create_pipeline(_entries: Container[str] = ()) -> Pipeline:
                 name="measure_outcomes",
             ),
             node(nodes.summarise_months, judged, ["timeline", "problems"], name="summarise_months"),
+            node(
+                nodes.record_sensitive_reads,
+                ["month_reader", "timeline"],
+                "monitoring_reads",
+                name="record_sensitive_reads",
+            ),
             node(nodes.publish_months, "timeline", "evidently_workspace", name="publish_months"),
             node(nodes.show_months, seen, shown, name="show_months"),
             node(nodes.send_alerts, told, "alerts", name="send_alerts"),

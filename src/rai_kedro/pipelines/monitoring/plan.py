@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from rai_kedro.contract import Contract, ContractViolation, load_month, refuse_orphans
+from rai_kedro.contract import Contract, ContractViolation, SensitiveRead, WatchedStore, load_month, refuse_orphans
 from rai_kedro.errors import RaiError
 from rai_kedro.frames import Store
 from rai_kedro.monitoring import (
@@ -151,7 +151,10 @@ class MonthReader:
     """Features of a month, and the digests of what was read; shared by the nodes of one run."""
 
     def __init__(self, feature_store: Store, label_store: Store, contract: Contract) -> None:
-        self._features, self._labels, self._contract = feature_store, label_store, contract
+        stores, step = contract.datasets, "monitoring.month_reader"
+        self._features = WatchedStore(feature_store, stores["feature_store"], step)
+        self._labels = WatchedStore(label_store, stores["label_store"], step)
+        self._contract = contract
         self._kept: dict[str, pd.DataFrame] = {}
         self._digests: dict[str, MonthDigests] = {}
 
@@ -163,6 +166,11 @@ class MonthReader:
     def months(self) -> list[str]:
         """Months of the feature store, in order."""
         return sorted(map(month_of_key, self._features))
+
+    @property
+    def reads(self) -> list[SensitiveRead]:
+        """Which sensitive columns were read of which months so far."""
+        return [*self._features.reads, *self._labels.reads]
 
     def read(self, month: str) -> pd.DataFrame:
         """Return the features of a month, after a look at its labels; not to be changed."""

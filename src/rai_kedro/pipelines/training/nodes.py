@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from rai_kedro.contract import Contract, add_sensitive, fingerprint, load_month, pair_labels, split_lanes
+from rai_kedro.contract import (
+    Contract,
+    WatchedStore,
+    add_sensitive,
+    fingerprint,
+    load_month,
+    pair_labels,
+    split_lanes,
+)
 from rai_kedro.fairness import (
     BiasAudit,
     BiasAuditSpec,
@@ -39,6 +48,9 @@ from rai_kedro.pipelines.parameters import TrainingParameters
 from rai_kedro.pipelines.training.settings import Settings, naming_the_parameters
 from rai_kedro.release import Candidate, Tag, require_storable
 from rai_kedro.report import collect_versions
+
+Reads: TypeAlias = list[dict[str, Any]]
+"""Sensitive columns as a step read them, each a ``SensitiveRead`` as plain values."""
 
 _MODEL_REQUIREMENTS = ("scikit-learn", "pandas", "numpy", "skops")
 _EXAMPLE_ROWS = 5
@@ -70,15 +82,15 @@ class Measured:
 @naming_the_parameters()
 def separate_lanes(
     feature_store: Store, label_store: Store, settings: Settings
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, Series, str]:
-    """Let the months in, labelled rows only: model lane, audit lane, identifiers, target, and their fingerprint.
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, Series, str, Reads]:
+    """Let the months in, labelled rows only: model lane, audit lane, identifiers, target, their fingerprint, the reads.
 
     Groups are made once from all rows, so that what cannot be assessed is refused before anything is fitted.
     """
     training, contract = settings.training, settings.contract
-    lanes, targets = [], []
+    lanes, targets, stores = [], [], _watch(feature_store, label_store, contract, "separate_lanes")
     for month in training.months:
-        features, labels = pair_labels(feature_store, label_store, contract, month, training.target)
+        features, labels = pair_labels(*stores, contract, month, training.target)
         part = f"month={month}"
         lanes.append(split_lanes(features, settings.features, on=contract.as_of, features=training.features, part=part))
         # It may be a column that neither model nor audit sees.
@@ -92,7 +104,20 @@ def separate_lanes(
     for grouping in settings.fairness.groupings:
         make_groups(audit, grouping)
     target = pd.concat(targets, ignore_index=True)
-    return model, audit, identifiers, target, fingerprint(model, audit, target.to_frame())
+    return model, audit, identifiers, target, fingerprint(model, audit, target.to_frame()), _list_reads(stores)
+
+
+def _watch(features: Store, labels: Store, contract: Contract, node: str) -> tuple[WatchedStore, WatchedStore]:
+    """Have both stores note which sensitive columns of which months a node loads."""
+    datasets, step = contract.datasets, f"training.{node}"
+    return (
+        WatchedStore(features, datasets["feature_store"], step),
+        WatchedStore(labels, datasets["label_store"], step),
+    )
+
+
+def _list_reads(stores: Iterable[WatchedStore]) -> Reads:
+    return [one.to_dict() for store in stores for one in store.reads]
 
 
 @naming_the_parameters()
@@ -234,18 +259,18 @@ def choose_reference(
     feature_store: Store,
     label_store: Store,
     settings: Settings,
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, Reads]:
     """Choose what later months are compared with: the test rows, or labelled months that were named for it."""
     training, contract, on = settings.training, settings.contract, settings.contract.as_of
     if not training.reference_months:
-        return _lay_out(split.features_test, audit_test, split.target_test, predictions["test"])
-    parts = []
+        return _lay_out(split.features_test, audit_test, split.target_test, predictions["test"]), []
+    parts, stores = [], _watch(feature_store, label_store, contract, "choose_reference")
     for month in training.reference_months:
-        features, labels = pair_labels(feature_store, label_store, contract, month, training.target)
+        features, labels = pair_labels(*stores, contract, month, training.target)
         lanes = split_lanes(features, settings.features, on=on, features=training.features, part=f"month={month}")
         inputs = add_sensitive(lanes.model, lanes.audit, sensitive_input(model), settings.features, on=on)
         parts.append(_lay_out(inputs, lanes.audit, labels[training.target], predict_rows(model, inputs)))
-    return pd.concat(parts, ignore_index=True)
+    return pd.concat(parts, ignore_index=True), _list_reads(stores)
 
 
 def _lay_out(features: pd.DataFrame, audit: pd.DataFrame, target: Series, predictions: pd.DataFrame) -> pd.DataFrame:
@@ -253,14 +278,18 @@ def _lay_out(features: pd.DataFrame, audit: pd.DataFrame, target: Series, predic
     return features.join(audit_only).assign(**{str(target.name): target}).join(predictions)
 
 
-def digest_months(feature_store: Store, label_store: Store, settings: Settings) -> dict[str, dict[str, str]]:
+def digest_months(
+    feature_store: Store, label_store: Store, settings: Settings
+) -> tuple[dict[str, dict[str, str]], Reads]:
     """Digest what the stores hold of every month that is trained on or referred to."""
     training, datasets = settings.training, settings.contract.datasets
-    stores = {"features": (feature_store, "feature_store"), "labels": (label_store, "label_store")}
-    return {
+    watched = _watch(feature_store, label_store, settings.contract, "digest_months")
+    stores = {"features": (watched[0], "feature_store"), "labels": (watched[1], "label_store")}
+    digests = {
         month: {name: content_digest(load_month(store, datasets[of], month)) for name, (store, of) in stores.items()}
         for month in sorted({*training.months, *training.reference_months})
     }
+    return digests, _list_reads(watched)
 
 
 def assemble_candidate(

@@ -24,7 +24,7 @@ def create_pipeline(entries: Container[str] = ()) -> Pipeline:
     with it after one was chosen.
     """
     has_need = "true_need" in entries
-    lanes = ["model_lane", "audit_lane", "identifiers", "target", "data_fingerprint"]
+    lanes = ["model_lane", "audit_lane", "identifiers", "target", "data_fingerprint", "lane_reads"]
     settled = {"settings": "settled_settings"}
     compared = {"compared": "compared_with_need" if has_need else "compared_models"}
     fitted = {"split": "model_split", **settled}
@@ -50,14 +50,15 @@ def create_pipeline(entries: Container[str] = ()) -> Pipeline:
             make_node(nodes.assess_performance, "performance", split="model_inputs"),
             make_node(nodes.assess_fairness, ["fairness_assessment", "fairness_gate"], **assessed, **settled),
             make_node(nodes.collect_metrics, "training_metrics"),
-            make_node(nodes.choose_reference, "reference", split="model_inputs"),
-            make_node(nodes.digest_months, "month_digests"),
+            make_node(nodes.choose_reference, ["reference", "reference_reads"], split="model_inputs"),
+            make_node(nodes.digest_months, ["month_digests", "digest_reads"]),
             make_node(release_nodes.weigh_training_data, "training_drift", split="model_split", **policy),
             make_node(release_nodes.judge_release, "release_gates", **policy),
             make_node(nodes.Measured, "measured", name="collect_reports", **assessed),
             make_node(nodes.assemble_candidate, "candidate_model", **settled),
             make_node(reporting_nodes.draw_figures, "figures", split="model_split"),
             make_node(reporting_nodes.write_mitigation_page, "mitigation_page"),
+            make_node(reporting_nodes.record_sensitive_reads, "sensitive_reads", **assessed),
             make_node(reporting_nodes.write_card, "model_card", version="candidate_model"),
         ]
     )

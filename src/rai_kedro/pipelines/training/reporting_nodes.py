@@ -9,13 +9,13 @@ from typing import Any
 
 import pandas as pd
 
-from rai_kedro.contract import build_register
+from rai_kedro.contract import SensitiveRead, build_register, sensitive_columns
 from rai_kedro.fairness import Assessment, GateDecision
 from rai_kedro.hooks.carbon import NOT_MEASURED
-from rai_kedro.mitigation import describe_model
+from rai_kedro.mitigation import Comparison, Uncompared, describe_model
 from rai_kedro.modelling import ModelSplit, build_estimator
 from rai_kedro.performance import Figure
-from rai_kedro.pipelines.training.nodes import Measured
+from rai_kedro.pipelines.training.nodes import Measured, Reads
 from rai_kedro.pipelines.training.settings import Settings
 from rai_kedro.policy import GateReport
 from rai_kedro.questionnaire import AnswersError, check_consistency, follow, load_tree, recommend
@@ -72,16 +72,57 @@ def write_mitigation_page(mitigation_comparison: dict[str, Any], figures: Mappin
     return render_mitigation_page(mitigation_comparison, figures, use_case=settings.contract.use_case)
 
 
+def record_sensitive_reads(
+    lane_reads: Reads,
+    reference_reads: Reads,
+    digest_reads: Reads,
+    fairness_assessment: dict[str, Any],
+    compared: Comparison | Uncompared,
+    split: ModelSplit,
+    reference: pd.DataFrame,
+    settings: Settings,
+) -> Reads:
+    """Record which sensitive columns this training read: what each step loaded, and what it then did with them.
+
+    What was loaded was noted by the stores; what was done is told by what came out, not by what was configured.
+    """
+    training, assessment = settings.training, Assessment.from_dict(fairness_assessment)
+    grouped = {table.column for table in assessment.tables}
+    assessed = {name for one in settings.fairness.groupings if one.name in grouped for name in one.columns}
+    if assessment.ll144 is not None and settings.fairness.ll144 is not None:
+        assessed |= {settings.fairness.ll144.sex, settings.fairness.ll144.race}
+    mitigated = {compared.by.column} if isinstance(compared, Comparison) else set()
+    fitted = {str(split.target_train.name), *map(str, split.features_train.columns)}
+    test, months = len(split.target_test), training.months
+    rows, kept = len(split.target_train) + test, training.reference_months or months
+    uses: dict[str, tuple[str, set[str], tuple[str, ...], int]] = {
+        "fit_model": ("input or label of the model", fitted, months, rows),
+        "compare_mitigations": ("mitigated for, and compared by", mitigated, months, rows),
+        "assess_fairness": ("groups that are compared on the test rows", assessed, months, test),
+        "choose_reference": ("kept with the version, for later months", {*map(str, reference)}, kept, len(reference)),
+    }
+    done = [
+        SensitiveRead.of(store, name, step=f"training.{node}", purpose=purpose, months=read, rows=count).to_dict()
+        for store in settings.contract.datasets.values()
+        for name in sensitive_columns(store)
+        for node, (purpose, columns, read, count) in uses.items()
+        if name in columns
+    ]
+    return [*lane_reads, *reference_reads, *digest_reads, *done]
+
+
 def write_card(
     version: RegisteredVersion,
     model: Any,
     measured: Measured,
     mitigation_comparison: dict[str, Any],
+    sensitive_reads: Reads,
     figures: Mapping[str, Any],
     settings: Settings,
 ) -> CardWithFigures:
     """Write down what a reviewer has to know of the version that was just registered."""
     card = _compose_card(version, model, measured, mitigation_comparison, settings)
+    card = card.model_copy(update={"sensitive_reads": tuple(map(SensitiveRead.from_dict, sensitive_reads))})
     use_case = settings.contract.use_case
     for message in card.questionnaire.contradictions:
         _log.warning("The fairness metrics of %s contradict the recorded answers: %s.", use_case, message)
