@@ -46,6 +46,7 @@ def decision(application: Any, method: str, place: str, body: dict[str, Any]) ->
             {"name": "housing", "source": "x", "tags": [{"key": "a"}, {"key": "rai.reviewer", "value": "Ada"}]},
             "tag 'rai.reviewer'",
         ),
+        ("POST", "registered-models/set-tag", {"name": "housing", "key": "a", "value": "b"}, "tag a registered model"),
         ("POST", "registered-models/rename", {"name": "housing", "new_name": "old"}, "rename a registered model"),
         ("DELETE", "registered-models/delete", {"name": "housing"}, "delete a registered model"),
         ("DELETE", "model-versions/delete", VERSION, "delete a version"),

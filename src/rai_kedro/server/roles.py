@@ -80,6 +80,9 @@ def _judge_tags(model: str, *keys: str) -> str | None:
 
 
 _DESTROYS: Final = {
+    # One of MLflow's own turns a model into a prompt, to which nobody here has access.
+    "_set_registered_model_tag": "tag a registered model",
+    "_delete_registered_model_tag": "tag a registered model",
     "_rename_registered_model": "rename a registered model",
     "_delete_registered_model": "delete a registered model",
     "_delete_model_version": "delete a version",
