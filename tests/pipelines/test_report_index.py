@@ -54,3 +54,23 @@ def test_a_damaged_timeline_leaves_the_run_alone(
     with caplog.at_level(logging.WARNING):
         make_hook(tmp_path).after_pipeline_run()
     assert "could not be written" in caplog.text
+
+
+def test_review_is_written_and_linked_and_its_trouble_leaves_the_run_alone(
+    reports: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    hook = make_hook(tmp_path)
+    hook.after_catalog_created({})  # type: ignore[arg-type]
+    monkeypatch.setattr("rai_kedro.hooks.review_page.write_review", lambda _: (reports / "review.html").touch())
+    hook.after_pipeline_run()
+    assert 'href="review.html"' in (reports / "index.html").read_text("utf-8")
+
+    def fail(_: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr("rai_kedro.hooks.review_page.write_review", fail)
+    (reports / "index.html").unlink()
+    with caplog.at_level(logging.WARNING):
+        hook.after_pipeline_run()
+    assert "page of the reviewer could not be written: disk full" in caplog.text
+    assert (reports / "index.html").is_file()

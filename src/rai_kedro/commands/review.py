@@ -22,6 +22,7 @@ from rai_kedro.commands.project import (
 )
 from rai_kedro.errors import RaiError
 from rai_kedro.files import locked
+from rai_kedro.hooks.review_page import note_verification, try_to_write_review
 
 if TYPE_CHECKING:
     from kedro.io import DataCatalog
@@ -86,6 +87,7 @@ def rollback(use_case: str, env: str | None, **said: Any) -> None:
 def _decide(decision: str, use_case: str, env: str | None, **said: Any) -> None:
     with open_catalog(use_case, env) as catalog:
         _record(catalog, decision, use_case, **said)
+        try_to_write_review(catalog)
 
 
 def _record(
@@ -140,6 +142,8 @@ def verify(use_case: str, env: str | None) -> None:
     with open_catalog(use_case, env) as catalog:
         path = evidence_path(catalog, use_case)
         found = release.verify(path, use_case=use_case, trust=trust_of(catalog, use_case), client=MlflowClient())
+        note_verification(path, found)
+        try_to_write_review(catalog)
     click.echo("\n".join(found.describe()))
     if found.findings:
         raise RaiError(

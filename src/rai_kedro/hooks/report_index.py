@@ -1,4 +1,4 @@
-"""The page that links all others, written anew after every run."""
+"""The page of the reviewer and the page that links all others, written anew after every run."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import Any
 
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
+from kedro.io import DataCatalog
 
 from rai_kedro.files import write_text
+from rai_kedro.hooks.review_page import REVIEW_PAGE, try_to_write_review
 
 _log = logging.getLogger(__name__)
 _FOLDER = "08_reporting"
@@ -22,6 +24,7 @@ class ReportIndexHook:
 
     def __init__(self) -> None:
         self._folder: Path | None = None
+        self._catalog: DataCatalog | None = None
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
@@ -30,13 +33,20 @@ class ReportIndexHook:
         self._folder = None if "://" in root else Path(context.project_path) / root / _FOLDER
 
     @hook_impl
+    def after_catalog_created(self, catalog: DataCatalog) -> None:
+        """Keep the catalogue, which knows where records and reports are."""
+        self._catalog = catalog
+
+    @hook_impl
     def after_pipeline_run(self) -> None:
-        """Write the index."""
+        """Write both pages."""
+        if self._catalog is not None and self._folder is not None and self._folder.is_dir():
+            try_to_write_review(self._catalog)
         self._write()
 
     @hook_impl
     def on_pipeline_error(self) -> None:
-        """Write the index of what there is all the same."""
+        """Write the index of what there is all the same; MLflow, which a review needs, may be what failed."""
         self._write()
 
     def _write(self) -> None:
@@ -61,4 +71,5 @@ def write_index(folder: Path) -> None:
     timelines: dict[str, dict[str, Any]] = {
         path.parent.name: json.loads(path.read_text("utf-8")) for path in folder.glob(f"*/{_TIMELINE}")
     }
-    write_text(folder / "index.html", render_index(pages, timelines))
+    review = REVIEW_PAGE if (folder / REVIEW_PAGE).is_file() else ""
+    write_text(folder / "index.html", render_index(pages, timelines, review=review))

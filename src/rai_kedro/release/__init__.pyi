@@ -3,10 +3,14 @@ from .candidate import register_candidate as register_candidate
 from .card import attach_card as attach_card
 from .card import require_no_card as require_no_card
 from .decisions import PASSED as PASSED
+from .decisions import Decided as Decided
 from .decisions import Review as Review
 from .decisions import Trust as Trust
 from .decisions import approve_command as approve_command
 from .decisions import describe_gate as describe_gate
+from .decisions import describe_review as describe_review
+from .decisions import find_standing_approval as find_standing_approval
+from .decisions import list_missing_roles as list_missing_roles
 from .decisions import read_trust as read_trust
 from .gate import GATE_FILE as GATE_FILE
 from .gate import count_verdicts as count_verdicts
@@ -82,4 +86,5 @@ from .versions import Version as Version
 from .versions import find_aliases as find_aliases
 from .versions import find_version as find_version
 from .versions import list_versions as list_versions
+from .versions import search_versions as search_versions
 from .versions import unknown_model as unknown_model

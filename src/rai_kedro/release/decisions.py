@@ -250,6 +250,15 @@ def find_last_decision(entries: Sequence[Entry], version: Version, trust: Trust)
     return find_rejection(entries, version) or (approvals[-1] if approvals else None)
 
 
+def list_missing_roles(entries: Iterable[Entry], version: Version, trust: Trust) -> tuple[str, ...] | None:
+    """Return the roles that still have to approve a version: none once it is decided on, None before the first."""
+    decisions = list_decisions_on(entries, version)
+    approvals = list_approvals(decisions, trust)
+    if any(review.decision == REJECTED for review, _ in decisions):
+        return ()
+    return find_missing_roles(approvals, approvals[-1][0]) if approvals else None
+
+
 def find_last(decisions: Sequence[Decided], decision: str) -> Decided | None:
     """Return the last that was decided so."""
     return next((decided for decided in reversed(decisions) if decided[0].decision == decision), None)

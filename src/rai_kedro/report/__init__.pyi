@@ -36,6 +36,11 @@ from .monitoring_figures import draw_monitoring as draw_monitoring
 from .monitoring_page import render_monitoring_page as render_monitoring_page
 from .pages import render_governance_page as render_governance_page
 from .pages import render_mitigation_page as render_mitigation_page
+from .review_page import Approval as Approval
+from .review_page import EvidenceStatus as EvidenceStatus
+from .review_page import PendingVersion as PendingVersion
+from .review_page import UseCaseReview as UseCaseReview
+from .review_page import render_review_page as render_review_page
 from .standing import Standing as Standing
 from .standing import describe_standing as describe_standing
 from .standing import trace_origin as trace_origin

@@ -36,20 +36,21 @@ class _UseCase:
     months: tuple[_Link, ...]
 
 
-def render_index(paths: Iterable[str], timelines: Mapping[str, Mapping[str, Any]]) -> str:
+def render_index(paths: Iterable[str], timelines: Mapping[str, Mapping[str, Any]], *, review: str = "") -> str:
     """Render the page that links all others, as one self-contained HTML page.
 
     Args:
         paths: Pages relative to the folder of the index, ``USE_CASE/PAGE.html`` or ``USE_CASE/FOLDER/PAGE.html``; what
             is no page of a use case is left out.
         timelines: Of each use case that is monitored what :meth:`rai_kedro.monitoring.Timeline.to_json` returns.
+        review: The page of the reviewer, if there is one.
     """
     by_use_case: dict[str, list[PurePosixPath]] = {name: [] for name in timelines}
     for path in map(PurePosixPath, paths):
         if path.suffix == ".html" and len(path.parts) > 1:
             by_use_case.setdefault(path.parts[0], []).append(path)
     found = [_read_use_case(name, by_use_case[name], timelines.get(name, {})) for name in sorted(by_use_case)]
-    return render_page("index.html.j2", {}, use_cases=found, signs=SIGNS)
+    return render_page("index.html.j2", {}, use_cases=found, review=review, signs=SIGNS)
 
 
 def _read_use_case(name: str, paths: list[PurePosixPath], timeline: Mapping[str, Any]) -> _UseCase:

@@ -16,6 +16,7 @@ from markupsafe import Markup
 from rai_kedro.fairness import describe_metric, name_kind
 from rai_kedro.words import (
     begin_sentence,
+    count_of,
     describe_validity,
     escape_markdown,
     format_gain,
@@ -41,6 +42,7 @@ _FILTERS = {
     "gain": format_gain,
     "share": format_share,
     "moment": format_moment,
+    "count": count_of,
     "validity": describe_validity,
     "parameters": write_parameters,
     "metric_name": lambda name: describe_metric(name).title,

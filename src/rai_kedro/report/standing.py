@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from rai_kedro.contract import GovernedColumn
 from rai_kedro.fairness import describe_metric
+from rai_kedro.policy import GateResult
 from rai_kedro.report.card import ModelCard
 from rai_kedro.report.fairness_view import list_verdicts
 from rai_kedro.report.mitigation_section import describe_mitigation
@@ -70,6 +71,8 @@ def _list_proven(card: ModelCard) -> Iterator[str]:
     judged = card.fairness.gate.verdicts if card.fairness and not card.fairness.gate.problems else ()
     if passed := sum(verdict.outcome == "pass" for verdict in judged):
         yield f"{passed} of {count_of(len(judged), 'judged disparity')} within the limit"
+    if names := [gate.name for gate in _list_gates(card) if gate.outcome == "pass"]:
+        yield f"the {count_of(len(names), 'gate').partition(' ')[2]} of {' and '.join(names)}"
     measured = [one for one in card.performance if one.split == "test" and None not in (one.lower, one.upper)]
     if measured:
         rows = count_of(card.data.rows_test, "test row")
@@ -94,6 +97,7 @@ def _list_open(card: ModelCard) -> Iterator[str]:
     if card.unwritten:
         yield f"{count_of(len(card.unwritten), 'statement')} to be written"
     yield from _list_open_fairness(card)
+    yield from (f"{gate.name}, {in_words(gate.outcome)}" for gate in _list_gates(card) if gate.consequence != "none")
     if not card.questionnaire.path:
         yield "why these metrics, which nobody was asked"
     if bare := [column for column in card.columns if _lacks_justification(column, card)]:
@@ -123,6 +127,11 @@ def _list_open_fairness(card: ModelCard) -> Iterator[str]:
         yield f"{count_of(counts['not_assessed'], 'disparity')} not assessed"
     if gate.without_tolerance:
         yield f"{count_of(len(gate.without_tolerance), 'disparity')} measured and not judged"
+
+
+def _list_gates(card: ModelCard) -> list[GateResult]:
+    """Return the policy's gates that are not told in figures of their own here."""
+    return [gate for gate in card.gates.gates if gate.name not in ("fairness", "card")] if card.gates else []
 
 
 def _lacks_justification(column: GovernedColumn, card: ModelCard) -> bool:

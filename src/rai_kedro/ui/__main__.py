@@ -16,7 +16,7 @@ from rai_kedro.ui.links import list_links
 from rai_kedro.ui.processes import ViewerError, running
 from rai_kedro.ui.viewers import list_viewers
 
-_INDEX = "data/08_reporting/index.html"
+_PAGES = {"Review": "data/08_reporting/review.html", "Pages": "data/08_reporting/index.html"}
 
 
 def _watch(project: Path, **ports: int) -> NoReturn:
@@ -27,8 +27,9 @@ def _watch(project: Path, **ports: int) -> NoReturn:
             click.echo(f"{viewer.name:<10} {viewer.url:<24} {viewer.shows}")
             for name, address in list_links(viewer, project):
                 click.echo(f"  {name:<24} {address}")
-        index = project / _INDEX
-        click.echo(f"{'Pages':<10} {index.as_uri() if index.is_file() else 'none yet: make run'}")
+        for name, place in _PAGES.items():
+            page = project / place
+            click.echo(f"{name:<10} {page.as_uri() if page.is_file() else 'none yet: make run'}")
         click.echo("Ctrl-C stops them all.")
         while True:
             check()

@@ -1,0 +1,222 @@
+"""What the page of a reviewer shows, read from MLflow, the evidence record and the reports on disk."""
+
+from __future__ import annotations
+
+import json
+import logging
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from rai_kedro.contract import find_use_cases
+from rai_kedro.files import project_folder, write_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kedro.io import DataCatalog
+    from mlflow import MlflowClient
+
+    from rai_kedro.monitoring import MonthRecord, VersionComparison
+    from rai_kedro.policy import GateResult
+    from rai_kedro.release import Decided, Trust, Verification, Version
+    from rai_kedro.report import Approval, EvidenceStatus, ModelCard, PendingVersion, UseCaseReview
+
+_log = logging.getLogger(__name__)
+REVIEW_PAGE = "review.html"
+_VERIFIED = ".verified.json"
+# So many versions that wait are shown in full; older ones by their number.
+_SHOWN = 3
+_TITLES = {
+    "monitoring.html": "monitoring",
+    "governance.html": "columns, risks and data",
+    "mitigation.html": "mitigation",
+}
+
+
+def try_to_write_review(catalog: DataCatalog) -> None:
+    """Write the page of every use case; what was run or decided matters more, so trouble is a warning."""
+    try:
+        write_review(catalog)
+    except Exception as error:  # whatever a server or an edited file brings
+        _log.warning("The page of the reviewer could not be written: %s", error)
+
+
+def write_review(catalog: DataCatalog) -> Path:
+    """Write ``review.html`` beside the folders of all use cases, and return where."""
+    from mlflow import MlflowClient
+
+    from rai_kedro.commands.project import evidence_path, path_of, trust_of
+    from rai_kedro.report import render_review_page
+
+    client, reviews = MlflowClient(), []
+    for name in find_use_cases(project_folder() / "conf" / "base"):
+        folder = path_of(catalog, f"{name}.model_card")
+        reviews.append(read_review(client, name, folder, evidence_path(catalog, name), trust_of(catalog, name)))
+    path = folder.parent / REVIEW_PAGE
+    write_text(path, render_review_page(reviews, now=datetime.now(UTC)))
+    return path
+
+
+def read_review(client: MlflowClient, use_case: str, folder: Path, record: Path, trust: Trust) -> UseCaseReview:
+    """Read what a reviewer is shown of one use case.
+
+    Args:
+        client: The MLflow that has its versions.
+        use_case: Name of the use case.
+        folder: The folder of its reports.
+        record: Its evidence record; what is decided is what stands there.
+        trust: Whose approvals count.
+    """
+    from rai_kedro.release import PRODUCTION, find_aliases, find_standing_approval, list_missing_roles, search_versions
+    from rai_kedro.report import UseCaseReview
+
+    status, entries = _check_record(record)
+    versions = search_versions(client, use_case)
+    named = find_aliases(client, use_case).get(PRODUCTION)
+    used = next((one for one in versions if one.number == named), None)
+    missing = {one.number: list_missing_roles(entries, one, trust) for one in versions}
+    undecided = [one for one in versions if missing[one.number] != ()]
+    standing = find_standing_approval(entries, use_case, trust)
+    # What is older than the version that is approved was passed over then.
+    waiting = [one for one in undecided if standing is None or int(one.number) > int(standing[0].version)][:_SHOWN]
+    return UseCaseReview(
+        use_case=use_case,
+        pending=tuple(_read_pending(one, folder, used, missing[one.number]) for one in waiting),
+        passed_over=tuple(one.number for one in undecided if one not in waiting),
+        production=_read_approval(used, standing) if used else None,
+        evidence=status,
+        newest=_read_newest_month(folder),
+        pages=tuple((title, f"{use_case}/{page}") for page, title in _TITLES.items() if (folder / page).is_file()),
+    )
+
+
+def _read_pending(
+    version: Version, folder: Path, used: Version | None, missing: Sequence[str] | None
+) -> PendingVersion:
+    """Read everything that speaks for or against a version."""
+    from rai_kedro.release import approve_command
+    from rai_kedro.report import PendingVersion
+
+    card, trouble = _read_card(version)
+    gates = _read_gates(version, card, missing or ())
+    passed = all(gate.consequence == "none" for gate in gates)
+    name, number = version.use_case, version.number
+    page = folder / f"model_card_v{number}.html"
+    return PendingVersion(
+        version=number,
+        created_at=version.created_at,
+        gates=gates,
+        card=card,
+        commands=(
+            approve_command(name, number, passed=passed),
+            f"kedro rai reject --use-case {name} --version {number} --statement TEXT",
+        ),
+        trouble=trouble,
+        comparison=_read_comparison(folder, used.number, number) if used else None,
+        card_page=f"{name}/{page.name}" if page.is_file() else "",
+    )
+
+
+def _read_gates(version: Version, card: ModelCard | None, missing: Sequence[str]) -> tuple[GateResult, ...]:
+    """Return what the gates of the policy say; fairness as it is judged anew from the stored intervals."""
+    from rai_kedro.policy import GateResult
+    from rai_kedro.release import GATE_FILE, PASSED, count_verdicts, judge_gate
+
+    decision = judge_gate(version).decision
+    stored = {gate.name: gate for gate in card.gates.gates} if card and card.gates else {}
+    outcome = "not_assessed" if decision.outcome == "could_not_be_evaluated" else decision.outcome
+    if "fairness" not in stored or stored["fairness"].outcome != outcome:
+        stored["fairness"] = GateResult(
+            name="fairness",
+            outcome=outcome,
+            reason="; ".join(decision.problems) or count_verdicts(decision),
+            consequence="none" if outcome == PASSED else "accept_risk",
+            evidence=GATE_FILE,
+        )
+    if missing:
+        said = f"approved, and waits for another approval as {' and as '.join(missing)}"
+        open_one = {"outcome": "insufficient_evidence", "consequence": "none", "evidence": "evidence record"}
+        stored["signatures"] = GateResult.from_dict({"name": "signatures", "reason": said, **open_one})
+    return tuple(stored.values())
+
+
+def _read_approval(version: Version, standing: Decided | None) -> Approval:
+    """Say by the record, not by the tags, why the version may be used that the alias names."""
+    from rai_kedro.release import describe_review
+    from rai_kedro.report import Approval
+
+    said, expires_at = "the alias names it, but no approval of it stands, so it predicts nothing", ""
+    if standing is not None and standing[0].subject == version.subject:
+        said, expires_at = describe_review(standing[0]), standing[0].expires_at
+    return Approval(version.number, said, expires_at, _read_card(version)[0])
+
+
+def _read_card(version: Version) -> tuple[ModelCard | None, str]:
+    """Return the card, or why it cannot be read."""
+    from rai_kedro.report import ModelCardError, card_from_json
+
+    if version.card is None:
+        return None, "It has no model card; training ends with it."
+    try:
+        return card_from_json(version.card.decode("utf-8", errors="replace")), ""
+    except ModelCardError as error:
+        return None, f"{error.what} ({error.where})"
+
+
+def _read_newest_month(folder: Path) -> MonthRecord | None:
+    from rai_kedro.monitoring import MonthRecord
+
+    with suppress(ValidationError, AttributeError):
+        months = (_read_json(folder / "monitoring.json") or {}).get("months")
+        return MonthRecord.from_dict(months[-1]) if months else None
+    return None
+
+
+def _read_comparison(folder: Path, old: str, new: str) -> VersionComparison | None:
+    from rai_kedro.monitoring import VersionComparison
+
+    with suppress(ValidationError):
+        found = _read_json(folder / f"comparison_{old}_{new}.json")
+        return VersionComparison.from_dict(found) if found else None
+    return None
+
+
+def note_verification(record: Path, found: Verification) -> None:
+    """Note beside a record what checking everything came to, for the page of the reviewer; it proves nothing."""
+    noted = {
+        "verified_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "verified_entries": len(found.chain.entries),
+        "findings": list(found.findings),
+    }
+    write_text(record.with_suffix(_VERIFIED), json.dumps(noted, indent=2) + "\n")
+
+
+def _check_record(record: Path) -> tuple[EvidenceStatus, Sequence[Any]]:
+    """Check a record's chain, say what its last verification found, and return the entries if the chain holds."""
+    from rai_kedro.release import EvidenceError, check_chain
+    from rai_kedro.report import EvidenceStatus
+
+    last = _read_json(record.with_suffix(_VERIFIED))
+    noted = last if isinstance(last, dict) else {}
+    entries: Sequence[Any] = ()
+    try:
+        chain = check_chain(record)
+        found = {"entries": len(chain.entries), "broken": chain.reason or ""}
+        entries = chain.entries if chain.ok else ()
+    except EvidenceError as error:
+        found = {"entries": 0, "broken": error.what}
+    if not (record.is_file() or noted):
+        found["broken"] = ""  # nothing was recorded yet
+    with suppress(ValidationError):
+        return EvidenceStatus.from_dict({**noted, **found}), entries
+    return EvidenceStatus.from_dict(found), entries
+
+
+def _read_json(path: Path) -> Any:
+    with suppress(OSError, ValueError):
+        return json.loads(path.read_text(encoding="utf-8"))
+    return None
