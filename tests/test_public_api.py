@@ -14,7 +14,9 @@ PUBLIC = {
     "contract": "Column Contract ContractError ContractViolation check fingerprint profile_month read",
     "intervals": "Estimate IntervalError error_size_intervals mean_intervals proportion_intervals",
     "performance": "Figure Gain Performance PerformanceError measure measure_gain",
-    "fairness": "Assessment Disparity FairnessSpec Gate GroupFigure METRICS Metric Tolerance assess find_metric",
+    "exchange": "read_odcs to_cyclonedx to_odcs",
+    "fairness": "Assessment Disparity FairnessSpec Gate GroupFigure METRICS Metric Tolerance assess audit_bias "
+    "find_metric",
     "modelling": "ModellingError build_estimator fit_estimator predict_rows split_rows",
     "sources": "SourceError parse_dates read_table split_months",
     "demo": "simulate_snapshots simulate_visits",

@@ -20,7 +20,7 @@ from rai_kedro.datasets.month_store import MonthStore
 from rai_kedro.mitigation import Comparison, MitigationError, Uncompared
 from rai_kedro.monitoring import MonitoringPolicy
 from rai_kedro.pipeline_registry import register_pipelines
-from rai_kedro.pipelines.monitoring.nodes import score_months
+from rai_kedro.pipelines.monitoring.nodes import record_sensitive_reads, score_months
 from rai_kedro.pipelines.monitoring.plan import MonthReader, Problem
 from rai_kedro.pipelines.parameters import FairnessParameters, MonitoringParameters, TrainingParameters
 from rai_kedro.release import ProductionModel
@@ -170,6 +170,16 @@ def test_the_groups_assessed_are_those_that_the_methods_know(make_catalog: Calla
     assert table["rule"] == f"LSTAT cut at {median:g}, the median of the training rows"
     mean = next(one for one in table["figures"] if one["rate"] == "mean prediction")
     assert (mean["group"], mean["n"]) == (f"at or below {median:g}", below)
+
+
+def test_monitoring_notes_the_sensitive_columns_of_the_months_it_reads(
+    january: Mapping[str, MonthStore], contract: Contract
+) -> None:
+    reader = MonthReader(january["feature_store"].load(), january["label_store"].load(), contract)
+    assert record_sensitive_reads(reader, None) == []  # type: ignore[arg-type]
+    reader.read("2024-01")
+    found = {(one["column"], *one["months"], one["rows"]) for one in record_sensitive_reads(reader, None)}  # type: ignore[arg-type]
+    assert found == {("B", "2024-01", 506), ("LSTAT", "2024-01", 506)}
 
 
 def test_levels_are_divided_among_the_models() -> None:

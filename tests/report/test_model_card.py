@@ -8,6 +8,7 @@ from itertools import pairwise
 import pytest
 from pydantic import ValidationError
 
+from rai_kedro.contract import SensitiveRead
 from rai_kedro.fairness import audit_bias
 from rai_kedro.performance import Figure
 from rai_kedro.report.card import CANDIDATE_STATUS, CarbonFigure, Identity, ModelCard, ModelCardError
@@ -229,3 +230,20 @@ def test_tables_of_local_law_144_are_on_the_card_where_they_were_asked_for(card:
     assert re.search(r"\| x \| 3 \(0\.5 %\) \| 1.* \(3 selected\) \| none \(left out: three people\) \|", text)
     assert "<i>" not in render_html(asked, {}) and "&lt;i&gt;m&lt;/i&gt;" in render_html(asked, {})
     assert card_from_json(render_json(asked)) == asked
+
+
+def test_sensitive_columns_that_were_read_are_on_the_card_each_with_its_reason_once(card: ModelCard) -> None:
+    assert "Sensitive columns that this training read" not in render_markdown(card)
+    said = {"dataset": "housing.feature_store", "flags": ["risky"], "use": "audit", "rows": 506, "purpose": "loaded"}
+    months = {"training.fit_model": ["2024-01", "2024-02"], "training.digest_months": ["2024-01", "2024-03"]}
+    reads = [
+        SensitiveRead.from_dict({**said, "column": column, "why": f"why <b>{column}</b>", "step": step, "months": read})
+        for step, read in months.items()
+        for column in ("B", "LSTAT")
+    ]
+    shown = replace(card, sensitive_reads=tuple(reads))
+    text, page = render_markdown(shown), render_html(shown, {})
+    assert text.count("why &lt;b&gt;LSTAT") == page.count("why &lt;b&gt;LSTAT") == 1
+    assert "| audit | training.fit_model | loaded | 2024-01 to 2024-02 | 506 |" in text
+    assert "| audit | training.digest_months | loaded | 2024-01, 2024-03 | 506 |" in text
+    assert card_from_json(render_json(shown)) == shown

@@ -86,15 +86,16 @@ def record_sensitive_reads(
 
     What was loaded was noted by the stores; what was done is told by what came out, not by what was configured.
     """
-    training, assessment = settings.training, Assessment.from_dict(fairness_assessment)
+    assessment = Assessment.from_dict(fairness_assessment)
     grouped = {table.column for table in assessment.tables}
     assessed = {name for one in settings.fairness.groupings if one.name in grouped for name in one.columns}
     if assessment.ll144 is not None and settings.fairness.ll144 is not None:
         assessed |= {settings.fairness.ll144.sex, settings.fairness.ll144.race}
     mitigated = {compared.by.column} if isinstance(compared, Comparison) else set()
     fitted = {str(split.target_train.name), *map(str, split.features_train.columns)}
-    test, months = len(split.target_test), training.months
-    rows, kept = len(split.target_train) + test, training.reference_months or months
+    months, referred = _months_of(lane_reads), _months_of(reference_reads)
+    test = len(split.target_test)
+    rows, kept = len(split.target_train) + test, referred or months
     uses: dict[str, tuple[str, set[str], tuple[str, ...], int]] = {
         "fit_model": ("input or label of the model", fitted, months, rows),
         "compare_mitigations": ("mitigated for, and compared by", mitigated, months, rows),
@@ -109,6 +110,10 @@ def record_sensitive_reads(
         if name in columns
     ]
     return [*lane_reads, *reference_reads, *digest_reads, *done]
+
+
+def _months_of(reads: Reads) -> tuple[str, ...]:
+    return tuple(sorted({month for one in reads for month in one["months"]}))
 
 
 def write_card(
