@@ -195,6 +195,11 @@ class TestOwnPages:
             ("model_card_v1.html", ("Boston house values, version 1", "B, LSTAT", "g CO₂eq"), 7),
             ("mitigation.html", ("no mitigation chosen", "unmitigated", "post processed"), 4),
             ("governance.html", ("housing: columns, risks and data", "drives redlining"), 0),
+            (
+                "../review.html",
+                ("No version waits for a decision", "approved by demo reviewer", "the chain is whole"),
+                0,
+            ),
         ],
     )
     def test_page_opens_by_itself(

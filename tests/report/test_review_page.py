@@ -10,6 +10,7 @@ import pytest
 from rai_kedro.contract import Justification
 from rai_kedro.monitoring import VersionComparison
 from rai_kedro.monitoring.comparison import MonthGain, Shown
+from rai_kedro.performance import Figure
 from rai_kedro.policy import GateResult
 from rai_kedro.report.card import ModelCard, Uses
 from rai_kedro.report.mitigation_section import MitigationRecord
@@ -63,16 +64,25 @@ def read(text: str) -> str:
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).split())
 
 
-def compare(old: str = "2", new: str = "3", gain: tuple[float, float, float] = (0.4, 0.1, 0.7)) -> VersionComparison:
+def compare(gain: tuple[float, float, float] = (0.4, 0.1, 0.7)) -> VersionComparison:
+    """Compare version 3 with version 2 on 1,200 rows; their MAE is 5.0 and 4.6, both are judged to lie apart."""
+    verdicts = make_fairness(limit=0.05).gate.verdicts
+    figures = [
+        Figure(name="MAE", split="months", value=one, lower=one - 0.3, upper=one + 0.3, level=0.95, how="b")
+        for one in (5.0, 4.6)
+    ]
+    old, new = (
+        Shown(version=version, review="approved", trained_on=(), performance=(figure,), fairness=verdicts)
+        for version, figure in zip(("2", "3"), figures, strict=True)
+    )
     value, lower, upper = gain
-    shown = [Shown(version=one, review="approved", trained_on=(), performance=(), fairness=()) for one in (old, new)]
     return VersionComparison(
         use_case="housing",
         task="regression",
         unit="1000 USD",
         metric="MAE",
-        old=shown[0],
-        new=shown[1],
+        old=old,
+        new=new,
         months=("2024-02", "2024-03"),
         left_out={},
         rows=1200,
@@ -151,6 +161,11 @@ def test_versions_stand_beside_each_other_and_are_subtracted_only_when_paired(ca
     assert "Version 3 is better than version 2: MAE gains +0.400 [+0.100, +0.700]." in read(paired)
     assert "Paired, on 1,200 labelled rows of 2024-02, 2024-03." in read(paired)
     assert "kedro rai compare" not in paired
+    row = paired.partition('<th scope="row">MAE')[2].partition("</tr>")[0]
+    assert [text in row for text in ("5.00 [4.70, 5.30]", "4.60 [4.30, 4.90]", "+0.400", "3.33")] == [True] * 3 + [
+        False
+    ]
+    assert "Statistical parity, difference by B, at most 0.05" in read(paired)
 
 
 @pytest.mark.parametrize(("day", "told"), [("2024-06-01", True), ("2025-06-01", False)])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from rai_kedro.fairness import Verdict, describe_metric, name_kind
 from rai_kedro.intervals import Estimate
 from rai_kedro.monitoring import MonthRecord, VersionComparison
-from rai_kedro.performance import Gain
+from rai_kedro.performance import Figure, Gain
 from rai_kedro.policy import GateResult
 from rai_kedro.report.attention import AttentionGroup, group_attention, list_attention
 from rai_kedro.report.card import ModelCard
@@ -208,22 +209,30 @@ def _list_before_after(card: ModelCard | None) -> tuple[BeforeAfter, ...]:
 
 
 def _list_beside(pending: PendingVersion, production: Approval | None) -> tuple[_Side, ...]:
-    """Put the figures on test rows beside each other, and the paired gain where the versions were compared."""
-    if production is None or production.card is None or pending.card is None:
+    """Put figures beside each other: on the same rows where the versions were compared, else each on its test rows."""
+    if (compared := pending.comparison) is not None:
+        theirs, ours = (_list_figures(one.performance, one.fairness) for one in (compared.old, compared.new))
+        gains = {one.name: one for one in compared.gains if not one.month}
+    elif production is not None and production.card is not None and pending.card is not None:
+        theirs, ours, gains = _list_of_card(production.card), _list_of_card(pending.card), {}
+    else:
         return ()
-    theirs, ours = _list_figures(production.card), _list_figures(pending.card)
-    gains = {(one.name, ""): one for one in pending.comparison.gains if not one.month} if pending.comparison else {}
-    return tuple(
-        _Side(*key, theirs.get(key), ours.get(key), gains.get((key[0], ""))) for key in dict.fromkeys([*ours, *theirs])
-    )
+    keys = dict.fromkeys([*ours, *theirs])
+    return tuple(_Side(*key, theirs.get(key), ours.get(key), gains.get(key[0])) for key in keys)
 
 
-def _list_figures(card: ModelCard) -> dict[tuple[str, str], Estimate]:
-    """Return figures on test rows and judged disparities by their name, and what else a reader has to know of them."""
+def _list_of_card(card: ModelCard) -> dict[tuple[str, str], Estimate]:
     tested = [one for one in card.performance if one.split == "test"]
-    found: dict[tuple[str, str], Estimate] = {(one.name, one.unit): one for one in tested}
-    for line in list_verdicts(card.fairness) if card.fairness else ():
-        found[f"{line.metric}, {line.kind}", f"by {line.disparity.column}, {line.limit}"] = line.disparity
+    return _list_figures(tested, card.fairness.gate.verdicts if card.fairness else ())
+
+
+def _list_figures(performance: Iterable[Figure], verdicts: Iterable[Verdict]) -> dict[tuple[str, str], Estimate]:
+    """Return figures and judged disparities by their name, and what else a reader has to know of them."""
+    found: dict[tuple[str, str], Estimate] = {(one.name, one.unit): one for one in performance}
+    for verdict in verdicts:
+        one = verdict.disparity
+        limit = f"{'at least' if one.kind == 'ratio' else 'at most'} {verdict.tolerance:g}"
+        found[f"{describe_metric(one.metric).title}, {name_kind(one.kind)}", f"by {one.column}, {limit}"] = one
     return found
 
 
