@@ -15,7 +15,7 @@ from rai_kedro.performance import Figure
 from rai_kedro.pipelines.training.settings import Settings
 from rai_kedro.policy import DriftFact, GateFacts, Policy, ProxyFact, judge_gates
 from rai_kedro.proxies import ProxyReport
-from rai_kedro.release import count_verdicts
+from rai_kedro.release import summarise_decision
 
 
 def weigh_training_data(
@@ -82,7 +82,7 @@ def judge_release(
     facts = GateFacts(
         performance=tuple(Figure.from_dict(one) for one in performance if one["split"] == "test"),
         fairness=decision.outcome,
-        fairness_summary=decision.problems[0] if decision.problems else count_verdicts(decision),
+        fairness_summary=summarise_decision(decision),
         drift=training_drift["drift"],
         no_drift=training_drift["no_drift"],
         carbon_g=sum(emitted) if emitted else None,
