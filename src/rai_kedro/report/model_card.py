@@ -41,7 +41,6 @@ PACKAGES = (
 SECTIONS = {
     "use": "Use",
     "columns": "Columns and flags",
-    "proxies": "Proxies",
     "performance": "Performance",
     "fairness": "Fairness",
     "questionnaire": "Why these metrics",

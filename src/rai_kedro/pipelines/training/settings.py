@@ -37,9 +37,6 @@ from rai_kedro.modelling import (
     require_task,
 )
 from rai_kedro.pipelines.parameters import FairnessParameters, MitigationParameters, Statements, TrainingParameters
-from rai_kedro.proxies import ProxyPolicy
-
-_USUAL_PROXIES = ProxyPolicy()
 
 
 @dataclass(frozen=True)
@@ -51,7 +48,6 @@ class Settings:
     fairness: FairnessParameters
     mitigation: MitigationParameters
     statements: Statements
-    proxies: ProxyPolicy = _USUAL_PROXIES
 
     @property
     def features(self) -> DatasetContract:
@@ -107,16 +103,15 @@ def _refuse_draft(contract: Contract) -> None:
 
 
 @naming_the_parameters()
-def check_settings(  # noqa: PLR0913, PLR0917 - one argument for each section of the file
+def check_settings(
     contract: Contract,
     training: TrainingParameters,
     fairness: FairnessParameters,
     mitigation: MitigationParameters,
     statements: Statements,
-    proxies: ProxyPolicy = _USUAL_PROXIES,
 ) -> Settings:
     """Check that contract, estimator, metrics, tolerances and mitigations agree, without a look at any row."""
-    settings = Settings(contract, training, fairness, mitigation, statements, proxies)
+    settings = Settings(contract, training, fairness, mitigation, statements)
     _refuse_draft(contract)
     estimator = build_estimator(training.estimator, training.allowed_modules)
     require_task(estimator, training.task)
