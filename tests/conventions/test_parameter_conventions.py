@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from rai_kedro.pipeline_registry import register_pipelines
 
 ENVIRONMENTS = ("base", "local", "test", "prod")
-GROUPS = ("simulation", "training", "fairness", "mitigation", "monitoring", "policy", "statements")
+GROUPS = ("simulation", "training", "fairness", "mitigation", "monitoring", "policy", "statements", "proxies")
 USE_CASES = ("housing", "hospital")
 Load = Callable[..., OmegaConfigLoader]
 

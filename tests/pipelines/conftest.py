@@ -25,6 +25,7 @@ from rai_kedro.pipelines.parameters import (
     TrainingParameters,
 )
 from rai_kedro.policy import Policy
+from rai_kedro.proxies import ProxyPolicy
 
 ROOT = Path(__file__).resolve().parents[2]
 CATALOG = ROOT / "conf" / "base" / "housing" / "catalog.yml"
@@ -111,6 +112,7 @@ def make_catalog(january: Mapping[str, MonthStore], parameters: dict[str, Any]) 
             "params:housing.statements": MemoryDataset(Statements(**parameters["statements"])),
             "params:housing.monitoring": MemoryDataset(MonitoringParameters(**parameters["monitoring"])),
             "params:housing.policy": MemoryDataset(Policy(**parameters["policy"])),
+            "params:housing.proxies": MemoryDataset(ProxyPolicy(**parameters["proxies"])),
         }
         return (SharedMemoryDataCatalog if shared else DataCatalog)(datasets)
 

@@ -17,6 +17,7 @@ from rai_kedro.mitigation import Uncompared
 from rai_kedro.pipelines.parameters import FairnessParameters, MitigationParameters, Statements, TrainingParameters
 from rai_kedro.pipelines.training import nodes, release_nodes, reporting_nodes
 from rai_kedro.pipelines.training.mitigation_nodes import record_comparison
+from rai_kedro.pipelines.training.proxy_nodes import measure_proxies, refuse_disguised
 from rai_kedro.pipelines.training.reporting_nodes import record_questionnaire
 from rai_kedro.pipelines.training.settings import Settings
 from rai_kedro.policy import Policy
@@ -118,10 +119,13 @@ def written(
     found = nodes.assess_fairness(split, audit_test, predictions, nothing, settings)
     assessment, gate = (json.loads(json.dumps(one)) for one in found)
     comparison = record_comparison(nothing)
-    drawn = reporting_nodes.draw_figures(split, predictions, assessment, comparison, settings)
+    _, guarded, disguises = refuse_disguised(model, audit, target, settings)
+    proxies = json.loads(json.dumps(measure_proxies(split, guarded, disguises, settings)))
+    drawn = reporting_nodes.draw_figures(split, predictions, assessment, comparison, proxies, settings)
     # What is registered need not be what is configured.
     registered = DummyRegressor(strategy="quantile", quantile=0.4).fit(split.features_train, split.target_train)
-    gates = release_nodes.judge_release(performance, gate, {}, {"drift": None, "no_drift": "none"}, settings, Policy())
+    no_drift = {"drift": None, "no_drift": "none"}
+    gates = release_nodes.judge_release(performance, gate, {}, no_drift, proxies, settings, Policy())
     version = SimpleNamespace(version="1", run_id="8f1c", created_at="2026-01-01T12:00:00+00:00", git_commit="4f2c")
     measured = nodes.Measured(
         performance=performance,
@@ -133,6 +137,7 @@ def written(
         split=split,
         release_gates=gates,
         judged_by={},
+        proxies=proxies,
     )
     with caplog.at_level(logging.WARNING):
         return reporting_nodes.write_card(version, registered, measured, comparison, reads, drawn, settings)
@@ -154,6 +159,6 @@ def test_card_of_a_run_holds_gate_groups_and_the_contradiction(
     assert any("of housing contradict the recorded answers" in text for text in warnings)
     assert card_from_json(render_json(card)) == card
     html = render_html(card, written.figures)
-    assert len(written.figures) == html.count('class="plot"') == 3
+    assert len(written.figures) == html.count('class="plot"') == 4
     assert "No mitigation was compared: no column is configured" in html
     assert "Metrics contradict the answers" in html

@@ -93,7 +93,7 @@ def train(features: Store, labels: Store, contract: Contract, parameters: dict[s
     model = training.fit_model(split, settings)
     predictions = training.predict_splits(model, split)
     gate, compared = {"outcome": "pass"}, Uncompared(reason="drift is tested here")
-    measured = training.Measured([], {}, gate, {}, fingerprint, compared, split)
+    measured = training.Measured([], {}, gate, {}, fingerprint, compared, split, {}, {}, {})
     reference, _ = training.choose_reference(model, split, audit_test, predictions, features, labels, settings)
     candidate = training.assemble_candidate(model, reference, measured, {}, settings)
     review = Review(

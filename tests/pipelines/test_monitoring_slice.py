@@ -124,7 +124,7 @@ class Toy:
             "feature_store": self.checked("feature_store"),
             "label_store": self.checked("label_store"),
             "contract": self.contract,
-            "production_model": production,
+            "scoring_model": production,
             "references": self.reference,
             "inference_carbon": {},
             "params:monitoring": MonitoringParameters(months=months, policy=MonitoringPolicy()),

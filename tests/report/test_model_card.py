@@ -156,7 +156,7 @@ class TestMarkdown:
     def test_empty_sections_say_so(self, card: ModelCard) -> None:
         bare = replace(card, performance=(), fairness=None, carbon=(), limits=())
         text = render_markdown(bare)
-        assert text.count("Not measured.") == 3
+        assert text.count("Not measured.") == 4
         assert "Not stated." in text
 
 
@@ -179,7 +179,7 @@ class TestHtml:
     def test_empty_sections_say_so(self, card: ModelCard) -> None:
         bare = replace(card, performance=(), fairness=None, carbon=(), limits=())
         text = render_html(bare, {})
-        assert text.count("Not measured.") == 3
+        assert text.count("Not measured.") == 4
         assert "Not stated." in text
 
 

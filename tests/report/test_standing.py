@@ -8,6 +8,7 @@ import pytest
 
 from rai_kedro.contract import Justification
 from rai_kedro.fairness import GateDecision
+from rai_kedro.policy import GateFacts, Policy, judge_gates
 from rai_kedro.questionnaire import Step
 from rai_kedro.report.card import ModelCard, Uses
 from rai_kedro.report.model_card import build_model_card, render_html, render_json, render_markdown
@@ -56,6 +57,16 @@ def test_what_a_person_said_is_attested_unless_it_is_a_drafts(card: ModelCard) -
     drafted = replace(asked, uses=Uses(intended=("to be written: what for",), out_of_scope=("Valuing a home.",)))
     assert describe_standing(drafted).attested[0] == "use out of scope, limits"
     assert describe_standing(drafted).open[0] == "1 statement to be written"
+
+
+def test_gates_of_the_policy_are_proven_or_open_and_what_the_policy_allows_is_neither(card: ModelCard) -> None:
+    asked = {"performance": {"metric": "MAE", "at_most": 4.0}, "carbon": {"most_g": 1e-9}}
+    facts = GateFacts(performance=card.performance[1:], fairness="pass", carbon_g=0.00065, no_drift="one month")
+    gated = replace(card, gates=judge_gates(Policy.from_dict({"gates": asked}), facts))
+    found = describe_standing(gated)
+    assert "1 gate of the policy (performance)" in found.proven
+    assert [text for text in found.open if "fail" in text] == ["carbon, fail"]
+    assert not [text for text in (*found.proven, *found.open) if text.startswith(("drift", "proxies", "fairness,"))]
 
 
 def test_a_justification_that_no_longer_holds_is_open(card: ModelCard) -> None:

@@ -2,6 +2,7 @@ from .change import LARGER_IS_BETTER as LARGER_IS_BETTER
 from .change import Loss as Loss
 from .change import find_loss as find_loss
 from .classification import iterate_roc as iterate_roc
+from .classification import measure_auc as measure_auc
 from .classification import measure_classification as measure_classification
 from .face import measure as measure
 from .figure import Figure as Figure

@@ -68,7 +68,7 @@ def measure_classification(
     found = [_share(name, rows, formula, (split, level)) for name, (rows, formula) in shares.items()]
     if score is None:
         return found
-    return [*found, _auc(truth, scores, split, level), _brier(truth, scores, split, level)]
+    return [*found, measure_auc(truth, scores, split=split, level=level), _brier(truth, scores, split, level)]
 
 
 def _check(truth: Floats, chosen: Floats, scores: Floats) -> None:
@@ -96,7 +96,8 @@ def _share(name: str, hit: NDArray[np.bool_], formula: str, where: tuple[str, fl
     return Figure(name=name, split=split, value=float(hit.mean()), level=level, n=hit.size, how=how, **told)
 
 
-def _auc(truth: Floats, scores: Floats, split: str, level: float) -> Figure:
+def measure_auc(truth: Floats, scores: Floats, *, split: str = "", level: float = 0.95) -> Figure:
+    """Measure the AUC of scores of any scale; labels are 0 or 1, all of shape (n,)."""
     from scipy import stats  # takes half a second, and every command imports this module
 
     positive, negative = scores[truth == 1], scores[truth == 0]

@@ -14,6 +14,7 @@ from rai_kedro.modelling import EstimatorConfig, PreparationParameters, RandomSp
 from rai_kedro.monitoring import AlertParameters, MonitoringPolicy
 from rai_kedro.months import Month, check_month, months_between, word_period
 from rai_kedro.policy import LEAST_LEVEL, LEAST_RATIO, Policy, state_policy
+from rai_kedro.proxies import ProxyPolicy
 from rai_kedro.questionnaire import Step, follow, load_tree
 from rai_kedro.typed import Typed
 
@@ -182,6 +183,12 @@ class MonitoringParameters(Typed):
         return tuple(month for month in waiting if first <= month <= (last or first))
 
 
+JUDGED_BY = {
+    name: f"params:{name}" for name in ("training", "fairness", "mitigation", "monitoring", "policy", "proxies")
+}
+"""Where :func:`note_policy` gets its groups from."""
+
+
 def note_policy(
     contract: Contract,
     training: TrainingParameters,
@@ -189,6 +196,7 @@ def note_policy(
     mitigation: MitigationParameters,
     monitoring: MonitoringParameters,
     policy: Policy,
+    proxies: ProxyPolicy,
 ) -> dict[str, Any]:
     """Say what a version is judged by: training keeps it with the version, every inference holds it against today's.
 
@@ -201,5 +209,6 @@ def note_policy(
         "mitigation": mitigation,
         "monitoring": monitoring,
         "policy": policy,
+        "proxies": proxies,
     }
     return state_policy({name: group.to_dict() for name, group in groups.items()}, contract.to_dict())

@@ -116,7 +116,11 @@ def judge_gates(policy: Policy, facts: GateFacts) -> GateReport:
 
 
 # Where in a run's artifacts the evidence of a gate lies; that of the others is among the facts of the report itself.
-_EVIDENCE = {"performance": "reports/performance.json", "fairness": "reports/fairness_gate.json"}
+_EVIDENCE = {
+    "performance": "reports/performance.json",
+    "fairness": "reports/fairness_gate.json",
+    "proxies": "reports/proxies.json",
+}
 _REPORT = "reports/release_gates.json"
 
 

@@ -16,6 +16,7 @@ JUDGED_BY = (
     "mitigation.chosen",
     "monitoring.policy",
     "monitoring.alerts.min_weight",
+    "proxies",
 )
 """The parameters that decide how strictly a version is judged and what code may run: the same in every environment."""
 # Of a column: what is asked of its values and of whoever reads it.
@@ -143,6 +144,10 @@ _LOOSER: dict[str, Callable[[Any, Any], bool]] = {
     "monitoring.policy/performance/floor/at_least": _falls,
     "monitoring.policy/performance/floor/at_most": _rises,
     "monitoring.alerts.min_weight": _moves_along("watch", "alarm"),
+    "proxies/limit/*": _rises,
+    "proxies/action": _moves_along("refuse", "warn"),
+    "proxies/level": _falls,
+    "proxies/most_rows": _falls,
     "columns/*/*/flags": _loses,
     "columns/*/*/use": _moves_along("forbidden", "audit", "mitigation", "model"),
     "columns/*/*/range": _widens,

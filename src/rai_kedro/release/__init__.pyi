@@ -1,3 +1,7 @@
+from .agreement import POLICY as POLICY
+from .agreement import PolicyChange as PolicyChange
+from .agreement import PolicyError as PolicyError
+from .agreement import check_policy as check_policy
 from .candidate import Candidate as Candidate
 from .candidate import register_candidate as register_candidate
 from .card import attach_card as attach_card
@@ -13,11 +17,16 @@ from .decisions import find_standing_approval as find_standing_approval
 from .decisions import list_missing_roles as list_missing_roles
 from .decisions import read_trust as read_trust
 from .gate import GATE_FILE as GATE_FILE
+from .gate import ask_gates as ask_gates
 from .gate import count_verdicts as count_verdicts
+from .gate import describe_gates as describe_gates
 from .gate import describe_verdict as describe_verdict
+from .gate import judge_again as judge_again
 from .gate import judge_gate as judge_gate
+from .gate import judge_policy as judge_policy
 from .gate import judge_stored as judge_stored
 from .gate import read_gate as read_gate
+from .gate import summarise_decision as summarise_decision
 from .keys import PASSPHRASE_VARIABLE as PASSPHRASE_VARIABLE
 from .keys import SigningError as SigningError
 from .keys import SigningKey as SigningKey

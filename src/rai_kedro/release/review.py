@@ -5,7 +5,7 @@ Before an approval the version is examined: its files against the manifest, its 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rai_kedro.contract import Contract, mitigation_fault
 from rai_kedro.modelling import sensitive_input
-from rai_kedro.policy import Policy
+from rai_kedro.policy import Policy, find_loosened
+from rai_kedro.release.agreement import require_independent
 from rai_kedro.release.card import find_changed_page, mark_card
 from rai_kedro.release.decisions import (
     APPROVE,
@@ -33,7 +34,7 @@ from rai_kedro.release.decisions import (
     sign_review,
     tags_of,
 )
-from rai_kedro.release.gate import judge_gate, require_open
+from rai_kedro.release.gate import judge_gate, judge_policy, require_open
 from rai_kedro.release.keys import SigningError, SigningKey
 from rai_kedro.release.manifest import Manifest, ReleaseFiles, checked_files
 from rai_kedro.release.model_files import ModelRefusedError, load_trusted_sklearn
@@ -74,7 +75,8 @@ class ReviewRequest:
     key: SigningKey
     role: str = "reviewer"
     demo: bool = False  # a demonstration decides in a person's stead; recorded and shown as such
-    accept_risk: str | None = None  # why it is approved though the fairness gate does not pass
+    accept_risk: str | None = None  # why it is approved though not every gate passes
+    policy: Mapping[str, Any] | None = None  # what a version is judged by today, which may be looser than at training
     rollback: bool = False  # back to a version that was approved before
 
 
@@ -113,7 +115,10 @@ def approve(client: MlflowClient, request: ReviewRequest, evidence_path: str | P
         _require_usable(version, files)
         _require_measured(version, files.read_contract())
         manifest = files.manifest
+        contract = files.read_contract()
     _require_page(version, manifest)
+    if not request.demo:
+        require_independent(version, manifest, contract, trust.reviewers, request.reviewer)
     review = _judge(request, version, manifest, trust)
     known = _find_in_force(entries, review, trust)
     if known is not None:
@@ -184,9 +189,10 @@ def _append(evidence_path: str | Path, kind: str, review: Review, key: SigningKe
 
 def _judge(request: ReviewRequest, version: Version, manifest: Manifest, trust: Trust) -> Review:
     """Return the approval as it will be signed, once gate, risk and who signs fit together."""
-    gate = judge_gate(version)
-    require_open(version, gate, request.accept_risk)
-    rules = Policy.from_dict(manifest.policy.get("policy", {})).approval
+    gate, policy = judge_gate(version), Policy.from_dict(manifest.policy.get("policy", {}))
+    report, rules = judge_policy(version, policy, gate.decision), policy.approval
+    loosened = find_loosened(manifest.policy, request.policy) if request.policy else ()
+    require_open(version, gate.decision, report, loosened, request.accept_risk)
     _require_other_person(request, version, manifest, trust, allowed=rules.trainer_may_approve)
     expires = request.reviewed_at.astimezone(UTC) + timedelta(days=rules.lasts_days)
     review = _make_review(
@@ -197,6 +203,8 @@ def _judge(request: ReviewRequest, version: Version, manifest: Manifest, trust: 
         expires_at=expires.isoformat(timespec="seconds"),
         fairness_gate=gate.decision.outcome,
         gate_summary=gate.summary,
+        open_gates=tuple(one.name for one in report.with_consequence("accept_risk")),
+        loosened=loosened,
         rules=rules,
     )
     _require_counts(review, request.key, trust)
@@ -248,7 +256,7 @@ def _find_in_force(entries: Sequence[Entry], review: Review, trust: Trust) -> De
         if one[1].sequence > after and (one[0].reviewer, one[0].role) == (review.reviewer, review.role)
     ]
     soon = datetime.fromisoformat(review.reviewed_at) + timedelta(days=_RENEWABLE_DAYS)
-    known = [*([standing] if standing else []), *own]
+    known = [one for one in (standing, *own) if one is not None and one[0].loosened == review.loosened]
     return next((one for one in known if one[0].manifest == review.manifest and not one[0].expired(soon)), None)
 
 
@@ -320,8 +328,9 @@ def _describe_approval(review: Review, missing: Sequence[str], *, recorded: bool
             f"was already approved{label} by {review.reviewer} on {review.reviewed_at}, until {review.expires_at[:10]};"
             f" it {effect}, and nothing new was recorded."
         )
+    agreed = "".join(f"\nAgreed to: {one}" for one in review.loosened)
     gate = describe_gate(review.fairness_gate, review.accepted_risk)
-    return f"Version {review.version} of {review.use_case} {state}\nThe {gate}"
+    return f"Version {review.version} of {review.use_case} {state}{agreed}\nThe {gate}"
 
 
 def _describe_rejection(review: Review, recorded: bool, was_production: bool) -> str:

@@ -18,6 +18,7 @@ from .fairness_view import list_groupings as list_groupings
 from .fairness_view import list_verdicts as list_verdicts
 from .figures import draw_groups as draw_groups
 from .figures import draw_predictions as draw_predictions
+from .figures import draw_proxies as draw_proxies
 from .figures import draw_residuals as draw_residuals
 from .figures import draw_roc as draw_roc
 from .fitted_model import describe_fitted as describe_fitted

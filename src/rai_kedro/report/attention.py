@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from rai_kedro.contract import GovernedColumn
 from rai_kedro.fairness import JOIN, Disparity, describe_metric
 from rai_kedro.performance import Figure
+from rai_kedro.proxies import describe_carriers
 from rai_kedro.report.card import ModelCard
 from rai_kedro.report.fairness_view import (
     SMALL_GROUP,
@@ -86,6 +87,7 @@ def list_attention(card: ModelCard, thresholds: AttentionThresholds | None = Non
         *_list_questionnaire(card),
         *_list_mitigation(card),
         *_list_flagged_columns(card),
+        *_list_proxies(card),
         *_list_level(card, limits),
         *_list_unjudged(card, limits),
         *_list_not_assessed(card, limits),
@@ -124,6 +126,22 @@ def _describe_verdict(line: DisparityLine) -> str:
     if line.disparity.pair is not None:
         text = f"{text}; lower for {line.disparity.pair[0]}, higher for {line.disparity.pair[1]}"
     return f"{text}." if line.outcome == "fail" else f"{text}. To settle it: {line.settled_by}."
+
+
+def _list_proxies(card: ModelCard) -> Iterator[AttentionPoint]:
+    """Name each proxy, once all that is undecided, and each column in disguise that somebody answers for."""
+    if card.proxies is None:
+        return
+    for one in card.proxies.proxies:
+        if one.outcome == "fail":
+            figure = f"{one.metric} {format_interval(one)}, limit {one.limit:g}"
+            carried = describe_carriers(one.singles[:1] + one.pairs[:1])
+            yield AttentionPoint("Proxy", f"The model's columns tell {one.name}: {figure}; {carried}.", "proxies")
+    if unknown := [one.column for one in card.proxies.proxies if one.outcome == "insufficient_evidence"]:
+        text = f"Whether the model's columns tell {', '.join(unknown)} is not settled by these rows."
+        yield AttentionPoint("Proxy evidence insufficient", text, "proxies")
+    for relation in (*card.proxies.relations, *card.proxies.leaks):
+        yield AttentionPoint("Column in disguise", f"{begin_sentence(relation.text)}; it is permitted.", "proxies")
 
 
 def _list_level(card: ModelCard, limits: AttentionThresholds) -> Iterator[AttentionPoint]:

@@ -14,6 +14,7 @@ from rai_kedro.errors import RaiError
 from rai_kedro.fairness import Assessment, GateDecision
 from rai_kedro.performance import Figure as PerformanceFigure
 from rai_kedro.policy import GateReport
+from rai_kedro.proxies import ProxyReport
 from rai_kedro.questionnaire import Finding, Recommendation, Step
 from rai_kedro.report.mitigation_section import MitigationRecord
 from rai_kedro.typed import Typed
@@ -157,8 +158,8 @@ class CarbonFigure(Typed):
 class ModelCard(Typed):
     """Everything a governance officer is told about one model version.
 
-    ``fairness`` is None where nothing was measured, ``mitigation`` where nothing was compared; the reason for the
-    latter is ``why_unmitigated``.
+    ``fairness`` and ``proxies`` are None where nothing was measured, ``mitigation`` where nothing was compared; the
+    reason for the latter is ``why_unmitigated``.
     """
 
     identity: Identity
@@ -175,6 +176,7 @@ class ModelCard(Typed):
     sensitive_reads: tuple[SensitiveRead, ...] = ()
     why_unmitigated: str = ""
     gates: GateReport | None = None  # of the policy; None where nobody asked them
+    proxies: ProxyReport | None = None
     versions: dict[str, str] = Field(default_factory=dict)
     review_status: str = CANDIDATE_STATUS
 

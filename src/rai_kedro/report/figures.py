@@ -15,6 +15,7 @@ import numpy as np
 
 from rai_kedro.fairness import Assessment
 from rai_kedro.intervals import Estimate
+from rai_kedro.proxies import ProxyReport
 from rai_kedro.words import escape_html, format_interval
 
 if TYPE_CHECKING:
@@ -118,6 +119,16 @@ def draw_groups(assessment: Assessment, *, unit: str = "") -> Figure:
     height = _LINE_HEIGHT * len(lines) + _FRAME_HEIGHT
     figure.update_layout(height=height, showlegend=False, margin={"t": 60, "b": 80})
     return place(figure, "fairness", "Each group's figures; bars are intervals, n the rows behind a figure")
+
+
+def draw_proxies(report: ProxyReport) -> Figure:
+    """Draw how well each flagged column is predicted, against limit and chance; without one an empty figure says so."""
+    if not any(one.value is not None for one in report.proxies):
+        return draw_nothing("No flagged column was measured")
+    figure = report.plot()
+    height = figure.layout.height
+    style(figure, "How well the model's columns predict what it must not know").update_layout(height=height + 40)
+    return place(figure, "proxies", "Flagged columns; bars are intervals, a tick is the limit, the dashed line chance")
 
 
 def _draw_rate(assessment: Assessment, rate: str) -> dict[str, Any]:

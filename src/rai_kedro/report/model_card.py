@@ -41,6 +41,7 @@ PACKAGES = (
 SECTIONS = {
     "use": "Use",
     "columns": "Columns and flags",
+    "proxies": "Proxies",
     "performance": "Performance",
     "fairness": "Fairness",
     "questionnaire": "Why these metrics",

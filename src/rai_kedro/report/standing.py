@@ -72,7 +72,7 @@ def _list_proven(card: ModelCard) -> Iterator[str]:
     if passed := sum(verdict.outcome == "pass" for verdict in judged):
         yield f"{passed} of {count_of(len(judged), 'judged disparity')} within the limit"
     if names := [gate.name for gate in _list_gates(card) if gate.outcome == "pass"]:
-        yield f"the {count_of(len(names), 'gate').partition(' ')[2]} of {' and '.join(names)}"
+        yield f"{count_of(len(names), 'gate')} of the policy ({', '.join(names)})"
     measured = [one for one in card.performance if one.split == "test" and None not in (one.lower, one.upper)]
     if measured:
         rows = count_of(card.data.rows_test, "test row")

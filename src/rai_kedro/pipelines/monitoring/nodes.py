@@ -46,7 +46,15 @@ from rai_kedro.pipelines.monitoring.plan import (
     summarise_problems,
 )
 from rai_kedro.pipelines.parameters import MonitoringParameters
-from rai_kedro.release import Entry, MonthEntry, MonthStores, ProductionModel, keep_recorded, read_months
+from rai_kedro.release import (
+    Entry,
+    MonthEntry,
+    MonthStores,
+    ProductionModel,
+    check_policy,
+    keep_recorded,
+    read_months,
+)
 from rai_kedro.words import list_some
 
 References: TypeAlias = Callable[[str], VersionReference]
@@ -72,6 +80,17 @@ def select_months(
     if missing := reader.find_missing(prediction_history):
         _log.warning("  not in the feature store: %s; the others go on without", list_some(missing, _NAMED))
     return reader, months
+
+
+def hold_policy(
+    production: ProductionModel, judged_by_today: dict[str, Any], contract: Contract
+) -> tuple[ProductionModel, dict[str, Any]]:
+    """Let the approved model score only under a policy that is no looser than what was agreed to, and that it passes.
+
+    Scoring takes the model from here, so nothing scores without this.
+    """
+    change = check_policy(production, judged_by_today, contract.as_of)
+    return production, {} if change is None else change.to_dict()
 
 
 def score_months(

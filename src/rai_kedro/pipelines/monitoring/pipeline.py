@@ -5,6 +5,8 @@ from collections.abc import Container
 from kedro.pipeline import Pipeline, node
 
 from rai_kedro.pipelines.monitoring import nodes
+from rai_kedro.pipelines.parameters import JUDGED_BY, note_policy
+from rai_kedro.pipelines.wiring import make_node
 
 
 def create_pipeline(_entries: Container[str] = ()) -> Pipeline:
@@ -13,7 +15,8 @@ def create_pipeline(_entries: Container[str] = ()) -> Pipeline:
     A store that the stage both reads and extends appears twice: ``…_history`` is what was there before its node.
     """
     stores = ["feature_store", "label_store", "prediction_history", "contract", "params:monitoring"]
-    waiting = ["months_to_score", "month_reader", "production_model", "contract", "params:monitoring"]
+    waiting = ["months_to_score", "month_reader", "scoring_model", "contract", "params:monitoring"]
+    asked = ["production_model", "judged_by_today", "contract"]
     shared = ["record_history", "month_reader", "references", "contract", "params:monitoring"]
     problems = ["scoring_problems", "testing_problems", "measuring_problems"]
     stored = ["prediction_store", "drift_store", "outcome_store", "month_reader", "references", "inference_carbon"]
@@ -38,6 +41,8 @@ def create_pipeline(_entries: Container[str] = ()) -> Pipeline:
     return Pipeline(
         [
             node(nodes.select_months, stores, ["month_reader", "months_to_score"], name="select_months"),
+            make_node(note_policy, "judged_by_today", **JUDGED_BY),
+            node(nodes.hold_policy, asked, ["scoring_model", "policy_record"], name="hold_policy"),
             node(nodes.score_months, waiting, scored, name="score_months", tags=["carbon.inference"]),
             node(nodes.watch_drift, ["prediction_store", "drift_history", *shared], tested, name="watch_drift"),
             node(

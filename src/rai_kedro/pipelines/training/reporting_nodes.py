@@ -18,6 +18,7 @@ from rai_kedro.performance import Figure
 from rai_kedro.pipelines.training.nodes import Measured, Reads
 from rai_kedro.pipelines.training.settings import Settings
 from rai_kedro.policy import GateReport
+from rai_kedro.proxies import ProxyReport
 from rai_kedro.questionnaire import AnswersError, check_consistency, follow, load_tree, recommend
 from rai_kedro.release import RegisteredVersion
 from rai_kedro.report import (
@@ -34,6 +35,7 @@ from rai_kedro.report import (
     draw_groups,
     draw_mitigation,
     draw_predictions,
+    draw_proxies,
     draw_residuals,
     draw_roc,
     read_comparison,
@@ -48,6 +50,7 @@ def draw_figures(
     predictions: dict[str, pd.DataFrame],
     fairness_assessment: dict[str, Any],
     mitigation_comparison: dict[str, Any],
+    proxies: dict[str, Any],
     settings: Settings,
 ) -> dict[str, Any]:
     """Draw every figure of the run by name: of the model, of the groups, and of the mitigations that were compared."""
@@ -60,11 +63,13 @@ def draw_figures(
         against = draw_roc(split.target_test, predictions["test"]["score"])
     else:
         against = draw_predictions(split.target_test, predictions["test"]["prediction"], unit=training.unit)
-    return {
+    drawn = {
         "residuals": draw_residuals(target, predicted, names, unit=training.unit),
         "predictions": against,
         "groups": draw_groups(Assessment.from_dict(fairness_assessment), unit=training.unit),
-    } | draw_mitigation(mitigation_comparison, favourable=training.target)
+    }
+    drawn |= draw_mitigation(mitigation_comparison, favourable=training.target)
+    return drawn | {"proxies": draw_proxies(ProxyReport.from_dict(proxies))}
 
 
 def write_mitigation_page(mitigation_comparison: dict[str, Any], figures: Mapping[str, Any], settings: Settings) -> str:
@@ -76,6 +81,7 @@ def record_sensitive_reads(
     lane_reads: Reads,
     reference_reads: Reads,
     digest_reads: Reads,
+    guarded_columns: pd.DataFrame,
     fairness_assessment: dict[str, Any],
     compared: Comparison | Uncompared,
     split: ModelSplit,
@@ -96,10 +102,12 @@ def record_sensitive_reads(
     months, referred = _months_of(lane_reads), _months_of(reference_reads)
     test = len(split.target_test)
     rows, kept = len(split.target_train) + test, referred or months
+    guarded = {*map(str, guarded_columns)}
     uses: dict[str, tuple[str, set[str], tuple[str, ...], int]] = {
         "fit_model": ("input or label of the model", fitted, months, rows),
         "compare_mitigations": ("mitigated for, and compared by", mitigated, months, rows),
         "assess_fairness": ("groups that are compared on the test rows", assessed, months, test),
+        "measure_proxies": ("predicted from the model's columns, to find proxies", guarded, months, rows - test),
         "choose_reference": ("kept with the version, for later months", {*map(str, reference)}, kept, len(reference)),
     }
     done = [
@@ -178,6 +186,7 @@ def _compose_card(
             carbon=tuple(CarbonFigure(task=task, **record) for task, record in carbon.items()),
             limits=statements.limits,
             gates=GateReport.from_dict(measured.release_gates),
+            proxies=ProxyReport.from_dict(measured.proxies),
         )
     )
 

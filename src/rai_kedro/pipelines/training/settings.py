@@ -37,6 +37,9 @@ from rai_kedro.modelling import (
     require_task,
 )
 from rai_kedro.pipelines.parameters import FairnessParameters, MitigationParameters, Statements, TrainingParameters
+from rai_kedro.proxies import ProxyPolicy
+
+_USUAL_PROXIES = ProxyPolicy()
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ class Settings:
     fairness: FairnessParameters
     mitigation: MitigationParameters
     statements: Statements
+    proxies: ProxyPolicy = _USUAL_PROXIES
 
     @property
     def features(self) -> DatasetContract:
@@ -103,15 +107,16 @@ def _refuse_draft(contract: Contract) -> None:
 
 
 @naming_the_parameters()
-def check_settings(
+def check_settings(  # noqa: PLR0913, PLR0917 - one argument for each section of the file
     contract: Contract,
     training: TrainingParameters,
     fairness: FairnessParameters,
     mitigation: MitigationParameters,
     statements: Statements,
+    proxies: ProxyPolicy = _USUAL_PROXIES,
 ) -> Settings:
     """Check that contract, estimator, metrics, tolerances and mitigations agree, without a look at any row."""
-    settings = Settings(contract, training, fairness, mitigation, statements)
+    settings = Settings(contract, training, fairness, mitigation, statements, proxies)
     _refuse_draft(contract)
     estimator = build_estimator(training.estimator, training.allowed_modules)
     require_task(estimator, training.task)

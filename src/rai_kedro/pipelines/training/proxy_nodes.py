@@ -1,0 +1,74 @@
+"""Nodes of the training stage that look for proxies: before anything is fitted, and on the training rows."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pandas as pd
+
+from rai_kedro.frames import Series
+from rai_kedro.modelling import ModelSplit
+from rai_kedro.pipelines.training.settings import Settings
+from rai_kedro.proxies import (
+    ProxyError,
+    Relation,
+    as_typed,
+    describe_carriers,
+    find_proxies,
+    find_relations,
+    list_guarded,
+    refuse_disguises,
+)
+from rai_kedro.words import format_interval
+
+_log = logging.getLogger(__name__)
+
+
+def refuse_disguised(
+    model_lane: pd.DataFrame, audit_lane: pd.DataFrame, target: Series, settings: Settings
+) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, tuple[Relation, ...]]]:
+    """Let the model's columns on where none is a flagged one, or the target, in disguise without a justification.
+
+    Nothing can be fitted but on what this returns first; second are the columns that the model must not know.
+    """
+    store, on = settings.features, settings.contract.as_of
+    guarded = audit_lane[[name for name in list_guarded(store, model_lane.columns.tolist()) if name in audit_lane]]
+    own, others = as_typed(model_lane, store), as_typed(guarded, store)
+    relations, leaks = refuse_disguises(
+        find_relations(own, others), find_relations(own, target.to_frame()), store, on=on
+    )
+    return model_lane, others, {"relations": relations, "leaks": leaks}
+
+
+def measure_proxies(
+    split: ModelSplit,
+    guarded_columns: pd.DataFrame,
+    disguises: dict[str, tuple[Relation, ...]],
+    settings: Settings,
+) -> dict[str, Any]:
+    """Measure on the training rows how well the model's columns tell each column that it must not know.
+
+    ProxyError where the policy refuses what was found.
+    """
+    store, policy = settings.features, settings.proxies
+    guarded = guarded_columns.loc[split.features_train.index]
+    absent = [name for name in list_guarded(store, split.features_train.columns.tolist()) if name not in guarded]
+    features = as_typed(split.features_train, store)
+    report = find_proxies(
+        features, guarded, policy=policy, never_read=absent, seed=settings.training.random_state, disguises=disguises
+    )
+    proxies = [one for one in report.proxies if one.outcome == "fail"]
+    for one in proxies:
+        carried = describe_carriers(one.singles[:1] + one.pairs[:1])
+        _log.warning("The model's columns tell %s: %s %s (%s).", one.name, one.metric, format_interval(one), carried)
+    if proxies and policy.action == "refuse":
+        raise ProxyError(
+            f"The model's columns tell what it must not know: {', '.join(one.name for one in proxies)}.",
+            where=f"{store.dataset}; parameters.yml, proxies.limit",
+            how_many=f"{len(proxies)} of {len(report.proxies)} flagged columns lie beyond their limit",
+            example=f"{proxies[0].metric} {format_interval(proxies[0])}, at most {proxies[0].limit:g}; "
+            + describe_carriers(proxies[0].singles[:1] + proxies[0].pairs[:1]),
+            remedy="take the columns that carry it out of the model, or have the limit decided anew in conf/base",
+        )
+    return report.to_dict()

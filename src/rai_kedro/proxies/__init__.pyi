@@ -1,0 +1,12 @@
+from .face import find_proxies as find_proxies
+from .permission import as_typed as as_typed
+from .permission import list_guarded as list_guarded
+from .permission import refuse_disguises as refuse_disguises
+from .relations import Relation as Relation
+from .relations import find_relations as find_relations
+from .results import Limits as Limits
+from .results import Proxy as Proxy
+from .results import ProxyError as ProxyError
+from .results import ProxyPolicy as ProxyPolicy
+from .results import ProxyReport as ProxyReport
+from .results import describe_carriers as describe_carriers
