@@ -36,7 +36,7 @@ def create_pipeline(entries: Container[str] = ()) -> Pipeline:
             make_node(nodes.separate_lanes, lanes),
             make_node(proxy_nodes.refuse_disguised, ["admitted_lane", "guarded_columns", "disguises"]),
             make_node(nodes.split_months, ["model_split", "audit_train", "audit_test"], model_lane="admitted_lane"),
-            make_node(proxy_nodes.measure_proxies, "proxies", split="model_split"),
+            make_node(proxy_nodes.measure_proxies, "proxy_report", split="model_split"),
             make_node(nodes.fit_model, "unmitigated_model", "training", split="model_split"),
             make_node(mitigations.settle_groups, "settled_settings"),
             make_node(mitigations.compare_mitigations, ["model", "compared_models"], "mitigation", **fitted),

@@ -72,7 +72,7 @@ def judge_release(
     fairness_gate: dict[str, Any],
     training_carbon: dict[str, Any],
     training_drift: dict[str, Any],
-    proxies: dict[str, Any],
+    proxy_report: dict[str, Any],
     settings: Settings,
     policy: Policy,
 ) -> dict[str, Any]:
@@ -88,7 +88,7 @@ def judge_release(
         carbon_g=sum(emitted) if emitted else None,
         proxies=tuple(
             ProxyFact(column=one.column, outcome=one.outcome, reason=one.reason)
-            for one in ProxyReport.from_dict(proxies).proxies
+            for one in ProxyReport.from_dict(proxy_report).proxies
         ),
         unwritten=list_unwritten(settings),
     )
