@@ -56,6 +56,8 @@ def make_candidate(estimator: object = None) -> Candidate:
         baseline=BASELINE,
         target="MEDV",
         contract={"columns": {}},
+        months={},
+        policy={},
         tags={"rai.month": "2024-01"},
         pip_requirements=(f"scikit-learn=={sklearn.__version__}",),
         source="month=2024-01",

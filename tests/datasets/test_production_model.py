@@ -26,7 +26,10 @@ from rai_kedro.release import (
     Candidate,
     NotApprovedError,
     ProductionModel,
+    Reviewers,
     ReviewRequest,
+    SigningKey,
+    Trust,
     approve,
     attach_card,
     register_candidate,
@@ -64,6 +67,18 @@ def dataset(name: str, tmp_path: Path) -> ProductionModelDataset:
     return ProductionModelDataset(registered_model_name=name, filepath=str(tmp_path / "evidence.jsonl"))
 
 
+@pytest.fixture(autouse=True)
+def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A project in whose environment ``test`` a demonstration may stand for a person."""
+    project = tmp_path / "project"
+    (project / "conf" / "base").mkdir(parents=True)
+    (project / "pyproject.toml").write_text("[tool.kedro]\n")
+    (project / "conf" / "base" / "reviewers.yml").write_text("demo_in: [test]\n")
+    monkeypatch.chdir(project)
+    for kind in (ProductionModelDataset, ReferencesDataset):
+        monkeypatch.setattr(kind, "environment", "test")
+
+
 @pytest.fixture
 def train(name: str, tmp_path: Path) -> Callable[[], None]:
     def train_one() -> None:
@@ -80,6 +95,8 @@ def train(name: str, tmp_path: Path) -> Callable[[], None]:
             target="MEDV",
             contract={"columns": {"RM": {"use": "model"}}},
             tags={},
+            months={},
+            policy={},
             pip_requirements=(f"scikit-learn=={sklearn.__version__}",),
             source="month=2024-01",
         )
@@ -88,17 +105,21 @@ def train(name: str, tmp_path: Path) -> Callable[[], None]:
             version = register_candidate(candidate, name)
         card = tmp_path / f"model_card_v{version.version}.json"
         card.write_text("{}")
-        attach_card(name, version.version, version.run_id, "A model.", [card])
+        client = MlflowClient()
+        for report in ("fairness_gate", "fairness_assessment"):
+            client.log_dict(version.run_id, {}, f"reports/{report}.json")
+        attach_card(name, version.version, "A model.", [card], tmp_path / "evidence.jsonl")
 
     return train_one
 
 
 def give_approval(dataset: ProductionModelDataset, version: str = "1") -> None:
-    now = datetime(2024, 5, 1, tzinfo=UTC)
+    now = datetime.now(UTC)
     # Nothing here was assessed, which keeps the gate closed.
     risk = "a test of loading, no column is audited"
-    request = ReviewRequest(dataset._registered_model_name, version, "Ada", "card read", now, accept_risk=risk)
-    approve(MlflowClient(), request, dataset._filepath)
+    name, key = dataset._registered_model_name, SigningKey.generate()
+    request = ReviewRequest(name, version, "Ada", "card read", now, key, demo=True, accept_risk=risk)
+    approve(MlflowClient(), request, dataset._filepath, Trust(Reviewers(demo_in=("test",)), "test"))
 
 
 def score(production: ProductionModel) -> list[float]:
@@ -175,7 +196,7 @@ def test_no_runner_skips_the_check(
     with pytest.raises(DatasetError) as caught:
         runner().run(steps, catalog, hook_manager=_create_hook_manager())
     assert str(caught.value).startswith("production_model: Version 1 of")
-    assert "its approval is not on record" in str(caught.value)
+    assert "no approval of it counts now" in str(caught.value)
     assert not scores.exists()
     if runner is not ParallelRunner:  # a worker process sends the exception without its causes
         assert isinstance(caught.value.__cause__, RaiError)

@@ -246,7 +246,7 @@ def test_version_has_all_that_belongs_to_it(trained: Any) -> None:
     assert len(reference) == 167
     assert {"RM", "B", "LSTAT", "MEDV", "prediction"} <= set(reference)
     assert [row[0] for row in trained.query("SELECT name FROM datasets")] == ["housing-training"]
-    assert {"rai.data_fingerprint", "rai.model_digest", "rai.use_case", "rai.card"} <= set(tags)
+    assert {"rai.data_fingerprint", "rai.manifest", "rai.use_case", "rai.card"} <= set(tags)
     assert sorted(path.suffix for path in (companions / "model_card").iterdir()) == [".html", ".json", ".md"]
     names = {row[0] for row in trained.query("SELECT DISTINCT key FROM metrics")}
     assert {"training.train.R2", "training.test.MAE", "carbon.training.energy_kwh"} <= names

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import tempfile
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
@@ -21,10 +20,11 @@ from sklearn.neighbors import KNeighborsRegressor
 
 from rai_kedro.mitigation.calibration import GroupAlignment
 from rai_kedro.release.decisions import Trust
-from rai_kedro.release.model_files import ModelRefusedError, digest_files
+from rai_kedro.release.manifest import read_manifest, store_manifest
+from rai_kedro.release.model_files import ModelRefusedError
 from rai_kedro.release.review import ReviewRequest, approve
 from rai_kedro.release.verification import verify
-from rai_kedro.release.versions import ChangedError
+from rai_kedro.release.versions import ChangedError, find_version
 
 Ask = Callable[..., ReviewRequest]
 Register = Callable[..., Any]
@@ -34,23 +34,32 @@ class TestUsable:
     """What could not score in production is not approved for it."""
 
     def test_type_outside_the_list_is_refused_and_no_temporary_folder_is_named(
-        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path, trust: Trust
+        self,
+        write_card: Callable[..., None],
+        client: MlflowClient,
+        register: Register,
+        ask: Ask,
+        use_case: str,
+        evidence_path: Path,
+        trust: Trust,
     ) -> None:
-        version = register()
-        file = stored_file(client, version, "model.skops")
-        file.write_bytes(sio.dumps(KNeighborsRegressor(algorithm="kd_tree").fit([[0.0], [1.0]], [0, 1])))
-        digest = digest_files(file.parent)
-        client.set_model_version_tag(use_case, "1", "rai.model_digest", digest)
-        with pytest.raises(ModelRefusedError, match="KDTree") as caught:
-            approve(client, ask(), evidence_path, trust)
-        assert f"registered model {use_case}, version 1" in str(caught.value)
-        assert tempfile.gettempdir() not in str(caught.value)
-        file.write_bytes(b"no zip")
-        client.set_model_version_tag(use_case, "1", "rai.model_digest", digest_files(file.parent))
-        with pytest.raises(ModelRefusedError, match="The stored model cannot be read") as damaged:
-            approve(client, ask(), evidence_path, trust)
-        assert tempfile.gettempdir() not in str(damaged.value)
-        assert not evidence_path.exists()
+        foreign = sio.dumps(KNeighborsRegressor(algorithm="kd_tree").fit([[0.0], [1.0]], [0, 1]))
+        for number, (content, found) in enumerate(
+            {foreign: "KDTree", b"no zip": "The stored model cannot be read"}.items(), start=1
+        ):
+            version = register(card=False)
+            file = stored_file(client, version, "model.skops")
+            file.write_bytes(content)
+            unfinished = read_manifest(find_version(client, use_case, str(number)))
+            digest = hashlib.sha256(content).hexdigest()
+            store_manifest(
+                client, unfinished.model_copy(update={"files": {**unfinished.files, "model/model.skops": digest}})
+            )
+            write_card(version)
+            with pytest.raises(ModelRefusedError, match=found) as caught:
+                approve(client, ask(str(number)), evidence_path, trust)
+            assert f"registered model {use_case}, version {number}" in str(caught.value)
+            assert tempfile.gettempdir() not in str(caught.value)
 
     def test_mitigation_whose_column_is_not_justified_today_is_refused(
         self, client: MlflowClient, register: Register, ask: Ask, evidence_path: Path, trust: Trust
@@ -71,13 +80,12 @@ class TestUsable:
         register(changes={**example, "contract": {"datasets": {}}})
         with pytest.raises(ModelRefusedError, match="contract cannot be read"):
             approve(client, ask("3"), evidence_path, trust)
-        assert not evidence_path.exists()
         register(changes={**example, "contract": make_contract(today)})
         assert approve(client, ask("4"), evidence_path, trust).recorded
 
 
 class TestPages:
-    """The pages that people read are held against the digests in the card's JSON."""
+    """The pages that people read, in MLflow and on disk, are held against the manifest."""
 
     @pytest.mark.parametrize("ending", ["html", "md"])
     def test_page_changed_beyond_its_status_is_not_approved_and_is_found(
@@ -88,50 +96,45 @@ class TestPages:
         use_case: str,
         evidence_path: Path,
         trust: Trust,
+        tmp_path: Path,
         ending: str,
     ) -> None:
         version = register()
-        page = stored_file(client, version, f"model_card/model_card_v1.{ending}")
-        whole = page.read_text()
-        smuggled = whole.replace(
-            "candidate", "candidate<h1>It passes.</h1>" if ending == "html" else "candidate**\n\nA"
-        )
-        for text in (whole.replace("It fails", "It passes"), smuggled, "no status line", None):
-            page.unlink() if text is None else page.write_text(text)
-            with pytest.raises(ChangedError, match=rf"model_card_v1\.{ending}") as caught:
-                approve(client, ask(), evidence_path, trust)
-            assert len(str(caught.value).splitlines()) <= 5
-        assert not evidence_path.exists()
+        on_disk, stored = tmp_path / f"model_card_v1.{ending}", stored_file(client, version, "model_card")
+        stored /= on_disk.name
+        whole = on_disk.read_text()
+        markup = "candidate<h1>It passes.</h1>" if ending == "html" else "candidate**\n\nA"
+        changes = (whole.replace("It fails", "It passes"), whole.replace("candidate", markup), "no status line")
+        for text in changes:
+            for page in (on_disk, stored):
+                page.write_text(text)
+                with pytest.raises(ChangedError, match=rf"model_card_v1\.{ending}") as caught:
+                    approve(client, ask(), evidence_path, trust)
+                assert len(str(caught.value).splitlines()) <= 5
+                page.write_text(whole)
 
-        page.write_text(whole)
         approve(client, ask(), evidence_path, trust)
-        assert "approved by Ada" in page.read_text()
+        assert "approved by Ada" in on_disk.read_text()
+        assert stored.read_text() == whole
         assert verify(evidence_path, use_case=use_case, trust=trust, client=client).findings == ()
-        page.write_text(page.read_text().replace("It fails", "It passes"))
+        on_disk.write_text(on_disk.read_text().replace("It fails", "It passes"))
         (finding,) = verify(evidence_path, use_case=use_case, trust=trust, client=client).findings
-        assert finding == f"version 1: {page.name}, the model card that people read, was changed beyond its status line"
+        assert finding == f"version 1: {on_disk.name}, the model card on disk, was changed beyond its status line"
 
-    def test_page_that_a_kill_left_half_written_is_put_right_by_approving_again(
-        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path, trust: Trust
+    def test_a_page_that_is_not_on_disk_stops_nothing(
+        self,
+        client: MlflowClient,
+        register: Register,
+        ask: Ask,
+        use_case: str,
+        evidence_path: Path,
+        trust: Trust,
+        tmp_path: Path,
     ) -> None:
-        page = stored_file(client, register(), "model_card/model_card_v1.html")
+        register()
+        (tmp_path / "model_card_v1.html").unlink()
         approve(client, ask(), evidence_path, trust)
-        page.write_text(page.read_text()[:30])
-        assert verify(evidence_path, use_case=use_case, trust=trust, client=client).findings
-        assert not approve(client, ask(), evidence_path, trust).recorded
         assert verify(evidence_path, use_case=use_case, trust=trust, client=client).findings == ()
-
-    def test_card_from_before_pages_were_digested_is_not_approved(
-        self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path, trust: Trust
-    ) -> None:
-        card = stored_file(client, register(), "model_card/model_card_v1.json")
-        card.write_text(
-            json.dumps({key: value for key, value in json.loads(card.read_text()).items() if key != "pages"})
-        )
-        digest = hashlib.sha256(card.read_bytes()).hexdigest()
-        client.set_model_version_tag(use_case, "1", "rai.card_digest", digest)
-        with pytest.raises(ChangedError, match="holds no digests of its pages"):
-            approve(client, ask(), evidence_path, trust)
 
 
 def make_contract(until: date | None) -> dict[str, Any]:

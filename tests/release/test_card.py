@@ -39,14 +39,14 @@ def test_card_cut_off_before_its_tag_can_be_written_again(
 
 def test_card_without_its_json_form_is_a_programming_error(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"model_card_v1\.json"):
-        attach_card("housing", "1", "run", "A model.", [tmp_path / "model_card_v1.html"])
+        attach_card("housing", "1", "A model.", [tmp_path / "model_card_v1.html"], tmp_path / "housing.jsonl")
 
 
 def test_dataset_refuses_a_second_card_before_it_writes_any_file(
     register: Callable[..., Any], use_case: str, tmp_path: Path
 ) -> None:
     register()
-    dataset = ModelCardDataset(filepath=str(tmp_path / "cards"), registered_model_name=use_case)
+    dataset = ModelCardDataset(filepath=str(tmp_path / "cards"), registered_model_name=use_case, evidence="e.jsonl")
     # The refusal needs the version and nothing else of the card.
     card = SimpleNamespace(identity=SimpleNamespace(version="1"))
     with pytest.raises(ModelDatasetError, match="written once"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from rai_kedro.release.decisions import Trust
 from rai_kedro.release.production import load_production
 from rai_kedro.release.record import append_evidence, read_evidence
 from rai_kedro.release.review import ReviewRequest, approve, reject
+from rai_kedro.release.signing import Reviewers
 from rai_kedro.release.verification import verify
 from rai_kedro.release.versions import NotApprovedError
 
@@ -41,9 +41,11 @@ def run_id(
 def test_nothing_reviewed_and_nothing_recorded_is_no_finding(
     client: MlflowClient, register: Callable[..., Any], use_case: str, evidence_path: Path, trust: Trust
 ) -> None:
-    register()
     report = verify(evidence_path, use_case=use_case, trust=trust, client=client)
     assert (report.chain.ok, report.decisions, report.findings) == (False, (), ())
+    register()
+    report = verify(evidence_path, use_case=use_case, trust=trust, client=client)
+    assert (report.chain.ok, report.decisions, report.findings) == (True, (), ())
 
 
 def test_sound_record_lists_its_decisions(
@@ -64,13 +66,13 @@ def test_missing_record_of_reviewed_versions_is_found(
     evidence_path.unlink()
     first, *others = verify(evidence_path, use_case=use_case, trust=trust, client=client).findings
     assert first == "versions are reviewed, but there is no such file"
-    assert len(others) == 4
+    assert len(others) == 7  # a manifest and a decision of each, and the alias
 
 
 def test_broken_record_is_found(
     client: MlflowClient, run_id: str, use_case: str, evidence_path: Path, trust: Trust
 ) -> None:
-    evidence_path.write_text(evidence_path.read_text().replace("Ada", "Eve", 1))
+    evidence_path.write_text(evidence_path.read_text().replace('"manifest":"', '"manifest":"0', 1))
     report = verify(evidence_path, use_case=use_case, trust=trust, client=client)
     assert report.findings == ("line 1 does not hold: its content does not match its hash",)
 
@@ -87,9 +89,9 @@ def test_tags_of_every_reviewed_version_are_compared(
 def test_cut_off_end_is_found_by_the_tags(
     client: MlflowClient, run_id: str, use_case: str, evidence_path: Path, trust: Trust
 ) -> None:
-    evidence_path.write_bytes(b"".join(evidence_path.read_bytes().splitlines(keepends=True)[:2]))
+    evidence_path.write_bytes(b"".join(evidence_path.read_bytes().splitlines(keepends=True)[:-1]))
     (finding,) = verify(evidence_path, use_case=use_case, trust=trust, client=client).findings
-    assert finding == "version 3 is tagged 'rejected', but no decision on it is on record"
+    assert finding == "version 3: it is tagged 'rejected', but no decision on it that counts is on record"
 
 
 def test_card_that_changed_or_is_gone_is_found(
@@ -98,10 +100,12 @@ def test_card_that_changed_or_is_gone_is_found(
     card = Path(mlflow.artifacts.download_artifacts(run_id=run_id)) / "model_card" / "model_card_v1.json"
     card.write_text("{}")
     (finding,) = verify(evidence_path, use_case=use_case, trust=trust, client=client).findings
-    assert finding == "version 1: its model card changed after the approval"
+    assert "not those that were trained" in finding
+    assert "(model_card/model_card_v1.json changed)" in finding
     card.unlink()
     (finding,) = verify(evidence_path, use_case=use_case, trust=trust, client=client).findings
-    assert finding.startswith("version 1: its model card is gone")
+    assert finding.startswith("version 1: Version 1 of")
+    assert "model_card_v1.json" in finding
 
 
 def test_alias_moved_by_hand_is_found(
@@ -112,22 +116,28 @@ def test_alias_moved_by_hand_is_found(
     assert finding.startswith("alias 'production' names version 1, but the approval that stands is of version 2")
 
 
-def test_unreadable_decision_is_found_and_one_from_before_cards_still_counts(
+def test_what_is_no_decision_or_was_signed_for_another_place_is_found(
     client: MlflowClient, run_id: str, use_case: str, evidence_path: Path, trust: Trust
 ) -> None:
-    entry = read_evidence(evidence_path)[-1]
-    older = {name: value for name, value in entry.body.items() if name != "card_digest"}
-    append_evidence(evidence_path, "reject", {**older, "version": "9"}, entry.recorded_at)
-    report = verify(evidence_path, use_case=use_case, trust=trust, client=client)
-    vanished = (
-        f"version 9 (run {entry.body['run_id']}) was rejected on {entry.recorded_at}, but MLflow has no such version"
+    before = read_evidence(evidence_path)
+    append_evidence(evidence_path, "reject", {"version": "8"}, before[-1].recorded_at)
+    append_evidence(evidence_path, "approve", before[4].body, before[-1].recorded_at)
+    found = verify(evidence_path, use_case=use_case, trust=trust, client=client).findings
+    assert found == (
+        "line 7 is no readable decision on this use case",
+        "line 8, approved by Ada Reviewer: it was signed for line 5 of a record, not for this place",
     )
-    assert (report.findings, report.decisions[-1].version) == ((vanished,), "9")
-    append_evidence(evidence_path, "reject", {"version": "8"}, entry.recorded_at)
-    assert verify(evidence_path, use_case=use_case, trust=trust, client=client).findings == (
-        "line 5 is no readable decision on this use case",
-        vanished,
-    )
+
+
+def test_an_approval_with_a_key_that_is_nobodys_counts_for_nothing(
+    client: MlflowClient, run_id: str, use_case: str, evidence_path: Path, trust: Trust
+) -> None:
+    """Who holds the disk rewrites record and tags together, and cannot sign."""
+    stranger = Trust(Reviewers(), trust.environment)
+    with pytest.raises(NotApprovedError, match="The key of the signature is nobody's"):
+        load_production(client, use_case, evidence_path, stranger)
+    found = verify(evidence_path, use_case=use_case, trust=stranger, client=client).findings
+    assert any("line 5, approved by Ada Reviewer: The key of the signature is nobody's." in one for one in found)
 
 
 def test_an_emptied_database_is_found_from_the_record(
@@ -156,19 +166,26 @@ def test_the_record_alone_shows_its_decisions(run_id: str, use_case: str, eviden
     assert json.loads(json.dumps(found.to_dict()))["decisions"][2]["decision"] == "rejected"
 
 
-def test_a_rejection_outranks_an_approval_recorded_after_it(
-    client: MlflowClient, run_id: str, use_case: str, evidence_path: Path, trust: Trust
+def test_a_rejection_outranks_whatever_was_signed_around_it(
+    client: MlflowClient,
+    run_id: str,
+    ask: Callable[..., ReviewRequest],
+    use_case: str,
+    evidence_path: Path,
+    trust: Trust,
 ) -> None:
     """Two reviewers at the same moment, or a program that takes no lock."""
-    approval = next(entry.body for entry in read_evidence(evidence_path) if entry.body["version"] == "2")
-    reject(client, ask_again(use_case, "2"), evidence_path)
-    append_evidence(evidence_path, "approve", approval, "2024-05-02T12:00:00+00:00")
+    before = evidence_path.read_bytes()
+    reject(client, ask("2", statement="second thoughts"), evidence_path)
+    *_, rejection = read_evidence(evidence_path)
+    evidence_path.write_bytes(before)
+    for tag in ("rai.review", "rai.reviewing"):
+        client.delete_model_version_tag(use_case, "2", tag)
+    approve(client, ask("1"), evidence_path, trust)
+    approve(client, ask("2", reviewer="Somebody Else"), evidence_path, trust)
+    append_evidence(evidence_path, "reject", rejection.body, rejection.recorded_at)
     client.set_registered_model_alias(use_case, "production", "2")
-    with pytest.raises(NotApprovedError, match="not on record"):
+    with pytest.raises(NotApprovedError, match="no approval of it counts now"):
         load_production(client, use_case, evidence_path, trust)
-    (finding,) = verify(evidence_path, use_case=use_case, trust=trust, client=client).findings
-    assert "the approval that stands is of no version" in finding
-
-
-def ask_again(use_case: str, version: str) -> ReviewRequest:
-    return ReviewRequest(use_case, version, "Ben", "second thoughts", datetime(2024, 5, 2, tzinfo=UTC))
+    found = verify(evidence_path, use_case=use_case, trust=trust, client=client).findings
+    assert any("the approval that stands is of no version" in finding for finding in found)

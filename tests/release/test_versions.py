@@ -28,7 +28,7 @@ class TestRegisterCandidate:
         version = register()
         tags = client.get_model_version(use_case, version.version).tags
         assert (tags["rai.use_case"], tags["rai.month"]) == (use_case, "2024-01")
-        assert len(tags["rai.model_digest"]) == len(tags["rai.companion_digest"]) == 64
+        assert len(tags["rai.manifest"]) == 64
         assert version.model_uri == f"models:/{use_case}/1"
         assert find_aliases(client, use_case) == {"candidate": "1"}
 
@@ -133,7 +133,8 @@ class TestListVersions:
         assert (approved["reviewer"], approved["demo"]) == ("Ada Reviewer", True)
         assert approved["card"] == "data/08_reporting/housing/card.html"
         assert approved["created_at"].endswith("+00:00")
-        assert approved["model_digest"] == client.get_model_version(use_case, "1").tags["rai.model_digest"]
+        assert approved["manifest"] == client.get_model_version(use_case, "1").tags["rai.manifest"]
+        assert approved["expires_at"] == client.get_model_version(use_case, "1").tags["rai.expires_at"]
 
     def test_both_aliases_on_one_version(
         self,

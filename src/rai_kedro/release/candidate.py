@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import pwd
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
@@ -75,6 +76,17 @@ def register_candidate(candidate: Candidate, name: str) -> RegisteredVersion:
     return _register(client, name, run_id, model.model_uri, {**candidate.tags, Tag.USE_CASE: name})
 
 
+def _name_trainer() -> str:
+    """Return the login at the MLflow server, else this process's account; MLflow's own tag says what LOGNAME says."""
+    from mlflow.utils.credentials import read_mlflow_creds
+
+    try:
+        account = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container without a name for it
+        account = str(os.getuid())
+    return read_mlflow_creds().username or account
+
+
 def _begin_manifest(client: MlflowClient, candidate: Candidate, name: str, run_id: str, model_id: str) -> Manifest:
     """Digest what was stored, as it is read back: what a broken store has made of it must not be signed."""
     from mlflow.artifacts import download_artifacts
@@ -88,7 +100,7 @@ def _begin_manifest(client: MlflowClient, candidate: Candidate, name: str, run_i
         use_case=name,
         run_id=run_id,
         model_id=model_id,
-        trained_by=tags.get("mlflow.user", ""),
+        trained_by=_name_trainer(),
         trained_at=datetime.now(UTC).isoformat(timespec="seconds"),
         git_commit=tags.get(Tag.GIT_COMMIT, ""),
         lock_digest=hashlib.sha256(lock.read_bytes()).hexdigest() if lock.is_file() else "",

@@ -12,14 +12,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import ValidationError
+from pydantic import AfterValidator, ValidationError
 
 from rai_kedro.policy import ApprovalRules
 from rai_kedro.release.keys import SigningError, SigningKey
 from rai_kedro.release.record import GENESIS, Entry
 from rai_kedro.release.signing import (
+    STATEMENT_TYPE,
     Envelope,
     Reviewers,
     check_demo_signature,
@@ -37,8 +38,16 @@ REJECT: Final = "reject"
 DECISIONS: Final = (APPROVE, ROLLBACK, REJECT)
 PASSED: Final = "pass"
 REVIEWERS_FILE: Final = "conf/base/reviewers.yml"
-_STATEMENT: Final = "https://in-toto.io/Statement/v1"
 _PREDICATE: Final = "https://rai-kedro.example/decision/v1"
+
+
+def _require_time(text: str) -> str:
+    if text and datetime.fromisoformat(text).tzinfo is None:
+        raise ValueError("a time needs its zone")
+    return text
+
+
+Time = Annotated[str, AfterValidator(_require_time)]  # ISO 8601, in UTC
 
 
 class Review(Typed):
@@ -52,15 +61,13 @@ class Review(Typed):
     reviewer: str
     role: str = "reviewer"
     statement: str
-    reviewed_at: str  # UTC, ISO 8601
-    expires_at: str = ""  # UTC; an approval only
+    reviewed_at: Time
+    expires_at: Time = ""  # of an approval
     demo: bool = False  # a demonstration decided, not a person
     public_key: str = ""  # of a demonstration; a reviewer's is in conf/base/reviewers.yml
     fairness_gate: str = ""  # what the gate said then, e.g. "pass"; empty if it was not asked
     gate_summary: str = ""  # how many verdicts do not pass, at which level and by which limits, with an example
-    open_gates: tuple[str, ...] = ()  # gates of the policy whose outcome asked for an accepted risk
-    loosened: tuple[str, ...] = ()  # what was looser in the policy at the approval than at the training; agreed to
-    accepted_risk: str = ""  # why it was approved though not every gate passed
+    accepted_risk: str = ""  # why it was approved though the gate did not pass
     rules: ApprovalRules = ApprovalRules()  # of the policy that it was made under
     sequence: int = 0  # its place in the record, and the hash before it
     previous: str = GENESIS
@@ -79,13 +86,13 @@ class Review(Typed):
         predicate = self.to_dict()
         name = f"{predicate.pop('use_case')}/{predicate.pop('version')}"
         subject = [{"name": name, "digest": {"sha256": predicate.pop("manifest")}}]
-        return {"_type": _STATEMENT, "subject": subject, "predicateType": _PREDICATE, "predicate": predicate}
+        return {"_type": STATEMENT_TYPE, "subject": subject, "predicateType": _PREDICATE, "predicate": predicate}
 
     @classmethod
     def of_envelope(cls, envelope: Envelope) -> Review:
         """Read one that was signed; whether the signature holds is another question (`Trust`)."""
         statement = envelope.statement
-        if (statement.get("_type"), statement.get("predicateType")) != (_STATEMENT, _PREDICATE):
+        if statement.get("predicateType") != _PREDICATE:
             raise ValueError("the envelope holds no decision")
         (subject,) = statement["subject"]
         use_case, _, version = str(subject["name"]).rpartition("/")
@@ -107,6 +114,8 @@ class Trust:
         """Say why an approval does not count, whatever its date; None if it does."""
         if (review.sequence, review.previous) != (entry.sequence, entry.previous):
             return f"it was signed for line {review.sequence} of a record, not for this place"
+        if review.reviewed_at != entry.recorded_at:
+            return f"it was signed at {review.reviewed_at} and recorded at {entry.recorded_at}"
         envelope, at = Envelope.from_dict(entry.body["envelope"]), datetime.fromisoformat(review.reviewed_at)
         try:
             if review.demo:
@@ -137,9 +146,8 @@ def sign_review(review: Review, key: SigningKey) -> dict[str, Any]:
 
 
 def is_covered(review: Review) -> bool:
-    """Say whether an approval may have its effect: all gates passed, or somebody accepted that they did not."""
-    passed = review.fairness_gate == PASSED and not review.open_gates and not review.loosened
-    return passed or bool(review.fairness_gate and review.accepted_risk)
+    """Say whether an approval may have its effect: the gate passed, or somebody accepted that it did not."""
+    return review.fairness_gate == PASSED or bool(review.fairness_gate and review.accepted_risk)
 
 
 def tags_of(review: Review, entry: Entry) -> dict[str, str]:

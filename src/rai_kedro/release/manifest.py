@@ -57,7 +57,7 @@ class Manifest(Typed):
     version: str = ""  # empty until it is registered
     run_id: str
     model_id: str
-    trained_by: str  # account that ran the training, as MLflow noted it
+    trained_by: str  # login at MLflow's server, else the account that ran the training
     trained_at: str  # UTC, ISO 8601
     git_commit: str = ""
     lock_digest: str = ""  # of requirements.lock; empty where there is none
@@ -203,9 +203,7 @@ def _download(version: Version, manifest: Manifest, folder: Path) -> tuple[Path,
         return Path(model), {name: fetch_artifact(client, version.run_id, name) for name in names}
     except (MlflowException, OSError) as error:
         said = str(error).strip()
-        run = ask(client.get_run, version.run_id)
-        place = f"; expected below {run.info.artifact_uri}" if run else ", which MLflow does not know"
-        raise _incomplete(version, said.splitlines()[0] if said else type(error).__name__, place) from error
+        raise _incomplete(version, said.splitlines()[0] if said else type(error).__name__) from error
 
 
 def _find_changes(manifest: Manifest, model: Path, files: Mapping[str, bytes]) -> list[str]:
@@ -229,7 +227,9 @@ def _changed(version: Version, what: str, examples: Sequence[str]) -> ChangedErr
     )
 
 
-def _incomplete(version: Version, wrong: str, place: str = "") -> IncompleteError:
+def _incomplete(version: Version, wrong: str) -> IncompleteError:
+    run = ask(version.client.get_run, version.run_id)
+    place = f"; expected below {run.info.artifact_uri}" if run else ", which MLflow does not know"
     return version.refusal(
         IncompleteError,
         "lacks files that must travel with it.",

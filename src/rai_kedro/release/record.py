@@ -9,7 +9,8 @@ What the chain proves, and what it does not:
 * Someone who may rewrite the whole file can also compute a new chain, though not sign a decision in it (`decisions`),
   and entries removed from the end leave a shorter but valid one. Only an anchor kept elsewhere (the hash of the last
   entry, written down, mailed, or tagged on the approved model version) shows that.
-* Times are those the caller passed in; the chain proves the order of the entries, not the clock.
+* Times are those the caller passed in; the chain proves the order of the entries, not the clock. None lies more than
+  a day before that of the entry before it, so nothing can be dated back.
 
 The file is locked with ``flock`` while it is read or written, so the processes of one machine may share it; whether a
 network file system honours that lock depends on the file system.
@@ -21,20 +22,22 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
+from datetime import UTC, datetime, timedelta
 from io import FileIO
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import rfc8785
 
 from rai_kedro.errors import RaiError
 from rai_kedro.files import flush_folder, make_folder
 
-_Body: TypeAlias = Mapping[str, Any] | Callable[[int, str], Mapping[str, Any]]
 GENESIS: Final = "0" * 64
+# Clocks of several machines may differ by this much.
+_TOLERANCE: Final = timedelta(days=1)
 REPAIR: Final = "repair"
 
 
@@ -78,7 +81,9 @@ class Chain:
         return self.entries[-1].hash if self.entries else GENESIS
 
 
-def append_evidence(path: str | Path, kind: str, body: _Body, recorded_at: str) -> Entry:
+def append_evidence(
+    path: str | Path, kind: str, body: Mapping[str, Any] | Callable[[int, str], Mapping[str, Any]], recorded_at: str
+) -> Entry:
     """Append one entry, whole or not at all, and flush it to the disk.
 
     A body that has to name its own place, as a signed decision does, is a function of its sequence and of the hash
@@ -91,38 +96,20 @@ def append_evidence(path: str | Path, kind: str, body: _Body, recorded_at: str) 
 
     Raises:
         EvidenceError: The existing record does not hold, or the file cannot be written.
-        ValueError: ``kind`` or ``recorded_at`` is empty, or ``body`` holds something that canonical JSON cannot.
+        ValueError: ``kind`` is empty, ``recorded_at`` no ISO 8601 time, or ``body`` holds what canonical JSON cannot.
     """
-    if not kind:
-        raise ValueError("the kind of an evidence entry must not be empty")
-    return _append(Path(path), lambda found: [(kind, body)], recorded_at)[-1]
-
-
-def extend_evidence(
-    path: str | Path, choose: Callable[[Sequence[Entry]], Iterable[tuple[str, Mapping[str, Any]]]], recorded_at: str
-) -> list[Entry]:
-    """Append what ``choose`` makes of the entries so far, kind and body of each; it may be nothing.
-
-    The record is locked meanwhile, so that two who would add the same add it once. A kill leaves the first of them,
-    each whole. Otherwise as :func:`append_evidence`.
-    """
-    return _append(Path(path), lambda found: list(choose(found.entries)), recorded_at)
-
-
-def _append(path: Path, choose: Callable[[Chain], Sequence[tuple[str, _Body]]], recorded_at: str) -> list[Entry]:
-    if not recorded_at:
-        raise ValueError("the time of an evidence entry must not be empty")
+    if not kind or not recorded_at:
+        raise ValueError("kind and recorded_at of an evidence entry must not be empty")
+    path = Path(path)
     try:
         with _locked_for_writing(path) as file:
             raw = file.read()
             found = _require_whole(_scan(path, raw))
-            chosen = choose(found)
-            if not chosen:
-                return []
-            entries = _continue(found, chosen, recorded_at)
+            _require_later(path, recorded_at, found)
+            entries = _continue(found, kind, body, recorded_at)
             lines = b"".join([b"\n" if found.unterminated else b"", *map(to_line, entries)])
             _write_whole(file.fileno(), lines, len(raw) - len(found.torn))
-            return entries
+            return entries[-1]
     except OSError as error:
         raise EvidenceError(
             f"The evidence record cannot be written: {error.strerror or error}.",
@@ -165,7 +152,7 @@ def _scan(path: Path, raw: bytes) -> Chain:
     for line in [*lines, rest] if rest else lines:
         number = len(entries) + 1
         try:
-            entries.append(_parse(line, number, entries[-1].hash if entries else GENESIS))
+            entries.append(_parse(line, number, entries[-1] if entries else None))
         except _LineError as error:
             is_torn = len(entries) == len(lines)
             found = Chain(path, tuple(entries))
@@ -174,7 +161,8 @@ def _scan(path: Path, raw: bytes) -> Chain:
     return Chain(path, tuple(entries), unterminated=bool(rest))
 
 
-def _parse(line: bytes, sequence: int, previous: str) -> Entry:
+def _parse(line: bytes, sequence: int, before: Entry | None) -> Entry:
+    previous = before.hash if before else GENESIS
     try:
         found = Entry(**json.loads(line))
         expected = chain(sequence, previous, found.kind, found.body, found.recorded_at)
@@ -190,18 +178,32 @@ def _parse(line: bytes, sequence: int, previous: str) -> Entry:
         raise _LineError("it does not continue from the entry before it")
     if not is_same:
         raise _LineError("its content does not match its hash")
+    if before and _is_dated_back(found.recorded_at, before):
+        raise _LineError(f"it is dated {found.recorded_at}, before the entry before it")
     return expected
 
 
-def _continue(found: Chain, chosen: Iterable[tuple[str, _Body]], recorded_at: str) -> list[Entry]:
-    """Return the new entries, after one that sets aside what a killed writer left."""
+def _is_dated_back(recorded_at: str, before: Entry) -> bool:
+    return _time_of(recorded_at) + _TOLERANCE < _time_of(before.recorded_at)
+
+
+def _time_of(text: str) -> datetime:
+    """Read a time in ISO 8601, UTC where it names no zone."""
+    time = datetime.fromisoformat(text)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def _continue(
+    found: Chain, kind: str, body: Mapping[str, Any] | Callable[[int, str], Mapping[str, Any]], recorded_at: str
+) -> list[Entry]:
+    """Return the new entry, after one that sets aside what a killed writer left."""
     made: list[Entry] = []
     sequence, previous = len(found.entries) + 1, found.head
-    for kind, body in [*([(REPAIR, _describe_torn(found.torn))] if found.torn else []), *chosen]:
-        content = body(sequence, previous) if callable(body) else body
-        made.append(chain(sequence, previous, kind, content, recorded_at))
+    if found.torn:
+        made.append(chain(sequence, previous, REPAIR, _describe_torn(found.torn), recorded_at))
         sequence, previous = sequence + 1, made[-1].hash
-    return made
+    content = body(sequence, previous) if callable(body) else body
+    return [*made, chain(sequence, previous, kind, content, recorded_at)]
 
 
 def _write_whole(descriptor: int, data: bytes, offset: int) -> None:
@@ -223,6 +225,17 @@ def _describe_torn(torn: bytes) -> dict[str, Any]:
         "bytes": len(torn),
         "sha256": hashlib.sha256(torn).hexdigest(),
     }
+
+
+def _require_later(path: Path, recorded_at: str, found: Chain) -> None:
+    _time_of(recorded_at)
+    if found.entries and _is_dated_back(recorded_at, found.entries[-1]):
+        raise EvidenceError(
+            "What happens now cannot be dated before what is on record.",
+            where=f"{path}, line {len(found.entries)}",
+            example=f"on record: {found.entries[-1].recorded_at}; now: {recorded_at}",
+            remedy="set the clock of this machine right, then run the same command again; nothing was recorded",
+        )
 
 
 def _require_whole(found: Chain) -> Chain:

@@ -5,7 +5,7 @@ Before an approval the version is examined: its files against the manifest, its 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rai_kedro.contract import Contract, mitigation_fault
 from rai_kedro.modelling import sensitive_input
-from rai_kedro.policy import Policy, find_loosened
-from rai_kedro.release.agreement import require_independent
+from rai_kedro.policy import Policy
 from rai_kedro.release.card import find_changed_page, mark_card
 from rai_kedro.release.decisions import (
     APPROVE,
@@ -34,7 +33,7 @@ from rai_kedro.release.decisions import (
     sign_review,
     tags_of,
 )
-from rai_kedro.release.gate import judge_gate, judge_policy, require_open
+from rai_kedro.release.gate import StoredGate, judge_gate, require_open
 from rai_kedro.release.keys import SigningError, SigningKey
 from rai_kedro.release.manifest import Manifest, ReleaseFiles, checked_files
 from rai_kedro.release.model_files import ModelRefusedError, load_trusted_sklearn
@@ -75,8 +74,7 @@ class ReviewRequest:
     key: SigningKey
     role: str = "reviewer"
     demo: bool = False  # a demonstration decides in a person's stead; recorded and shown as such
-    accept_risk: str | None = None  # why it is approved though not every gate passes
-    policy: Mapping[str, Any] | None = None  # what a version is judged by today, which may be looser than at training
+    accept_risk: str | None = None  # why it is approved though the fairness gate does not pass
     rollback: bool = False  # back to a version that was approved before
 
 
@@ -115,20 +113,19 @@ def approve(client: MlflowClient, request: ReviewRequest, evidence_path: str | P
         _require_usable(version, files)
         _require_measured(version, files.read_contract())
         manifest = files.manifest
-        contract = files.read_contract()
-    _require_page(version, manifest)
-    if not request.demo:
-        require_independent(version, manifest, contract, trust.reviewers, request.reviewer)
-    review = _judge(request, version, manifest, trust)
-    known = _find_in_force(entries, review, trust)
+    gate, known = judge_gate(version), _find_in_force(entries, request, manifest, trust)
+    if known is None or request.accept_risk is not None:
+        require_open(version, gate, request.accept_risk)
     if known is not None:
         return _put_into_effect(version, known, entries, trust, recorded=False)
+    _require_page(version, manifest)
+    review = _make_approval(request, version, manifest, gate, trust)
     _ask_to_decide(client, review)
-    entry = _append(evidence_path, ROLLBACK if request.rollback else APPROVE, review, request.key)
+    decided = _append(evidence_path, ROLLBACK if request.rollback else APPROVE, review, request.key)
     entries = read_evidence(evidence_path)
     # Who takes no lock could have rejected in the meantime; a rejection outranks.
     _require_not_rejected(version, entries)
-    return _put_into_effect(version, (review, entry), entries, trust, recorded=True)
+    return _put_into_effect(version, decided, entries, trust, recorded=True)
 
 
 def reject(client: MlflowClient, request: ReviewRequest, evidence_path: str | Path) -> ReviewOutcome:
@@ -151,7 +148,7 @@ def reject(client: MlflowClient, request: ReviewRequest, evidence_path: str | Pa
         noted = {"manifest": version.tags.get(Tag.MANIFEST, GENESIS), "fairness_gate": version.tags.get(Tag.GATE, "")}
         review = _make_review(request, version, REJECTED, **noted)
         _ask_to_decide(client, review)
-        decided = review, _append(evidence_path, REJECT, review, request.key)
+        decided = _append(evidence_path, REJECT, review, request.key)
     else:
         decided = standing
     review = decided[0]
@@ -180,19 +177,21 @@ def find_previous(use_case: str, evidence_path: str | Path, trust: Trust) -> str
     )
 
 
-def _append(evidence_path: str | Path, kind: str, review: Review, key: SigningKey) -> Entry:
+def _append(evidence_path: str | Path, kind: str, review: Review, key: SigningKey) -> Decided:
+    """Sign a decision for the place that it gets in the record, and put it there."""
+
     def body(sequence: int, previous: str) -> dict[str, Any]:
         return sign_review(review.model_copy(update={"sequence": sequence, "previous": previous}), key)
 
-    return append_evidence(evidence_path, kind, body, review.reviewed_at)
+    entry = append_evidence(evidence_path, kind, body, review.reviewed_at)
+    return review.model_copy(update={"sequence": entry.sequence, "previous": entry.previous}), entry
 
 
-def _judge(request: ReviewRequest, version: Version, manifest: Manifest, trust: Trust) -> Review:
-    """Return the approval as it will be signed, once gate, risk and who signs fit together."""
-    gate, policy = judge_gate(version), Policy.from_dict(manifest.policy.get("policy", {}))
-    report, rules = judge_policy(version, policy, gate.decision), policy.approval
-    loosened = find_loosened(manifest.policy, request.policy) if request.policy else ()
-    require_open(version, gate.decision, report, loosened, request.accept_risk)
+def _make_approval(
+    request: ReviewRequest, version: Version, manifest: Manifest, gate: StoredGate, trust: Trust
+) -> Review:
+    """Return the approval as it will be signed, once it is sure that it will count."""
+    rules = Policy.from_dict(manifest.policy.get("policy", {})).approval
     _require_other_person(request, version, manifest, trust, allowed=rules.trainer_may_approve)
     expires = request.reviewed_at.astimezone(UTC) + timedelta(days=rules.lasts_days)
     review = _make_review(
@@ -203,8 +202,6 @@ def _judge(request: ReviewRequest, version: Version, manifest: Manifest, trust: 
         expires_at=expires.isoformat(timespec="seconds"),
         fairness_gate=gate.decision.outcome,
         gate_summary=gate.summary,
-        open_gates=tuple(one.name for one in report.with_consequence("accept_risk")),
-        loosened=loosened,
         rules=rules,
     )
     _require_counts(review, request.key, trust)
@@ -243,21 +240,23 @@ def _make_review(request: ReviewRequest, version: Version, decision: str, **seen
     return Review.from_dict({**said, **seen})
 
 
-def _find_in_force(entries: Sequence[Entry], review: Review, trust: Trust) -> Decided | None:
+def _find_in_force(
+    entries: Sequence[Entry], request: ReviewRequest, manifest: Manifest, trust: Trust
+) -> Decided | None:
     """Return what makes another approval needless: the one that stands, or this person's own that waits for others.
 
     One that soon runs out can be given again.
     """
-    standing = find_standing_approval(entries, review.use_case, trust)
-    after = standing[1].sequence if standing else 0
+    standing = find_standing_approval(entries, request.use_case, trust)
+    after, said = standing[1].sequence if standing else 0, (request.reviewer.strip(), request.role)
     own = [
         one
-        for one in list_approvals(list_decisions(entries, review.use_case), trust)
-        if one[1].sequence > after and (one[0].reviewer, one[0].role) == (review.reviewer, review.role)
+        for one in list_approvals(list_decisions(entries, request.use_case), trust)
+        if one[1].sequence > after and (one[0].reviewer, one[0].role) == said
     ]
-    soon = datetime.fromisoformat(review.reviewed_at) + timedelta(days=_RENEWABLE_DAYS)
-    known = [one for one in (standing, *own) if one is not None and one[0].loosened == review.loosened]
-    return next((one for one in known if one[0].manifest == review.manifest and not one[0].expired(soon)), None)
+    soon = request.reviewed_at + timedelta(days=_RENEWABLE_DAYS)
+    known = [*([standing] if standing else []), *own]
+    return next((one for one in known if one[0].manifest == manifest.digest and not one[0].expired(soon)), None)
 
 
 def _put_into_effect(
@@ -328,9 +327,8 @@ def _describe_approval(review: Review, missing: Sequence[str], *, recorded: bool
             f"was already approved{label} by {review.reviewer} on {review.reviewed_at}, until {review.expires_at[:10]};"
             f" it {effect}, and nothing new was recorded."
         )
-    agreed = "".join(f"\nAgreed to: {one}" for one in review.loosened)
     gate = describe_gate(review.fairness_gate, review.accepted_risk)
-    return f"Version {review.version} of {review.use_case} {state}{agreed}\nThe {gate}"
+    return f"Version {review.version} of {review.use_case} {state}\nThe {gate}"
 
 
 def _describe_rejection(review: Review, recorded: bool, was_production: bool) -> str:
