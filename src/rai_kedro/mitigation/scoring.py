@@ -120,7 +120,10 @@ def _read_bits(column: pd.Series[Any]) -> npt.NDArray[np.uint64]:
         # Adding zero makes -0.0 and 0.0 one number; a missing one is always the same NaN.
         numbers = column.to_numpy(dtype=np.float64, na_value=np.nan) + 0.0
         return np.where(np.isnan(numbers), np.nan, numbers).view(np.uint64)
-    texts = column.astype("object").map(lambda value: "" if pd.isna(value) else str(value)).to_numpy(dtype=object)
+    if isinstance(column.dtype, pd.StringDtype):
+        texts = column.fillna("").to_numpy(dtype=object)
+    else:
+        texts = column.astype("object").map(lambda value: "" if pd.isna(value) else str(value)).to_numpy(dtype=object)
     return np.asarray(pd.util.hash_array(texts, categorize=True), dtype=np.uint64)
 
 

@@ -16,6 +16,7 @@ from rai_kedro.monitoring.estimation_rows import EstimatedColumns
 from rai_kedro.monitoring.profile import ReferenceProfile, profile_reference
 from rai_kedro.monitoring.results import Kind
 from rai_kedro.months import Month
+from rai_kedro.performance import NEED_SCORE, Figure, Performance, measure
 from rai_kedro.typed import Typed
 
 GROUP_MARK = " (group)"
@@ -46,6 +47,17 @@ class Baseline(Typed):
     emissions_g: float | None = None
     reference: str = "test rows"
 
+    def measure(self, rows: pd.DataFrame, level: float, metric: str = "") -> Performance:
+        """Measure rows with labels; where one metric is named, what it does not need may be left out."""
+        return measure(
+            rows[self.target],
+            rows["prediction"],
+            y_score=rows.get("score") if not metric or metric in NEED_SCORE else None,
+            level=level,
+            task=self.task,
+            favourable=self.fairness.favourable,
+        )
+
 
 @dataclass(frozen=True)
 class VersionReference:
@@ -60,6 +72,7 @@ class VersionReference:
     baseline: Baseline
     trained_on: tuple[Month, ...] = ()
     _profiles: dict[Any, ReferenceProfile] = field(default_factory=dict, compare=False, repr=False)
+    _tested: dict[tuple[str, float], Figure] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
     def estimator(self) -> PerformanceEstimator:
@@ -80,6 +93,12 @@ class VersionReference:
         if key not in self._profiles:
             self._profiles[key] = profile_reference(self.rows, kinds, importance=self.baseline.importance)
         return self._profiles[key]
+
+    def tested(self, metric: str, level: float) -> Figure:
+        """Return a figure of the rows, which every month is held against; measured once for each level."""
+        if (metric, level) not in self._tested:
+            self._tested[metric, level] = self.baseline.measure(self.rows, level, metric)[metric]
+        return self._tested[metric, level]
 
     def estimate(self, rows: pd.DataFrame) -> PerformanceEstimate:
         """Estimate the performance on a month's rows without a look at their labels."""

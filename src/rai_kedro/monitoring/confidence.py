@@ -154,20 +154,23 @@ def calibrate(score: Floats, label: Floats, groups: pd.DataFrame) -> Calibration
 
 def count_cells(score: Floats, decision: Floats, codes: Integers) -> Cells:
     """Count the rows of a month by score (quantiles where there are many different ones), groups and decision."""
-    kinds = np.unique(codes, axis=0).shape[0] if codes.shape[1] else 1
+    kinds = len(np.unique(_number(codes))) if codes.shape[1] else 1
     number = int(np.clip(_CELLS_IN_ALL // kinds, _FEWEST_CELLS, _MOST_CELLS))
     different, place = np.unique(score, return_inverse=True)
     if len(different) > number:
         edges = np.unique(np.quantile(score, np.arange(1, number) / number))
         place = np.searchsorted(edges, score, side="right")
     keys = np.column_stack([place, codes])
-    sizes = keys.max(axis=0) + 1
-    one = np.ravel_multi_index(tuple(keys.T), tuple(sizes))
-    _, first, cell = np.unique(one, return_index=True, return_inverse=True)
+    _, first, cell = np.unique(_number(keys), return_index=True, return_inverse=True)
     rows = np.bincount(cell)
     counts = np.bincount(cell * 2 + decision.astype(np.int64), minlength=2 * len(rows)).reshape(-1, 2)
     sums, squares = (np.bincount(cell, score**power).astype(np.float64) for power in (1, 2))
     return Cells(keys[first, 0], sums / rows, squares, codes[first], counts)
+
+
+def _number(keys: Integers) -> Integers:
+    """Return one number for each row of keys, ordered as the rows are."""
+    return np.asarray(np.ravel_multi_index(tuple(keys.T), tuple(keys.max(axis=0) + 1)), dtype=np.int64)
 
 
 def estimate_decisions(
@@ -181,42 +184,58 @@ def estimate_decisions(
     expected = cells.counts * _expit(design @ calibration.coefficients)[:, np.newaxis]
     noise = generator.standard_normal((design.shape[1], DRAWS))
     chances = _expit(design @ (calibration.coefficients[:, np.newaxis] + calibration.root @ noise)).T
-    drawn = np.zeros((DRAWS, *cells.counts.shape), dtype=np.float64)
+    # One table for each decision, so that sums over cells run through memory in its order.
+    drawn = [np.zeros((DRAWS, len(cells.counts)), dtype=np.float64) for _ in (0, 1)]
     for decision in (0, 1):
         filled = cells.counts[:, decision] > 0
-        drawn[:, filled, decision] = generator.binomial(cells.counts[filled, decision], chances[:, filled])
-    everything = np.ones(len(cells.score), dtype=bool)
-    for name, mask in [("", everything), *groups]:
-        part = Cells(*(values[mask] for values in cells))
-        values, rows = _figures(expected[np.newaxis, mask], part)
-        draws, _ = _figures(drawn[:, mask], part)
+        drawn[decision][:, filled] = generator.binomial(cells.counts[filled, decision], chances[:, filled])
+    names = ["", *(name for name, _ in groups)]
+    members = np.column_stack([np.ones(len(cells.score), dtype=bool), *(mask for _, mask in groups)])
+    values, rows = _figures([expected[np.newaxis, :, 0], expected[np.newaxis, :, 1]], cells, members)
+    draws, _ = _figures(drawn, cells, members)
+    for part, name in enumerate(names):
         for figure in values:
-            yield Drawn(figure, name, float(values[figure][0]), draws[figure], float(rows[figure]))
+            yield Drawn(figure, name, float(values[figure][0, part]), draws[figure][:, part], float(rows[figure][part]))
 
 
-def _figures(positive: Floats, cells: Cells) -> tuple[dict[str, Floats], dict[str, float]]:
-    """Work out the figures of many months at once from their positive labels, shape (months, cells, 2).
+def _figures(
+    positive: Sequence[Floats], cells: Cells, members: NDArray[np.bool_]
+) -> tuple[dict[str, Floats], dict[str, Floats]]:
+    """Work out the figures of many months at once from their positive labels.
 
-    Returns the figures by name, shape (months,), NaN where one is not defined, and the rows behind each.
+    Args:
+        positive: Positive labels among the rows decided 0 and 1, shape (months, cells) each.
+        cells: The rows of a month.
+        members: Which cells belong to which part of the rows, shape (cells, parts).
+
+    Returns:
+        The figures by name, shape (months, parts), NaN where one is not defined, and the rows behind each.
     """
-    negative, rows = cells.counts - positive, cells.counts.sum()
-    found, missed = positive[:, :, 1].sum(axis=1), positive[:, :, 0].sum(axis=1)
-    alarms, spared = negative[:, :, 1].sum(axis=1), negative[:, :, 0].sum(axis=1)
-    each_positive, each_negative = positive.sum(axis=2), negative.sum(axis=2)
-    starts = np.flatnonzero(np.diff(cells.place, prepend=-1))
-    high, low = (np.add.reduceat(part, starts, axis=1) for part in (each_positive, each_negative))
+    of = members.astype(np.float64)
+    missed, found = positive[0] @ of, positive[1] @ of
+    decided = cells.counts.T @ of
+    spared, alarms, rows = decided[0] - missed, decided[1] - found, decided.sum(axis=0)
+    each = positive[0] + positive[1]
     with np.errstate(divide="ignore", invalid="ignore"):
-        below = np.cumsum(low, axis=1) - low / 2
         figures = {
             "accuracy": (found + spared) / rows,
             "sensitivity": found / (found + missed),
             "specificity": spared / (spared + alarms),
             "precision": found / (found + alarms),
-            "AUC": (high * below).sum(axis=1) / (high.sum(axis=1) * low.sum(axis=1)),
-            "Brier score": (cells.square.sum() + each_positive @ (1 - 2 * cells.score)) / rows,
+            "AUC": np.column_stack([_areas(each[:, mask], cells, mask) for mask in members.T]),
+            "Brier score": (cells.square @ of + each @ (of * (1 - 2 * cells.score)[:, np.newaxis])) / rows,
         }
     behind = {"sensitivity": (found + missed)[0], "specificity": (spared + alarms)[0], "precision": (found + alarms)[0]}
-    return figures, {name: float(behind.get(name, rows)) for name in figures}
+    return figures, {name: behind.get(name, rows) for name in figures}
+
+
+def _areas(positive: Floats, cells: Cells, mask: NDArray[np.bool_]) -> Floats:
+    """Return the area under the curve of many months, shape (months,), from the positive labels of some cells."""
+    starts = np.flatnonzero(np.diff(cells.place[mask], prepend=-1))
+    high = np.add.reduceat(positive, starts, axis=1)
+    low = np.add.reduceat(cells.counts[mask].sum(axis=1), starts) - high
+    below = np.cumsum(low, axis=1) - low / 2
+    return np.asarray((high * below).sum(axis=1) / (high.sum(axis=1) * low.sum(axis=1)))
 
 
 def _maximise(design: Floats, label: Floats, prior: Floats, weight: Floats) -> tuple[Floats, Floats]:

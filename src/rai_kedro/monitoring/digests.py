@@ -80,4 +80,7 @@ def _canonical(values: pd.Series) -> pd.Series:
         whole = pd.api.types.is_integer_dtype(values) and bool((values.abs() > _LARGEST_EXACT).any())
         if not whole:
             return values.astype("float64")
-    return values.astype("object").map(str, na_action="ignore").where(values.notna(), None).astype("object")
+    plain = values.astype("object")
+    if not isinstance(values.dtype, pd.StringDtype):
+        plain = plain.map(str, na_action="ignore")
+    return plain.where(values.notna(), None).astype("object")

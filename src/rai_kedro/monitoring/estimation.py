@@ -26,7 +26,7 @@ from rai_kedro.monitoring.confidence import (
 from rai_kedro.monitoring.estimation_rows import EstimatedColumns, check_rows, read_groups, read_scores, select_seen
 from rai_kedro.monitoring.losses import LossModel, estimate_losses, learn_losses
 from rai_kedro.monitoring.support import KnownShares, KnownSupport, Support, learn_shares, learn_support
-from rai_kedro.performance import Figure, Task
+from rai_kedro.performance import NEED_SCORE, Figure, Task
 from rai_kedro.typed import Typed
 
 if TYPE_CHECKING:
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 ASSUMPTION = "labels depend on features, prediction and group as they did in the reference"
 
 _FEWEST_ROWS, _FEWEST_OF_CLASS, _FEWEST_OF_GROUP = 100, 20, 30
-_NEED_SCORE = ("AUC", "Brier score")
 
 
 class EstimatedFigure(Figure):
@@ -103,7 +102,7 @@ class PerformanceEstimator:
         figures = [
             self._finish(drawn)
             for drawn in self._draw(current, groups)
-            if self.columns.score or drawn.name not in _NEED_SCORE
+            if self.columns.score or drawn.name not in NEED_SCORE
         ]
         doubts = tuple(doubt for doubt in (*self.doubts, support.doubt, self._doubt_month(current)) if doubt)
         return PerformanceEstimate(task=self.columns.task, figures=tuple(figures), support=support, doubts=doubts)

@@ -42,7 +42,7 @@ from rai_kedro.monitoring.outcomes import MONTH, SINCE_APPROVAL, Basis, Measured
 from rai_kedro.monitoring.policy import LABEL_SHARE, MonitoringPolicy
 from rai_kedro.monitoring.results import ColumnDrift, Kind
 from rai_kedro.months import Month
-from rai_kedro.performance import LABEL_UNIT, LARGER_IS_BETTER, Figure, Loss, Performance, find_loss, measure
+from rai_kedro.performance import LABEL_UNIT, LARGER_IS_BETTER, Figure, Loss, find_loss
 
 _SHOWN_LEVEL = 0.95
 # A smaller part of the budget asks for intervals that floating point cannot tell from the whole line.
@@ -81,8 +81,8 @@ def measure_month(  # noqa: PLR0913 - every part by its name
     estimate, past = reference.estimate(rows), [one for one in past if not one.used_in_training]
     counts = measuring.count(rows, labelled)
     figures = [
-        *measuring.performance(labelled, reference.rows),
-        *measuring.estimated(estimate, reference.rows),
+        *measuring.performance(labelled, reference),
+        *measuring.estimated(estimate, reference),
         *measuring.fairness(rows, labelled),
         *measuring.fairness_since_approval(rows, past, counts, len(labelled)),
     ]
@@ -110,20 +110,20 @@ class _Measuring:
         self.rate = rate if judges and rate > _LEAST_RATE else 0.0
         self.metric = policy.performance.metric or _DEFAULT_METRIC[baseline.task]
 
-    def performance(self, labelled: pd.DataFrame, reference: pd.DataFrame) -> Iterator[Measured]:
+    def performance(self, labelled: pd.DataFrame, reference: VersionReference) -> Iterator[Measured]:
         """Measure on labels: every figure, the judged one by group, and how it changed since the test."""
         if len(labelled) < self.policy.drift.min_rows:
             return
-        for figure in self._measure(labelled, _SHOWN_LEVEL).figures:
+        for figure in self.baseline.measure(labelled, _SHOWN_LEVEL).figures:
             yield self._show(figure)
         for group, rows in self._divide(labelled):
             if len(rows) >= self.policy.drift.min_rows:
-                yield self._show(self._measure(rows, _SHOWN_LEVEL)[self.metric], group)
+                yield self._show(self.baseline.measure(rows, _SHOWN_LEVEL, self.metric)[self.metric], group)
         if self.rate:
             # Change and floor are two questions: they share what the look may spend.
             level = 1 - 2 * self.rate / (1 if self.policy.performance.floor is None else 2)
-            now, tested = (self._measure(part, level)[self.metric] for part in (labelled, reference))
-            yield self._judge_change(now, tested, "labels")
+            now = self.baseline.measure(labelled, level, self.metric)[self.metric]
+            yield self._judge_change(now, reference.tested(self.metric, level), "labels")
             yield from self._judge_floor(now)
 
     def label_drift(self, labelled: pd.DataFrame, reference: pd.DataFrame) -> tuple[ColumnDrift, ...]:
@@ -134,13 +134,12 @@ class _Measuring:
         target, rate = self.baseline.target, self.rate * LABEL_SHARE
         return detect_drift(reference, labelled, kinds={target: kind}, policy=self.policy.drift, rate=rate).columns
 
-    def estimated(self, estimate: PerformanceEstimate, reference: pd.DataFrame) -> Iterator[Measured]:
+    def estimated(self, estimate: PerformanceEstimate, reference: VersionReference) -> Iterator[Measured]:
         """Show the estimate without labels, and judge it; at its own level, since labels will settle it."""
         for figure in estimate.figures:
             yield self._show(figure, figure.group.replace(GROUP_MARK, "", 1), "estimate")
             if figure.name == self.metric and not figure.group and figure.value is not None:
-                tested = self._measure(reference, _SHOWN_LEVEL)[self.metric]
-                yield self._judge_change(figure, tested, "estimate")
+                yield self._judge_change(figure, reference.tested(self.metric, _SHOWN_LEVEL), "estimate")
 
     def fairness(self, rows: pd.DataFrame, labelled: pd.DataFrame) -> Iterator[Measured]:
         """Compare the groups of this month."""
@@ -193,13 +192,6 @@ class _Measuring:
             yield f"{labelled:,} of {rows:,} rows have a label; what is said of errors holds for these"
         if 0 < labelled < self.policy.drift.min_rows:
             yield f"fewer than {self.policy.drift.min_rows} rows have a label, too few to be measured"
-
-    def _measure(self, rows: pd.DataFrame, level: float) -> Performance:
-        score = rows.get("score")
-        baseline = self.baseline
-        favourable = baseline.fairness.favourable
-        truth, answer = rows[baseline.target], rows["prediction"]
-        return measure(truth, answer, y_score=score, level=level, task=baseline.task, favourable=favourable)
 
     def _divide(self, rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
         for spec in self.baseline.fairness.groupings:

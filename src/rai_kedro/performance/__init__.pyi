@@ -5,6 +5,7 @@ from .classification import iterate_roc as iterate_roc
 from .classification import measure_auc as measure_auc
 from .classification import measure_classification as measure_classification
 from .face import measure as measure
+from .figure import NEED_SCORE as NEED_SCORE
 from .figure import Figure as Figure
 from .figure import Performance as Performance
 from .figure import Task as Task

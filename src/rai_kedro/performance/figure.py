@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 Task: TypeAlias = Literal["classification", "regression"]
 
+NEED_SCORE = ("AUC", "Brier score")
+"""Figures of a classification that its scores are needed for."""
 _COLUMNS = ["name", "value", "lower", "upper", "level", "n", "unit", "how", "note"]
 
 

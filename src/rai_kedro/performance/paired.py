@@ -28,6 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rai_kedro.intervals import Estimate
+from rai_kedro.performance.figure import NEED_SCORE
 from rai_kedro.performance.regression import PerformanceError
 
 Vector = npt.NDArray[np.float64]
@@ -40,7 +41,6 @@ COMPARABLE = {
     "MAE": "regression",
     "R2": "regression",
 }
-_NEEDS_SCORE = ("AUC", "Brier score")
 FEWEST_OF_A_CLASS = 20
 # Difference of the two rows that are added to each class, with either sign.
 _ADDED = 0.25
@@ -71,7 +71,7 @@ def measure_gain(name: str, truth: Vector, new: Answers, old: Answers, *, level:
             where="performance",
             remedy=f"choose one of: {', '.join(COMPARABLE)}",
         )
-    if name in _NEEDS_SCORE and (new.score is None or old.score is None):
+    if name in NEED_SCORE and (new.score is None or old.score is None):
         raise PerformanceError(
             f"Models that give no scores cannot be compared by {name!r}.",
             where="performance",
@@ -79,7 +79,7 @@ def measure_gain(name: str, truth: Vector, new: Answers, old: Answers, *, level:
         )
     rows, fewest = len(truth), int(min((truth == 1).sum(), (truth == 0).sum()))
     value, error, freedom, method = _COMPARED.get(name, _compare_losses)(name, truth, new, old)
-    if name in _NEEDS_SCORE and fewest < FEWEST_OF_A_CLASS:
+    if name in NEED_SCORE and fewest < FEWEST_OF_A_CLASS:
         error, method = np.nan, f"no interval: {fewest} rows of the rarer class, {FEWEST_OF_A_CLASS} are needed"
     gain = Gain(name=name, value=value, level=level, n=rows, how=method)
     if not np.isfinite(error):
