@@ -61,11 +61,11 @@ def test_review_is_written_and_linked_and_its_trouble_leaves_the_run_alone(
 ) -> None:
     hook = make_hook(tmp_path)
     hook.after_catalog_created({})  # type: ignore[arg-type]
-    monkeypatch.setattr("rai_kedro.hooks.review_page.write_review", lambda _: (reports / "review.html").touch())
+    monkeypatch.setattr("rai_kedro.hooks.review_page.write_review", lambda _, folder: (folder / "review.html").touch())
     hook.after_pipeline_run()
     assert 'href="review.html"' in (reports / "index.html").read_text("utf-8")
 
-    def fail(_: object) -> None:
+    def fail(*_: object) -> None:
         raise OSError("disk full")
 
     monkeypatch.setattr("rai_kedro.hooks.review_page.write_review", fail)

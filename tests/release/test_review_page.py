@@ -23,8 +23,8 @@ Ask = Callable[..., ReviewRequest]
 @pytest.fixture
 def look(
     client: MlflowClient, use_case: str, tmp_path: Path, evidence_path: Path, trust: Trust
-) -> Callable[[], UseCaseReview]:
-    return lambda: read_review(client, use_case, tmp_path, evidence_path, trust)
+) -> Callable[..., UseCaseReview]:
+    return lambda: read_review(client, use_case, tmp_path, evidence_path, trust=trust)
 
 
 def test_a_version_waits_until_the_record_holds_a_decision_on_it(
@@ -34,7 +34,7 @@ def test_a_version_waits_until_the_record_holds_a_decision_on_it(
     trust: Trust,
     register: Register,
     ask: Ask,
-    look: Callable[[], UseCaseReview],
+    look: Callable[..., UseCaseReview],
 ) -> None:
     for seed, gate in enumerate(("pass", "pass", "fail", "pass")):
         register(seed, gate=gate)
@@ -49,7 +49,8 @@ def test_a_version_waits_until_the_record_holds_a_decision_on_it(
     # Tags are for anyone with an account at MLflow; a forged one takes nothing off the page.
     client.set_model_version_tag(use_case, "3", Tag.REVIEW, "approved")
     (pending,) = look().pending
-    assert (pending.version, pending.gates[0].outcome, pending.gates[0].consequence) == ("3", "fail", "accept_risk")
+    (fairness,) = (gate for gate in pending.gates if gate.name == "fairness")
+    assert (pending.version, fairness.outcome, fairness.consequence) == ("3", "fail", "accept_risk")
     assert pending.commands == (
         f'kedro rai approve --use-case {use_case} --version 3 --statement TEXT --accept-risk "REASON"',
         f"kedro rai reject --use-case {use_case} --version 3 --statement TEXT",
@@ -57,7 +58,7 @@ def test_a_version_waits_until_the_record_holds_a_decision_on_it(
 
 
 def test_a_moved_alias_is_no_approval_and_takes_no_version_off_the_page(
-    client: MlflowClient, use_case: str, register: Register, look: Callable[[], UseCaseReview]
+    client: MlflowClient, use_case: str, register: Register, look: Callable[..., UseCaseReview]
 ) -> None:
     for seed in range(2):
         register(seed)
@@ -69,7 +70,7 @@ def test_a_moved_alias_is_no_approval_and_takes_no_version_off_the_page(
 
 
 def test_version_without_card_says_so_and_only_pages_that_are_there_are_linked(
-    use_case: str, tmp_path: Path, register: Register, look: Callable[[], UseCaseReview]
+    use_case: str, tmp_path: Path, register: Register, look: Callable[..., UseCaseReview]
 ) -> None:
     register(card=False)
     (tmp_path / "monitoring.html").touch()
@@ -85,7 +86,7 @@ def test_evidence_tells_a_broken_chain_and_what_the_last_verification_found(
     trust: Trust,
     register: Register,
     ask: Ask,
-    look: Callable[[], UseCaseReview],
+    look: Callable[..., UseCaseReview],
 ) -> None:
     register()
     approve(client, ask("1"), evidence_path, trust)

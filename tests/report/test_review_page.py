@@ -95,6 +95,7 @@ def test_page_counts_what_waits_and_gives_the_exact_command(card: ModelCard) -> 
     assert "<h1>1 version waits for a decision</h1>" in text
     assert f"<code>{APPROVE}</code>" in text
     assert "every gate passes" in text
+    assert "An approval would be refused" not in text
     assert read(text).count("No version waits for a decision.") == 1
     assert "<h1>No version waits for a decision</h1>" in render(make_review())
 
@@ -109,6 +110,7 @@ def test_what_blocks_stands_before_what_needs_a_risk_and_both_before_what_is_onl
     )
     said = read(render(make_review(make_pending(card, gates=gates))))
     assert "cannot be approved as it is: drift" in said
+    assert "An approval would be refused" in said
     places = [said.index(name) for name in ("Drift fail", "Fairness fail", "Proxies insufficient", "Carbon not")]
     assert places == sorted(places)
     assert said.count("Blocks the approval.") == 1

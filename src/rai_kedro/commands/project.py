@@ -53,6 +53,11 @@ def path_of(catalog: DataCatalog, name: str) -> Path:
     return Path(str(description["filepath"]))
 
 
+def reports_folder(catalog: DataCatalog, use_case: str) -> Path:
+    """Return the folder that has a folder of reports for each use case."""
+    return path_of(catalog, f"{use_case}.model_card").parent
+
+
 def lock_path(catalog: DataCatalog, use_case: str) -> Path:
     """Return the lock that monitoring, ingestion, review and reset of a use case hold, beside the predictions."""
     return path_of(catalog, f"{use_case}.prediction_store").with_name(".lock")

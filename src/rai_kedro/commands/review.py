@@ -16,6 +16,7 @@ from rai_kedro.commands.project import (
     keys_folder,
     lock_path,
     open_catalog,
+    reports_folder,
     require_use_case,
     run_pipeline,
     trust_of,
@@ -87,7 +88,7 @@ def rollback(use_case: str, env: str | None, **said: Any) -> None:
 def _decide(decision: str, use_case: str, env: str | None, **said: Any) -> None:
     with open_catalog(use_case, env) as catalog:
         _record(catalog, decision, use_case, **said)
-        try_to_write_review(catalog)
+        try_to_write_review(catalog, reports_folder(catalog, use_case))
 
 
 def _record(
@@ -143,7 +144,7 @@ def verify(use_case: str, env: str | None) -> None:
         path = evidence_path(catalog, use_case)
         found = release.verify(path, use_case=use_case, trust=trust_of(catalog, use_case), client=MlflowClient())
         note_verification(path, found)
-        try_to_write_review(catalog)
+        try_to_write_review(catalog, reports_folder(catalog, use_case))
     click.echo("\n".join(found.describe()))
     if found.findings:
         raise RaiError(

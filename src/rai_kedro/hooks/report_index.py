@@ -41,7 +41,7 @@ class ReportIndexHook:
     def after_pipeline_run(self) -> None:
         """Write both pages."""
         if self._catalog is not None and self._folder is not None and self._folder.is_dir():
-            try_to_write_review(self._catalog)
+            try_to_write_review(self._catalog, self._folder)
         self._write()
 
     @hook_impl

@@ -9,9 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kedro.io import DatasetError
 from pydantic import ValidationError
 
 from rai_kedro.contract import find_use_cases
+from rai_kedro.errors import RaiError
 from rai_kedro.files import project_folder, write_text
 
 if TYPE_CHECKING:
@@ -37,31 +39,40 @@ _TITLES = {
 }
 
 
-def try_to_write_review(catalog: DataCatalog) -> None:
-    """Write the page of every use case; what was run or decided matters more, so trouble is a warning."""
+def try_to_write_review(catalog: DataCatalog, folder: Path) -> None:
+    """Write ``review.html`` into the folder of all reports; trouble is a warning: what was run or decided stands."""
     try:
-        write_review(catalog)
+        write_review(catalog, folder)
     except Exception as error:  # whatever a server or an edited file brings
         _log.warning("The page of the reviewer could not be written: %s", error)
 
 
-def write_review(catalog: DataCatalog) -> Path:
-    """Write ``review.html`` beside the folders of all use cases, and return where."""
+def write_review(catalog: DataCatalog, folder: Path) -> None:
+    """Write the page of every use case into the folder that has a folder for each."""
     from mlflow import MlflowClient
 
-    from rai_kedro.commands.project import evidence_path, path_of, trust_of
     from rai_kedro.report import render_review_page
 
-    client, reviews = MlflowClient(), []
-    for name in find_use_cases(project_folder() / "conf" / "base"):
-        folder = path_of(catalog, f"{name}.model_card")
-        reviews.append(read_review(client, name, folder, evidence_path(catalog, name), trust_of(catalog, name)))
-    path = folder.parent / REVIEW_PAGE
-    write_text(path, render_review_page(reviews, now=datetime.now(UTC)))
-    return path
+    client = MlflowClient()
+    names = find_use_cases(project_folder() / "conf" / "base")
+    reviews = [_read_or_explain(client, catalog, name) for name in names]
+    write_text(folder / REVIEW_PAGE, render_review_page(reviews, now=datetime.now(UTC)))
 
 
-def read_review(client: MlflowClient, use_case: str, folder: Path, record: Path, trust: Trust) -> UseCaseReview:
+def _read_or_explain(client: MlflowClient, catalog: DataCatalog, use_case: str) -> UseCaseReview:
+    """Read one use case; one whose configuration cannot be read holds up no other."""
+    from rai_kedro.commands.project import evidence_path, path_of, trust_of
+    from rai_kedro.report import EvidenceStatus, UseCaseReview
+
+    try:
+        folder, record = path_of(catalog, f"{use_case}.model_card"), evidence_path(catalog, use_case)
+        return read_review(client, use_case, folder, record, trust=trust_of(catalog, use_case))
+    except (RaiError, DatasetError, ValidationError, KeyError) as error:
+        why = f"It cannot be read: {error}"
+        return UseCaseReview(use_case, (), (), None, EvidenceStatus(entries=0), trouble=why)
+
+
+def read_review(client: MlflowClient, use_case: str, folder: Path, record: Path, *, trust: Trust) -> UseCaseReview:
     """Read what a reviewer is shown of one use case.
 
     Args:
@@ -103,8 +114,9 @@ def _read_pending(
 
     card, trouble = _read_card(version)
     gates = _read_gates(version, card, missing or ())
-    passed = all(gate.consequence == "none" for gate in gates)
+    asked = {gate.consequence for gate in gates}
     name, number = version.use_case, version.number
+    approval = [] if "block" in asked else [approve_command(name, number, passed="accept_risk" not in asked)]
     page = folder / f"model_card_v{number}.html"
     return PendingVersion(
         version=number,
@@ -112,7 +124,7 @@ def _read_pending(
         gates=gates,
         card=card,
         commands=(
-            approve_command(name, number, passed=passed),
+            *approval,
             f"kedro rai reject --use-case {name} --version {number} --statement TEXT",
         ),
         trouble=trouble,
@@ -123,25 +135,25 @@ def _read_pending(
 
 def _read_gates(version: Version, card: ModelCard | None, missing: Sequence[str]) -> tuple[GateResult, ...]:
     """Return what the gates of the policy say; fairness as it is judged anew from the stored intervals."""
-    from rai_kedro.policy import GateResult
-    from rai_kedro.release import GATE_FILE, PASSED, count_verdicts, judge_gate
+    from rai_kedro.release import PASSED, count_verdicts, judge_gate
 
     decision = judge_gate(version).decision
     stored = {gate.name: gate for gate in card.gates.gates} if card and card.gates else {}
     outcome = "not_assessed" if decision.outcome == "could_not_be_evaluated" else decision.outcome
     if "fairness" not in stored or stored["fairness"].outcome != outcome:
-        stored["fairness"] = GateResult(
-            name="fairness",
-            outcome=outcome,
-            reason="; ".join(decision.problems) or count_verdicts(decision),
-            consequence="none" if outcome == PASSED else "accept_risk",
-            evidence=GATE_FILE,
-        )
+        why = "; ".join(decision.problems) or count_verdicts(decision)
+        stored["fairness"] = _make_gate("fairness", outcome, why, "none" if outcome == PASSED else "accept_risk")
     if missing:
         said = f"approved, and waits for another approval as {' and as '.join(missing)}"
-        open_one = {"outcome": "insufficient_evidence", "consequence": "none", "evidence": "evidence record"}
-        stored["signatures"] = GateResult.from_dict({"name": "signatures", "reason": said, **open_one})
+        stored["signatures"] = _make_gate("signatures", "insufficient_evidence", said, "none")
     return tuple(stored.values())
+
+
+def _make_gate(name: str, outcome: str, reason: str, consequence: str) -> GateResult:
+    from rai_kedro.policy import GateResult
+
+    said = {"name": name, "outcome": outcome, "reason": reason, "consequence": consequence}
+    return GateResult.from_dict({**said, "evidence": "evidence record"})
 
 
 def _read_approval(version: Version, standing: Decided | None) -> Approval:

@@ -22,6 +22,7 @@ from rai_kedro.report.standing import Standing, describe_standing
 from rai_kedro.typed import Typed
 from rai_kedro.words import begin_sentence, count_of, in_words
 
+_BLOCKED = "alarm"
 # An approval or a justification is said to end soon so many days before.
 SOON_DAYS = 60
 _GRAVEST_FIRST = ("fail", "not_assessed", "insufficient_evidence", "pass")
@@ -40,7 +41,7 @@ class PendingVersion:
         gates: What each gate says.
         card: None where it cannot be read; ``trouble`` says why.
         comparison: With the version in production on the same rows, where somebody made it.
-        commands: What decides, ready to be copied but for the reviewer's own words.
+        commands: What decides, ready to be copied but for the reviewer's own words; none that would be refused.
         card_page: Address of its card beside the page; empty if there is none.
     """
 
@@ -126,6 +127,7 @@ class _PendingView:
     forest: tuple[ForestPanel, ...]
     standing: Standing | None
     before_after: tuple[BeforeAfter, ...]
+    blocked: bool
     beside: tuple[_Side, ...]
 
 
@@ -180,6 +182,7 @@ def _view(pending: PendingVersion, production: Approval | None) -> _PendingView:
         forest=draw_forest(list_verdicts(card.fairness)) if card and card.fairness else (),
         standing=describe_standing(card) if card else None,
         before_after=_list_before_after(card),
+        blocked=state == _BLOCKED,
         beside=_list_beside(pending, production),
     )
 
@@ -191,12 +194,12 @@ def _weigh(gate: GateResult) -> int:
 def _conclude(pending: PendingVersion) -> tuple[str, str]:
     """Say what a version can become as it stands, with the sign that goes with it."""
     if pending.trouble:
-        return "alarm", "cannot be approved: its card cannot be read"
+        return _BLOCKED, "cannot be approved: its card cannot be read"
     blocked = [in_words(gate.name) for gate in pending.gates if gate.consequence == "block"]
     if pending.card and pending.card.unwritten and "card" not in blocked:
         blocked.append("card")
     if blocked:
-        return "alarm", f"cannot be approved as it is: {', '.join(blocked)}"
+        return _BLOCKED, f"cannot be approved as it is: {', '.join(blocked)}"
     if at_risk := [in_words(gate.name) for gate in pending.gates if gate.consequence == "accept_risk"]:
         return "watch", f"can be approved only with an accepted risk: {', '.join(at_risk)}"
     return "ok", "every gate passes"
