@@ -29,6 +29,7 @@ from rai_kedro.datasets.own_table import OwnTable
 from rai_kedro.errors import RaiError
 from rai_kedro.pipelines.parameters import FairnessParameters, MitigationParameters, Statements, TrainingParameters
 from rai_kedro.policy import Policy
+from rai_kedro.proxies import ProxyPolicy
 from rai_kedro.sources import IngestionParameters, split_months
 
 TODAY = date(2024, 6, 1)
@@ -121,7 +122,9 @@ def test_parameters_are_those_of_the_stages(task: str, target: str, make: Make, 
     assert [grouping.columns for grouping in fairness.groupings] == [("Geschlecht",)]
     assert mitigation.sensitive_column == "Geschlecht"
     Policy.model_validate(parameters["policy"])
-    assert set(parameters) == {"ingestion", "training", "fairness", "mitigation", "monitoring", "policy", "statements"}
+    groups = {"ingestion", "training", "fairness", "mitigation", "monitoring", "policy", "proxies", "statements"}
+    assert set(parameters) == groups
+    ProxyPolicy.model_validate(parameters["proxies"])
 
 
 def test_a_draft_lets_no_column_into_the_model(make: Make, project: Path) -> None:

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from rai_kedro.proxies import ProxyReport, Relation, find_proxies
-from rai_kedro.report import ModelCard, card_from_json, draw_proxies, list_attention, render_html, render_markdown
+from rai_kedro.report import (
+    ModelCard,
+    card_from_json,
+    draw_proxies,
+    list_attention,
+    render_governance_page,
+    render_html,
+    render_markdown,
+)
 from rai_kedro.report.model_card import render_json
 
 COPY = Relation(columns=("x1",), of="race", kind="recoded", rows=99, permitted=True)
@@ -67,3 +77,13 @@ def test_the_figure_has_each_measured_column_and_its_limit(report: ProxyReport) 
     assert "<b>" not in "".join(name for trace in figure.data for name in trace.y)
     nothing = draw_proxies(ProxyReport(proxies=(), rows=0, rows_used=0))
     assert not nothing.data
+
+
+def test_the_governance_page_shows_the_newest_training(card: ModelCard, report: ProxyReport) -> None:
+    def render(proxies: ProxyReport | None) -> str:
+        return render_governance_page(card.columns, [], proxies=proxies, use_case="housing", as_of=date(2026, 1, 1))
+
+    assert "Not measured yet" in render(None)
+    shown = render(report)
+    assert "race&lt;b&gt;" in shown
+    assert shown.count('class="plot"') == 1

@@ -12,7 +12,8 @@ import pandas as pd
 import yaml
 
 from rai_kedro.commands.use_case_choices import UseCaseRequest, draft_label, some
-from rai_kedro.contract import NO_OWNER, UNDECIDED, Column, draft_column
+from rai_kedro.contract import NO_OWNER, UNDECIDED, Column, draft_column, suspect
+from rai_kedro.proxies import Relation, find_relations
 from rai_kedro.sources import FileLayout, IngestionParameters, WordCount
 
 # Of the spread of the label: a gap in error below it is seldom worth a halt; a beginning, to be decided.
@@ -31,6 +32,7 @@ class UseCaseDraft:
     columns: tuple[Column, ...]
     label: Column
     training_month: str
+    disguises: tuple[str, ...]  # columns that give the target away, or are one that describes people, in words
     tolerance: float  # largest gap in error that is accepted at first, in the unit of the label (regression)
 
     @property
@@ -62,15 +64,17 @@ def draft_use_case(
     """
     originals = {new: old for old, new in parameters.rename.items()}
     not_features = {parameters.label, parameters.key, parameters.time.column if parameters.time else parameters.label}
+    names = [str(name) for name in table.columns if name not in not_features]
+    relations = _find_disguises(table, names, parameters.label, originals)
     drafted = (
         draft_column(
             table[name],
             is_date=name in parameters.dates,
             original=originals.get(name, name),
             note=", ".join(map(str, words.get(name, ()))),
+            warning="; ".join(one.text for one in relations if name in one.columns),
         )
-        for name in table.columns
-        if name not in not_features
+        for name in names
     )
     known = {} if known is None else known
     columns = tuple(
@@ -86,8 +90,26 @@ def draft_use_case(
         columns=columns,
         label=label,
         training_month="",
+        disguises=tuple(one.text for one in relations),
         tolerance=float(f"{_TOLERANCE_SHARE * float(spread):.2g}"),
     )
+
+
+def _find_disguises(
+    table: pd.DataFrame, names: Sequence[str], label: str, originals: Mapping[str, str]
+) -> tuple[Relation, ...]:
+    """Find columns that give the target away, and those that are one that seems to describe people."""
+    columns = pd.DataFrame({name: _as_numbers(table[name]) for name in [*names, label]})
+    people = [name for name in names if suspect(originals.get(name, name), table[name]) is not None]
+    others = [name for name in names if name not in people]
+    found = find_relations(columns[names], columns[[label]])
+    return (*found, *find_relations(columns[others], columns[people])) if others and people else found
+
+
+def _as_numbers(values: pd.Series[Any]) -> pd.Series[Any]:
+    """Return numbers that a text file holds as numbers, anything else as it is."""
+    numbers = pd.to_numeric(values, errors="coerce")
+    return numbers if numbers.notna().sum() == values.notna().sum() else values
 
 
 def take_over(drafted: Column, known: Column | None) -> Column:

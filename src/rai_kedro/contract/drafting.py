@@ -96,16 +96,17 @@ class _Values:
 
 
 def draft_column(
-    values: pd.Series[Any], *, is_date: bool = False, original: str | None = None, note: str = ""
+    values: pd.Series[Any], *, is_date: bool = False, original: str | None = None, note: str = "", warning: str = ""
 ) -> Column:
     """Draft the contract of one column; :func:`read_proposal` tells what its risk proposes.
 
-    ``original`` is the name it had before it was renamed, ``note`` what else a person should know of its values.
+    ``original`` is the name it had before it was renamed, ``note`` what else a person should know of its values,
+    ``warning`` why no model should get it.
     """
     name = str(values.name)
     suspicion = suspect(original or name, values)
     found = _look(values, is_date=is_date, name=original or name, suspicion=suspicion)
-    proposal = _propose(name, found, suspicion)
+    proposal = _propose(name, found, suspicion, warning)
     return Column(
         name=name,
         type=found.type,
@@ -229,16 +230,16 @@ def _is_near_unique(known: pd.Series[Any]) -> bool:
     return len(known) >= _FEWEST_FOR_UNIQUE and known.nunique() >= _NEAR_UNIQUE * len(known)
 
 
-def _propose(name: str, found: _Values, suspicion: Suspicion | None) -> Proposal:
+def _propose(name: str, found: _Values, suspicion: Suspicion | None, warning: str) -> Proposal:
     closed = _closed_reason(name, found)
     code = f"; {found.code_reason}" if found.code_reason else ""
     if suspicion is not None:
         what = f"may describe {suspicion.ground} ({suspicion.because})"
         if suspicion.identifies or closed:
             return Proposal("forbidden", f"{what}{'; ' + closed if closed else ''}")
-        return Proposal("audit", what + code)
-    if closed:
-        return Proposal("forbidden", closed)
+        return Proposal("audit", f"{what}{code}{'; ' + warning if warning else ''}")
+    if closed or warning:
+        return Proposal("forbidden", "; ".join(filter(None, (warning, closed))))
     few = found.distinct <= _FEW_NUMBERS and found.type in NUMERIC_TYPES and bool((found.known % 1 == 0).all())
     doubt = "; few whole numbers: if they are codes, make it a category" if few and found.distinct > 2 else ""  # noqa: PLR2004
     return Proposal("model", f"nothing seen against it{code}{doubt}")

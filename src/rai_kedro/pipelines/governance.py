@@ -11,6 +11,7 @@ from rai_kedro.contract import ColumnProfile, Contract, GovernedColumn, build_re
 from rai_kedro.frames import Store
 from rai_kedro.months import month_of_key
 from rai_kedro.pipelines.wiring import make_node
+from rai_kedro.proxies import ProxyReport
 from rai_kedro.report import render_governance_page
 
 
@@ -35,11 +36,14 @@ def profile_stores(feature_store: Store, label_store: Store, contract: Contract)
     ]
 
 
-def render_governance(register: list[dict[str, Any]], profile: list[dict[str, Any]], contract: Contract) -> str:
-    """Put register and profile onto one readable page."""
+def render_governance(
+    register: list[dict[str, Any]], profile: list[dict[str, Any]], proxy_history: dict[str, Any], contract: Contract
+) -> str:
+    """Put register and profile onto one readable page, with the proxies that the newest training found."""
     return render_governance_page(
         [GovernedColumn.from_dict(column) for column in register],
         [ColumnProfile.from_dict(month) for month in profile],
+        proxies=ProxyReport.from_dict(proxy_history) if proxy_history else None,
         use_case=contract.use_case,
         as_of=contract.as_of,
     )

@@ -7,6 +7,8 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from rai_kedro.contract import ColumnProfile, GovernedColumn
+from rai_kedro.proxies import ProxyReport
+from rai_kedro.report.figures import draw_proxies
 from rai_kedro.report.mitigation_figures import MITIGATION_FIGURES
 from rai_kedro.report.mitigation_section import Plain, read_comparison
 from rai_kedro.report.page import render_page
@@ -18,17 +20,24 @@ _SPARK_WIDTH, _SPARK_HEIGHT = 100.0, 20.0
 
 
 def render_governance_page(
-    register: Sequence[GovernedColumn], profile: Sequence[ColumnProfile], *, use_case: str, as_of: date
+    register: Sequence[GovernedColumn],
+    profile: Sequence[ColumnProfile],
+    *,
+    proxies: ProxyReport | None = None,
+    use_case: str,
+    as_of: date,
 ) -> str:
     """Render the governance report as one self-contained HTML page that fetches nothing.
 
-    ``profile`` has one description per column and month; the days left of a justification are counted from ``as_of``.
+    ``proxies`` are those that the newest training found, None before the first; ``profile`` has one description per
+    column and month; the days left of a justification are counted from ``as_of``.
     """
     flagged = [row for row in register if row.flags]
     used = [row for row in register if row.model_uses and not row.is_label]
     return render_page(
         "governance.html.j2",
-        {},
+        {} if proxies is None else {"proxies": draw_proxies(proxies)},
+        report=proxies,
         use_case=use_case,
         today=as_of,
         register=register,
