@@ -103,7 +103,7 @@ def train(features: Store, labels: Store, contract: Contract, parameters: dict[s
         decision="approved",
         reviewer="R. Viewer",
         statement="read",
-        reviewed_at="2026-01-01",
+        reviewed_at="2026-01-01T00:00:00+00:00",
         manifest="",
     )
     held_against = Reference(candidate.reference, candidate.baseline)
