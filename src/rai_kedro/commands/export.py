@@ -1,4 +1,4 @@
-"""``kedro rai export``: a version, or a use case's column contract, in a format that other tools read."""
+"""``kedro rai export``: a version, or a use case's column contract, for other tools and for strangers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rai_kedro.commands.project import about_use_case, evidence_path, open_catalog
+from rai_kedro.commands.project import (
+    about_use_case,
+    evidence_path,
+    open_catalog,
+    path_of,
+    reviewers_file,
+    trust_of,
+)
 from rai_kedro.files import write_text
 
 if TYPE_CHECKING:
@@ -26,6 +33,7 @@ class Request:
     catalog: DataCatalog
     use_case: str
     number: str | None
+    env: str | None = None
 
     def find_version(self) -> Version:
         """Return the version that is meant, as MLflow has it."""
@@ -49,18 +57,22 @@ class Request:
 
 def write_cyclonedx(request: Request, output: Path) -> str:
     """Write a version's bill of materials, and say which version it is of."""
+    version = request.find_version()
+    with request.open_files(version) as found:
+        write_text(output, _list_materials(found))
+    return f"{version}, CycloneDX 1.6"
+
+
+def _list_materials(found: ReleaseFiles) -> str:
     from rai_kedro.exchange import VersionFiles, to_cyclonedx
     from rai_kedro.report import card_from_json
 
-    version = request.find_version()
-    card = f"model_card/model_card_v{version.number}.json"
-    with request.open_files(version) as found:
-        content, requirements = found.files[card], (found.model / "requirements.txt").read_text("utf-8")
+    card = f"model_card/model_card_v{found.manifest.version}.json"
+    requirements = (found.model / "requirements.txt").read_text("utf-8")
     digests = {"manifest.json": found.manifest.digest, card: found.manifest.files[card]}
     lines = (line.partition("#")[0].strip() for line in requirements.splitlines())
     files = VersionFiles(tuple(line for line in lines if line), digests)
-    write_text(output, to_cyclonedx(card_from_json(content.decode("utf-8")), files))
-    return f"{version}, CycloneDX 1.6"
+    return to_cyclonedx(card_from_json(found.files[card].decode("utf-8")), files)
 
 
 def write_odcs(request: Request, output: Path) -> str:
@@ -77,8 +89,45 @@ def write_odcs(request: Request, output: Path) -> str:
     return f"{what}, ODCS {API_VERSION.removeprefix('v')}"
 
 
+def write_pack(request: Request, output: Path) -> str:
+    """Write everything of a version into one zip that can be checked without this project."""
+    from rai_kedro import release
+    from rai_kedro.commands.graph import build_graph
+    from rai_kedro.contract import Contract
+    from rai_kedro.exchange import to_odcs
+
+    release.require_new(output)
+    version = request.find_version()
+    entries = release.read_evidence(evidence_path(request.catalog, request.use_case))
+    trust, listed = trust_of(request.catalog, request.use_case), reviewers_file()
+    graph, drawn = build_graph(request.use_case, request.env)
+    with request.open_files(version) as found:
+        files = {
+            **release.collect_pack(version, found, entries, trust, listed.read_bytes() if listed.is_file() else b""),
+            **_read_monitoring(request),
+            "exchange/bom.cdx.json": _list_materials(found).encode(),
+            "exchange/contract.odcs.yaml": to_odcs(Contract.from_dict(found.read_contract())).encode(),
+            **graph,
+        }
+        digest = release.write_pack(output, release.complete_pack(files, found, drawn))
+    return (
+        f"pack of {version}\nSHA-256 of the pack: {digest}\nnewest hash of the record: {entries[-1].hash}\n"
+        f"Give both to whoever checks it, by another way than the pack. The pipelines' graph: {drawn}."
+    )
+
+
+def _read_monitoring(request: Request) -> dict[str, bytes]:
+    """Return what monitoring came to so far, for programs and people; nothing where there was none."""
+    names = {name: path_of(request.catalog, f"{request.use_case}.monitoring_{name}") for name in ("timeline", "page")}
+    return {f"monitoring/{path.name}": path.read_bytes() for path in names.values() if path.is_file()}
+
+
 # A format is one line here, and the function that writes its file and says what is in it.
-FORMATS: dict[str, Callable[[Request, Path], str]] = {"cyclonedx": write_cyclonedx, "odcs": write_odcs}
+FORMATS: dict[str, Callable[[Request, Path], str]] = {
+    "cyclonedx": write_cyclonedx,
+    "odcs": write_odcs,
+    "pack": write_pack,
+}
 
 
 @click.command()
@@ -87,7 +136,7 @@ FORMATS: dict[str, Callable[[Request, Path], str]] = {"cyclonedx": write_cyclone
 @click.option("--format", "name", required=True, type=click.Choice(list(FORMATS)), help="What to write.")
 @click.option("--output", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The file.")
 def export(use_case: str, env: str | None, number: str | None, name: str, output: Path) -> None:
-    """Write a version as a bill of materials (cyclonedx), or the column contract (odcs), for other tools."""
+    """Write a version as a bill of materials (cyclonedx), the column contract (odcs), or all of a version (pack)."""
     with open_catalog(use_case, env) as catalog:
-        what = FORMATS[name](Request(catalog, use_case, number), output)
+        what = FORMATS[name](Request(catalog, use_case, number, env), output)
     click.echo(f"{output}: {what}")

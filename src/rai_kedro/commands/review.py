@@ -116,6 +116,9 @@ def _record(
         else:
             outcome = release.reject(client, request, evidence)
     click.echo(outcome.message)
+    if decision == "approve":
+        version = release.find_version(client, use_case, said["version"])
+        click.echo(release.sign_release(version, release.read_evidence(evidence), signing, trust))
 
 
 def _ask_passphrase(path: Path) -> str:

@@ -32,7 +32,12 @@ from .model_files import ModelRefusedError as ModelRefusedError
 from .model_files import require_storable as require_storable
 from .model_files import trusted_types as trusted_types
 from .model_signature import sign_folder as sign_folder
+from .model_signature import sign_release as sign_release
 from .model_signature import verify_folder as verify_folder
+from .pack import collect_pack as collect_pack
+from .pack import complete_pack as complete_pack
+from .pack import require_new as require_new
+from .pack import write_pack as write_pack
 from .production import ProductionModel as ProductionModel
 from .production import load_production as load_production
 from .production import load_reference as load_reference
