@@ -51,7 +51,7 @@ def test_a_pipe_gets_plain_lines(monkeypatch: pytest.MonkeyPatch, months: int) -
 
 def test_months_to_come_are_counted_from_what_a_node_is_handed() -> None:
     stored = dict.fromkeys(["month=2024-01/model_version=1", "month=2024-02/model_version=1"])
-    scoring = {"housing.months_to_score": ("2024-01", "2024-02"), "housing.production_model": None}
+    scoring = {"housing.months_to_score": ("2024-01", "2024-02"), "housing.scoring_model": None}
     assert count_months(scoring) == 2
     assert count_months({"housing.prediction_store": stored, "housing.drift_history": {}}) == 2
     assert count_months({"housing.prediction_store": stored, "housing.outcome_history": stored}) == 0

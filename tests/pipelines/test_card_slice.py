@@ -137,7 +137,7 @@ def written(
         split=split,
         release_gates=gates,
         judged_by={},
-        proxies=proxies,
+        proxy_report=proxies,
     )
     with caplog.at_level(logging.WARNING):
         return reporting_nodes.write_card(version, registered, measured, comparison, reads, drawn, settings)

@@ -59,7 +59,7 @@ class World:
         reader = MonthReader(self.features, self.labels, self.contract)
         parameters = MonitoringParameters(policy=self.policy)
         scored = monitoring.score_months(tuple(reader.months), reader, self.production, self.contract, parameters)
-        for month, (saved, problems) in zip(reader.months, scored, strict=False):
+        for month, (_, saved, problems) in zip(reader.months, scored, strict=False):
             assert not problems
             [predictions] = saved.values()
             features = self.features[f"month={month}"]()

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -39,12 +40,13 @@ def score(
     """Score every month; what was saved, and what was passed over."""
     reader, parameters = MonthReader(*stores, contract), MonitoringParameters(policy=MonitoringPolicy())
     chunks = list(score_months(tuple(reader.months), reader, production, contract, parameters))
-    return {key: frame for saved, _ in chunks for key, frame in saved.items()}, chunks[-1][1]
+    return {key: frame for _, saved, _ in chunks for key, frame in saved.items()}, chunks[-1][2]
 
 
 def scoring(model: Any) -> ProductionModel:
     """Stand for version 1: scoring reads model and version; how one comes to production is tested in tests/registry."""
-    return ProductionModel(model, "1", "a run", pd.DataFrame(), {}, review=None)  # type: ignore[arg-type]
+    manifest: Any = SimpleNamespace(digest="5e88")
+    return ProductionModel(model, "1", "a run", pd.DataFrame(), {}, manifest, review=None)  # type: ignore[arg-type]
 
 
 def run(catalog: DataCatalog, *outputs: str) -> dict[str, Any]:

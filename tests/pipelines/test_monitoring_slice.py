@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -24,6 +25,7 @@ from sklearn.preprocessing import OneHotEncoder
 
 from rai_kedro.contract import Contract, check_frame, read_contract
 from rai_kedro.datasets.month_store import MonthStore
+from rai_kedro.datasets.record import RecordDataset
 from rai_kedro.errors import RaiError
 from rai_kedro.monitoring import Baseline, MonitoringPolicy, MonthRecord, Timeline, VersionReference
 from rai_kedro.months import month_of_key
@@ -31,6 +33,7 @@ from rai_kedro.pipelines.monitoring import create_pipeline
 from rai_kedro.pipelines.monitoring.nodes import report_problems
 from rai_kedro.pipelines.monitoring.plan import Problem
 from rai_kedro.pipelines.parameters import MonitoringParameters
+from rai_kedro.release import MonthEntry, read_evidence
 
 MONTHS = ("2024-01", "2024-02", "2024-03", "2024-04")
 BAD = "2024-03"
@@ -74,6 +77,13 @@ def fit_model(rows: pd.DataFrame) -> Any:
     return make_pipeline(prepare, LinearRegression()).fit(rows[["size", "kind"]], rows["y"])
 
 
+class _Kept(MemoryDataset):
+    """Holds what a run came to after the run, too."""
+
+    def _release(self) -> None:
+        pass
+
+
 @dataclass
 class Toy:
     """Stores in a folder, a model in production, and the stage that scores the first by the second."""
@@ -83,6 +93,7 @@ class Toy:
     model: Any
     reference: Callable[[str], VersionReference]
     problems: list[Problem] = field(default_factory=list)
+    unrecorded: list[Problem] = field(default_factory=list)
 
     def store(self, name: str) -> MonthStore:
         by = ["month"] if name in ("feature_store", "label_store") else ["month", "model_version"]
@@ -106,12 +117,14 @@ class Toy:
 
     def monitor(self, months: str = "pending") -> Timeline:
         """Run the stage but for Evidently and MLflow."""
-        production = SimpleNamespace(model=self.model, version="1", run_id="abc")
+        manifest = SimpleNamespace(digest="5e88")
+        production = SimpleNamespace(model=self.model, version="1", run_id="abc", manifest=manifest)
+        record = RecordDataset(filepath=self.folder / "evidence" / "toy.jsonl")
         values = {
             "feature_store": self.checked("feature_store"),
             "label_store": self.checked("label_store"),
             "contract": self.contract,
-            "production_model": production,
+            "scoring_model": production,
             "references": self.reference,
             "inference_carbon": {},
             "params:monitoring": MonitoringParameters(months=months, policy=MonitoringPolicy()),
@@ -121,27 +134,30 @@ class Toy:
             {
                 **{name: MemoryDataset(value, copy_mode="assign") for name, value in values.items()},
                 **stores,
+                **dict.fromkeys(("record", "scoring_record", "record_history"), record),
                 **{f"{name.removesuffix('_store')}_history": store for name, store in stores.items()},
                 "month_reader": MemoryDataset(copy_mode="assign"),
-                "timeline": MemoryDataset(copy_mode="assign"),
-                "problems": MemoryDataset(copy_mode="assign"),
+                "timeline": _Kept(copy_mode="assign"),
+                "problems": _Kept(copy_mode="assign"),
+                "recording_problems": _Kept(copy_mode="assign"),
             }
         )
         SequentialRunner().run(_STAGE, catalog)
         timeline: Timeline = catalog.load("timeline")
-        self.problems = catalog.load("problems")
+        self.problems, self.unrecorded = catalog.load("problems"), catalog.load("recording_problems")
         return timeline
 
     def finish(self) -> None:
         """End the run as the stage does; raises where it would end as failed."""
-        report_problems(self.problems, Timeline(use_case="toy", policy=MonitoringPolicy()), PARAMETERS, *[None] * 3)
+        timeline = Timeline(use_case="toy", policy=MonitoringPolicy())
+        report_problems(self.problems, self.unrecorded, timeline, PARAMETERS, *[None] * 3)
 
     def stored(self) -> dict[str, tuple[str, ...]]:
         return {name: tuple(month_of_key(key) for key in self.store(name).load()) for name in _RESULTS}
 
 
 _STAGE: Pipeline = create_pipeline().only_nodes(
-    "select_months", "score_months", "watch_drift", "measure_outcomes", "summarise_months"
+    "select_months", "score_months", "watch_drift", "measure_outcomes", "summarise_months", "record_months"
 )
 
 
@@ -392,3 +408,44 @@ def test_a_run_that_is_broken_off_after_any_month_ends_like_an_undisturbed_one(t
         for name in _RESULTS:
             for key, load in toy.store(name).load().items():
                 pd.testing.assert_frame_equal(load(), whole[name][key])
+
+
+def test_every_month_is_on_record_as_it_was_scored_and_as_it_came_out_and_a_second_run_adds_nothing(toy: Toy) -> None:
+    toy.monitor()
+    record = toy.folder / "evidence" / "toy.jsonl"
+    bodies = [MonthEntry.from_dict(entry.body) for entry in read_evidence(record)]
+    assert [one.month for one in bodies] == [*MONTHS, *MONTHS]
+    assert {one.verdict for one in bodies[:4]} == {""}
+    assert all(one.labels and one.predictions and one.drift and one.outcomes and one.verdict for one in bodies[4:])
+    before = record.read_bytes()
+    toy.monitor()
+    assert record.read_bytes() == before
+    toy.write_labels(BAD, lambda labels: labels.assign(y=labels["y"] + 1))
+    toy.monitor()
+    assert [entry.body["month"] for entry in read_evidence(record)[8:]] == [BAD, "2024-04"]
+
+
+def test_predictions_that_nobody_recorded_fail_the_run_and_are_never_taken_over(toy: Toy) -> None:
+    toy.monitor("next")
+    store = toy.store("prediction_store")
+    forged = store.load()["month=2024-01/model_version=1"]().assign(month=BAD, features_digest="0")
+    store.save({f"month={BAD}/model_version=1": forged})
+    toy.monitor()
+    assert [(one.month, one.missing) for one in toy.unrecorded] == [(BAD, "not recorded")]
+    with pytest.raises(RaiError, match=f"{BAD} not recorded"):
+        toy.finish()
+    assert BAD not in {entry.body["month"] for entry in read_evidence(toy.folder / "evidence" / "toy.jsonl")}
+
+
+def test_a_result_that_was_planted_before_its_month_was_scored_is_made_again(
+    toy: Toy, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = toy.monitor()
+    store = toy.store("drift_store")
+    planted = store.load()[f"month={BAD}/model_version=1"]()
+    shutil.rmtree(toy.folder / "evidence")
+    for name in _RESULTS:
+        toy.store(name).remove()
+    store.save({f"month={BAD}/model_version=1": planted.assign(rate=0.5)})
+    assert toy.monitor() == whole
+    assert f"{BAD} is tested again: what is stored is not what is on record" in caplog.text

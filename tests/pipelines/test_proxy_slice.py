@@ -71,7 +71,7 @@ def test_a_copy_that_somebody_answers_for_is_let_in_and_said(
     catalog = make_catalog(write_contract({"RM": flagged}))
     catalog["housing.feature_store"] = change_store(RM=lambda frame: 1 + frame["LSTAT"] / 5)
 
-    report = ProxyReport.from_dict(run(catalog, "proxies"))
+    report = ProxyReport.from_dict(run(catalog, "proxy_report"))
 
     (relation,) = report.relations
     assert (relation.columns, relation.of, relation.permitted) == (("RM",), "LSTAT", True)
@@ -89,7 +89,7 @@ def test_a_column_that_gives_the_target_away_is_refused(
 
 
 def test_proxies_of_housing_are_measured_on_the_training_rows(make_catalog: Callable[..., DataCatalog]) -> None:
-    report = ProxyReport.from_dict(run(make_catalog(), "proxies"))
+    report = ProxyReport.from_dict(run(make_catalog(), "proxy_report"))
 
     found = {one.column: one for one in report.proxies}
     assert set(found) == {"B", "LSTAT"}
@@ -104,7 +104,7 @@ def test_a_policy_that_refuses_ends_the_training(make_catalog: Callable[..., Dat
     catalog["params:housing.proxies"] = MemoryDataset(ProxyPolicy(action="refuse"))
 
     with pytest.raises(ProxyError, match="tell what it must not know: LSTAT") as refusal:
-        run(catalog, "proxies")
+        run(catalog, "proxy_report")
 
     assert "RM" in str(refusal.value)
     assert "1 of 2 flagged columns" in str(refusal.value)

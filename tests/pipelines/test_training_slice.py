@@ -149,9 +149,13 @@ def test_sensitive_reads_are_those_of_the_run(make_catalog: Callable[..., DataCa
     found = run(make_catalog(), "sensitive_reads")
     steps = {(one["column"], one["step"].removeprefix("training.")): one for one in found}
     loaded = {"separate_lanes", "digest_months"}
-    assert {step for column, step in steps if column == "B"} == loaded | {"assess_fairness", "choose_reference"}
+    assert {step for column, step in steps if column == "B"} == loaded | {
+        "assess_fairness",
+        "choose_reference",
+        "measure_proxies",
+    }
     assert {step for column, step in steps if column == "LSTAT"} == loaded | {
-        *("assess_fairness", "choose_reference", "compare_mitigations")
+        *("assess_fairness", "choose_reference", "compare_mitigations", "measure_proxies")
     }
     assert {column for column, _ in steps} == {"B", "LSTAT"}
     assert {(*one["months"],) for one in found} == {("2024-01",)}

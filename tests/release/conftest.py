@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,11 @@ from sklearn.preprocessing import StandardScaler
 
 from rai_kedro.fairness import Assessment, Gate, GateDecision, GroupingSpec, Tolerance, examine_regression
 from rai_kedro.fairness.assessment import FairnessSpec
+from rai_kedro.policy import GateFacts, Policy, judge_gates
 from rai_kedro.release.candidate import Candidate, register_candidate
 from rai_kedro.release.card import attach_card
 from rai_kedro.release.decisions import Trust
-from rai_kedro.release.gate import ASSESSMENT_FILE, GATE_FILE
+from rai_kedro.release.gate import ASSESSMENT_FILE, GATE_FILE, GATES_FILE
 from rai_kedro.release.keys import SigningKey
 from rai_kedro.release.review import ReviewRequest
 from rai_kedro.release.signing import Reviewers
@@ -89,6 +90,12 @@ def make_gate(outcome: str) -> GateDecision:
     if outcome not in LIMITS:
         return GateDecision.could_not_be_evaluated("nothing was measured")
     return decide_gate(LIMITS[outcome])
+
+
+def report_gates(decision: GateDecision, stated: Mapping[str, Any], **facts: Any) -> dict[str, Any]:
+    """Judge the gates of a policy by what the fairness gate says, and by further facts."""
+    policy = Policy.from_dict(stated.get("policy", {}))
+    return judge_gates(policy, GateFacts(fairness=decision.outcome, **facts)).to_dict()
 
 
 @pytest.fixture(scope="session")
@@ -156,6 +163,8 @@ def register(client: MlflowClient, use_case: str, write_card: Callable[..., None
         card: bool = True,
         gate: str | None = "pass",
         changes: dict[str, Any] | None = None,
+        facts: dict[str, Any] | None = None,
+        policy_of_report: dict[str, Any] | None = None,
     ) -> RegisteredVersion:
         candidate = dataclasses.replace(make_candidate(seed, estimator), **(changes or {}))
         with mlflow.start_run(run_name=f"seed {seed}"):
@@ -164,6 +173,8 @@ def register(client: MlflowClient, use_case: str, write_card: Callable[..., None
                 decision = make_gate(gate)
                 mlflow.log_dict(decision.to_dict(), GATE_FILE)
                 mlflow.log_dict(assess().to_dict(), ASSESSMENT_FILE)
+                stated = candidate.policy if policy_of_report is None else policy_of_report
+                mlflow.log_dict(report_gates(decision, stated, **(facts or {})), GATES_FILE)
                 candidate = dataclasses.replace(
                     candidate, tags={**candidate.tags, "rai.fairness_gate": decision.outcome}
                 )

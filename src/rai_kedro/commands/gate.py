@@ -1,4 +1,4 @@
-"""What two gates say, for people and programs: fairness of the newest training, monitoring of the newest month."""
+"""What the gates say, for people and programs: those of the newest training, and that of the newest month."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ import click
 
 from rai_kedro.commands.errors import explain
 from rai_kedro.commands.project import about_use_case, open_catalog, path_of
-from rai_kedro.fairness import EXIT_CODES
+from rai_kedro.errors import RaiError
+from rai_kedro.fairness import EXIT_CODES, GateDecision, GateOutcome
 from rai_kedro.months import month_of_key
 from rai_kedro.words import in_words, make_visible
 
 if TYPE_CHECKING:
     from kedro.io import DataCatalog
+
+    from rai_kedro.policy import GateReport
 
 # What a stage answers: the lines for a person, what a program reads, and the exit code.
 _Answer = tuple[list[str], dict[str, Any], int]
@@ -30,7 +33,7 @@ _Answer = tuple[list[str], dict[str, Any], int]
     type=click.Choice(["training", "monitoring"]),
     default="training",
     show_default=True,
-    help="Fairness of the newest training, or the newest month of the version in production.",
+    help="The gates of the newest training, or the newest month of the version in production.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 def gate(use_case: str, env: str | None, stage: str, as_json: bool) -> None:
@@ -51,20 +54,51 @@ def gate(use_case: str, env: str | None, stage: str, as_json: bool) -> None:
 
 
 def _ask_training(catalog: DataCatalog, use_case: str) -> _Answer:
-    from rai_kedro.release import describe_verdict, judge_stored
+    from rai_kedro.release import describe_gates, describe_verdict, judge_stored
 
     decision = judge_stored(catalog.load(f"{use_case}.fairness_gate"), catalog.load(f"{use_case}.fairness_assessment"))
+    report = _judge_policy(catalog, use_case, decision)
     subject = _name_version(catalog, use_case)
     verdicts = [f"  {in_words(verdict.outcome):<22} {describe_verdict(verdict)}" for verdict in decision.verdicts]
     problems = [f"  problem: {problem}" for problem in decision.problems]
-    lines = [subject, in_words(decision.outcome), *verdicts, *problems]
-    return lines, {"use_case": use_case, "subject": subject, **decision.to_dict()}, decision.exit_code
+    gates = [f"  {line}" for line in describe_gates(report)]
+    outcome = _find_worst(decision, report)
+    lines = [subject, in_words(outcome), "gates of the policy:", *gates, "verdicts on fairness:", *verdicts, *problems]
+    code = EXIT_CODES[outcome]
+    plain = {"use_case": use_case, "subject": subject, **decision.to_dict(), "outcome": outcome, "exit_code": code}
+    return lines, {**plain, "fairness": decision.outcome, "gates": [one.to_dict() for one in report.gates]}, code
+
+
+def _judge_policy(catalog: DataCatalog, use_case: str, fairness: GateDecision) -> GateReport:
+    """Judge the facts of the newest training anew, by the policy of today."""
+    from rai_kedro.policy import GateReport, Policy
+    from rai_kedro.release import judge_again
+
+    policy = Policy.from_dict(catalog.load(f"params:{use_case}.policy"))
+    stored = GateReport.from_dict(catalog.load(f"{use_case}.release_gates"))
+    report = judge_again(policy, stored, fairness)
+    if stored.policy == policy.digest and not stored.holds(policy):
+        raise RaiError(
+            "The stored outcomes of the gates do not follow from the stored facts.",
+            where=str(path_of(catalog, f"{use_case}.release_gates")),
+            remedy=f"find out who changed the file; or train again: kedro run --pipelines {use_case}",
+        )
+    return report
+
+
+def _find_worst(fairness: GateDecision, report: GateReport) -> GateOutcome:
+    """Return the worst outcome of any gate that counts for the approval."""
+    if fairness.outcome == "could_not_be_evaluated":
+        return fairness.outcome
+    outcomes = {one.outcome for one in report.gates if one.consequence != "none"}
+    if "fail" in outcomes:
+        return "fail"
+    return "insufficient_evidence" if outcomes else "pass"
 
 
 def _ask_monitoring(catalog: DataCatalog, use_case: str) -> _Answer:
     from mlflow import MlflowClient
 
-    from rai_kedro.errors import RaiError
     from rai_kedro.monitoring import MonitoringPolicy, StoredMonths, Timeline, ask_gate, find_contradictions
     from rai_kedro.release import PRODUCTION, find_aliases
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast, get_type_hints
 
 import click
 
@@ -83,6 +83,15 @@ def trust_of(catalog: DataCatalog, use_case: str) -> Trust:
     dataset: Any = catalog[f"{use_case}.production_model"]
     trust: Trust = dataset.trust
     return trust
+
+
+def policy_of_today(catalog: DataCatalog, use_case: str) -> dict[str, Any]:
+    """Return what a version of a use case is judged by today, from the parameters and the contract as they stand."""
+    from rai_kedro.pipelines.parameters import JUDGED_BY, note_policy
+
+    types = get_type_hints(note_policy)
+    groups = {name: types[name].model_validate(catalog.load(f"params:{use_case}.{name}")) for name in JUDGED_BY}
+    return note_policy(catalog.load(f"{use_case}.contract"), **groups)
 
 
 def require_use_case(use_case: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from rai_kedro.commands.project import (
     keys_folder,
     lock_path,
     open_catalog,
+    policy_of_today,
     reports_folder,
     require_use_case,
     run_pipeline,
@@ -53,7 +55,7 @@ _RISK = click.option(
     "--accept-risk",
     metavar="REASON",
     default=None,
-    help="Why the version is approved though its fairness gate does not pass; kept as evidence.",
+    help="Why the version is approved though not every gate of its policy passes; kept as evidence.",
 )
 _SIGNED = (
     click.option("--statement", required=True, help="Why, in one or more sentences; kept as evidence."),
@@ -112,6 +114,7 @@ def _record(
             use_case=use_case, reviewer=name, key=signing, reviewed_at=datetime.now(UTC), **said
         )
         if decision == "approve":
+            request = replace(request, policy=policy_of_today(catalog, use_case))
             outcome = release.approve(client, request, evidence, trust)
         else:
             outcome = release.reject(client, request, evidence)
@@ -185,10 +188,10 @@ def demo(use_case: str, env: str | None) -> None:
 
 
 def find_demo_risk(candidate: RegisteredVersion) -> str | None:
-    """Accept a risk, labelled as a demonstration, only where the gate does not pass."""
+    """Accept a risk, labelled as a demonstration, only where a gate asks for it."""
     from mlflow import MlflowClient
 
-    from rai_kedro.release import PASSED, find_version, judge_gate
+    from rai_kedro.release import ask_gates, find_version
 
-    gate = judge_gate(find_version(MlflowClient(), candidate.name, candidate.version))
-    return None if gate.decision.outcome == PASSED else _DEMO_RISK
+    report = ask_gates(find_version(MlflowClient(), candidate.name, candidate.version))
+    return _DEMO_RISK if report.with_consequence("accept_risk") else None

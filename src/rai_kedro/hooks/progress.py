@@ -15,9 +15,9 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from rai_kedro.commands.status import read_month
+from rai_kedro.errors import RaiError
 from rai_kedro.files import project_folder
 from rai_kedro.months import month_of_key
-from rai_kedro.words import in_words
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -111,7 +111,7 @@ def count_months(inputs: Mapping[str, Any]) -> int:
     history = keys.get("drift_history", keys.get("outcome_history"))
     if history is not None:
         return len(set(keys["prediction_store"]) - set(history))
-    return len(keys.get("months_to_score", ())) if "production_model" in keys else 0
+    return len(keys.get("months_to_score", ())) if "scoring_model" in keys else 0
 
 
 def describe_run(pipeline: Pipeline, catalog: DataCatalog, seconds: float) -> list[str]:
@@ -138,18 +138,28 @@ def _describe_governance(use_case: str, catalog: DataCatalog, name: str) -> list
 def _describe_candidate(use_case: str, catalog: DataCatalog, name: str) -> list[str]:
     from mlflow import MlflowClient
 
-    from rai_kedro.release import PASSED, approve_command, count_verdicts, find_version, judge_gate
+    from rai_kedro.release import approve_command, ask_gates, describe_gates, find_version
 
     version = catalog.load(name)
     # As an approval asks it, so that what is proposed here is what works.
-    gate = judge_gate(find_version(MlflowClient(), version.name, version.version))
-    outcome, count = gate.decision.outcome, count_verdicts(gate.decision)
+    try:
+        report = ask_gates(find_version(MlflowClient(), version.name, version.version))
+    except RaiError as error:  # the run has ended well; what is missing is told to whoever approves
+        return [_row("candidate", f"{version.name} version {version.version}", error.what)]
+    gates = [_row("" if number else "gates", said, "") for number, said in enumerate(describe_gates(report))]
+    risk = bool(report.with_consequence("accept_risk"))
     return [
         _row("candidate", f"{version.name} version {version.version}", "MLflow, alias 'candidate'"),
-        _row("fairness", f"gate: {in_words(outcome)}", f"kedro rai gate --use-case {use_case}"),
-        *([] if outcome == PASSED else [_row("", said, "") for said in gate.decision.problems or [count]]),
-        _row("", "waits for a review:", ""),
-        f"{'':<14}{approve_command(version.name, version.version, passed=outcome == PASSED)}",
+        *gates,
+        _row("", "once more:", f"kedro rai gate --use-case {use_case}"),
+        *(
+            [_row("", "cannot be approved: mend what blocks it and train again", "")]
+            if report.with_consequence("block")
+            else [
+                _row("", "waits for a review:", ""),
+                f"{'':<14}{approve_command(version.name, version.version, passed=not risk)}",
+            ]
+        ),
     ]
 
 
@@ -174,7 +184,7 @@ def _describe_timeline(use_case: str, catalog: DataCatalog, name: str) -> list[s
 
 
 def _row(topic: str, what: str, where: str) -> str:
-    return f"  {topic:<11} {what:<46} {where}"
+    return f"  {topic:<11} {what:<46} {where}".rstrip()
 
 
 def _path(catalog: DataCatalog, name: str) -> str:

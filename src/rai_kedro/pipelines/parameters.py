@@ -183,6 +183,12 @@ class MonitoringParameters(Typed):
         return tuple(month for month in waiting if first <= month <= (last or first))
 
 
+JUDGED_BY = {
+    name: f"params:{name}" for name in ("training", "fairness", "mitigation", "monitoring", "policy", "proxies")
+}
+"""Where :func:`note_policy` gets its groups from."""
+
+
 def note_policy(
     contract: Contract,
     training: TrainingParameters,

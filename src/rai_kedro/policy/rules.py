@@ -20,7 +20,7 @@ MOST_DAYS = 730
 
 Action: TypeAlias = Literal["block", "accept_risk", "allow"]
 Days: TypeAlias = Annotated[int, Field(ge=1, le=MOST_DAYS)]
-Role: TypeAlias = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_ -]{0,39}$")]
+Role: TypeAlias = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=40)]
 
 
 class GateRule(Typed):

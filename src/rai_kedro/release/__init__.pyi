@@ -1,3 +1,7 @@
+from .agreement import POLICY as POLICY
+from .agreement import PolicyChange as PolicyChange
+from .agreement import PolicyError as PolicyError
+from .agreement import check_policy as check_policy
 from .candidate import Candidate as Candidate
 from .candidate import register_candidate as register_candidate
 from .card import attach_card as attach_card
@@ -13,11 +17,16 @@ from .decisions import find_standing_approval as find_standing_approval
 from .decisions import list_missing_roles as list_missing_roles
 from .decisions import read_trust as read_trust
 from .gate import GATE_FILE as GATE_FILE
+from .gate import ask_gates as ask_gates
 from .gate import count_verdicts as count_verdicts
+from .gate import describe_gates as describe_gates
 from .gate import describe_verdict as describe_verdict
+from .gate import judge_again as judge_again
 from .gate import judge_gate as judge_gate
+from .gate import judge_policy as judge_policy
 from .gate import judge_stored as judge_stored
 from .gate import read_gate as read_gate
+from .gate import summarise_decision as summarise_decision
 from .keys import PASSPHRASE_VARIABLE as PASSPHRASE_VARIABLE
 from .keys import SigningError as SigningError
 from .keys import SigningKey as SigningKey
@@ -34,6 +43,11 @@ from .model_files import trusted_types as trusted_types
 from .model_signature import sign_folder as sign_folder
 from .model_signature import sign_release as sign_release
 from .model_signature import verify_folder as verify_folder
+from .months import MonthEntry as MonthEntry
+from .months import MonthStores as MonthStores
+from .months import keep_recorded as keep_recorded
+from .months import read_months as read_months
+from .months import record_months as record_months
 from .pack import collect_pack as collect_pack
 from .pack import complete_pack as complete_pack
 from .pack import require_new as require_new
@@ -41,6 +55,7 @@ from .pack import write_pack as write_pack
 from .production import ProductionModel as ProductionModel
 from .production import load_production as load_production
 from .production import load_reference as load_reference
+from .record import Entry as Entry
 from .record import EvidenceError as EvidenceError
 from .record import append_evidence as append_evidence
 from .record import check_chain as check_chain

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from rai_kedro.files import project_folder, write_text
-from rai_kedro.release.gate import ASSESSMENT_FILE, GATE_FILE
+from rai_kedro.release.gate import ASSESSMENT_FILE, GATE_FILE, GATES_FILE
 from rai_kedro.release.manifest import TRAINED, Manifest, digest_artifacts, read_manifest, store_manifest
 from rai_kedro.release.record import append_evidence
 from rai_kedro.release.versions import (
@@ -90,7 +90,7 @@ def attach_card(name: str, version: str, title: str, files: Sequence[Path], evid
     run_id = known.run_id
     for file in files:
         client.log_artifact(run_id, str(file), artifact_path=CARD_FOLDER)
-    judged = digest_artifacts(client, run_id, (GATE_FILE, ASSESSMENT_FILE))
+    judged = digest_artifacts(client, run_id, (GATE_FILE, ASSESSMENT_FILE, GATES_FILE))
     shown = {f"{CARD_FOLDER}/{file.name}": hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
     unfinished = read_manifest(known)
     manifest = unfinished.model_copy(update={"version": version, "files": {**unfinished.files, **judged, **shown}})

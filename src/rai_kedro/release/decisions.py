@@ -67,7 +67,9 @@ class Review(Typed):
     public_key: str = ""  # of a demonstration; a reviewer's is in conf/base/reviewers.yml
     fairness_gate: str = ""  # what the gate said then, e.g. "pass"; empty if it was not asked
     gate_summary: str = ""  # how many verdicts do not pass, at which level and by which limits, with an example
-    accepted_risk: str = ""  # why it was approved though the gate did not pass
+    open_gates: tuple[str, ...] = ()  # gates of the policy whose outcome asked for an accepted risk
+    loosened: tuple[str, ...] = ()  # what was looser in the policy at the approval than at the training; agreed to
+    accepted_risk: str = ""  # why it was approved though not every gate passed
     rules: ApprovalRules = ApprovalRules()  # of the policy that it was made under
     sequence: int = 0  # its place in the record, and the hash before it
     previous: str = GENESIS
@@ -146,8 +148,9 @@ def sign_review(review: Review, key: SigningKey) -> dict[str, Any]:
 
 
 def is_covered(review: Review) -> bool:
-    """Say whether an approval may have its effect: the gate passed, or somebody accepted that it did not."""
-    return review.fairness_gate == PASSED or bool(review.fairness_gate and review.accepted_risk)
+    """Say whether an approval may have its effect: all gates passed, or somebody accepted that they did not."""
+    passed = review.fairness_gate == PASSED and not review.open_gates and not review.loosened
+    return passed or bool(review.fairness_gate and review.accepted_risk)
 
 
 def tags_of(review: Review, entry: Entry) -> dict[str, str]:

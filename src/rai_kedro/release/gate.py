@@ -1,19 +1,22 @@
 """What the fairness gate said of a version: read from its run and judged anew before anyone may approve it.
 
 The decision that training stored and what the gate says now of the stored intervals must agree, or the gate could not
-be evaluated and stays closed. That both files, and the card that shows them, are those of the training is for the
+be evaluated and stays closed. The other gates of the policy are judged from the facts that training stored, the
+fairness gate by what it says today. That all files, and the card that shows them, are those of the training is for the
 manifest to say.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from rai_kedro.fairness import Disparity, Gate, GateDecision, Tolerance, Verdict
-from rai_kedro.release.decisions import PASSED, approve_command
+from rai_kedro.policy import GateReport, GateResult, Policy, judge_gates
+from rai_kedro.release.decisions import approve_command
+from rai_kedro.release.manifest import read_manifest
 from rai_kedro.release.versions import ReleaseError, Version, parse_json, read_artifact
 from rai_kedro.words import in_words, list_some
 
@@ -22,7 +25,9 @@ if TYPE_CHECKING:
 
 GATE_FILE: Final = "reports/fairness_gate.json"
 ASSESSMENT_FILE: Final = "reports/fairness_assessment.json"
+GATES_FILE: Final = "reports/release_gates.json"
 _LIMITS_SHOWN: Final = 2
+_POINTS_SHOWN: Final = 3
 # A file that somebody edited can have any shape.
 _UNREADABLE: Final = (KeyError, TypeError, ValueError, IndexError, AttributeError)
 
@@ -72,20 +77,106 @@ def _describe_unreadable(error: Exception) -> str:
     return " ".join(f"the stored decision cannot be read: {type(error).__name__}: {error}".split())[:300]
 
 
-def require_open(version: Version, gate: StoredGate, accept_risk: str | None) -> None:
-    """Refuse to approve over a closed gate without an accepted risk, and to accept a risk that is not there.
+def ask_gates(version: Version) -> GateReport:
+    """Say what the gates say of a version under the policy that its manifest names, before anybody decides."""
+    policy = Policy.from_dict(read_manifest(version).policy.get("policy", {}))
+    return judge_policy(version, policy, judge_gate(version).decision)
 
-    Whoever counts accepted risks later would count a needless acceptance as a risk that was taken.
+
+def judge_policy(version: Version, policy: Policy, fairness: GateDecision) -> GateReport:
+    """Judge every gate of the policy that a version was trained under by the facts of its training.
+
+    ``fairness`` is what the fairness gate says today (:func:`judge_gate`).
+
+    Raises:
+        ReleaseError: The facts are not there, or what training stored does not follow from them.
     """
-    passed = gate.decision.outcome == PASSED
-    if passed and accept_risk is not None:
+    content = version.read(GATES_FILE)
+    try:
+        stored = GateReport.from_dict(parse_json(content))
+        wrong = None if stored.holds(policy) else "its outcomes do not follow from its facts and the version's policy"
+    except _UNREADABLE as error:
+        wrong = "it is not there" if content is None else f"it cannot be read: {type(error).__name__}"
+    if wrong:
+        raise version.refusal(
+            ReleaseError,
+            "may not be approved: what the gates of its policy said is not known.",
+            where=f"run {version.run_id}, {GATES_FILE}",
+            example=wrong,
+            remedy=f"find out who changed it; or {version.retrain}",
+        )
+    return judge_again(policy, stored, fairness)
+
+
+def judge_again(policy: Policy, stored: GateReport, fairness: GateDecision) -> GateReport:
+    """Judge the facts of a report by a policy, with what the fairness gate says now."""
+    facts = {"fairness": fairness.outcome, "fairness_summary": summarise_decision(fairness)}
+    return judge_gates(policy, stored.facts.model_copy(update=facts))
+
+
+def summarise_decision(decision: GateDecision) -> str:
+    """Say in a line what the fairness gate found."""
+    return decision.problems[0] if decision.problems else count_verdicts(decision)
+
+
+def describe_gates(report: GateReport) -> list[str]:
+    """Say in a line each what every gate said, and what that asks of an approval."""
+    asked = {"none": "", "accept_risk": " (needs an accepted risk)", "block": " (blocks the approval)"}
+    return [f"{one.name:<12} {in_words(one.outcome):<22} {one.reason}{asked[one.consequence]}" for one in report.gates]
+
+
+def require_open(
+    version: Version, decision: GateDecision, report: GateReport, loosened: Sequence[str], accept_risk: str | None
+) -> None:
+    """Refuse to approve what the policy blocks, or over an open gate without an accepted risk; nor a needless one.
+
+    Whoever counts accepted risks later would count a needless acceptance as a risk that was taken. ``loosened`` is what
+    is looser today than when the version was trained: who approves it all the same accepts that risk.
+    """
+    if blocking := report.with_consequence("block"):
+        raise _blocked(version, blocking)
+    risks = report.with_consequence("accept_risk")
+    if accept_risk is not None and not risks and not loosened:
         raise ReleaseError(
-            f"The fairness gate of {version} passes: there is no risk to accept.",
-            where=f"run {version.run_id}, {GATE_FILE}",
+            f"No gate of {version} asks for it: there is no risk to accept.",
+            where=f"run {version.run_id}, {GATES_FILE}",
             remedy="leave --accept-risk out; what else should be on record belongs into --statement",
         )
-    if not passed and accept_risk is None:
-        raise _risk_not_accepted(version, gate.decision)
+    if accept_risk is not None or not (risks or loosened):
+        return
+    if [one.name for one in risks] == ["fairness"] and not loosened:
+        raise _risk_not_accepted(version, decision)
+    told = [*(f"{one.name}: {one.reason}" for one in risks), *loosened]
+    names = [f"{one.name} ({in_words(one.outcome)})" for one in risks] + ["a policy that is looser now"] * bool(
+        loosened
+    )
+    raise ReleaseError(
+        f"Not all of {version} passes its policy, and nobody accepted that risk: {', '.join(names)}.",
+        where=f"run {version.run_id}, {GATES_FILE}",
+        how_many=f"{len(told)} open point{'s' if len(told) > 1 else ''}",
+        example="; ".join(told[:_POINTS_SHOWN]),
+        remedy=f"mend what is named and {version.retrain}; or answer for it, on record: "
+        f"`{approve_command(version.use_case, version.number, passed=False)}`",
+    )
+
+
+def _blocked(version: Version, blocking: Sequence[GateResult]) -> ReleaseError:
+    mend = {
+        "card": "write what is named (statements in parameters.yml, descriptions in catalog.yml)",
+        "fairness": "mitigate (parameters 'mitigation')",
+        "carbon": "make the training smaller",
+        "drift": "train on months that are alike",
+        "proxies": "take out the columns that are named",
+    }
+    first = " and ".join(dict.fromkeys(mend.get(one.name, "mend what is named") for one in blocking))
+    return version.refusal(
+        ReleaseError,
+        f"may not be approved: the policy blocks it ({', '.join(one.name for one in blocking)}).",
+        where=f"run {version.run_id}, {GATES_FILE}",
+        how_many=f"{len(blocking)} gate{'s' if len(blocking) > 1 else ''}",
+        example="; ".join(f"{one.name}: {one.reason}" for one in blocking[:_POINTS_SHOWN]),
+        remedy=f"{first}, and {version.retrain}",
+    )
 
 
 def judge_stored(decision: Mapping[str, Any], assessment: Mapping[str, Any]) -> GateDecision:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rai_kedro.policy import Policy
+from rai_kedro.policy import GateReport, Policy
 from rai_kedro.release.decisions import (
     Decided,
     Review,
@@ -19,7 +19,8 @@ from rai_kedro.release.decisions import (
     list_decisions_on,
     review_advice,
 )
-from rai_kedro.release.manifest import Manifest, Reference, checked_files
+from rai_kedro.release.gate import ASSESSMENT_FILE, GATES_FILE
+from rai_kedro.release.manifest import Manifest, Reference, ReleaseFiles, checked_files
 from rai_kedro.release.model_files import load_trusted_sklearn
 from rai_kedro.release.record import Entry, EvidenceError, read_evidence
 from rai_kedro.release.verification import require_tags_agree
@@ -33,6 +34,7 @@ from rai_kedro.release.versions import (
     find_aliases,
     find_reviewable,
     find_version,
+    parse_json,
     search_versions,
     unknown_model,
 )
@@ -52,6 +54,8 @@ class ProductionModel:
     contract: Mapping[str, Any]  # that it was trained under
     manifest: Manifest
     review: Review
+    gates: GateReport | None = None  # what the gates said at its training; None where that was not kept
+    disparities: tuple[Mapping[str, Any], ...] = ()  # which the fairness gate judges; as JSON holds them
 
 
 def load_production(
@@ -85,7 +89,17 @@ def load_production(
             contract=files.read_contract(),
             manifest=files.manifest,
             review=review,
+            **_read_judged(files),
         )
+
+
+def _read_judged(files: ReleaseFiles) -> dict[str, Any]:
+    """Return what a stricter policy is held against; the files are those of the manifest."""
+    gates, assessment = (parse_json(files.files.get(name)) for name in (GATES_FILE, ASSESSMENT_FILE))
+    return {
+        "gates": None if gates is None else GateReport.from_dict(gates),
+        "disparities": tuple((assessment or {}).get("disparities", ())),
+    }
 
 
 def load_reference(

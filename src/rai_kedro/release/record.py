@@ -22,19 +22,20 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from io import FileIO
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import rfc8785
 
 from rai_kedro.errors import RaiError
 from rai_kedro.files import flush_folder, make_folder
 
+_Body: TypeAlias = Mapping[str, Any] | Callable[[int, str], Mapping[str, Any]]
 GENESIS: Final = "0" * 64
 # Clocks of several machines may differ by this much.
 _TOLERANCE: Final = timedelta(days=1)
@@ -81,9 +82,7 @@ class Chain:
         return self.entries[-1].hash if self.entries else GENESIS
 
 
-def append_evidence(
-    path: str | Path, kind: str, body: Mapping[str, Any] | Callable[[int, str], Mapping[str, Any]], recorded_at: str
-) -> Entry:
+def append_evidence(path: str | Path, kind: str, body: _Body, recorded_at: str) -> Entry:
     """Append one entry, whole or not at all, and flush it to the disk.
 
     A body that has to name its own place, as a signed decision does, is a function of its sequence and of the hash
@@ -98,18 +97,37 @@ def append_evidence(
         EvidenceError: The existing record does not hold, or the file cannot be written.
         ValueError: ``kind`` is empty, ``recorded_at`` no ISO 8601 time, or ``body`` holds what canonical JSON cannot.
     """
-    if not kind or not recorded_at:
-        raise ValueError("kind and recorded_at of an evidence entry must not be empty")
-    path = Path(path)
+    if not kind:
+        raise ValueError("the kind of an evidence entry must not be empty")
+    return _append(Path(path), lambda found: [(kind, body)], recorded_at)[-1]
+
+
+def extend_evidence(
+    path: str | Path, choose: Callable[[Sequence[Entry]], Iterable[tuple[str, Mapping[str, Any]]]], recorded_at: str
+) -> list[Entry]:
+    """Append what ``choose`` makes of the entries so far, kind and body of each; it may be nothing.
+
+    The record is locked meanwhile, so that two who would add the same add it once. A kill leaves the first of them,
+    each whole. Otherwise as :func:`append_evidence`.
+    """
+    return _append(Path(path), lambda found: list(choose(found.entries)), recorded_at)
+
+
+def _append(path: Path, choose: Callable[[Chain], Sequence[tuple[str, _Body]]], recorded_at: str) -> list[Entry]:
+    if not recorded_at:
+        raise ValueError("the time of an evidence entry must not be empty")
     try:
         with _locked_for_writing(path) as file:
             raw = file.read()
             found = _require_whole(_scan(path, raw))
+            chosen = choose(found)
+            if not chosen:
+                return []
             _require_later(path, recorded_at, found)
-            entries = _continue(found, kind, body, recorded_at)
+            entries = _continue(found, chosen, recorded_at)
             lines = b"".join([b"\n" if found.unterminated else b"", *map(to_line, entries)])
             _write_whole(file.fileno(), lines, len(raw) - len(found.torn))
-            return entries[-1]
+            return entries
     except OSError as error:
         raise EvidenceError(
             f"The evidence record cannot be written: {error.strerror or error}.",
@@ -193,17 +211,15 @@ def _time_of(text: str) -> datetime:
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
-def _continue(
-    found: Chain, kind: str, body: Mapping[str, Any] | Callable[[int, str], Mapping[str, Any]], recorded_at: str
-) -> list[Entry]:
-    """Return the new entry, after one that sets aside what a killed writer left."""
+def _continue(found: Chain, chosen: Iterable[tuple[str, _Body]], recorded_at: str) -> list[Entry]:
+    """Return the new entries, after one that sets aside what a killed writer left."""
     made: list[Entry] = []
     sequence, previous = len(found.entries) + 1, found.head
-    if found.torn:
-        made.append(chain(sequence, previous, REPAIR, _describe_torn(found.torn), recorded_at))
+    for kind, body in [*([(REPAIR, _describe_torn(found.torn))] if found.torn else []), *chosen]:
+        content = body(sequence, previous) if callable(body) else body
+        made.append(chain(sequence, previous, kind, content, recorded_at))
         sequence, previous = sequence + 1, made[-1].hash
-    content = body(sequence, previous) if callable(body) else body
-    return [*made, chain(sequence, previous, kind, content, recorded_at)]
+    return made
 
 
 def _write_whole(descriptor: int, data: bytes, offset: int) -> None:

@@ -5,7 +5,7 @@ Before an approval the version is examined: its files against the manifest, its 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rai_kedro.contract import Contract, mitigation_fault
 from rai_kedro.modelling import sensitive_input
-from rai_kedro.policy import Policy
+from rai_kedro.policy import Policy, find_loosened
+from rai_kedro.release.agreement import require_independent
 from rai_kedro.release.card import find_changed_page, mark_card
 from rai_kedro.release.decisions import (
     APPROVE,
@@ -33,7 +34,7 @@ from rai_kedro.release.decisions import (
     sign_review,
     tags_of,
 )
-from rai_kedro.release.gate import StoredGate, judge_gate, require_open
+from rai_kedro.release.gate import judge_gate, judge_policy, require_open
 from rai_kedro.release.keys import SigningError, SigningKey
 from rai_kedro.release.manifest import Manifest, ReleaseFiles, checked_files
 from rai_kedro.release.model_files import ModelRefusedError, load_trusted_sklearn
@@ -74,7 +75,8 @@ class ReviewRequest:
     key: SigningKey
     role: str = "reviewer"
     demo: bool = False  # a demonstration decides in a person's stead; recorded and shown as such
-    accept_risk: str | None = None  # why it is approved though the fairness gate does not pass
+    accept_risk: str | None = None  # why it is approved though not every gate passes
+    policy: Mapping[str, Any] | None = None  # what a version is judged by today, which may be looser than at training
     rollback: bool = False  # back to a version that was approved before
 
 
@@ -113,13 +115,25 @@ def approve(client: MlflowClient, request: ReviewRequest, evidence_path: str | P
         _require_usable(version, files)
         _require_measured(version, files.read_contract())
         manifest = files.manifest
-    gate, known = judge_gate(version), _find_in_force(entries, request, manifest, trust)
+        contract = files.read_contract()
+    policy, gate = Policy.from_dict(manifest.policy.get("policy", {})), judge_gate(version)
+    report = judge_policy(version, policy, gate.decision)
+    loosened = find_loosened(manifest.policy, request.policy) if request.policy else ()
+    known = _find_in_force(entries, request, manifest, loosened, trust)
     if known is None or request.accept_risk is not None:
-        require_open(version, gate, request.accept_risk)
+        require_open(version, gate.decision, report, loosened, request.accept_risk)
     if known is not None:
         return _put_into_effect(version, known, entries, trust, recorded=False)
     _require_page(version, manifest)
-    review = _make_approval(request, version, manifest, gate, trust)
+    if not request.demo:
+        require_independent(version, manifest, contract, trust.reviewers, request.reviewer)
+    seen = {
+        "fairness_gate": gate.decision.outcome,
+        "gate_summary": gate.summary,
+        "open_gates": tuple(one.name for one in report.with_consequence("accept_risk")),
+        "loosened": loosened,
+    }
+    review = _make_approval(request, version, manifest, seen, trust)
     _ask_to_decide(client, review)
     decided = _append(evidence_path, ROLLBACK if request.rollback else APPROVE, review, request.key)
     entries = read_evidence(evidence_path)
@@ -188,7 +202,7 @@ def _append(evidence_path: str | Path, kind: str, review: Review, key: SigningKe
 
 
 def _make_approval(
-    request: ReviewRequest, version: Version, manifest: Manifest, gate: StoredGate, trust: Trust
+    request: ReviewRequest, version: Version, manifest: Manifest, seen: Mapping[str, Any], trust: Trust
 ) -> Review:
     """Return the approval as it will be signed, once it is sure that it will count."""
     rules = Policy.from_dict(manifest.policy.get("policy", {})).approval
@@ -200,9 +214,8 @@ def _make_approval(
         APPROVED,
         manifest=manifest.digest,
         expires_at=expires.isoformat(timespec="seconds"),
-        fairness_gate=gate.decision.outcome,
-        gate_summary=gate.summary,
         rules=rules,
+        **seen,
     )
     _require_counts(review, request.key, trust)
     return review
@@ -241,7 +254,7 @@ def _make_review(request: ReviewRequest, version: Version, decision: str, **seen
 
 
 def _find_in_force(
-    entries: Sequence[Entry], request: ReviewRequest, manifest: Manifest, trust: Trust
+    entries: Sequence[Entry], request: ReviewRequest, manifest: Manifest, loosened: tuple[str, ...], trust: Trust
 ) -> Decided | None:
     """Return what makes another approval needless: the one that stands, or this person's own that waits for others.
 
@@ -255,7 +268,7 @@ def _find_in_force(
         if one[1].sequence > after and (one[0].reviewer, one[0].role) == said
     ]
     soon = request.reviewed_at + timedelta(days=_RENEWABLE_DAYS)
-    known = [*([standing] if standing else []), *own]
+    known = [one for one in (standing, *own) if one is not None and one[0].loosened == loosened]
     return next((one for one in known if one[0].manifest == manifest.digest and not one[0].expired(soon)), None)
 
 
@@ -327,8 +340,9 @@ def _describe_approval(review: Review, missing: Sequence[str], *, recorded: bool
             f"was already approved{label} by {review.reviewer} on {review.reviewed_at}, until {review.expires_at[:10]};"
             f" it {effect}, and nothing new was recorded."
         )
+    agreed = "".join(f"\nAgreed to: {one}" for one in review.loosened)
     gate = describe_gate(review.fairness_gate, review.accepted_risk)
-    return f"Version {review.version} of {review.use_case} {state}\nThe {gate}"
+    return f"Version {review.version} of {review.use_case} {state}{agreed}\nThe {gate}"
 
 
 def _describe_rejection(review: Review, recorded: bool, was_production: bool) -> str:

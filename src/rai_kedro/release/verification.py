@@ -22,6 +22,7 @@ from rai_kedro.release.decisions import (
     tags_of,
 )
 from rai_kedro.release.manifest import find_changed_files, find_recorded, read_manifest
+from rai_kedro.release.months import MonthStores, check_months
 from rai_kedro.release.record import Chain, Entry, EvidenceError, check_chain
 from rai_kedro.release.versions import (
     PRODUCTION,
@@ -45,6 +46,8 @@ class Verification(Typed):
     chain: Chain
     decisions: tuple[Review, ...]  # on the use case, in order; none if the chain does not hold
     findings: tuple[str, ...]  # what is broken, missing or contradictory, one sentence each
+    notes: tuple[str, ...] = ()  # what is open without being wrong
+    months: int | None = None  # how many were compared with the stores; None if there were no stores to compare with
     compared: bool = True  # whether MLflow was asked, too
     trusted: bool = True  # whether signatures were checked, too
 
@@ -66,7 +69,10 @@ class Verification(Typed):
                 f"    the {describe_gate(review.fairness_gate, review.accepted_risk)}",
                 *([f"    judged: {review.gate_summary}"] if review.gate_summary else []),
             ]
+        if self.months is not None:
+            lines.append(f"{self.months} {'month' if self.months == 1 else 'months'} compared with the stores.")
         lines += [f"NOT SOUND: {finding}" for finding in self.findings]
+        lines += [f"Note: {note}" for note in self.notes]
         if not self.trusted:
             lines.append("Signatures were not checked: it was not said whose count (conf/base/reviewers.yml).")
         if chain.torn:
@@ -90,26 +96,37 @@ class Verification(Typed):
 
 
 def verify(
-    record: str | Path, *, use_case: str | None = None, trust: Trust | None = None, client: MlflowClient | None = None
+    record: str | Path,
+    *,
+    use_case: str | None = None,
+    trust: Trust | None = None,
+    client: MlflowClient | None = None,
+    stores: MonthStores | None = None,
 ) -> Verification:
     """Check an evidence record: its own chain, with ``trust`` its signatures, with a client every version against it.
+
+    With ``stores`` every month is compared, too: its features, labels, predictions and what was made of them.
 
     The record may have come from another machine; ``use_case`` is by default the name of its file. Trouble is a
     finding, not an exception; EvidenceError is a record that is there and cannot be read.
     """
     use_case = Path(record).stem if use_case is None else use_case
-    chain, asked = check_chain(record), {"compared": client is not None, "trusted": trust is not None}
+    chain = check_chain(record)
+    found: dict[str, Any] = {"compared": client is not None, "trusted": trust is not None}
     if chain.broken_line:
         broken = f"line {chain.broken_line} does not hold: {chain.reason}"
-        return Verification(chain=chain, decisions=(), findings=(broken,), **asked)
+        return Verification.model_validate({"chain": chain, "decisions": (), "findings": (broken,), **found})
     entries = chain.entries
     findings = list(_check_decisions(entries, use_case, trust))
     if client is not None and trust is not None:
         findings += _compare_with_mlflow(client, use_case, entries, trust)
+    if stores is not None:
+        wrong, found["notes"], found["months"] = check_months(entries, stores)
+        findings += wrong
     if not chain.ok and findings:
         findings.insert(0, f"versions are reviewed, but {chain.reason}")
     reviews = tuple(review for review, _ in list_decisions(entries, use_case))
-    return Verification(chain=chain, decisions=reviews, findings=tuple(findings), **asked)
+    return Verification.model_validate({"chain": chain, "decisions": reviews, "findings": findings, **found})
 
 
 def _check_decisions(entries: Sequence[Entry], use_case: str, trust: Trust | None) -> Iterator[str]:

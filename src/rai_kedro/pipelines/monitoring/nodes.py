@@ -24,6 +24,7 @@ from rai_kedro.monitoring import (
     Timeline,
     VersionReference,
     build_timeline,
+    content_digest,
     detect_drift,
     drift_frame,
     from_frame,
@@ -45,7 +46,15 @@ from rai_kedro.pipelines.monitoring.plan import (
     summarise_problems,
 )
 from rai_kedro.pipelines.parameters import MonitoringParameters
-from rai_kedro.release import ProductionModel
+from rai_kedro.release import (
+    Entry,
+    MonthEntry,
+    MonthStores,
+    ProductionModel,
+    check_policy,
+    keep_recorded,
+    read_months,
+)
 from rai_kedro.words import list_some
 
 References: TypeAlias = Callable[[str], VersionReference]
@@ -73,14 +82,25 @@ def select_months(
     return reader, months
 
 
+def hold_policy(
+    production: ProductionModel, judged_by_today: dict[str, Any], contract: Contract
+) -> tuple[ProductionModel, dict[str, Any]]:
+    """Let the approved model score only under a policy that is no looser than what was agreed to, and that it passes.
+
+    Scoring takes the model from here, so nothing scores without this.
+    """
+    change = check_policy(production, judged_by_today, contract.as_of)
+    return production, {} if change is None else change.to_dict()
+
+
 def score_months(
     months: tuple[str, ...],
     reader: MonthReader,
     production: ProductionModel,
     contract: Contract,
     parameters: MonitoringParameters,
-) -> Iterator[tuple[dict[str, pd.DataFrame], list[Problem]]]:
-    """Predict month by month with the production model only; each month is saved before the next is read."""
+) -> Iterator[tuple[list[MonthEntry], dict[str, pd.DataFrame], list[Problem]]]:
+    """Predict month by month with the production model only; each is recorded, then saved, before the next is read."""
     problems: list[Problem] = []
     for month in months:
         scored = ScoredMonth(month, production.version)
@@ -88,18 +108,19 @@ def score_months(
             predictions = _score(reader, month, production, contract)
         except Exception as error:  # one bad month must not end all others
             problems.append(_pass_over(month, "not scored", error))
-            yield {}, list(problems)
+            yield [], {}, list(problems)
             continue
         _log.info("  %s scored by version %s: %d rows", month, scored.model_version, len(predictions))
-        yield {scored.key: predictions}, list(problems)
+        yield [_enter(scored, predictions, reader, production, contract)], {scored.key: predictions}, list(problems)
         if parameters.months == "next":
             return
-    yield {}, problems
+    yield [], {}, problems
 
 
 def watch_drift(
     prediction_store: Store,
     drift_history: Store,
+    record_history: Sequence[Entry],
     reader: MonthReader,
     references: References,
     contract: Contract,
@@ -107,7 +128,8 @@ def watch_drift(
 ) -> Iterator[tuple[dict[str, pd.DataFrame], list[Problem]]]:
     """Compare every scored month with the reference of the version that scored it, in production still or not."""
     problems: list[Problem] = []
-    for scored in plan_testing(prediction_store, _read_whole(drift_history, from_frame, "tested")):
+    tested = _keep(drift_history, record_history, "drift", "tested")
+    for scored in plan_testing(prediction_store, _read_whole(tested, from_frame, "tested")):
         try:
             drift = _test(scored, prediction_store, reader, references, contract, parameters)
         except Exception as error:  # one bad month must not end all others
@@ -122,6 +144,7 @@ def watch_drift(
 def measure_outcomes(
     prediction_store: Store,
     outcome_history: Store,
+    record_history: Sequence[Entry],
     reader: MonthReader,
     references: References,
     contract: Contract,
@@ -133,7 +156,8 @@ def measure_outcomes(
     measured again, too.
     """
     problems: list[Problem] = []
-    stored = _read_whole(outcome_history, read_outcome, "measured")
+    measured = _keep(outcome_history, record_history, "outcomes", "measured")
+    stored = _read_whole(measured, read_outcome, "measured")
     known = {ScoredMonth.from_key(key): outcome for key, outcome in stored.items()}
     for version, months in by_version(prediction_store).items():
         past: list[MonthOutcome] = []
@@ -204,6 +228,31 @@ def _find_baseline(scored: Sequence[ScoredMonth], references: References) -> Bas
         return None
 
 
+def record_months(
+    timeline: Timeline,
+    prediction_store: Store,
+    drift_store: Store,
+    outcome_store: Store,
+    reader: MonthReader,
+    record_history: Sequence[Entry],
+) -> tuple[list[MonthEntry], list[Problem]]:
+    """Say for the record what every month holds and came to; predictions that it does not know are named."""
+    stores = MonthStores(prediction_store, drift_store, outcome_store, reader.digests)
+    known, made, problems = read_months(record_history), list[MonthEntry](), list[Problem]()
+    for month in timeline.months:
+        scored = ScoredMonth(month.month, month.model_version)
+        if scored.key in known:
+            made.append(stores.update(known[scored.key].month, month.verdict.outcome, month.stale))
+            continue
+        error = RaiError(
+            f"Its predictions by version {month.model_version} are on no record: nobody knows who made them.",
+            where=f"prediction store, {scored.key}",
+            remedy=f"score it again: kedro rai rescore --use-case {timeline.use_case} --month {month.month}",
+        )
+        problems.append(_pass_over(month.month, "not recorded", error))
+    return made, problems
+
+
 def show_months(
     timeline: Timeline, contract: Contract, reader: MonthReader, scored_now: tuple[str, ...]
 ) -> tuple[dict[str, Any], str, dict[str, Any], dict[str, Any]]:
@@ -236,6 +285,7 @@ def send_alerts(
 
 def report_problems(
     problems: list[Problem],
+    recording_problems: list[Problem],
     timeline: Timeline,
     parameters: MonitoringParameters,
     _timeline: Any,
@@ -243,7 +293,7 @@ def report_problems(
     _alerts: Any,
 ) -> None:
     """End the run as failed when a month is broken or is what ``fail_on`` says, after all else was done."""
-    if broken := [problem for problem in problems if problem.broken]:
+    if broken := [problem for problem in (*problems, *recording_problems) if problem.broken]:
         raise summarise_problems(broken)
     if timeline.months and parameters.fails(weigh_newest(timeline)[0]):
         raise describe_failure(timeline)
@@ -281,6 +331,25 @@ def _score(reader: MonthReader, month: str, production: ProductionModel, contrac
     return lanes.identifiers.assign(
         model_version=production.version, run_id=production.run_id, features_digest=reader.digests(month).features
     ).join(predicted)
+
+
+def _enter(
+    scored: ScoredMonth,
+    predictions: pd.DataFrame,
+    reader: MonthReader,
+    production: ProductionModel,
+    contract: Contract,
+) -> MonthEntry:
+    """Say for the record what a month was scored with, before its predictions are stored."""
+    return MonthEntry(
+        use_case=contract.use_case,
+        month=scored.month,
+        model_version=scored.model_version,
+        run_id=production.run_id,
+        manifest=production.manifest.digest,
+        features=reader.digests(scored.month).features,
+        predictions=content_digest(predictions),
+    )
 
 
 def _test(
@@ -343,6 +412,14 @@ def _join(scored: ScoredMonth, predictions: Store, reader: MonthReader, contract
         )
     joined = join_predictions(features, predicted, governed)
     return reader.add_labels(joined, scored.month)
+
+
+def _keep(store: Store, entries: Sequence[Entry], name: str, done: str) -> Store:
+    """Leave out results that are not those on record: they are made again."""
+    kept = keep_recorded(store, entries, name)
+    for key in sorted(set(store) - set(kept)):
+        _log.warning("  %s is %s again: what is stored is not what is on record", month_of_key(key), done)
+    return kept
 
 
 def _read_whole(store: Store, read: Callable[[pd.DataFrame], _Result], done: str = "") -> dict[str, _Result]:

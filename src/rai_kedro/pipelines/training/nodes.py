@@ -77,7 +77,7 @@ class Measured:
     split: ModelSplit
     release_gates: dict[str, Any]
     judged_by: dict[str, Any]
-    proxies: dict[str, Any]
+    proxy_report: dict[str, Any]
 
 
 @naming_the_parameters()

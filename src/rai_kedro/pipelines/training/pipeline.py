@@ -6,16 +6,13 @@ from collections.abc import Container
 
 from kedro.pipeline import Pipeline
 
-from rai_kedro.pipelines.parameters import note_policy
+from rai_kedro.pipelines.parameters import JUDGED_BY, note_policy
 from rai_kedro.pipelines.training import mitigation_nodes as mitigations
 from rai_kedro.pipelines.training import nodes, proxy_nodes, release_nodes, reporting_nodes
 from rai_kedro.pipelines.training.settings import check_settings
 from rai_kedro.pipelines.wiring import make_node
 
 _PARAMETERS = {name: f"params:{name}" for name in ("training", "fairness", "mitigation", "statements", "proxies")}
-_JUDGED_BY = {
-    name: f"params:{name}" for name in ("training", "fairness", "mitigation", "monitoring", "policy", "proxies")
-}
 
 
 def create_pipeline(entries: Container[str] = ()) -> Pipeline:
@@ -35,11 +32,11 @@ def create_pipeline(entries: Container[str] = ()) -> Pipeline:
     return Pipeline(
         [
             make_node(check_settings, "settings", **_PARAMETERS),
-            make_node(note_policy, "judged_by", **_JUDGED_BY),
+            make_node(note_policy, "judged_by", **JUDGED_BY),
             make_node(nodes.separate_lanes, lanes),
             make_node(proxy_nodes.refuse_disguised, ["admitted_lane", "guarded_columns", "disguises"]),
             make_node(nodes.split_months, ["model_split", "audit_train", "audit_test"], model_lane="admitted_lane"),
-            make_node(proxy_nodes.measure_proxies, "proxies", split="model_split"),
+            make_node(proxy_nodes.measure_proxies, "proxy_report", split="model_split"),
             make_node(nodes.fit_model, "unmitigated_model", "training", split="model_split"),
             make_node(mitigations.settle_groups, "settled_settings"),
             make_node(mitigations.compare_mitigations, ["model", "compared_models"], "mitigation", **fitted),

@@ -50,7 +50,7 @@ def draw_figures(
     predictions: dict[str, pd.DataFrame],
     fairness_assessment: dict[str, Any],
     mitigation_comparison: dict[str, Any],
-    proxies: dict[str, Any],
+    proxy_report: dict[str, Any],
     settings: Settings,
 ) -> dict[str, Any]:
     """Draw every figure of the run by name: of the model, of the groups, and of the mitigations that were compared."""
@@ -69,7 +69,7 @@ def draw_figures(
         "groups": draw_groups(Assessment.from_dict(fairness_assessment), unit=training.unit),
     }
     drawn |= draw_mitigation(mitigation_comparison, favourable=training.target)
-    return drawn | {"proxies": draw_proxies(ProxyReport.from_dict(proxies))}
+    return drawn | {"proxies": draw_proxies(ProxyReport.from_dict(proxy_report))}
 
 
 def write_mitigation_page(mitigation_comparison: dict[str, Any], figures: Mapping[str, Any], settings: Settings) -> str:
@@ -186,7 +186,7 @@ def _compose_card(
             carbon=tuple(CarbonFigure(task=task, **record) for task, record in carbon.items()),
             limits=statements.limits,
             gates=GateReport.from_dict(measured.release_gates),
-            proxies=ProxyReport.from_dict(measured.proxies),
+            proxies=ProxyReport.from_dict(measured.proxy_report),
         )
     )
 

@@ -1,0 +1,159 @@
+"""Whether what people approved is still what the policy asks, and whether a justification is anybody else's word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from rai_kedro.fairness import Disparity, Gate, Tolerance
+from rai_kedro.policy import Policy, digest_of, find_loosened
+from rai_kedro.release.gate import judge_again
+from rai_kedro.release.manifest import Manifest
+from rai_kedro.release.signing import Reviewers
+from rai_kedro.release.versions import ReleaseError, Version
+from rai_kedro.typed import Typed
+
+if TYPE_CHECKING:
+    from rai_kedro.release.production import ProductionModel
+
+POLICY: str = "policy"
+"""Kind of the record's entry on a policy that became stricter."""
+_SHOWN = 3
+
+
+class PolicyChange(Typed):
+    """A policy that is not the one the version in production was trained under; the body of its entry."""
+
+    version: str
+    trained_under: str  # digest of what the version was judged by
+    today: str  # digest of what it is judged by today
+    stricter: tuple[str, ...]  # places
+    agreed: tuple[str, ...]  # what is looser, as the approval signed it
+
+
+class PolicyError(ReleaseError):
+    """The policy of today does not let the version score."""
+
+
+def check_policy(production: ProductionModel, today: Mapping[str, Any], on: date) -> PolicyChange | None:
+    """Hold the version in production against the policy of today, and say what is another now; None if nothing is.
+
+    What is looser asks for a new review, unless it was agreed to in the approval. What is stricter applies at once:
+    time and roles of the approval, and every gate, judged anew by the facts of the training.
+
+    Args:
+        production: What was loaded after all checks of its approval.
+        today: What a version is judged by today (:func:`rai_kedro.policy.state_policy`).
+        on: The day of the inference.
+
+    Raises:
+        PolicyError: The policy is looser than agreed to, or the version does not pass the stricter one.
+    """
+    then, review = production.manifest.policy, production.review
+    if not then:
+        raise _refuse(production, "was trained before versions kept their policy", "its manifest names no policy", "")
+    if digest_of(then) == digest_of(today):
+        return None
+    if looser := [one for one in find_loosened(then, today) if one not in review.loosened]:
+        raise _refuse(
+            production,
+            "was approved under a stricter policy than today's",
+            "; ".join(looser[:_SHOWN]),
+            "take the loosening back; or have the version reviewed again, which shows the list to the reviewer: ",
+            how_many=f"{len(looser)} setting{'s are' if len(looser) > 1 else ' is'} looser",
+        )
+    if fault := next(_find_faults(production, today, on), None):
+        raise _refuse(
+            production, "does not pass the policy of today, which is stricter than that of its training", fault, ""
+        )
+    stricter = tuple(one.partition(":")[0] for one in find_loosened(today, then))
+    return PolicyChange(
+        version=production.version,
+        trained_under=digest_of(then),
+        today=digest_of(today),
+        stricter=stricter,
+        agreed=find_loosened(then, today),
+    )
+
+
+def _find_faults(production: ProductionModel, today: Mapping[str, Any], on: date) -> Iterator[str]:
+    """Say what of the approval, or of the training, the stricter policy does not allow."""
+    policy, review = Policy.from_dict(today["policy"]), production.review
+    rules = policy.approval
+    ends = datetime.fromisoformat(review.reviewed_at).astimezone(UTC).date() + timedelta(days=rules.lasts_days)
+    if on > ends:
+        yield f"its approval of {review.reviewed_at[:10]} lasts {rules.lasts_days} days today, so it ended on {ends}"
+    if missing := [role for role in rules.roles if role not in review.rules.roles]:
+        yield f"the approval of another role is asked today: {', '.join(missing)}"
+    if review.rules.trainer_may_approve and not rules.trainer_may_approve:
+        yield "who trained it might approve it, which is not allowed today"
+    if production.gates is None:
+        yield "its run has no report on the gates"
+        return
+    disparities = [Disparity.from_dict(one) for one in production.disparities]
+    asked = today["fairness"]
+    tolerances = tuple(Tolerance.from_dict(one) for one in asked["tolerances"])
+    report = judge_again(policy, production.gates, Gate(tolerances=tolerances, level=asked["level"]).judge(disparities))
+    if stopped := report.with_consequence("block"):
+        yield f"{stopped[0].name}: {stopped[0].reason}"
+    if not review.accepted_risk and (risks := report.with_consequence("accept_risk")):
+        yield f"{risks[0].name}: {risks[0].reason}; nobody accepted that risk"
+
+
+def _refuse(production: ProductionModel, what: str, example: str, first: str, how_many: str = "") -> PolicyError:
+    use_case, number = production.manifest.use_case, production.version
+    again = f"kedro rai approve --use-case {use_case} --version {number} --statement TEXT --accept-risk REASON"
+    train = f"train a new version with `kedro run --pipelines {use_case}` and have that one reviewed"
+    return PolicyError(
+        f"Version {number} of {use_case} {what}, so nothing is scored with it.",
+        where=f"conf/base/{use_case}, and the manifest of run {production.run_id}",
+        how_many=how_many or None,
+        example=example,
+        remedy=f"{first}`{again}`" if first else train,
+    )
+
+
+def require_independent(
+    version: Version, manifest: Manifest, contract: Mapping[str, Any], people: Reviewers, reviewer: str
+) -> None:
+    """Refuse an approval of a version with a justification by who trained it, or by who approves it.
+
+    Names are compared as they are written, without regard to case and spaces, and with the accounts that
+    conf/base/reviewers.yml gives a person: whoever writes another name is not found by this.
+
+    Raises:
+        ReleaseError: Names the column, and who justified it.
+    """
+    trained, approves = _aliases(manifest.trained_by, people), _aliases(reviewer, people)
+    for column, by in _list_justified(contract):
+        who = _aliases(by, people)
+        found = "trained this version" if who & trained else "approves it" if who & approves else ""
+        if found:
+            raise version.refusal(
+                ReleaseError,
+                f"may not be approved so: the use of '{column}' was justified by {by}, who {found}.",
+                example=f"trained under the account {manifest.trained_by!r}, to be approved by {reviewer}",
+                remedy="let another person approve it"
+                if found == "approves it"
+                else f"have '{column}' justified by another person in catalog.yml, and {version.retrain}",
+            )
+
+
+def _list_justified(contract: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for store in contract.get("datasets", {}).values():
+        for name, column in store.get("columns", {}).items():
+            if why := column.get("justification"):
+                yield name, str(why.get("by", ""))
+
+
+def _aliases(name: str, people: Reviewers) -> frozenset[str]:
+    """Return every name by which the person behind a name or account is known."""
+    known: Iterable[frozenset[str]] = (
+        frozenset(_plain(one) for one in (person.name, *person.accounts)) for person in people.reviewers
+    )
+    return frozenset({_plain(name)}).union(*(names for names in known if _plain(name) in names)) - {""}
+
+
+def _plain(name: str) -> str:
+    return " ".join(name.casefold().split())

@@ -1,0 +1,225 @@
+"""What the record says of every month, and whether the stores still hold it.
+
+A month is entered before its predictions are stored, and again with whatever monitoring made of it. So predictions that
+no entry knows were made by nobody who was allowed to, and every other change is a difference from the latest entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from rai_kedro.frames import Store
+from rai_kedro.monitoring import UNREADABLE, MonthDigests, content_digest
+from rai_kedro.months import month_of_key
+from rai_kedro.release.manifest import TRAINED
+from rai_kedro.release.record import Entry, extend_evidence
+from rai_kedro.typed import Typed
+
+MONTH: Final = "month"
+RESET: Final = "reset"
+RESCORE: Final = "rescore"
+ADD_MONTH: Final = "add-month"
+_RESULTS: Final = {"drift": "drift result", "outcomes": "outcome result"}
+
+
+class MonthEntry(Typed):
+    """What a month was scored with and what it came to: the body of its entry. Digests are of values, not of files.
+
+    Attributes:
+        manifest: Digest of the version's manifest.
+        features: Digest of the features that monitoring last read; ``labels`` likewise, empty where there were none.
+        predictions: Digest of what was predicted; ``drift`` and ``outcomes`` of what was made of it, empty before.
+        verdict: What the month came to; empty before it was judged.
+        stale: Why the predictions are of other features, as monitoring said; empty while they are not.
+    """
+
+    use_case: str
+    month: str
+    model_version: str
+    run_id: str
+    manifest: str
+    features: str
+    labels: str = ""
+    predictions: str
+    drift: str = ""
+    outcomes: str = ""
+    verdict: str = ""
+    stale: str = ""
+
+    @property
+    def key(self) -> str:
+        """Its key in the stores."""
+        return f"month={self.month}/model_version={self.model_version}"
+
+
+@dataclass(frozen=True)
+class MonthStores:
+    """What is held against the record: the stores, and a look at the features and labels of a month."""
+
+    predictions: Store
+    drift: Store
+    outcomes: Store
+    look_at: Callable[[str], MonthDigests]
+
+    def digest(self, name: str, key: str) -> str:
+        """Return the digest of what a store holds under a key: empty for nothing, ``unreadable`` for what is broken."""
+        store: Store = getattr(self, name)
+        if key not in store:
+            return ""
+        try:
+            return content_digest(store[key]())
+        except Exception:  # whatever it is, it is not what was recorded
+            return UNREADABLE
+
+    def update(self, known: MonthEntry, verdict: str, stale: str) -> MonthEntry:
+        """Return what there is to say of a month now; what its predictions are is known since it was scored."""
+        now = self.look_at(known.month)
+        labels = known.labels if now.labels in ("", UNREADABLE) else now.labels
+        results = {name: self.digest(name, known.key) for name in _RESULTS}
+        inputs = {"features": now.features or known.features, "labels": labels}
+        return known.model_copy(update={**inputs, **results, "verdict": verdict, "stale": stale})
+
+
+class Recorded(NamedTuple):
+    """What an entry says, and the entry."""
+
+    month: MonthEntry
+    entry: Entry
+
+
+def record_months(path: str | Path, months: Iterable[MonthEntry], recorded_at: str) -> list[Entry]:
+    """Enter the months of which the record says something else, or nothing."""
+
+    def choose(entries: Sequence[Entry]) -> list[tuple[str, dict[str, str]]]:
+        known = read_months(entries)
+        return [(MONTH, one.to_dict()) for one in months if one.key not in known or known[one.key].month != one]
+
+    return extend_evidence(path, choose, recorded_at)
+
+
+def read_months(entries: Iterable[Entry]) -> dict[str, Recorded]:
+    """Return the latest entry of every month that was scored and not taken back by a reset or rescore since."""
+    found: dict[str, Recorded] = {}
+    for entry in entries:
+        if entry.kind == MONTH:
+            month = MonthEntry.from_dict(entry.body)
+            found[month.key] = Recorded(month, entry)
+        elif entry.kind == RESET:
+            found.clear()
+        elif entry.kind == RESCORE:
+            found = {key: one for key, one in found.items() if one.month.month != entry.body["month"]}
+    return found
+
+
+def keep_recorded(store: Store, entries: Iterable[Entry], name: str) -> Store:
+    """Leave out of a store of results, ``drift`` or ``outcomes``, what the record does not know: it is made again."""
+    known = read_months(entries)
+    digest = MonthStores({}, store, store, lambda _: MonthDigests()).digest
+    return {key: load for key, load in store.items()
+            if key in known and getattr(known[key].month, name) == digest(name, key)}  # fmt: skip
+
+
+class MonthFindings(NamedTuple):
+    """What of the months does not hold, what is open without being wrong, and how many months were looked at."""
+
+    findings: tuple[str, ...]
+    notes: tuple[str, ...]
+    months: int
+
+
+def check_months(entries: Sequence[Entry], stores: MonthStores) -> MonthFindings:
+    """Compare every month on record with the stores, and every month of the stores with the record."""
+    known = read_months(entries)
+    said = [*_compare_inputs(entries, known, stores), *_compare_predictions(known, stores)]
+    said += [one for name in _RESULTS for one in _compare_results(known, stores, name)]
+    findings, notes = (tuple(text for is_wrong, text in said if is_wrong is wanted) for wanted in (True, False))
+    return MonthFindings(findings, notes, len({*map(month_of_key, known), *_read_inputs(entries)}))
+
+
+_Said = Iterator[tuple[bool, str]]
+"""Whether something is wrong, and what there is to say."""
+
+
+class _Input(NamedTuple):
+    digest: str
+    entry: Entry
+
+
+def _read_inputs(entries: Iterable[Entry]) -> dict[str, dict[str, _Input]]:
+    """Return for every month the latest digest of its features and labels on record, of whatever entry."""
+    found: dict[str, dict[str, _Input]] = {}
+    for entry in entries:
+        months: Mapping[str, Mapping[str, str]] = {}
+        if entry.kind == TRAINED:
+            months = entry.body.get("months") or {}
+        elif entry.kind in (MONTH, ADD_MONTH):
+            months = {entry.body["month"]: {name: entry.body.get(name, "") for name in ("features", "labels")}}
+        for month, digests in months.items():
+            found.setdefault(month, {}).update({name: _Input(one, entry) for name, one in digests.items()})
+    return found
+
+
+def _compare_inputs(entries: Sequence[Entry], known: Mapping[str, Recorded], stores: MonthStores) -> _Said:
+    stale = {one.month.month: one for one in known.values() if one.month.stale}
+    for month, inputs in sorted(_read_inputs(entries).items()):
+        now = stores.look_at(month)
+        features, labels = inputs.get("features"), inputs.get("labels")
+        if month in stale:
+            yield False, f"{month} is stale, as line {stale[month].entry.sequence} says: {stale[month].month.stale}"
+        if features and features.digest != now.features and (now.features or month not in stale):
+            state = (
+                "are not those" if now.features else f"cannot be read ({now.unreadable})" if now.unreadable else "gone"
+            )
+            yield (
+                True,
+                f"features of {month} {_word(state)} of line {features.entry.sequence} ({_name(features.entry)})",
+            )
+        if labels and labels.digest != now.labels:
+            of = f"line {labels.entry.sequence} ({_name(labels.entry)})"
+            if not labels.digest and now.labels != UNREADABLE:
+                yield False, f"labels of {month} arrived since {of}; the next monitoring records them"
+            elif not now.features:
+                continue  # without its features no month's labels are looked at, and that is said already
+            else:
+                state = "gone" if not now.labels else "cannot be read" if now.labels == UNREADABLE else "are not those"
+                yield True, f"labels of {month} {_word(state)} of {of}"
+
+
+def _word(state: str) -> str:
+    return state if state == "are not those" else f"{'are gone' if state == 'gone' else state}, unlike those"
+
+
+def _name(entry: Entry) -> str:
+    if entry.kind == TRAINED:
+        return f"training of version {entry.body.get('version')}"
+    return "the month was added" if entry.kind == ADD_MONTH else "monitoring"
+
+
+def _compare_predictions(known: Mapping[str, Recorded], stores: MonthStores) -> _Said:
+    for key in sorted({*known, *stores.predictions}):
+        month, version = (part.partition("=")[2] for part in key.split("/"))
+        what = f"predictions of {month} by version {version}"
+        if key not in known:
+            yield True, f"{what} are on no record: they were forged, or the record was cut"
+            continue
+        line, now = known[key].entry.sequence, stores.digest("predictions", key)
+        if not now and not known[key].month.verdict:
+            yield False, f"{what} were not stored, the run of line {line} was cut off; the next monitoring makes them"
+        elif now != known[key].month.predictions:
+            state = "gone" if not now else "cannot be read" if now == UNREADABLE else "are not those"
+            yield True, f"{what} {_word(state)} of line {line}"
+
+
+def _compare_results(known: Mapping[str, Recorded], stores: MonthStores, name: str) -> _Said:
+    for key in sorted({*known, *getattr(stores, name)}):
+        month, version = (part.partition("=")[2] for part in key.split("/"))
+        what, now = f"{_RESULTS[name]} of {month} by version {version}", stores.digest(name, key)
+        recorded = getattr(known[key].month, name) if key in known else ""
+        if now and not recorded:
+            yield True, f"{what} is on no record: it was forged, or a run was cut off; monitoring makes it again"
+        elif now != recorded:
+            state = "is gone" if not now else "cannot be read" if now == UNREADABLE else "changed"
+            yield True, f"{what} {state} since line {known[key].entry.sequence}; monitoring makes it again"

@@ -1,0 +1,242 @@
+"""Months on record against stores: whatever was changed, forged or taken away is named."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from rai_kedro.monitoring import UNREADABLE, MonthDigests, content_digest
+from rai_kedro.release import append_evidence, read_evidence
+from rai_kedro.release.months import MonthEntry, MonthStores, check_months, keep_recorded, read_months, record_months
+
+NOW = "2024-05-01T12:00:00+00:00"
+MONTH = "2024-05"
+KEY = f"month={MONTH}/model_version=1"
+FRAMES = {
+    "features": pd.DataFrame({"id": [1, 2, 3], "size": [1.0, None, 3.0]}),
+    "labels": pd.DataFrame({"id": [1, 2, 3], "y": [10.0, 20.0, 30.0]}),
+    "predictions": pd.DataFrame({"id": [1, 2, 3], "prediction": [11.0, 19.0, 30.5]}),
+    "drift": pd.DataFrame({"column": ["size"], "value": [0.02]}),
+    "outcomes": pd.DataFrame({"outcome": ["{}"]}),
+}
+
+
+@dataclass
+class Month:
+    """One month of a record and of stores that can be changed."""
+
+    record: Path
+    frames: dict[str, pd.DataFrame] = field(default_factory=lambda: dict(FRAMES))
+
+    @property
+    def stores(self) -> MonthStores:
+        def look_at(month: str) -> MonthDigests:
+            found = self.frames if month == MONTH else {}
+            now = {name: content_digest(found[name]) for name in ("features", "labels") if name in found}
+            return MonthDigests(**now)
+
+        kept = {name: {KEY: lambda frame=frame: frame} for name, frame in self.frames.items()}
+        return MonthStores(*(kept.get(name, {}) for name in ("predictions", "drift", "outcomes")), look_at)
+
+    def score(self) -> None:
+        """Enter the month as scoring does, and store its predictions."""
+        scored = MonthEntry(
+            use_case="toy",
+            month=MONTH,
+            model_version="1",
+            run_id="abc",
+            manifest="5e88",
+            features=content_digest(self.frames["features"]),
+            predictions=content_digest(self.frames["predictions"]),
+        )
+        record_months(self.record, [scored], NOW)
+
+    def monitor(self, stale: str = "") -> None:
+        """Enter the month as the end of monitoring does."""
+        known = read_months(read_evidence(self.record))[KEY].month
+        record_months(self.record, [self.stores.update(known, "ok", stale)], NOW)
+
+    def check(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        return check_months(read_evidence(self.record), self.stores)[:2]
+
+
+@pytest.fixture
+def month(tmp_path: Path) -> Month:
+    made = Month(tmp_path / "toy.jsonl")
+    made.score()
+    made.monitor()
+    return made
+
+
+def test_a_month_as_it_was_recorded_holds(month: Month) -> None:
+    assert month.check() == ((), ())
+    assert [entry.kind for entry in read_evidence(month.record)] == ["month", "month"]
+
+
+def test_a_month_that_did_not_change_adds_nothing(month: Month) -> None:
+    before = month.record.read_bytes()
+    month.monitor()
+    month.frames = {name: frame.sample(frac=1, random_state=1)[frame.columns[::-1]] for name, frame in FRAMES.items()}
+    month.monitor()
+    assert month.record.read_bytes() == before
+
+
+def take(name: str) -> Callable[[dict[str, pd.DataFrame]], None]:
+    return lambda frames: frames.pop(name)
+
+
+def change(name: str) -> Callable[[dict[str, pd.DataFrame]], None]:
+    def edit(frames: dict[str, pd.DataFrame]) -> None:
+        frames[name] = frames[name].assign(
+            **{frames[name].columns[-1]: lambda rows: rows.iloc[::-1, -1].to_numpy() * 2}
+        )
+
+    return edit
+
+
+CHANGES: dict[str, tuple[Callable[[dict[str, pd.DataFrame]], None], str]] = {
+    "features changed": (change("features"), "features of 2024-05 are not those of line 2 (monitoring)"),
+    "features gone": (take("features"), "features of 2024-05 are gone, unlike those of line 2 (monitoring)"),
+    "labels changed": (change("labels"), "labels of 2024-05 are not those of line 2 (monitoring)"),
+    "labels gone": (take("labels"), "labels of 2024-05 are gone, unlike those of line 2 (monitoring)"),
+    "predictions changed": (change("predictions"), "predictions of 2024-05 by version 1 are not those of line 2"),
+    "predictions gone": (take("predictions"), "predictions of 2024-05 by version 1 are gone, unlike those of line 2"),
+    "drift changed": (change("drift"), "drift result of 2024-05 by version 1 changed since line 2"),
+    "drift gone": (take("drift"), "drift result of 2024-05 by version 1 is gone since line 2"),
+    "outcomes changed": (change("outcomes"), "outcome result of 2024-05 by version 1 changed since line 2"),
+    "outcomes gone": (take("outcomes"), "outcome result of 2024-05 by version 1 is gone since line 2"),
+}
+
+
+@pytest.mark.parametrize("case", CHANGES)
+def test_every_change_is_found_and_is_the_only_finding(month: Month, case: str) -> None:
+    edit, said = CHANGES[case]
+    edit(month.frames)
+    (finding,), notes = month.check()
+    assert finding.startswith(said)
+    assert notes == ()
+
+
+def test_a_changed_bit_in_a_million_rows_is_enough(month: Month) -> None:
+    month.frames["predictions"] = FRAMES["predictions"].assign(prediction=[11.0, 19.0, 30.500000000000004])
+    assert "are not those" in month.check()[0][0]
+
+
+def test_predictions_that_no_entry_knows_are_named_and_so_is_what_was_made_of_them(tmp_path: Path) -> None:
+    forged = Month(tmp_path / "toy.jsonl")
+    append_evidence(forged.record, "trained", {"version": "1", "months": {}}, NOW)
+    findings, _ = forged.check()
+    assert [one.partition(" on no record")[0] for one in findings] == [
+        "predictions of 2024-05 by version 1 are",
+        "drift result of 2024-05 by version 1 is",
+        "outcome result of 2024-05 by version 1 is",
+    ]
+
+
+def test_results_that_the_record_does_not_know_are_left_out_to_be_made_again(month: Month) -> None:
+    entries, stores = read_evidence(month.record), month.stores
+    assert set(keep_recorded(stores.drift, entries, "drift")) == {KEY}
+    assert keep_recorded(stores.outcomes, entries, "drift") == {}
+    assert keep_recorded({"month=2024-06/model_version=1": stores.drift[KEY]}, entries, "drift") == {}
+
+
+def test_labels_that_arrive_are_a_note_until_monitoring_enters_them(tmp_path: Path) -> None:
+    late = Month(tmp_path / "toy.jsonl", {name: frame for name, frame in FRAMES.items() if name != "labels"})
+    late.score()
+    late.monitor()
+    late.frames["labels"] = FRAMES["labels"]
+    findings, notes = late.check()
+    assert findings == ()
+    assert notes == ("labels of 2024-05 arrived since line 2 (monitoring); the next monitoring records them",)
+    late.monitor()
+    assert late.check() == ((), ())
+    change("labels")(late.frames)
+    assert len(late.check()[0]) == 1
+    late.monitor()
+    assert late.check() == ((), ())
+    assert len(read_evidence(late.record)) == 4
+
+
+def test_a_month_that_monitoring_named_stale_is_said_to_be_and_a_further_change_is_found(month: Month) -> None:
+    change("features")(month.frames)
+    month.monitor("its features changed after it was scored")
+    note = "2024-05 is stale, as line 3 says: its features changed after it was scored"
+    assert month.check() == ((), (note,))
+    change("features")(month.frames)
+    assert month.check() == (("features of 2024-05 are not those of line 3 (monitoring)",), (note,))
+
+
+def test_a_run_that_was_cut_off_before_it_stored_the_predictions_is_a_note(tmp_path: Path) -> None:
+    cut = Month(tmp_path / "toy.jsonl")
+    cut.score()
+    cut.frames = {name: FRAMES[name] for name in ("features", "labels")}
+    findings, notes = cut.check()
+    assert findings == ()
+    assert "the run of line 1 was cut off" in notes[1]
+
+
+@pytest.mark.parametrize(("kind", "body"), [("reset", {}), ("rescore", {"month": MONTH})])
+def test_what_was_taken_back_is_no_longer_expected_and_must_not_be_there(
+    month: Month, kind: str, body: dict[str, Any]
+) -> None:
+    append_evidence(month.record, kind, body, NOW)
+    assert len(month.check()[0]) == 3
+    for name in ("predictions", "drift", "outcomes"):
+        take(name)(month.frames)
+    assert month.check() == ((), ())
+
+
+def test_rescoring_one_month_leaves_the_others_on_record(month: Month) -> None:
+    append_evidence(month.record, "rescore", {"month": "2024-06"}, NOW)
+    assert month.check() == ((), ())
+
+
+def test_months_of_a_training_are_held_against_its_entry_until_a_later_one_speaks_of_them(month: Month) -> None:
+    trained = {MONTH: dict.fromkeys(("features", "labels"), "0" * 64), "2024-01": {"features": "1" * 64}}
+    append_evidence(month.record, "trained", {"version": "2", "months": trained}, NOW)
+    assert month.check()[0] == (
+        "features of 2024-01 are gone, unlike those of line 3 (training of version 2)",
+        "features of 2024-05 are not those of line 3 (training of version 2)",
+        "labels of 2024-05 are not those of line 3 (training of version 2)",
+    )
+    digests = {name: content_digest(FRAMES[name]) for name in ("features", "labels")}
+    append_evidence(month.record, "add-month", {"month": MONTH, **digests}, NOW)
+    assert len(month.check()[0]) == 1
+
+
+def test_what_cannot_be_read_is_said_as_such(month: Month) -> None:
+    def broken() -> pd.DataFrame:
+        raise OSError("damaged")
+
+    stores = MonthStores({KEY: broken}, {KEY: broken}, month.stores.outcomes, lambda _: MonthDigests(unreadable="torn"))
+    findings = check_months(read_evidence(month.record), stores).findings
+    assert findings[0] == "features of 2024-05 cannot be read (torn), unlike those of line 2 (monitoring)"
+    assert findings[1] == "predictions of 2024-05 by version 1 cannot be read, unlike those of line 2"
+    assert findings[2].startswith("drift result of 2024-05 by version 1 cannot be read since line 2")
+    assert stores.digest("drift", KEY) == UNREADABLE
+
+
+def enter(path: Path, _number: int) -> None:
+    """Enter the same months as every other process."""
+    for at in range(1, 13):
+        one = {"month": f"2024-{at:02d}", "model_version": "1", "run_id": "abc", "manifest": "5e88"}
+        month = MonthEntry(use_case="toy", features="aa", predictions="bb", **one)
+        record_months(path, [month], NOW)
+
+
+def test_processes_that_enter_the_same_months_at_once_enter_each_once(tmp_path: Path) -> None:
+    path, context = tmp_path / "toy.jsonl", multiprocessing.get_context("spawn")
+    writers = [context.Process(target=enter, args=(path, number)) for number in range(3)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join(60)
+        assert writer.exitcode == 0
+    months = [entry.body["month"] for entry in read_evidence(path)]
+    assert sorted(months) == [f"2024-{at:02d}" for at in range(1, 13)]
