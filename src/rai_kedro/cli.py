@@ -56,6 +56,7 @@ _COMMANDS = {
     "keys": "keys.keys",
     "new-use-case": "new_use_case.command",
     "questionnaire": "questionnaire.command",
+    "register-plan": "register_plan.register_plan",
     "reject": "review.reject",
     "rescore": "rescore.rescore",
     "reset": "rescore.reset",

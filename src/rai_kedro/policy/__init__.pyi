@@ -8,6 +8,9 @@ from .judged import JUDGED_BY as JUDGED_BY
 from .judged import find_loosened as find_loosened
 from .judged import pick as pick
 from .judged import state_policy as state_policy
+from .plan import Look as Look
+from .plan import Plan as Plan
+from .plan import take_look as take_look
 from .rules import LEAST_LEVEL as LEAST_LEVEL
 from .rules import LEAST_RATIO as LEAST_RATIO
 from .rules import MOST_DAYS as MOST_DAYS

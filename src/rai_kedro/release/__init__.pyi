@@ -32,6 +32,7 @@ from .keys import SigningError as SigningError
 from .keys import SigningKey as SigningKey
 from .keys import require_no_key as require_no_key
 from .keys import write_public_pem as write_public_pem
+from .manifest import TRAINED as TRAINED
 from .manifest import Manifest as Manifest
 from .manifest import Reference as Reference
 from .manifest import ReleaseFiles as ReleaseFiles
@@ -55,6 +56,7 @@ from .pack import write_pack as write_pack
 from .production import ProductionModel as ProductionModel
 from .production import load_production as load_production
 from .production import load_reference as load_reference
+from .record import PLAN as PLAN
 from .record import Entry as Entry
 from .record import EvidenceError as EvidenceError
 from .record import append_evidence as append_evidence

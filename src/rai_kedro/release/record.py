@@ -40,6 +40,8 @@ GENESIS: Final = "0" * 64
 # Clocks of several machines may differ by this much.
 _TOLERANCE: Final = timedelta(days=1)
 REPAIR: Final = "repair"
+PLAN: Final = "plan"
+"""Kind of an entry on a plan registered before the first fit, and on each training that looked at its rows."""
 
 
 class EvidenceError(RaiError):

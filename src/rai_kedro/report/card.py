@@ -13,7 +13,7 @@ from rai_kedro.contract import GovernedColumn, SensitiveRead, is_unwritten
 from rai_kedro.errors import RaiError
 from rai_kedro.fairness import Assessment, GateDecision
 from rai_kedro.performance import Figure as PerformanceFigure
-from rai_kedro.policy import GateReport
+from rai_kedro.policy import GateReport, Look
 from rai_kedro.proxies import ProxyReport
 from rai_kedro.questionnaire import Finding, Recommendation, Step
 from rai_kedro.report.mitigation_section import MitigationRecord
@@ -176,6 +176,7 @@ class ModelCard(Typed):
     sensitive_reads: tuple[SensitiveRead, ...] = ()
     why_unmitigated: str = ""
     gates: GateReport | None = None  # of the policy; None where nobody asked them
+    plan: Look | None = None  # how the training stands to a plan registered before; None where there is none
     proxies: ProxyReport | None = None
     versions: dict[str, str] = Field(default_factory=dict)
     review_status: str = CANDIDATE_STATUS

@@ -46,6 +46,7 @@ from rai_kedro.modelling import (
 from rai_kedro.monitoring import Baseline, content_digest
 from rai_kedro.pipelines.parameters import TrainingParameters
 from rai_kedro.pipelines.training.settings import Settings, naming_the_parameters
+from rai_kedro.policy import Look
 from rai_kedro.release import Candidate, Tag, require_storable
 from rai_kedro.report import collect_versions
 
@@ -58,6 +59,9 @@ _EXAMPLE_ROWS = 5
 _DECIDING = "(split by)"
 # MLflow takes letters, digits and these in the name of a metric; a column may have others in its name.
 _METRIC_NAME = re.compile(r"[^/\w.\- :]")
+
+
+_NO_LOOK = Look()
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,7 @@ class Measured:
     release_gates: dict[str, Any]
     judged_by: dict[str, Any]
     proxy_report: dict[str, Any]
+    look: Look = _NO_LOOK
 
 
 @naming_the_parameters()
@@ -205,12 +210,15 @@ def assess_fairness(
     predictions: dict[str, pd.DataFrame],
     compared: Comparison | Uncompared,
     settings: Settings,
+    look: Look = _NO_LOOK,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Measure every configured metric on the test rows, and let the gate judge the intervals.
 
-    Where the model was chosen among several by these very rows, the intervals allow for that.
+    Where the model was chosen among several by these very rows, or a plan lets several trainings look at them, the
+    intervals allow for that.
     """
-    fairness, predicted = settings.fairness.after_choice(compared.selectable), predictions["test"]
+    fairness = settings.fairness.after_choice(compared.selectable * look.divisor)
+    predicted = predictions["test"]
     if settings.training.task == "classification":
         found = examine_classification(
             split.target_test, predicted["prediction"], predicted["score"], audit_test, fairness

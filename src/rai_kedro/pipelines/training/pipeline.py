@@ -49,6 +49,8 @@ def create_pipeline(entries: Container[str] = ()) -> Pipeline:
             make_node(mitigations.record_comparison, "mitigation_comparison", **compared),
             make_node(nodes.predict_splits, "predictions", split="model_inputs"),
             make_node(nodes.assess_performance, "performance", split="model_inputs"),
+            make_node(release_nodes.state_plan, "plan", split="model_split", **policy),
+            make_node(release_nodes.note_look, "look", _predictions="predictions"),
             make_node(nodes.assess_fairness, ["fairness_assessment", "fairness_gate"], **assessed, **settled),
             make_node(nodes.collect_metrics, "training_metrics"),
             make_node(nodes.choose_reference, ["reference", "reference_reads"], split="model_inputs"),

@@ -6,14 +6,15 @@ from typing import Any
 
 import pandas as pd
 
-from rai_kedro.contract import NUMERIC_TYPES, is_unwritten
+from rai_kedro.contract import NUMERIC_TYPES, fingerprint, is_unwritten
 from rai_kedro.errors import RaiError
 from rai_kedro.fairness import GateDecision
+from rai_kedro.frames import Series
 from rai_kedro.modelling import ModelSplit
 from rai_kedro.monitoring import DriftPolicy, Kind, MonthDrift, detect_drift
 from rai_kedro.performance import Figure
 from rai_kedro.pipelines.training.settings import Settings
-from rai_kedro.policy import DriftFact, GateFacts, Policy, ProxyFact, judge_gates
+from rai_kedro.policy import DriftFact, GateFacts, Plan, Policy, ProxyFact, judge_gates
 from rai_kedro.proxies import ProxyReport
 from rai_kedro.release import summarise_decision
 
@@ -65,6 +66,31 @@ def _name_drifted(result: MonthDrift, what: str, against: str) -> DriftFact:
         undecided=by_verdict["insufficient_evidence"],
         compared=result.comparisons,
     )
+
+
+def state_plan(
+    identifiers: pd.DataFrame, target: Series, split: ModelSplit, settings: Settings, policy: Policy
+) -> Plan:
+    """Say what this training measures, by which limits, on which rows and with which methods; nothing is fitted yet."""
+    training, fairness, mitigation = settings.training, settings.fairness, settings.mitigation
+    rows = identifiers[list(settings.features.identifiers)].assign(label=target.to_numpy())
+    held_out = rows.loc[split.target_test.index]
+    limits = {"level": fairness.level, "tolerances": [one.to_dict() for one in fairness.tolerances]}
+    return Plan(
+        metrics=fairness.metrics,
+        limits={**limits, "gates": policy.gates.to_dict()},
+        methods={
+            "estimator": training.to_dict()["estimator"],
+            **{name: mitigation.to_dict()[name] for name in ("alternatives", "methods", "chosen")},
+        },
+        split={**training.split.to_dict(), "held_out": fingerprint(held_out), "rows": len(held_out)},
+        rows=fingerprint(rows),
+    )
+
+
+def note_look(plan: Plan, _predictions: dict[str, pd.DataFrame]) -> Plan:
+    """Count this training, before its figures are there, among those that looked at the rows of a registered plan."""
+    return plan
 
 
 def judge_release(

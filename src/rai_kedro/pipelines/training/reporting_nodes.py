@@ -186,6 +186,7 @@ def _compose_card(
             carbon=tuple(CarbonFigure(task=task, **record) for task, record in carbon.items()),
             limits=statements.limits,
             gates=GateReport.from_dict(measured.release_gates),
+            plan=measured.look if measured.look.number else None,
             proxies=ProxyReport.from_dict(measured.proxy_report),
         )
     )
