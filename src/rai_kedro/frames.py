@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pandas as pd
@@ -17,6 +18,18 @@ else:
 
 Store: TypeAlias = Mapping[str, Callable[[], pd.DataFrame]]
 """A store as nodes see it: a loader for each partition key, ``month=YYYY-MM``."""
+
+
+@dataclass(frozen=True)
+class MonthLoader:
+    """Loads one month of a governed store: what may be read, and apart from it what the contract forbids."""
+
+    read: Callable[[], pd.DataFrame]
+    read_closed: Callable[[], pd.DataFrame]  # key and forbidden columns alone, for the search for proxies
+
+    def __call__(self) -> pd.DataFrame:
+        """Return the month without a forbidden column."""
+        return self.read()
 
 
 def as_series(values: Any, name: str | None = None) -> Series:

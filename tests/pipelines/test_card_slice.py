@@ -119,7 +119,7 @@ def written(
     found = nodes.assess_fairness(split, audit_test, predictions, nothing, settings)
     assessment, gate = (json.loads(json.dumps(one)) for one in found)
     comparison = record_comparison(nothing)
-    _, guarded, disguises = refuse_disguised(model, audit, target, settings)
+    _, guarded, disguises = refuse_disguised(stores[0], identifiers, model, audit, target, settings)
     proxies = json.loads(json.dumps(measure_proxies(split, guarded, disguises, settings)))
     drawn = reporting_nodes.draw_figures(split, predictions, assessment, comparison, proxies, settings)
     # What is registered need not be what is configured.

@@ -8,9 +8,11 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import yaml
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import ParallelRunner, SequentialRunner, ThreadRunner
 
+from rai_kedro.datasets.contract import ContractValidator
 from rai_kedro.datasets.month_store import MonthStore
 from rai_kedro.pipeline_registry import register_pipelines
 from rai_kedro.proxies import ProxyError, ProxyPolicy, ProxyReport
@@ -122,3 +124,56 @@ def test_a_binned_copy_that_lacks_one_of_the_flags_is_refused(
 
     with pytest.raises(ProxyError, match="RM is made from ranges of LSTAT"):
         run(catalog, "unmitigated_model")
+
+
+@pytest.fixture
+def forbid(
+    write_contract: Callable[..., Path],
+    make_catalog: Callable[..., DataCatalog],
+    change_store: Callable[..., MonthStore],
+) -> Callable[..., DataCatalog]:
+    """Make a catalogue in which LSTAT is forbidden, other values in some columns, and the validator of the project."""
+
+    def make(**columns: Any) -> DataCatalog:
+        contract = write_contract({"LSTAT": {"use": "forbidden"}})
+        rai = yaml.safe_load(contract.read_text(encoding="utf-8"))["housing.feature_store"]["metadata"]["rai"]
+        catalog = make_catalog(
+            contract, fairness={"groupings": [{"columns": ["B"]}]}, mitigation={"sensitive_column": None}
+        )
+        store = MonthStore(filepath=change_store(**columns)._filepath, metadata={"rai": rai})
+        catalog["housing.feature_store"] = store
+        loaded = ContractValidator(str(contract), "feature_store").validate(store.load())
+        assert "LSTAT" not in loaded[KEY]()
+        catalog["housing.feature_store"] = MemoryDataset(loaded, copy_mode="assign")
+        return catalog
+
+    return make
+
+
+def test_a_copy_of_a_forbidden_column_is_refused(forbid: Callable[..., DataCatalog]) -> None:
+    catalog = forbid(RM=lambda frame: 1 + frame["LSTAT"] / 5)
+
+    with pytest.raises(ProxyError, match="RM is a scaled or shifted copy of LSTAT, whose use is 'forbidden'"):
+        run(catalog, "unmitigated_model")
+
+
+def test_proxies_of_a_forbidden_column_are_measured_and_it_reaches_nothing_else(
+    forbid: Callable[..., DataCatalog],
+) -> None:
+    catalog = forbid()
+    report = ProxyReport.from_dict(run(catalog, "proxy_report"))
+    audited = run(catalog, "audit_train")
+
+    assert {one.column: one.outcome for one in report.proxies}["LSTAT"] == "fail"
+    assert list(audited) == ["B"]
+
+
+def test_who_may_not_read_forbidden_columns_knows_nothing_of_them(forbid: Callable[..., DataCatalog]) -> None:
+    catalog = forbid()
+    catalog["params:housing.proxies"] = MemoryDataset(ProxyPolicy(read_forbidden=False))
+
+    report = ProxyReport.from_dict(run(catalog, "proxy_report"))
+
+    found = {one.column: one for one in report.proxies}["LSTAT"]
+    assert (found.outcome, found.n) == ("insufficient_evidence", None)
+    assert "nobody reads it" in found.reason

@@ -36,6 +36,7 @@ from .reading import find_fault as find_fault
 from .reading import find_use_cases as find_use_cases
 from .reading import find_yaml_fault as find_yaml_fault
 from .reading import forbidden_columns as forbidden_columns
+from .reading import open_columns as open_columns
 from .reading import rai_block as rai_block
 from .reading import read as read
 from .reading import read_contract as read_contract

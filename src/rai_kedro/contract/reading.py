@@ -120,6 +120,12 @@ def forbidden_columns(metadata: Mapping[str, Any] | None) -> tuple[str, ...]:
     return tuple(name for name, column in block.get("columns", {}).items() if column.get("use") == "forbidden")
 
 
+def open_columns(metadata: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """Return the columns that a catalogue entry's contract lets somebody read, key and month not among them."""
+    block = rai_block({"metadata": metadata}) or {}
+    return tuple(name for name, column in block.get("columns", {}).items() if column.get("use") != "forbidden")
+
+
 def _parse_dataset(name: str, block: Any, where: str) -> DatasetContract:
     if not isinstance(block, Mapping) or not isinstance(block.get("columns"), Mapping):
         what = "The 'rai' block must be a mapping with a 'columns' mapping."

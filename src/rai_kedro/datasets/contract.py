@@ -13,6 +13,7 @@ from kedro.validation import CheckFailure, DataValidationError
 
 from rai_kedro.contract import Breach, Contract, ContractViolation, DatasetContract, check_frame, read_contract
 from rai_kedro.datasets.base import PathDataset, ReadOnly
+from rai_kedro.frames import MonthLoader
 
 if TYPE_CHECKING:
     from kedro.validation.core import ValidatorSpec
@@ -81,9 +82,7 @@ class ContractValidator:
             DataValidationError: If a frame breaks the contract.
         """
         return {
-            key: partial(_load_checked, value, self._contract, key)
-            if callable(value)
-            else _checked(value, self._contract, key)
+            key: _checking(value, self._contract, key) if callable(value) else _checked(value, self._contract, key)
             for key, value in data.items()
         }
 
@@ -96,6 +95,12 @@ def is_enforced(spec: ValidatorSpec | None, path: Path, dataset: str) -> bool:
     declared = (spec.class_path, spec.severity, spec.enabled, set(spec.on), spec.options.get("dataset"))
     is_ours = declared == (validator, "error", True, {"load", "save"}, dataset)
     return is_ours and Path(str(spec.options.get("filepath"))).resolve() == path.resolve()
+
+
+def _checking(load: Callable[[], pd.DataFrame], contract: DatasetContract, key: str) -> Callable[[], pd.DataFrame]:
+    """Let a loader check what it loads; what is forbidden is still loaded apart."""
+    checked = partial(_load_checked, load, contract, key)
+    return MonthLoader(checked, load.read_closed) if isinstance(load, MonthLoader) else checked
 
 
 def _load_checked(load: Callable[[], pd.DataFrame], contract: DatasetContract, key: str) -> pd.DataFrame:

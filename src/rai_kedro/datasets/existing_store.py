@@ -10,9 +10,10 @@ from typing import Any, Literal, NoReturn
 import pandas as pd
 from kedro.io import AbstractDataset
 
-from rai_kedro.contract import forbidden_columns, rai_block
+from rai_kedro.contract import forbidden_columns, open_columns, rai_block
 from rai_kedro.datasets.base import Previewed, ReadOnly
 from rai_kedro.errors import RaiError
+from rai_kedro.frames import MonthLoader
 from rai_kedro.sources import IngestionParameters, find_stored_months, read_stored_month, split_months
 
 
@@ -63,25 +64,38 @@ class ExistingStore(ReadOnly, Previewed, AbstractDataset[NoReturn, dict[str, Cal
         if self._folder is not None:
             months = find_stored_months(self._folder)
             readers: dict[str, Callable[[], pd.DataFrame]] = {}
-            readers |= {f"month={month}": partial(self._read_month, month, files) for month, files in months.items()}
+            for month, files in months.items():
+                read = partial(self._read_month, month, files)
+                readers[f"month={month}"] = MonthLoader(read, partial(read, closed=True))
             return readers if self._part == "features" else {key: read for key, read in readers.items() if len(read())}
         table: pd.DataFrame = self._dataset.load()  # type: ignore[union-attr]
-        return {key: partial(pd.DataFrame.copy, frame) for key, frame in self._split(table, self._parameters).items()}
+        months_of_table = self._split(table, self._parameters)
+        return {
+            key: MonthLoader(partial(pd.DataFrame.copy, frame), partial(self._read_again, key))
+            for key, frame in months_of_table.items()
+        }
 
-    def _read_month(self, month: str, files: tuple[Path, ...]) -> pd.DataFrame:
+    def _read_again(self, key: str) -> pd.DataFrame:
+        """Return the forbidden columns of one month of a dataset; between two reads they are in no memory."""
+        table: pd.DataFrame = self._dataset.load()  # type: ignore[union-attr]
+        return self._split(table, self._parameters, closed=True)[key]
+
+    def _read_month(self, month: str, files: tuple[Path, ...], *, closed: bool = False) -> pd.DataFrame:
         key = None if self._parameters.number_rows else self._parameters.key
         old_names = {new: old for old, new in self._parameters.rename.items()}
         table = read_stored_month(files, old_names.get(str(key), key))
-        made = self._split(table, self._parameters.for_month(month))
+        made = self._split(table, self._parameters.for_month(month), closed=closed)
         return next(iter(made.values()), pd.DataFrame())
 
-    def _split(self, table: pd.DataFrame, parameters: IngestionParameters) -> dict[str, pd.DataFrame]:
+    def _split(
+        self, table: pd.DataFrame, parameters: IngestionParameters, *, closed: bool = False
+    ) -> dict[str, pd.DataFrame]:
         block = rai_block({"metadata": self.metadata}) or {}
         types = {name: column["type"] for name, column in block.get("columns", {}).items()}
         made = split_months(table, parameters, types, parts=(self._part,))
         frames = made.features if self._part == "features" else made.labels
-        forbidden = list(forbidden_columns(self.metadata))
-        return {key: frame.drop(columns=forbidden, errors="ignore") for key, frame in frames.items()}
+        unread = list(open_columns(self.metadata) if closed else forbidden_columns(self.metadata))
+        return {key: frame.drop(columns=unread, errors="ignore") for key, frame in frames.items()}
 
     def _exists(self) -> bool:
         return self._dataset.exists() if self._dataset is not None else bool(self._folder and self._folder.is_dir())

@@ -16,7 +16,7 @@ from typing import Any
 
 import pandas as pd
 
-from rai_kedro.contract import forbidden_columns
+from rai_kedro.contract import forbidden_columns, open_columns
 from rai_kedro.datasets.base import PathDataset, Previewed
 from rai_kedro.datasets.partition_file import (
     TEMPORARY_NAME,
@@ -29,6 +29,7 @@ from rai_kedro.datasets.partition_file import (
     to_table,
 )
 from rai_kedro.files import flush_folder, make_folder
+from rai_kedro.frames import MonthLoader
 
 _PART = "part-0.parquet"
 _LOCK = ".lock"
@@ -60,7 +61,7 @@ class MonthStore(Previewed, PathDataset[dict[str, pd.DataFrame], dict[str, Calla
         filepath: Folder of the store.
         partition_by: Columns held in the path, outermost first; the first is the month (``YYYY-MM``).
         metadata: Anything that other programs keep with the catalogue entry. Columns that its column contract (``rai``)
-            forbids are never read.
+            forbids are read by the search for proxies alone, and apart from all others.
     """
 
     def __init__(
@@ -95,7 +96,12 @@ class MonthStore(Previewed, PathDataset[dict[str, pd.DataFrame], dict[str, Calla
     def load(self) -> dict[str, Callable[[], pd.DataFrame]]:
         """Return for each partition, sorted by key, a function that reads it as it was saved."""
         forbidden = forbidden_columns(self.metadata)
-        return {key: partial(read_file, self._path_of(key), parse_key(key), forbidden) for key in self.keys()}
+        loaders: dict[str, Callable[[], pd.DataFrame]] = {}
+        for key in self.keys():
+            read = partial(read_file, self._path_of(key), parse_key(key))
+            closed = partial(read, unread=open_columns(self.metadata))
+            loaders[key] = MonthLoader(partial(read, unread=forbidden), closed) if forbidden else read
+        return loaders
 
     def save(self, data: dict[str, pd.DataFrame]) -> None:
         """Write partitions by key, each whole or not at all; all are checked before the first is written."""

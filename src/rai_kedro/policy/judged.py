@@ -148,6 +148,7 @@ _LOOSER: dict[str, Callable[[Any, Any], bool]] = {
     "proxies/action": _moves_along("refuse", "warn"),
     "proxies/level": _falls,
     "proxies/most_rows": _falls,
+    "proxies/read_forbidden": _moves_along(True, False),
     "columns/*/*/flags": _loses,
     "columns/*/*/use": _moves_along("forbidden", "audit", "mitigation", "model"),
     "columns/*/*/range": _widens,

@@ -43,12 +43,15 @@ class ProxyPolicy(Typed):
         action: ``warn`` says it on the card; ``refuse`` also ends a training that has a column beyond the limit.
         level: Confidence level of all intervals together.
         most_rows: Of more rows an even sample is taken, which is said.
+        read_forbidden: Whether this search, and nothing else, may read forbidden columns; without it nothing is known
+            of them.
     """
 
     limit: Limits = Limits()
     action: Literal["warn", "refuse"] = "warn"
     level: float = Field(default=0.95, gt=0.5, lt=1)
     most_rows: int = Field(default=2_000, ge=100)
+    read_forbidden: bool = True
 
 
 class Carrier(Estimate):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
-from rai_kedro.frames import Series
+from rai_kedro.frames import MonthLoader, Series, Store
 from rai_kedro.modelling import ModelSplit
 from rai_kedro.pipelines.training.settings import Settings
 from rai_kedro.proxies import (
@@ -26,19 +27,41 @@ _log = logging.getLogger(__name__)
 
 
 def refuse_disguised(
-    model_lane: pd.DataFrame, audit_lane: pd.DataFrame, target: Series, settings: Settings
+    feature_store: Store,
+    identifiers: pd.DataFrame,
+    model_lane: pd.DataFrame,
+    audit_lane: pd.DataFrame,
+    target: Series,
+    settings: Settings,
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, tuple[Relation, ...]]]:
     """Let the model's columns on where none is a flagged one, or the target, in disguise without a justification.
 
     Nothing can be fitted but on what this returns first; second are the columns that the model must not know.
     """
     store, on = settings.features, settings.contract.as_of
-    guarded = audit_lane[[name for name in list_guarded(store, model_lane.columns.tolist()) if name in audit_lane]]
+    names = list_guarded(store, model_lane.columns.tolist())
+    guarded = audit_lane[[name for name in names if name in audit_lane]]
+    guarded = guarded.join(_read_closed(feature_store, identifiers, names, settings))
     own, others = as_typed(model_lane, store), as_typed(guarded, store)
     relations, leaks = refuse_disguises(
         find_relations(own, others), find_relations(own, target.to_frame()), store, on=on
     )
     return model_lane, others, {"relations": relations, "leaks": leaks}
+
+
+def _read_closed(
+    feature_store: Store, identifiers: pd.DataFrame, names: Sequence[str], settings: Settings
+) -> pd.DataFrame:
+    """Read the forbidden columns among these, for the rows that are identified; none where nobody may read them."""
+    store = settings.features
+    wanted = [name for name in names if store.columns[name].use == "forbidden"]
+    loaders = [feature_store[f"{store.time}={month}"] for month in settings.training.months] if wanted else []
+    closed = [one.read_closed() for one in loaders if isinstance(one, MonthLoader)]
+    if not settings.proxies.read_forbidden or len(closed) < len(loaders) or not closed:
+        return pd.DataFrame(index=identifiers.index)
+    key, known = list(store.identifiers), pd.concat(closed, ignore_index=True)
+    there = [name for name in wanted if name in known]
+    return identifiers[key].merge(known[[*key, *there]], on=key, how="left")[there].set_axis(identifiers.index)
 
 
 def measure_proxies(
