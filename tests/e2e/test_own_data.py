@@ -112,8 +112,18 @@ def accepted(own: Own, drafted: Any, tmp_path_factory: pytest.TempPathFactory) -
     """The draft accepted and trained on: one candidate."""
     project = drafted.copy_to(tmp_path_factory.mktemp(f"{own.name}_accepted") / "project")
     project.succeed("rai", "accept-draft", "--use-case", own.name, "--reviewer", "R. Viewer")
+    write_statements(project, own.name)
     project.succeed("run", "--pipelines", own.name)
     return project
+
+
+def write_statements(project: Any, name: str) -> None:
+    """Write what a draft leaves to a person, without which nothing can be approved."""
+    for file in ("catalog.yml", "parameters.yml"):
+        path = project.root / f"conf/base/{name}/{file}"
+        path.write_text(
+            path.read_text(encoding="utf-8").replace("to be written", "as R. Viewer knows it"), encoding="utf-8"
+        )
 
 
 def columns(project: Any, own: Own) -> dict[str, Any]:
@@ -277,6 +287,7 @@ def test_stores_that_another_system_fills_start_at_governance(
 
     project.succeed("rai", "new-use-case", "loans", *asked)
     project.succeed("rai", "accept-draft", "--use-case", "loans", "--reviewer", "R. Viewer")
+    write_statements(project, "loans")
     assert "loans.ingestion" not in project.succeed("registry", "list").output
     project.succeed("run", "--pipelines", "loans")
     review = ("--version", "1", "--reviewer", "R. Viewer", "--statement", "figures and card read")
