@@ -10,10 +10,13 @@ from hypothesis import HealthCheck, settings
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
+# Copies of the project to run real commands in, of which each is made once however many folders use it.
+pytest_plugins = ["project_copies"]
+
 if TYPE_CHECKING:
     from rai_kedro.monitoring import ColumnDrift, Measured, MonthRecord, Timeline
 
-# A test's database has to outlast a killed process, not a power cut; `e2e/kedro_process.py` says the same.
+# A test's database has to outlast a killed process, not a power cut; `shared/kedro_process.py` says the same.
 event.listen(Engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
 
 # How long an example takes says how busy the machine is.

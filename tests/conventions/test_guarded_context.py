@@ -10,45 +10,15 @@ from typing import Any
 
 import pytest
 import yaml
-from kedro.framework.session.session import KedroSession
-from kedro.framework.startup import bootstrap_project
-from mlflow import MlflowClient
 
 from rai_kedro.context import ContractOverrideError
 from rai_kedro.contract import ContractError
 from rai_kedro.pipeline_registry import register_pipelines
 
-ROOT = Path(__file__).resolve().parents[2]
+from .conftest import open_catalog
+
 EVIL = "evil/housing/catalog.yml"
 Override = Callable[[dict[str, Any]], None]
-
-
-@pytest.fixture(scope="session")
-def new_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """MLflow's database as its first use leaves it: making one takes longer than opening a catalogue."""
-    database = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    MlflowClient(tracking_uri=f"sqlite:///{database}")
-    return database
-
-
-@pytest.fixture
-def project(tmp_path: Path, new_database: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    shutil.copytree(ROOT / "conf", tmp_path / "conf")
-    # The package is the installed one; Kedro asks for the folder.
-    (tmp_path / "src").mkdir()
-    for path in (ROOT / "pyproject.toml", ROOT / "README.md", new_database):
-        shutil.copy(path, tmp_path)
-    copy = tmp_path / EVIL
-    copy.parent.mkdir(parents=True)
-    shutil.copy(ROOT / "conf/base/housing/catalog.yml", copy)
-    monkeypatch.chdir(tmp_path)
-    bootstrap_project(tmp_path)
-    return tmp_path
-
-
-def open_catalog(project: Path, **options: Any) -> Any:
-    with KedroSession.create(project, **options) as session:
-        return session.load_context().catalog  # type: ignore[attr-defined]
 
 
 CONTRACT = {"type": "rai_kedro.datasets.contract.ContractDataset", "filepath": "conf/base/housing/catalog.yml"}

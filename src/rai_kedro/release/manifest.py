@@ -13,12 +13,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 import rfc8785
-from pydantic import ValidationError
+from pydantic import ValidationError, field_validator
 
 from rai_kedro.release.model_files import (
     BASELINE_FILE,
@@ -64,6 +64,15 @@ class Manifest(Typed):
     policy: dict[str, Any]  # what the version was judged by
     months: dict[str, dict[str, str]]  # months read: digests of their features and labels
     files: dict[str, str]  # by path in the run; those of the model begin with model/
+
+    @field_validator("files")
+    @classmethod
+    def _stay_in_run(cls, files: dict[str, str]) -> dict[str, str]:
+        for path in files:
+            parts = PurePosixPath(path).parts
+            if not parts or parts[0] == "/" or ".." in parts or "\\" in path:
+                raise ValueError(f"the path {path!r} leaves the run")
+        return files
 
     def to_bytes(self) -> bytes:
         """Return it as it is stored and digested."""

@@ -13,10 +13,12 @@ import hashlib
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
+from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
 import yaml
 
 from rai_kedro.release.versions import ReleaseError
+from rai_kedro.yaml_files import read_yaml
 
 MODEL_FILE: Final = "model.skops"
 CONTRACT_FILE: Final = "contract.json"
@@ -36,6 +38,8 @@ _KNOWN_FILES: Final = frozenset(
         "serving_input_example.json",
     }
 )
+# A skops file is a zip whose parts are stored as they are; of sparse matrices in it each is a compressed zip itself.
+_MOST_INFLATED: Final = 256 * 2**20
 # MLflow writes this file beside a registered model that is downloaded, even into a local artifact store.
 _WRITTEN_BY_READERS: Final = frozenset({"registered_model_meta"})
 
@@ -93,12 +97,11 @@ def require_known_files(folder: str | Path, where: str) -> None:
 
     MLflow's own loader would import the ``loader_module`` and run the ``code`` that ``MLmodel`` names.
     """
-    described = yaml.safe_load((Path(folder) / "MLmodel").read_text(encoding="utf-8"))
-    flavors = described.get("flavors", {}) if isinstance(described, dict) else {}
+    flavors = _read_flavors(Path(folder) / "MLmodel", where)
     python, sklearn = flavors.get("python_function", {}), flavors.get("sklearn", {})
     unknown = sorted({*digest_files(folder)} - _KNOWN_FILES)
     types = set(sklearn.get("skops_trusted_types") or ()) - set(trusted_types())
-    wrong = {
+    wrong: dict[str, list[Any]] = {
         "it holds other files": unknown,
         "it has other flavors": sorted({*flavors} - {"python_function", "sklearn"}),
         "MLmodel names another loader": [python.get("loader_module")] * (python.get("loader_module") != _LOADER),
@@ -117,6 +120,47 @@ def require_known_files(folder: str | Path, where: str) -> None:
             example="; ".join(found),
             remedy="train and register the model with `kedro run`; do not use this one",
         )
+
+
+def _read_flavors(file: Path, where: str) -> dict[str, dict[str, Any]]:
+    """Return what ``MLmodel`` says of each loader that may open the model."""
+    try:
+        flavors: Any = read_yaml(file.read_text(encoding="utf-8"))["flavors"]
+        return {str(name): dict(flavor) for name, flavor in flavors.items()}
+    except (yaml.YAMLError, ValueError, TypeError, KeyError, AttributeError, RecursionError, OSError) as error:
+        raise ModelRefusedError(
+            "The model's MLmodel file cannot be read.",
+            where=where,
+            example=" ".join(f"{type(error).__name__}: {error}".split())[:200],
+            remedy="train and register the model with `kedro run`; do not use this one",
+        ) from error
+
+
+def _require_not_inflated(file: Path, where: str) -> None:
+    """Refuse a file that unpacks to far more than it is, before anything of it is unpacked.
+
+    Of a part that is compressed the stated size is no bound, since a forger states it; so there may be none.
+    """
+    size = file.stat().st_size
+    with ZipFile(file) as outer:
+        parts = outer.infolist()
+        compressed = any(part.compress_type != ZIP_STORED for part in parts)
+        unpacked = sum(part.file_size for part in parts)
+        if not compressed and unpacked <= size:
+            unpacked = size + sum(_inflated(outer, part) for part in parts if part.filename.endswith(".npz"))
+    if compressed or unpacked > size + _MOST_INFLATED:
+        raise ModelRefusedError(
+            f"The stored model would unpack to {unpacked / size:,.0f} times its size, as a zip bomb does.",
+            where=where,
+            how_many=f"{size:,} bytes stored, {unpacked:,} unpacked",
+            remedy="do not use this model; train and register one with `kedro run`, which compresses nothing",
+        )
+
+
+def _inflated(outer: ZipFile, part: ZipInfo) -> int:
+    """Return the size of a sparse matrix in memory, which is a zip of its own."""
+    with outer.open(part) as inner, ZipFile(inner) as matrix:
+        return sum(one.file_size for one in matrix.infolist())
 
 
 def load_trusted_sklearn(folder: str | Path, where: str = "") -> Any:
@@ -138,7 +182,10 @@ def load_trusted_sklearn(folder: str | Path, where: str = "") -> Any:
             remedy="train and register the model with `kedro run`, which stores it in the skops format",
         )
     try:
+        _require_not_inflated(file, where or str(file))
         return sio.load(file, trusted=list(trusted_types()))
+    except ModelRefusedError:
+        raise
     except UntrustedTypesFoundException as error:
         raise _untrusted(sio.get_untrusted_types(file=file), where or str(file)) from error
     except Exception as error:
