@@ -312,7 +312,7 @@ def test_demo_and_closing_table_ask_the_gate(register: Register, use_case: str) 
         assert risk is None or risk.startswith("Demonstration: nobody answers for this risk")
         catalog = DataCatalog({f"{use_case}.candidate_model": MemoryDataset(version, copy_mode="assign")})
         lines = describe_run(steps, catalog, 1.0)
-        assert any(line.split()[:3] == ["fairness", "gate:", outcome] for line in lines), lines
+        assert any("fairness" in line and outcome in line.split() for line in lines), lines
         command = f"kedro rai approve --use-case {use_case} --version {version.version} --statement TEXT"
         assert lines[-1].strip() == command + (' --accept-risk "REASON"' if accepts else "")
 
