@@ -48,6 +48,7 @@ cli.add_command(
 _COMMANDS = {
     "accept-draft": "accept_draft.command",
     "add-month": "add_month.command",
+    "anchor": "evidence.anchor",
     "approve": "review.approve",
     "demo": "review.demo",
     "compare": "compare.command",
@@ -62,7 +63,7 @@ _COMMANDS = {
     "reset": "rescore.reset",
     "rollback": "review.rollback",
     "status": "status.status",
-    "verify": "review.verify",
+    "verify": "evidence.verify",
 }
 cli.add_command(
     _Rai(

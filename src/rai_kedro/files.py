@@ -24,15 +24,19 @@ class LockedError(RaiError):
 
 
 def write_text(path: Path, text: str) -> None:
+    """Replace a file's content as :func:`write_bytes` does, as UTF-8."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
     """Replace a file's content, so that a reader or a kill finds the old or the new, never a part.
 
-    It is written as UTF-8; the folder is made if absent.
+    The folder is made if absent.
     """
     make_folder(path.parent)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("w", encoding="utf-8", newline="") as file:
-            file.write(text)
+        temporary.write_bytes(content)
         move_into_place(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

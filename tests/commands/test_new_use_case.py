@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+import shutil
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -16,6 +18,7 @@ from kedro.io import DataCatalog, DatasetError
 
 from rai_kedro.commands.accept_draft import Acceptance, DraftError, accept_draft, command
 from rai_kedro.commands.new_use_case import NewUseCase, describe, new_use_case
+from rai_kedro.commands.project import find_account
 from rai_kedro.commands.use_case_choices import UseCaseRequest, name_columns
 from rai_kedro.contract import (
     UNDECIDED,
@@ -30,9 +33,11 @@ from rai_kedro.errors import RaiError
 from rai_kedro.pipelines.parameters import FairnessParameters, MitigationParameters, Statements, TrainingParameters
 from rai_kedro.policy import Policy
 from rai_kedro.proxies import ProxyPolicy
+from rai_kedro.release import read_evidence
 from rai_kedro.sources import IngestionParameters, split_months
 
 TODAY = date(2024, 6, 1)
+ROOT = Path(__file__).resolve().parents[2]
 ROWS = 240
 Make = Callable[..., NewUseCase]
 
@@ -219,9 +224,16 @@ def test_the_list_of_what_was_accepted_is_complete(
     text = file.read_text(encoding="utf-8")
     file.write_text(text.replace("use: audit", "use: forbidden"), encoding="utf-8")
     monkeypatch.chdir(project)
+    for place in ("local/globals.yml", "base/catalog.yml"):
+        (project / "conf" / place).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / "conf" / "base" / Path(place).name, project / "conf" / place)
 
     command.main(["--use-case", "rents", "--reviewer", "R. Viewer"], standalone_mode=False)
 
+    (entry,) = read_evidence(project / "data" / "08_reporting" / "evidence" / "rents.jsonl")
+    assert (entry.kind, entry.body["reviewer"], entry.body["by"]) == ("draft", "R. Viewer", find_account())
+    assert entry.body["contract"] == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert entry.body["columns"]["Geschlecht"] == {"decided": "forbidden (risky, demographic)", "by_hand": True}
     drafted, _, by_hand = capsys.readouterr().out.partition("decided by hand:")
     assert re.search(r"model: +Größe_m2, rooms_total, heating_type, own_month, true, let\n", drafted)
     assert re.search(r"forbidden \(risky\): +Listing_ID, listed_on, comment\n", drafted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -11,6 +12,7 @@ import click
 import yaml
 
 from rai_kedro.commands.draft_files import flow, scalar
+from rai_kedro.commands.project import enter_act_in, env_option, find_evidence
 from rai_kedro.contract import NO_OWNER, Column, Contract, read_contract, read_proposal
 from rai_kedro.errors import RaiError
 from rai_kedro.files import move_into_place, project_folder, staging_folder, write_text
@@ -56,9 +58,11 @@ def accept_draft(use_case: str, reviewer: str, *, project: Path | None = None, t
 @click.command()
 @click.option("--use-case", required=True, help="Name of the use case.")
 @click.option("--reviewer", required=True, help="Name of the person who answers for it.")
-def command(use_case: str, reviewer: str) -> None:
+@env_option
+def command(use_case: str, reviewer: str, env: str | None) -> None:
     """Accept what is left of a drafted contract as proposed."""
     done = accept_draft(use_case, reviewer)
+    enter_acceptance(use_case, done, env)
     click.echo(f"Contract of '{use_case}' accepted by {done.reviewer} on {done.on}.")
     for title, by_hand in (("taken as drafted", False), ("decided by hand", True)):
         kinds: dict[str, list[str]] = {}
@@ -68,6 +72,16 @@ def command(use_case: str, reviewer: str) -> None:
         for kind, names in kinds.items():
             click.echo(f"  {kind + ':':<34} {', '.join(names)}")
     click.echo(f"next: kedro run --pipelines {use_case}")
+
+
+def enter_acceptance(use_case: str, done: Acceptance, env: str | None) -> None:
+    """Enter in the evidence record who accepted a draft, and what now holds of each column."""
+    project = project_folder()
+    contract = project / "conf" / "base" / use_case / "catalog.yml"
+    decided = {one.column: {"decided": str(one), "by_hand": one.by_hand} for one in done.decisions}
+    digest = hashlib.sha256(contract.read_bytes()).hexdigest()
+    record = find_evidence(project, use_case, env)
+    enter_act_in(record, use_case, "draft", "", reviewer=done.reviewer, contract=digest, columns=decided)
 
 
 def accept_file(path: Path, reviewer: str, today: date) -> Acceptance:

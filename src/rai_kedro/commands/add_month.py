@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 import pandas as pd
 
-from rai_kedro.commands.project import env_option, lock_path, open_catalog
-from rai_kedro.contract import Contract, check_frame
+from rai_kedro.commands.project import enter_act, env_option, lock_path, open_catalog
+from rai_kedro.contract import Contract, DatasetContract, check_frame
 from rai_kedro.errors import RaiError
 from rai_kedro.files import locked
 from rai_kedro.months import is_month, key_of_month, month_of_key
@@ -26,7 +26,8 @@ from rai_kedro.sources import (
 if TYPE_CHECKING:
     from kedro.io import DataCatalog
 
-_STORES = ("feature_store", "label_store")
+_PARTS = {"features": "feature_store", "labels": "label_store"}
+_STORES = tuple(_PARTS.values())
 
 
 @click.command()
@@ -34,21 +35,22 @@ _STORES = ("feature_store", "label_store")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--month", help="Month of these rows, YYYY-MM; by default what the time column says.")
 @click.option("--replace", is_flag=True, help="Replace the month if it is there with other rows.")
+@click.option("--reason", default="", help="Why; kept as evidence.")
 @env_option
-def command(use_case: str, file: Path, month: str | None, env: str | None, replace: bool) -> None:
+def command(use_case: str, file: Path, env: str | None, **said: Any) -> None:
     """Add one month to the stores of a use case with a file of its own."""
     path = file.absolute()
     with open_catalog(use_case, env) as catalog:
         parameters, layout = _read_settings(catalog, use_case)
         contract: Contract = catalog.load(f"{use_case}.contract")
         layout = layout if layout.format == "csv" == detect_layout(path).format else detect_layout(path)
-        key, tables = _split(read_table(path, layout), parameters, contract, month, file)
+        key, tables = _split(read_table(path, layout), parameters, contract, said.pop("month"), file)
         made = dict(zip(_STORES, (tables.features, tables.labels), strict=True))
         for store, frames in made.items():
             for frame in frames.values():
                 check_frame(frame, contract.datasets[store], part=key)
         with locked(lock_path(catalog, use_case)):
-            click.echo(_save(catalog, use_case, key, made, replace=replace))
+            click.echo(_save(catalog, contract, key, made, **said))
 
 
 def _read_settings(catalog: DataCatalog, use_case: str) -> tuple[IngestionParameters, FileLayout]:
@@ -92,10 +94,25 @@ def _split(
     return found[0], tables
 
 
+def _digest(frames: dict[str, pd.DataFrame], governed: DatasetContract) -> str:
+    """Digest what will be read of a month: nothing that is forbidden, and nothing at all where there is no row."""
+    from rai_kedro.monitoring import content_digest
+
+    forbidden = [name for name, column in governed.columns.items() if column.use == "forbidden"]
+    found = [frame.drop(columns=forbidden, errors="ignore") for frame in frames.values() if len(frame)]
+    return content_digest(found[0]) if found else ""
+
+
 def _save(
-    catalog: DataCatalog, use_case: str, key: str, made: dict[str, dict[str, pd.DataFrame]], *, replace: bool
+    catalog: DataCatalog,
+    contract: Contract,
+    key: str,
+    made: dict[str, dict[str, pd.DataFrame]],
+    *,
+    replace: bool,
+    reason: str,
 ) -> str:
-    month, new, changed = month_of_key(key), [], []
+    use_case, month, new, changed = contract.use_case, month_of_key(key), list[str](), list[str]()
     for store, frames in made.items():
         # The store as it lies on disk: its own entry leaves out what the contract forbids to read.
         changes = compare_months(frames, catalog.load(f"{use_case}.{store}_before"))
@@ -108,6 +125,10 @@ def _save(
             remedy="if the new rows are right, give --replace: the next monitoring then says what was computed "
             "from the old ones and is out of date",
         )
+    if new or changed:
+        # On record before it is in the stores: what is there without an entry was put there by other means.
+        digests = {part: _digest(made[store], contract.datasets[store]) for part, store in _PARTS.items()}
+        enter_act(catalog, use_case, "add-month", reason, month=month, replaced=changed, **digests)
     for store in (*new, *changed):
         catalog.save(f"{use_case}.{store}", made[store])
     rows = {store: sum(map(len, made[store].values())) for store in _STORES}

@@ -14,7 +14,7 @@ from typing import Any
 import click
 import pandas as pd
 
-from rai_kedro.commands.accept_draft import accept_file
+from rai_kedro.commands.accept_draft import Acceptance, accept_file, enter_acceptance
 from rai_kedro.commands.draft_files import UseCaseDraft, draft_use_case, render, render_catalog, render_parameters
 from rai_kedro.commands.use_case_choices import NewUseCaseError, UseCaseRequest, choose_parameters, some
 from rai_kedro.contract import Column, check_frame, read_contract, read_proposal
@@ -47,8 +47,13 @@ class NewUseCase:
     draft: UseCaseDraft
     rows: dict[str, int]
     words: dict[str, tuple[WordCount, ...]]
-    accepted_by: str | None
+    accepted: Acceptance | None
     notes: tuple[str, ...] = ()  # what the data contract says that found no place, or does not say
+
+    @property
+    def accepted_by(self) -> str | None:
+        """Who accepted the draft unread."""
+        return self.accepted.reviewer if self.accepted else None
 
 
 @dataclass(frozen=True)
@@ -92,12 +97,13 @@ def new_use_case(request: UseCaseRequest, *, project: Path | None = None, today:
     with _beside(folder) as written:
         write_text(written / "catalog.yml", render_catalog(draft))
         write_text(written / "parameters.yml", render_parameters(draft))
+        accepted = None
         if request.accept_draft is not None:
-            accept_file(written / "catalog.yml", request.accept_draft, today)
+            accepted = accept_file(written / "catalog.yml", request.accept_draft, today)
         _try(written, folder.parent, tables)
         written.rename(folder)
     rows = {month_of_key(key): len(frame) for key, frame in tables.features.items()}
-    return NewUseCase(folder, draft, rows, words, request.accept_draft, notes)
+    return NewUseCase(folder, draft, rows, words, accepted, notes)
 
 
 @click.command()
@@ -119,7 +125,10 @@ def new_use_case(request: UseCaseRequest, *, project: Path | None = None, today:
 @click.option("--accept-draft", metavar="REVIEWER", help="Accept the draft unread, in this person's name.")
 def command(**options: Any) -> None:
     """Draft a use case from a table of your own, or from stores that are there."""
-    click.echo(describe(new_use_case(UseCaseRequest(**options))))
+    made = new_use_case(UseCaseRequest(**options))
+    if made.accepted:
+        enter_acceptance(made.folder.name, made.accepted, None)
+    click.echo(describe(made))
 
 
 def describe(made: NewUseCase) -> str:

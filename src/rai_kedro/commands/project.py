@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import pwd
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_type_hints
 
@@ -32,14 +34,18 @@ class UnknownUseCaseError(RaiError):
 
 
 @contextmanager
-def open_catalog(use_case: str, env: str | None) -> Iterator[DataCatalog]:
-    """Yield the project's catalogue, with MLflow set up as for a run; its parameters are not checked."""
+def open_catalog(use_case: str | None, env: str | None) -> Iterator[DataCatalog]:
+    """Yield the project's catalogue, with MLflow set up as for a run; its parameters are not checked.
+
+    Where it is for one use case, that has to be there and readable.
+    """
     from kedro.framework.session.session import KedroSession
 
     session = KedroSession.create(env=env)
     with session:
-        require_use_case(use_case)
-        require_readable(use_case, env)
+        if use_case is not None:
+            require_use_case(use_case)
+            require_readable(use_case, env)
         context = session.load_context()
         # To check parameters, Kedro would import every pipeline and with them scipy and scikit-learn; no command runs
         # a node.
@@ -66,6 +72,43 @@ def lock_path(catalog: DataCatalog, use_case: str) -> Path:
 def evidence_path(catalog: DataCatalog, use_case: str) -> Path:
     """Return the use case's evidence record."""
     return path_of(catalog, f"{use_case}.production_model")
+
+
+def find_evidence(project: Path, use_case: str, env: str | None) -> Path:
+    """Return the use case's evidence record without opening a session, which would want an MLflow server."""
+    from kedro.io import DataCatalog
+
+    return project / evidence_path(DataCatalog.from_config(load_configuration(project, env, "catalog")), use_case)
+
+
+def load_configuration(project: Path, env: str | None, kind: str) -> dict[str, Any]:
+    """Return the configuration of a kind as Kedro merges it, without opening a session."""
+    from kedro.framework.project import settings
+
+    folder, env = str(project / settings.CONF_SOURCE), env or os.environ.get("KEDRO_ENV")
+    loaded: dict[str, Any] = settings.CONFIG_LOADER_CLASS(folder, env=env, **settings.CONFIG_LOADER_ARGS)[kind]
+    return loaded
+
+
+def enter_act(catalog: DataCatalog, use_case: str, kind: str, reason: str = "", **what: Any) -> None:
+    """Enter in a use case's evidence record what somebody does by a command: who, when, what and why."""
+    enter_act_in(evidence_path(catalog, use_case), use_case, kind, reason, **what)
+
+
+def enter_act_in(record: Path, use_case: str, kind: str, reason: str = "", **what: Any) -> None:
+    """Enter it where there is no catalogue, as :func:`enter_act` does."""
+    from rai_kedro.release import append_evidence
+
+    body = {"use_case": use_case, "by": find_account(), "reason": reason, **what}
+    append_evidence(record, kind, body, datetime.now(UTC).isoformat(timespec="seconds"))
+
+
+def find_account() -> str:
+    """Return the account of the operating system under which this runs, its number where it has no name."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid {os.getuid()}"
 
 
 def reviewers_file() -> Path:

@@ -6,7 +6,6 @@ the parameters leave ``fairness.metrics`` out; what people wrote there is never 
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -16,7 +15,13 @@ from typing import Any
 import click
 import yaml
 
-from rai_kedro.commands.project import about_use_case, evidence_path, require_use_case
+from rai_kedro.commands.project import (
+    about_use_case,
+    enter_act_in,
+    find_evidence,
+    load_configuration,
+    require_use_case,
+)
 from rai_kedro.fairness import METRICS
 from rai_kedro.files import project_folder, write_text
 from rai_kedro.questionnaire import (
@@ -60,7 +65,7 @@ def run_questionnaire(use_case: str, env: str | None = None, answers: str | None
     """
     require_use_case(use_case)
     project = project_folder()
-    parameters = _load_configuration(project, env, "parameters").get(use_case) or {}
+    parameters = load_configuration(project, env, "parameters").get(use_case) or {}
     model = describe_configured(parameters, project / "conf" / "base" / use_case / "catalog.yml")
     outcome = _obtain(answers, model)
     if outcome is None:
@@ -153,13 +158,14 @@ def _write_if_confirmed(
     if not (yes or _confirm(shown, interactive=answers is None)):
         click.echo("Nothing was written.")
         return False
-    from rai_kedro.release import append_evidence, read_evidence
+    from rai_kedro.release import read_evidence
 
-    evidence = _find_evidence(project, result.use_case, env)
+    evidence = find_evidence(project, result.use_case, env)
     # First it is made sure that the evidence can be added to.
     read_evidence(evidence)
     write_text(path, text)
-    append_evidence(evidence, EVIDENCE_KIND, result.to_dict(), datetime.now(UTC).isoformat())
+    what = {name: value for name, value in result.to_dict().items() if name != "use_case"}
+    enter_act_in(evidence, result.use_case, EVIDENCE_KIND, **what)
     click.echo(f"Written to {shown} and to the evidence record.")
     return True
 
@@ -174,13 +180,6 @@ def render_record(result: QuestionnaireResult) -> str:
     )
 
 
-def _find_evidence(project: Path, use_case: str, env: str | None) -> Path:
-    """Return the use case's evidence record without opening a session, which would want an MLflow server."""
-    from kedro.io import DataCatalog
-
-    return project / evidence_path(DataCatalog.from_config(_load_configuration(project, env, "catalog")), use_case)
-
-
 def _confirm(shown: str, *, interactive: bool) -> bool:
     if not interactive and not sys.stdin.isatty():
         click.echo("There is nobody to confirm it; add --yes to write without being asked.")
@@ -189,11 +188,3 @@ def _confirm(shown: str, *, interactive: bool) -> bool:
         return click.confirm(f"Write these answers to {shown}?", default=False)
     except click.Abort:
         return False
-
-
-def _load_configuration(project: Path, env: str | None, kind: str) -> dict[str, Any]:
-    from kedro.framework.project import settings
-
-    folder, env = str(project / settings.CONF_SOURCE), env or os.environ.get("KEDRO_ENV")
-    loaded: dict[str, Any] = settings.CONFIG_LOADER_CLASS(folder, env=env, **settings.CONFIG_LOADER_ARGS)[kind]
-    return loaded

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from datetime import UTC, datetime
 from typing import Any
 
 import click
 
-from rai_kedro.commands.project import about_use_case, evidence_path, lock_path, open_catalog, path_of, run_pipeline
+from rai_kedro.commands.project import about_use_case, enter_act, lock_path, open_catalog, path_of, run_pipeline
 from rai_kedro.errors import RaiError
 from rai_kedro.files import locked
 from rai_kedro.months import month_of_key
@@ -23,8 +22,6 @@ _STORES = ("outcome_store", "drift_store", "prediction_store")
 @click.option("--reason", default="", help="Why; kept as evidence.")
 def rescore(use_case: str, env: str | None, month: str, reason: str) -> None:
     """Score a month again whose data changed, with the version in production, and record it."""
-    from rai_kedro.release import append_evidence
-
     # The record comes first and the predictions go last: a month whose removal was cut off is named by the next
     # monitoring, and one whose results are gone is scored by it.
     with open_catalog(use_case, env) as catalog, locked(lock_path(catalog, use_case)):
@@ -43,10 +40,7 @@ def rescore(use_case: str, env: str | None, month: str, reason: str) -> None:
         catalog.load(f"{use_case}.production_model")
         workspace: Any = catalog[f"{use_case}.evidently_workspace"]
         versions = [key.rpartition("=")[2] for key in keys]
-        body = {"use_case": use_case, "month": month, "versions": versions, "reason": reason}
-        append_evidence(
-            evidence_path(catalog, use_case), "rescore", body, datetime.now(UTC).isoformat(timespec="seconds")
-        )
+        enter_act(catalog, use_case, "rescore", reason, month=month, versions=versions)
         for version in versions:
             workspace.withdraw(month, version)
         for store in stores.values():
@@ -57,10 +51,13 @@ def rescore(use_case: str, env: str | None, month: str, reason: str) -> None:
 
 @click.command()
 @about_use_case
+@click.option("--reason", default="", help="Why; kept as evidence.")
 @click.confirmation_option("--yes", prompt="Remove all predictions of this use case and what was made of them?")
-def reset(use_case: str, env: str | None) -> None:
+def reset(use_case: str, env: str | None, reason: str) -> None:
     """Start the months over: removes predictions and what was made of them, keeps stores, models and evidence."""
     with open_catalog(use_case, env) as catalog, locked(lock_path(catalog, use_case)):
+        months = sorted(map(month_of_key, catalog[f"{use_case}.prediction_store"].keys()))  # type: ignore[attr-defined]
+        enter_act(catalog, use_case, "reset", reason, months=months)
         for name in ("monitoring_timeline", "monitoring_page", "inference_carbon"):
             path_of(catalog, f"{use_case}.{name}").unlink(missing_ok=True)
         shutil.rmtree(path_of(catalog, f"{use_case}.monitoring_figures"), ignore_errors=True)

@@ -23,9 +23,8 @@ from rai_kedro.commands.project import (
     run_pipeline,
     trust_of,
 )
-from rai_kedro.errors import RaiError
 from rai_kedro.files import locked
-from rai_kedro.hooks.review_page import note_verification, try_to_write_review
+from rai_kedro.hooks.review_page import try_to_write_review
 
 if TYPE_CHECKING:
     from kedro.io import DataCatalog
@@ -136,31 +135,6 @@ def _make_demo_key() -> SigningKey:
     if not path.exists():
         SigningKey.generate().save(path, None)
     return SigningKey.load(path)
-
-
-@click.command()
-@about_use_case
-def verify(use_case: str, env: str | None) -> None:
-    """Check that the evidence record is whole and unchanged."""
-    from mlflow import MlflowClient
-
-    from rai_kedro import release
-
-    with open_catalog(use_case, env) as catalog:
-        path = evidence_path(catalog, use_case)
-        found = release.verify(path, use_case=use_case, trust=trust_of(catalog, use_case), client=MlflowClient())
-        note_verification(path, found)
-        try_to_write_review(catalog, reports_folder(catalog, use_case))
-    click.echo("\n".join(found.describe()))
-    if found.findings:
-        raise RaiError(
-            "The evidence record cannot be relied on.",
-            where=str(path),
-            how_many=f"{len(found.findings)} finding(s)",
-            example=found.findings[0],
-            remedy="find out who changed record, tags, card, gate or database, and restore them from a backup; if the "
-            "record is right, giving the same decision again sets the tags from it",
-        )
 
 
 @click.command()

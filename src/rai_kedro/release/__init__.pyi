@@ -2,6 +2,11 @@ from .agreement import POLICY as POLICY
 from .agreement import PolicyChange as PolicyChange
 from .agreement import PolicyError as PolicyError
 from .agreement import check_policy as check_policy
+from .anchors import Anchor as Anchor
+from .anchors import Places as Places
+from .anchors import keep_as_tag as keep_as_tag
+from .anchors import keep_as_time_stamp as keep_as_time_stamp
+from .anchors import keep_in_file as keep_in_file
 from .candidate import Candidate as Candidate
 from .candidate import register_candidate as register_candidate
 from .card import attach_card as attach_card

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from rai_kedro.frames import Store
 from rai_kedro.monitoring import UNREADABLE, MonthDigests, content_digest
@@ -139,7 +139,7 @@ def check_months(entries: Sequence[Entry], stores: MonthStores) -> MonthFindings
     return MonthFindings(findings, notes, len({*map(month_of_key, known), *_read_inputs(entries)}))
 
 
-_Said = Iterator[tuple[bool, str]]
+_Said: TypeAlias = Iterator[tuple[bool, str]]
 """Whether something is wrong, and what there is to say."""
 
 

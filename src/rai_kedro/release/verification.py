@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import field_serializer
 
+from rai_kedro.release.anchors import Places, describe_hidden
 from rai_kedro.release.card import find_changed_page
 from rai_kedro.release.decisions import (
     DECISIONS,
@@ -47,6 +48,8 @@ class Verification(Typed):
     decisions: tuple[Review, ...]  # on the use case, in order; none if the chain does not hold
     findings: tuple[str, ...]  # what is broken, missing or contradictory, one sentence each
     notes: tuple[str, ...] = ()  # what is open without being wrong
+    anchors: tuple[str, ...] = ()  # where the head of the record was found kept outside
+    hidden: str = ""  # what could be missing or written anew unnoticed; empty where nobody looked for anchors
     months: int | None = None  # how many were compared with the stores; None if there were no stores to compare with
     compared: bool = True  # whether MLflow was asked, too
     trusted: bool = True  # whether signatures were checked, too
@@ -77,9 +80,11 @@ class Verification(Typed):
             lines.append("Signatures were not checked: it was not said whose count (conf/base/reviewers.yml).")
         if chain.torn:
             lines.append("It ends in an unfinished line, which never was an entry; the next decision sets it aside.")
+        lines += [f"anchor: {anchor}" for anchor in self.anchors]
         if chain.entries:
             lines.append(f"newest hash: {chain.head}")
-            lines.append("Keep that hash elsewhere: a removed end of the record is only seen by comparing with it.")
+            keep = "Keep that hash elsewhere: a removed end of the record is only seen by comparing with it."
+            lines.append(self.hidden or keep)
         return [make_visible(line) for line in lines]
 
     def to_frame(self) -> pd.DataFrame:
@@ -95,17 +100,19 @@ class Verification(Typed):
         return f"<pre>{html.escape(repr(self))}</pre>"
 
 
-def verify(
+def verify(  # noqa: PLR0913 - every part by its name
     record: str | Path,
     *,
     use_case: str | None = None,
     trust: Trust | None = None,
     client: MlflowClient | None = None,
     stores: MonthStores | None = None,
+    places: Places | None = None,
 ) -> Verification:
     """Check an evidence record: its own chain, with ``trust`` its signatures, with a client every version against it.
 
-    With ``stores`` every month is compared, too: its features, labels, predictions and what was made of them.
+    With ``stores`` every month is compared, too: its features, labels, predictions and what was made of them; with
+    ``places`` its head with what was kept of it outside.
 
     The record may have come from another machine; ``use_case`` is by default the name of its file. Trouble is a
     finding, not an exception; EvidenceError is a record that is there and cannot be read.
@@ -120,13 +127,22 @@ def verify(
     findings = list(_check_decisions(entries, use_case, trust))
     if client is not None and trust is not None:
         findings += _compare_with_mlflow(client, use_case, entries, trust)
+    notes: tuple[str, ...] = ()
     if stores is not None:
-        wrong, found["notes"], found["months"] = check_months(entries, stores)
+        wrong, notes, found["months"] = check_months(entries, stores)
         findings += wrong
+    if places is not None:
+        anchors = places.look(entries)
+        findings += anchors.findings
+        notes += anchors.notes
+        found["anchors"] = tuple(map(str, anchors.seen))
+        found["hidden"] = describe_hidden(entries, anchors.seen)
     if not chain.ok and findings:
         findings.insert(0, f"versions are reviewed, but {chain.reason}")
     reviews = tuple(review for review, _ in list_decisions(entries, use_case))
-    return Verification.model_validate({"chain": chain, "decisions": reviews, "findings": findings, **found})
+    return Verification.model_validate(
+        {"chain": chain, "decisions": reviews, "findings": findings, "notes": notes, **found}
+    )
 
 
 def _check_decisions(entries: Sequence[Entry], use_case: str, trust: Trust | None) -> Iterator[str]:

@@ -1,0 +1,158 @@
+"""``kedro rai verify`` and ``anchor``: the evidence record against all it speaks of, and its head kept elsewhere."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rai_kedro.commands.project import (
+    enter_act_in,
+    env_option,
+    evidence_path,
+    open_catalog,
+    reports_folder,
+    require_readable,
+    trust_of,
+)
+from rai_kedro.errors import RaiError
+from rai_kedro.files import project_folder
+from rai_kedro.hooks.review_page import note_verification, try_to_write_review
+
+if TYPE_CHECKING:
+    from kedro.io import DataCatalog
+
+    from rai_kedro.release import Anchor, MonthStores, Verification
+
+_RESULTS = ("prediction_store", "drift_store", "outcome_store")
+AUTHORITIES = "conf/base/timestamp_authorities.pem"
+
+
+@click.command()
+@click.option("--use-case", default=None, help="By default every one that has a record, versions or predictions.")
+@env_option
+@click.option("--anchor", "anchors", type=click.Path(path_type=Path), multiple=True, help="Where the head was kept.")
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+def verify(use_case: str | None, env: str | None, anchors: tuple[Path, ...], as_json: bool) -> None:
+    """Check record, signatures, versions, months and anchors; exit 1 if anything does not hold."""
+    with open_catalog(use_case, env) as catalog:
+        names = [use_case] if use_case else _find_checkable(catalog)
+        found = {name: _verify(catalog, name, env, anchors) for name in names}
+        if names:
+            try_to_write_review(catalog, reports_folder(catalog, names[0]))
+    findings = [f"{name}: {finding}" for name, one in found.items() for finding in one.findings]
+    if as_json:
+        plain = {name: one.to_dict() for name, one in found.items()}
+        click.echo(json.dumps({"sound": not findings, "use_cases": plain}, indent=2))
+    else:
+        click.echo("\n".join(_describe(found)))
+    if findings:
+        raise RaiError(
+            "The evidence record cannot be relied on.",
+            where=", ".join(str(one.chain.path) for one in found.values() if one.findings),
+            how_many=f"{len(findings)} finding(s)",
+            example=findings[0],
+            remedy="find out who changed record, stores, tags, card, gate or database, and restore them from a backup; "
+            "if the record is right, giving the same decision again sets the tags from it",
+        )
+
+
+def _describe(found: Mapping[str, Verification]) -> list[str]:
+    if not found:
+        return ["There is nothing to check: no use case has a record, versions or predictions."]
+    named = [f"Checked: {', '.join(found)}.", ""]
+    return [*named, *(line for one in found.values() for line in [*one.describe(), ""])][:-1]
+
+
+def _find_checkable(catalog: DataCatalog) -> list[str]:
+    """Return every use case that has something to answer for, also of one that is not configured any more."""
+    from mlflow import MlflowClient
+
+    from rai_kedro.contract import find_use_cases
+    from rai_kedro.release import search_versions
+
+    known = find_use_cases(project_folder() / "conf" / "base")
+    records = {path.stem for path in evidence_path(catalog, known[0]).parent.glob("*.jsonl")} if known else set()
+    client, found = MlflowClient(), set(records)
+    for name in known:
+        predictions: Any = catalog[f"{name}.prediction_store"]
+        if name not in found and (predictions.keys() or search_versions(client, name)):
+            found.add(name)
+    return sorted(found)
+
+
+def _verify(catalog: DataCatalog, use_case: str, env: str | None, anchors: Sequence[Path]) -> Verification:
+    from mlflow import MlflowClient
+
+    from rai_kedro import release
+    from rai_kedro.contract import find_use_cases
+
+    project, path = project_folder(), evidence_path(catalog, use_case)
+    places = release.Places(path, use_case, project, project / AUTHORITIES, tuple(anchors))
+    stores: MonthStores | None = None
+    trouble: list[str] = []
+    if use_case in find_use_cases(project / "conf" / "base"):
+        stores, trouble = _open_stores(catalog, use_case, env)
+    trust = trust_of(catalog, use_case)
+    found = release.verify(path, use_case=use_case, trust=trust, client=MlflowClient(), stores=stores, places=places)
+    found = found.model_copy(update={"findings": (*found.findings, *trouble)})
+    note_verification(path, found)
+    return found
+
+
+def _open_stores(catalog: DataCatalog, use_case: str, env: str | None) -> tuple[MonthStores | None, list[str]]:
+    """Open what the months are compared with, and say what could not be opened."""
+    from rai_kedro.pipelines.monitoring.plan import MonthReader
+    from rai_kedro.release import MonthStores
+
+    try:
+        require_readable(use_case, env)
+        inputs = [catalog.load(f"{use_case}.{name}") for name in ("feature_store", "label_store", "contract")]
+        predictions, drift, outcomes = (catalog.load(f"{use_case}.{name}") for name in _RESULTS)
+    except RaiError as error:
+        return None, [f"the months could not be compared: {error.what}"]
+    return MonthStores(predictions, drift, outcomes, MonthReader(*inputs).digests), []
+
+
+@click.command()
+@click.option("--use-case", required=True, help="Name of the use case.")
+@env_option
+@click.option("--file", type=click.Path(path_type=Path), default=None, help="Append it to this file, kept elsewhere.")
+@click.option("--git-tag", is_flag=True, help="Make an annotated Git tag; push it.")
+@click.option("--rfc3161", "url", metavar="URL", default=None, help="Have a time stamp authority sign it.")
+@click.option("--reason", default="", help="Why; kept as evidence.")
+def anchor(use_case: str, env: str | None, file: Path | None, git_tag: bool, url: str | None, reason: str) -> None:
+    """Keep the head of the evidence record outside it, so that a cut or rewritten record is noticed."""
+    from rai_kedro import release
+
+    with open_catalog(use_case, env) as catalog:
+        record, project = evidence_path(catalog, use_case), project_folder()
+        ways: list[Callable[[Anchor], dict[str, str]]] = []
+        if file is not None:
+            ways.append(partial(release.keep_in_file, path=file.resolve()))
+        if git_tag:
+            ways.append(partial(release.keep_as_tag, project=project))
+        if url is not None:
+            ways.append(partial(release.keep_as_time_stamp, url=url, record=record, authorities=project / AUTHORITIES))
+        if not ways:
+            raise RaiError("It has to be said where.", remedy="give --file PATH, --git-tag or --rfc3161 URL")
+        for keep in ways:
+            head = _read_head(record, use_case)
+            place = keep(head)
+            enter_act_in(record, use_case, "anchor", reason, sequence=head.sequence, head=head.head, **place)
+            click.echo(f"Line {head.sequence} of {record.name} is anchored: {' '.join(place.values())}")
+
+
+def _read_head(record: Path, use_case: str) -> Anchor:
+    from rai_kedro.release import Anchor, read_evidence
+
+    entries = read_evidence(record)
+    if not entries:
+        raise RaiError("There is nothing to anchor: the record is empty.", where=str(record), remedy="train a model")
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return Anchor(use_case=use_case, sequence=len(entries), head=entries[-1].hash, anchored_at=now)
