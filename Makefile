@@ -46,6 +46,7 @@ bench: $(INSTALLED) ## how long the stages and a fairness assessment take, and h
 	@$(BIN)/python benchmarks/coverage.py
 	@$(BIN)/python benchmarks/monitor.py
 	@$(BIN)/python benchmarks/estimates.py --quick
+	@$(BIN)/python benchmarks/evidence.py
 
 lock: ## resolve the dependencies anew for Python 3.11-3.13 on Linux and macOS (needs uv)
 	@$(UV) pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 --no-annotate \

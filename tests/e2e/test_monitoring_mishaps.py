@@ -106,10 +106,12 @@ def test_a_month_whose_past_changed_is_stale_until_it_is_scored_again(
     months = {month["month"]: month for month in timeline_of(project)["months"]}
     assert (months["2024-03"]["stale"], MonthRecord.from_dict(months["2024-03"]).drifted_columns[0]) == ("", "RM")
     assert carbon_logged(project) == [(3,)]
-    entry = json.loads(project.evidence.read_text().splitlines()[-1])
-    assert (entry["kind"], entry["body"]["month"]) == ("rescore", "2024-03")
-    assert entry["body"]["reason"] == "corrected export"
-    assert "the chain is whole" in project.succeed("rai", "verify").output
+    entries = [json.loads(line) for line in project.evidence.read_text().splitlines()]
+    (body,) = (entry["body"] for entry in entries if entry["kind"] == "rescore")
+    assert (body["month"], body["reason"], bool(body["by"])) == ("2024-03", "corrected export", True)
+    verified = project.succeed("rai", "verify").output
+    assert "the chain is whole" in verified
+    assert "Note: 2024-06 is stale" in verified and "2024-03 is stale" not in verified
 
 
 def test_a_month_that_was_never_scored_is_not_scored_again(

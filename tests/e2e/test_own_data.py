@@ -262,11 +262,13 @@ def test_a_month_is_added_on_its_own_and_replaced_only_when_asked(
     added = project.digests(store)
     assert {path: added[path] for path in before} == before and len(added) == len(before) + 2
 
+    project.succeed("rai", "verify", "--use-case", "rents")  # what is stored is what was entered
     assert "is there already and equal" in add(march).output
     other = march.assign(Miete=march["Miete"] + 1)
     assert "there already, with other rows; nothing was written" in assert_one_screen(add(other))
     assert project.digests(store) == added
     assert "replaced (label_store)" in add(other, "--replace").output
+    project.succeed("rai", "verify", "--use-case", "rents")
     changed = {path for path, digest in project.digests(store).items() if added[path] != digest}
     assert changed == {"data/test/03_primary/rents/label_store/month=2024-03/part-0.parquet"}
     assert "files of its own" in assert_one_screen(project.kedro("rai", "add-month", "housing", "march.csv"))
