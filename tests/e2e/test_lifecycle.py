@@ -133,8 +133,8 @@ def test_months_keep_the_version_that_scored_them(approved: Any, monitored: Any,
     assert again.code == 1
     assert "was rejected and cannot be approved" in again.output
     kinds = [json.loads(line)["kind"] for line in project.evidence.read_text().splitlines()]
-    assert kinds == ["approve", "approve", "reject"]
-    assert "3 entries, the chain is whole" in project.succeed("rai", "verify").output
+    assert [kind for kind in kinds if kind not in ("trained", "month")] == ["approve", "approve", "reject"]
+    assert f"{len(kinds)} entries, the chain is whole" in project.succeed("rai", "verify").output
 
 
 def test_closed_gate_says_the_same_on_every_route(
