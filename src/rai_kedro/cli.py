@@ -60,6 +60,7 @@ _COMMANDS = {
     "register-plan": "register_plan.register_plan",
     "reject": "review.reject",
     "rescore": "rescore.rescore",
+    "replay": "replay.command",
     "reset": "rescore.reset",
     "rollback": "review.rollback",
     "status": "status.status",

@@ -41,6 +41,16 @@ def compared(admitted: Any) -> Comparison:
     return Comparison.from_dict(read(admitted, "mitigation_comparison.json"))
 
 
+def test_a_replay_gives_the_same_card(admitted: Any) -> None:
+    project = admitted
+    options = ("--use-case", NAME, "--format", "pack", "--output", "hospital.zip")
+    project.succeed("rai", "export", *options)
+    outcome = project.kedro("rai", "replay", "hospital.zip", "--use-case", NAME)
+    assert outcome.code == 0, outcome.output
+    assert "Difference: 0." in outcome.output
+    (project.root / "hospital.zip").unlink()
+
+
 def read(project: Any, name: str) -> Any:
     return json.loads((reports(project) / name).read_text(encoding="utf-8"))
 

@@ -95,7 +95,7 @@ def train(features: Store, labels: Store, contract: Contract, parameters: dict[s
     gate, compared = {"outcome": "pass"}, Uncompared(reason="drift is tested here")
     measured = training.Measured([], {}, gate, {}, fingerprint, compared, split, {}, {}, {})
     reference, _ = training.choose_reference(model, split, audit_test, predictions, features, labels, settings)
-    candidate = training.assemble_candidate(model, reference, measured, {}, settings)
+    candidate = training.assemble_candidate(model, reference, measured, {}, {}, settings)
     review = Review(
         use_case="housing",
         version="1",

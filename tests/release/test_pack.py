@@ -198,6 +198,7 @@ class TestTampered:
             "model_card/model_card_v1.md",
             "model_card/model_card_v1.json",
             "contract.json",
+            "parameters.json",
             "reference/reference.parquet",
             "reference/baseline.json",
             "reports/fairness_gate.json",

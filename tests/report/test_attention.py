@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rai_kedro.contract import GovernedColumn
 from rai_kedro.fairness import GateDecision
-from rai_kedro.hooks.mlflow_run import _commit
+from rai_kedro.hooks.mlflow_run import read_commit
 from rai_kedro.performance import Figure
 from rai_kedro.questionnaire import Finding
 from rai_kedro.release import Tag
@@ -133,9 +133,9 @@ def test_uncommitted_changes_are_said_in_the_words_of_the_tag(card: ModelCard, t
 
     git("init")
     git("-c", "user.name=a", "-c", "user.email=a@b.c", "commit", "--allow-empty", "-m", "first")
-    clean = _commit(str(tmp_path))[Tag.GIT_COMMIT]
+    clean = read_commit(str(tmp_path))[Tag.GIT_COMMIT]
     (tmp_path / "changed").touch()
-    changed = _commit(str(tmp_path))[Tag.GIT_COMMIT]
+    changed = read_commit(str(tmp_path))[Tag.GIT_COMMIT]
     texts = [
         texts_about(replace(card, data=replace(card.data, git_commit=commit)), "Origin") for commit in (clean, changed)
     ]

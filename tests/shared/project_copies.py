@@ -229,6 +229,7 @@ def let_review(project: Project, name: str, role: str = "reviewer") -> SigningKe
         "name": name,
         "roles": [role],
         "key": key.public,
+        "model_key": key.model_public,
         "valid_from": today,
         "valid_until": today + timedelta(days=300),
         "accounts": [name],

@@ -72,7 +72,7 @@ class RunTagsHook:
                 "rai.stages": stages,
                 "rai.environment": run_params.get("env") or "local",
                 PROCESS_TAG: name_process(),
-                **_commit(run_params["project_path"]),
+                **read_commit(run_params["project_path"]),
             }
         )
         close_killed_runs(mlflow.MlflowClient(), use_case, run.info.run_id)
@@ -93,7 +93,7 @@ class RunTagsHook:
             give_up_on_server()
 
 
-def _commit(project_path: str) -> dict[str, str]:
+def read_commit(project_path: str) -> dict[str, str]:
     """Return the commit as a tag; nothing where the code is not under version control."""
     git = ["git", "-C", project_path]
     try:

@@ -189,6 +189,26 @@ JUDGED_BY = {
 """Where :func:`note_policy` gets its groups from."""
 
 
+def keep_parameters(
+    training: TrainingParameters,
+    fairness: FairnessParameters,
+    mitigation: MitigationParameters,
+    statements: Statements,
+    policy: Policy,
+    proxies: ProxyPolicy,
+) -> dict[str, Any]:
+    """Write down what a training was told, so that it can be replayed (`rai_kedro.pipelines.training.replay`)."""
+    groups = {
+        "training": training,
+        "fairness": fairness,
+        "mitigation": mitigation,
+        "statements": statements,
+        "policy": policy,
+        "proxies": proxies,
+    }
+    return {name: group.to_dict() for name, group in groups.items()}
+
+
 def note_policy(
     contract: Contract,
     training: TrainingParameters,

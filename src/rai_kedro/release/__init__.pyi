@@ -56,6 +56,7 @@ from .months import read_months as read_months
 from .months import record_months as record_months
 from .pack import collect_pack as collect_pack
 from .pack import complete_pack as complete_pack
+from .pack import read_pack as read_pack
 from .pack import require_new as require_new
 from .pack import write_pack as write_pack
 from .production import ProductionModel as ProductionModel

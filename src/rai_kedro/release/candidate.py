@@ -10,7 +10,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from rai_kedro.release.model_files import (
     BASELINE_FILE,
     COMPANIONS,
     CONTRACT_FILE,
+    PARAMETERS_FILE,
     REFERENCE_FILE,
     digest_files,
     require_storable,
@@ -53,6 +54,7 @@ class Candidate:
     policy: Mapping[str, Any]  # what the version is judged by; JSON-able
     pip_requirements: tuple[str, ...]  # exact, "name==version"
     source: str  # where the training data came from, a path or URI in words
+    parameters: Mapping[str, Any] = field(default_factory=dict)  # it was trained with, by which it can be replayed
 
 
 def register_candidate(candidate: Candidate, name: str) -> RegisteredVersion:
@@ -159,7 +161,12 @@ def _log_companions(client: MlflowClient, run_id: str, candidate: Candidate, nam
         reference = Path(folder, REFERENCE_FILE)
         reference.parent.mkdir()
         candidate.reference.to_parquet(reference, index=False)
-        for file, content in {CONTRACT_FILE: candidate.contract, BASELINE_FILE: candidate.baseline}.items():
+        plain = {
+            CONTRACT_FILE: candidate.contract,
+            PARAMETERS_FILE: candidate.parameters,
+            BASELINE_FILE: candidate.baseline,
+        }
+        for file, content in plain.items():
             Path(folder, file).write_text(json.dumps(content, indent=2, ensure_ascii=False), encoding="utf-8")
         client.log_artifacts(run_id, folder)
 

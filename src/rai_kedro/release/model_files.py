@@ -24,7 +24,8 @@ MODEL_FILE: Final = "model.skops"
 CONTRACT_FILE: Final = "contract.json"
 REFERENCE_FILE: Final = "reference/reference.parquet"
 BASELINE_FILE: Final = "reference/baseline.json"
-COMPANIONS: Final = (CONTRACT_FILE, REFERENCE_FILE, BASELINE_FILE)
+PARAMETERS_FILE: Final = "parameters.json"
+COMPANIONS: Final = (CONTRACT_FILE, PARAMETERS_FILE, REFERENCE_FILE, BASELINE_FILE)
 
 _LOADER: Final = "mlflow.sklearn"
 _KNOWN_FILES: Final = frozenset(

@@ -143,6 +143,11 @@ def complete_pack(files: Mapping[str, bytes], found: ReleaseFiles, graph: str) -
     return {**whole, verifier.SUMS: sums.encode()}
 
 
+def read_pack(place: Path) -> dict[str, bytes]:
+    """Read every file of a pack, a zip or a folder; ValueError, OSError or BadZipFile where that cannot be done."""
+    return verifier.read_files(place)
+
+
 def write_pack(output: Path, files: Mapping[str, bytes]) -> str:
     """Write a zip, whole or not at all, and return its SHA-256; the same files give the same bytes.
 

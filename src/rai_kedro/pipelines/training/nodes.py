@@ -306,6 +306,7 @@ def assemble_candidate(
     reference: pd.DataFrame,
     measured: Measured,
     month_digests: dict[str, dict[str, str]],
+    kept_parameters: dict[str, Any],
     settings: Settings,
 ) -> Candidate:
     """Gather all that belongs to the version to be registered, its reference data included."""
@@ -331,6 +332,7 @@ def assemble_candidate(
         policy=measured.judged_by,
         pip_requirements=tuple(f"{name}=={versions[name]}" for name in _MODEL_REQUIREMENTS),
         source=f"{settings.features.dataset}/month={training.period}",
+        parameters=kept_parameters,
     )
 
 

@@ -6,13 +6,14 @@ from collections.abc import Container
 
 from kedro.pipeline import Pipeline
 
-from rai_kedro.pipelines.parameters import JUDGED_BY, note_policy
+from rai_kedro.pipelines.parameters import JUDGED_BY, keep_parameters, note_policy
 from rai_kedro.pipelines.training import mitigation_nodes as mitigations
 from rai_kedro.pipelines.training import nodes, proxy_nodes, release_nodes, reporting_nodes
 from rai_kedro.pipelines.training.settings import check_settings
 from rai_kedro.pipelines.wiring import make_node
 
 _PARAMETERS = {name: f"params:{name}" for name in ("training", "fairness", "mitigation", "statements", "proxies")}
+_KEPT = {**_PARAMETERS, "policy": "params:policy"}
 
 
 def create_pipeline(entries: Container[str] = ()) -> Pipeline:
@@ -33,6 +34,7 @@ def create_pipeline(entries: Container[str] = ()) -> Pipeline:
         [
             make_node(check_settings, "settings", **_PARAMETERS),
             make_node(note_policy, "judged_by", **JUDGED_BY),
+            make_node(keep_parameters, "kept_parameters", **_KEPT),
             make_node(nodes.separate_lanes, lanes),
             make_node(proxy_nodes.refuse_disguised, ["admitted_lane", "guarded_columns", "disguises"]),
             make_node(nodes.split_months, ["model_split", "audit_train", "audit_test"], model_lane="admitted_lane"),
