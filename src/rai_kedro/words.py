@@ -114,11 +114,6 @@ def in_words(name: str) -> str:
     return name.replace("_", " ")
 
 
-def word_count(number: int, noun: str) -> str:
-    """Write how many there are: ``1 month``, ``2,000 months``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def list_some(names: Sequence[str], most: int) -> str:
     """Return the first names, and how many more there are."""
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

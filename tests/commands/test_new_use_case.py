@@ -258,6 +258,24 @@ def test_accepting_twice_is_refused(make: Make, project: Path) -> None:
         accept_draft("rents", "R. Viewer", project=project)
 
 
+@pytest.mark.parametrize(
+    ("period", "first", "last"), [("week", "2024-W01", "2024-W18"), ("quarter", "2024-Q1", "2024-Q2")]
+)
+def test_a_use_case_by_week_or_quarter(period: str, first: str, last: str, make: Make, project: Path) -> None:
+    made = make(time="listed on", period=period)
+    _, parameters = load(project)
+    settings = IngestionParameters.model_validate(parameters["ingestion"])
+    assert settings.period == period
+    TrainingParameters.model_validate(parameters["training"])
+    assert f"{period}s from {first} to {last}" in describe(made)
+    assert " month" not in describe(made)
+
+
+def test_a_month_of_another_kind_than_the_period_is_refused(make: Make) -> None:
+    with pytest.raises(RaiError, match=r"(?s)'2024-05' is not a week.*2024-W18"):
+        make(month="2024-05", period="week")
+
+
 def test_says_what_to_decide(make: Make) -> None:
     text = describe(make(time="listed on"))
 

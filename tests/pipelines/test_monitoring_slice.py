@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -27,7 +28,7 @@ from rai_kedro.contract import Contract, check_frame, read_contract
 from rai_kedro.datasets.month_store import MonthStore
 from rai_kedro.datasets.record import RecordDataset
 from rai_kedro.errors import RaiError
-from rai_kedro.monitoring import Baseline, MonitoringPolicy, MonthRecord, Timeline, VersionReference
+from rai_kedro.monitoring import Baseline, MonitoringPolicy, MonthRecord, Timeline, VersionReference, ask_gate
 from rai_kedro.months import month_of_key
 from rai_kedro.pipelines.monitoring import create_pipeline
 from rai_kedro.pipelines.monitoring.nodes import report_problems
@@ -115,19 +116,26 @@ class Toy:
             for key, load in self.store(name).load().items()
         }
 
-    def monitor(self, months: str = "pending") -> Timeline:
+    @property
+    def written(self) -> list[str]:
+        return [month_of_key(key) for key in self.store("feature_store").load()]
+
+    def monitor(
+        self, months: str = "pending", expect: dict[str, int] | None = None, as_of: date | None = None
+    ) -> Timeline:
         """Run the stage but for Evidently and MLflow."""
+        contract = self.contract.model_copy(update={"as_of": as_of or self.contract.as_of})
         manifest = SimpleNamespace(digest="5e88")
         production = SimpleNamespace(model=self.model, version="1", run_id="abc", manifest=manifest)
         record = RecordDataset(filepath=self.folder / "evidence" / "toy.jsonl")
         values = {
             "feature_store": self.checked("feature_store"),
             "label_store": self.checked("label_store"),
-            "contract": self.contract,
+            "contract": contract,
             "scoring_model": production,
             "references": self.reference,
             "inference_carbon": {},
-            "params:monitoring": MonitoringParameters(months=months, policy=MonitoringPolicy()),
+            "params:monitoring": MonitoringParameters(months=months, expect=expect, policy=MonitoringPolicy()),
         }
         stores = {name: self.store(name) for name in _RESULTS}
         catalog = DataCatalog(
@@ -449,3 +457,51 @@ def test_a_result_that_was_planted_before_its_month_was_scored_is_made_again(
     store.save({f"month={BAD}/model_version=1": planted.assign(rate=0.5)})
     assert toy.monitor() == whole
     assert f"{BAD} is tested again: what is stored is not what is on record" in caplog.text
+
+
+WEEKS = ("2020-W52", "2020-W53", "2021-W01", "2021-W02")
+
+
+def write_weeks(toy: Toy, weeks: tuple[str, ...] = WEEKS) -> None:
+    for name in ("feature_store", "label_store"):
+        toy.store(name).remove()
+    for week in weeks:
+        toy.write(week)
+
+
+def test_weeks_are_monitored_like_months_and_called_weeks(toy: Toy, caplog: pytest.LogCaptureFixture) -> None:
+    write_weeks(toy, (*WEEKS[:2], WEEKS[3]))  # one never came
+    toy.write(WEEKS[3], lambda rows: rows.head(7))
+
+    timeline = toy.monitor()
+
+    assert [(one.month, one.look) for one in timeline.months] == [(week, n) for n, week in enumerate(toy.written, 1)]
+    assert [(gap.month, gap.reason) for gap in timeline.gaps] == [
+        ("2021-W01", "the feature store does not have this week, which ended on 2021-01-10")
+    ]
+    assert "weeks to score: 2020-W52" in caplog.text
+    from rai_kedro.report import draw_monitoring, render_monitoring_page
+
+    page = render_monitoring_page(timeline, draw_monitoring(timeline), use_case="toy")
+    # Names in addresses stay; whatever a reader sees or hears does not.
+    shown = re.sub(r"(?s)<(script|style).*?</\1>| (?:href|id)=\"[^\"]*\"", "", page)
+    assert re.findall(r"(?i)[^<>]*\bmonth(?:s|ly)?\b[^<>]*", shown) == []
+    assert "the week has 7 rows" in shown
+
+
+def test_months_and_weeks_in_one_store_are_refused(toy: Toy) -> None:
+    toy.write("2024-W20")
+    with pytest.raises(RaiError, match=r"(?s)periods of different kinds.*month, week"):
+        toy.monitor()
+
+
+def test_what_the_calendar_expects_and_nobody_sent_is_missing_and_leaves_the_gate_open(toy: Toy) -> None:
+    timeline = toy.monitor(expect={"grace_days": 10}, as_of=date(2024, 7, 10))
+    assert [gap.month for gap in timeline.gaps] == ["2024-05"]  # June ended ten days ago
+    gate = ask_gate(timeline, "1")
+    assert (gate.outcome, gate.exit_code) == ("insufficient_evidence", 2)
+    assert "2024-05 not scored: the feature store does not have this month" in gate.findings[0].text
+    toy.finish()
+    later = toy.monitor(expect={"grace_days": 10}, as_of=date(2024, 7, 11))
+    assert [gap.month for gap in later.gaps] == ["2024-05", "2024-06"]
+    assert toy.monitor(as_of=date(2024, 7, 11)).gaps == ()

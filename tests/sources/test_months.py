@@ -50,6 +50,35 @@ def test_rows_go_to_the_month_of_their_time_in_the_order_of_the_file() -> None:
     assert february["heat"].tolist()[1] == "oil"
 
 
+@pytest.mark.parametrize(
+    ("period", "keys"),
+    [
+        ("week", ["month=2024-W01", "month=2024-W05", "month=2024-W09"]),
+        ("quarter", ["month=2024-Q1"]),
+        ("year", ["month=2024"]),
+    ],
+)
+def test_rows_go_to_the_week_quarter_or_year_of_their_time(period: str, keys: list[str]) -> None:
+    made = split_months(TABLE, parameters(period=period), TYPES)
+    assert list(made.features) == keys
+    assert sum(map(len, made.features.values())) == len(TABLE)
+    assert made.features[keys[0]]["month"].unique().tolist() == [keys[0].removeprefix("month=")]
+
+
+def test_a_week_of_iso_8601_may_belong_to_another_year_than_its_day() -> None:
+    table = TABLE.assign(sold=["29.12.2024", "30.12.2024", "31.12.2023", "01.01.2021"])
+    assert list(split_months(table, parameters(period="week"), TYPES).features) == [
+        "month=2020-W53", "month=2023-W52", "month=2024-W52", "month=2025-W01",
+    ]  # fmt: skip
+
+
+def test_dates_that_do_not_say_the_week_are_refused_for_weeks() -> None:
+    with pytest.raises(ValidationError, match="do not say which week"):
+        parameters(period="week", time={"column": "sold", "format": "%m.%Y"})
+    with pytest.raises(ValidationError, match="is 2024-05, which is no quarter"):
+        parameters(period="quarter", time=None, month="2024-05")
+
+
 def test_a_month_with_a_value_that_does_not_fit_is_left_out_and_the_others_are_taken() -> None:
     table = TABLE.assign(size=["70", "80.5", "big", "60"])  # "big" is of February
     made, refused = split_readable_months(table, parameters(), TYPES)

@@ -12,7 +12,7 @@ from rai_kedro.commands.project import enter_act, env_option, lock_path, open_ca
 from rai_kedro.contract import Contract, DatasetContract, check_frame
 from rai_kedro.errors import RaiError
 from rai_kedro.files import locked
-from rai_kedro.months import is_month, key_of_month, month_of_key
+from rai_kedro.months import find_period, is_month, key_of_month, month_of_key
 from rai_kedro.sources import (
     FileLayout,
     IngestionParameters,
@@ -70,6 +70,12 @@ def _split(
 ) -> tuple[str, MonthlyTables]:
     if month is not None and not is_month(month):
         raise RaiError(f"'{month}' is not a month.", where="--month", remedy="write it as YYYY-MM")
+    if month is not None and find_period(month) != parameters.period:
+        raise RaiError(
+            f"'{month}' is not a {parameters.period}, as this use case has them.",
+            where="--month, ingestion.period",
+            remedy="write it as the months of the store: 2024-05, 2024-W18, 2024-Q2 or 2024",
+        )
     if month is None and parameters.time is None:
         raise RaiError(
             "It has to be said which month these rows are.",

@@ -20,7 +20,7 @@ from rai_kedro.commands.use_case_choices import NewUseCaseError, UseCaseRequest,
 from rai_kedro.contract import Column, check_frame, read_contract, read_proposal
 from rai_kedro.errors import RaiError
 from rai_kedro.files import project_folder, staging_folder, write_text
-from rai_kedro.months import month_of_key, months_between
+from rai_kedro.months import PERIODS, month_of_key, months_between
 from rai_kedro.pipelines import STAGES
 from rai_kedro.sources import (
     FileLayout,
@@ -116,6 +116,7 @@ def new_use_case(request: UseCaseRequest, *, project: Path | None = None, today:
 @click.option("--time", help="Column that says when a row happened; without it the file is one month.")
 @click.option("--time-format", help="How that column is written, as in strftime.")
 @click.option("--time-zone", help="Where dates have different offsets: 'as written', or a zone such as Europe/Berlin.")
+@click.option("--period", type=click.Choice(PERIODS), default="month", show_default=True, help="What stores hold by.")
 @click.option("--month", help="Month of the file if there is no time column, YYYY-MM; this month by default.")
 @click.option("--favourable", help="Value of the target that is the favourable outcome.")
 @click.option("--delimiter", help="Delimiter of a text file; found by default.")

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from rai_kedro.commands.project import about_use_case, open_catalog
 from rai_kedro.monitoring import MonthRecord
-from rai_kedro.months import month_of_key
-from rai_kedro.words import make_visible
+from rai_kedro.months import month_of_key, say_period
+from rai_kedro.words import list_some, make_visible
 
 if TYPE_CHECKING:
     pass
 
 # training.<split>.<metric>; its interval ends stand one level deeper.
 _FIGURE_DEPTH = 2
+_SHOWN = 6
 
 
 @click.command()
@@ -48,21 +50,28 @@ def _read_status(use_case: str, env: str | None) -> dict[str, Any]:
             ],
             "months": months,
             "pending_months": [month for month in months if month not in scored],
-            "missing_months": list(find_missing(*stores)),
+            "missing_months": sorted({*find_missing(*stores), *_never_came(timeline["gaps"], months)}),
             "monitoring": [read_month(month) for month in timeline["months"]],
             "gaps": timeline["gaps"],
         }
+
+
+def _never_came(gaps: Sequence[dict[str, Any]], months: Collection[str]) -> list[str]:
+    """Return the months that the last monitoring missed, by the calendar or in between, and that are not there yet."""
+    return [gap["month"] for gap in gaps if not gap.get("broken", True) and gap["month"] not in months]
 
 
 def _lines(status: dict[str, Any]) -> list[str]:
     lines = [f"use case {status['use_case']}", "", "versions, newest first:"]
     lines += [line for version in status["versions"] for line in _version_lines(version)] or ["  none; train one first"]
     pending = status["pending_months"]
-    lines += ["", f"months: {len(status['months'])} in the store, {len(pending)} not yet scored"]
+    months = status["months"]
+    title = say_period("months", months[0] if months else "")
+    lines += ["", f"{title}: {len(months)} in the store, {len(pending)} not yet scored"]
     lines += [f"  pending: {', '.join(pending)}"] if pending else []
     missing = status["missing_months"]
     if missing:
-        lines.append(f"  MISSING: {', '.join(missing)}; the others are monitored without")
+        lines.append(f"  MISSING: {list_some(missing, _SHOWN)}; the others are monitored without")
     judged = [f"  {one['month']}  version {one['model_version']}  {one['summary']}" for one in status["monitoring"]]
     lines += ["", "monitoring:", *(judged or ["  no month judged yet"])]
     lines += [f"  {describe_gap(gap)}" for gap in status["gaps"] if gap["month"] not in missing]

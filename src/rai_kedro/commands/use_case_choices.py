@@ -14,7 +14,7 @@ import pandas as pd
 
 from rai_kedro.contract import UNWRITTEN, Column, Proposal, canonical, draft_column
 from rai_kedro.errors import RaiError
-from rai_kedro.months import is_month
+from rai_kedro.months import Period, find_period
 from rai_kedro.sources import (
     MONTH,
     IngestionParameters,
@@ -22,6 +22,7 @@ from rai_kedro.sources import (
     count_offsets,
     find_date_formats,
     find_unreadable_dates,
+    name_periods,
     names_month,
 )
 from rai_kedro.words import list_some
@@ -56,6 +57,7 @@ class UseCaseRequest:
     time_format: str | None = None
     time_zone: str | None = None
     month: str | None = None
+    period: Period = "month"
     favourable: str | None = None
     delimiter: str | None = None
     encoding: str | None = None
@@ -82,8 +84,11 @@ def choose_parameters(raw: pd.DataFrame, request: UseCaseRequest, today: date) -
             example=", ".join(chosen),
             remedy="name each column once",
         )
-    if request.month is not None and not is_month(request.month):
-        raise NewUseCaseError(f"'{request.month}' is not a month.", where="--month", remedy="write it as YYYY-MM")
+    if request.month is not None and find_period(request.month) != request.period:
+        forms = "2024-05 (month), 2024-W18 (week), 2024-Q2 (quarter) or 2024 (year)"
+        raise NewUseCaseError(
+            f"'{request.month}' is not a {request.period}.", where="--month", remedy=f"write it as YYYY-MM: {forms}"
+        )
     names = name_columns([str(name) for name in raw.columns], is_time=request.time)
     time = _choose_time(raw[request.time], names[request.time], request) if request.time else None
     dates = {
@@ -101,7 +106,10 @@ def choose_parameters(raw: pd.DataFrame, request: UseCaseRequest, today: date) -
         favourable=favourable,
         unfavourable=next((value for value in values if value != favourable), None),
         time=time,
-        month=None if time else (request.month or f"{today:%Y-%m}"),
+        month=None
+        if time
+        else (request.month or name_periods(pd.Series([pd.Timestamp(today)]), request.period).iloc[0]),
+        period=request.period,
         dates=dates,
     )
 

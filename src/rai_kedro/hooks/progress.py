@@ -17,7 +17,8 @@ from kedro.pipeline.node import Node
 from rai_kedro.commands.status import read_month
 from rai_kedro.errors import RaiError
 from rai_kedro.files import project_folder
-from rai_kedro.months import month_of_key
+from rai_kedro.months import month_of_key, say_period
+from rai_kedro.words import count_of
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -128,7 +129,13 @@ def _describe_stores(use_case: str, catalog: DataCatalog, name: str) -> list[str
     months = [month_of_key(key) for key in catalog.load(name)]
     if not months:
         return []
-    return [_row("snapshots", f"{len(months)} months, {months[0]} to {months[-1]}", _path(catalog, name))]
+    return [
+        _row(
+            "snapshots",
+            f"{say_period(count_of(len(months), 'month'), months[0])}, {months[0]} to {months[-1]}",
+            _path(catalog, name),
+        )
+    ]
 
 
 def _describe_governance(use_case: str, catalog: DataCatalog, name: str) -> list[str]:
@@ -171,7 +178,11 @@ def _describe_card(use_case: str, catalog: DataCatalog, name: str) -> list[str]:
 def _describe_timeline(use_case: str, catalog: DataCatalog, name: str) -> list[str]:
     timeline = catalog.load(name)
     rows = [
-        ("" if n else "months", f"{of['month']}  version {of['model_version']}  {read_month(of)['summary']}", "")
+        (
+            "" if n else say_period("months", of["month"]),
+            f"{of['month']}  version {of['model_version']}  {read_month(of)['summary']}",
+            "",
+        )
         for n, of in enumerate(timeline["months"])
     ]
     stale = [month["month"] for month in timeline["months"] if month["stale"]]

@@ -30,6 +30,7 @@ from rai_kedro.monitoring.policy import DriftPolicy
 from rai_kedro.monitoring.profile import ReferenceProfile, profile_month, profile_reference
 from rai_kedro.monitoring.results import ColumnDrift, Kind, MonthDrift, Verdict, decide
 from rai_kedro.monitoring.statistics import LEAST_TAIL, difference_limits, unseen_limits
+from rai_kedro.months import say_period
 
 _SPENT = "the error budget of this model version is spent or not yet given to this look: nothing can be decided"
 _TOO_FEW = "{rows} rows in the {side}, at least {least} are needed: nothing can be decided"
@@ -75,7 +76,7 @@ def detect_drift(  # noqa: PLR0913
         raise RaiError(
             "The error rate is no probability.", where="rate", example=repr(rate), remedy="give one from 0 to below 1"
         )
-    before, side = _profile(reference, kinds), f"data of month {month}" if month else "current data"
+    before, side = _profile(reference, kinds), say_period("data of month ", month) + month if month else "current data"
     after = profile_month(before, _table(current), side)
     sides = {"reference data": before.rows, side: after.rows}
     for named, rows in sides.items():
@@ -84,7 +85,14 @@ def detect_drift(  # noqa: PLR0913
         _TOO_FEW.format(rows=n, side=name, least=policy.min_rows) for name, n in sides.items() if n < policy.min_rows
     ]
     found = compare_profiles(before, after, policy, 0.0 if few else rate, "; ".join(few))
-    return found.model_copy(update={"look": look, "month": month, "model_version": model_version})
+    # A note on new categories names some of them, and they are not ours to reword.
+    entries = [
+        one if one.aspect == "new categories" else one.model_copy(update={"note": say_period(one.note, month)})
+        for one in found.columns
+    ]
+    return found.model_copy(
+        update={"columns": tuple(entries), "look": look, "month": month, "model_version": model_version}
+    )
 
 
 def infer_kinds(frame: pd.DataFrame) -> dict[str, Kind]:

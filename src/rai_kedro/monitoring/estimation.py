@@ -146,7 +146,7 @@ class PerformanceEstimator:
             upper=float(max(upper, drawn.value)),
             level=self.level,
             n=round(drawn.rows),
-            how=f"{self._method}; interval for the figure that the labels of this month will show",
+            how=f"{self._method}; interval for the figure that the labels of these rows will show",
             doubt=self._doubt(group),
         )
 
@@ -162,8 +162,8 @@ class PerformanceEstimator:
             return ""
         what = self.columns.numbers[-1]
         return (
-            f"the month has shifted: by {what}, the {self.shares.rows:,} rows of the reference are worth {alike:.0f} "
-            f"of the month's kind, {_FEWEST_ROWS} are needed"
+            f"the rows have shifted: by {what}, the {self.shares.rows:,} rows of the reference are worth {alike:.0f} "
+            f"of their kind, {_FEWEST_ROWS} are needed"
         )
 
     def _doubt(self, group: str) -> str:

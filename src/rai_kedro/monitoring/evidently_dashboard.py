@@ -15,6 +15,7 @@ from evidently.sdk.panels import bar_plot_panel, text_panel
 
 from rai_kedro.monitoring.evidently_figures import CARBON, EFFECTS, FINDINGS, STACKED, VERDICTS, WHICH, list_panels
 from rai_kedro.monitoring.timeline import MonthRecord
+from rai_kedro.months import say_period
 
 _MOST_SAID = 6
 _FULL = (WHICH, EFFECTS)
@@ -29,11 +30,14 @@ _SAID = {
 
 def lay_out(project: UUID, records: Sequence[MonthRecord]) -> DashboardModel:
     """Describe the dashboard; the ids of its panels come of the project's, so twice the same is the same document."""
-    tabs, panels = [], []
+    tabs, panels, newest = [], [], records[-1].month if records else ""
     for title, series in list_panels(records).items():
         if not series:
             continue
-        drawn = [*_introduce(title, records), *(_draw(panel, names) for panel, names in series.items())]
+        drawn = [
+            *_introduce(title, records),
+            *(_draw(panel, names, newest) for panel, names in series.items()),
+        ]
         placed = [panel.copy(update={"id": uuid5(project, f"{title} {panel.title}")}) for panel in drawn]
         tabs.append(
             DashboardTabModel(id=uuid5(project, f"tab {title}"), title=title, panels=[panel.id for panel in placed])
@@ -61,8 +65,9 @@ def _say(found: Sequence[str]) -> str:
     return "; ".join(most)
 
 
-def _draw(panel: str, names: Sequence[str]) -> DashboardPanelPlot:
+def _draw(panel: str, names: Sequence[str], month: str) -> DashboardPanelPlot:
     series = [
         PanelMetric(metric="MonthFigures", legend=name, metric_labels={"of": panel, "label": name}) for name in names
     ]
-    return bar_plot_panel(panel, series, _SAID.get(panel), "full" if panel in _FULL else "half", panel in STACKED)
+    said = say_period(_SAID.get(panel, ""), month) or None
+    return bar_plot_panel(panel, series, said, "full" if panel in _FULL else "half", panel in STACKED)

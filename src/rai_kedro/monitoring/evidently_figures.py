@@ -14,6 +14,7 @@ from rai_kedro.monitoring.outcomes import MONTH, Measured, MonthOutcome
 from rai_kedro.monitoring.results import ColumnDrift, MonthDrift
 from rai_kedro.monitoring.timeline import MonthRecord
 from rai_kedro.monitoring.verdict import MonthlyOutcome, Weight
+from rai_kedro.months import say_period
 from rai_kedro.words import in_words
 
 TABS = ("Verdict", "Drift", "Performance", "Fairness", "Carbon")
@@ -110,7 +111,12 @@ def _of_outcome(outcome: MonthOutcome) -> Iterator[Shown]:
             yield Shown("Performance", panel, _BASES[one.basis], one.value)
         elif one.subject == "fairness" and one.limit is not None:
             panel = f"{in_words(one.name)} ({one.kind}) of {one.group}"
-            yield Shown("Fairness", panel, "this month" if one.scope == MONTH else one.scope, one.value)
+            yield Shown(
+                "Fairness",
+                panel,
+                say_period("this month", outcome.month) if one.scope == MONTH else one.scope,
+                one.value,
+            )
         else:
             continue
         if one.limit is not None:

@@ -40,7 +40,7 @@ from rai_kedro.monitoring.evidently_widgets import draw_distribution, draw_month
 from rai_kedro.monitoring.evidently_widgets import escape as _safe
 from rai_kedro.monitoring.results import ColumnDrift
 from rai_kedro.monitoring.timeline import MonthRecord
-from rai_kedro.months import month_start
+from rai_kedro.months import month_start, say_period
 from rai_kedro.words import format_interval, in_words, list_some
 
 _METHODS = {
@@ -83,13 +83,13 @@ def make_run(record: MonthRecord) -> Run:
         timestamp=month_start(record.month) + timedelta(hours=12),
         metadata={**names, "verdict": verdict, **found},
         tags=[*(f"{name}={value}" for name, value in names.items() if value), verdict],
-        name=f"month {record.month}, model version {record.model_version}",
+        name=f"{say_period('month', record.month)} {record.month}, model version {record.model_version}",
     )
 
 
 def _lay_out(record: MonthRecord, figures: Sequence[Shown], columns: Sequence[ColumnDrift]) -> pd.DataFrame:
     """Lay out what the metrics look up: numbers by panel and series, comparisons by label, and what is drawn."""
-    drift, widgets = record.drift, draw_month(record)
+    drift, widgets, now = record.drift, draw_month(record), say_period("month", record.month)
     rows = [
         {"of": one.panel, "label": one.series, "value": one.value, "title": _safe(one.panel), "widgets": []}
         for one in figures
@@ -103,7 +103,7 @@ def _lay_out(record: MonthRecord, figures: Sequence[Shown], columns: Sequence[Co
             "label": one.label,
             "value": one.value or 0.0,
             "title": _title(one),
-            "widgets": [] if one.distribution is None else [draw_distribution(_title(one), one.distribution)],
+            "widgets": [] if one.distribution is None else [draw_distribution(_title(one), one.distribution, now)],
         }
         for one in columns
     ]

@@ -121,7 +121,7 @@ def _draw_points(shown: Sequence[ColumnDrift]) -> Iterator[dict[str, Any]]:
             }
 
 
-def draw_distribution(title: str, distribution: Distribution) -> BaseWidgetInfo:
+def draw_distribution(title: str, distribution: Distribution, current: str = "month") -> BaseWidgetInfo:
     """Draw the shares of both samples; as plain JSON, since building it by plotly takes most of a month's time."""
     labels = [escape(label) for label in distribution.labels]
     bars: list[dict[str, Any]] = [
@@ -129,7 +129,7 @@ def draw_distribution(title: str, distribution: Distribution) -> BaseWidgetInfo:
         | {"marker": {"color": colour}}
         for name, counts, colour in (
             ("reference", distribution.reference, CALM_COLOUR),
-            ("month", distribution.current, DRIFT_COLOUR),
+            (current, distribution.current, DRIFT_COLOUR),
         )
     ]
     shares = {"tickformat": ".0%", "title": {"text": "share of rows"}}

@@ -12,11 +12,13 @@ from rai_kedro.monitoring.policy import MonitoringPolicy
 from rai_kedro.monitoring.results import from_frame
 from rai_kedro.monitoring.timeline import Gap, MonthRecord, Timeline
 from rai_kedro.monitoring.verdict import EXIT_CODES, Finding, MonthlyOutcome, MonthVerdict, judge_month
+from rai_kedro.months import say_period
 from rai_kedro.typed import Typed
 from rai_kedro.words import in_words
 
 MonthGateOutcome: TypeAlias = MonthlyOutcome | Literal["could_not_be_evaluated"]
 _NOT_EVALUATED = 3
+_GAPS_NAMED = 3
 
 
 class MonthGate(Typed):
@@ -98,9 +100,9 @@ def ask_gate(
     if production is None:
         problems.append("no version is in production")
     if newest is None:
-        return _closed(timeline, [*problems, "no month was monitored yet"])
+        return _closed(timeline, [*problems, f"no {timeline.period} was monitored yet"])
     if production not in (None, newest.model_version):
-        scored = f"{newest.month}, the newest month, was scored by version {newest.model_version}"
+        scored = f"{newest.month}, the newest {timeline.period}, was scored by version {newest.model_version}"
         problems.append(f"{scored}; version {production} is in production")
     if newest.stale:
         problems.append(f"{newest.month} is stale: {newest.stale}")
@@ -131,7 +133,11 @@ def weigh_newest(timeline: Timeline) -> tuple[MonthlyOutcome, tuple[Finding, ...
     newest = timeline.months[-1]
     standing = standing_alarms(timeline.of_version(newest.model_version))
     if not standing:
-        open_ = tuple(_find_gap(gap) for gap in timeline.gaps if gap.broken or gap.month > newest.month)
+        gaps = [gap for gap in timeline.gaps if gap.broken or gap.month > newest.month]
+        open_ = tuple(map(_find_gap, gaps[:_GAPS_NAMED]))
+        if len(gaps) > _GAPS_NAMED:
+            more = f"{open_[-1].text}; and {len(gaps) - _GAPS_NAMED} more, the last of them {gaps[-1].month}"
+            open_ = (*open_[:-1], open_[-1].model_copy(update={"text": more}))
         if not open_:
             return newest.verdict.outcome, decisive(newest.verdict)
         found = decisive(newest.verdict) if newest.verdict.outcome == "insufficient_evidence" else ()
@@ -149,7 +155,9 @@ def _find_gap(gap: Gap) -> Finding:
         weight="insufficient_evidence",
         short=f"{gap.month} {gap.missing}",
         text=_word_gap(gap),
-        advice="mend the month, or take it out of the store" if gap.broken else "deliver its rows",
+        advice=say_period(
+            "mend the month, or take it out of the store" if gap.broken else "deliver its rows", gap.month
+        ),
     )
 
 

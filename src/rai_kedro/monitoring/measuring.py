@@ -41,7 +41,7 @@ from rai_kedro.monitoring.estimation import PerformanceEstimate
 from rai_kedro.monitoring.outcomes import MONTH, SINCE_APPROVAL, Basis, Measured, MonthOutcome
 from rai_kedro.monitoring.policy import LABEL_SHARE, MonitoringPolicy
 from rai_kedro.monitoring.results import ColumnDrift, Kind
-from rai_kedro.months import Month
+from rai_kedro.months import Month, say_period
 from rai_kedro.performance import LABEL_UNIT, LARGER_IS_BETTER, Figure, Loss, find_loss
 
 _SHOWN_LEVEL = 0.95
@@ -97,7 +97,7 @@ def measure_month(  # noqa: PLR0913 - every part by its name
         doubts=estimate.doubts,
         label_drift=measuring.label_drift(labelled, reference.rows),
         counts=counts,
-        notes=tuple(measuring.notes(len(rows), len(labelled))),
+        notes=tuple(say_period(note, month) for note in measuring.notes(len(rows), len(labelled))),
     )
 
 

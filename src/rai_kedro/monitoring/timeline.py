@@ -13,9 +13,9 @@ from rai_kedro.monitoring.policy import MonitoringPolicy
 from rai_kedro.monitoring.reconciliation import TrackRecord, reconcile, track_record
 from rai_kedro.monitoring.results import MonthDrift
 from rai_kedro.monitoring.verdict import EXIT_CODES, Finding, MonthVerdict, judge_month, word_change
-from rai_kedro.months import Month, months_between
+from rai_kedro.months import Month, Period, find_period, months_between, say_period
 from rai_kedro.typed import Typed
-from rai_kedro.words import format_interval, format_number, in_words, list_some
+from rai_kedro.words import count_of, format_interval, format_number, in_words, list_some
 
 _MEANING = (
     "Over the whole life of a model version each of drift, performance and fairness raises a false alarm, or says that "
@@ -86,7 +86,7 @@ class MonthRecord(Typed):
         said = said or ["".join([in_words(self.verdict.outcome), *few])]
         said += ["used in training"] if self.used_in_training else []
         said += [f"STALE: {self.stale}"] if self.stale else []
-        said += [f"labels {self.labels}"] if self.labels not in ("unchanged", "none yet") else []
+        said += [f"labels {self.labels}"] if self.labels not in ("", "unchanged", "none yet") else []
         return "; ".join(said)
 
     @property
@@ -141,6 +141,12 @@ class Timeline(Typed):
     def of_version(self, version: str) -> list[MonthRecord]:
         """Return the months of one model version."""
         return [one for one in self.months if one.model_version == version]
+
+    @property
+    def period(self) -> Period:
+        """What *months* are."""
+        known = [*(one.month for one in self.months), *(gap.month for gap in self.gaps)]
+        return (find_period(known[0]) if known else None) or "month"
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -214,10 +220,14 @@ def build_timeline(  # noqa: PLR0913 - every part by its name
         unit=baseline.unit if baseline else "",
         first_drift=next((one.month for one in records if one.drifted_columns), None),
         first_alarm=next((one.month for one in records if one.verdict.outcome == "alarm"), None),
-        advice=advise_training(records, baseline, totals),
-        visible=describe_visible(records, baseline.reference if baseline else "test rows"),
+        advice=_say(advise_training(records, baseline, totals), records),
+        visible=_say(describe_visible(records, baseline.reference if baseline else "test rows"), records),
         track_record=reconcile_months(records),
     )
+
+
+def _say(text: str, records: Sequence[MonthRecord]) -> str:
+    return say_period(text, records[-1].month) if records else text
 
 
 def _by_month(results: Sequence[Any]) -> dict[tuple[str, str], Any]:
@@ -251,7 +261,7 @@ def _find_late_labels(
         key="labels are late",
         weight="watch",
         short="labels are late",
-        text=f"no label yet, {waited} months on; they were to come after {due}",
+        text=say_period(f"no label yet, {count_of(waited, 'month')} on; they were to come after {due}", month),
         advice="ask who sends them",
     )
     return [late]

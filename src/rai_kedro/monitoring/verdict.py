@@ -8,8 +8,9 @@ from typing import Literal, TypeAlias
 from rai_kedro.monitoring.outcomes import MONTH, Measured, MonthOutcome
 from rai_kedro.monitoring.policy import MonitoringPolicy
 from rai_kedro.monitoring.results import MonthDrift
+from rai_kedro.months import say_period
 from rai_kedro.typed import Typed
-from rai_kedro.words import format_interval, format_number, in_words, list_some, word_count
+from rai_kedro.words import count_of, format_interval, format_number, in_words, list_some
 
 MonthlyOutcome: TypeAlias = Literal["ok", "watch", "alarm", "insufficient_evidence"]
 Weight: TypeAlias = Literal["alarm", "watch", "insufficient_evidence", "passed"]
@@ -64,6 +65,8 @@ def judge_month(drift: MonthDrift | None, outcome: MonthOutcome | None, policy: 
         findings.append(_UNKNOWN)  # what nobody looked at is not well
     performs = any(one.subject == "performance" and one.weight == "passed" and "labels" in one.key for one in findings)
     findings += _find_drift(drift, outcome, policy, performs=performs)
+    month = outcome.month if outcome else drift.month if drift else ""
+    findings = [one.model_copy(update={"advice": say_period(one.advice, month)}) for one in findings]
     findings.sort(key=lambda one: _ORDER.index(one.weight))
     worst = findings[0].weight if findings else "insufficient_evidence"
     return MonthVerdict(outcome="ok" if worst == "passed" else worst, findings=tuple(findings))
@@ -100,15 +103,17 @@ def _find_performance(outcome: MonthOutcome | None) -> Iterator[Finding]:
 
 
 def _find_fairness(outcome: MonthOutcome | None) -> Iterator[Finding]:
-    for one in [] if outcome is None else outcome.pick(subject="fairness"):
+    if outcome is None:
+        return
+    for one in outcome.pick(subject="fairness"):
         if one.verdict:
-            weight = _WEIGHT[one.verdict]
+            weight, scope = _WEIGHT[one.verdict], say_period(_SCOPES[one.scope], outcome.month)
             yield Finding(
                 subject="fairness",
                 key=f"fairness {one.name} {one.kind} {one.group} {one.scope}",
                 weight=weight,
                 short=f"{in_words(one.name)} of {one.group}",
-                text=f"{in_words(one.name)} ({in_words(one.kind)}) of {one.group}, {_SCOPES[one.scope]}: "
+                text=f"{in_words(one.name)} ({in_words(one.kind)}) of {one.group}, {scope}: "
                 f"{format_interval(one)}, limit {format_number(one.limit)}: {_SAID[weight]}",
                 advice=_ADVICE["fairness", weight],
             )
@@ -155,13 +160,16 @@ def word_change(one: Measured) -> str:
 
 def _find_few_rows(outcome: MonthOutcome | None, policy: MonitoringPolicy) -> Iterator[Finding]:
     if outcome is not None and outcome.rows < policy.drift.min_rows:
-        rows, least = word_count(outcome.rows, "row"), policy.drift.min_rows
+        rows, least = count_of(outcome.rows, "row"), policy.drift.min_rows
         yield Finding(
             subject="data",
             key="too few rows",
             weight="insufficient_evidence",
             short=f"{rows}, at least {least} are needed",
-            text=f"the month has {rows}; fewer than {least} can show neither drift nor how the model performs",
+            text=say_period(
+                f"the month has {rows}; fewer than {least} can show neither drift nor how the model performs",
+                outcome.month,
+            ),
             advice="deliver all its rows",
         )
 

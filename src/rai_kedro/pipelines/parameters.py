@@ -163,10 +163,17 @@ def check_choice(text: str) -> str:
     return text
 
 
+class Expectation(Typed):
+    """What the calendar says should be there: every month, at most so many days after its end."""
+
+    grace_days: int = Field(ge=0)
+
+
 class MonitoringParameters(Typed):
     """``<use_case>.monitoring``: which months to monitor and what they are judged by; explained in the YAML."""
 
     months: Annotated[str, AfterValidator(check_choice)] = "pending"
+    expect: Expectation | None = None
     fail_on: Literal["alarm", "insufficient_evidence"] | None = None
     alerts: AlertParameters = AlertParameters()
     policy: MonitoringPolicy

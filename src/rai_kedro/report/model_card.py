@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Mapping
 from importlib import metadata
 from platform import python_version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -169,7 +169,7 @@ def _unreadable(what: str, where: str, example: str) -> ModelCardError:
     )
 
 
-def _contents(card: ModelCard) -> dict[str, object]:
+def _contents(card: ModelCard) -> dict[str, Any]:
     """Return what both templates show: the card and what is derived from it."""
     splits = list(dict.fromkeys(estimate.split for estimate in card.performance))
     by_metric: dict[tuple[str, str], dict[str, PerformanceFigure]] = {}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rai_kedro.fairness import describe_metric, name_kind
 from rai_kedro.intervals import Estimate
 from rai_kedro.monitoring import ColumnDrift, Timeline
+from rai_kedro.months import say_period
 from rai_kedro.report.figures import GREY, ORANGE, name_with_unit, place, start_figure
 from rai_kedro.report.monitoring_view import (
     ColumnHistory,
@@ -84,8 +85,8 @@ def _draw_disparity(slots: Sequence[Slot], name: str, kind: str, grouping: str) 
     month, since = ([pick(slot, **wanted, scope=scope) for slot in slots] for scope in ("month", "since approval"))
     title = f"{describe_metric(name).title}<br>{name_kind(kind)} by {escape_html(grouping)}"
     figure = start_figure(title)
-    add_series(figure, slots, since, "all months since the approval", OPEN)
-    add_series(figure, slots, month, "this month", FILLED)
+    add_series(figure, slots, since, say_period("all months since the approval", slots[0].month), OPEN)
+    add_series(figure, slots, month, say_period("this month", slots[0].month), FILLED)
     pairs = zip(month, since, strict=True)
     limits = [next((one.limit for one in pair if one and one.limit is not None), None) for pair in pairs]
     add_lines(figure, slots, limits, "limit", _LIMIT)
@@ -101,7 +102,7 @@ def _draw_drift(slots: Sequence[Slot]) -> Figure:
 
     columns = rank_columns(slots)
     shown = columns[:SHOWN_COLUMNS]
-    figure = start_figure("Drift by column and month")
+    figure = start_figure(say_period("Drift by column and month", slots[0].month))
     figure.add_trace(
         go.Heatmap(
             x=[slot.label for slot in slots],
@@ -163,12 +164,12 @@ def _draw_carbon(slots: Sequence[Slot]) -> dict[str, Figure]:
     """Draw what scoring emitted, for 1,000 predictions and in all; nothing for a month that was not measured."""
     spent = [slot.record.carbon if slot.record else None for slot in slots]
     each = start_figure("g CO₂e for 1,000 predictions")
-    add_series(
-        each, slots, [Estimate(value=one.per_thousand_g) if one else None for one in spent], "each month", FILLED
-    )
+    by_month = [Estimate(value=one.per_thousand_g) if one else None for one in spent]
+    add_series(each, slots, by_month, say_period("each month", slots[0].month), FILLED)
     total = start_figure("g CO₂e of the version so far")
     add_series(total, slots, [Estimate(value=one.total_g) if one else None for one in spent], "so far", OPEN)
     captions = "Emissions of scoring; a month without a point was not scored, or not measured", "The same added up"
+    captions = say_period(captions[0], slots[0].month), captions[1]
     for figure, caption in zip((each, total), captions, strict=True):
         figure.update_yaxes(title="g CO₂e", rangemode="tozero", automargin=True)
         place(lay_out_months(figure, slots), "carbon", caption)

@@ -77,6 +77,7 @@ def render_monitoring_page(timeline: Timeline, figures: Mapping[str, Figure], *,
     return render_page(
         "monitoring.html.j2",
         figures,
+        period=timeline.period,
         use_case=use_case,
         timeline=timeline,
         slots=slots,

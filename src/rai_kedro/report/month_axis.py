@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from rai_kedro.intervals import Estimate
+from rai_kedro.months import say_period
 from rai_kedro.report.figures import BLUE, GREY, draw_intervals
 from rai_kedro.report.monitoring_view import Slot
 from rai_kedro.words import escape_html, format_interval
@@ -157,7 +158,7 @@ def _mark_months(figure: Figure, slots: Sequence[Slot]) -> None:
             fillcolor=_SHADE,
             line_width=0,
             layer="below",
-            name="month used in training",
+            name=say_period("month used in training", slots[0].month),
             showlegend=number == 0,
         )
     for at, slot in enumerate(slots):

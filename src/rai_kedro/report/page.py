@@ -5,15 +5,18 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2.ext import Extension
+from jinja2.lexer import Token, TokenStream
 from markupsafe import Markup
 
 from rai_kedro.fairness import describe_metric, name_kind
+from rai_kedro.months import say_period
 from rai_kedro.words import (
     begin_sentence,
     count_of,
@@ -52,7 +55,7 @@ _FILTERS = {
 }
 
 
-def render_page(template: str, figures: Mapping[str, Figure], **contents: object) -> str:
+def render_page(template: str, figures: Mapping[str, Figure], *, period: str = "month", **contents: Any) -> str:
     """Render one self-contained HTML page.
 
     The page carries a content security policy that allows its own scripts by their digest and no fetching at
@@ -62,6 +65,7 @@ def render_page(template: str, figures: Mapping[str, Figure], **contents: object
         template: File name of the page's template.
         figures: Plotly figures by name, which is the caption of one without ``meta.caption``; plotly.js is embedded
             once, and only when there is a figure.
+        period: What *months* are called; words of the template change, what it shows does not.
         **contents: What the template shows.
     """
     scripts = [_read_template("page.js")]
@@ -70,7 +74,7 @@ def render_page(template: str, figures: Mapping[str, Figure], **contents: object
 
         scripts.append(get_plotlyjs())
     return (
-        _environment("html")
+        _environment("html", period)
         .get_template(template)
         .render(
             contents,
@@ -88,8 +92,19 @@ def render_markdown_page(template: str, **contents: object) -> str:
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
+class _SayPeriod(Extension):
+    """Puts the right word for *month* into the texts of a template, before anything is filled in."""
+
+    def filter_stream(self, stream: TokenStream) -> Iterator[Token]:
+        """Change what is text, or a text given to something; names stay."""
+        period = str(self.environment.globals["period"])
+        for token in stream:
+            said = token.type in ("data", "string") and period != "month"
+            yield Token(token.lineno, token.type, say_period(token.value, period)) if said else token
+
+
 @cache
-def _environment(language: str) -> Environment:
+def _environment(language: str, period: str = "month") -> Environment:
     environment = Environment(
         loader=PackageLoader("rai_kedro.report", "templates"),
         autoescape=True,
@@ -97,7 +112,9 @@ def _environment(language: str) -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        extensions=[_SayPeriod],
     )
+    environment.globals["period"] = period
     environment.filters.update(_FILTERS, one_line=_join_lines)
     return environment
 

@@ -7,6 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from rai_kedro.contract import ColumnProfile, GovernedColumn
+from rai_kedro.months import find_period
 from rai_kedro.proxies import ProxyReport
 from rai_kedro.report.figures import draw_proxies
 from rai_kedro.report.mitigation_figures import MITIGATION_FIGURES
@@ -38,6 +39,7 @@ def render_governance_page(
         "governance.html.j2",
         {} if proxies is None else {"proxies": draw_proxies(proxies)},
         report=proxies,
+        period=(find_period(profile[0].month) if profile else None) or "month",
         use_case=use_case,
         today=as_of,
         register=register,

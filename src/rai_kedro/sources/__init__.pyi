@@ -2,6 +2,8 @@ from .dates import AS_WRITTEN as AS_WRITTEN
 from .dates import count_offsets as count_offsets
 from .dates import find_date_formats as find_date_formats
 from .dates import find_unreadable_dates as find_unreadable_dates
+from .dates import name_periods as name_periods
+from .dates import names_day as names_day
 from .dates import names_month as names_month
 from .dates import parse_dates as parse_dates
 from .file import WordCount as WordCount

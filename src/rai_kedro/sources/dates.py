@@ -12,6 +12,8 @@ from typing import Any
 import pandas as pd
 from pandas.api import types
 
+from rai_kedro.months import Period
+
 ISO = "ISO8601"
 # What counts is the date and clock time as written, whatever the offset beside them.
 AS_WRITTEN = "as written"
@@ -33,12 +35,30 @@ _SHORTEST_ISO = 7
 _NUMBER = r"[-+]?\d*[.,]?\d*"
 # An offset stands behind a clock time; without one '2024-05-31' would have the offset -31.
 _OFFSET = r"^(.*(?:T\d{2}|:\d{2}(?:[.,]\d+)?))\s*(Z|z|UTC|GMT|[-+]\d{2}(?::?\d{2})?)$"
+_NAMES_DAY = re.compile(r"%[-#]?[djcxDFuaAUWV]")
 _NAMES_MONTH = re.compile(r"%[-#]?[mbBjcxDF]")
 
 
 def names_month(form: str) -> bool:
     """Return whether dates written in this format say which month they are in; ``%Y`` alone does not."""
     return form == ISO or _NAMES_MONTH.search(form) is not None
+
+
+def names_day(form: str) -> bool:
+    """Return whether dates written in this format may say which day they are, and with it the week."""
+    return form == ISO or _NAMES_DAY.search(form) is not None
+
+
+def name_periods(dates: pd.Series[Any], period: Period) -> pd.Series[Any]:
+    """Return the period in which each date lies, as text; weeks are those of ISO 8601."""
+    if period == "week":
+        parts = dates.dt.isocalendar().astype("int64")
+        named = [f"{year:04d}-W{week:02d}" for year, week in zip(parts["year"], parts["week"], strict=True)]
+    elif period == "quarter":
+        named = [f"{year:04d}-Q{quarter}" for year, quarter in zip(dates.dt.year, dates.dt.quarter, strict=True)]
+    else:
+        named = dates.dt.strftime("%Y-%m" if period == "month" else "%Y").tolist()
+    return pd.Series(named, index=dates.index, dtype="str")
 
 
 def parse_dates(values: pd.Series[Any], form: str, zone: str = AS_WRITTEN) -> pd.Series[Any]:

@@ -18,8 +18,8 @@ from pydantic import Field, field_validator, model_validator
 
 from rai_kedro.contract import canonical
 from rai_kedro.errors import RaiError
-from rai_kedro.months import Month, key_of_month
-from rai_kedro.sources.dates import AS_WRITTEN, ISO, count_offsets, names_month, parse_dates
+from rai_kedro.months import Month, Period, find_period, key_of_month
+from rai_kedro.sources.dates import AS_WRITTEN, ISO, count_offsets, name_periods, names_day, names_month, parse_dates
 from rai_kedro.sources.layout import SourceError
 from rai_kedro.typed import Typed
 
@@ -57,6 +57,7 @@ class IngestionParameters(Typed):
         unfavourable: The other value; where it is stated, a table may have one of the two only.
         time: The column that says which month a row belongs to. It reaches neither store.
         month: The month of all rows, if there is no time column.
+        period: Whether *months* are months, weeks (ISO 8601), quarters or years.
         dates: Format of each other column that holds dates.
     """
 
@@ -68,6 +69,7 @@ class IngestionParameters(Typed):
     unfavourable: str | None = None
     time: TimeColumn | None = None
     month: Month | None = None
+    period: Period = "month"
     dates: dict[str, str] = Field(default={})
     leave_out: tuple[str, ...] = ()
 
@@ -80,6 +82,10 @@ class IngestionParameters(Typed):
     def _one_source_of_months(self) -> Self:
         if (self.time is None) == (self.month is None):
             raise ValueError("give either `time` (a column) or `month` (of the whole table), not both and not neither")
+        if self.month and find_period(self.month) != self.period:
+            raise ValueError(f"`month` is {self.month}, which is no {self.period}, as `period` says")
+        if self.time and self.period == "week" and not names_day(self.time.format):
+            raise ValueError(f"dates written as '{self.time.format}' do not say which week they are in")
         if self.key == MONTH or len({*self.rename.values()}) < len(self.rename):
             raise ValueError(f"`key` may not be {MONTH}, and `rename` may give each new name once")
         return self
@@ -217,8 +223,7 @@ def find_months(table: pd.DataFrame, parameters: IngestionParameters) -> pd.Seri
             example=str(odd.iloc[0])[:40] if len(odd) else None,
             remedy="mend these rows, or correct the setting 'time.format'",
         )
-    named: pd.Series[Any] = dates.dt.strftime("%Y-%m")
-    return named
+    return name_periods(dates, parameters.period)
 
 
 def _refuse_mixed_zones(values: pd.Series[Any], time: TimeColumn) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +9,11 @@ from pathlib import Path
 import pandas as pd
 
 from rai_kedro.contract import fingerprint
-from rai_kedro.months import month_of_key
+from rai_kedro.months import is_month, month_of_key, say_period
 from rai_kedro.sources.file import read_parquet
 from rai_kedro.sources.layout import SourceError
-from rai_kedro.words import list_some, word_count
+from rai_kedro.words import count_of, list_some
 
-_FOLDER = re.compile(r"month=(\d{4}-(?:0[1-9]|1[0-2]))")
 _SHOWN = 6
 _SHOWN_TEXT = 160
 
@@ -56,7 +54,8 @@ def describe_changes(changes: MonthChanges, store: str) -> list[str]:
     }
     words = {True: {"its": "their", "is": "are", "stays": "stay"}, False: {"its": "its", "is": "is", "stays": "stays"}}
     return [
-        f"{store}: {word_count(len(parts), 'month')} {what.format(**words[len(parts) > 1])}: "
+        f"{store}: {say_period(count_of(len(parts), 'month'), month_of_key(parts[0]))} "
+        f"{what.format(**words[len(parts) > 1])}: "
         f"{list_some([month_of_key(part) for part in parts], _SHOWN)}"
         for what, parts in sentences.items()
         if parts
@@ -74,8 +73,8 @@ def find_stored_months(folder: Path) -> dict[str, tuple[Path, ...]]:
     for root in apart or [folder]:
         for path in sorted(root.glob("month=*")):
             files = sorted(file for file in path.rglob("*.parquet") if not file.name.startswith((".", "_")))
-            if (match := _FOLDER.fullmatch(path.name)) and files:
-                found.setdefault(match[1], []).extend(files)
+            if is_month(month_of_key(path.name)) and files:
+                found.setdefault(month_of_key(path.name), []).extend(files)
     if not found:
         raise SourceError(
             "There are no months here." if folder.is_dir() else "There is no such folder.",

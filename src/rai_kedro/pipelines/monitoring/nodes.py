@@ -34,7 +34,7 @@ from rai_kedro.monitoring import (
     read_outcome,
     weigh_newest,
 )
-from rai_kedro.months import month_number, month_of_key
+from rai_kedro.months import month_number, month_of_key, say_period
 from rai_kedro.pipelines.monitoring.plan import (
     MonthReader,
     Problem,
@@ -75,9 +75,9 @@ def select_months(
     waiting = plan_scoring(feature_store, prediction_history)
     months = parameters.choose(waiting)
     others = f"none of {parameters.months}; {', '.join(waiting)} wait" if waiting else "none, all are done"
-    _log.info("months to score: %s", ", ".join(months) or others)
+    _log.info(say_period("months to score: %s", waiting[0] if waiting else ""), ", ".join(months) or others)
     reader = MonthReader(feature_store, label_store, contract)
-    if missing := reader.find_missing(prediction_history):
+    if missing := reader.find_missing(prediction_history, parameters.expect):
         _log.warning("  not in the feature store: %s; the others go on without", list_some(missing, _NAMED))
     return reader, months
 
@@ -195,7 +195,7 @@ def summarise_months(
     parameters: MonitoringParameters,
 ) -> tuple[Timeline, list[Problem]]:
     """Judge all months so far and put them in order."""
-    absent = [Problem.absent(month) for month in reader.find_missing(prediction_store)]
+    absent = [Problem.absent(month) for month in reader.find_missing(prediction_store, parameters.expect)]
     problems = [*scoring_problems, *testing_problems, *measuring_problems, *absent]
     scored = sorted(map(ScoredMonth.from_key, prediction_store))
     timeline = build_timeline(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 
 import pandas as pd
 
@@ -18,7 +19,16 @@ from rai_kedro.monitoring import (
     content_digest,
     weigh_newest,
 )
-from rai_kedro.months import key_of_month, month_of_key, months_between
+from rai_kedro.months import (
+    find_period,
+    key_of_month,
+    month_end,
+    month_of_key,
+    months_between,
+    months_from,
+    say_period,
+)
+from rai_kedro.pipelines.parameters import Expectation
 from rai_kedro.words import in_words
 
 _SHOWN = 6
@@ -73,7 +83,7 @@ class Problem:
     @classmethod
     def absent(cls, month: str) -> Problem:
         """Take a month that the feature store does not have."""
-        what = "the feature store does not have this month"
+        what = say_period(f"the feature store does not have this month, which ended on {month_end(month)}", month)
         return cls(month, "not scored", RaiError(what, remedy="write its snapshot"), broken=False)
 
     @property
@@ -97,6 +107,14 @@ def plan_scoring(features: Iterable[str], predictions: Iterable[str]) -> tuple[s
             "The feature store is empty.",
             remedy="make the months first, by the simulation or ingestion stage or by the system that fills the store",
         )
+    kinds = sorted({str(find_period(month)) for month in {*months, *done}})
+    if len(kinds) > 1:
+        raise RaiError(
+            "The stores hold periods of different kinds.",
+            where="feature store and predictions",
+            example=", ".join(kinds),
+            remedy="keep one kind, as 'ingestion.period' says: take the others out, then 'kedro rai reset'",
+        )
     return tuple(month for month in months if month not in done)
 
 
@@ -105,6 +123,15 @@ def find_missing(features: Iterable[str], labels: Iterable[str], predictions: It
     known = {*map(month_of_key, features), *map(month_of_key, predictions)}
     between = months_between(min(known), max(known)) if known else ()
     return tuple(sorted({*between, *map(month_of_key, labels)} - known))
+
+
+def find_overdue(newest: str, today: date, grace_days: int) -> tuple[str, ...]:
+    """List the months after the newest one that ended more than so many days ago."""
+    found = []
+    while month_end(following := months_from(newest, 2)[1]) + timedelta(days=grace_days) < today:
+        found.append(following)
+        newest = following
+    return tuple(found)
 
 
 def plan_testing(predictions: Iterable[str], drift: Iterable[str]) -> tuple[ScoredMonth, ...]:
@@ -158,9 +185,12 @@ class MonthReader:
         self._kept: dict[str, pd.DataFrame] = {}
         self._digests: dict[str, MonthDigests] = {}
 
-    def find_missing(self, predictions: Iterable[str]) -> tuple[str, ...]:
-        """List the months that nobody can score, see :func:`find_missing`."""
-        return find_missing(self._features, self._labels, predictions)
+    def find_missing(self, predictions: Iterable[str], expect: Expectation | None = None) -> tuple[str, ...]:
+        """List the months that nobody can score, see :func:`find_missing`; those that should have come by now, too."""
+        known, late = sorted(map(month_of_key, {*self._features, *predictions})), tuple[str, ...]()
+        if expect and known:
+            late = find_overdue(known[-1], self._contract.as_of, expect.grace_days)
+        return tuple(sorted({*find_missing(self._features, self._labels, predictions), *late}))
 
     @property
     def months(self) -> list[str]:
