@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -55,9 +56,9 @@ class Registry:
     def reject(self, version: str = "1", **said: Any) -> ReviewOutcome:
         return reject(self.client, self.ask(version, **said), self.record)
 
-    def load(self, whom: Trust | None = None) -> ProductionModel:
+    def load(self, now: datetime | None = None) -> ProductionModel:
         """Load the model in production as scoring does."""
-        return load_production(self.client, self.use_case, self.record, whom or self.trust)
+        return load_production(self.client, self.use_case, self.record, self.trust, now=now)
 
     def findings(self) -> str:
         """Return what `kedro rai verify` finds, empty for nothing."""

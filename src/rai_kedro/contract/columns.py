@@ -7,9 +7,10 @@ from datetime import date
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field, StrictBool, field_serializer, field_validator, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, StrictBool, field_serializer, field_validator, model_validator
 
 from rai_kedro.typed import Typed
+from rai_kedro.words import has_letters
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,6 +20,16 @@ Use = Literal["model", "audit", "mitigation", "forbidden"]
 # A new flag is one word here: contract, register, card and pages show whatever words a column carries.
 Flag = Literal["risky", "demographic"]
 Text = Annotated[str, Field(min_length=1)]
+
+
+def _require_letters(text: str) -> str:
+    if not has_letters(text):
+        raise ValueError("it says nothing: there is no letter in it that anybody sees")
+    return text
+
+
+# What somebody answers for; blanks, dots and invisible characters are no answer.
+Words = Annotated[str, AfterValidator(_require_letters)]
 # Column names are shown on pages and go into paths of MLflow; what would act as markup there is not a name.
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^<>\"'`\\\x00-\x1f]+$")]
 
@@ -32,8 +43,8 @@ class _Stripped(Typed):
 class Justification(_Stripped):
     """Why a flagged column may enter the model, who answers for it, and until when (inclusive)."""
 
-    by: Text
-    reason: Text
+    by: Words
+    reason: Words
     until: date
 
     def is_valid(self, on: date) -> bool:
@@ -64,7 +75,7 @@ class Column(_Stripped):
     range: tuple[float, float] | None = None
     categories: tuple[str | int | bool, ...] | None = None
     nullable: StrictBool = False
-    risk: Text | None = None
+    risk: Words | None = None
     justification: Justification | None = None
 
     @model_validator(mode="after")

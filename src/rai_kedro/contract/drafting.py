@@ -19,7 +19,7 @@ from pandas.api import types
 from rai_kedro.contract.columns import NUMERIC_TYPES, Column, ColumnType, Contract, Use
 from rai_kedro.contract.sensitivity import Suspicion, split_words, suspect
 from rai_kedro.errors import RaiError
-from rai_kedro.words import list_some
+from rai_kedro.words import has_letters, list_some
 
 UNDECIDED = "undecided"
 # What stands where a person has to write: in a description or statement, and as the owner.
@@ -137,7 +137,7 @@ def refuse_undecided(contract: Contract) -> None:
 def is_unwritten(text: str) -> bool:
     """Say whether a draft's words still stand where a person has to write, or none at all."""
     said = text.strip().casefold()
-    return said in ("", NO_OWNER) or UNWRITTEN in said
+    return not has_letters(said) or said == NO_OWNER or UNWRITTEN in said
 
 
 def canonical(value: Any) -> str:

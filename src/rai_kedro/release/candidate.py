@@ -78,15 +78,19 @@ def register_candidate(candidate: Candidate, name: str) -> RegisteredVersion:
     return _register(client, name, run_id, model.model_uri, {**candidate.tags, Tag.USE_CASE: name})
 
 
-def _name_trainer() -> str:
-    """Return the login at the MLflow server, else this process's account; MLflow's own tag says what LOGNAME says."""
+def _name_trainer(client: MlflowClient) -> str:
+    """Return the login at the MLflow server, else this process's account; MLflow's own tag says what LOGNAME says.
+
+    Without a server nobody checks a login, and MLFLOW_TRACKING_USERNAME is whatever somebody wrote.
+    """
     from mlflow.utils.credentials import read_mlflow_creds
 
     try:
         account = pwd.getpwuid(os.getuid()).pw_name
     except KeyError:  # a container without a name for it
         account = str(os.getuid())
-    return read_mlflow_creds().username or account
+    has_server = client.tracking_uri.startswith("http")
+    return (read_mlflow_creds().username if has_server else None) or account
 
 
 def _begin_manifest(client: MlflowClient, candidate: Candidate, name: str, run_id: str, model_id: str) -> Manifest:
@@ -102,7 +106,7 @@ def _begin_manifest(client: MlflowClient, candidate: Candidate, name: str, run_i
         use_case=name,
         run_id=run_id,
         model_id=model_id,
-        trained_by=_name_trainer(),
+        trained_by=_name_trainer(client),
         trained_at=datetime.now(UTC).isoformat(timespec="seconds"),
         git_commit=tags.get(Tag.GIT_COMMIT, ""),
         lock_digest=hashlib.sha256(lock.read_bytes()).hexdigest() if lock.is_file() else "",
