@@ -75,10 +75,11 @@ def sign_release(version: Version, entries: Sequence[Entry], key: SigningKey, tr
         why = "a demonstration stands for nobody"
     elif owner.model_key is None or owner.model_key != key.model_public:
         why = f"the key of {owner.name} has no part for released files, or reviewers.yml has another 'model_key'"
-    elif all(version.read(f"{stem}-{kind}.sig") for kind in ("model", "card")):
-        return f"Model and card are signed already ({stem}-model.sig and {stem}-card.sig of the run)."
     else:
         try:
+            there = {one.path for one in version.client.list_artifacts(version.run_id, SIGNATURES)}
+            if there >= {f"{stem}-model.sig", f"{stem}-card.sig"}:
+                return f"Model and card are signed already ({stem}-model.sig and {stem}-card.sig of the run)."
             with checked_files(version, entries, review.manifest) as found:
                 _log_signatures(version, found, key, entry.sequence)
             return f"Model and card are signed, too ({stem}-model.sig and {stem}-card.sig of the run)."
