@@ -21,6 +21,7 @@ from rai_kedro.release import (
     verify,
 )
 from rai_kedro.release.anchors import AnchorError
+from rai_kedro.release.pack import collect_stamps
 
 NOW = "2024-05-01T12:00:00+00:00"
 CONFIGURATION = """
@@ -250,13 +251,16 @@ def test_a_time_stamp_is_checked_against_its_authority_and_finds_a_cut_and_a_rew
     assert "written anew" in check(places)[0][0]
 
 
-def test_openssl_alone_checks_the_token_against_the_hash(places: Places, url: str, authority: Path) -> None:
+def test_openssl_alone_checks_the_token_as_a_pack_has_it(
+    places: Places, url: str, authority: Path, tmp_path: Path
+) -> None:
     anchor(places, stamp(places, url))
-    head = read_evidence(places.record)[3].hash
-    (places.record.parent / "head").write_text(head)
-    command = ["openssl", "ts", "-verify", "-data", "head", "-in", "toy.4.tsr", "-CAfile", str(authority / "root.pem")]
-    command += ["-untrusted", str(authority / "tsa.pem")]
-    done = subprocess.run(command, cwd=places.record.parent, capture_output=True, text=True, check=False)
+    for name, content in collect_stamps(places.record, read_evidence(places.record)).items():
+        (tmp_path / "pack" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "pack" / name).write_bytes(content)
+    command = ["openssl", "ts", "-verify", "-data", "anchors/4.head", "-in", "anchors/4.tsr"]
+    command += ["-CAfile", str(authority / "root.pem"), "-untrusted", str(authority / "tsa.pem")]
+    done = subprocess.run(command, cwd=tmp_path / "pack", capture_output=True, text=True, check=False)
     assert "Verification: OK" in done.stdout + done.stderr
 
 

@@ -91,7 +91,7 @@ def packed(request: pytest.FixtureRequest, tmp_path: Path) -> Files:
 
 def judge(files: Files, *, listed: Any = None, now: datetime = NOW, head: str | None = None) -> Findings:
     reviewers = json.loads(files[REVIEWERS]) if listed is None else listed
-    return check(Pack(files, reviewers["reviewers"], "list", listed is not None, now, head))
+    return check(Pack(files, reviewers["reviewers"], "list", listed is not None, now, (head,) if head else ()))
 
 
 def sum_up(files: Files) -> Files:
@@ -282,6 +282,16 @@ class TestTampered:
         assert check(pack).fails
         assert list(describe(pack))
 
+    def test_a_time_stamp_of_another_line_is_found(self, packed: Files) -> None:
+        head = json.loads(packed["record.jsonl"].splitlines()[0])["hash"].encode()
+        token = b"a token with " + hashlib.sha256(head).digest()
+        stamped = {**packed, "anchors/1.tsr": token, "anchors/1.head": head}
+        found = judge(sum_up(stamped))
+        assert found.fails == []
+        assert any("anchors/1.tsr stamps line 1" in one for one in found.unchecked)
+        for name, content in {"anchors/1.tsr": b"other", "anchors/1.head": b"0" * 64, "anchors/2.tsr": token}.items():
+            assert judge(sum_up({**stamped, name: content})).fails == [f"{name} is not of that line of the record"]
+
 
 class TestStanding:
     def test_an_approval_that_ran_out(self, packed: Files) -> None:
@@ -360,6 +370,24 @@ class TestSigning:
 
 
 class TestCommandLine:
+    def test_hashes_noted_in_a_file_elsewhere(
+        self, packed: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        pack, anchors = tmp_path / "pack.zip", tmp_path / "anchors.jsonl"
+        write_pack(pack, packed)
+        use_case = json.loads(packed["manifest.json"])["use_case"]
+        first, second = (json.loads(line)["hash"] for line in packed["record.jsonl"].splitlines())
+        noted = [{"use_case": use_case, "sequence": 1, "head": first}, {"use_case": "another", "head": "0" * 64}]
+        anchors.write_text("".join(f"{json.dumps(one)}\n" for one in noted))
+        command = [str(pack), "--at", f"{NOW:%Y-%m-%d}", "--anchors", str(anchors)]
+        assert main(command) == 0
+        shown = capsys.readouterr().out
+        assert "up to line 1 the record is as it was" in shown
+        assert "unsigned ones after line 1 written anew" in shown
+        assert main([*command, "--head", second]) == 0
+        assert "unsigned ones after" not in capsys.readouterr().out
+        assert main([*command, "--head", "0" * 64]) == 1
+
     def test_a_zip_or_a_list_that_cannot_be_read(
         self, packed: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:

@@ -104,6 +104,7 @@ def write_pack(request: Request, output: Path) -> str:
     with request.open_files(version) as found:
         files = {
             **release.collect_pack(version, found, entries, trust, listed.read_bytes() if listed.is_file() else b""),
+            **release.collect_stamps(evidence_path(request.catalog, request.use_case), entries),
             **_read_monitoring(request),
             "exchange/bom.cdx.json": _list_materials(found).encode(),
             "exchange/contract.odcs.yaml": to_odcs(Contract.from_dict(found.read_contract())).encode(),

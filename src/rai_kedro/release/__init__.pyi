@@ -55,6 +55,7 @@ from .months import keep_recorded as keep_recorded
 from .months import read_months as read_months
 from .months import record_months as record_months
 from .pack import collect_pack as collect_pack
+from .pack import collect_stamps as collect_stamps
 from .pack import complete_pack as complete_pack
 from .pack import read_pack as read_pack
 from .pack import require_new as require_new

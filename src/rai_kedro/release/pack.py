@@ -12,7 +12,7 @@ import json
 import os
 import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from rai_kedro.errors import RaiError
 from rai_kedro.files import make_folder, move_into_place
 from rai_kedro.release import verifier
+from rai_kedro.release.anchors import TOKEN_SUFFIX
 from rai_kedro.release.decisions import Review, Trust, read_decision
 from rai_kedro.release.keys import read_public, write_public_pem
 from rai_kedro.release.manifest import MANIFEST_FILE, MODEL_FOLDER, ReleaseFiles
@@ -45,6 +46,7 @@ What is in it
   record.jsonl         the evidence record of {use_case}: trainings and decisions, each line chained to the last
   decisions/           each signed decision by its line: envelope (.json, DSSE), the bytes that are signed (.signed),
                        the signature (.sig), the signer's key (.pub, .pem), and that for released files (.model.pem)
+  anchors/             RFC 3161 time stamps of the record (.tsr) with the hash that each stamps, if there are any
   keys/                whose signature counts: reviewers.yml as the project has it, and the same as JSON
   model/               the model as MLflow stores it (skops)
   model_card/          the model card: HTML, Markdown, JSON
@@ -66,7 +68,7 @@ How to check it
      Whose keys count must come from elsewhere: take conf/base/reviewers.yml from the organisation itself, and
                                                  python verify.py --reviewers reviewers.yml
      (YAML needs PyYAML; the same as JSON needs nothing.) If somebody noted the newest hash of the record elsewhere:
-                                                 python verify.py --head HASH
+                                                 python verify.py --head HASH       (or --anchors FILE)
      It prints what holds, what does not, and what could not be checked; the exit code is 0 if nothing fails.
 
 Without any program of ours
@@ -81,6 +83,9 @@ Without any program of ours
      model_signing verify key model --signature signatures/NNNN-model.sig --public_key decisions/NNNN-approve.model.pem
      model_signing verify key model_card --signature signatures/NNNN-card.sig \\
        --public_key decisions/NNNN-approve.model.pem
+
+  A time stamp of the record, with the certificate of its authority:
+     openssl ts -verify -in anchors/N.tsr -data anchors/N.head -CAfile authority.pem
 
 What it does not prove
   Who makes a whole pack anew, with keys of their own, gets one that agrees with itself. Only keys and a hash that were
@@ -128,6 +133,17 @@ def collect_pack(
         verifier.REVIEWERS: _dump(trust.reviewers.to_dict()),
         **{name: content for entry in entries for name, content in _split_decision(entry, trust.reviewers)},
     }
+
+
+def collect_stamps(record: Path, entries: Sequence[Entry]) -> dict[str, bytes]:
+    """Return the RFC 3161 time stamps that lie beside a record, each with the hash that it stamps."""
+    found = {}
+    for entry in entries:
+        token = record.with_name(f"{record.stem}.{entry.sequence}{TOKEN_SUFFIX}")
+        if token.is_file():
+            found[f"anchors/{entry.sequence}{TOKEN_SUFFIX}"] = token.read_bytes()
+            found[f"anchors/{entry.sequence}.head"] = entry.hash.encode()
+    return found
 
 
 def complete_pack(files: Mapping[str, bytes], found: ReleaseFiles, graph: str) -> dict[str, bytes]:

@@ -1,6 +1,6 @@
 """Checks the pack of a model version: what holds, what does not, and what cannot be checked from here.
 
-    python verify.py [PACK] [--reviewers FILE] [--head HASH] [--at YYYY-MM-DD]
+    python verify.py [PACK] [--reviewers FILE] [--head HASH] [--anchors FILE] [--at YYYY-MM-DD]
 
 PACK is the zip or the folder it was unpacked into; by default the folder this file lies in. It needs Python 3.11 and
 the package ``cryptography``, and nothing of the project that made the pack. The exit code is 0 if nothing was found
@@ -8,7 +8,7 @@ that does not hold, else 1.
 
 A pack can be made anew as a whole by whoever likes to. What it proves hangs on two things from *outside* of it: whose
 keys count (``--reviewers``, the organisation's own ``conf/base/reviewers.yml`` or the same as JSON), and the newest
-hash of the record as somebody noted it elsewhere (``--head``).
+hash of the record as somebody noted it elsewhere (``--head``, or ``--anchors``: the file of `kedro rai anchor`).
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Pack:
     source: str  # of the reviewers, in words
     trusted: bool  # whether they came from outside of the pack
     now: datetime
-    head: str | None = None
+    heads: tuple[str, ...] = ()  # hashes of entries, as they were noted elsewhere
     found: Findings = field(default_factory=Findings)
     entries: list[dict[str, Any]] = field(default_factory=list)
     manifest: dict[str, Any] = field(default_factory=dict)
@@ -197,6 +197,12 @@ def read_reviewers(place: Path) -> list[dict[str, Any]]:
     return list((content or {}).get("reviewers") or [])
 
 
+def _read_anchors(place: Path | None, files: Mapping[str, bytes]) -> list[str]:
+    lines = place.read_text(encoding="utf-8").splitlines() if place else []
+    use_case = json.loads(files[MANIFEST])["use_case"] if lines else ""
+    return [one["head"] for one in map(json.loads, lines) if one["use_case"] == use_case]
+
+
 def read_decision(entry: Mapping[str, Any]) -> Decision:
     """Read the signed decision in an entry; an error of any kind if it holds none."""
     envelope = entry["body"]["envelope"]
@@ -288,15 +294,16 @@ def _time(text: str) -> datetime:
 
 
 def _compare_head(pack: Pack) -> None:
-    if pack.head is None:
+    lines = {entry["hash"]: entry["sequence"] for entry in pack.entries}
+    known = [lines[head] for head in pack.heads if head in lines]
+    pack.found.fails += [f"the hash noted elsewhere, {head}, is not in the record" for head in {*pack.heads} - {*lines}]
+    if known:
+        pack.found.holds.append(f"up to line {max(known)} the record is as it was when its hash was noted elsewhere")
+    if not known or max(known) < len(lines):
         pack.found.unchecked.append(
-            "entries removed from the end of the record, or unsigned ones written anew with a new chain: compare the "
-            "newest hash with one noted elsewhere (--head HASH)"
+            f"entries removed from the end of the record, or unsigned ones after line {max(known, default=0)} written "
+            "anew with a new chain: compare the newest hash with one noted elsewhere (--head HASH or --anchors FILE)"
         )
-    elif pack.head in {entry["hash"] for entry in pack.entries}:
-        pack.found.holds.append("the hash noted elsewhere is in the record, so everything up to there is as it was")
-    else:
-        pack.found.fails.append(f"the hash noted elsewhere, {pack.head}, is not in the record")
 
 
 def check_manifest(pack: Pack) -> None:
@@ -552,6 +559,25 @@ def _read_bundle(pack: Pack, decision: Decision, content: bytes) -> dict[str, st
     return {one["name"]: one["digest"] for one in json.loads(payload)["predicate"]["resources"]}
 
 
+def check_stamps(pack: Pack) -> None:
+    """Compare each RFC 3161 time stamp with the line that it is of; its authority is asked by other tools."""
+    hashes = {f"anchors/{entry['sequence']}": entry["hash"].encode() for entry in pack.entries}
+    for name in [name for name in pack.files if name.startswith("anchors/")]:
+        stem, _, ending = name.rpartition(".")
+        head = hashes.get(stem, b"")
+        if ending == "head":
+            right = pack.files[name] == head
+        else:
+            right = bool(head) and hashlib.sha256(head).digest() in pack.files[name]
+        if not right:
+            pack.found.fails.append(f"{name} is not of that line of the record")
+        elif ending == "tsr":
+            pack.found.unchecked.append(
+                f"{name} stamps line {stem[8:]}: who made it is for `openssl ts -verify` to say"
+            )
+        pack.covered.add(name)
+
+
 def check_keys(pack: Pack) -> None:
     """Say whose the keys are, and whether anything outside the pack says so."""
     known = [f"{one['name']} {fingerprint(one['key'])}" for one in pack.reviewers]
@@ -585,6 +611,7 @@ _CHECKS: Final[dict[str, Callable[[Pack], None]]] = {
     "the pack's copies": check_copies,
     "the decisions": check_decisions,
     "the signatures of model and card": check_signed_folders,
+    "the time stamps": check_stamps,
     "the keys": check_keys,
     "the rest": list_uncovered,
 }
@@ -622,7 +649,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Check the pack of a model version.")
     parser.add_argument("pack", nargs="?", type=Path, default=Path(__file__).parent, help="zip or folder")
     parser.add_argument("--reviewers", type=Path, help="whose keys count, from a source outside the pack")
-    parser.add_argument("--head", help="hash of the record's newest entry, as it was noted elsewhere")
+    parser.add_argument("--head", action="append", default=[], help="hash of an entry, as it was noted elsewhere")
+    parser.add_argument("--anchors", type=Path, help="file in which `kedro rai anchor` noted such hashes")
     parser.add_argument("--at", type=date.fromisoformat, help="the day on which approvals must be in force; today")
     given = parser.parse_args(arguments)
     now = datetime.now(UTC) if given.at is None else datetime.combine(given.at, datetime.min.time(), UTC)
@@ -630,11 +658,12 @@ def main(arguments: list[str] | None = None) -> int:
         files = read_files(given.pack)
         inside = json.loads(files.get(REVIEWERS, b"{}")).get("reviewers", [])
         reviewers = inside if given.reviewers is None else read_reviewers(given.reviewers)
-    except (OSError, ValueError, AttributeError, zipfile.BadZipFile) as error:
+        heads = [*given.head, *_read_anchors(given.anchors, files)]
+    except (OSError, *_UNREADABLE, zipfile.BadZipFile) as error:
         sys.stdout.write(_show(f"Nothing could be checked: {error}") + "\n")
         return 1
     source = REVIEWERS if given.reviewers is None else str(given.reviewers)
-    pack = Pack(files, reviewers, source, given.reviewers is not None, now, given.head)
+    pack = Pack(files, reviewers, source, given.reviewers is not None, now, tuple(heads))
     check(pack)
     sys.stdout.write("".join(f"{_show(line)}\n" for line in describe(pack)))
     return 1 if pack.found.fails else 0
