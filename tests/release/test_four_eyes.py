@@ -1,0 +1,156 @@
+"""Who may approve what they see, with whom, for how long, and the way back."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow import MlflowClient
+
+from rai_kedro.release.decisions import Trust
+from rai_kedro.release.keys import SigningError, SigningKey
+from rai_kedro.release.production import load_production
+from rai_kedro.release.review import ReviewRequest, approve, find_previous, reject
+from rai_kedro.release.signing import Reviewers
+from rai_kedro.release.versions import NotApprovedError, ReleaseError, find_aliases
+
+Ask = Callable[..., ReviewRequest]
+Register = Callable[..., Any]
+KEYS = {name: SigningKey.generate() for name in ("Ada", "Ben", "Cem")}
+
+
+def trusting(roles: dict[str, list[str]], **changes: Any) -> Trust:
+    """Let these people act in these roles."""
+    today = datetime.now(UTC).date()
+    reviewers = [
+        {
+            "name": name,
+            "roles": held,
+            "key": KEYS[name].public,
+            "valid_from": today - timedelta(days=9),
+            "valid_until": today + timedelta(days=9),
+            **changes,
+        }
+        for name, held in roles.items()
+    ]
+    return Trust(Reviewers.from_dict({"reviewers": reviewers}), "prod")
+
+
+def said_by(ask: Ask, name: str, role: str = "reviewer", version: str = "1", **more: Any) -> ReviewRequest:
+    return ask(version, reviewer=name, key=KEYS[name], role=role, **more)
+
+
+def test_two_people_of_distinct_roles_are_needed_where_the_policy_says_so(
+    client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+) -> None:
+    trust = trusting({"Ada": ["reviewer", "risk"], "Ben": ["risk"]})
+    register(changes={"policy": {"policy": {"approval": {"roles": ["reviewer", "risk"]}}}})
+    first = approve(client, said_by(ask, "Ada"), evidence_path, trust)
+    assert "waits for the approval of: risk" in first.message
+    assert "production" not in find_aliases(client, use_case)
+    # One person fills one role, however many they hold.
+    again = approve(client, said_by(ask, "Ada", "risk"), evidence_path, trust)
+    assert "waits for the approval of:" in again.message
+    client.set_registered_model_alias(use_case, "production", "1")
+    with pytest.raises(NotApprovedError, match="no approval that stands"):
+        load_production(client, use_case, evidence_path, trust)
+    client.delete_registered_model_alias(use_case, "production")
+    approve(client, said_by(ask, "Ben", "risk"), evidence_path, trust)
+    assert load_production(client, use_case, evidence_path, trust).version == "1"
+
+
+def test_a_waiting_approval_of_a_new_version_leaves_the_old_one_in_production(
+    client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+) -> None:
+    trust = trusting({"Ada": ["reviewer"], "Ben": ["risk"]})
+    policy = {"policy": {"policy": {"approval": {"roles": ["reviewer", "risk"]}}}}
+    register(0, changes=policy)
+    register(1, changes=policy)
+    for name, role in (("Ada", "reviewer"), ("Ben", "risk")):
+        approve(client, said_by(ask, name, role), evidence_path, trust)
+    approve(client, said_by(ask, "Ada", version="2"), evidence_path, trust)
+    client.set_model_version_tag(use_case, "1", "rai.review", "approved")
+    assert load_production(client, use_case, evidence_path, trust).version == "1"
+
+
+def test_who_trained_cannot_approve_unless_the_policy_says_so(
+    client: MlflowClient, register: Register, ask: Ask, evidence_path: Path
+) -> None:
+    trust = trusting({"Ada": ["reviewer"]}, accounts=[getpass.getuser()])
+    register()
+    with pytest.raises(ReleaseError, match="was trained by Ada, who cannot approve it alone"):
+        approve(client, said_by(ask, "Ada"), evidence_path, trust)
+    register(1, changes={"policy": {"policy": {"approval": {"trainer_may_approve": True}}}})
+    assert approve(client, said_by(ask, "Ada", version="2"), evidence_path, trust).recorded
+
+
+@pytest.mark.parametrize(
+    ("trust", "name", "role", "found"),
+    [
+        (trusting({"Ada": ["reviewer"]}), "Cem", "reviewer", "The key of the signature is nobody's"),
+        (trusting({"Ada": ["reviewer"]}), "Ada", "risk", "who may act as reviewer"),
+        (
+            trusting({"Ada": ["reviewer"]}, valid_until=datetime.now(UTC).date() - timedelta(days=1)),
+            "Ada",
+            "reviewer",
+            "was not valid on",
+        ),
+    ],
+    ids=["unknown", "another role", "expired"],
+)
+def test_a_key_that_will_not_count_approves_nothing(
+    client: MlflowClient,
+    register: Register,
+    ask: Ask,
+    evidence_path: Path,
+    trust: Trust,
+    name: str,
+    role: str,
+    found: str,
+) -> None:
+    register()
+    with pytest.raises(SigningError, match=found):
+        approve(client, said_by(ask, name, role), evidence_path, trust)
+
+
+def test_an_approval_runs_out_and_can_be_given_again_before(
+    client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+) -> None:
+    trust, now = trusting({"Ada": ["reviewer"]}), datetime.now(UTC)
+    register(changes={"policy": {"policy": {"approval": {"lasts_days": 40}}}})
+    approve(client, said_by(ask, "Ada"), evidence_path, trust)
+    assert load_production(client, use_case, evidence_path, trust, now=now + timedelta(days=39)).version == "1"
+    with pytest.raises(NotApprovedError, match="the approval ran out on"):
+        load_production(client, use_case, evidence_path, trust, now=now + timedelta(days=41))
+    assert not approve(client, said_by(ask, "Ada"), evidence_path, trust).recorded
+    later = said_by(ask, "Ada", reviewed_at=now + timedelta(days=8))
+    assert not approve(client, later, evidence_path, trust).recorded  # 32 days are left
+    trust = trusting({"Ada": ["reviewer"]}, valid_until=now.date() + timedelta(days=60))
+    again = said_by(ask, "Ada", reviewed_at=now + timedelta(days=11))
+    assert approve(client, again, evidence_path, trust).recorded
+    assert load_production(client, use_case, evidence_path, trust, now=now + timedelta(days=45)).version == "1"
+
+
+def test_the_way_back_is_a_decision_of_its_own_and_leads_to_what_was_approved(
+    client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+) -> None:
+    trust = trusting({"Ada": ["reviewer"]})
+    for seed in range(3):
+        register(seed)
+    with pytest.raises(ReleaseError, match="nothing to go back to"):
+        find_previous(use_case, evidence_path, trust)
+    for version in ("1", "2"):
+        approve(client, said_by(ask, "Ada", version=version), evidence_path, trust)
+    with pytest.raises(ReleaseError, match="was never approved"):
+        approve(client, said_by(ask, "Ada", version="3", rollback=True), evidence_path, trust)
+    assert find_previous(use_case, evidence_path, trust) == "1"
+    back = said_by(ask, "Ada", version="1", rollback=True)
+    assert approve(client, back, evidence_path, trust).recorded
+    assert load_production(client, use_case, evidence_path, trust).version == "1"
+    reject(client, said_by(ask, "Ada", version="2"), evidence_path)
+    with pytest.raises(ReleaseError, match="nothing to go back to"):
+        find_previous(use_case, evidence_path, trust)
