@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import multiprocessing
+import random
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -240,3 +244,33 @@ def test_processes_that_enter_the_same_months_at_once_enter_each_once(tmp_path: 
         assert writer.exitcode == 0
     months = [entry.body["month"] for entry in read_evidence(path)]
     assert sorted(months) == [f"2024-{at:02d}" for at in range(1, 13)]
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from rai_kedro.release import MonthEntry, record_months
+facts = {"use_case": "toy", "model_version": "1", "run_id": "abc", "manifest": "5e88", "features": "aa"}
+print("ready", flush=True)
+for number in range(10**6):
+    months = [MonthEntry(month=f"2024-{at:02d}", predictions=f"{number}" * 500, **facts) for at in range(1, 13)]
+    record_months(Path(sys.argv[1]), months, "2024-05-01T12:00:00+00:00")
+"""
+
+
+def test_a_kill_while_months_are_entered_leaves_a_record_that_holds_and_can_be_continued(tmp_path: Path) -> None:
+    path, moments, known = tmp_path / "toy.jsonl", random.Random(20240501), 0  # noqa: S311 - when to kill
+    for _ in range(8):
+        writer = subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True)
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "ready\n"
+        time.sleep(moments.uniform(0.0, 0.08))
+        writer.kill()
+        writer.wait(10)
+        writer.stdout.close()
+        months = [entry.body["month"] for entry in read_evidence(path) if entry.kind == "month"]
+        assert len(months) >= known
+        known = len(months)
+    assert known > 0
+    enter(path, 1)
+    assert {one.month.predictions for one in read_months(read_evidence(path)).values()} == {"bb"}
