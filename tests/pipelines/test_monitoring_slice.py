@@ -436,10 +436,11 @@ def test_every_month_is_on_record_as_it_was_scored_and_as_it_came_out_and_a_seco
 def test_predictions_that_nobody_recorded_fail_the_run_and_are_never_taken_over(toy: Toy) -> None:
     toy.monitor("next")
     store = toy.store("prediction_store")
-    forged = store.load()["month=2024-01/model_version=1"]().assign(month=BAD, features_digest="0")
+    forged = store.load()["month=2024-01/model_version=1"]().assign(month=BAD)
     store.save({f"month={BAD}/model_version=1": forged})
     toy.monitor()
     assert [(one.month, one.missing) for one in toy.unrecorded] == [(BAD, "not recorded")]
+    assert toy.stored()["drift_store"] == toy.stored()["outcome_store"] == ("2024-01", "2024-02", "2024-04")
     with pytest.raises(RaiError, match=f"{BAD} not recorded"):
         toy.finish()
     assert BAD not in {entry.body["month"] for entry in read_evidence(toy.folder / "evidence" / "toy.jsonl")}
@@ -505,3 +506,13 @@ def test_what_the_calendar_expects_and_nobody_sent_is_missing_and_leaves_the_gat
     later = toy.monitor(expect={"grace_days": 10}, as_of=date(2024, 7, 11))
     assert [gap.month for gap in later.gaps] == ["2024-05", "2024-06"]
     assert toy.monitor(as_of=date(2024, 7, 11)).gaps == ()
+
+
+def test_predictions_that_were_changed_since_are_not_measured_again_when_labels_come(toy: Toy) -> None:
+    toy.monitor()
+    store, key = toy.store("prediction_store"), f"month={BAD}/model_version=1"
+    store.save({key: store.load()[key]().assign(prediction=lambda rows: rows["prediction"] + 1)})
+    toy.write_labels(BAD, lambda labels: labels.assign(y=labels["y"] + 1))
+    toy.monitor()
+    with pytest.raises(RaiError, match=f"{BAD} not measured; .* are not those that were recorded"):
+        toy.finish()

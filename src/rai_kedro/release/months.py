@@ -8,15 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from rai_kedro.frames import Store
 from rai_kedro.monitoring import UNREADABLE, MonthDigests, content_digest
 from rai_kedro.months import month_of_key
 from rai_kedro.release.manifest import TRAINED
-from rai_kedro.release.record import Entry, extend_evidence
+from rai_kedro.release.record import Entry, EvidenceError, extend_evidence
 from rai_kedro.typed import Typed
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MONTH: Final = "month"
 RESET: Final = "reset"
@@ -120,6 +124,27 @@ def keep_recorded(store: Store, entries: Iterable[Entry], name: str) -> Store:
     digest = MonthStores({}, store, store, lambda _: MonthDigests()).digest
     return {key: load for key, load in store.items()
             if key in known and getattr(known[key].month, name) == digest(name, key)}  # fmt: skip
+
+
+def hold_predictions(store: Store, entries: Iterable[Entry]) -> Store:
+    """Hand out predictions only as they were recorded; what no entry knows is not handed out at all.
+
+    Reading others raises an :class:`EvidenceError`.
+    """
+    known = read_months(entries)
+    return {key: partial(_load_recorded, load, known[key]) for key, load in store.items() if key in known}
+
+
+def _load_recorded(load: Callable[[], pd.DataFrame], recorded: Recorded) -> pd.DataFrame:
+    frame, month = load(), recorded.month
+    if content_digest(frame) != month.predictions:
+        raise EvidenceError(
+            "Its predictions are not those that were recorded.",
+            where=f"prediction store, {month.key}; evidence record, line {recorded.entry.sequence}",
+            remedy="find out who changed them, and restore them from a backup or score the month again: "
+            f"kedro rai rescore --use-case {month.use_case} --month {month.month} --reason TEXT",
+        )
+    return frame
 
 
 class MonthFindings(NamedTuple):

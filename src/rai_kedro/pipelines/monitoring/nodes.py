@@ -52,6 +52,7 @@ from rai_kedro.release import (
     MonthStores,
     ProductionModel,
     check_policy,
+    hold_predictions,
     keep_recorded,
     read_months,
 )
@@ -128,6 +129,7 @@ def watch_drift(
 ) -> Iterator[tuple[dict[str, pd.DataFrame], list[Problem]]]:
     """Compare every scored month with the reference of the version that scored it, in production still or not."""
     problems: list[Problem] = []
+    prediction_store = hold_predictions(prediction_store, record_history)
     tested = _keep(drift_history, record_history, "drift", "tested")
     for scored in plan_testing(prediction_store, _read_whole(tested, from_frame, "tested")):
         try:
@@ -156,6 +158,7 @@ def measure_outcomes(
     measured again, too.
     """
     problems: list[Problem] = []
+    prediction_store = hold_predictions(prediction_store, record_history)
     measured = _keep(outcome_history, record_history, "outcomes", "measured")
     stored = _read_whole(measured, read_outcome, "measured")
     known = {ScoredMonth.from_key(key): outcome for key, outcome in stored.items()}
