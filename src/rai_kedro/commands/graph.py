@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import re
-import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +30,23 @@ def build_graph(use_case: str, env: str | None) -> tuple[dict[str, bytes], str]:
         return {}, f"not there, since kedro-viz could not draw it ({type(error).__name__}: {error})"
 
 
+class _Collected:
+    """As much of a file system of fsspec as kedro-viz writes its answers to."""
+
+    protocol = "memory"
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+
+    @contextmanager
+    def open(self, path: str, _mode: str) -> Iterator[BytesIO]:
+        """Take what is written to a file."""
+        buffer = BytesIO()
+        yield buffer
+        self.files[path] = buffer.getvalue()
+
+
 def _draw(use_case: str, env: str | None) -> dict[str, bytes]:
-    import fsspec
     import kedro_viz
     from kedro_viz.api.rest.responses.save_responses import save_api_responses_to_fs
     from kedro_viz.server import load_and_populate_data
@@ -38,9 +55,9 @@ def _draw(use_case: str, env: str | None) -> dict[str, bytes]:
     project = project_folder()
     load_and_populate_data(project, env, package_name="rai_kedro", pipeline_name=use_case)
     pages = Path(kedro_viz.__file__).parent / "html"
-    with tempfile.TemporaryDirectory(prefix="rai-graph-") as folder:
-        save_api_responses_to_fs(folder, fsspec.filesystem("file"), False)
-        answers = {f"graph/{name}": _clean(content, project) for name, content in _read(Path(folder)).items()}
+    collected = _Collected()
+    save_api_responses_to_fs("graph", collected, False)
+    answers = {name: _clean(content, project) for name, content in collected.files.items()}
     drawn = {f"graph/{name}": content for name, content in _read(pages).items() if name not in _LEFT_OUT}
     for page in ("graph/index.html", "graph/404.html"):
         drawn[page] = _FONTS.sub(b"", drawn[page])

@@ -84,8 +84,8 @@ Without any program of ours
      model_signing verify key model_card --signature signatures/NNNN-card.sig \\
        --public_key decisions/NNNN-approve.model.pem
 
-  A time stamp of the record, with the certificate of its authority:
-     openssl ts -verify -in anchors/N.tsr -data anchors/N.head -CAfile authority.pem
+  A time stamp of the record, with the certificates of its authority:
+     openssl ts -verify -in anchors/N.tsr -data anchors/N.head -CAfile root.pem [-untrusted authority.pem]
 
 What it does not prove
   Who makes a whole pack anew, with keys of their own, gets one that agrees with itself. Only keys and a hash that were
