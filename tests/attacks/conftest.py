@@ -16,7 +16,17 @@ import mlflow
 import pytest
 from mlflow import MlflowClient
 
-from rai_kedro.release import ProductionModel, ReviewOutcome, Trust, approve, load_production, reject, verify
+from rai_kedro.release import (
+    ProductionModel,
+    ReviewOutcome,
+    Trust,
+    Verification,
+    approve,
+    load_production,
+    reject,
+    verify,
+)
+from rai_kedro.release.anchors import Anchor, Places, keep_in_file
 from rai_kedro.release.manifest import TRAINED, Manifest, digest_artifacts, store_manifest
 from rai_kedro.release.model_files import digest_files
 from rai_kedro.release.record import GENESIS, Entry, append_evidence, chain, read_evidence, to_line
@@ -62,8 +72,25 @@ class Registry:
 
     def findings(self) -> str:
         """Return what `kedro rai verify` finds, empty for nothing."""
-        found = verify(self.record, use_case=self.use_case, trust=self.trust, client=self.client)
-        return "\n".join(found.findings)
+        return "\n".join(self.verify().findings)
+
+    def verify(self) -> Verification:
+        """Check everything, and look for an anchor where `keep_head` put it."""
+        kept = tuple(path for path in [self._elsewhere] if path.is_file())
+        places = Places(self.record, self.use_case, self.record.parent, self.record.parent / "none.pem", kept)
+        return verify(self.record, use_case=self.use_case, trust=self.trust, client=self.client, places=places)
+
+    @property
+    def _elsewhere(self) -> Path:
+        return self.record.parent.parent / "elsewhere" / "anchors.jsonl"
+
+    def keep_head(self) -> None:
+        """Keep the hash of the last entry where the attacker may not write."""
+        last = read_evidence(self.record)[-1]
+        keep_in_file(
+            Anchor(use_case=self.use_case, sequence=last.sequence, head=last.hash, anchored_at=last.recorded_at),
+            self._elsewhere,
+        )
 
     def move_alias(self, version: str) -> None:
         self.client.set_registered_model_alias(self.use_case, "production", version)

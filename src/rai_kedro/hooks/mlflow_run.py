@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator, Mapping
+from threading import Lock
 from typing import Any
 
 from kedro.framework.context import KedroContext
@@ -113,6 +114,7 @@ class RunParametersHook:
 
     def __init__(self) -> None:
         self._logged: set[str] = set()
+        self._lock = Lock()  # of threads that run nodes: MLflow refuses a parameter that two log at once
 
     @hook_impl
     def before_pipeline_run(self) -> None:
@@ -127,9 +129,10 @@ class RunParametersHook:
         inputs.update({name: {} for name in typed})
         yield
         inputs.update(typed)
-        new = {name: one for name, one in typed.items() if name not in self._logged}
-        if new:
-            self._log(new)
+        with self._lock:
+            new = {name: one for name, one in typed.items() if name not in self._logged}
+            if new:
+                self._log(new)
 
     def _log(self, sections: Mapping[str, BaseModel]) -> None:
         import mlflow

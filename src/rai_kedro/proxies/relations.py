@@ -213,9 +213,10 @@ def _tells_apart(numbers: Floats, s: Read) -> bool:
 
 def _find_pairs(own: Sequence[Read], other: Read) -> list[Relation]:
     """Find two numbers that add up, multiply or divide to another one."""
+    if other.numbers is None:
+        return []
     numeric = [one for one in own if one.numbers is not None and len(one.levels) > 1]
     found: list[Relation] = []
-    assert other.numbers is not None  # noqa: S101 - the caller asks for numbers only
     complete = ~np.isnan(other.numbers)
     numeric = [one for one in numeric if not np.isnan(one.numbers[complete]).any()][:_MOST_SUMMED]  # type: ignore[index]
     rows = int(complete.sum())

@@ -1,0 +1,154 @@
+"""Who delivers the months: other columns, forged keys, and values that want to be markup or commands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from rai_kedro.contract import ContractViolation, DatasetContract, check_frame
+from rai_kedro.datasets.month_store import MonthStore
+from rai_kedro.datasets.partition_file import MonthStoreError
+from rai_kedro.fairness import assess
+from rai_kedro.monitoring import MonthDigests, content_digest
+from rai_kedro.release import MonthEntry, MonthStores, append_evidence, read_evidence, record_months
+from rai_kedro.release.months import check_months
+
+NOW = "2024-06-01T12:00:00+00:00"
+KEY = "month=2024-05/model_version=1"
+HOSTILE = "<img src=x onerror=alert(1)>\x1b[2J\u202e"
+
+
+def contract() -> DatasetContract:
+    column = {"flags": [], "use": "model", "description": "a column", "type": "float"}
+    columns = {
+        "RM": {**column, "name": "RM", "range": [0, 20]},
+        "RACE": {**column, "name": "RACE", "flags": ["demographic"], "use": "forbidden", "risk": "is about people"},
+        "KIND": {**column, "name": "KIND", "type": "category", "categories": ["a", "b"]},
+    }
+    shown = {"dataset": "toy.feature_store", "owner": "us", "purpose": "a test", "key": ["id"], "time": "month"}
+    return DatasetContract.from_dict({**shown, "columns": columns})
+
+
+def month(**changes: Any) -> pd.DataFrame:
+    return pd.DataFrame({"month": "2024-05", "id": [1, 2, 3], "RM": [5.0, 6.0, 7.0], "KIND": "a"}).assign(**changes)
+
+
+def refuse(frame: pd.DataFrame, named: str) -> None:
+    with pytest.raises(ContractViolation) as caught:
+        check_frame(frame, contract(), part="month=2024-05")
+    assert named in str(caught.value)
+    assert "\x1b" not in str(caught.value) and "\u202e" not in str(caught.value)
+
+
+def test_forbidden_column_delivered_under_another_name() -> None:
+    refuse(month(R4C3=1.0), "R4C3: the contract does not know this column")
+
+
+def test_column_delivered_twice() -> None:
+    frame = month()
+    refuse(pd.concat([frame, frame[["RM"]]], axis=1), "RM: the column is there twice")
+
+
+def test_rows_delivered_twice() -> None:
+    refuse(month(id=[1, 1, 2]), "id: the key is there more than once")
+
+
+def test_values_out_of_range_infinite_or_missing() -> None:
+    refuse(month(RM=[5.0, 99.0, np.inf]), "RM: is infinite")
+    refuse(month(RM=[5.0, 99.0, 6.0]), "RM: is outside [0, 20]")
+    refuse(month(RM=[5.0, np.nan, 6.0]), "RM: is null and may not be")
+
+
+def test_terminal_codes_in_values_and_names() -> None:
+    refuse(month(KIND=["a", HOSTILE, "b"]), "KIND: is not one of ['a', 'b']")
+    refuse(month(**{HOSTILE: 1}), "the contract does not know this column")
+
+
+def test_markup_in_values_of_a_group() -> None:
+    rng = np.random.default_rng(0)
+    groups = np.where(rng.random(400) < 0.5, HOSTILE, "b")
+    found = assess(
+        rng.integers(0, 2, 400),
+        rng.integers(0, 2, 400),
+        sensitive_features=pd.DataFrame({"kind": groups}),
+        metrics=["demographic_parity"],
+    )
+    page = found._repr_html_()
+    assert "<img" not in page and "\x1b" not in page and "&lt;img" in page
+
+
+@pytest.mark.parametrize(
+    "key", ["month=../../2024-05", "../month=2024-05", "month=2024-05/..", "month=2024-13", "month=2024-05/a=b/../c=d"]
+)
+def test_month_whose_key_is_a_path(tmp_path: Path, key: str) -> None:
+    store = MonthStore(filepath=tmp_path / "store")
+    with pytest.raises(MonthStoreError, match="not the key of a month"):
+        store.save({key: month()})
+    assert list(tmp_path.rglob("*.parquet")) == []
+
+
+def test_month_that_is_a_link_elsewhere(tmp_path: Path) -> None:
+    other, store = (MonthStore(filepath=tmp_path / name) for name in ("other", "store"))
+    other.save({"month=2024-05": month()})
+    store.save({"month=2024-04": month(month="2024-04")})
+    (tmp_path / "store" / "month=2024-05").symlink_to(tmp_path / "other" / "month=2024-05")
+    with pytest.raises(MonthStoreError, match="is a link to another folder"):
+        store.load()
+
+
+# ---- months changed after they were recorded -----------------------------------------------------------------
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> Path:
+    """Version 1 was trained on January and scored May; both are on record."""
+    path = tmp_path / "toy.jsonl"
+    trained = {"version": "1", "months": {"2024-01": {"features": content_digest(month()), "labels": ""}}}
+    append_evidence(path, "trained", trained, NOW)
+    entry = {"use_case": "toy", "month": "2024-05", "model_version": "1", "run_id": "abc", "manifest": "5e88"}
+    digests = {"features": content_digest(month()), "predictions": content_digest(predicted())}
+    record_months(path, [MonthEntry.from_dict({**entry, **digests, "verdict": "ok"})], NOW)
+    return path
+
+
+def predicted(shift: float = 0.0) -> pd.DataFrame:
+    return pd.DataFrame({"id": [1, 2, 3], "prediction": [11.0 + shift, 19.0, 30.5]})
+
+
+def check(record: Path, predictions: dict[str, pd.DataFrame], **features: pd.DataFrame) -> str:
+    known = {"2024-01": month(), "2024-05": month(), **{f"2024-{name[1:]}": one for name, one in features.items()}}
+
+    def look_at(asked: str) -> MonthDigests:
+        return MonthDigests(features=content_digest(known[asked])) if asked in known else MonthDigests()
+
+    stored = {key: lambda frame=frame: frame for key, frame in predictions.items()}
+    return "\n".join(check_months(read_evidence(record), MonthStores(stored, {}, {}, look_at)).findings)
+
+
+def test_month_swapped_between_training_and_scoring(record: Path) -> None:
+    assert check(record, {KEY: predicted()}) == ""
+    found = check(record, {KEY: predicted()}, m01=month(RM=[5.0, 6.0, 8.0]))
+    assert found == "features of 2024-01 are not those of line 1 (training of version 1)"
+
+
+def test_month_swapped_after_it_was_scored(record: Path) -> None:
+    found = check(record, {KEY: predicted()}, m05=month(RM=[5.0, 6.0, 8.0]))
+    assert found == "features of 2024-05 are not those of line 2 (monitoring)"
+
+
+def test_predictions_edited(record: Path) -> None:
+    assert check(record, {KEY: predicted(0.1)}) == "predictions of 2024-05 by version 1 are not those of line 2"
+
+
+def test_predictions_taken_away(record: Path) -> None:
+    assert check(record, {}) == "predictions of 2024-05 by version 1 are gone, unlike those of line 2"
+
+
+@pytest.mark.parametrize("key", ["month=2024-06/model_version=1", "month=2024-05/model_version=2"])
+def test_predictions_forged(record: Path, key: str) -> None:
+    found = check(record, {KEY: predicted(), key: predicted()})
+    assert "are on no record: they were forged, or the record was cut" in found
