@@ -51,8 +51,9 @@ from .model_signature import sign_release as sign_release
 from .model_signature import verify_folder as verify_folder
 from .months import MonthEntry as MonthEntry
 from .months import MonthStores as MonthStores
+from .months import Recorded as Recorded
 from .months import hold_predictions as hold_predictions
-from .months import keep_recorded as keep_recorded
+from .months import is_recorded as is_recorded
 from .months import read_months as read_months
 from .months import record_months as record_months
 from .pack import collect_pack as collect_pack

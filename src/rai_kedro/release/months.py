@@ -78,11 +78,15 @@ class MonthStores:
         except Exception:  # whatever it is, it is not what was recorded
             return UNREADABLE
 
-    def update(self, known: MonthEntry, verdict: str, stale: str) -> MonthEntry:
-        """Return what there is to say of a month now; what its predictions are is known since it was scored."""
+    def update(self, known: MonthEntry, verdict: str, stale: str, *, made: bool = True) -> MonthEntry:
+        """Return what there is to say of a month now; what its predictions are is known since it was scored.
+
+        Its results are looked at only where they were ``made`` anew, or are not all on record.
+        """
         now = self.look_at(known.month)
         labels = known.labels if now.labels in ("", UNREADABLE) else now.labels
-        results = {name: self.digest(name, known.key) for name in _RESULTS}
+        made = made or not all(getattr(known, name) for name in _RESULTS)
+        results = {name: self.digest(name, known.key) for name in _RESULTS if made}
         inputs = {"features": now.features or known.features, "labels": labels}
         return known.model_copy(update={**inputs, **results, "verdict": verdict, "stale": stale})
 
@@ -118,12 +122,9 @@ def read_months(entries: Iterable[Entry]) -> dict[str, Recorded]:
     return found
 
 
-def keep_recorded(store: Store, entries: Iterable[Entry], name: str) -> Store:
-    """Leave out of a store of results, ``drift`` or ``outcomes``, what the record does not know: it is made again."""
-    known = read_months(entries)
-    digest = MonthStores({}, store, store, lambda _: MonthDigests()).digest
-    return {key: load for key, load in store.items()
-            if key in known and getattr(known[key].month, name) == digest(name, key)}  # fmt: skip
+def is_recorded(known: Mapping[str, Recorded], name: str, key: str, frame: pd.DataFrame) -> bool:
+    """Say whether a stored result, ``drift`` or ``outcomes``, is the one on record; if not, it is made again."""
+    return key in known and getattr(known[key].month, name) == content_digest(frame)
 
 
 def hold_predictions(store: Store, entries: Iterable[Entry]) -> Store:

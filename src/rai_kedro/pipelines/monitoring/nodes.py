@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, TypeAlias, TypeVar
 
@@ -51,9 +52,10 @@ from rai_kedro.release import (
     MonthEntry,
     MonthStores,
     ProductionModel,
+    Recorded,
     check_policy,
     hold_predictions,
-    keep_recorded,
+    is_recorded,
     read_months,
 )
 from rai_kedro.words import list_some
@@ -130,14 +132,15 @@ def watch_drift(
     """Compare every scored month with the reference of the version that scored it, in production still or not."""
     problems: list[Problem] = []
     prediction_store = hold_predictions(prediction_store, record_history)
-    tested = _keep(drift_history, record_history, "drift", "tested")
-    for scored in plan_testing(prediction_store, _read_whole(tested, from_frame, "tested")):
+    tested = _read_recorded(drift_history, read_months(record_history), "drift", from_frame, "tested")
+    for scored in plan_testing(prediction_store, tested):
         try:
             drift = _test(scored, prediction_store, reader, references, contract, parameters)
         except Exception as error:  # one bad month must not end all others
             problems.append(_pass_over(scored.month, "not tested", error))
             continue
         _log.info("  %s tested: %s", scored.month, drift.finding)
+        reader.made.add(scored.key)
         yield {scored.key: drift_frame(drift)}, list(problems)
     # Kedro looks at the first item of a generator with several outputs, so there must be one.
     yield {}, problems
@@ -159,8 +162,7 @@ def measure_outcomes(
     """
     problems: list[Problem] = []
     prediction_store = hold_predictions(prediction_store, record_history)
-    measured = _keep(outcome_history, record_history, "outcomes", "measured")
-    stored = _read_whole(measured, read_outcome, "measured")
+    stored = _read_recorded(outcome_history, read_months(record_history), "outcomes", read_outcome, "measured")
     known = {ScoredMonth.from_key(key): outcome for key, outcome in stored.items()}
     for version, months in by_version(prediction_store).items():
         past: list[MonthOutcome] = []
@@ -177,6 +179,7 @@ def measure_outcomes(
                     digest = {"features_digest": digests.features, "labels_digest": digests.labels}
                     outcome = outcome.model_copy(update=digest)
                     _log.info("  %s measured: %s", scored.month, outcome.finding)
+                    reader.made.add(scored.key)
                     yield {scored.key: outcome_frame(outcome)}, list(problems)
                 past.append(outcome)
             except Exception as error:  # one bad month must not end all others
@@ -245,7 +248,8 @@ def record_months(
     for month in timeline.months:
         scored = ScoredMonth(month.month, month.model_version)
         if scored.key in known:
-            made.append(stores.update(known[scored.key].month, month.verdict.outcome, month.stale))
+            verdict, is_new = month.verdict.outcome, scored.key in reader.made
+            made.append(stores.update(known[scored.key].month, verdict, month.stale, made=is_new))
             continue
         error = RaiError(
             f"Its predictions by version {month.model_version} are on no record: nobody knows who made them.",
@@ -417,23 +421,30 @@ def _join(scored: ScoredMonth, predictions: Store, reader: MonthReader, contract
     return reader.add_labels(joined, scored.month)
 
 
-def _keep(store: Store, entries: Sequence[Entry], name: str, done: str) -> Store:
-    """Leave out results that are not those on record: they are made again."""
-    kept = keep_recorded(store, entries, name)
-    for key in sorted(set(store) - set(kept)):
-        _log.warning("  %s is %s again: what is stored is not what is on record", month_of_key(key), done)
-    return kept
-
-
-def _read_whole(store: Store, read: Callable[[pd.DataFrame], _Result], done: str = "") -> dict[str, _Result]:
-    """Read the results that are stored; one that is damaged counts as not there, and is made again (``done``)."""
+def _read_recorded(
+    store: Store, known: Mapping[str, Recorded], name: str, read: Callable[[pd.DataFrame], _Result], done: str
+) -> dict[str, _Result]:
+    """Read the stored results that are those on record; one that is damaged or another is made again (``done``)."""
     found: dict[str, _Result] = {}
     for key, load in store.items():
         try:
-            found[key] = read(load())
+            frame = load()
+            if is_recorded(known, name, key, frame):
+                found[key] = read(frame)
+                continue
+            why = "what is stored is not what is on record"
         except RaiError as error:
-            if done:
-                _log.warning("  %s is %s again: %s", month_of_key(key), done, error.what)
+            why = error.what
+        _log.warning("  %s is %s again: %s", month_of_key(key), done, why)
+    return found
+
+
+def _read_whole(store: Store, read: Callable[[pd.DataFrame], _Result]) -> dict[str, _Result]:
+    """Read the results that are stored; one that is damaged counts as not there."""
+    found: dict[str, _Result] = {}
+    for key, load in store.items():
+        with suppress(RaiError):
+            found[key] = read(load())
     return found
 
 

@@ -184,6 +184,7 @@ class MonthReader:
         self._contract = contract
         self._kept: dict[str, pd.DataFrame] = {}
         self._digests: dict[str, MonthDigests] = {}
+        self.made: set[str] = set()  # keys of months that this run tested or measured
 
     def find_missing(self, predictions: Iterable[str], expect: Expectation | None = None) -> tuple[str, ...]:
         """List the months that nobody can score, see :func:`find_missing`; those that should have come by now, too."""
