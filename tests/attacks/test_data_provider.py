@@ -14,7 +14,7 @@ from rai_kedro.datasets.month_store import MonthStore
 from rai_kedro.datasets.partition_file import MonthStoreError
 from rai_kedro.fairness import assess
 from rai_kedro.monitoring import MonthDigests, content_digest
-from rai_kedro.release import MonthEntry, MonthStores, append_evidence, read_evidence, record_months
+from rai_kedro.release import MonthEntry, MonthStores, append_evidence, read_evidence, record_months, verify
 from rai_kedro.release.months import check_months
 
 NOW = "2024-06-01T12:00:00+00:00"
@@ -152,3 +152,41 @@ def test_predictions_taken_away(record: Path) -> None:
 def test_predictions_forged(record: Path, key: str) -> None:
     found = check(record, {KEY: predicted(), key: predicted()})
     assert "are on no record: they were forged, or the record was cut" in found
+
+
+FORGED = {
+    "month": {"month": "2024-05"},
+    "rescore": {"months": "all"},
+    "add-month": {"features": "5e88"},
+    "trained": {"version": "2", "months": ["2024-05"]},
+}
+
+
+@pytest.mark.parametrize("kind", FORGED)
+def test_entry_of_a_form_that_nobody_writes(record: Path, kind: str) -> None:
+    """It cannot make the check of all others end in a crash."""
+    append_evidence(record, kind, FORGED[kind], NOW)
+    stores = MonthStores({KEY: predicted}, {}, {}, lambda _: MonthDigests(features=content_digest(month())))
+    found = "\n".join(verify(record, use_case="toy", stores=stores).findings)
+    assert f"Line 3 of the record is no readable entry '{kind}'" in found
+
+
+@pytest.mark.slow
+def test_stores_edited_behind_the_commands(monitored: Any, copy_of: Any) -> None:
+    """Predictions, features and a month trained on, each found by `kedro rai verify`."""
+    project = copy_of(monitored)
+    edit(next((project.predictions / "month=2024-04").rglob("*.parquet")), "prediction")
+    edit(next((project.features / "month=2024-05").rglob("*.parquet")), "NOX")
+    edit(next((project.features / "month=2024-01").rglob("*.parquet")), "RM")
+    outcome = project.kedro("rai", "verify", "--use-case", "housing")
+    assert outcome.code != 0
+    text = " ".join(outcome.output.split())
+    assert "predictions of 2024-04 by version 1 are not those of line" in text, text
+    assert "features of 2024-05 are not those of line" in text
+    assert "features of 2024-01 are not those of line" in text
+
+
+def edit(file: Path, column: str) -> None:
+    frame = pd.read_parquet(file)
+    frame[column] = frame[column].to_numpy() * 1.01
+    frame.to_parquet(file, index=False)

@@ -21,6 +21,7 @@ from sklearn.neighbors import KNeighborsRegressor
 from rai_kedro.release import (
     ChangedError,
     EvidenceError,
+    IncompleteError,
     ModelRefusedError,
     NotApprovedError,
     ReleaseError,
@@ -351,6 +352,12 @@ def pickle_as_skops(folder: Path) -> None:
     (folder / "model.skops").write_bytes(pickle.dumps(print))
 
 
+def cloudpickle_as_skops(folder: Path) -> None:
+    import cloudpickle
+
+    (folder / "model.skops").write_bytes(cloudpickle.dumps(lambda: None))
+
+
 def zip_bomb(folder: Path) -> None:
     with ZipFile(folder / "model.skops", "a", ZIP_DEFLATED) as file:
         file.writestr("0.npy", bytes(50_000_000))
@@ -385,6 +392,7 @@ HOSTILE = [
     (no_table, "MLmodel file cannot be read"),
     (foreign_type, "sklearn.neighbors._kd_tree.KDTree"),
     (pickle_as_skops, "The stored model cannot be read"),
+    (cloudpickle_as_skops, "The stored model cannot be read"),
     (zip_bomb, "as a zip bomb does"),
     (sparse_zip_bomb, "as a zip bomb does"),
 ]
@@ -413,6 +421,14 @@ def test_path_in_the_manifest_that_leaves_the_run(registry: Registry, subtests: 
                 registry.approve()
             assert f"the path {path!r} leaves the run" in str(caught.value)
             assert "leaves the run" in registry.findings()
+
+
+def test_manifest_nested_without_end(registry: Registry) -> None:
+    registry.train()
+    (registry.run_folder() / "manifest.json").write_bytes(b"[" * 200_000 + b"]" * 200_000)
+    with pytest.raises(IncompleteError, match="lacks files that must travel with it"):
+        registry.approve()
+    assert "lacks files that must travel with it" in registry.findings()
 
 
 def test_card_on_disk_edited_before_approval(registry: Registry, tmp_path: Path) -> None:

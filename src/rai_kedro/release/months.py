@@ -7,6 +7,7 @@ no entry knows were made by nobody who was allowed to, and every other change is
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -112,19 +113,34 @@ def read_months(entries: Iterable[Entry]) -> dict[str, Recorded]:
     """Return the latest entry of every month that was scored and not taken back by a reset or rescore since."""
     found: dict[str, Recorded] = {}
     for entry in entries:
-        if entry.kind == MONTH:
-            month = MonthEntry.from_dict(entry.body)
-            found[month.key] = Recorded(month, entry)
-        elif entry.kind == RESET:
-            found.clear()
-        elif entry.kind == RESCORE:
-            found = {key: one for key, one in found.items() if one.month.month != entry.body["month"]}
+        with _readable(entry):
+            if entry.kind == MONTH:
+                month = MonthEntry.from_dict(entry.body)
+                found[month.key] = Recorded(month, entry)
+            elif entry.kind == RESET:
+                found.clear()
+            elif entry.kind == RESCORE:
+                found = {key: one for key, one in found.items() if one.month.month != entry.body["month"]}
     return found
 
 
 def is_recorded(known: Mapping[str, Recorded], name: str, key: str, frame: pd.DataFrame) -> bool:
     """Say whether a stored result, ``drift`` or ``outcomes``, is the one on record; if not, it is made again."""
     return key in known and getattr(known[key].month, name) == content_digest(frame)
+
+
+@contextmanager
+def _readable(entry: Entry) -> Iterator[None]:
+    """Name an entry that has another form than the program gives it: somebody else wrote it."""
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, AttributeError) as error:  # pydantic's, too
+        raise EvidenceError(
+            f"Line {entry.sequence} of the record is no readable entry '{entry.kind}'.",
+            where=f"line {entry.sequence}, kind {entry.kind}",
+            example=" ".join(f"{type(error).__name__}: {error}".split())[:200],
+            remedy="find out who wrote it, and restore the record from a backup",
+        ) from error
 
 
 def hold_predictions(store: Store, entries: Iterable[Entry]) -> Store:
@@ -179,12 +195,13 @@ def _read_inputs(entries: Iterable[Entry]) -> dict[str, dict[str, _Input]]:
     found: dict[str, dict[str, _Input]] = {}
     for entry in entries:
         months: Mapping[str, Mapping[str, str]] = {}
-        if entry.kind == TRAINED:
-            months = entry.body.get("months") or {}
-        elif entry.kind in (MONTH, ADD_MONTH):
-            months = {entry.body["month"]: {name: entry.body.get(name, "") for name in ("features", "labels")}}
-        for month, digests in months.items():
-            found.setdefault(month, {}).update({name: _Input(one, entry) for name, one in digests.items()})
+        with _readable(entry):
+            if entry.kind == TRAINED:
+                months = entry.body.get("months") or {}
+            elif entry.kind in (MONTH, ADD_MONTH):
+                months = {entry.body["month"]: {name: entry.body.get(name, "") for name in ("features", "labels")}}
+            for month, digests in months.items():
+                found.setdefault(month, {}).update({name: _Input(one, entry) for name, one in digests.items()})
     return found
 
 

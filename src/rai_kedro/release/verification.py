@@ -129,8 +129,11 @@ def verify(  # noqa: PLR0913 - every part by its name
         findings += _compare_with_mlflow(client, use_case, entries, trust)
     notes: tuple[str, ...] = ()
     if stores is not None:
-        wrong, notes, found["months"] = check_months(entries, stores)
-        findings += wrong
+        try:
+            wrong, notes, found["months"] = check_months(entries, stores)
+            findings += wrong
+        except EvidenceError as error:
+            findings.append(f"{error.what} ({error.example})")
     if places is not None:
         anchors = places.look(entries)
         findings += anchors.findings

@@ -274,5 +274,5 @@ def parse_json(content: bytes | None) -> Any:
     """Return what a file says that somebody may have edited; None if it is not there or cannot be read."""
     try:
         return None if content is None else json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):  # nested without end
         return None
