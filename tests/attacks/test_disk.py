@@ -18,22 +18,26 @@ import skops.io as sio
 import yaml
 from sklearn.neighbors import KNeighborsRegressor
 
+from rai_kedro.monitoring import MonthDigests
 from rai_kedro.release import (
     ChangedError,
     EvidenceError,
     IncompleteError,
     ModelRefusedError,
+    MonthStores,
     NotApprovedError,
     ReleaseError,
     Reviewers,
     SigningError,
     SigningKey,
     Trust,
+    append_evidence,
     load_production,
     read_evidence,
     sign,
     verify,
 )
+from rai_kedro.release.anchors import Places
 from rai_kedro.release.decisions import Review, read_decision, sign_review, tags_of
 from rai_kedro.release.record import check_chain
 
@@ -115,6 +119,37 @@ def test_record_rewritten_with_a_new_chain(registry: Registry) -> None:
         registry.load()
     assert "it was signed for line 3 of a record, not for this place" in str(caught.value)
     assert "it was signed for line 3 of a record" in registry.findings()
+
+
+FORGED: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("month", {"month": "2024-05"}),
+    ("rescore", {"months": "all"}),
+    ("add-month", {"features": "5e88"}),
+    ("trained", {"version": "2", "months": ["2024-05"]}),
+    ("anchor", {"file": 5}),
+    ("anchor", {"git_tag": "--help"}),
+    ("anchor", {"sequence": "1", "head": "5e88", "file": "anchors.jsonl"}),
+)
+
+
+def test_entry_of_a_form_that_nobody_writes(tmp_path: Path, subtests: pytest.Subtests) -> None:
+    """It cannot make the check of all others end in a crash."""
+    stores = MonthStores({}, {}, {}, lambda _: MonthDigests())
+    for number, (kind, body) in enumerate(FORGED):
+        with subtests.test(f"{kind} {body}"):
+            record = tmp_path / f"{number}.jsonl"
+            append_evidence(record, kind, body, "2024-06-01T12:00:00+00:00")
+            places = Places(record, "toy", tmp_path, tmp_path / "none.pem")
+            found = verify(record, use_case="toy", stores=stores, places=places).findings
+            assert f"Line 1 of the record is no readable entry '{kind}'" in "\n".join(found)
+
+
+def test_anchor_said_to_be_in_a_device(tmp_path: Path) -> None:
+    """Reading it would never end."""
+    record, body = tmp_path / "toy.jsonl", {"sequence": 1, "head": "5e88", "file": "/dev/zero"}
+    append_evidence(record, "anchor", body, "2024-06-01T12:00:00+00:00")
+    notes = verify(record, use_case="toy", places=Places(record, "toy", tmp_path, tmp_path / "none.pem")).notes
+    assert notes == ("the anchors in /dev/zero could not be looked at: it is no file",)
 
 
 # ---- forged approvals --------------------------------------------------------------------------------------

@@ -167,7 +167,13 @@ class Places:
 
     def look(self, entries: Sequence[Entry]) -> Anchors:
         """Look for anchors of these entries, also wherever they name one."""
-        said = list(self._look(entries, [entry.body for entry in entries if entry.kind == ANCHOR]))
+        anchored = [entry for entry in entries if entry.kind == ANCHOR]
+        said = list(self._look(entries, [entry.body for entry in anchored if _is_readable(entry.body)]))
+        said += [
+            (True, f"Line {entry.sequence} of the record is no readable entry '{ANCHOR}'")
+            for entry in anchored
+            if not _is_readable(entry.body)
+        ]
         seen = tuple(one for one in said if isinstance(one, Seen))
         told = [one for one in said if not isinstance(one, Seen)]
         wrong, notes = (tuple(text for is_wrong, text in told if is_wrong is wanted) for wanted in (True, False))
@@ -186,6 +192,12 @@ class Places:
             yield from _read_token(tokens[name], entries, self.authorities)
         for name in (body["token"] for body in named if "token" in body and body["token"] not in tokens):
             yield False, f"the time stamp {name} is not beside the record any more"
+
+
+def _is_readable(body: Any) -> bool:
+    """Say whether an entry has the form that the program gives it."""
+    kinds = {"sequence": int, "head": str, "file": str, "git_tag": str, "token": str}
+    return {"sequence", "head"} <= {*body} and all(isinstance(body[key], kinds[key]) for key in kinds if key in body)
 
 
 def describe_hidden(entries: Sequence[Entry], seen: Sequence[Seen]) -> str:
@@ -210,6 +222,8 @@ def _compare(seen: Sequence[Seen], entries: Sequence[Entry]) -> Iterator[str]:
 
 def _read_file(path: Path, use_case: str, named: Sequence[Any], *, must_exist: bool) -> _Said:
     try:
+        if path.exists() and not path.is_file():
+            raise OSError("it is no file")  # a device never ends
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error

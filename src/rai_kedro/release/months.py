@@ -120,7 +120,8 @@ def read_months(entries: Iterable[Entry]) -> dict[str, Recorded]:
             elif entry.kind == RESET:
                 found.clear()
             elif entry.kind == RESCORE:
-                found = {key: one for key, one in found.items() if one.month.month != entry.body["month"]}
+                taken_back = entry.body["month"]
+                found = {key: one for key, one in found.items() if one.month.month != taken_back}
     return found
 
 
