@@ -92,6 +92,7 @@ def test_gate_said_to_pass_by_a_tag(registry: Registry) -> None:
         registry.approve()
 
 
+@pytest.mark.slow
 def test_artifact_swapped_before_approval(registry: Registry, subtests: pytest.Subtests) -> None:
     registry.train()
     for file in FILES:
@@ -103,6 +104,7 @@ def test_artifact_swapped_before_approval(registry: Registry, subtests: pytest.S
             assert f"{file} changed" in registry.findings()
 
 
+@pytest.mark.slow
 def test_artifact_swapped_after_approval(registry: Registry, subtests: pytest.Subtests) -> None:
     registry.train()
     registry.approve()
