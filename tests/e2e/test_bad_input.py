@@ -225,9 +225,6 @@ CASES = {
         ("MEDV: is outside", "housing.label_store, month=2024-01", "3 rows"),
         TRAIN,
     ),
-    "month missing in between": Case(
-        remove_month, ("misses a month in between", "1 of 6 months", "2024-03", "snapshot"), MONITOR, "approved"
-    ),
     "training month missing": Case(
         training(month="2031-01"), ("no month 2031-01", "housing.feature_store", "2024-01 to 2024-06"), TRAIN
     ),
@@ -302,7 +299,7 @@ CASES = {
     ),
     "approval missing": Case(
         move_alias,
-        ("its approval is not on record", "evidence", "kedro rai approve --use-case housing --version 1"),
+        ("no approval of it counts now", "evidence", "kedro rai approve --use-case housing --version 1"),
         MONITOR,
     ),
     "evidence removed": Case(
@@ -356,7 +353,6 @@ CASES = {
 FAST = {
     "raw file missing",
     "column extra",
-    "month missing in between",
     "malformed parameters",
     "flagged model feature",
     "environment weakens a flag",

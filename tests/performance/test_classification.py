@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from rai_kedro.performance import PerformanceError
+from rai_kedro.performance import PerformanceError, measure_auc
 from rai_kedro.performance.classification import (
-    _auc,
     _brier,
     _share,
     iterate_roc,
@@ -93,7 +92,7 @@ def test_interval_of_the_auc_holds_with_few_rows_of_a_class(positive: int, shift
     rng, runs, covered = np.random.default_rng(2), 500, 0
     truth, true_auc = np.repeat([1.0, 0.0], [positive, 90]), float(norm.cdf(shift / np.sqrt(2)))
     for _ in range(runs):
-        auc = _auc(truth, rng.normal(size=truth.size) + shift * truth, "test", 0.95)
+        auc = measure_auc(truth, rng.normal(size=truth.size) + shift * truth)
         assert auc.lower is not None and auc.upper is not None
         covered += auc.lower <= true_auc <= auc.upper
     assert auc.note == f"only {positive} rows of the rarer class" or auc.value == 1
@@ -105,7 +104,7 @@ def test_scores_that_separate_the_classes_have_an_exact_limit(is_reversed: bool)
     """Seven pairs in order: at the limit they are so with probability .025."""
     truth = np.repeat([1.0, 0.0], [7, 30])
     score = np.linspace(0, 1, 37) if is_reversed else np.linspace(1, 0, 37)
-    auc = _auc(truth, score, "test", 0.95)
+    auc = measure_auc(truth, score)
     assert auc.lower is not None and auc.upper is not None
     inner = 1 - auc.upper if is_reversed else auc.lower
     assert inner**7 == pytest.approx(0.025)

@@ -16,6 +16,7 @@ from kedro.io import DataCatalog, MemoryDataset, SharedMemoryDataCatalog
 from rai_kedro.contract import Contract, read_contract
 from rai_kedro.datasets.contract import ContractDataset
 from rai_kedro.datasets.month_store import MonthStore
+from rai_kedro.datasets.plan_look import PlanLook
 from rai_kedro.demo import SimulationParameters, simulate_snapshots
 from rai_kedro.pipelines.parameters import (
     FairnessParameters,
@@ -88,7 +89,9 @@ def write_contract(tmp_path: Path) -> Callable[[Mapping[str, Mapping[str, Any]]]
 
 
 @pytest.fixture
-def make_catalog(january: Mapping[str, MonthStore], parameters: dict[str, Any]) -> Callable[..., DataCatalog]:
+def make_catalog(
+    january: Mapping[str, MonthStore], parameters: dict[str, Any], tmp_path: Path
+) -> Callable[..., DataCatalog]:
     """Make a catalogue for a slice of the training stage."""
 
     def make(
@@ -104,6 +107,7 @@ def make_catalog(january: Mapping[str, MonthStore], parameters: dict[str, Any]) 
             "housing.feature_store": january["feature_store"],
             "housing.label_store": january["label_store"],
             "housing.contract": ContractDataset(filepath=str(contract), as_of=TODAY),
+            "housing.look": PlanLook(filepath=tmp_path / "no_plan.jsonl"),
             "params:housing.training": MemoryDataset(settings),
             "params:housing.fairness": MemoryDataset(FairnessParameters(**{**parameters["fairness"], **fairness})),
             "params:housing.mitigation": MemoryDataset(
