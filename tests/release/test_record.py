@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -217,3 +218,25 @@ class TestTrouble:
     def test_record_that_is_a_folder_is_a_clear_error(self, tmp_path: Path) -> None:
         with pytest.raises(EvidenceError, match="cannot be read"):
             read_evidence(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("at", "found"),
+    [
+        ("yesterday", "its time is no ISO 8601 time"),
+        (5, "its time is no ISO 8601 time"),
+        ("[" * 100_000, "no ISO 8601"),
+    ],
+)
+def test_a_time_that_is_none_is_a_finding_with_its_line(tmp_path: Path, at: Any, found: str) -> None:
+    record = tmp_path / "housing.jsonl"
+    record.write_bytes(to_line(chain(1, GENESIS, "note", {}, at)))
+    checked = check_chain(record)
+    assert (checked.broken_line, checked.entries) == (1, ())
+    assert found in str(checked.reason)
+
+
+def test_json_nested_without_end_is_a_finding_with_its_line(tmp_path: Path) -> None:
+    record = tmp_path / "housing.jsonl"
+    record.write_text('{"body":' + '{"a":' * 100_000 + "1" + "}" * 100_000 + "}\n")
+    assert check_chain(record).broken_line == 1

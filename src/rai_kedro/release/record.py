@@ -199,7 +199,7 @@ def _parse(line: bytes, sequence: int, before: Entry | None) -> Entry:
     except TypeError as error:
         names = sorted(field.name for field in fields(Entry))
         raise _LineError(f"the line is not an entry with the fields {', '.join(names)}") from error
-    except ValueError as error:  # NaN and infinity, too, which Python reads and JSON does not know
+    except (ValueError, RecursionError) as error:  # NaN and infinity, too, which Python reads and JSON does not know
         raise _LineError("the line is not JSON") from error
     if found.sequence != sequence:
         raise _LineError(f"its sequence is {found.sequence!r}, expected {sequence}")
@@ -207,13 +207,18 @@ def _parse(line: bytes, sequence: int, before: Entry | None) -> Entry:
         raise _LineError("it does not continue from the entry before it")
     if not is_same:
         raise _LineError("its content does not match its hash")
-    if before and _is_dated_back(found.recorded_at, before):
+    try:
+        is_dated_back = _is_dated_back(found.recorded_at, before)
+    except (ValueError, TypeError) as error:
+        raise _LineError(f"its time is no ISO 8601 time: {found.recorded_at!r:.60}") from error
+    if is_dated_back:
         raise _LineError(f"it is dated {found.recorded_at}, before the entry before it")
     return expected
 
 
-def _is_dated_back(recorded_at: str, before: Entry) -> bool:
-    return _time_of(recorded_at) + _TOLERANCE < _time_of(before.recorded_at)
+def _is_dated_back(recorded_at: str, before: Entry | None) -> bool:
+    time = _time_of(recorded_at)
+    return before is not None and time + _TOLERANCE < _time_of(before.recorded_at)
 
 
 def _time_of(text: str) -> datetime:
@@ -255,8 +260,7 @@ def _describe_torn(torn: bytes) -> dict[str, Any]:
 
 
 def _require_later(path: Path, recorded_at: str, found: Chain) -> None:
-    _time_of(recorded_at)
-    if found.entries and _is_dated_back(recorded_at, found.entries[-1]):
+    if _is_dated_back(recorded_at, found.entries[-1] if found.entries else None):
         raise EvidenceError(
             "What happens now cannot be dated before what is on record.",
             where=f"{path}, line {len(found.entries)}",
