@@ -64,7 +64,7 @@ def mixed() -> pd.DataFrame:
         ({"start": "2024-5"}, "'2024-5' is not a month: write it as YYYY-MM"),
         ({"start": "2024-13"}, "is not a month"),
         ({"start": "2024-05-01"}, "is not a month"),
-        ({"start": 202405}, "valid string"),
+        ({"start": 202405}, "'202405' is not a month: write it as YYYY-MM"),
         ({"end": "2024-04"}, r"ends \(2024-04\) before it starts \(2024-05\)"),
         ({"kind": "wobble"}, "'mean_shift', 'scale'"),
         ({"size": 0}, "must not be 0"),

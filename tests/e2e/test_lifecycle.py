@@ -137,6 +137,7 @@ def test_months_keep_the_version_that_scored_them(approved: Any, monitored: Any,
     assert f"{len(kinds)} entries, the chain is whole" in project.succeed("rai", "verify").output
 
 
+@pytest.mark.slow
 def test_closed_gate_says_the_same_on_every_route(
     trained: Any, copy_of: Callable[[Any], Any], assert_one_screen: Callable[[Any], str]
 ) -> None:

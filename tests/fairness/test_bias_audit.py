@@ -207,6 +207,7 @@ def test_ratios_of_a_table_are_covered_together(rates: tuple[float, ...], rows: 
     assert covered >= 0.95 - 3 * (0.05 * 0.95 / runs) ** 0.5
 
 
+@pytest.mark.slow
 def test_scoring_rates_are_covered_although_the_median_is_estimated() -> None:
     draw, covered = np.random.default_rng(9), []
     for _ in range(300):

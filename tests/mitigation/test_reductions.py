@@ -95,6 +95,7 @@ def test_the_grid_takes_a_model_that_keeps_the_constraint(rows, constraint):
     assert accuracy_score(y, model.predict(X)) > 0.7
 
 
+@pytest.mark.slow
 def test_the_shares_are_those_of_fairlearn(rows):
     X, y, group = rows
     theirs = ExponentiatedGradient(LogisticRegression(), DemographicParity(difference_bound=0.01), max_iter=20)

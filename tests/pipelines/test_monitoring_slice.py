@@ -403,6 +403,7 @@ def test_labels_that_come_later_are_measured_without_predicting_again(toy: Toy) 
     pd.testing.assert_frame_equal(toy.store("prediction_store").load()[f"month={BAD}/model_version=1"](), before)
 
 
+@pytest.mark.slow
 def test_a_run_that_is_broken_off_after_any_month_ends_like_an_undisturbed_one(toy: Toy, tmp_path: Path) -> None:
     """Of what a kill leaves: the store's own tests see to a month written by halves, these to what comes after."""
     undisturbed = toy.monitor()

@@ -63,6 +63,7 @@ def test_two_people_of_distinct_roles_are_needed_where_the_policy_says_so(
     assert load_production(client, use_case, evidence_path, trust).version == "1"
 
 
+@pytest.mark.slow
 def test_a_waiting_approval_of_a_new_version_leaves_the_old_one_in_production(
     client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
 ) -> None:

@@ -259,6 +259,7 @@ for number in range(10**6):
 """
 
 
+@pytest.mark.slow
 def test_a_kill_while_months_are_entered_leaves_a_record_that_holds_and_can_be_continued(tmp_path: Path) -> None:
     path, moments, known = tmp_path / "toy.jsonl", random.Random(20240501), 0  # noqa: S311 - when to kill
     for _ in range(8):
