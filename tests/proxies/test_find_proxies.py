@@ -82,7 +82,7 @@ def test_a_category_of_few_rows_is_not_passed_over() -> None:
     (found,) = find_proxies(columns, {"race": race}).proxies
 
     assert found.outcome == "insufficient_evidence"
-    assert found.not_measured == ("c (5 of 1500 rows)",)
+    assert found.not_measured == ("1 value with fewer than 20 of 1500 rows",)
     assert "c (5 of 1500 rows)" in found.reason
 
 

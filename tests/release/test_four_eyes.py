@@ -11,11 +11,14 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
-from rai_kedro.release.decisions import Trust
+from rai_kedro.policy import ApprovalRules
+from rai_kedro.release.decisions import Trust, sign_review, tags_of
 from rai_kedro.release.keys import SigningError, SigningKey
 from rai_kedro.release.production import load_production
-from rai_kedro.release.review import ReviewRequest, approve, find_previous, reject
+from rai_kedro.release.record import append_evidence
+from rai_kedro.release.review import ReviewRequest, approve, find_previous
 from rai_kedro.release.signing import Reviewers
+from rai_kedro.release.verification import verify
 from rai_kedro.release.versions import NotApprovedError, ReleaseError, find_aliases
 
 Ask = Callable[..., ReviewRequest]
@@ -152,6 +155,44 @@ def test_the_way_back_is_a_decision_of_its_own_and_leads_to_what_was_approved(
     back = said_by(ask, "Ada", version="1", rollback=True)
     assert approve(client, back, evidence_path, trust).recorded
     assert load_production(client, use_case, evidence_path, trust).version == "1"
-    reject(client, said_by(ask, "Ada", version="2"), evidence_path)
     with pytest.raises(ReleaseError, match="nothing to go back to"):
         find_previous(use_case, evidence_path, trust)
+
+
+@pytest.mark.parametrize(
+    ("claimed", "found"),
+    [
+        ({"expires_at": "9999-12-31T00:00:00+00:00"}, "365 days are allowed"),
+        (
+            {"fairness_gate": "pass", "accepted_risk": "", "open_gates": ()},
+            "it says that the fairness gate said 'pass'; it said 'fail'",
+        ),
+        ({"rules": ApprovalRules(trainer_may_approve=True)}, "under other rules"),
+        ({}, "trained the version"),
+    ],
+    ids=["lasts", "gate", "rules", "trainer"],
+)
+def test_what_a_reviewers_key_signs_without_the_command_is_asked_again(
+    client: MlflowClient,
+    register: Register,
+    ask: Ask,
+    use_case: str,
+    evidence_path: Path,
+    claimed: dict[str, Any],
+    found: str,
+) -> None:
+    honest, trainer = trusting({"Ada": ["reviewer"]}), trusting({"Ada": ["reviewer"]}, accounts=[getpass.getuser()])
+    register(gate="fail")
+    before = evidence_path.read_bytes()
+    review = approve(client, said_by(ask, "Ada", accept_risk="a pilot"), evidence_path, honest).review
+    forged = review.model_copy(update=claimed)
+    evidence_path.write_bytes(before)
+    entry = append_evidence(evidence_path, "approve", sign_review(forged, KEYS["Ada"]), forged.reviewed_at)
+    for tag, value in tags_of(forged, entry).items():
+        client.set_model_version_tag(use_case, "1", tag, value)
+    trust = honest if claimed else trainer
+    with pytest.raises(NotApprovedError, match="that its policy does not allow") as caught:
+        load_production(client, use_case, evidence_path, trust)
+    assert found in str(caught.value.example)
+    findings = verify(evidence_path, use_case=use_case, trust=trust, client=client).findings
+    assert any(found in finding for finding in findings)

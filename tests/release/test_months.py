@@ -164,8 +164,25 @@ def test_labels_that_arrive_are_a_note_until_monitoring_enters_them(tmp_path: Pa
     change("labels")(late.frames)
     assert len(late.check()[0]) == 1
     late.monitor()
-    assert late.check() == ((), ())
+    others = "the labels of 2024-05 are others in line 4 than in line 3, and no `add-month` says so"
+    assert late.check() == ((), (others,))
     assert len(read_evidence(late.record)) == 4
+
+
+def test_other_predictions_put_on_record_without_scoring_again_are_found(month: Month) -> None:
+    change("predictions")(month.frames)
+    (known,) = read_months(read_evidence(month.record)).values()
+    forged = known.month.model_copy(update={"predictions": content_digest(month.frames["predictions"])})
+    record_months(month.record, [forged], NOW)
+    (finding,) = month.check()[0]
+    assert finding == (
+        "line 3: 2024-05 by version 1 has other predictions than line 1, and was not scored again in between"
+    )
+
+
+def test_a_month_that_nobody_had_approved_the_version_for_is_found(month: Month) -> None:
+    found = check_months(read_evidence(month.record), month.stores, approvals=[])
+    assert found.findings == ("line 1: 2024-05 by version 1 was scored while no approval of that version counted",)
 
 
 def test_a_month_that_monitoring_named_stale_is_said_to_be_and_a_further_change_is_found(month: Month) -> None:
@@ -194,12 +211,14 @@ def test_what_was_taken_back_is_no_longer_expected_and_must_not_be_there(
     assert len(month.check()[0]) == 3
     for name in ("predictions", "drift", "outcomes"):
         take(name)(month.frames)
-    assert month.check() == ((), ())
+    which = body.get("month", "every month")
+    assert month.check() == ((), (f"line 3: {which} was taken back by nobody named: no reason was given",))
 
 
 def test_rescoring_one_month_leaves_the_others_on_record(month: Month) -> None:
-    append_evidence(month.record, "rescore", {"month": "2024-06"}, NOW)
-    assert month.check() == ((), ())
+    body = {"month": "2024-06", "by": "ada", "reason": "corrected"}
+    append_evidence(month.record, "rescore", body, NOW)
+    assert month.check() == ((), ("line 3: 2024-06 was taken back by ada: corrected",))
 
 
 def test_months_of_a_training_are_held_against_its_entry_until_a_later_one_speaks_of_them(month: Month) -> None:

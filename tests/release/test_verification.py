@@ -90,8 +90,9 @@ def test_cut_off_end_is_found_by_the_tags(
     client: MlflowClient, run_id: str, use_case: str, evidence_path: Path, trust: Trust
 ) -> None:
     evidence_path.write_bytes(b"".join(evidence_path.read_bytes().splitlines(keepends=True)[:-1]))
-    (finding,) = verify(evidence_path, use_case=use_case, trust=trust, client=client).findings
-    assert finding == "version 3: it is tagged 'rejected', but no decision on it that counts is on record"
+    tag, page = verify(evidence_path, use_case=use_case, trust=trust, client=client).findings
+    assert tag == "version 3: it is tagged 'rejected', but no decision on it that counts is on record"
+    assert "has a status that nobody decided: rejected by" in page
 
 
 def test_card_that_changed_or_is_gone_is_found(

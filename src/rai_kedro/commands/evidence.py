@@ -16,6 +16,7 @@ from rai_kedro.commands.project import (
     env_option,
     evidence_path,
     open_catalog,
+    path_of,
     reports_folder,
     require_readable,
     trust_of,
@@ -99,7 +100,15 @@ def _verify(catalog: DataCatalog, use_case: str, env: str | None, anchors: Seque
     if use_case in find_use_cases(project / "conf" / "base"):
         stores, trouble = _open_stores(catalog, use_case, env)
     trust = trust_of(catalog, use_case)
-    found = release.verify(path, use_case=use_case, trust=trust, client=MlflowClient(), stores=stores, places=places)
+    found = release.verify(
+        path,
+        use_case=use_case,
+        trust=trust,
+        client=MlflowClient(),
+        stores=stores,
+        places=places,
+        cards=path_of(catalog, f"{use_case}.model_card"),
+    )
     found = found.model_copy(update={"findings": (*found.findings, *trouble)})
     note_verification(path, found)
     return found

@@ -101,7 +101,8 @@ def _find_training(pack: Path, files: Mapping[str, bytes], use_case: str) -> Tra
             f"This is no pack from which a training of {use_case} can be replayed.",
             where=str(pack),
             example=f"{error} is missing" if isinstance(error, KeyError) else str(error).splitlines()[0],
-            remedy="check it with `python verify.py`, which is in it; versions of before packs lack parameters.json",
+            remedy="name its use case with --use-case; or check it with `python verify.py`, which is in it: a version "
+            "that was trained before there were packs has no parameters.json",
         ) from error
 
 

@@ -287,7 +287,9 @@ def advise_training(records: Sequence[MonthRecord], baseline: Baseline | None, t
     The gain is the loss since the test, which a new model can win back at most if it does as well on new months as the
     old one did on its test rows; the cost is that of the last training, beside what scoring takes a month.
     """
-    judged = [(one, loss) for one in records if one.outcome for loss in _losses(one.outcome)]
+    newest = records[-1].model_version if records else ""
+    measured = [one for one in records if one.outcome and one.model_version == newest]
+    judged = [(one, loss) for one in measured if one.outcome for loss in _losses(one.outcome)]
     if not judged:
         return ""
     record, loss = judged[-1]

@@ -131,7 +131,7 @@ def _explain(
         return f"the whole interval lies within {limit:g}"
     open_ones = [part for part in parts if part.judge(limit) != "pass"]
     if not open_ones:
-        return f"too few rows to measure {list_some(not_measured, _SHOWN)}"
+        return f"not measured: {list_some(not_measured, _SHOWN)}"
     name = f"of {open_ones[0].category} " if open_ones[0].category and open_ones[0] is not top else ""
     return f"the interval {name}spans {limit:g}: more rows would settle it"
 

@@ -41,8 +41,6 @@ _SINGLE_BINS, _PAIR_BINS = 10, 5
 # Pairs of so many columns are tried, those that predict best alone: their number grows with the square.
 _MOST_PAIRED = 40
 _CARRIERS = 3
-# Values with too few rows that are named; those of a list of names are thousands.
-_NAMED = 5
 _PENALTY = 1.0
 _PRIOR_ROWS = 5.0
 _PREDICTORS = 4
@@ -77,8 +75,9 @@ def list_wanted(column: Read) -> tuple[list[Wanted], list[str]]:
     order = [int(code) for code in np.argsort(-counts, kind="stable") if counts[code]]
     enough = [code for code in order if min(counts[code], rows - counts[code]) >= FEWEST_ROWS][:MOST_LEVELS]
     left = [code for code in order if code not in enough]
-    few = [f"{column.levels[code]} ({counts[code]} of {rows} rows)" for code in left[:_NAMED]]
-    few += [f"{len(left) - _NAMED} further values"] if len(left) > _NAMED else []
+    # Not which: a value of few rows may be a name, and who reads a report need not be one who may read the data.
+    values = "1 value" if len(left) == 1 else f"{len(left)} values"
+    few = [f"{values} with fewer than {FEWEST_ROWS} of {rows} rows"] if left else []
     if len(order) == 2:  # noqa: PLR2004 - one tells the other
         enough, few = enough[-1:], few if not enough else []
     return [Wanted("AUC", column.levels[code], (column.codes == code).astype(float)) for code in enough], few

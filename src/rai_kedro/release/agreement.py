@@ -7,11 +7,12 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from rai_kedro.fairness import Disparity, Gate, Tolerance
-from rai_kedro.policy import Policy, digest_of, find_loosened
-from rai_kedro.release.gate import judge_again
-from rai_kedro.release.manifest import Manifest
+from rai_kedro.policy import GateReport, Policy, digest_of, find_loosened
+from rai_kedro.release.decisions import Review
+from rai_kedro.release.gate import ASSESSMENT_FILE, GATE_FILE, GATES_FILE, judge_again, judge_stored
+from rai_kedro.release.manifest import Manifest, ReleaseFiles
 from rai_kedro.release.signing import Reviewers
-from rai_kedro.release.versions import ReleaseError, Version
+from rai_kedro.release.versions import ReleaseError, Version, parse_json
 from rai_kedro.typed import Typed
 
 if TYPE_CHECKING:
@@ -112,6 +113,44 @@ def _refuse(production: ProductionModel, what: str, example: str, first: str, ho
         example=example,
         remedy=f"{first}`{again}`" if first else train,
     )
+
+
+def find_overreach(files: ReleaseFiles, review: Review, people: Reviewers) -> str | None:
+    """Say what a signed approval claims or grants that its version does not allow; None if nothing.
+
+    Whoever has a reviewer's key can sign an approval without `kedro rai approve`, so all that the command asks before
+    it signs is asked again of what is on record.
+    """
+    return next(_find_overreach(files, review, people), None)
+
+
+def _find_overreach(files: ReleaseFiles, review: Review, people: Reviewers) -> Iterator[str]:
+    manifest = files.manifest
+    policy = Policy.from_dict(manifest.policy.get("policy", {}))
+    rules, made = policy.approval, datetime.fromisoformat(review.reviewed_at)
+    if review.rules != rules:
+        yield f"it was given under other rules ({review.rules.to_dict()}) than the version's ({rules.to_dict()})"
+    if not review.expires_at or datetime.fromisoformat(review.expires_at) > made + timedelta(days=rules.lasts_days):
+        yield f"it says to last until {review.expires_at or 'any day'}; {rules.lasts_days} days are allowed"
+    reviewer = _aliases(review.reviewer, people)
+    if not review.demo and not rules.trainer_may_approve and _aliases(manifest.trained_by, people) & reviewer:
+        yield f"{review.reviewer} trained the version (as {manifest.trained_by!r}) and may not approve it"
+    for column, by in () if review.demo else _list_justified(files.read_contract()):
+        if _aliases(by, people) & (reviewer | _aliases(manifest.trained_by, people)):
+            yield f"the use of '{column}' was justified by {by}, who trained or approves the version"
+    try:
+        gate, found, report = (parse_json(files.files[name]) for name in (GATE_FILE, ASSESSMENT_FILE, GATES_FILE))
+        decision = judge_stored(gate, found)
+        gates = judge_again(policy, GateReport.from_dict(report), decision)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        yield f"what the gates of the version said cannot be read ({type(error).__name__})"
+        return
+    if decision.outcome != review.fairness_gate:
+        yield f"it says that the fairness gate said {review.fairness_gate or 'nothing'!r}; it said {decision.outcome!r}"
+    if blocking := gates.with_consequence("block"):
+        yield f"the policy blocks it: {blocking[0].name}: {blocking[0].reason}"
+    if (risks := gates.with_consequence("accept_risk")) and not review.accepted_risk:
+        yield f"nobody accepted the risk of {', '.join(one.name for one in risks)}"
 
 
 def require_independent(

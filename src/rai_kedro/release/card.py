@@ -125,14 +125,36 @@ def mark_card(version: Version, status: str) -> str:
     return f"\nThe decision could not be shown in {' and '.join(unmarked)}; it is on record." if unmarked else ""
 
 
-def find_changed_page(version: Version, manifest: Manifest) -> str | None:
-    """Say which page on disk is first not the one that was trained, but for its status line; None if all there are."""
+def find_changed_page(
+    version: Version, manifest: Manifest, decided: Sequence[str] | None = None, folder: Path | None = None
+) -> str | None:
+    """Say which page on disk is first not the one that was trained, but for its status line; None if all there are.
+
+    The status line has to be the trained one or one of ``decided``, as `describe_review` words the decisions on record;
+    None leaves it out. With ``folder``, pages are looked for there, too: the tag that says where is nobody's signature.
+    """
     for ending in (*STATUS_LINES, "json"):
-        page = _page_on_disk(version, ending)
-        name = f"{CARD_FOLDER}/{page.name}"
-        if page.is_file() and _digest_as_trained(version, page, name) != manifest.files.get(name):
-            return f"{page.name}, the model card on disk, was changed beyond its status line"
+        own = _page_on_disk(version, ending)
+        for page in dict.fromkeys([own, folder / own.name] if folder else [own]):
+            name = f"{CARD_FOLDER}/{page.name}"
+            if not page.is_file():
+                continue
+            if _digest_as_trained(version, page, name) != manifest.files.get(name):
+                return f"{page.name}, the model card on disk, was changed beyond its status line"
+            if decided is not None and (shown := _find_foreign_status(version, page, name, decided)):
+                return f"{page.name}, the model card on disk, has a status that nobody decided: {shown[:100]}"
     return None
+
+
+def _find_foreign_status(version: Version, page: Path, name: str, decided: Sequence[str]) -> str:
+    line = STATUS_LINES.get(page.suffix[1:])
+    found = line.search(page.read_text(encoding="utf-8")) if line else None
+    if line is None or found is None:
+        return ""
+    trained = line.search((version.read(name) or b"").decode("utf-8", errors="replace"))
+    escape = escape_html if page.suffix == ".html" else escape_markdown
+    known = {*map(escape, decided), *([trained.group()] if trained else [])}
+    return "" if found.group() in known else make_visible(found.group())
 
 
 def _page_on_disk(version: Version, ending: str) -> Path:

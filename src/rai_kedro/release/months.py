@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 from rai_kedro.frames import Store
 from rai_kedro.monitoring import UNREADABLE, MonthDigests, content_digest
 from rai_kedro.months import month_of_key
+from rai_kedro.release.decisions import Decided
 from rai_kedro.release.manifest import TRAINED
 from rai_kedro.release.record import Entry, EvidenceError, extend_evidence
 from rai_kedro.typed import Typed
@@ -27,6 +29,8 @@ MONTH: Final = "month"
 RESET: Final = "reset"
 RESCORE: Final = "rescore"
 ADD_MONTH: Final = "add-month"
+# What of a month stays as it was scored, until it is scored again.
+_FIXED: Final = ("run_id", "manifest", "predictions")
 _RESULTS: Final = {"drift": "drift result", "outcomes": "outcome result"}
 
 
@@ -173,10 +177,16 @@ class MonthFindings(NamedTuple):
     months: int
 
 
-def check_months(entries: Sequence[Entry], stores: MonthStores) -> MonthFindings:
-    """Compare every month on record with the stores, and every month of the stores with the record."""
+def check_months(
+    entries: Sequence[Entry], stores: MonthStores, approvals: Sequence[Decided] | None = None
+) -> MonthFindings:
+    """Compare every month on record with the stores, and every month of the stores with the record.
+
+    With ``approvals``, those that count, each month must have been scored under one.
+    """
     known = read_months(entries)
     said = [*_compare_inputs(entries, known, stores), *_compare_predictions(known, stores)]
+    said += [*_check_history(entries, approvals), *_find_replaced_inputs(entries)]
     said += [one for name in _RESULTS for one in _compare_results(known, stores, name)]
     findings, notes = (tuple(text for is_wrong, text in said if is_wrong is wanted) for wanted in (True, False))
     return MonthFindings(findings, notes, len({*map(month_of_key, known), *_read_inputs(entries)}))
@@ -204,6 +214,60 @@ def _read_inputs(entries: Iterable[Entry]) -> dict[str, dict[str, _Input]]:
             for month, digests in months.items():
                 found.setdefault(month, {}).update({name: _Input(one, entry) for name, one in digests.items()})
     return found
+
+
+def _check_history(entries: Sequence[Entry], approvals: Sequence[Decided] | None) -> _Said:
+    """Hold each entry on a month against those before it: whoever can append could put other predictions on record."""
+    scored: dict[str, Recorded] = {}  # the entry with which each month was scored
+    for entry in entries:
+        with _readable(entry):
+            if entry.kind in (RESET, RESCORE):
+                which = entry.body.get("month")
+                scored = {key: one for key, one in scored.items() if which and one.month.month != which}
+                who, why = entry.body.get("by", "nobody named"), entry.body.get("reason") or "no reason was given"
+                yield False, f"line {entry.sequence}: {which or 'every month'} was taken back by {who}: {why}"
+            elif entry.kind == MONTH:
+                now = Recorded(MonthEntry.from_dict(entry.body), entry)
+                first = scored.setdefault(now.month.key, now)
+                yield from ((True, text) for text in _find_other_score(first, now, approvals))
+
+
+def _find_other_score(first: Recorded, now: Recorded, approvals: Sequence[Decided] | None) -> Iterator[str]:
+    what = f"line {now.entry.sequence}: {now.month.month} by version {now.month.model_version}"
+    if first is now:
+        if approvals is not None and not _is_approved(now.month, now.entry, approvals):
+            yield f"{what} was scored while no approval of that version counted"
+        return
+    changed = [name for name in _FIXED if getattr(now.month, name) != getattr(first.month, name)]
+    if changed:
+        others = " and ".join(changed)
+        yield f"{what} has other {others} than line {first.entry.sequence}, and was not scored again in between"
+    if now.month.features != first.month.features and not now.month.stale:
+        yield f"{what} has other features than line {first.entry.sequence}, and is not called stale"
+
+
+def _find_replaced_inputs(entries: Sequence[Entry]) -> _Said:
+    """Say which features and labels became others on record: a correction, or somebody who had rather others."""
+    latest: dict[tuple[str, str], _Input] = {}
+    for entry in entries:
+        for month, digests in _read_inputs([entry]).items():
+            for name, one in digests.items():
+                before = latest.get((month, name), one)
+                is_said = entry.kind == ADD_MONTH or (name == "features" and entry.body.get("stale"))
+                if not is_said and before.digest and one.digest and before.digest != one.digest:
+                    lines = f"line {entry.sequence} than in line {before.entry.sequence}"
+                    yield False, f"the {name} of {month} are others in {lines}, and no `add-month` says so"
+                latest[month, name] = one
+
+
+def _is_approved(month: MonthEntry, entry: Entry, approvals: Sequence[Decided]) -> bool:
+    at = datetime.fromisoformat(entry.recorded_at)
+    return any(
+        (one.version, one.run_id, one.manifest) == (month.model_version, month.run_id, month.manifest)
+        and where.sequence < entry.sequence
+        and not one.expired(at)
+        for one, where in approvals
+    )
 
 
 def _compare_inputs(entries: Sequence[Entry], known: Mapping[str, Recorded], stores: MonthStores) -> _Said:

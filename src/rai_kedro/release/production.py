@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rai_kedro.policy import GateReport, Policy
+from rai_kedro.policy import GateReport
+from rai_kedro.release.agreement import find_overreach
 from rai_kedro.release.decisions import (
     Decided,
     Review,
@@ -27,7 +28,6 @@ from rai_kedro.release.verification import require_tags_agree
 from rai_kedro.release.versions import (
     APPROVED,
     PRODUCTION,
-    ChangedError,
     NotApprovedError,
     Tag,
     Version,
@@ -80,7 +80,7 @@ def load_production(
     entries = _read_record(version, Path(evidence_path), "is in production")
     review = _require_approval(version, entries, trust, Path(evidence_path), now or datetime.now(UTC))
     with checked_files(version, entries, review.manifest) as files:
-        _require_same_rules(version, review, files.manifest)
+        _require_allowed(version, files, entries, trust)
         return ProductionModel(
             model=load_trusted_sklearn(files.model, f"registered model {use_case}, version {review.version}"),
             version=review.version,
@@ -166,15 +166,17 @@ def _find_faults(entries: list[Entry], version: Version, trust: Trust) -> str | 
     return f"line {entry.sequence}, by {review.reviewer}: {fault}" if fault else None
 
 
-def _require_same_rules(version: Version, review: Review, manifest: Manifest) -> None:
-    asked = Policy.from_dict(manifest.policy.get("policy", {})).approval
-    if review.rules != asked:
-        raise version.refusal(
-            ChangedError,
-            "was approved under other rules than those it was trained under.",
-            example=f"signed: {review.rules.to_dict()}; in the manifest: {asked.to_dict()}",
-            remedy=review_advice(version),
-        )
+def _require_allowed(version: Version, files: ReleaseFiles, entries: list[Entry], trust: Trust) -> None:
+    """Ask of every approval of what is loaded, of whatever role, what the command asked before it was signed."""
+    for review, entry in list_approvals(list_decisions_on(entries, version), trust):
+        if review.manifest == files.manifest.digest and (fault := find_overreach(files, review, trust.reviewers)):
+            raise version.refusal(
+                NotApprovedError,
+                "is under an approval that its policy does not allow.",
+                where=f"evidence record, line {entry.sequence}, by {review.reviewer}",
+                example=fault,
+                remedy=f"find out how it was signed; reject the version, or {version.retrain}",
+            )
 
 
 def _find_approval(version: Version, entries: list[Entry], trust: Trust, evidence_path: Path) -> Review:

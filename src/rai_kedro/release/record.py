@@ -217,11 +217,11 @@ def _parse(line: bytes, sequence: int, before: Entry | None) -> Entry:
 
 
 def _is_dated_back(recorded_at: str, before: Entry | None) -> bool:
-    time = _time_of(recorded_at)
-    return before is not None and time + _TOLERANCE < _time_of(before.recorded_at)
+    time = time_of(recorded_at)
+    return before is not None and time + _TOLERANCE < time_of(before.recorded_at)
 
 
-def _time_of(text: str) -> datetime:
+def time_of(text: str) -> datetime:
     """Read a time in ISO 8601, UTC where it names no zone."""
     time = datetime.fromisoformat(text)
     return time if time.tzinfo else time.replace(tzinfo=UTC)

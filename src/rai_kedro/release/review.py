@@ -176,14 +176,19 @@ def reject(client: MlflowClient, request: ReviewRequest, evidence_path: str | Pa
 
 
 def find_previous(use_case: str, evidence_path: str | Path, trust: Trust) -> str:
-    """Return the version that was approved before the one whose approval stands; ReleaseError if there is none."""
+    """Return the last version first approved before the one whose approval stands; ReleaseError if there is none.
+
+    By first approvals, so that going back twice goes back further, and not to what was left.
+    """
     entries = read_evidence(evidence_path)
     decisions = list_decisions(entries, use_case)
     rejected = {review.subject for review, _ in decisions if review.decision == REJECTED}
     standing = find_standing_approval(entries, use_case, trust)
-    for review, _ in reversed(list_approvals(decisions, trust)):
-        if review.subject not in rejected and (standing is None or review.subject != standing[0].subject):
-            return review.version
+    first = list(dict.fromkeys(review.subject for review, _ in list_approvals(decisions, trust)))
+    before = first[: first.index(standing[0].subject)] if standing else first
+    for version, run_id in reversed(before):
+        if (version, run_id) not in rejected:
+            return version
     raise ReleaseError(
         f"No version of {use_case} was approved before, so there is nothing to go back to.",
         where=str(evidence_path),

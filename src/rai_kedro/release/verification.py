@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import html
 from collections.abc import Collection, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import field_serializer
 
+from rai_kedro.release.agreement import find_overreach
 from rai_kedro.release.anchors import Places, describe_hidden
 from rai_kedro.release.card import find_changed_page
 from rai_kedro.release.decisions import (
@@ -16,15 +18,18 @@ from rai_kedro.release.decisions import (
     Review,
     Trust,
     describe_gate,
+    describe_review,
     find_last_decision,
     find_standing_approval,
+    list_approvals,
     list_decisions,
+    list_decisions_on,
     read_decision,
     tags_of,
 )
-from rai_kedro.release.manifest import find_changed_files, find_recorded, read_manifest
+from rai_kedro.release.manifest import checked_files, find_changed_files, find_recorded, read_manifest
 from rai_kedro.release.months import MonthStores, check_months
-from rai_kedro.release.record import Chain, Entry, EvidenceError, check_chain
+from rai_kedro.release.record import Chain, Entry, EvidenceError, check_chain, time_of
 from rai_kedro.release.versions import (
     PRODUCTION,
     REJECTED,
@@ -108,6 +113,7 @@ def verify(  # noqa: PLR0913 - every part by its name
     client: MlflowClient | None = None,
     stores: MonthStores | None = None,
     places: Places | None = None,
+    cards: Path | None = None,
 ) -> Verification:
     """Check an evidence record: its own chain, with ``trust`` its signatures, with a client every version against it.
 
@@ -124,13 +130,15 @@ def verify(  # noqa: PLR0913 - every part by its name
         broken = f"line {chain.broken_line} does not hold: {chain.reason}"
         return Verification.model_validate({"chain": chain, "decisions": (), "findings": (broken,), **found})
     entries = chain.entries
-    findings = list(_check_decisions(entries, use_case, trust))
+    findings = [*_find_future(entries), *_check_decisions(entries, use_case, trust)]
     if client is not None and trust is not None:
-        findings += _compare_with_mlflow(client, use_case, entries, trust)
+        findings += _compare_with_mlflow(client, use_case, entries, trust, cards)
     notes: tuple[str, ...] = ()
     if stores is not None:
         try:
-            wrong, notes, found["months"] = check_months(entries, stores)
+            decided = list_decisions(entries, use_case)
+            approvals = decided if trust is None else list_approvals(decided, trust)
+            wrong, notes, found["months"] = check_months(entries, stores, approvals)
             findings += wrong
         except EvidenceError as error:
             findings.append(f"{error.what} ({error.example})")
@@ -178,7 +186,17 @@ def require_tags_agree(version: Version, review: Review, entry: Entry, evidence_
         )
 
 
-def _compare_with_mlflow(client: MlflowClient, use_case: str, entries: Sequence[Entry], trust: Trust) -> Iterator[str]:
+def _find_future(entries: Sequence[Entry]) -> Iterator[str]:
+    """Name what is dated after today: nothing could be recorded after it, and an approval would last too long."""
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    for entry in entries:
+        if time_of(entry.recorded_at) > tomorrow:
+            yield f"line {entry.sequence} is dated {entry.recorded_at}, which is still to come"
+
+
+def _compare_with_mlflow(
+    client: MlflowClient, use_case: str, entries: Sequence[Entry], trust: Trust, cards: Path | None
+) -> Iterator[str]:
     versions = {version.subject: version for version in search_versions(client, use_case)}
     decided = {review.subject: review for review, _ in list_decisions(entries, use_case)}
     # Decided on, and not known to MLflow: an emptied or exchanged database hides them.
@@ -189,7 +207,7 @@ def _compare_with_mlflow(client: MlflowClient, use_case: str, entries: Sequence[
                 "such version"
             )
     for version in versions.values():
-        yield from (f"version {version.number}: {text}" for text in _compare_version(version, entries, trust))
+        yield from (f"version {version.number}: {text}" for text in _compare_version(version, entries, trust, cards))
     production = find_aliases(client, use_case).get(PRODUCTION)
     yield from _compare_alias(versions.keys(), production, find_standing_approval(entries, use_case, trust))
 
@@ -202,7 +220,7 @@ def _compare_tags(version: Version, review: Review, entry: Entry) -> list[str]:
     ]
 
 
-def _compare_version(version: Version, entries: Sequence[Entry], trust: Trust) -> Iterator[str]:
+def _compare_version(version: Version, entries: Sequence[Entry], trust: Trust, cards: Path | None) -> Iterator[str]:
     last = find_last_decision(entries, version, trust)
     if last is not None:
         yield from _compare_tags(version, *last)
@@ -214,7 +232,17 @@ def _compare_version(version: Version, entries: Sequence[Entry], trust: Trust) -
     if is_rejected or (last is None and recorded is None and Tag.MANIFEST not in version.tags):
         return
     changed = find_changed_files(version, entries, last[0].manifest if last else None)
-    yield from filter(None, [changed or find_changed_page(version, read_manifest(version))])
+    if changed:
+        yield changed
+        return
+    decided = list_decisions_on(entries, version)
+    shown = [describe_review(review) for review, _ in decided]
+    yield from filter(None, [find_changed_page(version, read_manifest(version), shown, cards)])
+    if approvals := list_approvals(decided, trust):
+        with checked_files(version, entries) as files:
+            for review, entry in approvals:
+                if fault := find_overreach(files, review, trust.reviewers):
+                    yield f"line {entry.sequence}, {review.decision} by {review.reviewer}: {fault}"
 
 
 def _compare_alias(
