@@ -123,18 +123,6 @@ def weaken_in_environment(project: Any) -> None:
     project.edit("conf/test/housing/catalog.yml", lambda content: content.update({"housing.feature_store": weaker}))
 
 
-def remove_month(project: Any, store: str = "features", name: str = "2024-03") -> None:
-    for file in (getattr(project, store) / f"month={name}").iterdir():
-        file.unlink()
-
-
-def add_label_month(project: Any) -> None:
-    source = project.labels / "month=2024-06" / "part-0.parquet"
-    target = project.labels / "month=2024-07" / "part-0.parquet"
-    target.parent.mkdir()
-    target.write_bytes(source.read_bytes())
-
-
 def move_alias(project: Any) -> None:
     """Do what open-source MLflow lets anyone do who may edit the model."""
     from mlflow import MlflowClient
@@ -227,9 +215,6 @@ CASES = {
     ),
     "training month missing": Case(
         training(month="2031-01"), ("no month 2031-01", "housing.feature_store", "2024-01 to 2024-06"), TRAIN
-    ),
-    "labels of a month without features": Case(
-        add_label_month, ("month without features", "label store", "1 month", "2024-07"), MONITOR, "approved"
     ),
     "label without features": Case(
         month(lambda frame: frame.iloc[5:]),

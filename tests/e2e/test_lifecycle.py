@@ -192,13 +192,16 @@ def test_status_before_anything_is_trained(fresh: Any, trained: Any) -> None:
 @pytest.mark.slow
 def test_reset_starts_the_months_over(monitored: Any, copy_of: Callable[[Any], Any]) -> None:
     project = copy_of(monitored)
-    kept = project.digests(project.features, project.labels, project.evidence.parent)
+    kept, record = project.digests(project.features, project.labels), project.evidence.read_text()
 
     project.succeed("rai", "reset", "--yes")
 
     assert months_by_version(project) == {}
     assert not list((project.data / "08_reporting" / "evidently").glob("*/snapshots/*.json"))
-    assert project.digests(project.features, project.labels, project.evidence.parent) == kept
+    assert project.digests(project.features, project.labels) == kept
+    # What happened is added to, never taken away; that the months were taken back is an entry of its own.
+    added = project.evidence.read_text().removeprefix(record)
+    assert json.loads(added)["kind"] == "reset"
     status = status_of(project)
     assert len(status["pending_months"]) == 6
     assert status["monitoring"] == []
