@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
@@ -19,7 +18,7 @@ from rai_kedro.monitoring import UNREADABLE, MonthDigests, content_digest
 from rai_kedro.months import month_of_key
 from rai_kedro.release.decisions import Decided
 from rai_kedro.release.manifest import TRAINED
-from rai_kedro.release.record import Entry, EvidenceError, extend_evidence
+from rai_kedro.release.record import Entry, EvidenceError, extend_evidence, time_of
 from rai_kedro.typed import Typed
 
 if TYPE_CHECKING:
@@ -261,7 +260,7 @@ def _find_replaced_inputs(entries: Sequence[Entry]) -> _Said:
 
 
 def _is_approved(month: MonthEntry, entry: Entry, approvals: Sequence[Decided]) -> bool:
-    at = datetime.fromisoformat(entry.recorded_at)
+    at = time_of(entry.recorded_at)
     return any(
         (one.version, one.run_id, one.manifest) == (month.model_version, month.run_id, month.manifest)
         and where.sequence < entry.sequence
