@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,6 +92,28 @@ class Browser:
         messages = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
         sent = [message for message in messages if message["method"] == "Network.requestWillBeSent"]
         return [message["params"]["request"]["url"] for message in sent]
+
+    def elsewhere(self) -> list[str]:
+        """Return the addresses that do not lie on this disk, asked for since `requests` was last called."""
+        return [url for url in self.requests() if not url.startswith(("file:", "data:", "blob:", "about:"))]
+
+    @contextmanager
+    def at_width(self, width: int, page: Path) -> Iterator[None]:
+        """Show a page in a window so many pixels wide, with requests and errors counted from here on."""
+        size = {"width": width, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        try:
+            self.driver.get("about:blank")
+            self.requests(), self.errors()
+            self.open(page.as_uri())
+            yield
+        finally:
+            self.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+    def widths(self) -> tuple[int, int]:
+        """Return how wide the page is, and how much of that a person sees without scrolling."""
+        page, seen = self.run("return [document.documentElement.scrollWidth, window.innerWidth]")
+        return page, seen
 
     def errors(self) -> list[str]:
         """Return what the console called an error since this was last called."""

@@ -16,7 +16,6 @@ from ..report.conftest import card, make_fairness, parts, register, replace  # n
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-WIDTHS = "return [document.documentElement.scrollWidth, window.innerWidth]"
 # Of each row where the plot's cell begins and ends, and where its interval and limit do; in pixels.
 PLACES = """
     const box = (one) => { const b = one.getBoundingClientRect(); return [b.left, b.right]; };
@@ -42,14 +41,9 @@ def page(tmp_path: Path, card: ModelCard) -> Path:  # noqa: F811 - the fixture
 
 @pytest.mark.parametrize("width", [1400, 390])
 def test_intervals_are_drawn_to_scale_within_the_page_at_any_width(browser: Any, page: Path, width: int) -> None:
-    size = {"width": width, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
-    browser.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    try:
-        browser.driver.get("about:blank")
-        browser.requests(), browser.errors()
-        browser.open(page.as_uri())
+    with browser.at_width(width, page):
         browser.wait_for_texts("proven:", "attested:", "open:", "tolerated, up to the dashed limit")
-        scrolled, seen = browser.run(WIDTHS)
+        scrolled, seen = browser.widths()
         assert scrolled <= seen, "nothing but figures and tables scrolls sideways"
         failed, open_one = browser.run(PLACES)
         for row in (failed, open_one):
@@ -58,10 +52,7 @@ def test_intervals_are_drawn_to_scale_within_the_page_at_any_width(browser: Any,
             assert row["figure"] <= row["room"], "a figure runs over its verdict"
         assert failed["bar"][0] > failed["limit"][1], "a disparity that fails lies beyond its limit"
         assert open_one["bar"][0] < open_one["limit"][0] < open_one["bar"][1]
-        elsewhere = [url for url in browser.requests() if not url.startswith(("file:", "data:", "blob:", "about:"))]
-        assert (elsewhere, browser.errors()) == ([], [])
-    finally:
-        browser.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        assert (browser.elsewhere(), browser.errors()) == ([], [])
 
 
 def test_colours_follow_the_scheme_and_print(browser: Any, page: Path) -> None:

@@ -13,7 +13,6 @@ from rai_kedro.report import draw_monitoring, render_monitoring_page
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 DRAWN = "return document.querySelectorAll('.plot .main-svg:first-child').length"
-WIDTHS = "return [document.documentElement.scrollWidth, window.innerWidth]"
 
 
 @pytest.fixture(scope="module")
@@ -26,22 +25,14 @@ def page(tmp_path_factory: pytest.TempPathFactory, housing_timeline: Timeline) -
 
 @pytest.mark.parametrize("width", [1400, 390])
 def test_page_is_whole_at_any_width(browser: Any, page: Path, width: int) -> None:
-    size = {"width": width, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
-    browser.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    try:
-        browser.driver.get("about:blank")
-        browser.requests(), browser.errors()
-        browser.open(page.as_uri())
+    with browser.at_width(width, page):
         browser.wait_for(lambda: browser.run(DRAWN) == 6, "six figures")
-        scrolled, seen = browser.run(WIDTHS)
+        scrolled, seen = browser.widths()
         assert scrolled <= seen, "nothing but figures and tables scrolls sideways"
         browser.wait_for_texts(
             "housing: watch in 2024-08", "limit", "estimated before labels", "month used in training"
         )
-        elsewhere = [url for url in browser.requests() if not url.startswith(("file:", "data:", "blob:", "about:"))]
-        assert (elsewhere, browser.errors()) == ([], [])
-    finally:
-        browser.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        assert (browser.elsewhere(), browser.errors()) == ([], [])
 
 
 def test_a_sign_of_may_opens_may_and_its_alarm(browser: Any, page: Path) -> None:

@@ -18,7 +18,6 @@ from ..report.test_review_page import APPROVE, compare, gate, make_pending, make
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-WIDTHS = "return [document.documentElement.scrollWidth, window.innerWidth]"
 # What runs over its own box where the page does not scroll sideways: commands, figures, badges.
 TOO_WIDE = """
     return [...document.querySelectorAll('main p, main li, main summary, main dd, .forest td')]
@@ -45,12 +44,7 @@ def page(tmp_path: Path, card: ModelCard, mitigation: MitigationRecord) -> Path:
 
 @pytest.mark.parametrize("width", [1400, 390])
 def test_all_that_decides_is_seen_at_any_width(browser: Any, page: Path, width: int) -> None:
-    size = {"width": width, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
-    browser.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    try:
-        browser.driver.get("about:blank")
-        browser.requests(), browser.errors()
-        browser.open(page.as_uri())
+    with browser.at_width(width, page):
         browser.wait_for_texts(
             "1 version waits for a decision",
             "can be approved only with an accepted risk: fairness",
@@ -61,13 +55,10 @@ def test_all_that_decides_is_seen_at_any_width(browser: Any, page: Path, width: 
             "at entry 6: no finding",
             f'{APPROVE} --accept-risk "REASON"',
         )
-        scrolled, seen = browser.run(WIDTHS)
+        scrolled, seen = browser.widths()
         assert scrolled <= seen, "nothing but tables scrolls sideways"
         assert browser.run(TOO_WIDE) == []
-        elsewhere = [url for url in browser.requests() if not url.startswith(("file:", "data:", "blob:", "about:"))]
-        assert (elsewhere, browser.errors()) == ([], [])
-    finally:
-        browser.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        assert (browser.elsewhere(), browser.errors()) == ([], [])
 
 
 def test_one_click_takes_the_whole_command(browser: Any, page: Path) -> None:

@@ -214,5 +214,4 @@ class TestOwnPages:
         )
         browser.wait_for(lambda: drawn() >= figures, f"{figures} figures")
         assert drawn() == figures
-        elsewhere = [url for url in browser.requests() if not url.startswith(("file:", "data:", "blob:", "about:"))]
-        assert (elsewhere, browser.errors()) == ([], [])
+        assert (browser.elsewhere(), browser.errors()) == ([], [])
