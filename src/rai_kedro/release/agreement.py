@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 POLICY: str = "policy"
 """Kind of the record's entry on a policy that became stricter."""
 _SHOWN = 3
+_APPROVES = "approves it"
 
 
 class PolicyChange(Typed):
@@ -132,12 +133,11 @@ def _find_overreach(files: ReleaseFiles, review: Review, people: Reviewers) -> I
         yield f"it was given under other rules ({review.rules.to_dict()}) than the version's ({rules.to_dict()})"
     if not review.expires_at or datetime.fromisoformat(review.expires_at) > made + timedelta(days=rules.lasts_days):
         yield f"it says to last until {review.expires_at or 'any day'}; {rules.lasts_days} days are allowed"
-    reviewer = _aliases(review.reviewer, people)
-    if not review.demo and not rules.trainer_may_approve and _aliases(manifest.trained_by, people) & reviewer:
-        yield f"{review.reviewer} trained the version (as {manifest.trained_by!r}) and may not approve it"
-    for column, by in () if review.demo else _list_justified(files.read_contract()):
-        if _aliases(by, people) & (reviewer | _aliases(manifest.trained_by, people)):
-            yield f"the use of '{column}' was justified by {by}, who trained or approves the version"
+    trainer, reviewer = manifest.trained_by, review.reviewer
+    if not review.demo and not rules.trainer_may_approve and is_same_person(trainer, reviewer, people):
+        yield f"{reviewer} trained the version (as {trainer!r}) and may not approve it"
+    for column, by, found in () if review.demo else _list_own_words(manifest, files.read_contract(), people, reviewer):
+        yield f"the use of '{column}' was justified by {by}, who {found}"
     try:
         gate, found, report = (parse_json(files.files[name]) for name in (GATE_FILE, ASSESSMENT_FILE, GATES_FILE))
         decision = judge_stored(gate, found)
@@ -158,32 +158,40 @@ def require_independent(
 ) -> None:
     """Refuse an approval of a version with a justification by who trained it, or by who approves it.
 
-    Names are compared as they are written, without regard to case and spaces, and with the accounts that
-    conf/base/reviewers.yml gives a person: whoever writes another name is not found by this.
-
     Raises:
         ReleaseError: Names the column, and who justified it.
     """
-    trained, approves = _aliases(manifest.trained_by, people), _aliases(reviewer, people)
-    for column, by in _list_justified(contract):
-        who = _aliases(by, people)
-        found = "trained this version" if who & trained else "approves it" if who & approves else ""
-        if found:
-            raise version.refusal(
-                ReleaseError,
-                f"may not be approved so: the use of '{column}' was justified by {by}, who {found}.",
-                example=f"trained under the account {manifest.trained_by!r}, to be approved by {reviewer}",
-                remedy="let another person approve it"
-                if found == "approves it"
-                else f"have '{column}' justified by another person in catalog.yml, and {version.retrain}",
-            )
+    for column, by, found in _list_own_words(manifest, contract, people, reviewer):
+        raise version.refusal(
+            ReleaseError,
+            f"may not be approved so: the use of '{column}' was justified by {by}, who {found}.",
+            example=f"trained under the account {manifest.trained_by!r}, to be approved by {reviewer}",
+            remedy="let another person approve it"
+            if found == _APPROVES
+            else f"have '{column}' justified by another person in catalog.yml, and {version.retrain}",
+        )
 
 
-def _list_justified(contract: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def is_same_person(one: str, other: str, people: Reviewers) -> bool:
+    """Say whether two names or accounts are one person's.
+
+    Names are compared as they are written, without regard to case and spaces, and with the accounts that
+    conf/base/reviewers.yml gives a person: whoever writes another name is not found by this.
+    """
+    return bool(_aliases(one, people) & _aliases(other, people))
+
+
+def _list_own_words(
+    manifest: Manifest, contract: Mapping[str, Any], people: Reviewers, reviewer: str
+) -> Iterator[tuple[str, str, str]]:
+    """Yield each column whose justification is the word of who trained or approves, by whom, and which of the two."""
     for store in contract.get("datasets", {}).values():
         for name, column in store.get("columns", {}).items():
-            if why := column.get("justification"):
-                yield name, str(why.get("by", ""))
+            by = str((column.get("justification") or {}).get("by", ""))
+            if is_same_person(by, manifest.trained_by, people):
+                yield name, by, "trained this version"
+            elif is_same_person(by, reviewer, people):
+                yield name, by, _APPROVES
 
 
 def _aliases(name: str, people: Reviewers) -> frozenset[str]:

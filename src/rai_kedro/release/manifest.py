@@ -31,7 +31,6 @@ from rai_kedro.release.record import Entry
 from rai_kedro.release.versions import (
     ChangedError,
     IncompleteError,
-    ReleaseError,
     Tag,
     Version,
     ask,
@@ -189,15 +188,6 @@ def checked_files(version: Version, entries: Sequence[Entry], digest: str | None
             raise _changed(version, "files are not those that were trained", changed)
         require_known_files(model, str(version))
         yield ReleaseFiles(manifest, model, files)
-
-
-def find_changed_files(version: Version, entries: Sequence[Entry], digest: str | None) -> str | None:
-    """Say what of a version is not as it was trained, or signed; None if all is."""
-    try:
-        with checked_files(version, entries, digest):
-            return None
-    except ReleaseError as error:
-        return f"{error.what} ({error.example})"
 
 
 def _download(version: Version, manifest: Manifest, folder: Path) -> tuple[Path, dict[str, bytes]]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rai_kedro.contract import Contract, mitigation_fault
 from rai_kedro.modelling import sensitive_input
 from rai_kedro.policy import Policy, find_loosened
-from rai_kedro.release.agreement import require_independent
+from rai_kedro.release.agreement import is_same_person, require_independent
 from rai_kedro.release.card import find_changed_page, mark_card
 from rai_kedro.release.decisions import (
     APPROVE,
@@ -373,7 +373,7 @@ def _require_other_person(
     reviewer = None if request.demo else trust.reviewers.find(request.key.keyid)
     if request.demo or allowed:
         return
-    if reviewer is not None and manifest.trained_by in {*reviewer.accounts, reviewer.name}:
+    if reviewer is not None and is_same_person(manifest.trained_by, reviewer.name, trust.reviewers):
         raise version.refusal(
             ReleaseError,
             f"was trained by {reviewer.name}, who cannot approve it alone.",

@@ -27,12 +27,13 @@ from rai_kedro.release.decisions import (
     read_decision,
     tags_of,
 )
-from rai_kedro.release.manifest import checked_files, find_changed_files, find_recorded, read_manifest
+from rai_kedro.release.manifest import checked_files, find_recorded
 from rai_kedro.release.months import MonthStores, check_months
 from rai_kedro.release.record import Chain, Entry, EvidenceError, check_chain, time_of
 from rai_kedro.release.versions import (
     PRODUCTION,
     REJECTED,
+    ReleaseError,
     Tag,
     Version,
     find_aliases,
@@ -231,18 +232,16 @@ def _compare_version(version: Version, entries: Sequence[Entry], trust: Trust, c
     recorded = find_recorded(entries, version)
     if is_rejected or (last is None and recorded is None and Tag.MANIFEST not in version.tags):
         return
-    changed = find_changed_files(version, entries, last[0].manifest if last else None)
-    if changed:
-        yield changed
-        return
     decided = list_decisions_on(entries, version)
     shown = [describe_review(review) for review, _ in decided]
-    yield from filter(None, [find_changed_page(version, read_manifest(version), shown, cards)])
-    if approvals := list_approvals(decided, trust):
-        with checked_files(version, entries) as files:
-            for review, entry in approvals:
+    try:
+        with checked_files(version, entries, last[0].manifest if last else None) as files:
+            yield from filter(None, [find_changed_page(version, files.manifest, shown, cards)])
+            for review, entry in list_approvals(decided, trust):
                 if fault := find_overreach(files, review, trust.reviewers):
                     yield f"line {entry.sequence}, {review.decision} by {review.reviewer}: {fault}"
+    except ReleaseError as error:
+        yield f"{error.what} ({error.example})"
 
 
 def _compare_alias(
