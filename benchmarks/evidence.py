@@ -15,7 +15,7 @@ import pandas as pd
 
 from rai_kedro.monitoring import MonthDigests, content_digest
 from rai_kedro.release import MonthEntry, check_chain, record_months
-from rai_kedro.release.months import MonthStores, check_months
+from rai_kedro.release.month_entries import MonthStores, check_months
 
 ENTRIES = 10_000
 GOAL_S = 2.0

@@ -15,7 +15,7 @@ from rai_kedro.datasets.partition_file import MonthStoreError
 from rai_kedro.fairness import assess
 from rai_kedro.monitoring import MonthDigests, content_digest
 from rai_kedro.release import MonthEntry, MonthStores, append_evidence, read_evidence, record_months
-from rai_kedro.release.months import check_months
+from rai_kedro.release.month_entries import check_months
 
 NOW = "2024-06-01T12:00:00+00:00"
 KEY = "month=2024-05/model_version=1"

@@ -28,7 +28,7 @@ from rai_kedro.release.decisions import (
     tags_of,
 )
 from rai_kedro.release.manifest import checked_files, find_recorded
-from rai_kedro.release.months import MonthStores, check_months
+from rai_kedro.release.month_entries import MonthStores, check_months
 from rai_kedro.release.record import Chain, Entry, EvidenceError, check_chain, time_of
 from rai_kedro.release.versions import (
     PRODUCTION,

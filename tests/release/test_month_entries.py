@@ -17,7 +17,14 @@ import pytest
 
 from rai_kedro.monitoring import UNREADABLE, MonthDigests, content_digest
 from rai_kedro.release import append_evidence, read_evidence
-from rai_kedro.release.months import MonthEntry, MonthStores, check_months, is_recorded, read_months, record_months
+from rai_kedro.release.month_entries import (
+    MonthEntry,
+    MonthStores,
+    check_months,
+    is_recorded,
+    read_months,
+    record_months,
+)
 
 NOW = "2024-05-01T12:00:00+00:00"
 MONTH = "2024-05"
