@@ -1,10 +1,11 @@
-"""Files and folders put in their place whole or not at all, and a lock that says who holds it."""
+"""Files and folders put in their place whole or not at all, a lock that says who holds it, and whose account it is."""
 
 from __future__ import annotations
 
 import fcntl
 import json
 import os
+import pwd
 import shutil
 import sys
 import tempfile
@@ -113,6 +114,17 @@ def project_folder() -> Path:
         if settings.is_file() and "[tool.kedro]" in settings.read_text(encoding="utf-8"):
             return folder
     return here
+
+
+def find_account() -> str:
+    """Return the account of the operating system under which this runs, its number where it has no name.
+
+    Of the process, not what LOGNAME or USER say, which anybody may set.
+    """
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # as in a container
+        return f"uid {os.getuid()}"
 
 
 @contextmanager

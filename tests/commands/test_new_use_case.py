@@ -18,7 +18,6 @@ from kedro.io import DataCatalog, DatasetError
 
 from rai_kedro.commands.accept_draft import Acceptance, DraftError, accept_draft, command
 from rai_kedro.commands.new_use_case import NewUseCase, describe, new_use_case
-from rai_kedro.commands.project import find_account
 from rai_kedro.commands.use_case_choices import UseCaseRequest, name_columns
 from rai_kedro.contract import (
     UNDECIDED,
@@ -30,6 +29,7 @@ from rai_kedro.contract import (
 )
 from rai_kedro.datasets.own_table import OwnTable
 from rai_kedro.errors import RaiError
+from rai_kedro.files import find_account
 from rai_kedro.pipelines.parameters import FairnessParameters, MitigationParameters, Statements, TrainingParameters
 from rai_kedro.policy import Policy
 from rai_kedro.proxies import ProxyPolicy

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
+from rai_kedro.files import find_account
 from rai_kedro.policy import ApprovalRules
 from rai_kedro.release.decisions import Trust, sign_review, tags_of
 from rai_kedro.release.keys import SigningError, SigningKey
@@ -84,7 +84,7 @@ def test_a_waiting_approval_of_a_new_version_leaves_the_old_one_in_production(
 def test_who_trained_cannot_approve_unless_the_policy_says_so(
     client: MlflowClient, register: Register, ask: Ask, evidence_path: Path
 ) -> None:
-    trust = trusting({"Ada": ["reviewer"]}, accounts=[getpass.getuser()])
+    trust = trusting({"Ada": ["reviewer"]}, accounts=[find_account()])
     register()
     with pytest.raises(ReleaseError, match="was trained by Ada, who cannot approve it alone"):
         approve(client, said_by(ask, "Ada"), evidence_path, trust)
@@ -181,7 +181,7 @@ def test_what_a_reviewers_key_signs_without_the_command_is_asked_again(
     claimed: dict[str, Any],
     found: str,
 ) -> None:
-    honest, trainer = trusting({"Ada": ["reviewer"]}), trusting({"Ada": ["reviewer"]}, accounts=[getpass.getuser()])
+    honest, trainer = trusting({"Ada": ["reviewer"]}), trusting({"Ada": ["reviewer"]}, accounts=[find_account()])
     register(gate="fail")
     before = evidence_path.read_bytes()
     review = approve(client, said_by(ask, "Ada", accept_risk="a pilot"), evidence_path, honest).review

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import re
 import unicodedata
@@ -16,6 +15,7 @@ import yaml
 from pydantic import ValidationError
 
 from rai_kedro.commands.project import keys_folder, reviewers_file
+from rai_kedro.files import find_account
 from rai_kedro.words import describe_validity, make_visible
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _describe_person(key: SigningKey, name: str, roles: Sequence[str], years: in
     today = datetime.now(UTC).date()
     validity = {"valid_from": today, "valid_until": _add_years(today, years)}
     public = {"key": key.public, "model_key": key.model_public}
-    known = {"name": name, "roles": roles, **public, **validity, "accounts": [getpass.getuser()]}
+    known = {"name": name, "roles": roles, **public, **validity, "accounts": [find_account()]}
     try:
         return Reviewer.from_dict(known)
     except ValidationError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pwd
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast, get_type_hints
 import click
 
 from rai_kedro.errors import RaiError
-from rai_kedro.files import project_folder
+from rai_kedro.files import find_account, project_folder
 
 if TYPE_CHECKING:
     from kedro.io import DataCatalog
@@ -101,14 +100,6 @@ def enter_act_in(record: Path, use_case: str, kind: str, reason: str = "", **wha
 
     body = {"use_case": use_case, "by": find_account(), "reason": reason, **what}
     append_evidence(record, kind, body, datetime.now(UTC).isoformat(timespec="seconds"))
-
-
-def find_account() -> str:
-    """Return the account of the operating system under which this runs, its number where it has no name."""
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return f"uid {os.getuid()}"
 
 
 def reviewers_file() -> Path:

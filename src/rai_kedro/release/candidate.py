@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import pwd
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from rai_kedro.files import project_folder
+from rai_kedro.files import find_account, project_folder
 from rai_kedro.release.manifest import MODEL_FOLDER, Manifest, digest_artifacts, store_manifest
 from rai_kedro.release.model_files import (
     BASELINE_FILE,
@@ -85,12 +84,8 @@ def _name_trainer(client: MlflowClient) -> str:
     """
     from mlflow.utils.credentials import read_mlflow_creds
 
-    try:
-        account = pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:  # a container without a name for it
-        account = str(os.getuid())
     has_server = client.tracking_uri.startswith("http")
-    return (read_mlflow_creds().username if has_server else None) or account
+    return (read_mlflow_creds().username if has_server else None) or find_account()
 
 
 def _begin_manifest(client: MlflowClient, candidate: Candidate, name: str, run_id: str, model_id: str) -> Manifest:
