@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mlflow import MlflowClient
 
 from rai_kedro.hooks.review_page import note_verification, read_review
-from rai_kedro.release import PRODUCTION, Tag, approve, reject, verify
+from rai_kedro.release import PRODUCTION, Tag, approve, read_manifest, reject, search_versions, verify
 from rai_kedro.release.decisions import Trust
+from rai_kedro.release.gate import GATES_FILE
 from rai_kedro.release.review import ReviewRequest
 from rai_kedro.report import UseCaseReview
 
@@ -24,7 +26,13 @@ Ask = Callable[..., ReviewRequest]
 def look(
     client: MlflowClient, use_case: str, tmp_path: Path, evidence_path: Path, trust: Trust
 ) -> Callable[..., UseCaseReview]:
-    return lambda: read_review(client, use_case, tmp_path, evidence_path, trust=trust)
+    def look(today: dict[str, Any] | None = None) -> UseCaseReview:
+        """Look at a use case whose policy is, unless told otherwise, that of its training."""
+        versions = [one for one in search_versions(client, use_case) if Tag.MANIFEST in one.tags]
+        then = read_manifest(versions[0]).policy if versions else {}
+        return read_review(client, use_case, tmp_path, evidence_path, trust=trust, today={**then, **(today or {})})
+
+    return look
 
 
 def test_a_version_waits_until_the_record_holds_a_decision_on_it(
@@ -107,3 +115,25 @@ def test_evidence_tells_a_broken_chain_and_what_the_last_verification_found(
     # What a broken record says counts for nothing.
     (pending,) = look().pending
     assert pending.version == "1"
+
+
+def test_gates_that_cannot_be_judged_leave_no_command_that_approves(
+    client: MlflowClient, use_case: str, register: Register, look: Callable[..., UseCaseReview]
+) -> None:
+    client.log_dict(register().run_id, {}, GATES_FILE)
+    (pending,) = look().pending
+    assert [(gate.name, gate.consequence) for gate in pending.gates] == [("gates", "block")]
+    assert pending.commands == (f"kedro rai reject --use-case {use_case} --version 1 --statement TEXT",)
+
+
+def test_a_policy_that_is_looser_by_now_needs_an_accepted_risk(
+    register: Register, look: Callable[..., UseCaseReview]
+) -> None:
+    register(changes={"policy": {"mitigation.tolerance": 0.02}})
+    (before,) = look().pending
+    assert "policy" not in {gate.name for gate in before.gates}
+    (after,) = look({"mitigation.tolerance": 0.5}).pending
+    (policy,) = (gate for gate in after.gates if gate.name == "policy")
+    assert (policy.outcome, policy.consequence) == ("fail", "accept_risk")
+    assert "mitigation.tolerance: 0.02 when the version was approved, 0.5 now" in policy.reason
+    assert "--accept-risk" in after.commands[0]

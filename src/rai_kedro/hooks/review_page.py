@@ -17,7 +17,7 @@ from rai_kedro.errors import RaiError
 from rai_kedro.files import project_folder, write_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from kedro.io import DataCatalog
     from mlflow import MlflowClient
@@ -61,18 +61,21 @@ def write_review(catalog: DataCatalog, folder: Path) -> None:
 
 def _read_or_explain(client: MlflowClient, catalog: DataCatalog, use_case: str) -> UseCaseReview:
     """Read one use case; one whose configuration cannot be read holds up no other."""
-    from rai_kedro.commands.project import evidence_path, path_of, trust_of
+    from rai_kedro.commands.project import evidence_path, path_of, policy_of_today, trust_of
     from rai_kedro.report import EvidenceStatus, UseCaseReview
 
     try:
         folder, record = path_of(catalog, f"{use_case}.model_card"), evidence_path(catalog, use_case)
-        return read_review(client, use_case, folder, record, trust=trust_of(catalog, use_case))
+        today = policy_of_today(catalog, use_case)
+        return read_review(client, use_case, folder, record, trust=trust_of(catalog, use_case), today=today)
     except (RaiError, DatasetError, ValidationError, KeyError) as error:
         why = f"It cannot be read: {error}"
         return UseCaseReview(use_case, (), (), None, EvidenceStatus(entries=0), trouble=why)
 
 
-def read_review(client: MlflowClient, use_case: str, folder: Path, record: Path, *, trust: Trust) -> UseCaseReview:
+def read_review(  # noqa: PLR0913 - every part by its name
+    client: MlflowClient, use_case: str, folder: Path, record: Path, *, trust: Trust, today: Mapping[str, Any]
+) -> UseCaseReview:
     """Read what a reviewer is shown of one use case.
 
     Args:
@@ -81,6 +84,7 @@ def read_review(client: MlflowClient, use_case: str, folder: Path, record: Path,
         folder: The folder of its reports.
         record: Its evidence record; what is decided is what stands there.
         trust: Whose approvals count.
+        today: What its versions are judged by as it stands now.
     """
     from rai_kedro.release import PRODUCTION, find_aliases, find_standing_approval, list_missing_roles, search_versions
     from rai_kedro.report import UseCaseReview
@@ -96,7 +100,9 @@ def read_review(client: MlflowClient, use_case: str, folder: Path, record: Path,
     waiting = [one for one in undecided if standing is None or int(one.number) > int(standing[0].version)][:_SHOWN]
     return UseCaseReview(
         use_case=use_case,
-        pending=tuple(_read_pending(one, folder, used, missing[one.number]) for one in waiting),
+        pending=tuple(
+            _read_pending(one, folder, used, _read_gates(one, missing[one.number], today)) for one in waiting
+        ),
         passed_over=tuple(one.number for one in undecided if one not in waiting),
         production=_read_approval(used, standing) if used else None,
         evidence=status,
@@ -106,14 +112,13 @@ def read_review(client: MlflowClient, use_case: str, folder: Path, record: Path,
 
 
 def _read_pending(
-    version: Version, folder: Path, used: Version | None, missing: Sequence[str] | None
+    version: Version, folder: Path, used: Version | None, gates: tuple[GateResult, ...]
 ) -> PendingVersion:
     """Read everything that speaks for or against a version."""
     from rai_kedro.release import approve_command
     from rai_kedro.report import PendingVersion
 
     card, trouble = _read_card(version)
-    gates = _read_gates(version, card, missing or ())
     asked = {gate.consequence for gate in gates}
     name, number = version.use_case, version.number
     approval = [] if "block" in asked else [approve_command(name, number, passed="accept_risk" not in asked)]
@@ -133,20 +138,24 @@ def _read_pending(
     )
 
 
-def _read_gates(version: Version, card: ModelCard | None, missing: Sequence[str]) -> tuple[GateResult, ...]:
-    """Return what the gates of the policy say; fairness as it is judged anew from the stored intervals."""
-    from rai_kedro.release import PASSED, count_verdicts, judge_gate
+def _read_gates(version: Version, missing: Sequence[str] | None, today: Mapping[str, Any]) -> tuple[GateResult, ...]:
+    """Return what the gates say, judged anew as an approval does it; what cannot be judged blocks."""
+    from rai_kedro.policy import find_loosened
+    from rai_kedro.release import ask_gates, read_manifest
 
-    decision = judge_gate(version).decision
-    stored = {gate.name: gate for gate in card.gates.gates} if card and card.gates else {}
-    outcome = "not_assessed" if decision.outcome == "could_not_be_evaluated" else decision.outcome
-    if "fairness" not in stored or stored["fairness"].outcome != outcome:
-        why = "; ".join(decision.problems) or count_verdicts(decision)
-        stored["fairness"] = _make_gate("fairness", outcome, why, "none" if outcome == PASSED else "accept_risk")
+    try:
+        gates = ask_gates(version).gates
+        loosened = find_loosened(read_manifest(version).policy, today)
+    except RaiError as error:
+        why = f"{error.what.rstrip('.')}: {error.example}" if error.example else error.what.rstrip(".")
+        gates, loosened = (_make_gate("gates", "not_assessed", why, "block"),), ()
+    if loosened:
+        said = f"looser than when the version was trained: {'; '.join(loosened)}"
+        gates = (*gates, _make_gate("policy", "fail", said, "accept_risk"))
     if missing:
         said = f"approved, and waits for another approval as {' and as '.join(missing)}"
-        stored["signatures"] = _make_gate("signatures", "insufficient_evidence", said, "none")
-    return tuple(stored.values())
+        gates = (*gates, _make_gate("signatures", "insufficient_evidence", said, "none"))
+    return gates
 
 
 def _make_gate(name: str, outcome: str, reason: str, consequence: str) -> GateResult:
