@@ -96,9 +96,11 @@ def sizes(groups: int) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def held(bounds: tuple[Any, Any], truth: Any) -> tuple[float, float]:
-    """Return the share of intervals that hold the truth, and their mean width."""
+    """Return the share of intervals that hold the truth (an open end does), and the mean width of those with ends."""
     lower, upper = bounds
-    return float(np.mean((lower <= truth + 1e-12) & (upper >= truth - 1e-12))), float(np.mean(upper - lower))
+    width = (upper - lower)[np.isfinite(upper)]
+    holds = np.mean((lower <= truth + 1e-12) & (upper >= truth - 1e-12))
+    return float(holds), float(width.mean()) if width.size else np.inf
 
 
 def print_cells(cells: list[Cell]) -> None:

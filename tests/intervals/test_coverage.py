@@ -36,6 +36,11 @@ def choice():
     yield from load("coverage_selection")
 
 
+@pytest.fixture(scope="module")
+def tails():
+    yield from load("coverage_tails")
+
+
 def load(name):
     """Import one benchmark as it imports its neighbours: from its own folder."""
     folder = str(Path(__file__).parents[2] / "benchmarks")
@@ -199,6 +204,20 @@ class TestSimulatedIsWhatIsMeasured:
         found = means.welch_bounds(*several._mean_inputs(table[:, None], rows), 0.95)
         expected = largest_difference_of_means(rows, *table, 0.95)
         assert single(found) == pytest.approx((expected.lower, expected.upper))
+
+
+def test_gross_and_heavy_tailed_errors_show_no_gap_that_is_not_there(tails):
+    """Six groups of 50, 1 % of errors gross: before the guards 9 in 10 showed a gap; no fair cell may now."""
+    gross, heavy = (
+        list(tails.tailed_cells(400, (kind,), ((50,) * 6,), (0.0,)))[1] for kind in (tails.TAILS[6], "t, 3")
+    )
+    assert gross.wrong_before > 0.8
+    assert gross.wrong <= 0.01
+    assert gross.given < 0.2
+    assert heavy.now >= tails.LEAST
+    calm = list(tails.tailed_cells(400, ("normal",), ((50, 50),), (0.5,)))
+    assert all(cell.given == 1 and cell.now >= tails.LEAST - MONTE_CARLO for cell in calm)
+    assert all(cell.width[1] == pytest.approx(cell.width[0], rel=0.01) for cell in calm)
 
 
 @pytest.mark.parametrize("part", ["reference group", "treatment equality"])

@@ -216,10 +216,24 @@ class TestErrorSizes:
         found = error_size_intervals([3, 10_000], [1.0, 1.0], [0.0, 2.0], 0.95)[0]
         assert found.lower < 0.5
 
-    def test_a_monstrous_error_in_one_group_does_not_send_the_other_to_infinity(self):
-        """Relative spread 1,000 of 10,000 rows: exp would give a factor of 10^6 for 50 rows, the tangent about 30."""
-        found = error_size_intervals([50, 10_000], [1.0, 1.0], [2.0, 1_000.0], 0.95)[0]
-        assert 10 < found.upper < 40
+    def test_a_monstrous_error_in_a_large_group_leaves_the_small_one_without_upper_limit(self):
+        """Spread 1,000 times the squared mean: one row carries most, and 50 rows are worth 50 / 1,001 equal ones."""
+        found, large = error_size_intervals([50, 10_000], [1.0, 1.0], [2.0, 1_000.0], 0.95)
+        assert (found.upper, found.lower > 0) == (None, True)
+        assert "a few rows carry most of the error" in found.note
+        assert large.upper < 2.2
+
+    def test_beyond_a_factor_e_the_upper_limit_grows_along_the_tangent(self):
+        found = error_size_intervals([20, 10_000], [1.0, 1.0], [5.5, 5.5], 0.95)[0]
+        assert np.exp(1) < found.upper < np.exp(1.15)
+
+    def test_one_gross_error_shows_no_gap_whoever_caught_it(self):
+        """Mean square 200 of 1 gross error of 100 in 50 rows, beside 1: the pooled spread allows for it."""
+        means, variances = np.array([201.0, *[1.0] * 5]), np.array([1e4**2 / 50, *[2.0] * 5])
+        difference = largest_difference_of_error_sizes([50] * 6, means, variances, 0.95, root=True)
+        assert (difference.lower, difference.upper) == (0, None)
+        assert "owe most of their error to a few rows" in difference.note
+        assert smallest_ratio_of_error_sizes([50] * 6, means, variances, 0.95, root=True).upper == 1
 
     def test_ratio_lies_around_the_ratio_of_the_figures(self):
         found = smallest_ratio_of_error_sizes([1_000, 1_000], [1.0, 4.0], [2.0, 32.0], 0.95, root=True)

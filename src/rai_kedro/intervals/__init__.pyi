@@ -10,6 +10,7 @@ from .critical import smallest as smallest
 from .distances import Distance as Distance
 from .distances import distribution_distances as distribution_distances
 from .distances import largest_distribution_distance as largest_distribution_distance
+from .error_sizes import LEAST_WORTH as LEAST_WORTH
 from .error_sizes import error_size_intervals as error_size_intervals
 from .error_sizes import largest_difference_of_error_sizes as largest_difference_of_error_sizes
 from .error_sizes import smallest_ratio_of_error_sizes as smallest_ratio_of_error_sizes

@@ -108,16 +108,23 @@ def pair_mask(groups: int, reference: int | None = None) -> NDArray[np.bool_]:
     return mask
 
 
-def largest_difference(
-    value: Floats, limits: Limits, level: float, reference: int | None = None, *, known: Any = True
+def largest_difference(  # noqa: PLR0913 - figures, their limits, and what is known of them
+    value: Floats,
+    limits: Limits,
+    level: float,
+    reference: int | None = None,
+    *,
+    known: Any = True,
+    apart: Any = True,
 ) -> tuple[Floats, Floats]:
     """Return limits of the largest difference of figures, shape (...), from the figures' own limits.
 
-    A figure that is not ``known``, shape (..., G), may lie anywhere within its limits.
+    A figure that is not ``known``, shape (..., G), may lie anywhere within its limits. Only pairs ``apart``, of shape
+    (..., G, G), can raise the lower limit above 0.
     """
     tails, mask = critical_tails(value.shape[-1], level, reference), pair_mask(value.shape[-1], reference)
     both = _both_in_pair(known)
-    lower = np.where(both, hybrid_difference(value, *limits(tails.lower), sign=-1), -np.inf)
+    lower = np.where(both & apart, hybrid_difference(value, *limits(tails.lower), sign=-1), -np.inf)
     low, high = limits(tails.upper)
     upper = hybrid_difference(value, low, high, sign=1)
     return largest(lower, np.where(both, upper, high[..., :, None] - low[..., None, :]), mask)

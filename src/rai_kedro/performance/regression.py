@@ -34,6 +34,13 @@ with 3 degrees of freedom has no finite kurtosis, so that the spread of the RMSE
 the rows alone is right there, and this one is not. ``tests/performance/test_regression.py`` measures it again for 167
 rows, for Boston with 339 and 50.
 
+Where a few rows carry most of the error (those with the relative spread c are worth ``n / (1 + c)`` rows of equal
+errors, and fewer than 3 are left), and below 30 rows for the squares in RMSE and R2, the harmful end is left open and
+the figure says why: without an assumption about the tail there is no upper limit of a mean (Bahadur and Savage 1956).
+The other end stays; it failed in at most 2.5 % of all cells simulated, with gross errors and lognormal ones among them.
+Before, the RMSE of 15 lognormal errors was held in 83 %, of 15 exponential ones in 80 %, of 15 with 1 % of gross
+errors 100 times as large in 11 %; now in 99 % or more, since no upper end is claimed.
+
 The interval speaks of the sampling of rows only: not of fitting again on other rows, and not of data that drift. On
 the rows a model was fitted on it describes the fit, not what to expect of new rows.
 """
@@ -47,6 +54,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from rai_kedro.errors import RaiError
+from rai_kedro.intervals import LEAST_WORTH, make_interval
 from rai_kedro.performance.figure import Figure
 
 if TYPE_CHECKING:
@@ -57,6 +65,8 @@ if TYPE_CHECKING:
 LABEL_UNIT = "unit of the label"
 
 _LEAST_ROWS = 2
+# Squared errors hide their tail in fewer rows.
+_LEAST_FOR_SQUARES = 30
 # By how many of its own standard errors the variance is raised for the lower and the upper limit of an error.
 _RAISED = (0.5, 1.5)
 # exp of more is no statement about an error any more, and would overflow further on.
@@ -103,8 +113,9 @@ def measure_performance(y_true: ArrayLike, y_pred: ArrayLike, *, level: float = 
     made = []
     for name, (unit, formula) in _METRICS.items():
         value, lower, upper = (float(figure) for figure in figures[name][:, 0])
-        known = {"value": value, "lower": lower, "upper": upper, "level": level}
-        told: dict[str, Any] = {"note": undefined[name]} if name in undefined else known
+        known = make_interval(lower, upper, "", "" if np.isfinite([lower, upper]).all() else _explain_open(len(truth)))
+        given = {"value": value, "level": level, **known.model_dump(include={"lower", "upper", "note"})}
+        told: dict[str, Any] = {"note": undefined[name]} if name in undefined else given
         how = f"{formula}; delta method on the log scale with a raised spread, n={len(truth)}, model held fixed"
         made.append(Figure(name=name, unit=unit, n=len(truth), how=how, **told))
     return made
@@ -113,7 +124,8 @@ def measure_performance(y_true: ArrayLike, y_pred: ArrayLike, *, level: float = 
 def measure_rows(truth: Floats, prediction: Floats, level: float) -> dict[str, Floats]:
     """Measure many sets of rows, shape (sets, n), at once.
 
-    Returns value, lower and upper limit of each metric by its name, shape (3, sets); NaN where one is not defined.
+    Returns value, lower and upper limit of each metric by its name, shape (3, sets); NaN where one is not defined, and
+    infinite where the rows give no limit.
     """
     error = truth - prediction
     absolute, squared = np.abs(error), error**2
@@ -131,6 +143,9 @@ def measure_rows(truth: Floats, prediction: Floats, level: float) -> dict[str, F
             "RMSE": (np.sqrt(mean_square), (squared / mean_square - 1) / 2),
         }
     measured = {name: limit_errors(value[:, 0], rows, level) for name, (value, rows) in contributions.items()}
+    for name, sizes in {"R2": squared, "MAE": absolute, "MAPE": relative, "RMSE": squared}.items():
+        few = sizes is squared and error.shape[1] < _LEAST_FOR_SQUARES
+        measured[name][2, _carried_by_few(sizes) | (few & (measured[name][0] > 0))] = np.inf
     measured["R2"] = 1 - measured["R2"][[0, 2, 1]]
     return measured
 
@@ -152,6 +167,12 @@ def limit_errors(value: Floats, contributions: Floats, level: float) -> Floats:
     below, above = (np.minimum(half * np.exp(raised / 2 * raise_by), _LARGEST_POWER) for raised in _RAISED)
     limits = np.stack([value, value * np.exp(-below), value * np.exp(above)])
     return np.where(value == 0, 0.0, limits)
+
+
+def _carried_by_few(sizes: Floats) -> NDArray[np.bool_]:
+    """Return in which sets, shape (sets, n), the errors are worth fewer than three equal ones (Kish 1965)."""
+    carried: NDArray[np.bool_] = sizes.sum(axis=1) ** 2 < LEAST_WORTH * (sizes**2).sum(axis=1)
+    return carried
 
 
 def label_estimates(estimates: Iterable[Figure], *, split: str, unit: str) -> list[Figure]:
@@ -177,6 +198,12 @@ def _check_pairs(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[Floats, Floats]:
             remedy="check the label store and the features of these rows",
         )
     return truth, prediction
+
+
+def _explain_open(rows: int) -> str:
+    if rows < _LEAST_FOR_SQUARES:
+        return f"one end is open: {rows} rows show too little of how large errors can be"
+    return "one end is open: a few rows carry most of the error, others may hold as much"
 
 
 def _explain_undefined(truth: Floats) -> dict[str, str]:
