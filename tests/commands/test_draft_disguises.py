@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from rai_kedro.commands.draft_files import UseCaseDraft, draft_use_case
+from rai_kedro.commands.draft_files import Known, UseCaseDraft, draft_use_case
 from rai_kedro.commands.use_case_choices import UseCaseRequest
 from rai_kedro.contract import read_proposal
 from rai_kedro.sources import IngestionParameters
@@ -29,7 +29,7 @@ def draft() -> UseCaseDraft:
     text = pd.DataFrame(table).astype(str)
     parameters = IngestionParameters(label="rent", month="2024-01")
     request = UseCaseRequest(name="rents", target="rent", task="regression")
-    return draft_use_case(text, request, parameters, {})
+    return draft_use_case(text, request, parameters, Known())
 
 
 def test_leaks_and_copies_are_named_and_no_model_gets_them() -> None:

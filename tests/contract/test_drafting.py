@@ -12,6 +12,7 @@ import pytest
 from rai_kedro.contract.columns import Column, Contract, DatasetContract
 from rai_kedro.contract.drafting import (
     Proposal,
+    Seen,
     UndecidedError,
     draft_column,
     draft_range,
@@ -23,7 +24,7 @@ ROWS = 60
 
 
 def column(values: Any, name: str = "measure", **more: Any) -> Column:
-    return draft_column(pd.Series(values, name=name), **more)
+    return draft_column(pd.Series(values, name=name), Seen(**more))
 
 
 def proposed(draft: Column) -> Proposal:
@@ -74,7 +75,7 @@ def test_nothing_is_allowed_whatever_the_column() -> None:
         }
     )
 
-    drafts = {name: draft_column(table[name], is_date=name == "day") for name in table}
+    drafts = {name: draft_column(table[name], Seen(is_date=name == "day")) for name in table}
 
     assert {draft.use for draft in drafts.values()} == {"audit", "forbidden"}
     assert [name for name, draft in drafts.items() if draft.use == "audit"] == ["sex"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,8 +12,18 @@ import pandas as pd
 import yaml
 
 from rai_kedro.commands.use_case_choices import UseCaseRequest, draft_label, some
-from rai_kedro.contract import NO_OWNER, UNDECIDED, Column, draft_column, suspect
-from rai_kedro.proxies import Relation, find_relations
+from rai_kedro.contract import (
+    GROUPS,
+    LEAK,
+    NO_OWNER,
+    UNDECIDED,
+    Column,
+    Seen,
+    draft_column,
+    read_proposal,
+    suspect,
+)
+from rai_kedro.proxies import Relation, find_leaks, find_relations
 from rai_kedro.sources import FileLayout, IngestionParameters, WordCount
 
 # Of the spread of the label: a gap in error below it is seldom worth a halt; a beginning, to be decided.
@@ -51,35 +61,53 @@ class UseCaseDraft:
         return "layout" in self.source
 
 
+@dataclass(frozen=True)
+class Known:
+    """What is known of a table beside its rows, by the names its columns have in the stores.
+
+    Attributes:
+        words: What may stand for a missing value.
+        columns: What a data contract says, by the names there or here.
+        labels: What a codebook calls values.
+        trained_on: Which rows are of the month to train on, shape (rows,); all if None.
+    """
+
+    words: Mapping[str, Sequence[WordCount]] = field(default_factory=dict)
+    columns: Mapping[str, Column] = field(default_factory=dict)
+    labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    trained_on: pd.Series[bool] | None = None
+
+
 def draft_use_case(
-    table: pd.DataFrame,
-    request: UseCaseRequest,
-    parameters: IngestionParameters,
-    words: Mapping[str, Sequence[WordCount]],
-    known: Mapping[str, Column] | None = None,
+    table: pd.DataFrame, request: UseCaseRequest, parameters: IngestionParameters, known: Known
 ) -> UseCaseDraft:
     """Draft every column of a table, its names changed already; where it comes from and the month stay open.
 
-    ``known`` is what a data contract says of columns, by their names there or here.
+    What needs a decision comes first.
     """
     originals = {new: old for old, new in parameters.rename.items()}
     not_features = {parameters.label, parameters.key, parameters.time.column if parameters.time else parameters.label}
     names = [str(name) for name in table.columns if name not in not_features]
-    relations = _find_disguises(table, names, parameters.label, originals)
+    leaks, relations = _find_disguises(table, names, parameters.label, originals)
     drafted = (
         draft_column(
             table[name],
-            is_date=name in parameters.dates,
-            original=originals.get(name, name),
-            note=", ".join(map(str, words.get(name, ()))),
-            warning="; ".join(one.text for one in relations if name in one.columns),
+            Seen(
+                is_date=name in parameters.dates,
+                original=originals.get(name, name),
+                note=", ".join(map(str, known.words.get(name, ()))),
+                warning=_warn(name, leaks, relations),
+                describes_people=any(name in one.columns for one in relations),
+                labels=known.labels.get(name, {}),
+                trained_on=known.trained_on,
+            ),
         )
         for name in names
     )
-    known = {} if known is None else known
-    columns = tuple(
-        take_over(one, known.get(originals.get(one.name, one.name)) or known.get(one.name)) for one in drafted
-    )
+    columns = [
+        take_over(one, known.columns.get(originals.get(one.name, one.name)) or known.columns.get(one.name))
+        for one in drafted
+    ]
     label = draft_label(table[parameters.label], request)
     spread = pd.to_numeric(table[parameters.label], errors="coerce").std() if request.task == "regression" else 0.0
     return UseCaseDraft(
@@ -87,23 +115,36 @@ def draft_use_case(
         task=request.task,
         source={},
         ingestion=parameters,
-        columns=columns,
+        columns=tuple(sorted(columns, key=lambda one: [*GROUPS, ""].index(group_of(one)))),
         label=label,
         training_month="",
-        disguises=tuple(one.text for one in relations),
+        disguises=tuple(one.text for one in (*leaks, *relations)),
         tolerance=float(f"{_TOLERANCE_SHARE * float(spread):.2g}"),
     )
 
 
+def group_of(column: Column) -> str:
+    """Return the group of proposals a column is in; nothing once somebody decided."""
+    proposal = read_proposal(column.risk)
+    return "" if proposal is None else proposal.group
+
+
+def _warn(name: str, leaks: Sequence[Relation], relations: Sequence[Relation]) -> str:
+    said = "; ".join(one.text for one in leaks if name in one.columns)
+    stands_for = [one.text for one in relations if name in one.columns]
+    return "; ".join([*([f"{LEAK}: {said}"] if said else []), *stands_for])
+
+
 def _find_disguises(
     table: pd.DataFrame, names: Sequence[str], label: str, originals: Mapping[str, str]
-) -> tuple[Relation, ...]:
+) -> tuple[tuple[Relation, ...], tuple[Relation, ...]]:
     """Find columns that give the target away, and those that are one that seems to describe people."""
     columns = pd.DataFrame({name: _as_numbers(table[name]) for name in [*names, label]})
-    people = [name for name in names if suspect(originals.get(name, name), table[name]) is not None]
+    seen = {name: suspect(originals.get(name, name), table[name]) for name in names}
+    people = [name for name, one in seen.items() if one is not None and one.confidence != "unsure"]
     others = [name for name in names if name not in people]
-    found = find_relations(columns[names], columns[[label]])
-    return (*found, *find_relations(columns[others], columns[people])) if others and people else found
+    leaks = find_leaks(columns[names], columns[[label]])
+    return leaks, find_relations(columns[others], columns[people]) if others and people else ()
 
 
 def _as_numbers(values: pd.Series[Any]) -> pd.Series[Any]:
@@ -132,6 +173,8 @@ def render_catalog(draft: UseCaseDraft) -> str:
         layout=layout.model_dump(include={"format"} if layout.format == "parquet" else None),
         months={key: value for key, value in months.items() if value not in ({}, ())},
         stores={"feature_store": draft.columns, "label_store": (draft.label,)},
+        groups=GROUPS | {"": "decided in the data contract"},
+        group_of=group_of,
         owner=NO_OWNER,
     )
 

@@ -15,28 +15,47 @@ import click
 import pandas as pd
 
 from rai_kedro.commands.accept_draft import Acceptance, accept_file, enter_acceptance
-from rai_kedro.commands.draft_files import UseCaseDraft, draft_use_case, render, render_catalog, render_parameters
+from rai_kedro.commands.draft_files import (
+    Known,
+    UseCaseDraft,
+    draft_use_case,
+    render,
+    render_catalog,
+    render_parameters,
+)
 from rai_kedro.commands.use_case_choices import NewUseCaseError, UseCaseRequest, choose_parameters, some
-from rai_kedro.contract import Column, check_frame, read_contract, read_proposal
+from rai_kedro.contract import GROUPS, Column, check_frame, read_contract, read_proposal
 from rai_kedro.errors import RaiError
 from rai_kedro.files import project_folder, staging_folder, write_text
 from rai_kedro.months import PERIODS, month_of_key, months_between
 from rai_kedro.pipelines import STAGES
 from rai_kedro.sources import (
+    Codebook,
     FileLayout,
     IngestionParameters,
     MonthlyTables,
     WordCount,
     count_missing_words,
     detect_layout,
+    find_months,
+    find_sentinels,
     find_stored_months,
+    hide_missing,
+    list_unlabelled,
     mark_missing,
     read_cells,
+    read_codebook,
     read_stored_month,
+    rename_columns,
     split_months,
 )
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+# The second column of a name, as sources.read_cells calls it.
+_AGAIN = re.compile(r"(.+) \(\d+\)")
+# A third of so many rows tells two groups of equal size apart to about a tenth.
+_ENOUGH_ROWS = 1_500
+_TEST_SHARE = 0.33
 
 
 @dataclass(frozen=True)
@@ -49,6 +68,7 @@ class NewUseCase:
     words: dict[str, tuple[WordCount, ...]]
     accepted: Acceptance | None
     notes: tuple[str, ...] = ()  # what the data contract says that found no place, or does not say
+    unlabelled: tuple[str, ...] = ()  # values that the codebook does not know, by column
 
     @property
     def accepted_by(self) -> str | None:
@@ -73,6 +93,15 @@ class _Source:
             made.labels.update(part.labels)
         return made
 
+    def find_months(self, parameters: IngestionParameters) -> pd.Series[Any]:
+        """Return the month of each row of all tables together."""
+        found = [
+            find_months(rename_columns(table, settings), settings)
+            for month, table in self.tables.items()
+            if (settings := parameters.for_month(month) if month else parameters)
+        ]
+        return pd.concat(found, ignore_index=True)
+
 
 def new_use_case(request: UseCaseRequest, *, project: Path | None = None, today: date | None = None) -> NewUseCase:
     """Draft a use case and write its folder, whole or not at all.
@@ -84,16 +113,26 @@ def new_use_case(request: UseCaseRequest, *, project: Path | None = None, today:
     folder = project / "conf" / "base" / request.name
     _check_name(request.name, folder)
     source = _read_source(request, project)
-    table = pd.concat(source.tables.values(), ignore_index=True)
-    parameters = choose_parameters(table, request, today)
-    words = {parameters.rename.get(name, name): counts for name, counts in source.words.items()}
-    known, notes = _read_known(request, project)
-    draft = draft_use_case(table.rename(columns=parameters.rename), request, parameters, words, known)
-    if absent := sorted(set(known) - set(map(str, table.columns)) - set(parameters.rename.values())):
+    raw = pd.concat(source.tables.values(), ignore_index=True)
+    labels, unlabelled = _read_labels(request, raw, project)
+    parameters = choose_parameters(raw, request, today)
+    table = hide_missing(raw.rename(columns=parameters.rename), parameters.missing)
+    words = _count_words(source.words, table, parameters)
+    columns, notes = _read_known(request, project)
+    months = source.find_months(parameters)
+    training_month = _choose_month(months, table[parameters.label])
+    known = Known(
+        words,
+        columns,
+        {parameters.rename.get(name, name): values for name, values in labels.items()},
+        months == training_month,
+    )
+    draft = draft_use_case(table, request, parameters, known)
+    if absent := sorted(set(columns) - set(map(str, raw.columns)) - set(parameters.rename.values())):
         notes = (f"not in the data: {some(absent)}", *notes)
     types = {column.name: column.type for column in (*draft.columns, draft.label)}
     tables = source.split(parameters, types)
-    draft = replace(draft, source=source.entry, training_month=_choose_month(tables))
+    draft = replace(draft, source=source.entry, training_month=training_month)
     with _beside(folder) as written:
         write_text(written / "catalog.yml", render_catalog(draft))
         write_text(written / "parameters.yml", render_parameters(draft))
@@ -103,7 +142,7 @@ def new_use_case(request: UseCaseRequest, *, project: Path | None = None, today:
         _try(written, folder.parent, tables)
         written.rename(folder)
     rows = {month_of_key(key): len(frame) for key, frame in tables.features.items()}
-    return NewUseCase(folder, draft, rows, words, accepted, notes)
+    return NewUseCase(folder, draft, rows, words, accepted, notes, unlabelled)
 
 
 @click.command()
@@ -119,10 +158,12 @@ def new_use_case(request: UseCaseRequest, *, project: Path | None = None, today:
 @click.option("--period", type=click.Choice(PERIODS), default="month", show_default=True, help="What stores hold by.")
 @click.option("--month", help="Month of the file if there is no time column, YYYY-MM; this month by default.")
 @click.option("--favourable", help="Value of the target that is the favourable outcome.")
+@click.option("--missing", multiple=True, help="Word that stands for a missing value; COLUMN=WORD for one column.")
 @click.option("--delimiter", help="Delimiter of a text file; found by default.")
 @click.option("--encoding", help="Encoding of a text file; UTF-8 by default.")
 @click.option("--decimal", type=click.Choice([".", ","]), help="Decimal mark of a text file; found by default.")
 @click.option("--contract", type=click.Path(path_type=Path), help="Data contract (ODCS 3) that describes columns.")
+@click.option("--codebook", type=click.Path(path_type=Path), help="What coded values mean: column, value, label.")
 @click.option("--accept-draft", metavar="REVIEWER", help="Accept the draft unread, in this person's name.")
 def command(**options: Any) -> None:
     """Draft a use case from a table of your own, or from stores that are there."""
@@ -135,11 +176,14 @@ def command(**options: Any) -> None:
 def describe(made: NewUseCase) -> str:
     """Return what was drafted and what to decide, for the terminal."""
     draft, rows, first, last = made.draft, made.rows, min(made.rows), max(made.rows)
-    proposals = [(column.name, read_proposal(column.risk)) for column in draft.columns]
+    proposals = [(column.name, proposal) for column in draft.columns if (proposal := read_proposal(column.risk))]
     proposed = {
-        use: [f"{name}: {one.reason}" if use != "model" else name for name, one in proposals if one and one.use == use]
-        for use in ("audit", "forbidden", "model")
+        group: [f"{name}: {one.reason}" if group != "model" else name for name, one in proposals if one.group == group]
+        for group in GROUPS
     }
+    doubted = [
+        f"{name}: {doubt}" for name, one in proposals if one.use == "model" and (doubt := one.reason.partition("; ")[2])
+    ]
     return render(
         "drafted.txt.j2",
         draft=draft,
@@ -147,6 +191,10 @@ def describe(made: NewUseCase) -> str:
         first=first,
         last=last,
         proposed=proposed,
+        doubted=doubted,
+        advice=_advise(made),
+        repeated=_find_repeated(draft.ingestion.rename),
+        unlabelled=made.unlabelled,
         absent=[month for month in months_between(first, last) if month not in rows],
         renamed=[f"{old[:60]!r} to {new}" for old, new in draft.ingestion.rename.items()],
         words=[f"{name}: {', '.join(map(str, counts))}" for name, counts in made.words.items()],
@@ -154,6 +202,30 @@ def describe(made: NewUseCase) -> str:
         taken=[f"{column.name} ({column.use})" for column in draft.columns if read_proposal(column.risk) is None],
         notes=made.notes,
     ).rstrip("\n")
+
+
+def _find_repeated(rename: Mapping[str, str]) -> list[str]:
+    """Say which names the header has more than once, and what the later columns are called."""
+    return [f"{found[1]!r} again, as {new}" for old, new in rename.items() if (found := _AGAIN.fullmatch(old))]
+
+
+def _advise(made: NewUseCase) -> str:
+    """Return what to do about few rows to train on; nothing where they are enough."""
+    first, rows = made.draft.training_month, made.rows[made.draft.training_month]
+    if rows >= _ENOUGH_ROWS:
+        return ""
+    tested = f"{rows:,} rows, about {round(rows * _TEST_SHARE):,} of them for the test"
+    later, total = first, rows
+    for month in sorted(month for month in made.rows if month > first):
+        if total >= _ENOUGH_ROWS:
+            break
+        later, total = month, total + made.rows[month]
+    if later == first:
+        return f"{first}, the only one to train on, has {tested}: expect 'insufficient evidence'; bring more rows"
+    return (
+        f"{first}, the one to train on, has {tested}: expect 'insufficient evidence'; with 'last_month: {later}' in "
+        f"parameters.yml it is {total:,}"
+    )
 
 
 def _check_name(name: str, folder: Path) -> None:
@@ -254,10 +326,38 @@ def _from_dataset(name: str, request: UseCaseRequest) -> _Source:
     return _from_store({"": table}, {"dataset": dict(declared)})
 
 
-def _choose_month(tables: MonthlyTables) -> str:
+def _choose_month(months: pd.Series[Any], label: pd.Series[Any]) -> str:
     """Return the first month with at least half as many labelled rows as is usual; the first may be cut off."""
-    rows = pd.Series({month_of_key(key): len(frame) for key, frame in tables.labels.items()})
-    return str(rows[rows >= rows.median() / 2].index[0])
+    is_known = label.notna() & (label.astype(str).str.strip() != "")
+    rows = months[is_known].value_counts().sort_index()
+    return str(rows[rows >= rows.median() / 2].index[0] if len(rows) else months.min())
+
+
+def _count_words(
+    found: Mapping[str, tuple[WordCount, ...]], table: pd.DataFrame, parameters: IngestionParameters
+) -> dict[str, tuple[WordCount, ...]]:
+    """Return by column what may stand for a missing value, with what is read so and numbers that look so."""
+    words = {parameters.rename.get(name, name): counts for name, counts in found.items()}
+    read = {
+        name: tuple(
+            replace(one, is_missing=one.is_missing or one.word in parameters.missing.get(name, ())) for one in all_
+        )
+        for name, all_ in words.items()
+    }
+    for name in map(str, table.columns):
+        told = {one.word for one in read.get(name, ())}
+        more = tuple(one for one in find_sentinels(table[name]) if one.word not in told)
+        if more and name not in parameters.dates:
+            read[name] = (*read.get(name, ()), *more)
+    return read
+
+
+def _read_labels(request: UseCaseRequest, table: pd.DataFrame, project: Path) -> tuple[Codebook, tuple[str, ...]]:
+    """Return what the codebook calls values, and which it does not know."""
+    if request.codebook is None:
+        return {}, ()
+    codebook = read_codebook(_locate(request.codebook, project), table)
+    return codebook, tuple(list_unlabelled(codebook, table))
 
 
 def _locate(path: Path, project: Path) -> Path:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from rai_kedro.contract import UNWRITTEN, Column, Proposal, canonical, draft_column
+from rai_kedro.contract import UNWRITTEN, Column, Proposal, canonical, draft_column, split_words
 from rai_kedro.errors import RaiError
 from rai_kedro.months import Period, find_period
 from rai_kedro.sources import (
@@ -21,7 +21,9 @@ from rai_kedro.sources import (
     TimeColumn,
     count_offsets,
     find_date_formats,
+    find_spoilers,
     find_unreadable_dates,
+    hide_missing,
     name_periods,
     names_month,
 )
@@ -31,6 +33,30 @@ Task = Literal["regression", "classification"]
 # Columns that a store or a reference table adds itself.
 RESERVED = (MONTH, "prediction", "score", "model_version", "run_id")
 _YES = ("1", "true", "yes", "y", "t", "ja", "oui", "si", "sí", "sim")
+# Words of a target's name of which "yes" is plainly what people want, and of which it plainly is not.
+_WANTED = {
+    *("approved", "approval", "accepted", "admitted", "admit", "admission", "granted", "repaid", "paid", "payed"),
+    *("hired", "hire", "employed", "passed", "pass", "graduated", "survived", "success", "successful", "eligible"),
+    *("offered", "promoted", "selected", "shortlisted", "invited", "enrolled", "recovered", "bewilligt", "genehmigt"),
+    *("angenommen", "bestanden", "accepte", "accorde", "aprobado", "aprovado", "approvato", "concedido"),
+}
+_UNWANTED = {
+    *("default", "recid", "recidivism", "recidivist", "fraud", "churn", "readmitted", "readmission", "died", "death"),
+    *(
+        "mortality",
+        "rejected",
+        "denied",
+        "failed",
+        "fail",
+        "dropout",
+        "arrest",
+        "arrested",
+        "bad",
+        "delinquent",
+        "risk",
+    ),
+    *("late", "attrition", "claim", "ausfall", "betrug", "impago", "defaut"),
+}
 _FEWEST_ROWS = 10
 _LONGEST_NAME = 80
 _SHOWN = 6
@@ -59,10 +85,12 @@ class UseCaseRequest:
     month: str | None = None
     period: Period = "month"
     favourable: str | None = None
+    missing: tuple[str, ...] = ()
     delimiter: str | None = None
     encoding: str | None = None
     decimal: Literal[".", ","] | None = None
     contract: Path | None = None
+    codebook: Path | None = None
     accept_draft: str | None = None
 
 
@@ -90,6 +118,8 @@ def choose_parameters(raw: pd.DataFrame, request: UseCaseRequest, today: date) -
             f"'{request.month}' is not a {request.period}.", where="--month", remedy=f"write it as YYYY-MM: {forms}"
         )
     names = name_columns([str(name) for name in raw.columns], is_time=request.time)
+    missing = _find_missing(raw, request)
+    raw = hide_missing(raw, missing)
     time = _choose_time(raw[request.time], names[request.time], request) if request.time else None
     dates = {
         names[str(name)]: formats[0]
@@ -111,7 +141,29 @@ def choose_parameters(raw: pd.DataFrame, request: UseCaseRequest, today: date) -
         else (request.month or name_periods(pd.Series([pd.Timestamp(today)]), request.period).iloc[0]),
         period=request.period,
         dates=dates,
+        missing={names[name]: words for name, words in missing.items()},
     )
+
+
+def _find_missing(raw: pd.DataFrame, request: UseCaseRequest) -> dict[str, tuple[str, ...]]:
+    """Return by column the words that stand for a missing value: those that were named, and what spoils numbers."""
+    kept = (request.target, request.key, request.time)
+    found = {str(name): {*(find_spoilers(raw[name]) if name not in kept else ())} for name in raw.columns}
+    for asked in request.missing:
+        column, _, word = asked.rpartition("=")
+        if column and column not in found:
+            column, word = "", asked
+        names = [column] if column else list(found)
+        having = [name for name in names if raw[name].map(canonical, na_action="ignore").eq(canonical(word)).any()]
+        if not having:
+            raise NewUseCaseError(
+                f"No value to be read as missing: '{word}' is in {f'no row of {column!r}' if column else 'no column'}.",
+                where="--missing",
+                remedy="write the word as the file does: --missing '?' for all columns, --missing income=999 for one",
+            )
+        for name in having:
+            found[name].add(canonical(word))
+    return {name: tuple(sorted(words)) for name, words in found.items() if words}
 
 
 def name_columns(names: Sequence[str], *, is_time: str | None = None) -> dict[str, str]:
@@ -194,16 +246,22 @@ def _time_format(values: pd.Series[Any], request: UseCaseRequest) -> str:
 
 
 def _favourable(found: Sequence[str], request: UseCaseRequest) -> str:
-    asked = request.favourable
-    chosen = [value for value in found if value.lower() in _YES] if asked is None else [canonical(asked)]
-    if len(chosen) == 1 and chosen[0] in found:
-        return chosen[0]
+    """Return the favourable value that was named, or the one that target's name and values plainly mean."""
+    asked, words = request.favourable, {*split_words(request.target)}
+    yes = [value for value in found if value.lower() in _YES]
+    plain = len(yes) == 1 and words & _WANTED and not words & (_UNWANTED | {"not", "no", "un", "nicht"})
+    chosen = canonical(asked) if asked is not None else yes[0] if plain else None
+    if chosen in found:
+        return str(chosen)
+    is_bad = len(yes) == 1 and bool(words & _UNWANTED)
+    guess = next((value for value in found if value not in yes), found[0]) if is_bad else (*yes, found[0])[0]
+    hint = f"; '{request.target}' sounds like nothing that people want" if is_bad else ""
     what = "It has to be said which value of the target is the favourable outcome."
     raise NewUseCaseError(
         what if asked is None else f"The target has no value '{asked}'.",
         where=f"--target {request.target}" if asked is None else "--favourable",
-        example=f"it has {' and '.join(found)}",
-        remedy=f"name one of them, for example --favourable '{found[0]}'",
+        example=f"it has {' and '.join(found)}{hint}",
+        remedy=f"name the one that is good for the person, for example --favourable '{guess}'",
     )
 
 
@@ -215,9 +273,15 @@ def _two_values(values: pd.Series[Any], target: str) -> list[str]:
             where=f"--target {target}",
             how_many=f"{len(found)} different values in {len(values)} rows",
             example=some([value[:40] for value in found]),
-            remedy="take another target, or --task regression if it is a number",
+            remedy=_say_third(found) or "take another target, or --task regression if it is a number",
         )
     return found
+
+
+def _say_third(found: Sequence[str]) -> str:
+    """Return what to do about a third value that seems to stand for a missing one."""
+    odd = [value for value in found if find_spoilers(pd.Series([value, "1"], dtype="str"))]
+    return f"if '{odd[0]}' stands for a missing value, say so: --missing '{odd[0]}'" if odd else ""
 
 
 def draft_label(values: pd.Series[Any], request: UseCaseRequest) -> Column:
@@ -244,7 +308,8 @@ def draft_label(values: pd.Series[Any], request: UseCaseRequest) -> Column:
             where=f"--target {request.target}",
             how_many=f"{int(numbers.isna().sum())} of {len(known)} values are none",
             example=some([str(value)[:40] for value in known[numbers.isna()].unique()[:3]]),
-            remedy="mend these values, take another target, or --task classification; see also --decimal",
+            remedy="mend these values, say which word means missing (--missing '?'), take another target, or --task "
+            "classification; see also --decimal",
         )
     return draft.model_copy(update=drafted | {"type": "float"})
 

@@ -5,10 +5,13 @@ from .columns import DatasetContract as DatasetContract
 from .columns import Flag as Flag
 from .columns import GovernedColumn as GovernedColumn
 from .columns import Justification as Justification
+from .drafting import GROUPS as GROUPS
+from .drafting import LEAK as LEAK
 from .drafting import NO_OWNER as NO_OWNER
 from .drafting import UNDECIDED as UNDECIDED
 from .drafting import UNWRITTEN as UNWRITTEN
 from .drafting import Proposal as Proposal
+from .drafting import Seen as Seen
 from .drafting import UndecidedError as UndecidedError
 from .drafting import canonical as canonical
 from .drafting import draft_column as draft_column
@@ -43,6 +46,8 @@ from .reading import read_contract as read_contract
 from .reads import SensitiveRead as SensitiveRead
 from .reads import WatchedStore as WatchedStore
 from .reads import sensitive_columns as sensitive_columns
+from .sensitivity import Suspicion as Suspicion
+from .sensitivity import split_words as split_words
 from .sensitivity import suspect as suspect
 from .validation import Breach as Breach
 from .validation import ContractViolation as ContractViolation

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import numpy as np
@@ -37,6 +38,14 @@ _FREE_TEXT_LENGTH = 40
 _SHOWN = 10
 # A whole number written as 12.0; 007.0 would be a name.
 _WHOLE = re.compile(r"-?(0|[1-9]\d*)\.0+")
+# Fewer training rows than this with another value than the usual one teach nothing.
+_FEWEST_OTHERS = 10
+_NEARLY_CONSTANT = 0.02
+# Numbers without a gap, or all of so many digits, number rows; amounts do neither.
+_DENSE = 3
+_KEY_DIGITS = 6
+# An amount as people write it: grouped, with a currency, a unit or a sign of percentage.
+_WRITTEN_AMOUNT = re.compile(r"[<>~≈]?\s*[$€£¥]?\s*[-+]?\d[\d.,'\s]*\s*(%|[$€£¥]|[A-Za-z]{1,4}\.?)?")
 # Words of a name after which whole numbers are codes, and words after which they are amounts all the same.
 _CODE_WORDS = (
     "code codes coded kode kod kennzahl schluessel schlussel codigo codice type typ tipo class klasse classe clase "
@@ -46,10 +55,24 @@ _CODE_WORDS = (
 )
 _AMOUNT_WORDS = (
     "count number anzahl nombre numero size share percent percentage pct prozent rate ratio total sum amount "
-    "population per years year jahre age children kinder enfants hijos figli filhos dependents income score"
+    "population per years year jahre age children kinder enfants hijos figli filhos dependents income score price "
+    "amount salary wage balance value cost costs revenue betrag preis gehalt einkommen prix montant salaire precio "
+    "importe salario weight fnlwgt distance days hours minutes seconds capital loan debt"
 )
 _AMOUNT_GROUNDS = ("age",)
 _ID_WORDS = {"id", "ids", "uuid", "guid", "identifier", "nr", "rowid"}
+
+
+# What a warning begins with that a column gives the target away.
+LEAK = "gives the target away"
+# Groups of proposals in the order in which they need a decision, and what each is.
+GROUPS = {
+    "unsure": "nobody is sure whether they describe people: decide each",
+    "leak": "may give the target away",
+    "audit": "likely to describe people: audited, in no model",
+    "closed": "proposed to stay closed",
+    "model": "proposed for the model",
+}
 
 
 class UndecidedError(RaiError):
@@ -67,6 +90,15 @@ class Proposal:
     def risk(self) -> str:
         """The risk that stands in the draft; it names the column as undecided."""
         return f"{UNDECIDED}, proposed {self.use}: {self.reason}"
+
+    @property
+    def group(self) -> str:
+        """The group of proposals it belongs to, one of :data:`GROUPS`."""
+        if self.use == "forbidden" and self.reason.startswith("unsure"):
+            return "unsure"
+        if self.use == "forbidden" and self.reason.startswith(LEAK):
+            return "leak"
+        return {"audit": "audit", "model": "model"}.get(self.use, "closed")
 
     @property
     def drafted_uses(self) -> tuple[Use, ...]:
@@ -95,27 +127,53 @@ class _Values:
         return self.rows - len(self.known)
 
 
-def draft_column(
-    values: pd.Series[Any], *, is_date: bool = False, original: str | None = None, note: str = "", warning: str = ""
-) -> Column:
+@dataclass(frozen=True)
+class Seen:
+    """What else is known of a column when it is drafted.
+
+    Attributes:
+        is_date: Whether it holds dates.
+        original: The name it had before it was renamed.
+        note: What a person should know of its values.
+        warning: Why no model should get it.
+        describes_people: Whether it is a column that describes people in disguise.
+        labels: What a codebook calls each of its values, and under ``""`` the column itself.
+        trained_on: Which rows are those of the training, shape (rows,); all of them if None.
+    """
+
+    is_date: bool = False
+    original: str | None = None
+    note: str = ""
+    warning: str = ""
+    describes_people: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict)
+    trained_on: pd.Series[bool] | None = None
+
+
+_NOTHING_ELSE = Seen()
+
+
+def draft_column(values: pd.Series[Any], also: Seen = _NOTHING_ELSE) -> Column:
     """Draft the contract of one column; :func:`read_proposal` tells what its risk proposes.
 
-    ``original`` is the name it had before it was renamed, ``note`` what else a person should know of its values,
-    ``warning`` why no model should get it.
+    What nobody is meant to read is checked by its type only: a value that is new or missing in a later month, as of
+    an outcome that is not there yet, then stops nothing.
     """
-    name = str(values.name)
-    suspicion = suspect(original or name, values)
-    found = _look(values, is_date=is_date, name=original or name, suspicion=suspicion)
-    proposal = _propose(name, found, suspicion, warning)
+    name, original = str(values.name), also.original
+    suspicion = suspect(original or name, values, also.labels)
+    found = _look(values, also, name=original or name, suspicion=suspicion)
+    trained = values if also.trained_on is None else values[also.trained_on]
+    proposal = _propose(name, found, suspicion, "; ".join(filter(None, (also.warning, _constant_reason(trained)))))
+    is_open = proposal.use != "forbidden" or (suspicion is not None and suspicion.confidence == "unsure")
     return Column(
         name=name,
         type=found.type,
-        flags=("risky",) if suspicion is None else ("risky", "demographic"),
+        flags=("risky",) if suspicion is None and not also.describes_people else ("risky", "demographic"),
         use=proposal.drafted_uses[0],
-        description=_describe(found, original if original != name else None, note),
-        range=draft_range(found.known) if found.type in NUMERIC_TYPES else None,
-        categories=_categories(found) if found.type == "category" else None,
-        nullable=bool(found.missing),
+        description=_describe(found, original if original != name else None, also),
+        range=draft_range(found.known) if is_open and found.type in NUMERIC_TYPES else None,
+        categories=_categories(found, also.labels) if is_open and found.type == "category" else None,
+        nullable=bool(found.missing) or not is_open,
         risk=proposal.risk,
     )
 
@@ -173,12 +231,12 @@ def _outward(value: float, side: int) -> float:
     return float(f"{rounded / 10.0**digits:.6g}")
 
 
-def _look(values: pd.Series[Any], *, is_date: bool, name: str, suspicion: Suspicion | None) -> _Values:
+def _look(values: pd.Series[Any], also: Seen, *, name: str, suspicion: Suspicion | None) -> _Values:
     known = values.dropna()
     if types.is_string_dtype(known.dtype) or types.is_object_dtype(known.dtype):
         known = known[known.astype(str).str.strip() != ""]
     rows, distinct = len(values), int(known.nunique())
-    if is_date or types.is_datetime64_any_dtype(known.dtype):
+    if also.is_date or types.is_datetime64_any_dtype(known.dtype):
         return _Values("date", known, rows, distinct)
     if _is_boolean(known):
         return _Values("category" if len(known) < rows else "boolean", known, rows, distinct)
@@ -189,14 +247,16 @@ def _look(values: pd.Series[Any], *, is_date: bool, name: str, suspicion: Suspic
         return _Values("text" if is_text else "category", known, rows, distinct)
     is_whole = bool((numbers % 1 == 0).all()) and bool((numbers.abs() < 2**53).all())
     distinct = int(numbers.nunique())
-    if is_whole and (reason := _code_reason(name, suspicion, distinct)):
+    if is_whole and (reason := _code_reason(name, suspicion, distinct, also.labels)):
         return _Values("category", numbers.astype("int64"), rows, distinct, reason)
     return _Values("integer" if is_whole and len(numbers) == rows else "float", numbers, rows, distinct)
 
 
-def _code_reason(name: str, suspicion: Suspicion | None, distinct: int) -> str | None:
-    """Return why whole numbers are codes, as far as their name tells, or None where they may be amounts."""
+def _code_reason(name: str, suspicion: Suspicion | None, distinct: int, labels: Mapping[str, str]) -> str | None:
+    """Return why whole numbers are codes, as far as codebook and name tell, or None where they may be amounts."""
     words = {*split_words(name)}
+    if 2 * sum(bool(value) for value in labels) >= distinct:
+        return "codes of the codebook"
     if suspicion is not None and distinct <= _FEW_NUMBERS:
         return f"{distinct} different whole numbers that describe people"
     if words & {*_AMOUNT_WORDS.split()}:
@@ -230,14 +290,40 @@ def _is_near_unique(known: pd.Series[Any]) -> bool:
     return len(known) >= _FEWEST_FOR_UNIQUE and known.nunique() >= _NEAR_UNIQUE * len(known)
 
 
+def _numbers_rows(known: pd.Series[Any], name: str) -> bool:
+    """Say whether whole numbers number rows: each is there once, and they are dense, rising or of one length.
+
+    Amounts that happen to differ are none of that.
+    """
+    if len(known) < _FEWEST_FOR_UNIQUE or not known.is_unique or not (known % 1 == 0).all():
+        return False
+    if {*split_words(name)} & ({*_AMOUNT_WORDS.split()} - {"number", "numero"}):
+        return False
+    is_dense = known.max() - known.min() < _DENSE * len(known)
+    digits = known.abs().astype("int64").astype(str).str.len()
+    return bool(is_dense or known.is_monotonic_increasing or (digits.nunique() == 1 and digits.iloc[0] >= _KEY_DIGITS))
+
+
+def _constant_reason(trained: pd.Series[Any]) -> str:
+    """Return that the training rows have one value only, or nearly so; nothing otherwise."""
+    known = trained.dropna()
+    if known.empty:
+        return "has no value in any training row" if len(trained) else ""
+    counts = known.value_counts()
+    others = len(known) - int(counts.iloc[0])
+    if others == 0:
+        return "has the same value in every training row"
+    if others < _FEWEST_OTHERS and others < _NEARLY_CONSTANT * len(known):
+        return f"nearly constant: {others} of {len(known):,} training rows have another value than the usual one"
+    return ""
+
+
 def _propose(name: str, found: _Values, suspicion: Suspicion | None, warning: str) -> Proposal:
     closed = _closed_reason(name, found)
     code = f"; {found.code_reason}" if found.code_reason else ""
     if suspicion is not None:
-        what = f"may describe {suspicion.ground} ({suspicion.because})"
-        if suspicion.identifies or closed:
-            return Proposal("forbidden", f"{what}{'; ' + closed if closed else ''}")
-        return Proposal("audit", f"{what}{code}{'; ' + warning if warning else ''}")
+        use = "forbidden" if closed else suspicion.proposed_use
+        return Proposal(use, "; ".join(filter(None, (f"{suspicion.text}{code}", closed, warning))))
     if closed or warning:
         return Proposal("forbidden", "; ".join(filter(None, (warning, closed))))
     few = found.distinct <= _FEW_NUMBERS and found.type in NUMERIC_TYPES and bool((found.known % 1 == 0).all())
@@ -248,12 +334,18 @@ def _propose(name: str, found: _Values, suspicion: Suspicion | None, warning: st
 def _closed_reason(name: str, found: _Values) -> str | None:
     """Return why neither model nor audit can use a column, or None."""
     is_named_id = bool(_ID_WORDS & {*split_words(name)}) and found.type == "integer"
+    is_text = found.type in ("text", "category")
     reasons = {
         "has no value in any row": found.known.empty,
         "has the same value in every row": found.distinct == 1,
         "a date; it tells rows apart and grows out of every range": found.type == "date",
-        "nearly every row has a value of its own, as an identifier has": _is_near_unique(found.known)
-        and found.type in ("text", "category", "integer"),
+        _say_amounts(found.known): is_text
+        and not found.code_reason
+        and found.distinct > _FEW_NUMBERS
+        and _are_amounts(found.known),
+        "nearly every row has a value of its own, as an identifier has": is_text and _is_near_unique(found.known),
+        "each row has a value of its own that numbers rows, as an identifier does": found.type in NUMERIC_TYPES
+        and _numbers_rows(found.known, name),
         f"more than {_MOST_CODES} codes; as amounts they mean nothing": bool(found.code_reason)
         and found.distinct > _MOST_CODES,
         "free text, or too many categories": found.type == "text",
@@ -262,7 +354,24 @@ def _closed_reason(name: str, found: _Values) -> str | None:
     return next((reason for reason, holds in reasons.items() if holds), None)
 
 
-def _categories(found: _Values) -> tuple[str, ...] | None:
+def _are_amounts(known: pd.Series[Any]) -> bool:
+    """Say whether texts are nearly all amounts, written so that they are not read as numbers."""
+    texts = known.astype(str).str.strip()
+    return bool(texts.str.fullmatch(_WRITTEN_AMOUNT).mean() >= _NEAR_UNIQUE) and not texts.str.fullmatch(r"0\d+").any()
+
+
+def _say_amounts(known: pd.Series[Any]) -> str:
+    texts = known.astype(str).str.strip()
+    odd = texts[pd.to_numeric(texts, errors="coerce").isna()]
+    example = f"{len(odd):,} rows as {odd.iloc[0][:20]!r}" if len(odd) else "all rows"
+    return f"amounts that are not written as plain numbers ({example}): write them so at the source"
+
+
+def _categories(found: _Values, labels: Mapping[str, str]) -> tuple[str, ...] | None:
+    if labels and found.distinct <= _MOST_CODES:
+        # A codebook also knows what is not in the file yet.
+        values = {canonical(value) for value in (*found.known.unique(), *filter(None, labels))}
+        return None if any("${" in value for value in values) else tuple(sorted(values))
     if found.code_reason:
         codes = sorted(int(value) for value in found.known.unique())
         return tuple(map(str, codes)) if len(codes) <= _MOST_CODES else None
@@ -271,7 +380,7 @@ def _categories(found: _Values) -> tuple[str, ...] | None:
     return None if any("${" in value for value in values) else tuple(sorted(values))
 
 
-def _describe(found: _Values, original: str | None, note: str) -> str:
+def _describe(found: _Values, original: str | None, also: Seen) -> str:
     kind = {
         "float": "numbers",
         "integer": "whole numbers",
@@ -284,5 +393,7 @@ def _describe(found: _Values, original: str | None, note: str) -> str:
         kind += f" from {found.known.min():g} to {found.known.max():g}"
     missing = f"{100 * found.missing / found.rows:.3g} % missing" if found.missing else "none missing"
     source = f"; in the file '{original.replace('${', '$ {')}'" if original else ""
-    more = f"; {note.replace('${', '$ {')}" if note else ""
+    labels = [f"{value} {label}" for value, label in also.labels.items() if value]
+    told = [also.note, f"codebook: {list_some(labels, _SHOWN)}" if labels else "", also.labels.get("", "")]
+    more = "".join(f"; {one.replace('${', '$ {')}" for one in told if one)
     return f"{UNWRITTEN} ({kind}, {missing}{more}{source})"

@@ -278,13 +278,13 @@ class _StoreReader:
         name, classed = str(found.name), (found.classification or "").strip()
         seen = suspect(name, pd.Series([one.value for one in found.enum or ()], dtype="object"))
         if seen is not None:
-            use, reason = "forbidden" if seen.identifies else "audit", f"may describe {seen.ground} ({seen.because})"
+            proposal = Proposal(seen.proposed_use, seen.text)
         elif classed and classed.lower() not in _OPEN_CLASSES:
-            use, reason = "audit", f"classified as '{classed}' in the document"
+            proposal = Proposal("audit", f"classified as '{classed}' in the document")
         else:
-            use, reason = "model", "nothing in its name or its listed values speaks against it; no data were looked at"
-        proposal = Proposal(use, reason)  # type: ignore[arg-type] # one of three words above
-        flags = ("risky",) if use == "model" else ("risky", "demographic")
+            why = "nothing in its name or its listed values speaks against it; no data were looked at"
+            proposal = Proposal("model", why)
+        flags = ("risky",) if proposal.use == "model" else ("risky", "demographic")
         return {"flags": flags, "use": proposal.drafted_uses[0], "risk": proposal.risk}
 
     def _note(self, text: str) -> None:

@@ -11,6 +11,9 @@ computed from a column is found as well as what gives it away:
 * a number and few values: each value has a range of its own, as bins and thresholds have; two values, which it tells
   apart with an area under the ROC curve of .99;
 * two numbers that add up to it, in any proportion, or of which it is the product or ratio.
+
+Of the target also names are asked (:func:`find_leaks`): those of what is known only after the outcome, and of earlier
+predictions, which may agree with it no more than any honest column.
 """
 
 from __future__ import annotations
@@ -24,11 +27,24 @@ import pandas as pd
 from scipy.special import gammaln
 from scipy.stats import rankdata
 
+from rai_kedro.contract import split_words
 from rai_kedro.proxies.reading import MOST_LEVELS, Floats, Read, read_columns
 from rai_kedro.typed import Typed
 
 Kind: TypeAlias = Literal[
-    "copy", "scaled", "monotone", "nearly", "function", "recoded", "category", "binned", "gives away", "sum", "product"
+    "copy",
+    "scaled",
+    "monotone",
+    "nearly",
+    "function",
+    "recoded",
+    "category",
+    "binned",
+    "gives away",
+    "sum",
+    "product",
+    "after",
+    "prediction",
 ]
 
 FEWEST_ROWS = 30
@@ -55,7 +71,23 @@ _WORDS: dict[Kind, str] = {
     "gives away": "gives away the value of",
     "sum": "add up to",
     "product": "multiply or divide to",
+    "after": "is, by its name, known only after",
+    "prediction": "is, by its name, an earlier prediction of",
 }
+# Words of names, in their order; what was said of an earlier case is known.
+_AFTERWARDS = (
+    "outcome|discharge|discharged|disposition|charge off|chargeoff|charged off|write off|writeoff|written off|"
+    "paid back|paidback|payback date|repaid|recoveries|recovery fee|settlement|date of death|death date|deathdate|died|"
+    "deceased|churn reason|churn date|cancel date|cancellation|termination|terminated|exit date|exit reason|"
+    "closed date|close date|resolution|resolved|refund|default date|verdict|convicted|final result|final grade|"
+    "final decision|last pymnt|total pymnt|out prncp|total rec|days from arrest|follow up|entlassung|"
+    "ausgang|sterbedatum"
+)
+_PREDICTED = (
+    "pred|preds|predicted|prediction|predictions|yhat|y hat|ypred|proba|propensity|decile score|risk score|score text|"
+    "raw score|model score|own score|forecast|vorhersage|prognose"
+)
+_BEFOREHAND = {"previous", "prior", "prev", "past", "earlier", "history", "former", "planned", "expected", "scheduled"}
 
 
 class Relation(Typed):
@@ -91,6 +123,33 @@ def find_relations(features: pd.DataFrame, others: pd.DataFrame, *, with_pairs: 
             taken = {one.columns[0] for one in single}
             found += _find_pairs([one for one in own if one.name not in taken and one.name != other.name], other)
     return tuple(found)
+
+
+def find_leaks(features: pd.DataFrame, target: pd.DataFrame) -> tuple[Relation, ...]:
+    """Find the columns of a model that give the target away, by their values or by their names.
+
+    Args:
+        features: The model's columns, read as :func:`find_relations` does.
+        target: The target in one column, of the same rows.
+    """
+    found = find_relations(features, target)
+    seen, name = {column for one in found for column in one.columns}, str(target.columns[0])
+    rows = len(features)
+    named = [
+        Relation(columns=(column,), of=name, kind=kind, rows=rows)
+        for column in map(str, features.columns)
+        if column not in seen and (kind := _ask_name(column)) is not None
+    ]
+    return (*found, *named)
+
+
+def _ask_name(name: str) -> Kind | None:
+    words = split_words(name)
+    said = f" {' '.join(words)} "
+    if any(f" {word} " in said for word in _PREDICTED.split("|")) or words == ("score",):
+        return "prediction"
+    is_after = any(f" {word} " in said for word in _AFTERWARDS.split("|")) and not _BEFOREHAND & {*words}
+    return "after" if is_after else None
 
 
 def _spread(rows: int, most: int) -> Any:

@@ -1,3 +1,6 @@
+from .codebook import Codebook as Codebook
+from .codebook import list_unlabelled as list_unlabelled
+from .codebook import read_codebook as read_codebook
 from .dates import AS_WRITTEN as AS_WRITTEN
 from .dates import count_offsets as count_offsets
 from .dates import find_date_formats as find_date_formats
@@ -8,6 +11,8 @@ from .dates import names_month as names_month
 from .dates import parse_dates as parse_dates
 from .file import WordCount as WordCount
 from .file import count_missing_words as count_missing_words
+from .file import find_sentinels as find_sentinels
+from .file import find_spoilers as find_spoilers
 from .file import mark_missing as mark_missing
 from .file import read_cells as read_cells
 from .file import read_table as read_table
@@ -18,6 +23,9 @@ from .months import MONTH as MONTH
 from .months import IngestionParameters as IngestionParameters
 from .months import MonthlyTables as MonthlyTables
 from .months import TimeColumn as TimeColumn
+from .months import find_months as find_months
+from .months import hide_missing as hide_missing
+from .months import rename_columns as rename_columns
 from .months import split_months as split_months
 from .months import split_readable_months as split_readable_months
 from .stores import MonthChanges as MonthChanges

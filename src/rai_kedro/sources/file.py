@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import csv
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from pandas.api import types
@@ -21,6 +21,7 @@ from pandas.api import types
 from rai_kedro.sources.layout import (
     COMMA_NUMBER,
     FEWEST_COLUMNS,
+    GROUPED_NUMBER,
     SAMPLE,
     SHOWN,
     WHOLE_NUMBER,
@@ -40,6 +41,10 @@ _NEAR_MISSING = {word.lower() for word in READ_AS_MISSING} | {
     *("not available", "not known", "not stated", "blank", "unbekannt", "keine angabe", "k.a.", "inconnu"),
     *("desconocido", "sconosciuto", "onbekend", "-99", "-999", "-9999"),
 }
+# Of these a column of numbers is spoiled; "none" and "nil" may mean 0 there.
+_NO_NUMBERS = {word for word in _NEAR_MISSING if not re.fullmatch(r"none|nil|-\d+", word)} - {""}
+_SENTINEL = re.compile(r"-?(9{2,6}|8{2,6}|7{2,6})|-[1-9]")
+_FEWEST_SENTINELS = 3
 _FIELD_LIMIT = 1 << 24
 # A number, or a day.
 _VALUE = re.compile(r"[-+]?(\d+([.,]\d*)?|[.,]\d+)([eE][-+]?\d+)?|\d{1,4}[-./]\d{1,2}[-./]\d{1,4}([T ].*)?")
@@ -49,11 +54,11 @@ _YEAR = re.compile(r"(1[89]|20|21)\d\d")
 def read_table(path: Path, layout: FileLayout) -> pd.DataFrame:
     """Read a whole table, rows numbered from 0; of a text file every value is text, or missing.
 
-    A column without a name is called ``column_N`` by its position, from 1.
+    A column without a name is called ``column_N`` by its position, from 1, and the second one of a name ``name (2)``.
 
     Raises:
-        SourceError: The file is missing, empty, damaged, wrongly encoded, has no header, a name twice, a broken row,
-            fewer than two columns or no row.
+        SourceError: The file is missing, empty, damaged, wrongly encoded, has no header, a broken row, fewer than two
+            columns or no row.
     """
     return mark_missing(read_cells(path, layout), layout)
 
@@ -61,7 +66,7 @@ def read_table(path: Path, layout: FileLayout) -> pd.DataFrame:
 def read_cells(path: Path, layout: FileLayout) -> pd.DataFrame:
     """Read a whole table as :func:`read_table` does, with words such as ``NA`` still as they stand."""
     table = read_parquet(path) if layout.format == "parquet" else _read_text(path, layout)
-    table.columns = pd.Index(_name_columns([str(name) for name in table.columns], path))
+    table.columns = pd.Index(_name_columns([str(name) for name in table.columns]))
     if len(table.columns) < FEWEST_COLUMNS:
         raise SourceError(
             "The table has fewer than two columns.",
@@ -110,6 +115,37 @@ def count_missing_words(cells: pd.DataFrame, layout: FileLayout) -> dict[str, tu
     return found
 
 
+def find_spoilers(values: pd.Series[Any]) -> tuple[str, ...]:
+    """Return the words that mean "missing" in a column of text which otherwise holds numbers only; mostly none."""
+    known = values.dropna()
+    if not types.is_string_dtype(known.dtype) and not types.is_object_dtype(known.dtype):
+        return ()
+    texts = known.astype(str)
+    stripped = texts.str.strip()
+    spoils = stripped.str.lower().isin(_NO_NUMBERS)
+    rest = stripped[~spoils & (stripped != "")]
+    if not spoils.any() or rest.empty or pd.to_numeric(rest, errors="coerce").isna().any():
+        return ()
+    return tuple(sorted(texts[spoils].unique()))
+
+
+def find_sentinels(values: pd.Series[Any]) -> tuple[WordCount, ...]:
+    """Count numbers such as 999 or -9 that lie far from all others and may stand for a missing value."""
+    numbers = pd.to_numeric(values.dropna(), errors="coerce").dropna()
+    counts = numbers.value_counts()
+    odd = [value for value in counts.index if float(value).is_integer() and _SENTINEL.fullmatch(f"{value:.0f}")]
+    rest = numbers[~numbers.isin(odd)]
+    if rest.empty or not odd:
+        return ()
+    low, high = float(rest.min()), float(rest.max())
+    far = [value for value in odd if (value < 0 <= low) or (low >= 0 and value > 2 * max(high, 1))]
+    return tuple(
+        WordCount(f"{value:.0f}", int(counts[value]), is_missing=False)
+        for value in sorted(far)
+        if counts[value] >= _FEWEST_SENTINELS
+    )
+
+
 def _read_text(path: Path, layout: FileLayout) -> pd.DataFrame:
     text = decode_text(read_bytes(path), layout.encoding, path)
     header = _check_rows(text, layout, path)
@@ -126,9 +162,14 @@ def _read_text(path: Path, layout: FileLayout) -> pd.DataFrame:
 
 
 def _point_for_comma(values: pd.Series[str]) -> pd.Series[str]:
-    known = values[~values.isin(list(READ_AS_MISSING))].dropna()
-    is_number = known.str.fullmatch(f"{COMMA_NUMBER}|{WHOLE_NUMBER}")
-    return values.str.replace(",", ".", regex=False) if len(known) and is_number.all() else values
+    known = values[~values.isin(list(READ_AS_MISSING)) & ~values.str.strip().str.lower().isin(_NO_NUMBERS)].dropna()
+    if known.empty or not known.str.fullmatch(f"{COMMA_NUMBER}|{WHOLE_NUMBER}|{GROUPED_NUMBER}").all():
+        return values
+    plain = values.where(~values.str.fullmatch(GROUPED_NUMBER, na=False), values.str.replace(".", "", regex=False))
+    # "1.234" alone may be a little more than one; beside a comma, or in two groups, the point is none of a fraction.
+    if known.str.fullmatch(WHOLE_NUMBER).all() or known.str.contains(",", regex=False).any():
+        return plain.str.replace(",", ".", regex=False)
+    return plain if known.str.count(r"\.").max() > 1 else values
 
 
 def _records(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
@@ -201,16 +242,13 @@ def _require_header(header: Sequence[str], text: str, layout: FileLayout, path: 
         )
 
 
-def _name_columns(header: Sequence[str], path: Path) -> list[str]:
-    names = [name.strip() or f"column_{position}" for position, name in enumerate(header, start=1)]
-    if twice := [name for name, count in Counter(names).items() if count > 1]:
-        raise SourceError(
-            "The header has a name more than once.",
-            where=f"{path}, line 1",
-            how_many=f"{len(twice)} of {len(set(names))} names",
-            example=", ".join(twice)[:SHOWN],
-            remedy="give each column a name of its own",
-        )
+def _name_columns(header: Sequence[str]) -> list[str]:
+    """Give each column a name: its position where it has none, and ``x (2)`` to the second that is called ``x``."""
+    names: list[str] = []
+    for position, written in enumerate(header, start=1):
+        name = written.strip() or f"column_{position}"
+        free = (name, *(f"{name} ({number})" for number in range(2, len(header) + 2)))
+        names.append(next(one for one in free if one not in names and (one == name or one not in header)))
     return names
 
 
@@ -225,7 +263,7 @@ def read_parquet(path: Path) -> pd.DataFrame:
         with parquet.ParquetFile(path) as file:
             schema = file.schema_arrow
             nested = [field.name for field in schema if any(is_one(field.type) for is_one in unfit)]
-            table = None if nested or len(set(schema.names)) < len(schema.names) else file.read().to_pandas()
+            table = None if nested else file.read().to_pandas()
     except (pa.ArrowException, OSError) as error:
         raise SourceError(
             "The Parquet file cannot be read.",
@@ -233,7 +271,6 @@ def read_parquet(path: Path) -> pd.DataFrame:
             example=str(error).splitlines()[0][:SHOWN],
             remedy="write the file again; it is damaged or no Parquet",
         ) from None
-    _name_columns(schema.names, path)
     if table is None:
         raise SourceError(
             "The Parquet file has columns that hold lists, records or bytes.",

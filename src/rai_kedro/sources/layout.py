@@ -19,6 +19,8 @@ DELIMITERS = (",", ";", "\t", "|")
 SUFFIXES = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".parquet": "parquet", ".pq": "parquet"}
 COMMA_NUMBER = r"\s*[-+]?\d*,\d+\s*"
 WHOLE_NUMBER = r"\s*[-+]?\d+\s*"
+GROUPED_NUMBER = r"\s*[-+]?[1-9]\d{0,2}(\.\d{3})+(,\d+)?\s*"
+_NO_VALUES = {"?", "-", "--", ".", "NA", "N/A", "n/a", "null", "NULL", "NaN", "nan"}
 # Rows that are looked at to tell how a file is written.
 SAMPLE = 200
 FEWEST_COLUMNS = 2
@@ -133,7 +135,7 @@ def _has_decimal_comma(lines: Sequence[str], delimiter: str) -> bool:
     rows = islice(csv.reader(lines, delimiter=delimiter), 1, SAMPLE * 10)
     columns = [[v for v in column if v.strip()] for column in zip(*(row for row in rows if row), strict=False)]
     return any(
-        any(re.fullmatch(COMMA_NUMBER, value) for value in column)
-        and all(re.fullmatch(f"{COMMA_NUMBER}|{WHOLE_NUMBER}", value) for value in column)
-        for column in columns
+        any(re.fullmatch(f"{COMMA_NUMBER}|{GROUPED_NUMBER}", value) and "," in value for value in column)
+        and all(re.fullmatch(f"{COMMA_NUMBER}|{WHOLE_NUMBER}|{GROUPED_NUMBER}", value) for value in column)
+        for column in ([value for value in one if value.strip() not in _NO_VALUES] for one in columns)
     )

@@ -59,6 +59,7 @@ class IngestionParameters(Typed):
         month: The month of all rows, if there is no time column.
         period: Whether *months* are months, weeks (ISO 8601), quarters or years.
         dates: Format of each other column that holds dates.
+        missing: Words by column that stand for a missing value there.
     """
 
     rename: dict[str, str] = Field(default={})
@@ -71,6 +72,7 @@ class IngestionParameters(Typed):
     month: Month | None = None
     period: Period = "month"
     dates: dict[str, str] = Field(default={})
+    missing: dict[str, tuple[str, ...]] = Field(default={})
     leave_out: tuple[str, ...] = ()
 
     @field_validator("favourable", "unfavourable", mode="before")
@@ -120,7 +122,7 @@ def split_months(
         SourceError: A column is missing or not declared, a value does not fit its type, a row has no month or no key,
             a key is there twice in a month, or the label is not what its parameters say.
     """
-    table = rename_columns(raw, parameters)
+    table = hide_missing(rename_columns(raw, parameters), parameters.missing)
     months = find_months(table, parameters)
     identifiers = pd.DataFrame({MONTH: months.astype("str"), parameters.key: _make_key(table, months, parameters)})
     used = {parameters.label, parameters.key, *parameters.leave_out}
@@ -205,6 +207,17 @@ def rename_columns(raw: pd.DataFrame, parameters: IngestionParameters) -> pd.Dat
             remedy="give it another name under 'rename', and in the contract",
         )
     return table
+
+
+def hide_missing(table: pd.DataFrame, words: Mapping[str, Collection[str]]) -> pd.DataFrame:
+    """Make the words by column missing that stand for a missing value; in a column that is not there, none."""
+    there = {name: {canonical(word) for word in listed} for name, listed in words.items() if name in table}
+    if not there:
+        return table
+    is_word = {
+        name: table[name].map(canonical, na_action="ignore").isin(list(listed)) for name, listed in there.items()
+    }
+    return table.assign(**{name: table[name].mask(found) for name, found in is_word.items()})
 
 
 def find_months(table: pd.DataFrame, parameters: IngestionParameters) -> pd.Series[Any]:

@@ -16,6 +16,7 @@ from rai_kedro.proxies import (
     Relation,
     as_typed,
     describe_carriers,
+    find_leaks,
     find_proxies,
     find_relations,
     list_guarded,
@@ -43,9 +44,7 @@ def refuse_disguised(
     guarded = audit_lane[[name for name in names if name in audit_lane]]
     guarded = guarded.join(_read_closed(feature_store, identifiers, names, settings))
     own, others = as_typed(model_lane, store), as_typed(guarded, store)
-    relations, leaks = refuse_disguises(
-        find_relations(own, others), find_relations(own, target.to_frame()), store, on=on
-    )
+    relations, leaks = refuse_disguises(find_relations(own, others), find_leaks(own, target.to_frame()), store, on=on)
     return model_lane, others, {"relations": relations, "leaks": leaks}
 
 
