@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import product
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rai_kedro.intervals import hybrid_difference, pair_mask, proportion_limits
 from rai_kedro.monitoring import Looks
-from rai_kedro.monitoring.statistics import difference_limits
 
 Floats = NDArray[np.float64]
 Values = Literal["continuous", "tied", "zero-inflated", "Zipf"]
@@ -39,10 +40,8 @@ class Setting:
     def all(cls) -> Iterator[Setting]:
         """List every setting of the benchmark."""
         kinds: tuple[Values, ...] = ("continuous", "tied", "zero-inflated", "Zipf")
-        for rows, values in product((500, 5_000, 100_000), kinds):
-            yield cls(rows, 5, values, at_margin=True)
-        for rows, columns, values in product((500, 5_000, 100_000), (5, 40), kinds):
-            yield cls(rows, columns, values)
+        for at_margin, rows, columns, values in product((True, False), (500, 5_000, 100_000), (5, 40), kinds):
+            yield cls(rows, columns, values, at_margin)
 
 
 class Wrong(NamedTuple):
@@ -128,19 +127,29 @@ def _populations() -> dict[str, Floats]:
 _POPULATIONS = _populations()
 
 
+def limit_effects(before: Any, after: Any, rows: int, tail: float, *, sign: int) -> Floats:
+    """Return one limit of |difference of shares| of each event, as :func:`difference_limits` makes it of all.
+
+    The limits of a share depend on its count, the rows and the tail alone, so they are looked up.
+    """
+    low, high = _limits_of_shares(rows, tail)
+    counts = np.stack(np.broadcast_arrays(before, after), axis=-1).astype(int)
+    return hybrid_difference(counts / rows, low[counts], high[counts], sign=sign)[..., *_OFF_DIAGONAL].max(axis=-1)
+
+
+_OFF_DIAGONAL = np.nonzero(pair_mask(2))
+
+
+@cache
+def _limits_of_shares(rows: int, tail: float) -> tuple[Floats, Floats]:
+    return proportion_limits(np.arange(rows + 1.0), np.full(rows + 1, float(rows)), tail)
+
+
 def _any_drift(reference: Floats, current: Floats, effects: Floats, rows: int, tail: float) -> bool:
-    where = np.nonzero(effects > MARGIN)
-    if not len(where[0]):
-        return False
-    events = np.column_stack([reference[where[1]], current[where]])[:, None, :]
-    lower, _ = difference_limits(events, np.full(events.shape, float(rows)), (tail, 0.01))
-    return bool((lower > MARGIN).any())
+    months, events = np.nonzero(effects > MARGIN)
+    return bool((limit_effects(reference[events], current[months, events], rows, tail, sign=-1) > MARGIN).any())
 
 
 def _any_excluded(reference: Floats, current: Floats, effects: Floats, rows: int, tail: float) -> bool:
-    months = np.nonzero(effects.max(axis=1) < MARGIN)[0]
-    if not len(months):
-        return False
-    events = np.stack([np.broadcast_to(reference, current[months].shape), current[months]], axis=-1)
-    _, upper = difference_limits(events, np.full(events.shape, float(rows)), (0.01, tail))
-    return bool((upper < MARGIN).any())
+    months = effects.max(axis=1) < MARGIN
+    return bool((limit_effects(reference, current[months], rows, tail, sign=1).max(axis=1) < MARGIN).any())

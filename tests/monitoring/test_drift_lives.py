@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
-from drift_lives import MARGIN, MONTHS, RATE, Setting, draw_column, simulate_lives
+from drift_lives import MARGIN, MONTHS, RATE, Setting, draw_column, limit_effects, simulate_lives
 from rai_kedro.monitoring import ColumnProfile, DriftPolicy, Looks, ReferenceProfile, compare_profiles
 
 LIVES = 40
@@ -46,4 +46,7 @@ def test_the_lives_count_as_the_project_does() -> None:
     for month in current[:5]:
         (found,) = compare_profiles(profile(reference), profile(month), DriftPolicy(margin=MARGIN), rate).columns
         assert found.value == pytest.approx(np.abs(month - reference).max() / 5_000)
+        for limit, sign, tail in ((found.lower, -1, rate / (4 * len(reference))), (found.upper, 1, rate)):
+            drawn = limit_effects(reference, month, 5_000, tail, sign=sign).max()
+            assert max(drawn, 0) == pytest.approx(limit)
         assert found.how.startswith(f"lower limit over {len(reference)} shares of rows and 2 comparisons")
