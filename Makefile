@@ -45,6 +45,7 @@ bench: $(INSTALLED) ## how long the stages and a fairness assessment take, and h
 	@$(BIN)/python benchmarks/fairness_speed.py
 	@$(BIN)/python benchmarks/coverage.py
 	@$(BIN)/python benchmarks/monitor.py
+	@$(BIN)/python benchmarks/monitor_fairness.py
 	@$(BIN)/python benchmarks/estimates.py --quick
 	@$(BIN)/python benchmarks/evidence.py
 

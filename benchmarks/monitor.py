@@ -5,9 +5,10 @@ the full size, and names of parts (``null power speed``) to run only those.
 
 - *null*: lives of 60 months against one reference, from counts alone (:mod:`drift_lives`): wrong verdicts per life with
   the upper limit of Clopper and Pearson, where nothing changed and where every effect is exactly the margin.
-- *power*: months with one shifted column of four; how often that column is named, and how often another one, by this
-  project, by Evidently's default for the size (Kolmogorov-Smirnov up to 1,000 reference rows, beyond that the normed
-  Wasserstein distance) and by the population stability index from .1 (Evidently's own code for each).
+- *power*: months with one changed column of four, in each way that the simulation can change one; how often that
+  column is named in the first month, how soon within twelve, and how often another one, by this project, by
+  Evidently's default for the size (Kolmogorov-Smirnov and chi-squared up to 1,000 reference rows, beyond that the
+  normed Wasserstein and the Jensen-Shannon distance) and by the population stability index from .1 (Evidently's code).
 - *speed*: after import, in fresh processes, beside the bare tests of SciPy on the same data.
 """
 
@@ -18,7 +19,7 @@ import subprocess
 import sys
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -28,11 +29,12 @@ from scipy import stats
 from drift_lives import Setting, simulate_lives
 from rai_kedro.monitoring import Looks, detect_drift, profile_reference
 
-SHIFTS = (0.1, 0.25, 0.5, 1.0, 2.0)
 ROWS = (100, 1_000, 10_000, 100_000)
-COLUMNS = ["shifted", "a", "b", "c"]
+COLUMNS = ["amount", "category", "a", "b"]
+LEVELS = ["one", "two", "three", "four", "five", "six"]
 SMALL = 1_000
-"""Up to so many reference rows Evidently tests; so many rows are cheap, too, so more months are drawn of them."""
+"""Up to so many reference rows Evidently tests; beyond, it measures a distance."""
+PLANNED = 12
 
 
 def measure_lives(lives: int) -> None:
@@ -53,57 +55,93 @@ def measure_lives(lives: int) -> None:
         )
 
 
+Change = Callable[["pd.Series[Any]", float, np.random.Generator], "pd.Series[Any]"]
+# As the simulation drifts a column: what changes, how, and by how much.
+CHANGES: dict[str, tuple[str, Change, tuple[float, ...]]] = {
+    "shift by so many sd": ("amount", lambda values, size, _: values + size, (0.1, 0.25, 0.5, 1.0, 2.0)),
+    "sd times": ("amount", lambda values, size, _: values * size, (1.25, 1.5, 2.0, 3.0)),
+    "share of rows now missing": ("amount", lambda values, size, rng: values.mask(rng.random(len(values)) < size), ()),
+    "share of rows moved to a category": (
+        "category",
+        lambda values, size, rng: values.mask(rng.random(len(values)) < size, "one"),
+        (),
+    ),
+}
+SHARES = (0.05, 0.15, 0.25, 0.5)
+
+
 def measure_power(seeds: int) -> None:
-    """Print how often the shifted column is named, and how often one that did not change, by each method."""
-    print("| rows of both | shift, sd | " + " | ".join(f"{name}: named | others" for name in METHODS) + " |")
-    print("|---:|---:|" + "---:|" * 2 * len(METHODS))
+    """Print how often, and how soon, the changed column is named, and one that did not change, by each method."""
+    print("| rows of both | change | | named within 12 months | month | named at once | others | ", end="")
+    print(" | ".join(f"{name}: named | others" for name in OTHERS) + " |")
+    print("|---:|---|---:|---:|---:|" + "---:|" * 2 * (1 + len(OTHERS)))
     for rows in ROWS:
-        for shift in SHIFTS:
-            months = seeds * (20 if rows <= SMALL else 1)
-            named = {name: [0, 0] for name in METHODS}
-            for reference, current in _draw_months(rows, shift, months):
-                for name, method in METHODS.items():
-                    found = method(reference, current)
-                    named[name][0] += "shifted" in found
-                    named[name][1] += bool(found - {"shifted"})
-            cells = " | ".join(f"{hits / months:.2f} | {false / months:.2f}" for hits, false in named.values())
-            print(f"| {rows:,} | {shift:g} | {cells} |", flush=True)
+        for change, (column, alter, sizes) in CHANGES.items():
+            for size in sizes or SHARES:
+                lives = [_live(rows, column, alter, size, [rows, round(100 * size), seed]) for seed in range(seeds)]
+                firsts = [life["first"] for life in lives if life["first"]]
+                cells = [f"{len(firsts) / seeds:.2f}", f"{np.median(firsts):.0f}" if firsts else ""]
+                for name in ("this project", *OTHERS):
+                    found = [life[name] for life in lives]
+                    cells += [f"{np.mean([column in one for one in found]):.2f}"]
+                    cells += [f"{np.mean([bool(one - {column}) for one in found]):.2f}"]
+                print(f"| {rows:,} | {change} | {size:g} | {' | '.join(cells)} |", flush=True)
 
 
-def _draw_months(rows: int, shift: float, months: int) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
-    rng = np.random.default_rng([rows, round(100 * shift)])
-    for _ in range(months):
-        reference, current = (pd.DataFrame(rng.normal(size=(rows, 4)), columns=COLUMNS) for _ in range(2))
-        current["shifted"] += shift
-        yield reference, current
+def _live(rows: int, column: str, alter: Change, size: float, seed: list[int]) -> dict[str, Any]:
+    """Return what each method names in the first month, and in which of twelve months this project names the column."""
+    rng, looks = np.random.default_rng(seed), Looks()
+    reference = _draw(rows, rng)
+    profile, found = profile_reference(reference, _kinds(reference)), dict[str, Any](first=0)
+    for look in range(1, PLANNED + 1):
+        month = _draw(rows, rng)
+        month[column] = alter(month[column], size, rng)
+        named = set(detect_drift(profile, month, rate=looks.rate_of(look, 0.05)).drifted_columns)
+        if look == 1:
+            others = {name: method(reference, month) for name, method in OTHERS.items()}
+            found |= {"this project": named, **others}
+        if column in named:
+            return found | {"first": look}
+    return found
 
 
-def _ours(reference: pd.DataFrame, current: pd.DataFrame) -> set[str]:
-    return set(detect_drift(reference, current, rate=Looks().rate_of(1, 0.05)).drifted_columns)
+def _draw(rows: int, rng: np.random.Generator) -> pd.DataFrame:
+    numbers = {name: rng.normal(size=rows) for name in COLUMNS if name != "category"}
+    return pd.DataFrame(
+        {**numbers, "category": pd.Categorical.from_codes(rng.integers(len(LEVELS), size=rows), LEVELS)}
+    )
 
 
-def _evidently(choose: Callable[[int], tuple[str, float]]) -> Callable[[pd.DataFrame, pd.DataFrame], set[str]]:
+def _kinds(frame: pd.DataFrame) -> dict[str, Any]:
+    numeric = pd.api.types.is_numeric_dtype
+    return {str(name): "numerical" if numeric(values) else "categorical" for name, values in frame.items()}
+
+
+def _evidently(choose: Callable[[int, str], tuple[str, float]]) -> Callable[[pd.DataFrame, pd.DataFrame], set[str]]:
     def name_drifted(reference: pd.DataFrame, current: pd.DataFrame) -> set[str]:
-        from evidently.legacy.calculations.stattests import ks_stat_test, psi_stat_test, wasserstein_stat_test
+        from evidently.legacy.calculations import stattests
         from evidently.legacy.core import ColumnType
 
-        tests = {"ks": ks_stat_test, "wasserstein": wasserstein_stat_test, "psi": psi_stat_test}
-        test, threshold = choose(len(reference))
-        return {
-            name
-            for name in COLUMNS
-            if tests[test].func(reference[name], current[name], ColumnType.Numerical, threshold)[1]
-        }
+        found = set()
+        for name, kind in _kinds(reference).items():
+            test, threshold = choose(len(reference), kind)
+            kind_there = ColumnType.Numerical if kind == "numerical" else ColumnType.Categorical
+            both = reference[name].dropna(), current[name].dropna()
+            if getattr(stattests, f"{test}_stat_test").func(*both, kind_there, threshold)[1]:
+                found.add(name)
+        return found
 
     return name_drifted
 
 
-METHODS: dict[str, Callable[[pd.DataFrame, pd.DataFrame], set[str]]] = {
-    "this project": _ours,
-    # Evidently's own rule for numbers (legacy.calculations.stattests.registry), p below .05 or distance from .1.
-    "Evidently": _evidently(lambda rows: ("ks", 0.05) if rows <= SMALL else ("wasserstein", 0.1)),
-    "PSI": _evidently(lambda _: ("psi", 0.1)),
-}
+def _default_test(rows: int, kind: str) -> tuple[str, float]:
+    """Return Evidently's own rule (legacy.calculations.stattests.registry): p below .05, or a distance from .1."""
+    if rows <= SMALL:
+        return ("ks" if kind == "numerical" else "chi"), 0.05
+    return ("wasserstein" if kind == "numerical" else "jensenshannon"), 0.1
+
+
+OTHERS = {"Evidently": _evidently(_default_test), "PSI": _evidently(lambda *_: ("psi", 0.1))}
 
 
 def _tall(rows: int) -> pd.DataFrame:
@@ -128,11 +166,7 @@ def _scipy(reference: pd.DataFrame, current: pd.DataFrame) -> None:
 
 
 def _profiled(reference: pd.DataFrame, current: pd.DataFrame) -> Any:
-    kinds = {
-        name: "numerical" if pd.api.types.is_numeric_dtype(values) else "categorical"
-        for name, values in reference.items()
-    }
-    return detect_drift(profile_reference(reference, kinds), current)
+    return detect_drift(profile_reference(reference, _kinds(reference)), current)
 
 
 CASES: dict[str, tuple[Callable[[int], pd.DataFrame], int, Callable[[pd.DataFrame, pd.DataFrame], Any]]] = {
@@ -174,7 +208,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", default=["null", "power", "speed"])
     parser.add_argument("--lives", type=int, default=40, help="lives per setting")
-    parser.add_argument("--seeds", type=int, default=5, help="months per shift and size; 20 times as many of few rows")
+    parser.add_argument("--seeds", type=int, default=5, help="lives per change, size and rows")
     parser.add_argument("--case", choices=CASES, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.case:

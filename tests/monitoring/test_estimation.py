@@ -185,7 +185,11 @@ def test_a_record_doubts_two_misses_in_a_row_and_not_one() -> None:
     assert [one.doubt for one in track_record([miss, held, miss])] == [""]
     (record,) = track_record([miss, miss])
     assert (record.months, record.mean_absolute_error, record.coverage) == (2, 1.0, 0.0)
-    assert "0 of 2 months, 95%" in record.doubt
+    assert "0 of 2 months, 95 %" in record.doubt
+    (record,) = track_record([miss, held])
+    assert "1 of 2 months, 95 % were to be expected: estimates that are right do no better in 9.8 %" in record.caution
+    (record,) = track_record([held, held])
+    assert (record.doubt, record.caution) == ("", "")
     assert track_record([]) == ()
 
 

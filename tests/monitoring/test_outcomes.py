@@ -15,8 +15,10 @@ from rai_kedro.intervals import largest_difference_of_proportions
 from rai_kedro.monitoring import (
     Baseline,
     Looks,
+    Measured,
     MonitoringPolicy,
     MonthOutcome,
+    PerformancePolicy,
     VersionReference,
     measure_month,
     outcome_frame,
@@ -69,6 +71,17 @@ def measured(
     of = VersionReference(reference, baseline)
     policy = more.pop("policy", POLICY)
     return measure_month(rows, of, policy, month="2024-05", model_version="1", look=look, **more)
+
+
+def judged(outcome: MonthOutcome) -> Measured:
+    """Return the judged change of performance on labels."""
+    (found,) = (one for one in outcome.pick(subject="performance", basis="labels") if one.verdict)
+    return found
+
+
+def spent(outcome: MonthOutcome) -> float:
+    """Return what the interval of the judged change may miss."""
+    return 1 - (judged(outcome).level or 0)
 
 
 def test_the_loss_is_the_ratio_of_the_two_errors() -> None:
@@ -221,6 +234,52 @@ def test_rows_that_may_hold_none_of_the_largest_errors_let_nothing_pass() -> Non
         assert loss.upper is not None
         assert (loss.upper < 4, loss.verdict) == (True, verdict)
         assert ("none of the worst 5%" in loss.note) == (verdict != "pass")
+
+
+def test_a_verdict_that_one_more_row_as_bad_as_the_worst_would_change_is_none() -> None:
+    """Few rows of errors with a heavy tail mostly miss the largest."""
+    reference, month = amounts(500, 32), amounts(200, 33)
+    policy = MonitoringPolicy(performance=PerformancePolicy(metric="RMSE", worse_by=0.45))
+    assert judged(measured(month, reference, REGRESSION, policy=policy)).verdict == "pass"
+    month.loc[7, "prediction"] += 6
+    found = judged(measured(month, reference, REGRESSION, policy=policy))
+    assert found.upper is not None
+    assert found.upper < 1.45
+    assert (found.verdict, "as bad as the worst" in found.note) == ("insufficient_evidence", True)
+    # Nor is it an alarm where the test rows might have missed what the month shows.
+    policy = MonitoringPolicy(performance=PerformancePolicy(metric="RMSE", worse_by=0.25))
+    month = amounts(500, 34, error=2.2)
+    few = amounts(60, 35)
+    assert judged(measured(month, few, REGRESSION, policy=policy)).verdict == "fail"
+    few.loc[3, "prediction"] += 1.75
+    found = judged(measured(month, few, REGRESSION, policy=policy))
+    assert found.lower is not None
+    assert found.lower > 1.25
+    assert (found.verdict, "as bad as the worst" in found.note) == ("insufficient_evidence", True)
+
+
+def test_an_auc_of_few_rows_of_one_outcome_is_not_judged() -> None:
+    policy = MonitoringPolicy(performance=PerformancePolicy(metric="AUC", worse_by=0.05))
+    reference, month = decisions(2_000, 36), decisions(600, 37).assign(score=0.5)
+    assert judged(measured(month, reference, CLASSIFICATION, policy=policy)).verdict == "fail"
+    few = pd.concat([month[month["y"] == 0], month[month["y"] == 1].head(19)])
+    found = judged(measured(few, reference, CLASSIFICATION, policy=policy))
+    assert (found.verdict, "fewer than 20 rows" in found.note) == ("insufficient_evidence", True)
+
+
+def test_labels_that_come_in_parts_share_what_their_month_may_spend() -> None:
+    month, reference = amounts(900, 38), amounts(900, 39)
+    levels, deliveries = list[float](), tuple[int, ...]()
+    for labelled in (300, 600, 600, 900):
+        rows = month.assign(y=month["y"].where(np.arange(900) < labelled))
+        found = measured(rows, reference, REGRESSION, deliveries=deliveries)
+        deliveries = found.deliveries
+        levels.append(spent(found))
+    assert deliveries == (300, 600, 900)
+    assert levels[1] == levels[2], "corrected labels ask nothing new"
+    whole = spent(measured(month, reference, REGRESSION))
+    assert levels[0] == pytest.approx(whole / 3), "a third of the labels spends a third"
+    assert max(levels) < whole < levels[0] + levels[1] + levels[3], "which costs less than a split would"
 
 
 def test_batches_of_one_mix_add_up_to_the_rows_themselves() -> None:

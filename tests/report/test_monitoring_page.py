@@ -74,7 +74,7 @@ def test_column_and_group_can_be_looked_into(page: str) -> None:
     text = plain(page)
     assert "LSTAT: 2 months with drift, 50 % of what drives the predictions" in text
     assert "2024-05 0.620 [0.560, 0.680] 0.1 &lt; 0.001 drift" in text
-    assert "race: Black, in 2024-08 4.36 [3.46, 5.26], estimated" in text
+    assert "race: Black, in 2024-08 estimated before labels: 4.36 [3.46, 5.26]" in text
     assert "2024-05 17.40 [16.50, 18.30] n = 500 4.36 [3.46, 5.26]" in text
 
 

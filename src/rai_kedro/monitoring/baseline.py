@@ -58,6 +58,14 @@ class Baseline(Typed):
             favourable=self.fairness.favourable,
         )
 
+    def repeat_worst(self, rows: pd.DataFrame, metric: str) -> pd.DataFrame:
+        """Return the rows and once more the one that was predicted worst."""
+        missed = (rows["score" if metric == "Brier score" else "prediction"] - rows[self.target]).abs()
+        if metric == "MAPE":
+            missed /= rows[self.target].abs()
+        worst = int(missed.to_numpy(dtype=float).argmax())
+        return pd.concat([rows, rows.iloc[[worst]]])
+
 
 @dataclass(frozen=True)
 class VersionReference:
@@ -72,7 +80,7 @@ class VersionReference:
     baseline: Baseline
     trained_on: tuple[Month, ...] = ()
     _profiles: dict[Any, ReferenceProfile] = field(default_factory=dict, compare=False, repr=False)
-    _tested: dict[tuple[str, float], Figure] = field(default_factory=dict, compare=False, repr=False)
+    _tested: dict[tuple[str, float, bool], Figure] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
     def estimator(self) -> PerformanceEstimator:
@@ -94,11 +102,13 @@ class VersionReference:
             self._profiles[key] = profile_reference(self.rows, kinds, importance=self.baseline.importance)
         return self._profiles[key]
 
-    def tested(self, metric: str, level: float) -> Figure:
+    def tested(self, metric: str, level: float, *, worst_twice: bool = False) -> Figure:
         """Return a figure of the rows, which every month is held against; measured once for each level."""
-        if (metric, level) not in self._tested:
-            self._tested[metric, level] = self.baseline.measure(self.rows, level, metric)[metric]
-        return self._tested[metric, level]
+        key = metric, level, worst_twice
+        if key not in self._tested:
+            rows = self.baseline.repeat_worst(self.rows, metric) if worst_twice else self.rows
+            self._tested[key] = self.baseline.measure(rows, level, metric)[metric]
+        return self._tested[key]
 
     def estimate(self, rows: pd.DataFrame) -> PerformanceEstimate:
         """Estimate the performance on a month's rows without a look at their labels."""

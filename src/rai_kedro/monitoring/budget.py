@@ -7,9 +7,9 @@ A *look* is a scored month, counted from 1 for each version. Two questions are a
   on each other: the reference they are compared with is the same.
 * of all rows so far (:meth:`Looks.level_of_cumulated`): what a cumulated figure did at one look it nearly does at the
   next, and that is used: the intervals of all looks hold together and are shorter than a split budget would make them.
-A look asks once. A month that is measured again because more of its labels came is a further question at the part of
-the same look; what that costs is in ``docs/drift.md``. A month scored again by another version takes the part of its
-place in the order, which may be spent already.
+Labels that come in parts are no further looks: a month spends its part as its labels come (:meth:`Looks.part_of`), so
+that all its measurements together are wrong as rarely as one. A month scored again by another version takes the part of
+its place in the order, which may be spent already.
 """
 
 from __future__ import annotations
@@ -52,11 +52,30 @@ class Looks(Typed):
         _check(look, rate)
         return self._spent(look, rate) - self._spent(look - 1, rate)
 
-    def level_of_cumulated(self, rows: Sequence[float], rate: float) -> float:
-        """Return the last of :meth:`levels_of_cumulated`."""
-        return self.levels_of_cumulated(rows, rate)[-1]
+    def part_of(self, rate: float, labelled: Sequence[int], rows: int) -> float:
+        """Return the part of a month's rate that the newest of several measurements may spend.
 
-    def levels_of_cumulated(self, rows: Sequence[float], rate: float) -> tuple[float, ...]:
+        The rate is spent in proportion to the rows that have a label (Lan and DeMets 1983), so that a month whose
+        labels came at once has all of it. Labels are taken to come in no order that has to do with errors.
+
+        Args:
+            rate: What may be spent in one direction; a larger one may use the same part.
+            labelled: Rows with a label at each measurement, ascending.
+            rows: All rows of the month.
+        """
+        from scipy import special
+
+        spent = tuple(2 * rate * min(1.0, n / rows) for n in labelled)
+        (*_, boundary) = _spending_boundaries(tuple(map(float, labelled)), spent)
+        return min(1.0, float(special.ndtr(-boundary)) / rate)
+
+    def level_of_cumulated(self, rows: Sequence[float], rate: float, looks: Sequence[float] | None = None) -> float:
+        """Return the last of :meth:`levels_of_cumulated`."""
+        return self.levels_of_cumulated(rows, rate, looks)[-1]
+
+    def levels_of_cumulated(
+        self, rows: Sequence[float], rate: float, looks: Sequence[float] | None = None
+    ) -> tuple[float, ...]:
         """Return the two-sided level of the interval on all rows so far at each look, so that all hold together.
 
         The boundaries are those of Lan and DeMets (1983; 1989 for spending by calendar), integrated with the true
@@ -67,6 +86,7 @@ class Looks(Typed):
         Args:
             rows: Rows cumulated at looks 1, 2, …; a month without rows repeats the number before it.
             rate: The budget: probability that the interval of any look misses, at most.
+            looks: Number of each look, 1, 2, … if not said; 2.4 where 40 % of the labels of look 3 have come.
 
         Returns:
             The levels for normal intervals; 1 if nothing is left to spend or there are no rows: then there is none.
@@ -83,15 +103,16 @@ class Looks(Typed):
         if self.spending == "endless":
             found = _mixture_boundaries(information, rate, self.planned)
         else:
-            spent = tuple(self._spent(look, rate) for look in range(1, min(len(rows), self.planned) + 1))
-            found = _spending_boundaries(information[: self.planned], spent)
+            planned = [look for look in looks or range(1, len(rows) + 1) if look <= self.planned]
+            spent = tuple(self._spent(look, rate) for look in planned)
+            found = _spending_boundaries(information[: len(spent)], spent)
         # Beyond 8 standard errors a level is 1 in floating point; what is spent there in vain is 1e-15.
         levels = [
             math.erf(min(z, _LARGEST_Z) / math.sqrt(2)) if n > 0 else 1.0 for z, n in zip(found, rows, strict=False)
         ]
         return (*levels, *[1.0] * (len(rows) - len(levels)))
 
-    def _spent(self, look: int, rate: float) -> float:
+    def _spent(self, look: float, rate: float) -> float:
         """Return what all looks up to this one may have spent together."""
         from scipy import special
 

@@ -42,14 +42,16 @@ from rai_kedro.monitoring.outcomes import MONTH, SINCE_APPROVAL, Basis, Measured
 from rai_kedro.monitoring.policy import LABEL_SHARE, MonitoringPolicy
 from rai_kedro.monitoring.results import ColumnDrift, Kind
 from rai_kedro.months import Month, say_period
-from rai_kedro.performance import LABEL_UNIT, LARGER_IS_BETTER, Figure, Loss, find_loss
+from rai_kedro.performance import FEWEST_OF_A_CLASS, LABEL_UNIT, LARGER_IS_BETTER, Figure, find_loss
 
+_FLOOR = "floor"
 _SHOWN_LEVEL = 0.95
 # A smaller part of the budget asks for intervals that floating point cannot tell from the whole line.
 _LEAST_RATE = 1e-9
 # Errors have no largest value, and mostly few rows make up their mean: rows that may miss this share of the worst, with
 # more than the probability of error of the look, let nothing pass.
 _WORST_SHARE = 0.05
+_BASES: tuple[Basis, ...] = ("decisions", "labels")
 _DEFAULT_METRIC: dict[Task, str] = {"regression": "MAE", "classification": "accuracy"}
 
 
@@ -62,6 +64,7 @@ def measure_month(  # noqa: PLR0913 - every part by its name
     model_version: str,
     look: int,
     past: Sequence[MonthOutcome] = (),
+    deliveries: Sequence[int] = (),
 ) -> MonthOutcome:
     """Measure performance and fairness of one month; a month that the version was trained on is not judged.
 
@@ -74,10 +77,15 @@ def measure_month(  # noqa: PLR0913 - every part by its name
         model_version: Number of the version that predicted.
         look: How many months of the version are judged with this one.
         past: Earlier months of the same version, for the verdicts since the approval.
+        deliveries: What an earlier measurement of the same month says of them.
     """
     labelled = rows[rows[reference.baseline.target].notna()]
     in_sample = month in reference.trained_on
-    measuring = _Measuring(reference.baseline, policy, look, judges=not in_sample)
+    if len(labelled) >= policy.drift.min_rows and len(labelled) > max(deliveries, default=0):
+        deliveries = *deliveries, len(labelled)
+    measuring = _Measuring(
+        reference.baseline, policy, look, judges=not in_sample, deliveries=deliveries, rows=len(rows)
+    )
     estimate, past = reference.estimate(rows), [one for one in past if not one.used_in_training]
     counts = measuring.count(rows, labelled)
     figures = [
@@ -92,6 +100,7 @@ def measure_month(  # noqa: PLR0913 - every part by its name
         look=look,
         rows=len(rows),
         labelled=len(labelled),
+        deliveries=tuple(deliveries),
         used_in_training=in_sample,
         figures=tuple(figures),
         doubts=estimate.doubts,
@@ -104,10 +113,25 @@ def measure_month(  # noqa: PLR0913 - every part by its name
 class _Measuring:
     """The measurements of one look at a version."""
 
-    def __init__(self, baseline: Baseline, policy: MonitoringPolicy, look: int, *, judges: bool) -> None:
+    def __init__(  # noqa: PLR0913
+        self,
+        baseline: Baseline,
+        policy: MonitoringPolicy,
+        look: int,
+        *,
+        judges: bool,
+        deliveries: Sequence[int],
+        rows: int,
+    ) -> None:
         self.baseline, self.policy, self.look, self.judges = baseline, policy, look, judges
+        self.rows, self.deliveries = rows, deliveries
         rate = policy.looks.rate_of(look, policy.error_rate)
         self.rate = rate if judges and rate > _LEAST_RATE else 0.0
+        # The part of it that the labels of this measurement may spend; the smallest budget among them has the smallest.
+        self.labels_rate = 0.0
+        if self.rate and deliveries:
+            smallest = self.rate * min(LABEL_SHARE, 1 / (2 * self._judged))
+            self.labels_rate = self.rate * policy.looks.part_of(smallest, deliveries, rows)
         self.metric = policy.performance.metric or _DEFAULT_METRIC[baseline.task]
 
     def performance(self, labelled: pd.DataFrame, reference: VersionReference) -> Iterator[Measured]:
@@ -119,25 +143,27 @@ class _Measuring:
         for group, rows in self._divide(labelled):
             if len(rows) >= self.policy.drift.min_rows:
                 yield self._show(self.baseline.measure(rows, _SHOWN_LEVEL, self.metric)[self.metric], group)
-        if self.rate:
+        if self.labels_rate:
             # Change and floor are two questions: they share what the look may spend.
-            level = 1 - 2 * self.rate / (1 if self.policy.performance.floor is None else 2)
+            level = 1 - 2 * self.labels_rate / (1 if self.policy.performance.floor is None else 2)
             now = self.baseline.measure(labelled, level, self.metric)[self.metric]
-            yield self._judge_change(now, reference.tested(self.metric, level), "labels")
-            yield from self._judge_floor(now)
+            change = self._judge_change(now, reference.tested(self.metric, level), "labels")
+            for one in (change, *self._judge_floor(now)):
+                yield one.model_copy(update=self._doubt(one, labelled, reference, level))
 
     def label_drift(self, labelled: pd.DataFrame, reference: pd.DataFrame) -> tuple[ColumnDrift, ...]:
         """Compare the labels with those of the test rows."""
         if min(len(labelled), len(reference)) < self.policy.drift.min_rows:
             return ()
         kind: Kind = "numerical" if self.baseline.task == "regression" else "categorical"
-        target, rate = self.baseline.target, self.rate * LABEL_SHARE
+        target, rate = self.baseline.target, self.labels_rate * LABEL_SHARE
         return detect_drift(reference, labelled, kinds={target: kind}, policy=self.policy.drift, rate=rate).columns
 
     def estimated(self, estimate: PerformanceEstimate, reference: VersionReference) -> Iterator[Measured]:
         """Show the estimate without labels, and judge it; at its own level, since labels will settle it."""
         for figure in estimate.figures:
-            yield self._show(figure, figure.group.replace(GROUP_MARK, "", 1), "estimate")
+            noted = figure.model_copy(update={"note": "; ".join(filter(None, [figure.note, figure.doubt]))})
+            yield self._show(noted, figure.group.replace(GROUP_MARK, "", 1), "estimate")
             if figure.name == self.metric and not figure.group and figure.value is not None:
                 yield self._judge_change(figure, reference.tested(self.metric, _SHOWN_LEVEL), "estimate")
 
@@ -145,24 +171,26 @@ class _Measuring:
         """Compare the groups of this month."""
         parts: dict[Basis, pd.DataFrame] = {"decisions": rows, "labels": labelled}
         for basis, part in parts.items():
-            metrics = self._metrics(basis)
-            if metrics and len(part) >= self.policy.drift.min_rows:
-                found = self._assess(part, self._spec(metrics), basis)
+            if self._metrics(basis) and len(part) >= self.policy.drift.min_rows:
+                found = self._assess(part, self._spec(basis), basis)
                 yield from self._judge_disparities(found.disparities, basis, MONTH)
 
     def fairness_since_approval(
         self, rows: pd.DataFrame, past: Sequence[MonthOutcome], counts: Mapping[str, Any], labelled: int
     ) -> Iterator[Measured]:
         """Compare the groups on all rows that the version predicted so far."""
-        rows_now: dict[Basis, int] = {"decisions": len(rows), "labels": labelled}
-        for basis, new in rows_now.items():
+        for basis in _BASES:
             if not self.rate or basis not in counts:
                 continue
-            before = [one.rows if basis == "decisions" else one.labelled for one in past]
+            of_labels = basis == "labels"
+            before = [one.labelled if of_labels else one.rows for one in past]
+            new = (self.deliveries or [labelled]) if of_labels else [len(rows)]
+            looks = [*range(1, len(past) + 1), *(len(past) + n / len(rows) for n in new)]
+            cumulated = [*np.cumsum(before).tolist(), *(sum(before) + n for n in new)]
             budget = self.policy.error_rate / 2 / self._judged
-            level = self.policy.looks.level_of_cumulated(np.cumsum([*before, new]).tolist(), budget)
+            level = self.policy.looks.level_of_cumulated(cumulated, budget, looks)
             if level < 1:
-                spec = self._spec(self._metrics(basis)).model_copy(update={"level": level})
+                spec = self._spec(basis).model_copy(update={"level": level})
                 tables = [one.counts[basis] for one in past if basis in one.counts]
                 found = assess_counts([*tables, counts[basis]], spec, rows)
                 yield from self._judge_disparities(found, basis, SINCE_APPROVAL)
@@ -171,9 +199,9 @@ class _Measuring:
         """Count the rows by group, so that later months can add them to their own."""
         parts: dict[Basis, pd.DataFrame] = {"decisions": rows, "labels": labelled}
         return {
-            basis: count_rows(*self._answers(part, basis), part, self._spec(metrics), task=self.baseline.task)
+            basis: count_rows(*self._answers(part, basis), part, self._spec(basis), task=self.baseline.task)
             for basis, part in parts.items()
-            if (metrics := self._metrics(basis)) and len(part)
+            if self._metrics(basis) and len(part)
         }
 
     def notes(self, rows: int, labelled: int) -> Iterator[str]:
@@ -204,10 +232,11 @@ class _Measuring:
         wanted = (METRICS[name] for name in self.baseline.fairness.metrics)
         return tuple(one.name for one in wanted if one.needs_label == (basis == "labels"))
 
-    def _spec(self, metrics: tuple[str, ...]) -> FairnessSpec:
+    def _spec(self, basis: Basis) -> FairnessSpec:
         """Return what is assessed, at the level of this look for one disparity, both scopes sharing the budget."""
-        level = 1 - self.rate / 2 / self._judged if self.rate else _SHOWN_LEVEL
-        return self.baseline.fairness.model_copy(update={"metrics": metrics, "level": level})
+        rate = self.labels_rate if basis == "labels" else self.rate
+        level = 1 - rate / 2 / self._judged if rate else _SHOWN_LEVEL
+        return self.baseline.fairness.model_copy(update={"metrics": self._metrics(basis), "level": level})
 
     @property
     def _judged(self) -> int:
@@ -256,9 +285,6 @@ class _Measuring:
         """Judge how much worse a figure became since the test, both with their own error."""
         change, limit = find_loss(now, tested), self.policy.performance.worse_by
         limit = 1 + limit if change.kind == "ratio" else limit
-        verdict = change.judge(limit)
-        if verdict == "pass" and basis == "labels" and (note := self._doubt_pass(change)):
-            verdict, change = "insufficient_evidence", change.model_copy(update={"note": note})
         fields = {name: getattr(change, name) for name in Estimate.model_fields}
         return Measured(
             subject="performance",
@@ -266,19 +292,45 @@ class _Measuring:
             kind=change.kind,
             basis=basis,
             limit=limit,
-            verdict=verdict,
+            verdict=change.judge(limit),
             **fields,
         )
 
-    def _doubt_pass(self, change: Loss) -> str:
-        """Say so where the rows may all miss the largest errors: no interval made of them would show it."""
-        needed = math.ceil(math.log(1 / self.rate) / _WORST_SHARE) if self.rate else 0
-        if change.kind == "difference" or (change.n or 0) >= needed:
-            return ""
-        return f"fewer than {needed} labelled rows may hold none of the worst {_WORST_SHARE:.0%}: too few to pass"
+    def _doubt(
+        self, judged: Measured, labelled: pd.DataFrame, reference: VersionReference, level: float
+    ) -> dict[str, str]:
+        """Take a verdict back, with the reason, where so few rows stand behind it that its interval may not hold."""
+        if judged.verdict in {None, "insufficient_evidence"}:
+            return {}
+        needed = math.ceil(math.log(1 / self.labels_rate) / _WORST_SHARE)
+        unbounded, reason = not LARGER_IS_BETTER[self.metric], ""
+        if self.metric == "AUC":
+            counts = [part[self.baseline.target].value_counts() for part in (labelled, reference.rows)]
+            if min(int(one.min()) for one in counts) < FEWEST_OF_A_CLASS:
+                reason = f"fewer than {FEWEST_OF_A_CLASS} rows of the rarer outcome: too few to judge"
+        elif unbounded and judged.verdict == "pass" and len(labelled) < needed:
+            reason = f"fewer than {needed} labelled rows may hold none of the worst {_WORST_SHARE:.0%}: too few to pass"
+        elif unbounded and self._hangs_on_worst(judged, labelled, reference, level):
+            reason = "one more row as bad as the worst would change the verdict: too few rows for errors so uneven"
+        return {"verdict": "insufficient_evidence", "note": reason} if reason else {}
+
+    def _hangs_on_worst(
+        self, judged: Measured, labelled: pd.DataFrame, reference: VersionReference, level: float
+    ) -> bool:
+        """Say whether one more row like the worst of the month would end a pass, or of the test an alarm.
+
+        Few rows of errors with a heavy tail mostly miss the largest, and then neither figure nor interval shows it.
+        """
+        passes = judged.verdict == "pass"
+        rows = self.baseline.repeat_worst(labelled, self.metric) if passes else labelled
+        now = self.baseline.measure(rows, level, self.metric)[self.metric]
+        if judged.kind == _FLOOR:
+            return next(self._judge_floor(now)).verdict != judged.verdict
+        tested = reference.tested(self.metric, level, worst_twice=not passes)
+        return self._judge_change(now, tested, "labels").verdict != judged.verdict
 
     def _judge_floor(self, now: Figure) -> Iterator[Measured]:
         floor = self.policy.performance.floor
         if floor is not None:
             verdict = now.judge(floor, larger_is_better=LARGER_IS_BETTER[now.name])
-            yield self._show(now).model_copy(update={"limit": floor, "verdict": verdict, "kind": "floor"})
+            yield self._show(now).model_copy(update={"limit": floor, "verdict": verdict, "kind": _FLOOR})

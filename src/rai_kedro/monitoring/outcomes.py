@@ -59,6 +59,7 @@ class MonthOutcome(Typed):
         labelled: Of these, rows that have a label.
         features_digest: What the features were when the month was scored.
         labels_digest: What the labels were when it was measured.
+        deliveries: Of each measurement that judged labels the rows that had one by then; this one's is the last.
         figures: Everything measured.
         label_drift: Comparison of the labels with those of the test rows; empty without labels.
         doubts: Why the estimate may not be believed, in words.
@@ -73,6 +74,7 @@ class MonthOutcome(Typed):
     labelled: int
     features_digest: str = ""
     labels_digest: str = ""
+    deliveries: tuple[int, ...] = ()
     used_in_training: bool = False
     figures: tuple[Measured, ...] = ()
     label_drift: tuple[ColumnDrift, ...] = ()

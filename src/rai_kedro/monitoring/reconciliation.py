@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from rai_kedro.typed import Typed
+from rai_kedro.words import count_of, format_share
 
 _ERROR_RATE = 0.05
 
@@ -33,6 +34,7 @@ class TrackRecord(Typed):
         mean_absolute_error: Of the estimates, in the unit of the figure.
         coverage: Share of the intervals that held the realised figure; ``level`` of them should.
         doubt: That coverage is clearly below the level, in words; empty otherwise.
+        caution: That it is below the level in so few months that chance may explain it, in words; empty otherwise.
     """
 
     name: str
@@ -42,6 +44,7 @@ class TrackRecord(Typed):
     coverage: float
     level: float
     doubt: str = ""
+    caution: str = ""
 
 
 def reconcile(estimated: Iterable[Any], realised: Iterable[Any]) -> tuple[Reconciled, ...]:
@@ -90,12 +93,18 @@ def _sum_up(name: str, group: str, entries: list[Reconciled]) -> TrackRecord:
 
     held, number, level = sum(one.inside for one in entries), len(entries), min(one.level for one in entries)
     by_chance = float(stats.binom.cdf(held, number, level))
-    doubt = ""
+    of = count_of(number, "month")
+    said = f"the intervals held the figure in {held} of {of}, {format_share(level)} were to be expected"
+    doubt = caution = ""
     if by_chance <= _ERROR_RATE / (number * (number + 1)):
         doubt = (
-            f"the intervals held the figure in {held} of {number} months, {level:.0%} were to be expected: either "
-            "labels no longer depend on what the model sees as they did in the reference, or the rows lie where it has "
-            "none; do not rely on estimates before labels"
+            f"{said}: either labels no longer depend on what the model sees as they did in the reference, or the rows "
+            "lie where it has none; do not rely on estimates before labels"
+        )
+    elif held < level * number:
+        caution = (
+            f"{said}: estimates that are right do no better in {format_share(by_chance)} of such series, so do not "
+            "rely on them alone until more labels agree"
         )
     return TrackRecord(
         name=name,
@@ -105,4 +114,5 @@ def _sum_up(name: str, group: str, entries: list[Reconciled]) -> TrackRecord:
         coverage=held / number,
         level=level,
         doubt=doubt,
+        caution=caution,
     )

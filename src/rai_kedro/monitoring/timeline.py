@@ -15,7 +15,7 @@ from rai_kedro.monitoring.results import MonthDrift
 from rai_kedro.monitoring.verdict import EXIT_CODES, Finding, MonthVerdict, judge_month, word_change
 from rai_kedro.months import Month, Period, find_period, months_between, say_period
 from rai_kedro.typed import Typed
-from rai_kedro.words import count_of, format_interval, format_number, in_words, list_some
+from rai_kedro.words import count_of, format_interval, format_number, format_share, in_words, list_some
 
 _MEANING = (
     "Over the whole life of a model version each of drift, performance and fairness raises a false alarm, or says that "
@@ -328,11 +328,16 @@ def describe_visible(records: Sequence[MonthRecord], reference: str) -> str:
     sizes = f"{rows.n_reference:,} rows of reference ({reference}) and {rows.n:,} rows a month"
     if visible.effect is None:
         return f"With {sizes} no drift can be shown, however large."
+    effect = format_share(round(visible.effect, 2))
     ruled_out = visible.excluded is not None and visible.excluded < drift.margin
     return (
-        f"With {sizes} drift is found with a probability of 80 % once {visible.effect:.0%} of the rows lie elsewhere: "
+        f"With {sizes} drift is found with a probability of 80 % once {effect} of the rows lie elsewhere: "
         f"in a normally distributed column a shift of {format_number(visible.shift, 2)} standard deviations. "
-        + ("Unchanged columns can be cleared." if ruled_out else "Such few rows can clear no column of drift.")
+        + (
+            "Of a column that did not change that can be shown."
+            if ruled_out
+            else "So few rows cannot show of any column that it did not drift."
+        )
     )
 
 

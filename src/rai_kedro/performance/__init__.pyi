@@ -10,6 +10,7 @@ from .figure import Figure as Figure
 from .figure import Performance as Performance
 from .figure import Task as Task
 from .paired import COMPARABLE as COMPARABLE
+from .paired import FEWEST_OF_A_CLASS as FEWEST_OF_A_CLASS
 from .paired import Answers as Answers
 from .paired import Gain as Gain
 from .paired import measure_gain as measure_gain

@@ -175,7 +175,8 @@ def measure_outcomes(
                 changed = changed or outcome is None or (digests.labels != outcome.labels_digest and not stale)
                 if outcome is None or (changed and not stale):
                     rows = _join(scored, prediction_store, reader, contract)
-                    outcome = _measure(scored, rows, look, past, references(version), parameters)
+                    earlier = outcome.deliveries if outcome else ()
+                    outcome = _measure(scored, rows, look, past, references(version), parameters, earlier)
                     digest = {"features_digest": digests.features, "labels_digest": digests.labels}
                     outcome = outcome.model_copy(update=digest)
                     _log.info("  %s measured: %s", scored.month, outcome.finding)
@@ -395,6 +396,7 @@ def _measure(
     past: Sequence[MonthOutcome],
     reference: VersionReference,
     parameters: MonitoringParameters,
+    deliveries: Sequence[int],
 ) -> MonthOutcome:
     return measure_month(
         rows,
@@ -404,6 +406,7 @@ def _measure(
         model_version=scored.model_version,
         look=look,
         past=past,
+        deliveries=deliveries,
     )
 
 

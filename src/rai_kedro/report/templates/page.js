@@ -26,6 +26,14 @@
       // The palette's blue is too dark for a dark page; its sky blue is made for it.
       if (isDark) { text = text.replace(/#0072B2/g, "#56B4E9").replace(/rgba\(0,114,178,/g, "rgba(86,180,233,"); }
       var figure = JSON.parse(text);
+      // On a telephone a cell has room for its sign alone; its number is a tap away.
+      if (plot.clientWidth < 480) {
+        figure.data.forEach(function (trace) {
+          if (trace.type === "heatmap") {
+            trace.text = trace.text.map(function (row) { return row.map(function (cell) { return cell.replace(/[\d.]+ ?/, ""); }); });
+          }
+        });
+      }
       Plotly.react(plot, figure.data, figure.layout, { responsive: true, displaylogo: false, displayModeBar: false })
         .then(function () { return Plotly.relayout(plot, colours(isDark)(figure.layout)); });
     });
