@@ -36,6 +36,7 @@ from rai_kedro.fairness.tables import (
     sum_moments,
 )
 from rai_kedro.fairness.verdicts import Gate, GateDecision, Tolerance
+from rai_kedro.intervals import Sampling, read_sampling
 from rai_kedro.typed import Typed
 from rai_kedro.words import format_interval
 
@@ -68,6 +69,8 @@ class FairnessSpec(Typed):
         score_bins: Equal bins on [0, 1] for calibration.
         prediction_range: Range of the grid for the distribution of predictions; that of the data if None.
         similarity: The declared distance of individual fairness.
+        unit: Column of the audit that says which rows belong together; the contract's, training fills it in.
+        weight: Column of the audit that says how much a row counts; likewise.
     """
 
     groupings: tuple[GroupingSpec, ...] = ()
@@ -80,6 +83,8 @@ class FairnessSpec(Typed):
     score_bins: int = Field(default=10, ge=2, le=100)
     prediction_range: tuple[float, float] | None = None
     similarity: SimilaritySpec | None = None
+    unit: str | None = Field(default=None, exclude_if=lambda value: value is None)
+    weight: str | None = Field(default=None, exclude_if=lambda value: value is None)
 
     @field_validator("metrics")
     @classmethod
@@ -259,12 +264,13 @@ def _read_classification(
     scores = None if score is None else check_scores(score)
     decided = np.where(decision < 0, np.nan, decision)
     used = decided if scores is None else scores
+    sampling = read_design(audit, spec)
     makers: dict[type[Any], Callable[[Grouping], Any]] = {
-        GroupCounts: lambda grouping: count_groups(outcome, decision, grouping),
+        GroupCounts: lambda grouping: count_groups(outcome, decision, grouping, sampling=sampling),
         StratumCounts: lambda grouping: count_strata(
-            outcome, decision, grouping, make_groups(audit, spec.strata or spec.groupings[0])
+            outcome, decision, grouping, make_groups(audit, spec.strata or spec.groupings[0]), sampling=sampling
         ),
-        ScoreCounts: lambda grouping: count_scores(outcome, used, grouping, bins=spec.score_bins),
+        ScoreCounts: lambda grouping: count_scores(outcome, used, grouping, bins=spec.score_bins, sampling=sampling),
     }
     return makers, (decided, used)
 
@@ -276,9 +282,12 @@ def _read_regression(
     check_columns(spec, audit)
     check_rows({"label": y, "prediction": prediction}, audit)
     target, predicted = check_numbers(y, what="label"), check_numbers(prediction, what="prediction")
+    sampling = read_design(audit, spec)
     makers: dict[type[Any], Callable[[Grouping], Any]] = {
-        GroupMoments: lambda grouping: sum_moments(target, predicted, grouping),
-        DistributionCounts: lambda grouping: count_distribution(predicted, grouping, bounds=spec.prediction_range),
+        GroupMoments: lambda grouping: sum_moments(target, predicted, grouping, sampling=sampling),
+        DistributionCounts: lambda grouping: count_distribution(
+            predicted, grouping, bounds=spec.prediction_range, sampling=sampling
+        ),
     }
     return makers, (predicted, predicted)
 
@@ -344,6 +353,15 @@ def check_request(spec: FairnessSpec, task: Task, *, has_score: bool) -> None:
                     where="fairness.metrics",
                     remedy=f"Give it what it needs, or choose another metric. For {task}: {list_metrics(task)}.",
                 )
+
+
+def read_design(audit: pd.DataFrame, spec: FairnessSpec) -> Sampling | None:
+    """Read unit and weight of the rows from the audited columns; None where neither is declared."""
+    for name, what in ((spec.unit, "unit"), (spec.weight, "weight")):
+        if name is not None:
+            require_columns([name], audit, f"the contract's '{what}'")
+    unit, weight = (None if name is None else audit[name] for name in (spec.unit, spec.weight))
+    return read_sampling(unit, weight, len(audit))
 
 
 def check_columns(spec: FairnessSpec, audit: pd.DataFrame) -> None:

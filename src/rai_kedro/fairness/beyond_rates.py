@@ -50,11 +50,14 @@ def assess_well_calibration(sums: ScoreCounts, setting: Setting) -> list[Dispari
     """
     rows = sums.counts.sum(axis=1)
     group_at, bin_at = np.nonzero(rows)
-    behind, events = rows[group_at, bin_at], sums.counts[:, 1][group_at, bin_at]
-    shares, scores = events / behind, sums.sums.sum(axis=1)[group_at, bin_at] / behind
+    behind, by_bin = rows[group_at, bin_at], outcome_rates_by_score(sums)
+    shares = np.array([by_bin[at].values[group] for group, at in zip(group_at, bin_at, strict=True)])
+    scores = _average_scores(sums)[group_at, bin_at]
 
     def limit(level: float) -> list[Estimate]:
-        return intervals.proportion_intervals(events, behind, level) if len(behind) else []
+        counted = [np.stack(rate.numbers((1 - level) / 2)) for rate in by_bin]
+        events, among = np.stack(counted, axis=-1)[:, group_at, bin_at]
+        return intervals.proportion_intervals(events, among, level) if len(behind) else []
 
     figures = tuple(
         GroupFigure.make(
@@ -74,6 +77,19 @@ def assess_well_calibration(sums: ScoreCounts, setting: Setting) -> list[Dispari
         outcome = worst(parts or [Comparison.nothing(UNDEFINED)], kind, setting.level)
         made.append(report("well_calibration", kind, outcome, Beside(figures, missing, sums.left_out), setting))
     return made
+
+
+def _average_scores(sums: ScoreCounts) -> Figures:
+    """Return the mean score of each group and bin, shape (G, bins)."""
+    groups, _, bins = sums.counts.shape
+    if sums.units is None:
+        scores: Figures = sums.sums.sum(axis=1) / np.maximum(sums.counts.sum(axis=1), 1)
+        return scores
+    means = []
+    for at in range(bins):
+        cells = dict.fromkeys((at, bins + at), 1.0)
+        means.append(sums.units.measure({cell + 2 * bins: 1.0 for cell in cells}, cells, groups).values)
+    return np.stack(means, axis=1)
 
 
 def _deviate(share: float, score: float, interval: Estimate, kind: Kind) -> Comparison:
@@ -108,8 +124,9 @@ def assess_worst_stratum(counts: StratumCounts, setting: Setting) -> list[Dispar
     A stratum in which only one group has rows says nothing; its rows are counted.
     """
     rates = []
-    for name, part in zip(counts.strata, counts.counts, strict=True):
-        rate = selection_rate(GroupCounts(counts.groups, part))
+    for at, (name, part) in enumerate(zip(counts.strata, counts.counts, strict=True)):
+        units = None if counts.units is None else counts.units.select(4 * at, 4)
+        rate = selection_rate(GroupCounts(counts.groups, part, units=units))
         rates.append(replace(rate, name=f"selection rate in stratum {name}"))
     return compare_rates(STRATA, rates, setting, counts.left_out, gaps="counted")
 
@@ -120,8 +137,9 @@ def assess_standardised(counts: StratumCounts, setting: Setting) -> list[Dispari
     That is, the sums over s of w_s P(prediction = 1 | s, group). Each pair is standardised to the strata in which both
     its groups have rows; a pair without such a stratum is not assessed. Rows in strata of one group only are left out.
     """
-    table = _Table(counts.counts[..., 1].sum(axis=2), counts.counts.sum(axis=(2, 3)), setting)
-    alone = int(table.rows[(table.rows > 0).sum(axis=1) == 1].sum())
+    rows = counts.counts.sum(axis=(2, 3))
+    table = _Table(*_count_effective(counts, setting), rows, setting)
+    alone = int(rows[(rows > 0).sum(axis=1) == 1].sum())
     left_out = counts.left_out | ({ALONE: alone} if alone else {})
     if not table.mask.any():
         figures = tuple(GroupFigure(group=group, rate=NAME, n=0, note=NO_STRATUM) for group in counts.groups)
@@ -132,12 +150,28 @@ def assess_standardised(counts: StratumCounts, setting: Setting) -> list[Dispari
     return [report(STRATA, kind, table.compare(kind), beside, setting) for kind in KINDS]
 
 
+def _count_effective(counts: StratumCounts, setting: Setting) -> tuple[Any, Any]:
+    """Return favourable predictions and rows of each stratum and group, shape (S, G), as so many independent rows.
+
+    Rows of a unit may lie in several strata, so that the design effect is that of the rate standardised over them. The
+    largest of any group is taken for all, which leaves the strata their shares.
+    """
+    events, rows = counts.counts[..., 1].sum(axis=2), counts.counts.sum(axis=(2, 3))
+    if counts.units is None:
+        return events, rows
+    tail = intervals.critical_tails(max(2, rows.shape[1]), setting.level).lower
+    selected, weighted, worth = counts.units.standardise(rows, tail)
+    scale = worth * rows.sum() / weighted.sum()
+    return selected * scale, weighted * scale
+
+
 @dataclass(frozen=True, eq=False)
 class _Table:
-    """Favourable predictions and rows by stratum and group, each of shape (S, G)."""
+    """Favourable predictions and rows by stratum and group, each of shape (S, G), and the rows as they are shown."""
 
     events: Figures
     rows: Figures
+    shown: npt.NDArray[Any]
     setting: Setting
 
     @cached_property
@@ -168,7 +202,7 @@ class _Table:
         )
         figures = []
         for at, group in enumerate(self.setting.grouping.groups):
-            behind = int(self.rows[shared, at].sum())
+            behind = int(self.shown[shared, at].sum())
             if not behind:
                 figures.append(GroupFigure(group=group, rate=NAME, n=0, note=UNCOMPARED))
                 continue
@@ -207,16 +241,39 @@ def assess_distribution(counts: DistributionCounts, setting: Setting) -> list[Di
 
     The figure of a group is its distance to the rows of all other groups.
     """
-    present = counts.counts.sum(axis=1) > 0
-    missing = [f"{group}: no rows" for group, there in zip(counts.groups, present, strict=True) if not there]
-    made = []
+    rows = counts.counts.sum(axis=1)
+    missing = [f"{group}: no rows" for group, n in zip(counts.groups, rows, strict=True) if not n]
+    made, counts = [], _count_effective_distribution(counts)
     distances: tuple[Distance, ...] = ("kolmogorov_smirnov", "wasserstein")
     for distance in distances:
-        figures = _describe_distribution(counts, distance, setting.level)
+        figures = tuple(
+            figure if counts.units is None else figure.model_copy(update={"n": int(n), "effective_n": float(worth)})
+            for figure, n, worth in zip(
+                _describe_distribution(counts, distance, setting.level), rows, counts.counts.sum(axis=1), strict=True
+            )
+        )
         outcome = _compare_distributions(counts, distance, setting)
         beside = Beside(figures, missing, counts.left_out)
         made.append(report("prediction_distribution", distance, outcome, beside, setting))
     return made
+
+
+def _count_effective_distribution(counts: DistributionCounts) -> DistributionCounts:
+    """Return the weighted distribution, counted as so many independent rows as it is worth.
+
+    That is with the largest design effect of the cumulative shares at the nine deciles of all rows.
+    """
+    if counts.units is None:
+        return counts
+    rows, groups = counts.counts.sum(axis=1), len(counts.groups)
+    cumulated = np.cumsum(counts.counts.sum(axis=0)) / max(1, rows.sum())
+    bins = range(counts.counts.shape[1])
+    all_bins, ends = dict.fromkeys(bins, 1.0), np.unique(np.searchsorted(cumulated, np.arange(1, 10) / 10))
+    parts = [counts.units.measure(dict.fromkeys(range(end + 1), 1.0), all_bins, groups) for end in ends]
+    worth = np.min([part.effective_rows(rows) for part in parts], axis=0)
+    weighted = np.stack([counts.units.measure({at: 1.0}, all_bins, groups).values for at in bins], axis=1)
+    effective: Any = np.nan_to_num(weighted) * worth[:, None]
+    return replace(counts, counts=effective)
 
 
 def _compare_distributions(counts: DistributionCounts, distance: Distance, setting: Setting) -> Comparison:

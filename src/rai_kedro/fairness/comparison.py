@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 
@@ -156,13 +156,21 @@ def _lack(setting: Setting) -> str:
 def describe(rate: Rate, level: float) -> tuple[GroupFigure, ...]:
     """Give every group, in their order, its figure with an interval of its own."""
     known, (own, _, _) = rate.known(), _INTERVALS[rate.family]
-    found = dict(zip(known.tolist(), own(*_measured(rate.at(known)), level), strict=True)) if len(known) else {}
-    figures = []
+    numbers = rate.at(known).numbers((1 - level) / 2)
+    found = dict(zip(known.tolist(), own(*numbers, level), strict=True)) if len(known) else {}
+    figures, effective = [], rate.effective_rows
     for at, group in enumerate(rate.groups):
         interval = found.get(at, make_interval(None, None, "none", rate.undefined))
         value = float(rate.values[at]) if at in found else None
-        figures.append(GroupFigure.make(group, rate.name, int(rate.rows[at]), value, interval))
+        figure = GroupFigure.make(group, rate.name, int(rate.rows[at]), value, interval)
+        if effective is not None and at in found:
+            figure = figure.model_copy(update={"effective_n": float(effective[at]), "how": _on_effective(figure.how)})
+        figures.append(figure)
     return tuple(figures)
+
+
+def _on_effective(how: str) -> str:
+    return f"{how}; {intervals.ON_EFFECTIVE_ROWS}"
 
 
 def compare(rate: Rate, kind: Kind, level: float, *, reference: str | None = None) -> Comparison:
@@ -176,7 +184,10 @@ def compare(rate: Rate, kind: Kind, level: float, *, reference: str | None = Non
     if value is None:
         return Comparison.nothing(NO_RATIO)
     _, difference, ratio = _INTERVALS[rate.family]
-    found = (difference if kind == "difference" else ratio)(*_measured(rate), level, reference=at)
+    numbers = rate.numbers(intervals.critical_tails(len(rate.groups), level, at).lower)
+    found = (difference if kind == "difference" else ratio)(*numbers, level, reference=at)
+    if rate.units is not None:
+        found = found.model_copy(update={"how": _on_effective(found.how)})
     return Comparison.make(float(value), (rate.groups[low], rate.groups[high]), found)
 
 
@@ -219,9 +230,3 @@ def find_pair(values: Figures, kind: Kind, reference: int | None) -> tuple[int, 
 def divide(low: float, high: float) -> float | None:
     """Return the smaller figure over the larger; None where a ratio has no meaning."""
     return None if low < 0 or high <= 0 else float(low / high)
-
-
-def _measured(rate: Rate) -> tuple[Any, ...]:
-    if rate.family in {"proportion", "odds"}:
-        return rate.measured, rate.rows
-    return rate.rows, rate.values**2 if rate.family == "root_error_size" else rate.values, rate.measured

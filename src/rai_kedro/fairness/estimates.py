@@ -16,10 +16,14 @@ _KINDS = {"kolmogorov_smirnov": "Kolmogorov-Smirnov distance", "wasserstein": "W
 
 
 class GroupFigure(Estimate):
-    """One rate of one group, with its own interval; ``n`` are the rows behind *this rate*, not those of the group."""
+    """One rate of one group, with its own interval; ``n`` are the rows behind *this rate*, not those of the group.
+
+    ``effective_n`` is how many independent rows would be as sure; None where the rows are taken as independent.
+    """
 
     group: str
     rate: str = ""
+    effective_n: float | None = Field(default=None, exclude_if=lambda value: value is None)
 
     @classmethod
     def make(cls, group: str, rate: str, n: int, value: float | None, interval: Estimate) -> GroupFigure:

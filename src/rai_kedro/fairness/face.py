@@ -21,6 +21,7 @@ _DEFAULT: dict[Task, tuple[str, ...]] = {
     "regression": ("mean_prediction", "mean_absolute_error"),
 }
 _OUTCOMES = 2
+UNIT, WEIGHT = "unit", "sample_weight"
 # What settings call it, and what the argument is called here.
 _ARGUMENTS = {
     "fairness.groupings": "sensitive_features",
@@ -49,6 +50,8 @@ def assess(  # noqa: PLR0913 - every option by its name
     categorical: bool | Mapping[str, bool] | None = None,
     strata: Any = None,
     similarity: Mapping[str, Any] | None = None,
+    unit: Any = None,
+    sample_weight: Any = None,
 ) -> Assessment:
     """Assess how differently predictions treat groups of people, each figure with its interval.
 
@@ -68,6 +71,9 @@ def assess(  # noqa: PLR0913 - every option by its name
         categorical: Whether each value of a column of numbers is a group; by column where there are several.
         strata: Legitimate columns, for conditional statistical parity.
         similarity: For the metrics of individuals: ``features`` (a frame) and the fields of :class:`SimilaritySpec`.
+        unit: The person, household or hospital of each row, where several rows belong to one: rows of a unit are alike,
+            and every interval is then made of how far units differ.
+        sample_weight: How many rows of the population each row stands for, as a survey gives it.
 
     Returns:
         The assessment: ``to_frame()``, ``plot()``, ``judge(demographic_parity=0.1)``, ``to_dict()``.
@@ -78,8 +84,8 @@ def assess(  # noqa: PLR0913 - every option by its name
     features = _read_frame(sensitive_features, "sensitive_features", "sensitive feature")
     given = {"y_true": y_true, "y_pred": y_pred} | ({} if y_score is None else {"y_score": y_score})
     columns = {name: read_column(values, name, OutcomeError) for name, values in given.items()}
-    extra = _read_extra(strata, similarity)
-    indexed = given | {"sensitive_features": sensitive_features, "strata": strata}
+    extra = _read_extra(strata, similarity, {UNIT: unit, WEIGHT: sample_weight})
+    indexed = given | {"sensitive_features": sensitive_features, "strata": strata, UNIT: unit, WEIGHT: sample_weight}
     indexed["similarity"] = (similarity or {}).get("features")
     _require_same_rows({**columns, "sensitive_features": features, **extra}, indexed)
     if task is None:
@@ -111,6 +117,8 @@ def assess(  # noqa: PLR0913 - every option by its name
             compare="all_pairs" if reference is None else "reference",
             strata=None if strata is None else GroupingSpec(columns=tuple(map(str, extra["strata"].columns))),
             similarity=_make_similarity(similarity, extra),
+            unit=UNIT if unit is not None else None,
+            weight=WEIGHT if sample_weight is not None else None,
         )
         truth, answer, *score = (column.reset_index(drop=True) for column in columns.values())
         if task == "regression":
@@ -136,8 +144,15 @@ def _read_frame(values: Any, name: str, column: str) -> pd.DataFrame:
         raise OutcomeError(f"{name} cannot be read: {error}.", where=name, remedy=remedy) from error
 
 
-def _read_extra(strata: Any, similarity: Mapping[str, Any] | None) -> dict[str, pd.DataFrame]:
+def _read_extra(
+    strata: Any, similarity: Mapping[str, Any] | None, design: Mapping[str, Any]
+) -> dict[str, pd.DataFrame]:
     extra = {} if strata is None else {"strata": _read_frame(strata, "strata", "stratum")}
+    extra |= {
+        name: read_column(values, name, OutcomeError).to_frame(name)
+        for name, values in design.items()
+        if values is not None
+    }
     if similarity is not None and "features" in similarity:
         extra["similarity"] = _read_frame(similarity["features"], "similarity", "feature")
     return extra

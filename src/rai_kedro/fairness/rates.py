@@ -9,7 +9,8 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from rai_kedro.fairness.tables import Counts, Figures, GroupCounts, GroupMoments, ScoreCounts
+from rai_kedro.fairness.tables import QUANTITIES, Counts, Figures, GroupCounts, GroupMoments, ScoreCounts
+from rai_kedro.intervals import UnitRatio
 
 Cell: TypeAlias = tuple[int, int]
 Family: TypeAlias = Literal["proportion", "odds", "mean", "error_size", "root_error_size"]
@@ -25,6 +26,8 @@ class Rate:
     ``measured`` are events for ``proportion`` (events among rows) and ``odds`` (events against the other rows); for a
     ``mean``, and the mean of absolute (``error_size``) or root of that of squared errors (``root_error_size``), it is
     the sample variance (n - 1) of what is averaged. Arrays are of shape (G,), values nan where they cannot be computed.
+    ``units`` is the proportion or mean of weighted rows, with what their units tell of its error; None where rows are
+    independent and count alike.
     """
 
     name: str
@@ -34,6 +37,25 @@ class Rate:
     values: Figures
     measured: npt.NDArray[Any]
     undefined: str
+    units: UnitRatio | None = None
+
+    @property
+    def effective_rows(self) -> Figures | None:
+        """How many independent rows would be as sure, shape (G,); None where rows are independent."""
+        if self.units is None:
+            return None
+        if self.family in {"proportion", "odds"}:
+            return self.units.effective_rows(self.rows)
+        return self.units.effective_rows_of_mean(self.rows, self.measured)
+
+    def numbers(self, tail: float) -> tuple[Any, ...]:
+        """Return the numbers that intervals of this family are made of, at a one-sided tail."""
+        if self.family in {"proportion", "odds"}:
+            return (self.measured, self.rows) if self.units is None else self.units.effective_counts(self.rows, tail)
+        means = self.values**2 if self.family == "root_error_size" else self.values
+        if self.units is None:
+            return self.rows, means, self.measured
+        return self.units.effective_moments(self.rows, self.measured)
 
     def known(self) -> npt.NDArray[np.intp]:
         """Return the positions of the groups in which the rate can be computed."""
@@ -43,12 +65,22 @@ class Rate:
         """Return the rate of some groups only."""
         names = tuple(self.groups[position] for position in positions)
         parts = (self.rows[positions], self.values[positions], self.measured[positions])
-        return Rate(self.name, self.family, names, *parts, self.undefined)
+        units = None if self.units is None else self.units.at(positions)
+        return Rate(self.name, self.family, names, *parts, self.undefined, units)
 
 
-def _proportion(name: str, groups: tuple[str, ...], events: Counts, rows: Counts, undefined: str) -> Rate:
-    values = events / np.where(rows > 0, rows, np.nan)
-    return Rate(name, "proportion", groups, rows, values, events, undefined)
+def _proportion(  # noqa: PLR0913, PLR0917 - the fields of a rate
+    name: str, groups: tuple[str, ...], events: Counts, rows: Counts, undefined: str, units: UnitRatio | None = None
+) -> Rate:
+    values = events / np.where(rows > 0, rows, np.nan) if units is None else units.values
+    return Rate(name, "proportion", groups, rows, values, events, undefined, units)
+
+
+def _of_cells(c: GroupCounts, events: Sequence[Cell], among: Sequence[Cell]) -> UnitRatio | None:
+    if c.units is None:
+        return None
+    top, bottom = ({2 * outcome + prediction: 1.0 for outcome, prediction in cells} for cells in (events, among))
+    return c.units.measure(top, bottom, len(c.groups))
 
 
 def _share_of(
@@ -57,7 +89,8 @@ def _share_of(
     """Share of the rows in some cells (outcome Y, prediction) among those in others."""
 
     def rate(c: GroupCounts) -> Rate:
-        return _proportion(name, c.groups, c.total(*events), c.total(*among), undefined)
+        units = _of_cells(c, events, among)
+        return _proportion(name, c.groups, c.total(*events), c.total(*among), undefined, units)
 
     return rate
 
@@ -79,8 +112,11 @@ def error_ratio(c: GroupCounts) -> Rate:
     """FN / FP: the odds that an error is a false negative."""
     missed, wrong = c.total(FN), c.total(FP)
     values = missed / np.where(wrong > 0, wrong, np.nan)
+    units = _of_cells(c, (FN,), (FN, FP))
+    if units is not None:
+        values = units.values / np.where(units.values < 1, 1 - units.values, np.nan)
     name = "false negatives per false positive"
-    return Rate(name, "odds", c.groups, missed + wrong, values, missed, "no false positives")
+    return Rate(name, "odds", c.groups, missed + wrong, values, missed, "no false positives", units)
 
 
 def mean_score(outcome: Literal[0, 1]) -> Callable[[ScoreCounts], Rate]:
@@ -89,8 +125,16 @@ def mean_score(outcome: Literal[0, 1]) -> Callable[[ScoreCounts], Rate]:
 
     def rate(sums: ScoreCounts) -> Rate:
         rows, means, variances = sums.describe(outcome)
-        name = f"mean score of rows with {'a' if outcome else 'an'} {side} label"
-        return Rate(name, "mean", sums.groups, rows, means, variances, f"no rows with {side} label and a score")
+        name, undefined = (
+            f"mean score of rows with {'a' if outcome else 'an'} {side} label",
+            f"no rows with {side} label and a score",
+        )
+        if sums.units is None:
+            return Rate(name, "mean", sums.groups, rows, means, variances, undefined)
+        bins = sums.counts.shape[2]
+        cells = range(outcome * bins, (outcome + 1) * bins)
+        units = sums.units.measure({at + 2 * bins: 1.0 for at in cells}, dict.fromkeys(cells, 1.0), len(sums.groups))
+        return Rate(name, "mean", sums.groups, rows, units.values, variances, undefined, units)
 
     return rate
 
@@ -102,7 +146,9 @@ def outcome_rates_by_score(sums: ScoreCounts) -> list[Rate]:
     for at in range(bins):
         name = f"favourable labels among scores {at / bins:g} to {(at + 1) / bins:g}"
         rows = sums.counts[:, :, at].sum(axis=1)
-        rates.append(_proportion(name, sums.groups, sums.counts[:, 1, at], rows, "no rows with such a score"))
+        cells = {bins + at: 1.0}
+        units = None if sums.units is None else sums.units.measure(cells, cells | {at: 1.0}, len(sums.groups))
+        rates.append(_proportion(name, sums.groups, sums.counts[:, 1, at], rows, "no rows with such a score", units))
     return rates
 
 
@@ -111,8 +157,12 @@ def _mean_of(quantity: str, name: str, family: Family = "mean") -> Callable[[Gro
 
     def rate(moments: GroupMoments) -> Rate:
         rows, means, variances = moments.describe(quantity)
+        units = None
+        if moments.units is not None:
+            units = moments.units.measure({1 + QUANTITIES.index(quantity): 1.0}, {0: 1.0}, len(moments.groups))
+            means = units.values
         values = np.sqrt(means) if family == "root_error_size" else means
-        return Rate(name, family, moments.groups, rows, values, variances, "no rows")
+        return Rate(name, family, moments.groups, rows, values, variances, "no rows", units)
 
     return rate
 

@@ -20,6 +20,8 @@ import pandas as pd
 
 from rai_kedro.errors import RaiError
 from rai_kedro.fairness.grouping import Grouping, cut_rows
+from rai_kedro.fairness.unit_sums import UnitSums, gather
+from rai_kedro.intervals import Sampling
 
 BINS = 256
 MISSING_LABEL = "missing label"
@@ -27,6 +29,7 @@ MISSING_PREDICTION = "withheld or missing prediction"
 MISSING_GROUP = "missing group"
 MISSING_STRATUM = "missing stratum"
 MISSING_SCORE = "missing score"
+WEIGHT_OF_ZERO = "weight of zero"
 # How many times its rows a group may count in a batch; where they would count more often there are too few of them.
 _LARGEST_WEIGHT = 7.0
 QUANTITIES = ("target", "prediction", "signed_error", "absolute_error", "squared_error")
@@ -48,13 +51,16 @@ class _Plain:
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""
         values = {one.name: getattr(self, one.name) for one in fields(self)}  # type: ignore[arg-type]
+        units = values.pop("units", None)
         plain = {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in values.items()}
-        return {**plain, "groups": list(plain["groups"])}
+        return {**plain, "groups": list(plain["groups"])} | ({} if units is None else {"units": units.to_dict()})
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Self:
         """Rebuild the table from :meth:`to_dict`."""
         values = {name: np.array(value) if name in _ARRAYS else value for name, value in plain.items()}
+        if "units" in plain:
+            values["units"] = UnitSums.from_dict(plain["units"])
         return cls(**{**values, "groups": tuple(plain["groups"])})
 
 
@@ -67,13 +73,15 @@ class _Additive(_Plain):
     arrays: ClassVar[tuple[str, ...]] = ("counts",)
     groups: tuple[str, ...]
     left_out: dict[str, int]
+    units: UnitSums | None
 
     def __add__(self, other: Self) -> Self:
         groups = tuple(dict.fromkeys(self.groups + other.groups))
         sums = {
             name: sum(_spread(getattr(one, name), one.groups, groups) for one in (self, other)) for name in self.arrays
         }
-        added: Self = replace(self, groups=groups, left_out=_add_reasons(self, other), **sums)  # type: ignore[type-var]
+        both: Any = {"left_out": _add_reasons(self, other), "units": _add_units(self, other, groups)}
+        added: Self = replace(self, groups=groups, **both, **sums)  # type: ignore[type-var]
         return added
 
 
@@ -84,11 +92,13 @@ class GroupCounts(_Additive):
     Attributes:
         counts: Rows by group, outcome Y and prediction, shape (G, 2, 2); index 1 is the favourable outcome.
         left_out: Rows left out, by reason.
+        units: Sums of weights by unit, of the cells in the same order; None where rows are independent and count alike.
     """
 
     groups: tuple[str, ...]
     counts: Counts
     left_out: dict[str, int] = field(default_factory=dict)
+    units: UnitSums | None = None
 
     def total(self, *cells: tuple[int, int]) -> Counts:
         """Return the rows of each group in some cells (outcome, prediction) together, shape (G,)."""
@@ -104,6 +114,7 @@ class StratumCounts:
     groups: tuple[str, ...]
     counts: Counts
     left_out: dict[str, int] = field(default_factory=dict)
+    units: UnitSums | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,6 +131,7 @@ class ScoreCounts(_Additive):
     sums: Figures
     squares: Figures
     left_out: dict[str, int] = field(default_factory=dict)
+    units: UnitSums | None = None
 
     def describe(self, outcome: int) -> tuple[Counts, Figures, Figures]:
         """Return rows, mean score and sample variance (n - 1) of the rows with one outcome, each of shape (G,).
@@ -143,6 +155,7 @@ class DistributionCounts(_Additive):
     edges: Figures
     counts: Counts
     left_out: dict[str, int] = field(default_factory=dict)
+    units: UnitSums | None = None
 
     def __add__(self, other: Self) -> Self:
         if not np.array_equal(self.edges, other.edges):
@@ -163,6 +176,7 @@ class GroupMoments(_Plain):
     means: Figures
     deviations: Figures
     left_out: dict[str, int] = field(default_factory=dict)
+    units: UnitSums | None = None
 
     def __add__(self, other: GroupMoments) -> GroupMoments:
         groups = tuple(dict.fromkeys(self.groups + other.groups))
@@ -174,7 +188,7 @@ class GroupMoments(_Plain):
             )
             for part in (self, other)
         )
-        return GroupMoments(groups, *_merge(a, b), _add_reasons(self, other))
+        return GroupMoments(groups, *_merge(a, b), _add_reasons(self, other), _add_units(self, other, groups))
 
     def describe(self, quantity: str) -> tuple[Counts, Figures, Figures]:
         """Return rows, mean and sample variance (n - 1) of one quantity, each of shape (G,).
@@ -192,7 +206,7 @@ def standardise_batches(tables: Sequence[Any]) -> Any:
     Where a group became more common while everything changed for everybody, plain sums would show that change as a
     difference between groups. So the rows of a group are weighed by the batch's share of all rows over its share of the
     group's (direct standardisation), and count as many as such weighted rows are worth (Kish 1965). Batches with an
-    unchanged mix of groups are added up as they are.
+    unchanged mix of groups are added up as they are. A unit with rows in several batches stays one unit.
 
     What was there in some batches only cannot be weighed so. A group is compared where the batches that hold enough of
     it, and of the groups compared before it, have at least half of all rows: the other batches are left out for all
@@ -227,7 +241,9 @@ def _choose_comparable(rows: Figures) -> tuple[npt.NDArray[np.bool_], npt.NDArra
     return used, compared
 
 
-def _count(table: Any) -> Counts:
+def _count(table: Any) -> Any:
+    if table.units is not None:
+        return table.units.count(len(table.groups))
     if isinstance(table, GroupMoments):
         return table.rows
     rows: Counts = table.counts.reshape(len(table.groups), -1).sum(axis=1)
@@ -236,10 +252,11 @@ def _count(table: Any) -> Counts:
 
 def _weigh(table: Any, weight: Figures) -> Any:
     """Let each row of a group count so many times; means stay as they are."""
+    units = None if table.units is None else table.units.weigh(weight)
     if isinstance(table, GroupMoments):
-        weighed: Any = {"rows": table.rows * weight, "deviations": table.deviations * weight}
+        weighed: Any = {"rows": table.rows * weight, "deviations": table.deviations * weight, "units": units}
         return replace(table, **weighed)
-    return replace(table, **{name: (getattr(table, name).T * weight).T for name in table.arrays})
+    return replace(table, units=units, **{name: (getattr(table, name).T * weight).T for name in table.arrays})
 
 
 def encode_outcome(values: Any, *, what: str, favourable: Any = 1) -> Binary:
@@ -293,58 +310,88 @@ def _read_numbers(values: Any, what: str, allow: Callable[[Figures], Any], probl
     return numbers
 
 
-def count_groups(outcome: Binary, prediction: Binary, grouping: Grouping) -> GroupCounts:
+def count_groups(
+    outcome: Binary, prediction: Binary, grouping: Grouping, *, sampling: Sampling | None = None
+) -> GroupCounts:
     """Count the confusion matrix of each group in one pass, from codes 1, 0 and -1 (missing), shape (rows,).
 
     A row with anything missing is counted as left out, under the first reason that applies.
     """
-    return GroupCounts(grouping.groups, *_count_confusion(outcome, prediction, grouping))
+    return GroupCounts(grouping.groups, *_count_confusion(outcome, prediction, grouping, sampling=sampling))
 
 
-def count_strata(outcome: Binary, prediction: Binary, grouping: Grouping, strata: Grouping) -> StratumCounts:
+def count_strata(
+    outcome: Binary, prediction: Binary, grouping: Grouping, strata: Grouping, *, sampling: Sampling | None = None
+) -> StratumCounts:
     """Count as :func:`count_groups` within each stratum; strata are groups made of the legitimate columns."""
-    return StratumCounts(strata.groups, grouping.groups, *_count_confusion(outcome, prediction, grouping, strata))
+    counted = _count_confusion(outcome, prediction, grouping, strata, sampling=sampling)
+    return StratumCounts(strata.groups, grouping.groups, *counted)
 
 
 def _count_confusion(
-    outcome: Binary, prediction: Binary, grouping: Grouping, strata: Grouping | None = None
-) -> tuple[Counts, dict[str, int]]:
-    """Return counts of shape ([S,] G, 2, 2), and the rows left out by reason."""
+    outcome: Binary,
+    prediction: Binary,
+    grouping: Grouping,
+    strata: Grouping | None = None,
+    *,
+    sampling: Sampling | None,
+) -> tuple[Counts, dict[str, int], UnitSums | None]:
+    """Return counts of shape ([S,] G, 2, 2), the rows left out by reason, and sums of [S x] 4 cells by unit."""
     columns: _Columns = {MISSING_LABEL: outcome, MISSING_PREDICTION: prediction, MISSING_GROUP: grouping.codes}
     if strata is not None:
         columns[MISSING_STRATUM] = strata.codes
     shape = (*(len(one.groups) for one in (strata, grouping) if one is not None), 2, 2)
     totals = np.zeros(prod(shape), dtype=np.int64)
     left_out: dict[str, int] = {}
-    for y, predicted, group, *stratum in _iterate_complete(columns, left_out):
+    rows = []
+    for (y, predicted, group, *stratum), sampled in _iterate_complete(columns, left_out, sampling):
         at = np.ravel_multi_index((*stratum, group, y, predicted), shape)
         totals += np.bincount(at, minlength=totals.size)
-    return totals.reshape(shape), left_out
+        if sampled:
+            cell = np.ravel_multi_index((*stratum, y, predicted), (*shape[:-3], 2, 2))
+            rows.append((sampled, group, cell[:, None], np.ones((len(cell), 1))))
+    return totals.reshape(shape), left_out, gather(rows, prod((*shape[:-3], 2, 2))) if sampling else None
 
 
-def count_scores(outcome: Binary, score: Figures, grouping: Grouping, *, bins: int = 10) -> ScoreCounts:
+def count_scores(
+    outcome: Binary, score: Figures, grouping: Grouping, *, bins: int = 10, sampling: Sampling | None = None
+) -> ScoreCounts:
     """Sum the scores, in [0, 1] and nan where missing, by group, outcome and one of equal bins, in one pass."""
     shape = (len(grouping.groups), 2, bins)
     totals = np.zeros((3, prod(shape)))
     left_out: dict[str, int] = {}
+    rows = []
     columns: _Columns = {MISSING_LABEL: outcome, MISSING_SCORE: score, MISSING_GROUP: grouping.codes}
-    for y, values, group in _iterate_complete(columns, left_out):
-        at = np.ravel_multi_index((group, y, np.minimum((values * bins).astype(np.int64), bins - 1)), shape)
+    for (y, values, group), sampled in _iterate_complete(columns, left_out, sampling):
+        place = np.minimum((values * bins).astype(np.int64), bins - 1)
+        at = np.ravel_multi_index((group, y, place), shape)
         totals += [np.bincount(at, weights=weights, minlength=prod(shape)) for weights in (None, values, values**2)]
+        if sampled:
+            cell = np.ravel_multi_index((y, place), shape[1:])
+            cells = np.stack([cell, cell + 2 * bins], axis=1)
+            rows.append((sampled, group, cells, np.stack([np.ones(len(cell)), values], axis=1)))
     counts, sums, squares = totals.reshape(3, *shape)
-    return ScoreCounts(grouping.groups, counts.astype(np.int64), sums, squares, left_out)
+    units = gather(rows, 2 * bins) if sampling else None
+    return ScoreCounts(grouping.groups, counts.astype(np.int64), sums, squares, left_out, units)
 
 
-def sum_moments(target: Figures, prediction: Figures, grouping: Grouping) -> GroupMoments:
+def sum_moments(
+    target: Figures, prediction: Figures, grouping: Grouping, *, sampling: Sampling | None = None
+) -> GroupMoments:
     """Gather rows, means and squared deviations of labels and predictions (nan where missing) in one pass."""
     size = len(grouping.groups)
     total: _Moments = (np.zeros(size, np.int64), np.zeros((len(QUANTITIES), size)), np.zeros((len(QUANTITIES), size)))
     left_out: dict[str, int] = {}
+    rows = []
     columns: _Columns = {MISSING_LABEL: target, MISSING_PREDICTION: prediction, MISSING_GROUP: grouping.codes}
-    for y, predicted, codes in _iterate_complete(columns, left_out):
+    for (y, predicted, codes), sampled in _iterate_complete(columns, left_out, sampling):
         error = predicted - y
-        total = _merge(total, _batch(codes, (y, predicted, error, np.abs(error), error**2), size))
-    return GroupMoments(grouping.groups, *total, left_out)
+        quantities = (y, predicted, error, np.abs(error), error**2)
+        total = _merge(total, _batch(codes, quantities, size))
+        if sampled:
+            values = np.stack([np.ones(len(y)), *quantities], axis=1)
+            rows.append((sampled, codes, np.broadcast_to(np.arange(values.shape[1]), values.shape), values))
+    return GroupMoments(grouping.groups, *total, left_out, gather(rows, 1) if sampling else None)
 
 
 def _batch(codes: npt.NDArray[np.int16], quantities: tuple[Figures, ...], size: int) -> _Moments:
@@ -368,7 +415,11 @@ def _merge(a: _Moments, b: _Moments) -> _Moments:
 
 
 def count_distribution(
-    prediction: Figures, grouping: Grouping, *, bounds: tuple[float, float] | None = None
+    prediction: Figures,
+    grouping: Grouping,
+    *,
+    bounds: tuple[float, float] | None = None,
+    sampling: Sampling | None = None,
 ) -> DistributionCounts:
     """Count predictions of each group, nan where missing, on a grid of 256 equal bins in one pass.
 
@@ -382,18 +433,26 @@ def count_distribution(
     shape = (len(grouping.groups), BINS)
     totals = np.zeros(prod(shape), dtype=np.int64)
     left_out: dict[str, int] = {}
+    rows = []
     columns: _Columns = {MISSING_PREDICTION: prediction, MISSING_GROUP: grouping.codes}
-    for predicted, group in _iterate_complete(columns, left_out):
+    for (predicted, group), sampled in _iterate_complete(columns, left_out, sampling):
         place = np.clip((predicted - low) * (BINS / (high - low)), 0, BINS - 1).astype(np.int64)
         totals += np.bincount(np.ravel_multi_index((group, place), shape), minlength=totals.size)
-    return DistributionCounts(grouping.groups, np.linspace(low, high, BINS + 1), totals.reshape(shape), left_out)
+        if sampled:
+            rows.append((sampled, group, place[:, None], np.ones((len(place), 1))))
+    edges, units = np.linspace(low, high, BINS + 1), gather(rows, BINS) if sampling else None
+    return DistributionCounts(grouping.groups, edges, totals.reshape(shape), left_out, units)
 
 
-def _iterate_complete(columns: _Columns, left_out: dict[str, int]) -> Iterator[list[npt.NDArray[Any]]]:
+def _iterate_complete(
+    columns: _Columns, left_out: dict[str, int], sampling: Sampling | None
+) -> Iterator[tuple[list[npt.NDArray[Any]], Sampling | None]]:
     """Yield each column's values in pieces of the rows of which nothing is missing: no code is -1, no float nan.
 
-    The other rows are added to ``left_out`` under their first reason.
+    The other rows are added to ``left_out`` under their first reason. Beside the values stands how they were sampled.
     """
+    if sampling is not None:
+        columns = {**columns, WEIGHT_OF_ZERO: np.where(sampling.weights > 0, sampling.weights, np.nan)}
     for part in cut_rows(len(next(iter(columns.values())))):
         pieces = [values[part] for values in columns.values()]
         kept = np.ones(len(pieces[0]), dtype=bool)
@@ -403,7 +462,11 @@ def _iterate_complete(columns: _Columns, left_out: dict[str, int]) -> Iterator[l
             dropped = before - int(np.count_nonzero(kept))
             if dropped:
                 left_out[reason] = left_out.get(reason, 0) + dropped
-        yield [values[kept] for values in pieces]
+        complete = [values[kept] for values in pieces]
+        if sampling is None:
+            yield complete, None
+        else:
+            yield complete[:-1], Sampling(sampling.units[part][kept], complete[-1])
 
 
 def _spread(values: npt.NDArray[Any], groups: tuple[str, ...], onto: tuple[str, ...]) -> npt.NDArray[Any]:
@@ -411,6 +474,15 @@ def _spread(values: npt.NDArray[Any], groups: tuple[str, ...], onto: tuple[str, 
     placed = np.zeros((len(onto), *values.shape[1:]), dtype=values.dtype)
     placed[[onto.index(group) for group in groups]] = values
     return placed
+
+
+def _add_units(first: Any, second: Any, groups: tuple[str, ...]) -> UnitSums | None:
+    parts = [
+        one.units.regroup([groups.index(name) for name in one.groups])
+        for one in (first, second)
+        if one.units is not None
+    ]
+    return functools.reduce(operator.add, parts) if parts else None
 
 
 def _add_reasons(first: Any, second: Any) -> dict[str, int]:

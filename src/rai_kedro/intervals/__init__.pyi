@@ -7,6 +7,9 @@ from .critical import largest as largest
 from .critical import pair_mask as pair_mask
 from .critical import part_level as part_level
 from .critical import smallest as smallest
+from .design import ON_EFFECTIVE_ROWS as ON_EFFECTIVE_ROWS
+from .design import UnitRatio as UnitRatio
+from .design import measure_ratio as measure_ratio
 from .distances import Distance as Distance
 from .distances import distribution_distances as distribution_distances
 from .distances import largest_distribution_distance as largest_distribution_distance
@@ -33,3 +36,5 @@ from .proportions import standardised_limits as standardised_limits
 from .proportions import standardised_rates as standardised_rates
 from .proportions import stratified_difference_of_proportions as stratified_difference_of_proportions
 from .proportions import stratified_ratio_of_proportions as stratified_ratio_of_proportions
+from .sampling import Sampling as Sampling
+from .sampling import read_sampling as read_sampling

@@ -63,7 +63,7 @@ def proportion_limits(events: Floats, rows: Floats, tail: float) -> tuple[Floats
 
 def _limits(events: Floats, rows: Floats, tail: float) -> tuple[Floats, Floats]:
     z = float(special.ndtri(1 - tail))
-    known = np.maximum(rows, 1.0)
+    known = np.where(rows > 0, rows, 1.0)  # effective rows may be fewer than one
     rate = events / known
     centre, spread = rate + z**2 / (2 * known), z * np.sqrt(rate * (1 - rate) / known + z**2 / (4 * known**2))
     low, high = (centre - spread) / (1 + z**2 / known), (centre + spread) / (1 + z**2 / known)
@@ -251,7 +251,7 @@ def _shared_weights(rows: Floats) -> Floats:
 
 
 def _rate(events: Floats, rows: Floats) -> Floats:
-    rate: Floats = np.where(rows > 0, events / np.maximum(rows, 1.0), 0.5)
+    rate: Floats = np.where(rows > 0, events / np.where(rows > 0, rows, 1.0), 0.5)
     return rate
 
 

@@ -16,14 +16,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rai_kedro.intervals import proportion_intervals
+from rai_kedro.intervals import Sampling, proportion_intervals
 from rai_kedro.performance.figure import Figure
-from rai_kedro.performance.regression import PerformanceError, limit_errors
+from rai_kedro.performance.regression import ONE_UNIT, PerformanceError, limit_errors, say_units
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -37,8 +37,14 @@ _WIDER = "the wider of DeLong's on the logit scale and Newcombe's (2006, method 
 _FEW_ROWS = 20
 
 
-def measure_classification(
-    y_true: ArrayLike, decision: ArrayLike, score: ArrayLike | None, *, split: str = "", level: float = 0.95
+def measure_classification(  # noqa: PLR0913 - every part by its name
+    y_true: ArrayLike,
+    decision: ArrayLike,
+    score: ArrayLike | None,
+    *,
+    split: str = "",
+    level: float = 0.95,
+    sampling: Sampling | None = None,
 ) -> list[Figure]:
     """Measure accuracy, sensitivity, specificity, precision, AUC and Brier score.
 
@@ -48,6 +54,7 @@ def measure_classification(
         score: P(label is 1), shape (n,); without it there is no AUC and no Brier score.
         split: Rows measured on, for example ``"test"``.
         level: Confidence level of the intervals.
+        sampling: Unit and weight of each row; rows are independent and count alike if None.
 
     Returns:
         One estimate a metric; a figure that is not defined on these rows is None and its note says why.
@@ -58,17 +65,25 @@ def measure_classification(
     given = (y_true, decision, decision if score is None else score)
     truth, chosen, scores = (np.asarray(values, dtype=np.float64) for values in given)
     _check(truth, chosen, scores)
+    if sampling is not None:
+        counting = sampling.weights > 0
+        truth, chosen, scores = truth[counting], chosen[counting], scores[counting]
+        sampling = sampling.take(counting)
     hit = truth == chosen
     shares = {
-        "accuracy": (hit, "share of rows decided as labelled"),
-        "sensitivity": (hit[truth == 1], "share of the positive rows decided positive (recall)"),
-        "specificity": (hit[truth == 0], "share of the negative rows decided negative"),
-        "precision": (hit[chosen == 1], "share of the rows decided positive that are"),
+        "accuracy": (np.ones_like(hit), "share of rows decided as labelled"),
+        "sensitivity": (truth == 1, "share of the positive rows decided positive (recall)"),
+        "specificity": (truth == 0, "share of the negative rows decided negative"),
+        "precision": (chosen == 1, "share of the rows decided positive that are"),
     }
-    found = [_share(name, rows, formula, (split, level)) for name, (rows, formula) in shares.items()]
+    found = [
+        _share(name, hit[among], formula, (split, level), None if sampling is None else sampling.take(among))
+        for name, (among, formula) in shares.items()
+    ]
     if score is None:
         return found
-    return [*found, measure_auc(truth, scores, split=split, level=level), _brier(truth, scores, split, level)]
+    auc = measure_auc(truth, scores, split=split, level=level, sampling=sampling)
+    return [*found, auc, _brier(truth, scores, split, level, sampling)]
 
 
 def _check(truth: Floats, chosen: Floats, scores: Floats) -> None:
@@ -86,48 +101,113 @@ def _check(truth: Floats, chosen: Floats, scores: Floats) -> None:
         )
 
 
-def _share(name: str, hit: NDArray[np.bool_], formula: str, where: tuple[str, float]) -> Figure:
+def _share(
+    name: str, hit: NDArray[np.bool_], formula: str, where: tuple[str, float], sampling: Sampling | None = None
+) -> Figure:
     split, level = where
     if not hit.size:
         return Figure(name=name, split=split, level=level, n=0, how=formula, note="no such row")
-    (interval,) = proportion_intervals([hit.sum()], [hit.size], level)
-    how = f"{formula}; {interval.how}, n={hit.size}"
+    value: Any = hit.mean()
+    events: Any = [hit.sum()]
+    rows: Any = [hit.size]
+    if sampling is not None:
+        ratio = sampling.measure(hit, np.ones(hit.size))
+        (value,), (events, rows) = ratio.values, ratio.effective_counts(rows, (1 - level) / 2)
+    (interval,) = proportion_intervals(events, rows, level)
+    how = f"{formula}; {interval.how}, n={hit.size}{say_units(sampling)}"
     told = interval.model_dump(include={"lower", "upper"})
-    return Figure(name=name, split=split, value=float(hit.mean()), level=level, n=hit.size, how=how, **told)
+    return Figure(name=name, split=split, value=float(value), level=level, n=hit.size, how=how, **told)
 
 
-def measure_auc(truth: Floats, scores: Floats, *, split: str = "", level: float = 0.95) -> Figure:
-    """Measure the AUC of scores of any scale; labels are 0 or 1, all of shape (n,)."""
+def measure_auc(
+    truth: Floats, scores: Floats, *, split: str = "", level: float = 0.95, sampling: Sampling | None = None
+) -> Figure:
+    """Measure the AUC of scores of any scale; labels are 0 or 1, all of shape (n,).
+
+    Rows of units: the variance of Obuchowski (1997, "Nonparametric analysis of clustered ROC curve data"), and as many
+    rows of a class as the units it is in are worth, for the limits of few rows.
+    """
     from scipy import stats  # takes half a second, and every command imports this module
 
     positive, negative = scores[truth == 1], scores[truth == 0]
-    rows, rarer = f"{positive.size} positive and {negative.size} negative rows", min(positive.size, negative.size)
+    rows = f"{positive.size} positive and {negative.size} negative rows{say_units(sampling)}"
+    size: tuple[float, float] = (positive.size, negative.size)
+    quantile = float(stats.norm.ppf(0.5 + level / 2))
 
     def make(ends: tuple[float | None, ...], how: str, note: str = "") -> Figure:
         told: dict[str, Any] = dict(zip(("value", "lower", "upper"), ends, strict=True))
         told |= {"how": f"area under the ROC curve; {how}, {rows}", "note": note}
         return Figure(name="AUC", split=split, level=level, n=scores.size, **told)
 
-    if rarer <= 1:
+    if min(size) <= 1:
         return make((None, None, None), _DELONG, "fewer than two rows of a class")
-    ranks, own, other = (stats.rankdata(part) for part in (np.concatenate([positive, negative]), positive, negative))
-    above = (ranks[: positive.size] - own) / negative.size
-    below = 1 - (ranks[positive.size :] - other) / positive.size
-    auc = float(above.mean())
-    error = float(np.sqrt(above.var(ddof=1) / positive.size + below.var(ddof=1) / negative.size))
+    if sampling is None:
+        above, below = place(truth, scores)
+        auc = float(above.mean())
+        error = float(np.sqrt(above.var(ddof=1) / positive.size + below.var(ddof=1) / negative.size))
+    else:
+        auc, error, size = measure_auc_of_units(truth, [scores], sampling)
+        if len(np.unique(sampling.units)) == 1:
+            return make((auc, None, None), _DELONG, ONE_UNIT)
+        quantile = float(stats.t.ppf(0.5 + level / 2, max(1.0, min(size) - 1)))
+    rarer = min(size)
     if not 0 < auc < 1:
         reach = float(((1 - level) / 2) ** (1 / rarer))  # all pairs in order: Clopper and Pearson's lower limit
         low, high = (reach, 1.0) if auc else (0.0, 1 - reach)
         return make((auc, low, high), _PAIRS, "the scores separate the classes fully")
-    centre, half = np.log(auc / (1 - auc)), stats.norm.ppf(0.5 + level / 2) * error / (auc * (1 - auc))
+    centre, half = np.log(auc / (1 - auc)), quantile * error / (auc * (1 - auc))
     low, high = (float(1 / (1 + np.exp(-end))) for end in (centre - half, centre + half))
     if rarer >= _FEW_ROWS:
         return make((auc, low, high), _DELONG)
-    least, most = _limit_auc(auc, positive.size, negative.size, level)
-    return make((auc, min(low, least), max(high, most)), _WIDER, f"only {rarer} rows of the rarer class")
+    least, most = _limit_auc(auc, *size, level)
+    few = f"{rarer} rows" if sampling is None else "few units"
+    return make((auc, min(low, least), max(high, most)), _WIDER, f"only {few} of the rarer class")
 
 
-def _limit_auc(auc: float, positives: int, negatives: int, level: float) -> tuple[float, float]:
+def place(truth: Floats, score: Floats) -> tuple[Floats, Floats]:
+    """Return the share of negative rows under each positive row, and of positive rows over each negative one."""
+    from scipy.stats import rankdata
+
+    positive, negative = score[truth == 1], score[truth == 0]
+    ranks = rankdata(np.concatenate([positive, negative]))
+    above = (ranks[: len(positive)] - rankdata(positive)) / max(1, len(negative))
+    below = 1 - (ranks[len(positive) :] - rankdata(negative)) / max(1, len(positive))
+    return above, below
+
+
+def measure_auc_of_units(
+    truth: Floats, scores: Sequence[Floats], sampling: Sampling
+) -> tuple[float, float, tuple[float, float]]:
+    """Return the weighted AUC, or the first less the second of two, its standard error, and what each class is worth.
+
+    The error is that of what units add to it (Obuchowski 1997; weighted, by its influence function), and not below that
+    of the rows as independent ones; the worth of a class is in units of equal weight.
+    """
+    positive, adds, value = truth == 1, np.zeros(len(truth)), 0.0
+    for sign, score in zip((1.0, -1.0), scores, strict=False):
+        under = _share_below(score, score[~positive], sampling.weights[~positive])
+        over = 1 - _share_below(score, score[positive], sampling.weights[positive])
+        area = float(np.average(under[positive], weights=sampling.weights[positive]))
+        value += sign * area
+        adds += sign * (np.where(positive, under, over) - area)
+    totals = [float(sampling.weights[of].sum()) for of in (positive, ~positive)]
+    adds /= np.where(positive, *totals)
+    ones, others = (float(sampling.measure(of, of).equal_units[0]) for of in (positive, ~positive))
+    units, by_unit, by_row = max(2.0, min(ones, others)), sampling.add_up(adds)[0], sampling.weights * adds
+    spread = max(units / (units - 1) * float((by_unit**2).sum()), float((by_row**2).sum()))
+    return value, float(np.sqrt(spread)), (ones, others)
+
+
+def _share_below(score: Floats, of: Floats, weights: Floats) -> Floats:
+    """Return the weighted share of some scores that lie below each score, equal ones counting half."""
+    order = np.argsort(of)
+    ranked, sums = of[order], np.concatenate([[0.0], np.cumsum(weights[order])])
+    low, high = sums[np.searchsorted(ranked, score, side="left")], sums[np.searchsorted(ranked, score, side="right")]
+    below: Floats = (low + high) / 2 / sums[-1]
+    return below
+
+
+def _limit_auc(auc: float, positives: float, negatives: float, level: float) -> tuple[float, float]:
     """Return Newcombe's score limits of the AUC: those that lie z of their own standard errors from it."""
     from scipy import optimize, stats
 
@@ -140,15 +220,18 @@ def _limit_auc(auc: float, positives: int, negatives: int, level: float) -> tupl
     return float(optimize.brentq(beyond, 0.0, auc)), float(optimize.brentq(beyond, auc, 1.0))
 
 
-def _brier(truth: Floats, scores: Floats, split: str, level: float) -> Figure:
+def _brier(truth: Floats, scores: Floats, split: str, level: float, sampling: Sampling | None = None) -> Figure:
     errors = (scores - truth) ** 2
-    how = f"mean squared difference of score and label; log scale with a raised spread, n={errors.size}"
+    how = "mean squared difference of score and label; log scale with a raised spread"
+    how += f", n={errors.size}{say_units(sampling)}"
     told: dict[str, Any] = {"name": "Brier score", "split": split, "level": level, "n": errors.size, "how": how}
-    mean = float(errors.mean())
+    mean = float(np.average(errors, weights=None if sampling is None else sampling.weights))
     if errors.size <= 1:
         return Figure(value=mean, note="one row", **told)
     relative = errors / mean - 1 if mean > 0 else np.zeros_like(errors)
-    _, low, high = limit_errors(np.array([mean]), relative[np.newaxis, :], level)[:, 0]
+    _, low, high = limit_errors(np.array([mean]), relative[np.newaxis, :], level, sampling)[:, 0]
+    if not np.isfinite(high):
+        return Figure(value=mean, note=ONE_UNIT, **told)
     return Figure(value=mean, lower=float(low), upper=min(1.0, float(high)), **told)
 
 

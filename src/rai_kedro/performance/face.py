@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from rai_kedro.frames import read_column
+from rai_kedro.intervals import read_sampling
 from rai_kedro.performance.classification import measure_classification
 from rai_kedro.performance.figure import Performance, Task
 from rai_kedro.performance.regression import PerformanceError, measure_performance
@@ -23,6 +24,8 @@ def measure(  # noqa: PLR0913 - every option by its name
     level: float = 0.95,
     task: Task | None = None,
     favourable: Any = 1,
+    unit: Any = None,
+    sample_weight: Any = None,
 ) -> Performance:
     """Measure how good predictions are, each figure with its interval.
 
@@ -33,6 +36,8 @@ def measure(  # noqa: PLR0913 - every option by its name
         level: Confidence level of the intervals.
         task: ``classification`` or ``regression``; if None, two different values or fewer are a classification.
         favourable: The label that counts as 1 in a classification.
+        unit: The person, household or hospital of each row, where several rows belong to one.
+        sample_weight: How many rows of the population each row stands for, as a survey gives it.
 
     Returns:
         The figures: accuracy, sensitivity, specificity, precision, AUC and Brier score, or R2, MAE, MAPE and RMSE.
@@ -50,15 +55,17 @@ def measure(  # noqa: PLR0913 - every option by its name
             how_many=", ".join(f"{name}: {rows} rows" for name, rows in lengths.items()),
             remedy="hand in one value for each row",
         )
+    sampling = read_sampling(unit, sample_weight, len(columns["y_true"]))
     if task is None:
         task = "classification" if columns["y_true"].nunique() <= _OUTCOMES else "regression"
     if task == "regression":
         numbers = [_as_numbers(columns[name], name) for name in ("y_true", "y_pred")]
-        return Performance(task=task, figures=tuple(measure_performance(*numbers, level=level)))
+        return Performance(task=task, figures=tuple(measure_performance(*numbers, level=level, sampling=sampling)))
     known = columns["y_true"].unique().tolist()
     truth, decision = (_encode(columns[name], name, favourable, known) for name in ("y_true", "y_pred"))
     score = None if y_score is None else _as_numbers(columns["y_score"], "y_score")
-    return Performance(task=task, figures=tuple(measure_classification(truth, decision, score, level=level)))
+    figures = measure_classification(truth, decision, score, level=level, sampling=sampling)
+    return Performance(task=task, figures=tuple(figures))
 
 
 def _read(values: Any, name: str) -> pd.Series[Any]:

@@ -27,9 +27,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rai_kedro.intervals import Estimate
+from rai_kedro.intervals import Estimate, Sampling, UnitRatio
+from rai_kedro.performance.classification import measure_auc_of_units, place
 from rai_kedro.performance.figure import NEED_SCORE
-from rai_kedro.performance.regression import PerformanceError
+from rai_kedro.performance.regression import PerformanceError, say_units
 
 Vector = npt.NDArray[np.float64]
 
@@ -60,10 +61,19 @@ class Answers:
     score: Any = None
 
 
-def measure_gain(name: str, truth: Vector, new: Answers, old: Answers, *, level: float = 0.95) -> Gain:
+def measure_gain(  # noqa: PLR0913 - every part by its name
+    name: str,
+    truth: Vector,
+    new: Answers,
+    old: Answers,
+    *,
+    level: float = 0.95,
+    sampling: Sampling | None = None,
+) -> Gain:
     """Measure what one model gains over another on the same rows; above zero the new one is better.
 
-    ``name`` is one of ``COMPARABLE``; labels, 0 or 1 for a classification, have shape (rows,).
+    ``name`` is one of ``COMPARABLE``; labels, 0 or 1 for a classification, have shape (rows,). ``sampling`` says which
+    rows belong to one unit and how much each counts.
     """
     if name not in COMPARABLE:
         raise PerformanceError(
@@ -78,14 +88,18 @@ def measure_gain(name: str, truth: Vector, new: Answers, old: Answers, *, level:
             remedy="choose accuracy, or models with predict_proba",
         )
     rows, fewest = len(truth), int(min((truth == 1).sum(), (truth == 0).sum()))
-    value, error, freedom, method = _COMPARED.get(name, _compare_losses)(name, truth, new, old)
+    if sampling is None:
+        value, error, freedom, method = _COMPARED.get(name, _compare_losses)(name, truth, new, old)
+    else:
+        value, error, freedom, method = _compare_units(name, truth, new, old, sampling)
+        fewest = min(fewest, *(len(np.unique(sampling.units[truth == of])) for of in (0, 1)))
     if name in NEED_SCORE and fewest < FEWEST_OF_A_CLASS:
         error, method = np.nan, f"no interval: {fewest} rows of the rarer class, {FEWEST_OF_A_CLASS} are needed"
     gain = Gain(name=name, value=value, level=level, n=rows, how=method)
     if not np.isfinite(error):
         return gain
     # The adjusted interval's own centre lies a little nearer to zero than the figure.
-    centre = value * rows / (rows + 2) if name == "accuracy" else value
+    centre = value * rows / (rows + 2) if name == "accuracy" and sampling is None else value
     half = _quantile(freedom, level) * error
     return gain.model_copy(update={"lower": float(centre - half), "upper": float(centre + half)})
 
@@ -112,7 +126,7 @@ def _compare_accuracy(name: str, truth: Vector, new: Answers, old: Answers) -> _
 
 def _compare_auc(name: str, truth: Vector, new: Answers, old: Answers) -> _Compared:
     method = "paired interval of DeLong, DeLong & Clarke-Pearson (1988), adjusted for few rows"
-    above, below = (a - b for a, b in zip(_place(truth, new.score), _place(truth, old.score), strict=True))
+    above, below = (a - b for a, b in zip(place(truth, new.score), place(truth, old.score), strict=True))
     value = float(above.mean())
     if np.array_equal(new.score, old.score):  # the same ranking on any rows
         return value, 0.0, np.inf, method
@@ -121,25 +135,50 @@ def _compare_auc(name: str, truth: Vector, new: Answers, old: Answers) -> _Compa
     return value, float(error), min(len(above), len(below)) - 1, method
 
 
-def _place(truth: Vector, score: Vector) -> tuple[Vector, Vector]:
-    """Return the share of negative rows under each positive row, and of positive rows over each negative one."""
-    from scipy.stats import rankdata
-
-    positive, negative = score[truth == 1], score[truth == 0]
-    ranks = rankdata(np.concatenate([positive, negative]))
-    above = (ranks[: len(positive)] - rankdata(positive)) / max(1, len(negative))
-    below = 1 - (ranks[len(positive) :] - rankdata(negative)) / max(1, len(positive))
-    return above, below
-
-
 def _compare_losses(name: str, truth: Vector, new: Answers, old: Answers) -> _Compared:
-    lost, kept = ((one.score if name == "Brier score" else one.prediction) - truth for one in (old, new))
-    gains = np.abs(lost) - np.abs(kept) if name == "MAE" else lost**2 - kept**2
-    if name == "R2":
-        gains = gains / (float(truth.var()) or np.inf)
+    gains = _find_gains(name, truth, new, old, float(truth.var()))
     rows = len(gains)
     error = float(gains.std(ddof=1) / np.sqrt(rows)) if rows > 1 else np.nan
     return float(gains.mean()), error, max(1, rows - 1), f"Student's t interval of the rows' differences, n={rows}"
+
+
+def _find_gains(name: str, truth: Vector, new: Answers, old: Answers, variance: float) -> Vector:
+    """Return what each row adds to the gain, shape (rows,); ``variance`` is that of the label."""
+    if name == "accuracy":
+        won: Vector = (new.prediction == truth).astype(float) - (old.prediction == truth)
+        return won
+    lost, kept = ((one.score if name == "Brier score" else one.prediction) - truth for one in (old, new))
+    gains: Vector = np.abs(lost) - np.abs(kept) if name == "MAE" else lost**2 - kept**2
+    return gains / (variance or np.inf) if name == "R2" else gains
+
+
+def _compare_units(name: str, truth: Vector, new: Answers, old: Answers, sampling: Sampling) -> _Compared:
+    """Compare by what each unit adds; the error is not below that of the rows as independent ones."""
+    told, rows = f"Student's t interval of what units add, n={len(truth)}{say_units(sampling)}", np.array([len(truth)])
+    if name == "AUC":
+        value, error, sizes = measure_auc_of_units(truth, [new.score, old.score], sampling)
+        added = 2 * _ADDED**2 * sum(1 / (size + 2) ** 2 for size in sizes)
+        same = np.array_equal(new.score, old.score)
+        return value, 0.0 if same else float(np.sqrt(error**2 + added)), max(1.0, min(sizes) - 1), told
+    mean = np.average(truth, weights=sampling.weights)
+    variance = float(np.average((truth - mean) ** 2, weights=sampling.weights))
+    gains = _find_gains(name, truth, new, old, variance)
+    ratio = sampling.measure(gains, np.ones(len(gains)))
+    (worth,), (value,), (spread,) = ratio.effective_moments(rows, [gains.var(ddof=1)])
+    error = np.sqrt(spread / worth) if ratio.units[0] > 1 else np.nan
+    if name == "accuracy":
+        error = max(error, _adjust_accuracy(gains, ratio, sampling))
+    return float(value), float(error), max(1.0, float(worth) - 1), told
+
+
+def _adjust_accuracy(gains: Vector, ratio: UnitRatio, sampling: Sampling) -> float:
+    """Return the adjusted Wald error (Bonett & Price 2012) of as many rows as the rows are worth."""
+    rows, won = np.array([len(gains)]), float(ratio.values[0])
+    differing = sampling.measure(gains != 0, np.ones(len(gains)))
+    worths = differing.effective_rows(rows), ratio.effective_rows_of_mean(rows, [gains.var(ddof=1)])
+    worth, share = float(np.min(worths)), float(differing.values[0])
+    shares = [(part * worth + 1) / (worth + 2) for part in ((share + won) / 2, (share - won) / 2)]
+    return float(np.sqrt((sum(shares) - (shares[0] - shares[1]) ** 2) / (worth + 2)))
 
 
 _COMPARED: dict[str, Callable[[str, Vector, Answers, Answers], _Compared]] = {

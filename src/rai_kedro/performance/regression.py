@@ -54,7 +54,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from rai_kedro.errors import RaiError
-from rai_kedro.intervals import LEAST_WORTH, make_interval
+from rai_kedro.intervals import LEAST_WORTH, Sampling, make_interval
 from rai_kedro.performance.figure import Figure
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 LABEL_UNIT = "unit of the label"
+ONE_UNIT = "all rows are of one unit: how far units differ is unknown"
 
 _LEAST_ROWS = 2
 # Squared errors hide their tail in fewer rows.
@@ -86,13 +87,16 @@ _METRICS = {
 }
 
 
-def measure_performance(y_true: ArrayLike, y_pred: ArrayLike, *, level: float = 0.95) -> list[Figure]:
+def measure_performance(
+    y_true: ArrayLike, y_pred: ArrayLike, *, level: float = 0.95, sampling: Sampling | None = None
+) -> list[Figure]:
     """Measure R2, MAE, MAPE and RMSE with intervals on the log scale.
 
     Args:
         y_true: Labels, shape (n,), finite.
         y_pred: Predictions, shape (n,), finite, in the unit of the label.
         level: Confidence level of the intervals, between 0 and 1.
+        sampling: Unit and weight of each row; rows are independent and count alike if None.
 
     Returns:
         Four estimates in this order, without a split (see :func:`label_estimates`). A metric that is not defined has
@@ -109,53 +113,75 @@ def measure_performance(y_true: ArrayLike, y_pred: ArrayLike, *, level: float = 
             example=f"level={level}",
             remedy="choose a level between 0 and 1, e.g. 0.95",
         )
-    figures, undefined = measure_rows(truth[np.newaxis, :], prediction[np.newaxis, :], level), _explain_undefined(truth)
-    made = []
+    if sampling is not None:
+        counting = sampling.weights > 0
+        truth, prediction, sampling = truth[counting], prediction[counting], sampling.take(counting)
+    figures = measure_rows(truth[np.newaxis, :], prediction[np.newaxis, :], level, sampling)
+    undefined = _explain_undefined(truth)
+    made, of = [], "rows" if sampling is None else "units"
+    size = len(truth) if sampling is None else len(np.unique(sampling.units))
     for name, (unit, formula) in _METRICS.items():
         value, lower, upper = (float(figure) for figure in figures[name][:, 0])
-        known = make_interval(lower, upper, "", "" if np.isfinite([lower, upper]).all() else _explain_open(len(truth)))
+        known = make_interval(lower, upper, "", "" if np.isfinite([lower, upper]).all() else _explain_open(size, of))
         given = {"value": value, "level": level, **known.model_dump(include={"lower", "upper", "note"})}
         told: dict[str, Any] = {"note": undefined[name]} if name in undefined else given
-        how = f"{formula}; delta method on the log scale with a raised spread, n={len(truth)}, model held fixed"
+        how = f"{formula}; delta method on the log scale with a raised spread, n={len(truth)}{say_units(sampling)}"
+        how += ", model held fixed"
         made.append(Figure(name=name, unit=unit, n=len(truth), how=how, **told))
     return made
 
 
-def measure_rows(truth: Floats, prediction: Floats, level: float) -> dict[str, Floats]:
-    """Measure many sets of rows, shape (sets, n), at once.
+def measure_rows(
+    truth: Floats, prediction: Floats, level: float, sampling: Sampling | None = None
+) -> dict[str, Floats]:
+    """Measure many sets of rows, shape (sets, n), at once; all sampled alike.
 
     Returns value, lower and upper limit of each metric by its name, shape (3, sets); NaN where one is not defined, and
     infinite where the rows give no limit.
     """
+
+    def average(values: Floats) -> Floats:
+        weights = None if sampling is None else sampling.weights
+        found: Floats = np.average(values, axis=1, weights=weights, keepdims=True)
+        return found
+
     error = truth - prediction
     absolute, squared = np.abs(error), error**2
-    centred = (truth - truth.mean(axis=1, keepdims=True)) ** 2
+    centred = (truth - average(truth)) ** 2
     # Equal labels leave a sum of squares of rounding errors, not of 0.
     varies = np.ptp(truth, axis=1) > 0
-    spread = np.where(varies, centred.mean(axis=1), np.nan)[:, np.newaxis]
+    spread = np.where(varies, average(centred)[:, 0], np.nan)[:, np.newaxis]
     with np.errstate(divide="ignore", invalid="ignore"):
         relative = np.where(truth == 0, np.nan, absolute / np.abs(truth))
-        size, share, mean_square = (part.mean(axis=1, keepdims=True) for part in (absolute, relative, squared))
+        size, share, mean_square = (average(part) for part in (absolute, relative, squared))
         contributions = {
             "R2": (mean_square / spread, squared / mean_square - centred / spread),
             "MAE": (size, absolute / size - 1),
             "MAPE": (share, relative / share - 1),
             "RMSE": (np.sqrt(mean_square), (squared / mean_square - 1) / 2),
         }
-    measured = {name: limit_errors(value[:, 0], rows, level) for name, (value, rows) in contributions.items()}
+    measured = {name: limit_errors(value[:, 0], rows, level, sampling) for name, (value, rows) in contributions.items()}
     for name, sizes in {"R2": squared, "MAE": absolute, "MAPE": relative, "RMSE": squared}.items():
-        few = sizes is squared and error.shape[1] < _LEAST_FOR_SQUARES
-        measured[name][2, _carried_by_few(sizes) | (few & (measured[name][0] > 0))] = np.inf
+        of_units = sizes if sampling is None else np.array([sampling.add_up(one)[0] for one in sizes])
+        few = sizes is squared and of_units.shape[1] < _LEAST_FOR_SQUARES
+        measured[name][2, _carried_by_few(of_units) | (few & (measured[name][0] > 0))] = np.inf
     measured["R2"] = 1 - measured["R2"][[0, 2, 1]]
     return measured
 
 
-def limit_errors(value: Floats, contributions: Floats, level: float) -> Floats:
+def limit_errors(value: Floats, contributions: Floats, level: float, sampling: Sampling | None = None) -> Floats:
     """Make limits of errors, shape (sets,), from what each row adds to their logarithm, shape (sets, n).
 
     For a mean that is the row's own value over the mean, less 1. Returns value, lower and upper limit, shape (3, sets).
-    An error of 0 has limits of 0: rows without any error say nothing of how large one could be.
+    An error of 0 has limits of 0: rows without any error say nothing of how large one could be. Where rows belong to
+    units, what a unit adds takes the place of what a row adds, and limits are not narrower than those of the rows; they
+    are nan where there is one unit only.
     """
+    if sampling is not None:
+        total = sampling.weights.sum()
+        adds = contributions * sampling.weights / total, np.array([sampling.add_up(one)[0] for one in contributions])
+        rows, units = (limit_errors(value, part * part.shape[1], level) for part in (adds[0], adds[1] / total))
+        return np.stack([rows[0], np.minimum(rows[1], units[1]), np.maximum(rows[2], units[2])])
     rows = contributions.shape[1]
     deviations = contributions - contributions.mean(axis=1, keepdims=True)
     variance = (deviations**2).mean(axis=1)
@@ -163,7 +189,7 @@ def limit_errors(value: Floats, contributions: Floats, level: float) -> Floats:
         kurtosis = (deviations**4).mean(axis=1) / variance**2
     # Nothing varies: neither does the spread.
     raise_by = np.sqrt(np.maximum(np.where(variance > 0, kurtosis, 1.0) - 1, 0.0) / rows)
-    half = stdtrit(rows - 1, (1 + level) / 2) * np.sqrt(variance / (rows - 1))
+    half = stdtrit(rows - 1, (1 + level) / 2) * np.sqrt(variance / (rows - 1)) if rows > 1 else variance * np.nan
     below, above = (np.minimum(half * np.exp(raised / 2 * raise_by), _LARGEST_POWER) for raised in _RAISED)
     limits = np.stack([value, value * np.exp(-below), value * np.exp(above)])
     return np.where(value == 0, 0.0, limits)
@@ -178,6 +204,13 @@ def _carried_by_few(sizes: Floats) -> NDArray[np.bool_]:
 def label_estimates(estimates: Iterable[Figure], *, split: str, unit: str) -> list[Figure]:
     """Name the split (``"train"`` or ``"test"``) the estimates were measured on, and the unit of MAE and RMSE."""
     return [e.model_copy(update={"split": split, "unit": unit if e.unit == LABEL_UNIT else e.unit}) for e in estimates]
+
+
+def say_units(sampling: Sampling | None) -> str:
+    """Say after the number of rows how many units they are of; nothing where rows are independent."""
+    if sampling is None:
+        return ""
+    return f" of {len(np.unique(sampling.units)):,} units, by linearised variance over units"
 
 
 def _check_pairs(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[Floats, Floats]:
@@ -200,10 +233,12 @@ def _check_pairs(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[Floats, Floats]:
     return truth, prediction
 
 
-def _explain_open(rows: int) -> str:
-    if rows < _LEAST_FOR_SQUARES:
-        return f"one end is open: {rows} rows show too little of how large errors can be"
-    return "one end is open: a few rows carry most of the error, others may hold as much"
+def _explain_open(size: int, of: str) -> str:
+    if size == 1:
+        return ONE_UNIT
+    if size < _LEAST_FOR_SQUARES:
+        return f"one end is open: {size} {of} show too little of how large errors can be"
+    return f"one end is open: a few {of} carry most of the error, others may hold as much"
 
 
 def _explain_undefined(truth: Floats) -> dict[str, str]:
