@@ -59,7 +59,7 @@ def test_gains_hold_where_rows_of_a_person_are_alike(name: str) -> None:
     person = np.repeat(np.arange(60), 8)
     sampling = read_sampling(person, None, len(person))
     for _ in range(120):
-        own, label = rng.normal(size=60)[person], None
+        own = rng.normal(size=60)[person]
         label = (own + rng.normal(size=len(person)) > 0).astype(float)
         new, old = (
             Answers((seen > 0).astype(float), 1 / (1 + np.exp(-seen)))
@@ -69,4 +69,4 @@ def test_gains_hold_where_rows_of_a_person_are_alike(name: str) -> None:
             gain = measure_gain(name, label, new, old, sampling=by)
             missed[kind] += not gain.lower <= 0 <= gain.upper
     assert missed["units"] <= 0.07 * 120
-    assert missed["rows"] > 0.2 * 120
+    assert missed["rows"] > 0.12 * 120
