@@ -310,9 +310,33 @@ class TestDistances:
         found = largest_distribution_distance(counts, [0.0, 1.0, 2.0], 0.95, distance="kolmogorov_smirnov")
         assert found.upper == 1
 
+    @pytest.mark.parametrize("outlier", [None, 1e6])
+    def test_two_normal_groups_three_apart_have_the_distance_of_the_textbook(self, outlier):
+        """N(0, 1) against N(3, 1): K-S is 2 Phi(1.5) - 1 = .8664, Wasserstein 3; one outlier changes no range."""
+        generator = np.random.default_rng(0)
+        samples = generator.normal(0, 1, 500), generator.normal(3, 1, 500)
+        if outlier:
+            samples[0][0] = outlier
+        values = np.unique(samples)
+        counts = np.array([np.isin(values, sample) for sample in samples]).astype(int)
+        found = {
+            of: largest_distribution_distance(counts, values, 0.95, distance=of)
+            for of in ("kolmogorov_smirnov", "wasserstein")
+        }
+        smirnov = found["kolmogorov_smirnov"]
+        assert distribution_distances(counts, values, distance="kolmogorov_smirnov")[0, 1] == pytest.approx(
+            stats.ks_2samp(*samples).statistic
+        )
+        assert distribution_distances(counts, values, distance="wasserstein")[0, 1] == pytest.approx(
+            stats.wasserstein_distance(*samples)
+        )
+        assert 0.78 < smirnov.lower < 0.8664 < smirnov.upper < 0.92
+        if not outlier:
+            assert 2.6 < found["wasserstein"].lower < 3 < found["wasserstein"].upper < 3.3
+
     def test_edges_must_fit_the_counts(self):
-        with pytest.raises(IntervalError, match="one more ascending edge"):
-            largest_distribution_distance([[1, 2], [3, 4]], [0.0, 1.0], 0.95, distance="wasserstein")
+        with pytest.raises(IntervalError, match="one ascending value per column or one more edge"):
+            largest_distribution_distance([[1, 2], [3, 4]], [0.0, 1.0, 2.0, 3.0], 0.95, distance="wasserstein")
 
 
 class TestSeveralParts:

@@ -67,7 +67,7 @@ class FairnessSpec(Typed):
         strata: The legitimate columns of conditional statistical parity, made into strata as groups are.
         strata_summary: ``standardised``: rates standardised over the strata; ``worst``: the worst stratum counts.
         score_bins: Equal bins on [0, 1] for calibration.
-        prediction_range: Range of the grid for the distribution of predictions; that of the data if None.
+        prediction_range: Range of the grid for the distribution of predictions; if None each value is counted.
         similarity: The declared distance of individual fairness.
         unit: Column of the audit that says which rows belong together; the contract's, training fills it in.
         weight: Column of the audit that says how much a row counts; likewise.

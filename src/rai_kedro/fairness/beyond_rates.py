@@ -271,8 +271,10 @@ def _count_effective_distribution(counts: DistributionCounts) -> DistributionCou
     all_bins, ends = dict.fromkeys(bins, 1.0), np.unique(np.searchsorted(cumulated, np.arange(1, 10) / 10))
     parts = [counts.units.measure(dict.fromkeys(range(end + 1), 1.0), all_bins, groups) for end in ends]
     worth = np.min([part.effective_rows(rows) for part in parts], axis=0)
-    weighted = np.stack([counts.units.measure({at: 1.0}, all_bins, groups).values for at in bins], axis=1)
-    effective: Any = np.nan_to_num(weighted) * worth[:, None]
+    at = counts.units.group[counts.units.pair] * len(bins) + counts.units.cell
+    weighted = np.bincount(at, weights=counts.units.value, minlength=groups * len(bins)).reshape(groups, -1)
+    shares = weighted / np.maximum(weighted.sum(axis=1, keepdims=True), np.finfo(float).tiny)
+    effective: Any = shares * worth[:, None]
     return replace(counts, counts=effective)
 
 

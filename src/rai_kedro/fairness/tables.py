@@ -24,6 +24,7 @@ from rai_kedro.fairness.unit_sums import UnitSums, gather
 from rai_kedro.intervals import Sampling
 
 BINS = 256
+MOST_VALUES = 20_000
 MISSING_LABEL = "missing label"
 MISSING_PREDICTION = "withheld or missing prediction"
 MISSING_GROUP = "missing group"
@@ -146,9 +147,10 @@ class ScoreCounts(_Additive):
 
 @dataclass(frozen=True, eq=False)
 class DistributionCounts(_Additive):
-    """Predictions of each group on a grid of equal bins, shape (G, B), with B + 1 edges in the unit of the label.
+    """Predictions of each group, shape (G, B), in the unit of the label.
 
-    What lies outside counts in the end bins.
+    With B edges column k counts the value ``edges[k]``; with B + 1 the predictions on a declared grid of equal bins,
+    what lies outside counting in the end bins.
     """
 
     groups: tuple[str, ...]
@@ -421,14 +423,13 @@ def count_distribution(
     bounds: tuple[float, float] | None = None,
     sampling: Sampling | None = None,
 ) -> DistributionCounts:
-    """Count predictions of each group, nan where missing, on a grid of 256 equal bins in one pass.
+    """Count predictions of each group, nan where missing: each value, or on 256 equal bins within ``bounds``.
 
-    The grid reaches from the smallest to the largest prediction unless ``bounds`` say otherwise. Distances of it are
-    off by no more than one bin can hide.
+    Only counts on bounds declared beforehand add up over batches; distances of them are off by no more than one bin can
+    hide. Of more than 20,000 different predictions each counts as the next higher one of 20,000 quantiles.
     """
     if bounds is None:
-        known = bool(len(prediction)) and not np.isnan(prediction).all()
-        bounds = (float(np.nanmin(prediction)), float(np.nanmax(prediction))) if known else (0.0, 1.0)
+        return _count_values(prediction, grouping, sampling)
     low, high = bounds if bounds[0] < bounds[1] else (bounds[0] - 0.5, bounds[0] + 0.5)
     shape = (len(grouping.groups), BINS)
     totals = np.zeros(prod(shape), dtype=np.int64)
@@ -442,6 +443,28 @@ def count_distribution(
             rows.append((sampled, group, place[:, None], np.ones((len(place), 1))))
     edges, units = np.linspace(low, high, BINS + 1), gather(rows, BINS) if sampling else None
     return DistributionCounts(grouping.groups, edges, totals.reshape(shape), left_out, units)
+
+
+def _count_values(prediction: Figures, grouping: Grouping, sampling: Sampling | None) -> DistributionCounts:
+    left_out: dict[str, int] = {}
+    columns: _Columns = {MISSING_PREDICTION: prediction, MISSING_GROUP: grouping.codes}
+    parts = list(_iterate_complete(columns, left_out, sampling))
+    predicted, group = (np.concatenate([values[at] for values, _ in parts]) for at in (0, 1))
+    values = np.unique(predicted)
+    if values.size > MOST_VALUES:
+        values = np.unique(np.sort(predicted)[np.linspace(0, predicted.size - 1, MOST_VALUES).astype(int)])
+    values = values if values.size else np.zeros(1)
+    shape = (len(grouping.groups), values.size)
+    totals = np.bincount(
+        np.ravel_multi_index((group, np.searchsorted(values, predicted)), shape), minlength=prod(shape)
+    )
+    rows = [
+        (sampled, codes, np.searchsorted(values, part)[:, None], np.ones((len(part), 1)))
+        for (part, codes), sampled in parts
+        if sampled
+    ]
+    units = gather(rows, values.size) if sampling else None
+    return DistributionCounts(grouping.groups, values, totals.reshape(shape), left_out, units)
 
 
 def _iterate_complete(

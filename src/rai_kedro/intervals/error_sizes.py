@@ -8,9 +8,9 @@ that Student's t covers far less than it says. Four things mend this, all checke
   one to infinity;
 * a small group's *relative* spread (variance over squared mean) is not believed to be smaller than that of all groups
   pooled. For the upper limit the larger of the two is used, the pooled one raised by half its own standard error,
-  ``sqrt((2 + 6 c) / N)`` on the log scale, as for gamma-distributed sizes. The lower limit fails where a large error was
-  caught, and then the group's own spread is large with it: that one is used, averaged with a larger pooled one of the
-  weight of 5 rows, so that 3 equal errors are not certainty;
+  ``sqrt((2 + 6 c) / N)`` on the log scale, as for gamma-distributed sizes. The lower limit fails where a large error
+  was caught, and then the group's own spread is large with it: that one is used, averaged with a larger pooled one of
+  the weight of 5 rows, so that 3 equal errors are not certainty;
 * a difference above 0 has to stand against groups that are all alike as well: with the absolute spread of all groups
   pooled, in which an error counts for every group whoever happened to catch it (analysis of variance; the limit of the
   permutation test), and arms of gamma variables (Wilson and Hilferty 1931);
@@ -18,8 +18,8 @@ that Student's t covers far less than it says. Four things mend this, all checke
   carry most of the error, and no upper limit is given.
 
 What nothing can mend: a rare gross error that no row of any group shows, or a group of 50 rows whose errors have a
-heavier tail than those of the large groups beside it (exponential beside normal ones: 84 %). Without an assumption about
-the tail there is no upper limit of a mean (Bahadur and Savage 1956); this one assumes that the rows show it.
+heavier tail than those of the large groups beside it (exponential beside normal ones: 84 %). Without an assumption
+about the tail there is no upper limit of a mean (Bahadur and Savage 1956); this one assumes that the rows show it.
 """
 
 from __future__ import annotations
