@@ -15,6 +15,8 @@ from pydantic import AfterValidator, BeforeValidator
 
 Period: TypeAlias = Literal["month", "week", "quarter", "year"]
 PERIODS: tuple[Period, ...] = get_args(Period)
+PERIOD_FORMS = "2024-05 (month), 2024-W18 (week), 2024-Q2 (quarter) or 2024 (year)"
+"""How a period is written, for whoever is asked for one."""
 _FORMS: dict[Period, re.Pattern[str]] = {
     "month": re.compile(r"(\d{4})-(0[1-9]|1[0-2])", re.ASCII),
     "week": re.compile(r"(\d{4})-W(0[1-9]|[1-4]\d|5[0-3])", re.ASCII),
@@ -45,10 +47,7 @@ def is_month(text: str) -> bool:
 def check_month(text: str) -> str:
     """Return the period, or raise ``ValueError`` if it is not written as one."""
     if not is_month(text):
-        raise ValueError(
-            f"{text!r} is not a month: write it as YYYY-MM, e.g. 2024-05; a week as 2024-W18, a quarter as 2024-Q2, a "
-            "year as 2024"
-        )
+        raise ValueError(f"{text!r} is not a month: write it as YYYY-MM, or what the stores hold by: {PERIOD_FORMS}")
     return text
 
 

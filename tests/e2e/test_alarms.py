@@ -76,3 +76,5 @@ def test_two_versions_are_compared_in_shadow(monitored: Any, copy_of: Callable[[
     assert all(one["lower"] <= one["value"] <= one["upper"] for one in found["gains"])
     assert found == json.loads((project.reports / "comparison_1_2.json").read_text())
     assert project.digests() == before
+    assert "housing: version 2 beside version 1" in (project.reports / "comparison_1_2.html").read_text()
+    assert "housing/comparison_1_2.html" in (project.reports.parent / "index.html").read_text()

@@ -120,3 +120,26 @@ def test_the_result_survives_its_file() -> None:
     rows = months()
     found = compare(rows, contender("1", rows["price"] + 1), contender("2", rows["price"] + 2))
     assert VersionComparison.from_dict(found.to_dict()) == found
+
+
+def test_keys_that_several_months_have_are_counted_and_said_not_to_be_independent() -> None:
+    rows = months().assign(person=np.arange(400) % 250)
+    made = contender("1", rows["price"] + 1), contender("2", rows["price"] + 2)
+    found = compare_versions(rows, *made, BASELINE, use_case="housing", key=("person",))
+    assert (found.repeated, "400 rows are in several months" in found.assumption) == (0, False)
+    rows["person"] = np.arange(400) % 125
+    found = compare_versions(rows, *made, BASELINE, use_case="housing", key=("person",))
+    assert found.repeated == 400 - len(rows.drop_duplicates("person", keep=False)) > 0
+    assert f"The keys of {found.repeated} of 400 rows are in several months" in found.assumption
+
+
+def test_the_page_of_a_comparison_says_what_the_terminal_does() -> None:
+    from rai_kedro.report import render_comparison_page
+
+    rows = months()
+    found = compare(rows, contender("1", rows["price"] + 2), contender("<2>", rows["price"] + 1))
+    page = render_comparison_page(found)
+    assert "Version &lt;2&gt; is better than version 1: MAE gains +1 [+1, +1]" in page
+    assert "rows are taken as independent" in page
+    assert page.count('<th scope="row">2024-0') == 2
+    assert "mean absolute error" in page

@@ -27,11 +27,21 @@ def test_everything_on_disk_is_linked_and_nothing_else() -> None:
     assert linked.index("housing/drift/2024-05_version_2.html") < linked.index("housing/drift/2024-04_version_1.html")
 
 
+def test_weeks_are_called_weeks_and_a_comparison_by_its_versions() -> None:
+    week = {"month": "2024-W18", "model_version": "1", "verdict": {"outcome": "ok"}}
+    page = render_index(
+        ["sales/drift/2024-W18_version_1.html", "sales/comparison_1_2.html"], {"sales": {"months": [week]}}
+    )
+    assert "Drift of each week, by Evidently (1)" in page
+    assert ">2024-W18, version 1</a>" in page
+    assert ">Comparison: version 2 beside version 1</a>" in page
+
+
 def test_newest_verdict_stands_beside_its_use_case() -> None:
     page = render_index(PAGES, {"housing": TIMELINE})
     assert re.search(r'housing <span class="state alarm"><span aria-hidden="true">.</span> alarm</span>', page)
     assert "Verdict of 2024-05, made by version 2." in page
-    assert page.count("No month was judged yet.") == 1, "of hospital"
+    assert page.count("Nothing was judged yet.") == 1, "of hospital"
 
 
 def test_a_name_can_neither_act_nor_break_its_link() -> None:

@@ -12,7 +12,7 @@ from rai_kedro.commands.project import enter_act, env_option, lock_path, open_ca
 from rai_kedro.contract import Contract, DatasetContract, check_frame
 from rai_kedro.errors import RaiError
 from rai_kedro.files import locked
-from rai_kedro.months import find_period, is_month, key_of_month, month_of_key
+from rai_kedro.months import PERIOD_FORMS, find_period, is_month, key_of_month, month_of_key
 from rai_kedro.sources import (
     FileLayout,
     IngestionParameters,
@@ -33,7 +33,7 @@ _STORES = tuple(_PARTS.values())
 @click.command()
 @click.argument("use_case", metavar="NAME")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--month", help="Month of these rows, YYYY-MM; by default what the time column says.")
+@click.option("--month", help=f"Month of these rows, {PERIOD_FORMS}; by default what the time column says.")
 @click.option("--replace", is_flag=True, help="Replace the month if it is there with other rows.")
 @click.option("--reason", default="", help="Why; kept as evidence.")
 @env_option
@@ -68,19 +68,20 @@ def _read_settings(catalog: DataCatalog, use_case: str) -> tuple[IngestionParame
 def _split(
     table: pd.DataFrame, parameters: IngestionParameters, contract: Contract, month: str | None, file: Path
 ) -> tuple[str, MonthlyTables]:
+    period = parameters.period
     if month is not None and not is_month(month):
-        raise RaiError(f"'{month}' is not a month.", where="--month", remedy="write it as YYYY-MM")
-    if month is not None and find_period(month) != parameters.period:
+        raise RaiError(f"'{month}' is not a {period}.", where="--month", remedy=f"write it as {PERIOD_FORMS}")
+    if month is not None and find_period(month) != period:
         raise RaiError(
-            f"'{month}' is not a {parameters.period}, as this use case has them.",
+            f"'{month}' is not a {period}, as this use case has them.",
             where="--month, ingestion.period",
-            remedy="write it as the months of the store: 2024-05, 2024-W18, 2024-Q2 or 2024",
+            remedy=f"write it as the {period}s of the store: {PERIOD_FORMS}",
         )
     if month is None and parameters.time is None:
         raise RaiError(
-            "It has to be said which month these rows are.",
+            f"It has to be said which {period} these rows are.",
             where=str(file),
-            remedy="the use case has no time column: give --month YYYY-MM",
+            remedy=f"the use case has no time column: give --month, {PERIOD_FORMS}",
         )
     names = {new: old for old, new in parameters.rename.items()}
     if (label := names.get(parameters.label, parameters.label)) not in table:
@@ -91,10 +92,10 @@ def _split(
     found = list(tables.features)
     if found != [key_of_month(month)] if month else len(found) != 1:
         raise RaiError(
-            f"The rows are not all of {month or 'one month'}.",
+            f"The rows are not all of {month or f'one {period}'}.",
             where=str(file),
             how_many=", ".join(f"{len(rows)} rows of {key[6:]}" for key, rows in list(tables.features.items())[:6]),
-            remedy="give a file of one month; several at once come in by the use case's own file and 'kedro run "
+            remedy=f"give a file of one {period}; several at once come in by the use case's own file and 'kedro run "
             f"--pipelines {contract.use_case}.ingestion'",
         )
     return found[0], tables

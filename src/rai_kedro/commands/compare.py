@@ -11,7 +11,7 @@ import click
 from rai_kedro.commands.project import about_use_case, evidence_path, open_catalog, path_of, trust_of
 from rai_kedro.errors import RaiError
 from rai_kedro.files import write_text
-from rai_kedro.months import is_month
+from rai_kedro.months import PERIOD_FORMS, is_month
 from rai_kedro.words import begin_sentence, format_gain, format_interval, format_number, in_words, make_visible
 
 if TYPE_CHECKING:
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 @click.argument("old")
 @click.argument("new")
 @about_use_case
-@click.option("--months", default=None, metavar="FIRST:LAST", help="Months, as YYYY-MM:YYYY-MM; every labelled one.")
+@click.option(
+    "--months", default=None, metavar="FIRST:LAST", help="Only these months, 2024-02:2024-05 or 2024-W05:2024-W18."
+)
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 def command(old: str, new: str, use_case: str, env: str | None, months: str | None, as_json: bool) -> None:
     """Compare version NEW with version OLD on labelled months; champion and challenger are versions, too.
@@ -33,13 +35,20 @@ def command(old: str, new: str, use_case: str, env: str | None, months: str | No
     Both score the same rows, and none of it is stored as a prediction. A version that nobody approved, or that was
     rejected, can be compared, and is said to be so; months that either was trained on are left out.
     """
+    from rai_kedro.hooks.report_index import write_index
+    from rai_kedro.report import render_comparison_page
+
     with open_catalog(use_case, env) as catalog:
         found = _compare(catalog, use_case, (old, new), months)
         place = path_of(catalog, f"{use_case}.monitoring_timeline")
     text = json.dumps(found.to_dict(), indent=2)
     path = place.with_name(f"comparison_{found.old.version}_{found.new.version}.json")
     write_text(path, text + "\n")
-    click.echo(text if as_json else "\n".join(make_visible(line) for line in [*describe(found), "", f"kept in {path}"]))
+    page = path.with_suffix(".html")
+    write_text(page, render_comparison_page(found))
+    write_index(page.parent.parent)
+    lines = [*describe(found), "", f"kept in {path}; to be looked at in {page}"]
+    click.echo(text if as_json else "\n".join(make_visible(line) for line in lines))
 
 
 def _compare(catalog: DataCatalog, use_case: str, named: tuple[str, str], months: str | None) -> VersionComparison:
@@ -74,6 +83,7 @@ def _compare(catalog: DataCatalog, use_case: str, named: tuple[str, str], months
         baseline,
         use_case=use_case,
         metric=policy.performance.metric,
+        key=contract.datasets["feature_store"].key,
         left_out=scored.left_out,
     )
 
@@ -86,7 +96,9 @@ def _pick(known: Sequence[str], months: str | None) -> list[str]:
     if is_month(first) and is_month(last or first):
         return [month for month in known if first <= month <= (last or first)]
     raise RaiError(
-        f"'{months}' is no range of months.", where="--months", remedy="write it as 2024-02:2024-06, or one month"
+        f"'{months}' is no range of months.",
+        where="--months",
+        remedy=f"write the first and the last one, with ':' between, or one alone: {PERIOD_FORMS}",
     )
 
 
@@ -109,7 +121,7 @@ def describe(found: VersionComparison) -> list[str]:
         lines.append(f"  {in_words(gap.metric)} ({gap.kind}) of {gap.column}, limit {format_number(one.tolerance)}")
         lines.append(_row("", *(_judged(verdict) for verdict in (one, other))))
     verdict = begin_sentence(found.verdict)
-    return [*lines, "", f"{verdict}.", "Intervals of level 0.95, each by itself; rows count as independent."]
+    return [*lines, "", f"{verdict}.", found.assumption]
 
 
 def _judged(verdict: Verdict) -> str:

@@ -27,7 +27,7 @@ from rai_kedro.commands.use_case_choices import NewUseCaseError, UseCaseRequest,
 from rai_kedro.contract import GROUPS, Column, check_frame, read_contract, read_proposal
 from rai_kedro.errors import RaiError
 from rai_kedro.files import project_folder, staging_folder, write_text
-from rai_kedro.months import PERIODS, month_of_key, months_between
+from rai_kedro.months import PERIOD_FORMS, PERIODS, month_of_key, months_between
 from rai_kedro.pipelines import STAGES
 from rai_kedro.sources import (
     Codebook,
@@ -156,7 +156,7 @@ def new_use_case(request: UseCaseRequest, *, project: Path | None = None, today:
 @click.option("--time-format", help="How that column is written, as in strftime.")
 @click.option("--time-zone", help="Where dates have different offsets: 'as written', or a zone such as Europe/Berlin.")
 @click.option("--period", type=click.Choice(PERIODS), default="month", show_default=True, help="What stores hold by.")
-@click.option("--month", help="Month of the file if there is no time column, YYYY-MM; this month by default.")
+@click.option("--month", help=f"Month of the file if there is no time column, {PERIOD_FORMS}; this one by default.")
 @click.option("--favourable", help="Value of the target that is the favourable outcome.")
 @click.option("--missing", multiple=True, help="Word that stands for a missing value; COLUMN=WORD for one column.")
 @click.option("--delimiter", help="Delimiter of a text file; found by default.")

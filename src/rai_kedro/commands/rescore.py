@@ -10,7 +10,7 @@ import click
 from rai_kedro.commands.project import about_use_case, enter_act, lock_path, open_catalog, path_of, run_pipeline
 from rai_kedro.errors import RaiError
 from rai_kedro.files import locked
-from rai_kedro.months import month_of_key
+from rai_kedro.months import PERIOD_FORMS, month_of_key, say_period
 
 # Predictions last: a month whose predictions are gone must not keep a result.
 _STORES = ("outcome_store", "drift_store", "prediction_store")
@@ -18,7 +18,7 @@ _STORES = ("outcome_store", "drift_store", "prediction_store")
 
 @click.command()
 @about_use_case
-@click.option("--month", required=True, help="The month, YYYY-MM.")
+@click.option("--month", required=True, help=f"The month, {PERIOD_FORMS}.")
 @click.option("--reason", default="", help="Why; kept as evidence.")
 def rescore(use_case: str, env: str | None, month: str, reason: str) -> None:
     """Score a month again whose data changed, with the version in production, and record it."""
@@ -31,7 +31,7 @@ def rescore(use_case: str, env: str | None, month: str, reason: str) -> None:
         if not keys:
             scored = sorted(set(map(month_of_key, known)))
             raise RaiError(
-                f"Month {month} of {use_case} was not scored, so it cannot be scored again.",
+                f"{month} of {use_case} was not scored, so it cannot be scored again.",
                 where="prediction store",
                 example=f"scored: {', '.join(scored) or 'none'}",
                 remedy=f"name one of these; one that waits is scored by kedro run --pipelines {use_case}.monitoring",
@@ -64,7 +64,5 @@ def reset(use_case: str, env: str | None, reason: str) -> None:
         for name in ("evidently_workspace", *_STORES):
             store: Any = catalog[f"{use_case}.{name}"]
             store.remove()
-    click.echo(
-        f"{use_case}: predictions and what was made of them removed; "
-        "the next monitoring run starts with the first month."
-    )
+    again = say_period("the next monitoring run starts with the first month.", months[0] if months else "")
+    click.echo(f"{use_case}: predictions and what was made of them removed; {again}")

@@ -66,14 +66,15 @@ def _lines(status: dict[str, Any]) -> list[str]:
     lines += [line for version in status["versions"] for line in _version_lines(version)] or ["  none; train one first"]
     pending = status["pending_months"]
     months = status["months"]
-    title = say_period("months", months[0] if months else "")
+    period = months[0] if months else ""
+    title = say_period("months", period)
     lines += ["", f"{title}: {len(months)} in the store, {len(pending)} not yet scored"]
     lines += [f"  pending: {', '.join(pending)}"] if pending else []
     missing = status["missing_months"]
     if missing:
         lines.append(f"  MISSING: {list_some(missing, _SHOWN)}; the others are monitored without")
     judged = [f"  {one['month']}  version {one['model_version']}  {one['summary']}" for one in status["monitoring"]]
-    lines += ["", "monitoring:", *(judged or ["  no month judged yet"])]
+    lines += ["", "monitoring:", *(judged or [say_period("  no month judged yet", period)])]
     lines += [f"  {describe_gap(gap)}" for gap in status["gaps"] if gap["month"] not in missing]
     return lines
 

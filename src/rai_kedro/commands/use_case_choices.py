@@ -14,7 +14,7 @@ import pandas as pd
 
 from rai_kedro.contract import UNWRITTEN, Column, Proposal, canonical, draft_column, split_words
 from rai_kedro.errors import RaiError
-from rai_kedro.months import Period, find_period
+from rai_kedro.months import PERIOD_FORMS, Period, find_period
 from rai_kedro.sources import (
     MONTH,
     IngestionParameters,
@@ -113,9 +113,10 @@ def choose_parameters(raw: pd.DataFrame, request: UseCaseRequest, today: date) -
             remedy="name each column once",
         )
     if request.month is not None and find_period(request.month) != request.period:
-        forms = "2024-05 (month), 2024-W18 (week), 2024-Q2 (quarter) or 2024 (year)"
         raise NewUseCaseError(
-            f"'{request.month}' is not a {request.period}.", where="--month", remedy=f"write it as YYYY-MM: {forms}"
+            f"'{request.month}' is not a {request.period}.",
+            where="--month",
+            remedy=f"write it as YYYY-MM: {PERIOD_FORMS}",
         )
     names = name_columns([str(name) for name in raw.columns], is_time=request.time)
     missing = _find_missing(raw, request)

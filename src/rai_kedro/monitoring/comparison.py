@@ -2,12 +2,13 @@
 
 Both score the same rows in shadow, so that gains have paired intervals, which are far shorter than those of either
 figure (:func:`rai_kedro.performance.measure_gain`). Rows count as independent: where the same people are in many
-months, intervals over all months are too short, and those of single months are the ones to read.
+months, intervals over all months are too short, and those of single months are the ones to read; rows whose key is in
+several months are counted, and said to be.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -15,7 +16,7 @@ import pandas as pd
 from rai_kedro.errors import RaiError
 from rai_kedro.fairness import Gate, Verdict, examine_classification, examine_regression
 from rai_kedro.monitoring.baseline import Baseline
-from rai_kedro.months import Month
+from rai_kedro.months import Month, say_period
 from rai_kedro.performance import (
     COMPARABLE,
     Answers,
@@ -71,6 +72,7 @@ class VersionComparison(Typed):
         metric: The figure that decides which is better.
         left_out: Months that do not count, and why.
         rows: Rows that have a label.
+        repeated: Of these, rows whose key another month has, too: maybe of the same people.
         gains: Of every figure over all months, and of the deciding one by month.
     """
 
@@ -83,6 +85,7 @@ class VersionComparison(Typed):
     months: tuple[Month, ...]
     left_out: dict[Month, str]
     rows: int
+    repeated: int = 0
     gains: tuple[MonthGain, ...]
 
     @property
@@ -95,6 +98,19 @@ class VersionComparison(Typed):
         compared = "better" if gain.lower > 0 else "worse"
         return f"version {self.new.version} is {compared} than version {self.old.version}: {said}"
 
+    @property
+    def assumption(self) -> str:
+        """What the intervals rest on, in words."""
+        said = "Intervals of level 0.95, each by itself; rows are taken as independent"
+        if not self.repeated:
+            return f"{said}."
+        return say_period(
+            f"{said}. The keys of {self.repeated:,} of {self.rows:,} rows are in several months: if the same key is "
+            "the same person or thing, the intervals over all months are too short, and those of single months are the "
+            "ones to read.",
+            self.months[0],
+        )
+
 
 def compare_versions(  # noqa: PLR0913 - every part by its name
     rows: pd.DataFrame,
@@ -104,6 +120,7 @@ def compare_versions(  # noqa: PLR0913 - every part by its name
     *,
     use_case: str,
     metric: str | None = None,
+    key: Sequence[str] = (),
     left_out: Mapping[Month, str] | None = None,
     level: float = 0.95,
 ) -> VersionComparison:
@@ -116,6 +133,7 @@ def compare_versions(  # noqa: PLR0913 - every part by its name
         baseline: Whose groups and tolerances count for both.
         use_case: Name of the use case.
         metric: Figure that decides, one of :data:`rai_kedro.performance.COMPARABLE`; MAE or accuracy if it is none.
+        key: Columns that tell rows of a month apart, by which they are looked for in other months.
         left_out: Months that the caller left out, and why.
         level: Confidence level of each interval of performance by itself.
 
@@ -142,8 +160,15 @@ def compare_versions(  # noqa: PLR0913 - every part by its name
         months=tuple(sorted(rows["month"].unique())),
         left_out=dict(left_out or {}),
         rows=len(rows),
+        repeated=_count_repeated(rows, key),
         gains=tuple(_Pair(old, new, baseline, level).gains(rows, metric)),
     )
+
+
+def _count_repeated(rows: pd.DataFrame, key: Sequence[str]) -> int:
+    if not key:
+        return 0
+    return int((rows.groupby(list(key))["month"].transform("nunique") > 1).sum())
 
 
 @dataclass(frozen=True)

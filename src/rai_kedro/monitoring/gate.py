@@ -93,19 +93,26 @@ def ask_gate(
     newest = timeline.months[-1] if timeline.months else None
     reached = newest.month if newest else ""
     broken = [gap for gap in timeline.gaps if gap.broken and gap.month >= reached]
-    problems = [*contradictions, *map(_word_gap, broken)]
+    problems = [*contradictions, *(f"{_word_gap(gap)}; mend it, and run the monitoring again" for gap in broken)]
     # Earlier ones may be left out on purpose.
     last = max([*(one.month for one in timeline.months), *(gap.month for gap in timeline.gaps)], default="")
-    problems += [f"{month} was not monitored yet" for month in sorted(waiting) if month > last]
+    run = f"kedro run --pipelines {timeline.use_case}.monitoring"
+    problems += [f"{month} was not monitored yet: {run}" for month in sorted(waiting) if month > last]
     if production is None:
-        problems.append("no version is in production")
+        problems.append(
+            f"no version is in production: have one approved, kedro rai status --use-case {timeline.use_case}"
+        )
     if newest is None:
-        return _closed(timeline, [*problems, f"no {timeline.period} was monitored yet"])
+        return _closed(timeline, [*problems, f"no {timeline.period} was monitored yet: {run}"])
+    again = f"kedro rai rescore --use-case {timeline.use_case} --month {newest.month}; {run}"
     if production not in (None, newest.model_version):
         scored = f"{newest.month}, the newest {timeline.period}, was scored by version {newest.model_version}"
-        problems.append(f"{scored}; version {production} is in production")
+        problems.append(
+            f"{scored}; version {production} is in production: ask again when it has scored the next {timeline.period}, "
+            f"or have it score this one: {again}"
+        )
     if newest.stale:
-        problems.append(f"{newest.month} is stale: {newest.stale}")
+        problems.append(f"{newest.month} is stale: {newest.stale}; score it again: {again}")
     if problems:
         return _closed(timeline, problems, newest)
     outcome, findings = weigh_newest(timeline)

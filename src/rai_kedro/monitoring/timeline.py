@@ -350,8 +350,13 @@ def reconcile_months(records: Sequence[MonthRecord]) -> tuple[TrackRecord, ...]:
     newest = [one for one in records if one.model_version == records[-1].model_version]
     both = [one.outcome for one in newest if one.outcome and not one.used_in_training]
     of_performance = {"subject": "performance", "kind": ""}
-    return track_record(
+    found = track_record(
         pair
         for one in both
         for pair in reconcile(one.pick(**of_performance, basis="estimate"), one.pick(**of_performance, basis="labels"))
+    )
+    month = records[-1].month if records else "month"
+    return tuple(
+        one.model_copy(update={"doubt": say_period(one.doubt, month), "caution": say_period(one.caution, month)})
+        for one in found
     )

@@ -14,6 +14,7 @@ from .card import ModelCardError as ModelCardError
 from .card import QuestionnaireRecord as QuestionnaireRecord
 from .card import TrainingData as TrainingData
 from .card import Uses as Uses
+from .comparison_page import render_comparison_page as render_comparison_page
 from .fairness_view import list_groupings as list_groupings
 from .fairness_view import list_verdicts as list_verdicts
 from .figures import draw_groups as draw_groups

@@ -14,7 +14,8 @@ from rai_kedro.report.page import render_page
 from rai_kedro.words import begin_sentence, in_words
 
 _CARD = re.compile(r"model_card_v(\d+)")
-_MONTH = re.compile(r"(?P<month>\d{4}-\d{2})_version_(?P<version>.+)")
+_MONTH = re.compile(r"(?P<month>\d{4}[^_]*)_version_(?P<version>.+)")
+_COMPARISON = re.compile(r"comparison_(.+)_(.+)")
 _FIRST = ("monitoring", "governance", "mitigation")
 _TITLES = {"governance": "Governance: columns, risks and data", "mitigation": "Mitigation, before and after"}
 
@@ -61,13 +62,19 @@ def _read_use_case(name: str, paths: list[PurePosixPath], timeline: Mapping[str,
     return _UseCase(
         name,
         newest=(timeline.get("months") or [None])[-1],
-        pages=tuple(_link(_TITLES.get(path.stem, begin_sentence(in_words(path.stem))), path) for path in others),
+        pages=tuple(_link(_name(path.stem), path) for path in others),
         cards=tuple(_link(f"Version {cards[path]}", path) for path in sorted(cards, key=lambda one: -cards[one])),
         months=tuple(
             _link(f"{months[path]['month']}, version {months[path]['version']}", path)
             for path in sorted(months, reverse=True)
         ),
     )
+
+
+def _name(stem: str) -> str:
+    if compared := _COMPARISON.fullmatch(stem):
+        return f"Comparison: version {compared[2]} beside version {compared[1]}"
+    return _TITLES.get(stem, begin_sentence(in_words(stem)))
 
 
 def _link(title: str, path: PurePosixPath) -> _Link:

@@ -47,6 +47,7 @@ _FILTERS = {
     "moment": format_moment,
     "count": count_of,
     "validity": describe_validity,
+    "period": say_period,
     "parameters": write_parameters,
     "metric_name": lambda name: describe_metric(name).title,
     "kind_name": name_kind,
