@@ -56,6 +56,7 @@ _COMMANDS = {
     "gate": "gate.gate",
     "keys": "keys.keys",
     "new-use-case": "new_use_case.command",
+    "plan-sample": "plan_sample.command",
     "questionnaire": "questionnaire.command",
     "register-plan": "register_plan.register_plan",
     "reject": "review.reject",

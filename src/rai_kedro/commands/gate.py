@@ -64,6 +64,7 @@ def _ask_training(catalog: DataCatalog, use_case: str) -> _Answer:
     gates = [f"  {line}" for line in describe_gates(report)]
     outcome = _find_worst(decision, report)
     lines = [subject, in_words(outcome), "gates of the policy:", *gates, "verdicts on fairness:", *verdicts, *problems]
+    lines += [f"  {decision.budget}"] if decision.budget else []
     code = EXIT_CODES[outcome]
     plain = {"use_case": use_case, "subject": subject, **decision.to_dict(), "outcome": outcome, "exit_code": code}
     return lines, {**plain, "fairness": decision.outcome, "gates": [one.to_dict() for one in report.gates]}, code

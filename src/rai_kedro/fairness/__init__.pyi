@@ -16,8 +16,13 @@ from .bias_audit import audit_bias as audit_bias
 from .estimates import Disparity as Disparity
 from .estimates import DisparityKind as DisparityKind
 from .estimates import GroupFigure as GroupFigure
+from .estimates import Limits as Limits
 from .estimates import name_kind as name_kind
 from .face import assess as assess
+from .further_rows import FurtherRows as FurtherRows
+from .further_rows import SamplePlan as SamplePlan
+from .further_rows import find_further_rows as find_further_rows
+from .further_rows import plan_sample as plan_sample
 from .grouping import JOIN as JOIN
 from .grouping import MAX_VALUES_OF_CODES as MAX_VALUES_OF_CODES
 from .grouping import Grouping as Grouping
@@ -42,5 +47,6 @@ from .verdicts import GateOutcome as GateOutcome
 from .verdicts import Tolerance as Tolerance
 from .verdicts import Verdict as Verdict
 from .verdicts import VerdictOutcome as VerdictOutcome
+from .verdicts import hold_jointly as hold_jointly
 from .verdicts import judge as judge
-from .verdicts import rows_to_settle as rows_to_settle
+from .verdicts import list_rows as list_rows

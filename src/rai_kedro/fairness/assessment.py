@@ -13,7 +13,7 @@ from pydantic import Field, field_validator
 from rai_kedro.fairness import rates
 from rai_kedro.fairness.bias_audit import BiasAudit
 from rai_kedro.fairness.comparison import NO_ROWS, Setting, describe
-from rai_kedro.fairness.estimates import Disparity, DisparityKind, GroupFigure, name_disparity
+from rai_kedro.fairness.estimates import Disparity, DisparityKind, GroupFigure, Limits, name_disparity
 from rai_kedro.fairness.grouping import Grouping, GroupingSpec, make_groups, require_columns
 from rai_kedro.fairness.individual import Individuals, SimilaritySpec
 from rai_kedro.fairness.metrics import METRICS, MetricError, Task, find_metric, list_metrics
@@ -36,7 +36,7 @@ from rai_kedro.fairness.tables import (
     sum_moments,
 )
 from rai_kedro.fairness.verdicts import Gate, GateDecision, Tolerance
-from rai_kedro.intervals import Sampling, read_sampling
+from rai_kedro.intervals import Sampling, part_level, read_sampling
 from rai_kedro.typed import Typed
 from rai_kedro.words import format_interval
 
@@ -300,20 +300,40 @@ def _examine(
 ) -> Assessment:
     """Make of each grouping the tables that the metrics need, each once, and measure on them."""
     wanted = {METRICS[name].table for name in spec.metrics}
-    disparities: list[Disparity] = []
-    tables = []
-    for grouping in (make_groups(audit, one) for one in spec.groupings):
-        for of, make in makers.items():
-            if of in wanted or of in _SHOWN:
-                table = make(grouping)
-                disparities += compare_table(table, grouping, spec)
-                tables += [tabulate(table, grouping, level=spec.level)] if of in _SHOWN else []
-    if spec.similarity is not None:
-        people = Individuals(*answers, audit, spec.similarity, spec.level)
-        for metric in (METRICS[name] for name in spec.metrics):
-            if metric.individual and metric.assess is not None:
-                disparities += metric.assess(people, None)
-    return Assessment(disparities=tuple(disparities), tables=tuple(tables))
+    made = [
+        (make(grouping), grouping)
+        for grouping in (make_groups(audit, one) for one in spec.groupings)
+        for of, make in makers.items()
+        if of in wanted or of in _SHOWN
+    ]
+
+    def measure(level: float) -> list[Disparity]:
+        at = spec.model_copy(update={"level": level})
+        found = [one for table, grouping in made for one in compare_table(table, grouping, at)]
+        return found + _measure_individuals(answers, audit, at)
+
+    tables = [tabulate(table, grouping, level=spec.level) for table, grouping in made if type(table) in _SHOWN]
+    return Assessment(disparities=tuple(_hold_jointly(measure, spec.level)), tables=tuple(tables))
+
+
+def _hold_jointly(measure: Callable[[float], list[Disparity]], level: float) -> list[Disparity]:
+    """Measure at the level, and give each the limits at which all of them hold at once."""
+    found = measure(level)
+    if len(found) < 2:  # noqa: PLR2004 - one disparity is held by itself
+        return found
+    joint = measure(part_level(level, len(found)))
+    return [
+        one.model_copy(update={"jointly": Limits(level=wide.level, lower=wide.lower, upper=wide.upper)})
+        for one, wide in zip(found, joint, strict=True)
+    ]
+
+
+def _measure_individuals(answers: tuple[Figures, Figures], audit: pd.DataFrame, spec: FairnessSpec) -> list[Disparity]:
+    if spec.similarity is None:
+        return []
+    people = Individuals(*answers, audit, spec.similarity, spec.level)
+    metrics = [METRICS[name] for name in spec.metrics]
+    return [one for metric in metrics if metric.individual and metric.assess for one in metric.assess(people, None)]
 
 
 def compare_table(table: Any, grouping: Grouping, spec: FairnessSpec) -> list[Disparity]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from statistics import NormalDist
 from typing import Literal, TypeAlias
 
 from pydantic import Field
 
 from rai_kedro.intervals import Estimate
+from rai_kedro.typed import Typed
 from rai_kedro.words import format_interval, in_words
 
 DisparityKind: TypeAlias = Literal["difference", "ratio", "kolmogorov_smirnov", "wasserstein"]
@@ -48,6 +50,14 @@ class Comparison(Estimate):
         return cls(how="none", note=why)
 
 
+class Limits(Typed):
+    """Both ends of an interval at another level; None where there is none."""
+
+    level: float
+    lower: float | None
+    upper: float | None
+
+
 class Disparity(Comparison):
     """How far the groups of one grouping lie apart on one metric; None where fewer than two can be compared.
 
@@ -59,6 +69,8 @@ class Disparity(Comparison):
         not_assessed: What could not be taken into the comparison, each with its reason (``"group: reason"``).
         left_out: Rows left out, by reason.
         reference: The group the others are compared with; None where every pair is compared.
+        jointly: The limits at the level at which all disparities of the assessment hold at once (Bonferroni); None
+            where it is the only one.
     """
 
     level: float
@@ -70,6 +82,23 @@ class Disparity(Comparison):
     not_assessed: tuple[str, ...] = ()
     left_out: dict[str, int] = Field(default_factory=dict)
     reference: str | None = None
+    jointly: Limits | None = Field(default=None, exclude_if=lambda value: value is None)
+
+    def limits_among(self, number: int) -> tuple[float | None, float | None]:
+        """Return the limits at which so many disparities hold at once.
+
+        Between the two levels that were worked out they are interpolated on the scale of normal quantiles.
+        """
+        if number <= 1 or self.jointly is None or self.jointly.level <= self.level:
+            return self.lower, self.upper
+        own, joint, asked = (
+            NormalDist().inv_cdf(0.5 + level / 2)
+            for level in (self.level, self.jointly.level, 1 - (1 - self.level) / number)
+        )
+        share = (asked - own) / (joint - own)
+        pairs = (self.lower, self.jointly.lower), (self.upper, self.jointly.upper)
+        low, high = (None if None in pair else pair[0] + share * (pair[1] - pair[0]) for pair in pairs)  # type: ignore[operator]
+        return low, high
 
     def __repr__(self) -> str:
         return f"Disparity({name_disparity(self)}: {format_interval(self)})"

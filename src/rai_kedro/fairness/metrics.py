@@ -87,6 +87,11 @@ class Metric:
         return self.table is individual.Individuals
 
     @property
+    def of_counts(self) -> bool:
+        """Whether its figures are shares of rows; otherwise means, sizes of errors or odds."""
+        return self.table in (GroupCounts, StratumCounts) and rates.error_ratio not in self.parts
+
+    @property
     def needs_score(self) -> bool:
         """Whether it needs P(Y = 1) beside the decision."""
         return self.table is ScoreCounts

@@ -9,15 +9,16 @@ passes over it.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from pydantic import Field, field_validator, model_validator
 
 from rai_kedro.fairness.estimates import Disparity, DisparityKind, name_disparity
+from rai_kedro.fairness.further_rows import FurtherRows, find_further_rows
 from rai_kedro.fairness.metrics import describe_metric
 from rai_kedro.typed import Typed
-from rai_kedro.words import in_words
+from rai_kedro.words import format_share, in_words, list_some
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -31,10 +32,8 @@ EXIT_CODES: dict[GateOutcome, int] = {
     "insufficient_evidence": 2,
     "could_not_be_evaluated": 3,
 }
-# Beyond these a number of further rows is no advice: the estimate lies all but on the tolerance.
-MOST_ROWS = 1_000_000
-MOST_TIMES = 100
 _CLOSE = 1e-9
+_SHOWN = 4
 
 
 class Tolerance(Typed):
@@ -73,8 +72,9 @@ class Verdict(Typed):
 
     Attributes:
         tolerance: The limit it was judged by.
-        rows_needed: Further rows that would settle it in about half of all cases, at the present figures and mix of
-            groups; None where the verdict is settled or no feasible number of rows would settle it.
+        rows_needed: Further rows that would settle it in about half of all cases (:func:`find_further_rows`); None
+            where it is settled, or no feasible number of rows is known.
+        rows_by_group: Of which groups these rows are, where only some lack rows; otherwise of all, mixed as now.
         reason: The verdict in one sentence.
     """
 
@@ -82,6 +82,7 @@ class Verdict(Typed):
     tolerance: float
     disparity: Disparity
     rows_needed: int | None = None
+    rows_by_group: dict[str, int] = Field(default_factory=dict)
     reason: str = ""
 
 
@@ -94,6 +95,8 @@ class GateDecision(Typed):
         problems: What could not be evaluated, and why.
         without_tolerance: Disparities reported but not judged, since no tolerance is set for them.
         exit_code: 0 for pass, 1 for fail, 2 for insufficient evidence, 3 for could not be evaluated.
+        error_budget: The largest chance that any of several verdicts is a wrong pass or a wrong fail; None where there
+            is one only, or each was judged by itself.
     """
 
     outcome: GateOutcome
@@ -101,11 +104,23 @@ class GateDecision(Typed):
     problems: tuple[str, ...] = ()
     without_tolerance: tuple[str, ...] = ()
     exit_code: int = Field(default_factory=lambda given: EXIT_CODES[given["outcome"]])
+    error_budget: float | None = Field(default=None, exclude_if=lambda value: value is None)
+
+    @property
+    def budget(self) -> str:
+        """The error budget in one sentence; empty where there is none."""
+        if self.error_budget is None:
+            return ""
+        return (
+            f"The chance that any of these {len(self.verdicts)} verdicts passes or fails wrongly is at most "
+            f"{format_share(self.error_budget)} for all of them together: each has to hold among the others (Holm's "
+            "method for fails, Hochberg's for passes, which asks nothing more where all pass)."
+        )
 
     def __repr__(self) -> str:
         """Return the outcome, and a line for each verdict or problem."""
         lines = [f"{name_disparity(one.disparity)}: {in_words(one.outcome)}: {one.reason}" for one in self.verdicts]
-        return "\n  ".join([in_words(self.outcome), *self.problems, *lines])
+        return "\n  ".join([in_words(self.outcome), *self.problems, *lines, *filter(None, [self.budget])])
 
     __str__ = __repr__
 
@@ -162,12 +177,14 @@ class Gate(Typed):
                 continue
             problems += self._problems(disparity)
             verdicts.append(judge(disparity, tolerance.limit))
+        verdicts = hold_jointly(verdicts)
         outcome = _worst([verdict.outcome for verdict in verdicts], bool(problems))
         return GateDecision(
             outcome=outcome,
             verdicts=tuple(verdicts),
             problems=tuple(problems),
             without_tolerance=tuple(open_ones),
+            error_budget=round(1 - self.level, 9) if _are_joint(verdicts) else None,
         )
 
     def tolerance_for(self, disparity: Disparity) -> Tolerance | None:
@@ -213,43 +230,88 @@ def judge(disparity: Disparity, limit: float) -> Verdict:
     elif inside is not None and not _beyond(inside, limit, disparity.kind):
         outcome, reason = "pass", f"the whole interval {extent} lies within {limit:g}"
     else:
-        needed = rows_to_settle(disparity, limit)
+        needed = find_further_rows(disparity, limit)
         outcome, reason = "insufficient_evidence", f"the interval {extent} spans {limit:g}"
-        if needed:
-            reason += f"; about {needed:,} further rows like these would settle it in about half of all cases"
-        elif None not in (disparity.value, low, high):
-            reason += "; no feasible number of rows like these would settle it"
-    return Verdict(outcome=outcome, tolerance=limit, disparity=disparity, rows_needed=needed, reason=reason)
+        reason += f"; {tell_rows(needed)}" if needed else ""
+    rows, of_groups = (needed.total, needed.by_group) if needed else (None, {})
+    return Verdict(
+        outcome=outcome,
+        tolerance=limit,
+        disparity=disparity,
+        rows_needed=rows,
+        rows_by_group=of_groups,
+        reason=reason,
+    )
 
 
-def rows_to_settle(disparity: Disparity, limit: float) -> int | None:
-    """Return how many further rows would bring the whole interval to one side of the tolerance.
+def hold_jointly(verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """Take back what may be chance among so many verdicts: a pass or fail that does not hold among the others.
 
-    The arm of the interval on the side of the tolerance shrinks with one over the square root of the rows. If figures
-    and mix of groups stay as they are, ``(arm / (limit - value))^2`` times the rows are needed; ratios are taken on the
-    log scale where they can be. The rows counted are those behind the rates (for a true positive rate: positives). It
-    is a calculation at the present estimate, not a promise: further rows move the estimate as well, so that with so
-    many rows 44 to 81 % of simulated cases were settled.
-
-    None where the value is unknown or lies on the tolerance, an end is open, or more than a million or a hundred times
-    the rows at hand would be needed.
+    Fails by S. Holm (1979), whatever their dependence; passes by Y. Hochberg (1988), which asks nothing further where
+    all pass (by the intersection-union principle that needs no correction) and assumes that disparities of the same
+    rows are not negatively dependent otherwise. Verdicts on disparities without joint limits stay as they are.
     """
-    rows = sum(figure.n or 0 for figure in disparity.groups)
-    value, low, high = disparity.value, disparity.lower, disparity.upper
-    if value is None or low is None or high is None or not rows:
-        return None
-    target = limit
-    if disparity.kind == "ratio" and min(value, low, limit) > 0:
-        value, low, high, target = math.log(value), math.log(low), math.log(high), math.log(limit)
-    distance = abs(target - value)
-    if distance <= _CLOSE:
-        return None
-    arm = high - value if target > value else value - low
-    clipped = disparity.lower == 0 if target < value else disparity.kind == "ratio" and disparity.upper == 1
-    if clipped:  # an end cut off at the least or greatest possible value does not show how far the interval reaches
-        arm = max(arm, high - value, value - low)
-    needed = max(1, math.ceil(((arm / distance) ** 2 - 1) * rows))
-    return needed if needed <= min(MOST_ROWS, MOST_TIMES * rows) else None
+    number = len(verdicts)
+
+    def holds(verdict: Verdict, among: int, outcome: VerdictOutcome) -> bool:
+        low, high = verdict.disparity.limits_among(among)
+        inside, outside = (low, high) if verdict.disparity.kind == "ratio" else (high, low)
+        end = inside if outcome == "pass" else outside
+        beyond = end is not None and _beyond(end, verdict.tolerance, verdict.disparity.kind)
+        return verdict.outcome == outcome and end is not None and beyond == (outcome == "fail")
+
+    failed = 0
+    while (found := sum(holds(one, number - failed, "fail") for one in verdicts)) > failed:
+        failed = found
+    fails_among = number - failed
+    passes_among = next(
+        (
+            among
+            for among in range(1, number + 1)
+            if sum(holds(one, among, "pass") for one in verdicts) > number - among
+        ),
+        number,
+    )
+    among: dict[VerdictOutcome, int] = {"fail": max(1, fails_among), "pass": passes_among}
+    return [
+        _take_back(one, number, among[one.outcome])
+        if one.outcome in among and not holds(one, among[one.outcome], one.outcome)
+        else one
+        for one in verdicts
+    ]
+
+
+def _take_back(verdict: Verdict, number: int, among: int) -> Verdict:
+    disparity, limit = verdict.disparity, verdict.tolerance
+    needed = find_further_rows(disparity, limit, among=among)
+    low, high = disparity.limits_among(among)
+    reason = (
+        f"{verdict.reason} by itself; among {number} judged figures that may be chance, and the interval that allows "
+        f"for it, {_shown(low)} to {_shown(high)}, spans {limit:g}"
+    )
+    reason += f"; {tell_rows(needed)}" if needed else ""
+    rows = {"rows_needed": needed.total, "rows_by_group": needed.by_group} if needed else {}
+    return verdict.model_copy(update={"outcome": "insufficient_evidence", "reason": reason, **rows})
+
+
+def _are_joint(verdicts: Sequence[Verdict]) -> bool:
+    return len(verdicts) > 1 and all(one.disparity.jointly is not None for one in verdicts)
+
+
+def tell_rows(needed: FurtherRows) -> str:
+    """Say in words how many further rows would settle a verdict, and of which groups."""
+    half = "would settle it in about half of all cases"
+    if not needed.by_group:
+        return f"about {needed.total:,} further rows like these {half}"
+    return f"about {list_rows(needed.by_group)} {half}"
+
+
+def list_rows(by_group: Mapping[str, int]) -> str:
+    """Name the groups that lack rows, and how many."""
+    told = [
+        f"{rows:,} {'' if at else 'further rows '}of {group!r}" for at, (group, rows) in enumerate(by_group.items())
+    ]
+    return list_some(told, _SHOWN)
 
 
 def _beyond(end: float, limit: float, kind: DisparityKind) -> bool:

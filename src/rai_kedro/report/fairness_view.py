@@ -16,6 +16,7 @@ from rai_kedro.fairness import (
     Verdict,
     VerdictOutcome,
     describe_metric,
+    list_rows,
     name_kind,
 )
 from rai_kedro.report.card import FairnessRecord
@@ -72,6 +73,7 @@ def view_fairness(record: FairnessRecord) -> dict[str, object]:
     return {
         "gate": describe_gate(record.gate),
         "level": describe_level(record),
+        "budget": record.gate.budget,
         "verdicts": list_verdicts(record),
         "problems": record.gate.problems,
         "open": describe_open(record.gate),
@@ -172,7 +174,9 @@ def _describe(disparity: Disparity, verdict: Verdict | None, unit: str) -> Dispa
 def _say_what_settles(verdict: Verdict) -> str:
     if verdict.outcome == "insufficient_evidence":
         if verdict.rows_needed is None:
-            return "no feasible number of rows: the figure lies on or near the limit, or has an open interval"
+            return "no number of rows can be given: none is feasible, or it is not known for this metric"
+        if verdict.rows_by_group:
+            return f"about {list_rows(verdict.rows_by_group)} behind these figures"
         return f"about {verdict.rows_needed:,} further rows behind these figures"
     if verdict.outcome == "not_assessed":
         return "; ".join(verdict.disparity.not_assessed) or verdict.reason
