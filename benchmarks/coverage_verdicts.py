@@ -10,9 +10,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from coverage_cells import LEVEL, SEED, TOLERANCE
-from rai_kedro.fairness import Disparity, GroupFigure, Limits, find_further_rows, hold_jointly, judge
+from rai_kedro.fairness import (
+    Disparity,
+    GroupCounts,
+    GroupFigure,
+    Grouping,
+    Limits,
+    find_further_rows,
+    hold_jointly,
+    judge,
+)
+from rai_kedro.fairness.comparison import Setting, compare_rates
+from rai_kedro.fairness.rates import selection_rate
 from rai_kedro.intervals import part_level, proportion_intervals, proportions
 
 Truth = Callable[[np.random.Generator, int], np.ndarray]
@@ -179,3 +191,69 @@ def print_cards(rows: list[Card]) -> None:
     for row in rows:
         figures = " | ".join(f"{x:.1%}" for pair in (row.wrong_fail, row.wrong_pass, row.passed) for x in pair)
         print(f"| {row.what} | {figures} |")
+
+
+@dataclass(frozen=True)
+class Each:
+    """How often every group's interval against the others holds, and what is said of the groups."""
+
+    what: str
+    coverage: float
+    wrong: float
+    cleared: float
+    flagged: float
+    passed: float
+
+
+def simulate_groups(tables: int) -> list[Each]:
+    """Simulate equal cells, with and without one that is .2 off, and a ladder of rates."""
+    generator = np.random.default_rng(SEED + 32)
+    cases = {
+        "3 x 200, equal": (np.full(3, 200), np.full(3, 0.3)),
+        "6 x 200, rates .3 to .5": (np.full(6, 200), np.linspace(0.3, 0.5, 6)),
+        "50, 200, 5,000, one .1 off": (np.array([50, 200, 5_000]), np.array([0.4, 0.3, 0.3])),
+        "48 x 400, equal": (np.full(48, 400), np.full(48, 0.3)),
+        "48 x 1,000, equal": (np.full(48, 1_000), np.full(48, 0.3)),
+        "48 x 1,000, one .2 off": (np.full(48, 1_000), np.where(np.arange(48) == 0, 0.5, 0.3)),
+        "48 of 20 to 4,000 rows, equal": (np.geomspace(20, 4_000, 48).astype(int), np.full(48, 0.3)),
+    }
+    return [_judge_each(what, *case, tables, generator) for what, case in cases.items()]
+
+
+def _judge_each(what: str, rows: np.ndarray, rates: np.ndarray, tables: int, generator: np.random.Generator) -> Each:
+    others = rows * ~np.eye(len(rows), dtype=bool)
+    truth = rates - (others @ rates) / others.sum(axis=1)
+    names = tuple(map(str, range(len(rows))))
+    grouping = Grouping("group", "", names, np.zeros(0, np.int16), pd.RangeIndex(0))
+    found = np.zeros((tables, 5))
+    for table in range(tables):
+        counts = np.zeros((len(rows), 2, 2), dtype=np.int64)
+        counts[:, 1, 1] = generator.binomial(rows, rates)
+        counts[:, 1, 0] = rows - counts[:, 1, 1]
+        rate = selection_rate(GroupCounts(names, counts))
+        (disparity, _) = compare_rates("statistical_parity", [rate], Setting(grouping, LEVEL), {})
+        ends = np.array([(one.lower, one.upper) for one in disparity.by_group])
+        said = np.array(list(judge(disparity.model_copy(update={"groups": ()}), TOLERANCE).by_group.values()))
+        beyond = np.abs(truth) > TOLERANCE
+        found[table] = (
+            ((ends[:, 0] <= truth) & (truth <= ends[:, 1])).all(),
+            ((said == "flagged") & ~beyond).any() or ((said == "cleared") & beyond).any(),
+            (said == "cleared").mean(),
+            (said == "flagged")[beyond].mean() if beyond.any() else np.nan,
+            judge(disparity.model_copy(update={"groups": ()}), TOLERANCE).outcome == "pass",
+        )
+    return Each(what, *found.mean(axis=0).tolist())
+
+
+def print_groups(rows: list[Each]) -> None:
+    """Print how often all groups' intervals hold at once, and how many groups are cleared and flagged."""
+    print(
+        "\n| groups, limit .1 | all intervals hold | any wrong verdict on a group | cleared | of those beyond, flagged "
+        "| the largest gap passes |"
+    )
+    print("|---|---|---|---|---|---|")
+    for row in rows:
+        flagged = "" if np.isnan(row.flagged) else f"{row.flagged:.0%}"
+        print(
+            f"| {row.what} | {row.coverage:.1%} | {row.wrong:.1%} | {row.cleared:.0%} | {flagged} | {row.passed:.0%} |"
+        )

@@ -13,6 +13,7 @@ from rai_kedro.fairness.grouping import (
     GroupingError,
     GroupingSpec,
     make_groups,
+    settle_merged,
 )
 
 
@@ -197,3 +198,41 @@ def test_too_many_intersections_are_refused() -> None:
     assert len(make_groups(frame[frame.a < 60], spec).groups) == 180
     with pytest.raises(GroupingError, match="makes 210 groups"):
         make_groups(frame, spec)
+
+
+def test_groups_below_the_least_are_taken_together_and_named() -> None:
+    grouping = _group(["a"] * 50 + ["b"] * 40 + ["c"] * 5 + ["d"] * 3, least_rows=10)
+    assert grouping.groups == ("a", "b", "other groups")
+    assert grouping.labels.value_counts()["other groups"] == 8
+    assert grouping.rule.endswith(
+        "groups of fewer than 10 rows are taken together as 'other groups': 'c' (5 rows), 'd' (3 rows)"
+    )
+
+
+def test_one_small_group_alone_and_the_reference_stay_themselves() -> None:
+    assert _group(["a"] * 50 + ["c"] * 5, least_rows=10).groups == ("a", "c")
+    kept = _group(["a"] * 50 + ["c"] * 5 + ["d"] * 3 + ["e"] * 2, least_rows=10, reference="c")
+    assert kept.groups == ("a", "c", "other groups")
+
+
+def test_intersections_without_rows_do_not_have_to_exist_below_the_least() -> None:
+    frame = pd.DataFrame({"g": ["a"] * 50 + ["b"] * 40, "h": ["x"] * 50 + ["x"] * 20 + ["y"] * 20})
+    spec = GroupingSpec(columns=("g", "h"))
+    assert make_groups(frame, spec).absent == ("a & y",)
+    assert make_groups(frame, spec.model_copy(update={"least_rows": 10})).absent == ()
+    named = spec.model_copy(update={"least_rows": 10, "declared": ("a & y",)})
+    assert make_groups(frame, named).absent == ("a & y",)
+
+
+def test_what_is_merged_is_settled_once_for_other_rows() -> None:
+    spec = GroupingSpec(columns=("g",), least_rows=10)
+    settled = settle_merged(spec, pd.DataFrame({"g": ["a"] * 50 + ["b"] * 20 + ["c"] * 5 + ["d"] * 3}))
+    assert settled.merged == ("c", "d")
+    other_rows = pd.DataFrame({"g": ["a"] * 5 + ["b"] * 3 + ["c"] * 40})
+    assert make_groups(other_rows, settled).groups == ("a", "b", "other groups")
+    assert settle_merged(settled, other_rows) == settled
+
+
+def test_value_of_that_name_is_not_mixed_up_with_merged_groups() -> None:
+    grouping = _group(["a"] * 50 + ["other groups"] * 40 + ["c"] * 5 + ["d"] * 3, least_rows=10)
+    assert grouping.groups == ("a", "other groups", '"other groups"')

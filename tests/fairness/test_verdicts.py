@@ -228,6 +228,39 @@ class TestErrorBudget:
         assert all(one.jointly.lower <= one.lower and one.jointly.upper >= one.upper for one in found.disparities)
 
 
+class TestEachGroup:
+    def test_bad_cell_is_named_and_equal_ones_pass(self):
+        """48 cells of 1,000 rows each: alike they pass and are cleared, one that is .2 off is flagged and no other."""
+        rows = [1_000] * 48
+        alike = judge(measure(np.random.default_rng(1).binomial(1_000, 0.3, 48), rows), 0.1)
+        assert (alike.outcome, set(alike.by_group.values())) == ("pass", {"cleared"})
+        rates = np.where(np.arange(48) == 7, 0.5, 0.3)
+        off = judge(measure(np.random.default_rng(1).binomial(1_000, rates), rows), 0.1)
+        assert off.outcome == "fail"
+        assert [group for group, found in off.by_group.items() if found == "flagged"] == ["7"]
+        assert off.groups == "flagged: 7; cleared: 47 of 48 groups"
+
+    def test_known_answer_against_the_others(self):
+        """Rates .2, .4 and .4 of 100, 100 and 300 rows: the first lies .2 below the others, the second .05 above."""
+        found = measure([20, 40, 120], [100, 100, 300]).by_group
+        assert [one.value for one in found] == pytest.approx([-0.2, 0.4 - 140 / 400, 0.4 - 60 / 200])
+        ratios = measure([20, 40, 120], [100, 100, 300], "ratio").by_group
+        assert [one.value for one in ratios] == pytest.approx([0.5, 0.4 / 0.35, 0.4 / 0.3])
+
+    def test_intervals_of_all_groups_hold_at_once(self):
+        rows, rates = np.array([60, 200, 2_000, 500]), np.array([0.3, 0.4, 0.3, 0.45])
+        others = rows * ~np.eye(4, dtype=bool)
+        truth, generator = rates - others @ rates / others.sum(axis=1), np.random.default_rng(5)
+        held = []
+        for _ in range(120):
+            found = measure(generator.binomial(rows, rates), rows).by_group
+            held.append(all(one.lower <= value <= one.upper for one, value in zip(found, truth, strict=True)))
+        assert np.mean(held) >= 0.91  # nominal .95, two standard errors of 120 runs below
+
+    def test_two_groups_are_the_pair_already(self):
+        assert measure([60, 66], [200, 200]).by_group == ()
+
+
 class TestGate:
     @pytest.mark.parametrize(
         ("ends", "outcome", "code"),

@@ -59,7 +59,14 @@ def _ask_training(catalog: DataCatalog, use_case: str) -> _Answer:
     decision = judge_stored(catalog.load(f"{use_case}.fairness_gate"), catalog.load(f"{use_case}.fairness_assessment"))
     report = _judge_policy(catalog, use_case, decision)
     subject = _name_version(catalog, use_case)
-    verdicts = [f"  {in_words(verdict.outcome):<22} {describe_verdict(verdict)}" for verdict in decision.verdicts]
+    verdicts = [
+        line
+        for verdict in decision.verdicts
+        for line in (
+            f"  {in_words(verdict.outcome):<22} {describe_verdict(verdict)}",
+            *([f"{'':<25}each group against the others: {verdict.groups}"] if verdict.groups else []),
+        )
+    ]
     problems = [f"  problem: {problem}" for problem in decision.problems]
     gates = [f"  {line}" for line in describe_gates(report)]
     outcome = _find_worst(decision, report)

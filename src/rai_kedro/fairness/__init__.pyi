@@ -15,6 +15,7 @@ from .bias_audit import BiasAuditSpec as BiasAuditSpec
 from .bias_audit import audit_bias as audit_bias
 from .estimates import Disparity as Disparity
 from .estimates import DisparityKind as DisparityKind
+from .estimates import GroupDistance as GroupDistance
 from .estimates import GroupFigure as GroupFigure
 from .estimates import Limits as Limits
 from .estimates import name_kind as name_kind
@@ -30,6 +31,7 @@ from .grouping import GroupingError as GroupingError
 from .grouping import GroupingSpec as GroupingSpec
 from .grouping import divide_column as divide_column
 from .grouping import make_groups as make_groups
+from .grouping import settle_merged as settle_merged
 from .individual import SimilaritySpec as SimilaritySpec
 from .metrics import METRICS as METRICS
 from .metrics import Metric as Metric
@@ -44,6 +46,7 @@ from .verdicts import EXIT_CODES as EXIT_CODES
 from .verdicts import Gate as Gate
 from .verdicts import GateDecision as GateDecision
 from .verdicts import GateOutcome as GateOutcome
+from .verdicts import GroupOutcome as GroupOutcome
 from .verdicts import Tolerance as Tolerance
 from .verdicts import Verdict as Verdict
 from .verdicts import VerdictOutcome as VerdictOutcome

@@ -8,9 +8,10 @@ from functools import partial
 from typing import Literal, TypeAlias
 
 import numpy as np
+from scipy import special
 
 from rai_kedro import intervals
-from rai_kedro.fairness.estimates import Comparison, Disparity, DisparityKind, GroupFigure
+from rai_kedro.fairness.estimates import Comparison, Disparity, DisparityKind, GroupDistance, GroupFigure
 from rai_kedro.fairness.grouping import Grouping
 from rai_kedro.fairness.rates import Family, Rate
 from rai_kedro.fairness.tables import Figures
@@ -110,7 +111,9 @@ def compare_rates(
             if part.value is None and len(parts) > 1
         ]
         outcome = worst(parts, kind, setting.level)
-        made.append(report(metric, kind, outcome, Beside(figures, [*missing, *unknown], left_out), setting))
+        found = report(metric, kind, outcome, Beside(figures, [*missing, *unknown], left_out), setting)
+        each = compare_each(rates, kind, setting) if gaps == "not_assessed" else ()
+        made.append(found.model_copy(update={"by_group": each}))
     return made
 
 
@@ -189,6 +192,90 @@ def compare(rate: Rate, kind: Kind, level: float, *, reference: str | None = Non
     if rate.units is not None:
         found = found.model_copy(update={"how": _on_effective(found.how)})
     return Comparison.make(float(value), (rate.groups[low], rate.groups[high]), found)
+
+
+# Of these the figure of several groups together is the mean of theirs, weighted by rows.
+_LINEAR: tuple[Family, ...] = ("proportion", "mean", "error_size")
+_DRAWS, _SEED = 20_000, 20250301
+EACH = (
+    "each group against all others together, or the reference: hybrid of the groups' own limits (Zou and Donner 2008), "
+    "at the critical value of the largest of all these contrasts (max-t, simulated from their covariance)"
+)
+
+
+def compare_each(rates: Sequence[Rate], kind: Kind, setting: Setting) -> tuple[GroupDistance, ...]:
+    """Compare each group with all others together, or with the reference group, in every rate of a metric.
+
+    The limits hold for all groups and rates at once, in the sense of J. J. Cherian and E. J. Candès, "Statistical
+    inference for fairness auditing", JMLR 25 (2024). With fewer than three groups the pair says it all.
+    """
+    parts = [one for one in (_contrast(rate, setting) for rate in rates) if one is not None]
+    if not parts:
+        return ()
+    generator = np.random.default_rng(_SEED)
+    largest = np.zeros(_DRAWS)
+    for one in parts:
+        noise = generator.standard_normal((_DRAWS, len(one.errors))) * one.errors
+        spread = np.sqrt((one.weights**2) @ one.errors**2)
+        drawn = np.abs(noise @ one.weights.T) / np.where(spread > 0, spread, np.inf)
+        np.maximum(largest, drawn.max(axis=1), out=largest)
+    level = 2 * float(special.ndtr(np.quantile(largest, setting.level))) - 1
+    return tuple(found for one in parts for found in _limit_each(one, kind, level, setting.level))
+
+
+@dataclass(frozen=True, eq=False)
+class _Contrast:
+    """A rate of G groups, standard errors (G,), and of each contrast the weights of the groups, shape (C, G)."""
+
+    rate: Rate
+    errors: Figures
+    weights: Figures
+
+
+def _contrast(rate: Rate, setting: Setting) -> _Contrast | None:
+    rate = rate.at(rate.known())
+    groups, reference = len(rate.groups), setting.reference
+    if groups <= 2 or rate.family not in _LINEAR or reference not in (None, *rate.groups):  # noqa: PLR2004
+        return None
+    own = describe(rate, setting.level)
+    wide = [one.width for one in own]
+    if None in wide:
+        return None
+    errors = np.array(wide, dtype=float) / (-2 * special.ndtri((1 - setting.level) / 2))
+    if reference is None:
+        others = np.broadcast_to(rate.rows.astype(float), (groups, groups)) * ~np.eye(groups, dtype=bool)
+        weights = np.eye(groups) - others / others.sum(axis=1, keepdims=True)
+    else:
+        at = rate.groups.index(reference)
+        weights = np.delete(np.eye(groups) - np.eye(groups)[at], at, axis=0)
+    return _Contrast(rate, errors, weights)
+
+
+def _limit_each(of: _Contrast, kind: Kind, level: float, shown: float) -> list[GroupDistance]:
+    """Work out the limits of every contrast from the groups' own limits at a level."""
+    rate, figures = of.rate, describe(of.rate, level)
+    value, low, high = (
+        np.array([getattr(one, part) for one in figures], float) for part in ("value", "lower", "upper")
+    )
+    found = []
+    for row in of.weights:
+        at, others = int(row.argmax()), np.where(row < 0, -row, 0.0)
+        both = np.array([value[at], others @ value])
+        below, above = (np.sqrt(others**2 @ arm**2) for arm in (value - low, high - value))
+        ends = np.array([low[at], both[1] - below]), np.array([high[at], both[1] + above])
+        if kind == "difference":
+            figure: float | None = float(both[0] - both[1])
+            limits = [intervals.hybrid_difference(both, *ends, sign=sign)[0, 1] for sign in (-1, 1)]
+        else:
+            figure = float(both[0] / both[1]) if both[1] > 0 and both[0] >= 0 else None
+            lows = np.maximum(ends[0], 0.0)
+            limits = [intervals.hybrid_ratio(both, lows, ends[1], sign=sign)[0, 1] for sign in (-1, 1)]
+        lower, upper = (float(end) if figure is not None and np.isfinite(end) else None for end in limits)
+        named = {"group": rate.groups[at], "rate": rate.name}
+        found.append(
+            GroupDistance(value=figure, lower=lower, upper=upper, level=shown, n=int(rate.rows[at]), how=EACH, **named)
+        )
+    return found
 
 
 def worst(parts: Sequence[Comparison], kind: Kind, level: float) -> Comparison:

@@ -50,6 +50,16 @@ class Comparison(Estimate):
         return cls(how="none", note=why)
 
 
+class GroupDistance(Estimate):
+    """How far a rate of one group lies from that of all other groups together, or of the reference group.
+
+    The figure is the group's minus the others' or, of a ratio, over theirs; intervals hold for all groups at once.
+    """
+
+    group: str
+    rate: str = ""
+
+
 class Limits(Typed):
     """Both ends of an interval at another level; None where there is none."""
 
@@ -69,6 +79,7 @@ class Disparity(Comparison):
         not_assessed: What could not be taken into the comparison, each with its reason (``"group: reason"``).
         left_out: Rows left out, by reason.
         reference: The group the others are compared with; None where every pair is compared.
+        by_group: How far each of three groups or more lies from all others together, or from the reference.
         jointly: The limits at the level at which all disparities of the assessment hold at once (Bonferroni); None
             where it is the only one.
     """
@@ -82,6 +93,7 @@ class Disparity(Comparison):
     not_assessed: tuple[str, ...] = ()
     left_out: dict[str, int] = Field(default_factory=dict)
     reference: str | None = None
+    by_group: tuple[GroupDistance, ...] = Field(default=(), exclude_if=lambda value: not value)
     jointly: Limits | None = Field(default=None, exclude_if=lambda value: value is None)
 
     def limits_among(self, number: int) -> tuple[float | None, float | None]:

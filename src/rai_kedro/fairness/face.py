@@ -48,6 +48,7 @@ def assess(  # noqa: PLR0913 - every option by its name
     reference: str | Mapping[str, str] | None = None,
     cuts: Sequence[float] | Mapping[str, Sequence[float]] | None = None,
     categorical: bool | Mapping[str, bool] | None = None,
+    least_rows: int = 0,
     strata: Any = None,
     similarity: Mapping[str, Any] | None = None,
     unit: Any = None,
@@ -69,6 +70,7 @@ def assess(  # noqa: PLR0913 - every option by its name
         reference: The group that all others are compared with; by column where there are several.
         cuts: Cut points of a continuous column; by column where there are several.
         categorical: Whether each value of a column of numbers is a group; by column where there are several.
+        least_rows: Groups of fewer rows are taken together as "other groups".
         strata: Legitimate columns, for conditional statistical parity.
         similarity: For the metrics of individuals: ``features`` (a frame) and the fields of :class:`SimilaritySpec`.
         unit: The person, household or hospital of each row, where several rows belong to one: rows of a unit are alike,
@@ -102,6 +104,7 @@ def assess(  # noqa: PLR0913 - every option by its name
             "cuts": {name: points for name in asked if (points := of(cuts, name)) is not None},
             "categorical": {name: said for name in asked if (said := of(categorical, name)) is not None} or None,
             "reference": of(reference, " & ".join(asked)),
+            "least_rows": least_rows,
         }
         for asked in ([names] if intersections else [[name] for name in names])
     ]

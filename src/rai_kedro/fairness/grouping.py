@@ -8,7 +8,7 @@ ours: a value that is itself "missing" is named in quotation marks.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise, product
 from math import prod
@@ -22,8 +22,11 @@ from pydantic import BeforeValidator, Field, field_validator
 
 from rai_kedro.errors import RaiError
 from rai_kedro.typed import Typed
+from rai_kedro.words import list_some
 
 MISSING = "missing"
+OTHERS = "other groups"
+_SHOWN = 8
 JOIN = " & "
 MAX_GROUPS = 200
 MAX_INTERSECTIONS = 10_000
@@ -67,6 +70,9 @@ class GroupingSpec(Typed):
         every_intersection: Whether each combination of the groups found has to have rows.
         reference: The group that others are held against; the largest if None.
         learnt: Columns whose cut point is the median of the training rows; training fills it in, for the words only.
+        least_rows: Groups of fewer rows are taken together as "other groups", and intersections without rows do not
+            have to exist; 0 for none. The reference is never among them, and one small group alone stays itself.
+        merged: The groups taken together, where that is settled: training counts the rows it assesses.
         missing: ``group``: missing values are the group "missing"; ``leave_out``: such rows are counted and left out.
     """
 
@@ -77,6 +83,8 @@ class GroupingSpec(Typed):
     every_intersection: bool = True
     reference: str | None = None
     learnt: tuple[str, ...] = ()
+    least_rows: int = Field(default=0, ge=0)
+    merged: tuple[str, ...] | None = Field(default=None, exclude_if=lambda value: value is None)
     missing: Literal["group", "leave_out"] = "group"
 
     @field_validator("cuts")
@@ -157,8 +165,57 @@ def make_groups(frame: pd.DataFrame, spec: GroupingSpec) -> Grouping:
     codes, groups = _drop_empty(part.codes, part.names)
     if len(groups) > MAX_GROUPS:
         raise _too_many_groups(len(groups), spec)
-    declared = tuple(dict.fromkeys([*(_find_name(name, groups) for name in spec.declared), *part.declared]))
-    return Grouping(spec.name, part.rule, groups, codes, frame.index, declared, _find_reference(codes, groups, spec))
+    made = tuple(part.declared if not (spec.least_rows and len(parts) > 1) else ())
+    declared = tuple(dict.fromkeys([*(_find_name(name, groups) for name in spec.declared), *made]))
+    reference = _find_reference(codes, groups, spec)
+    grouping = Grouping(spec.name, part.rule, groups, codes, frame.index, declared, reference)
+    return _merge_small(grouping, spec) if spec.least_rows else grouping
+
+
+def settle_merged(spec: GroupingSpec, frame: pd.DataFrame) -> GroupingSpec:
+    """Settle on some rows which groups are too small to stand alone, so that other rows are grouped alike."""
+    if not spec.least_rows or spec.merged is not None:
+        return spec
+    alone = make_groups(frame, spec.model_copy(update={"merged": ()}))
+    return spec.model_copy(update={"merged": tuple(_find_small(alone, spec))})
+
+
+def _find_small(grouping: Grouping, spec: GroupingSpec) -> dict[str, int]:
+    """Return the groups of fewer rows than the least, with their rows; one alone cannot be merged with any."""
+    rows = _count_rows(grouping.codes, len(grouping.groups)).tolist()
+    small = {
+        name: n
+        for name, n in zip(grouping.groups, rows, strict=True)
+        if n < spec.least_rows and name != grouping.reference
+    }
+    return small if len(small) > 1 else {}
+
+
+def _merge_small(grouping: Grouping, spec: GroupingSpec) -> Grouping:
+    """Take small groups together, as settled or else by the rows at hand, and say so in the rule."""
+    names, rows = grouping.groups, _count_rows(grouping.codes, len(grouping.groups)).tolist()
+    found = _find_small(grouping, spec) if spec.merged is None else spec.merged
+    small = [name for name in names if name in found]
+    if not found:
+        return grouping
+    others = OTHERS
+    while others in names:  # a value of the data may have that name
+        others = f'"{others}"'
+    kept = [name for name in names if name not in small]
+    groups = (*kept, others) if small else tuple(kept)
+    position = {name: at for at, name in enumerate(groups)}
+    lookup = np.array([*(position[others if name in small else name] for name in names), -1], dtype=np.int16)
+    counted = dict(zip(names, rows, strict=True))
+    told = list_some([f"{name!r} ({counted.get(name, 0):,} rows)" for name in found], _SHOWN)
+    codes = lookup[grouping.codes]
+    return replace(
+        grouping,
+        groups=groups,
+        codes=codes,
+        reference=_find_reference(codes, groups, spec),
+        declared=tuple(name for name in grouping.declared if name not in found),
+        rule=f"{grouping.rule}; groups of fewer than {spec.least_rows:,} rows are taken together as {others!r}: {told}",
+    )
 
 
 def require_columns(columns: Sequence[str], frame: pd.DataFrame, where: str) -> None:

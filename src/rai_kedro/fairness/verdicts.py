@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 VerdictOutcome: TypeAlias = Literal["pass", "fail", "insufficient_evidence", "not_assessed"]
+GroupOutcome: TypeAlias = Literal["flagged", "cleared", "open"]
 GateOutcome: TypeAlias = Literal["pass", "fail", "insufficient_evidence", "could_not_be_evaluated"]
 
 EXIT_CODES: dict[GateOutcome, int] = {
@@ -76,6 +77,8 @@ class Verdict(Typed):
             where it is settled, or no feasible number of rows is known.
         rows_by_group: Of which groups these rows are, where only some lack rows; otherwise of all, mixed as now.
         reason: The verdict in one sentence.
+        by_group: Of three groups or more, each held against all others together (or the reference): ``flagged`` if it
+            lies wholly beyond the limit, ``cleared`` if wholly within, ``open`` otherwise; valid for all at once.
     """
 
     outcome: VerdictOutcome
@@ -84,6 +87,20 @@ class Verdict(Typed):
     rows_needed: int | None = None
     rows_by_group: dict[str, int] = Field(default_factory=dict)
     reason: str = ""
+    by_group: dict[str, GroupOutcome] = Field(default_factory=dict, exclude_if=lambda value: not value)
+
+    @property
+    def groups(self) -> str:
+        """Say which groups are flagged and open, and how many cleared; empty where groups are not judged singly."""
+        if not self.by_group:
+            return ""
+        named = {
+            outcome: [group for group, found in self.by_group.items() if found == outcome]
+            for outcome in ("flagged", "open", "cleared")
+        }
+        told = [f"flagged: {list_some(named['flagged'], _SHOWN) or 'none'}"]
+        told += [f"open: {list_some(named['open'], _SHOWN)}"] if named["open"] else []
+        return "; ".join([*told, f"cleared: {len(named['cleared'])} of {len(self.by_group)} groups"])
 
 
 class GateDecision(Typed):
@@ -119,7 +136,11 @@ class GateDecision(Typed):
 
     def __repr__(self) -> str:
         """Return the outcome, and a line for each verdict or problem."""
-        lines = [f"{name_disparity(one.disparity)}: {in_words(one.outcome)}: {one.reason}" for one in self.verdicts]
+        lines = [
+            f"{name_disparity(one.disparity)}: {in_words(one.outcome)}: {one.reason}"
+            + (f"\n    each group against the others: {one.groups}" if one.groups else "")
+            for one in self.verdicts
+        ]
         return "\n  ".join([in_words(self.outcome), *self.problems, *lines, *filter(None, [self.budget])])
 
     __str__ = __repr__
@@ -241,7 +262,23 @@ def judge(disparity: Disparity, limit: float) -> Verdict:
         rows_needed=rows,
         rows_by_group=of_groups,
         reason=reason,
+        by_group=_judge_groups(disparity, limit),
     )
+
+
+def _judge_groups(disparity: Disparity, limit: float) -> dict[str, GroupOutcome]:
+    """Judge every group by the worst of its rates: flagged before open before cleared."""
+    found: dict[str, list[GroupOutcome]] = {}
+    least, most = (limit, math.inf if not limit else 1 / limit) if disparity.kind == "ratio" else (-limit, limit)
+    for one in disparity.by_group:
+        outcome: GroupOutcome = "open"
+        if (one.lower is not None and one.lower > most) or (one.upper is not None and one.upper < least):
+            outcome = "flagged"
+        elif one.lower is not None and one.upper is not None and least <= one.lower and one.upper <= most:
+            outcome = "cleared"
+        found.setdefault(one.group, []).append(outcome)
+    order: tuple[GroupOutcome, ...] = ("flagged", "open", "cleared")
+    return {group: min(outcomes, key=order.index) for group, outcomes in found.items()}
 
 
 def hold_jointly(verdicts: Sequence[Verdict]) -> list[Verdict]:

@@ -130,6 +130,7 @@ _LOOSER: dict[str, Callable[[Any, Any], bool]] = {
     "fairness/groupings/*/declared": _loses,
     "fairness/groupings/*/cuts": _changes,
     "fairness/groupings/*/categorical": _changes,
+    "fairness/groupings/*/least_rows": _rises,
     "fairness/groupings/*/every_intersection": _moves_along(True, False),
     "fairness/questionnaire": _never,
     "mitigation.tolerance": _rises,

@@ -10,6 +10,7 @@ from rai_kedro.fairness import (
     METRICS,
     Disparity,
     GateDecision,
+    GroupDistance,
     GroupFigure,
     GroupTable,
     Metric,
@@ -43,6 +44,8 @@ class DisparityLine:
     outcome: str = ""  # key of the verdict
     verdict: str = "not judged: no tolerance is set"
     settled_by: str = ""
+    by_group: str = ""  # which groups are flagged, open and cleared
+    each: tuple[tuple[GroupDistance, str], ...] = ()  # every group against the others, and its verdict
 
 
 @dataclass(frozen=True)
@@ -168,6 +171,8 @@ def _describe(disparity: Disparity, verdict: Verdict | None, unit: str) -> Dispa
         outcome=verdict.outcome,
         verdict=in_words(verdict.outcome),
         settled_by=_say_what_settles(verdict),
+        by_group=verdict.groups,
+        each=tuple((one, verdict.by_group.get(one.group, "")) for one in disparity.by_group),
     )
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 
 from rai_kedro.contract import add_sensitive, load_month
 from rai_kedro.errors import RaiError
+from rai_kedro.fairness import settle_merged
 from rai_kedro.frames import Store
 from rai_kedro.mitigation import Comparison, Rows, Uncompared, compare_methods, resolve_cuts
 from rai_kedro.mitigation import hold_against_need as add_need
@@ -24,13 +25,14 @@ _log = logging.getLogger(__name__)
 _NOTHING = "no sensitive column is configured ('mitigation.sensitive_column')"
 
 
-def settle_groups(audit_train: pd.DataFrame, settings: Settings) -> Settings:
-    """Settle which groups there have to be, and on the training rows where numbers are cut.
+def settle_groups(audit_train: pd.DataFrame, audit_test: pd.DataFrame, settings: Settings) -> Settings:
+    """Settle which groups there have to be, on the training rows where numbers are cut, on the others which are small.
 
     So the groups mitigated for are those assessed, and a category without rows is not assessed instead of passed over.
     """
-    declared = settings.fairness.declare_categories(settings.features)
-    return replace(settings, fairness=resolve_cuts(declared, audit_train))
+    cut = resolve_cuts(settings.fairness.declare_categories(settings.features), audit_train)
+    groupings = tuple(settle_merged(one, audit_test) for one in cut.groupings)
+    return replace(settings, fairness=cut.model_copy(update={"groupings": groupings}))
 
 
 @naming_the_parameters()
