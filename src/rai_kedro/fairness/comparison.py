@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -103,6 +103,7 @@ def compare_rates(
         ]
     level = intervals.part_level(setting.level, len(rates))
     made = []
+    each = compare_each(rates, KINDS, setting) if gaps == "not_assessed" else {}
     for kind in KINDS:
         parts = [compare(rate, kind, level, reference=setting.reference) for rate in rates]
         unknown = [
@@ -112,8 +113,7 @@ def compare_rates(
         ]
         outcome = worst(parts, kind, setting.level)
         found = report(metric, kind, outcome, Beside(figures, [*missing, *unknown], left_out), setting)
-        each = compare_each(rates, kind, setting) if gaps == "not_assessed" else ()
-        made.append(found.model_copy(update={"by_group": each}))
+        made.append(found.model_copy(update={"by_group": each.get(kind, ())}))
     return made
 
 
@@ -196,14 +196,17 @@ def compare(rate: Rate, kind: Kind, level: float, *, reference: str | None = Non
 
 # Of these the figure of several groups together is the mean of theirs, weighted by rows.
 _LINEAR: tuple[Family, ...] = ("proportion", "mean", "error_size")
-_DRAWS, _SEED = 20_000, 20250301
+_DRAWS, _SEED = 10_000, 20250301
 EACH = (
-    "each group against all others together, or the reference: hybrid of the groups' own limits (Zou and Donner 2008), "
-    "at the critical value of the largest of all these contrasts (max-t, simulated from their covariance)"
+    "each group against all others together (weighted by rows), or the reference: hybrid of the groups' own limits "
+    "(Zou and Donner 2008), at the critical value of the largest of all these contrasts (max-t, simulated from their "
+    "covariance)"
 )
 
 
-def compare_each(rates: Sequence[Rate], kind: Kind, setting: Setting) -> tuple[GroupDistance, ...]:
+def compare_each(
+    rates: Sequence[Rate], kinds: Sequence[Kind], setting: Setting
+) -> dict[Kind, tuple[GroupDistance, ...]]:
     """Compare each group with all others together, or with the reference group, in every rate of a metric.
 
     The limits hold for all groups and rates at once, in the sense of J. J. Cherian and E. J. Candès, "Statistical
@@ -211,16 +214,23 @@ def compare_each(rates: Sequence[Rate], kind: Kind, setting: Setting) -> tuple[G
     """
     parts = [one for one in (_contrast(rate, setting) for rate in rates) if one is not None]
     if not parts:
-        return ()
-    generator = np.random.default_rng(_SEED)
-    largest = np.zeros(_DRAWS)
-    for one in parts:
-        noise = generator.standard_normal((_DRAWS, len(one.errors))) * one.errors
-        spread = np.sqrt((one.weights**2) @ one.errors**2)
-        drawn = np.abs(noise @ one.weights.T) / np.where(spread > 0, spread, np.inf)
-        np.maximum(largest, drawn.max(axis=1), out=largest)
+        return dict.fromkeys(kinds, ())
+    largest = np.max([one.draw(at) for at, one in enumerate(parts)], axis=0)
     level = 2 * float(special.ndtr(np.quantile(largest, setting.level))) - 1
-    return tuple(found for one in parts for found in _limit_each(one, kind, level, setting.level))
+    figures = [describe(one.rate, level) for one in parts]
+    return {
+        kind: tuple(
+            found
+            for one, limits in zip(parts, figures, strict=True)
+            for found in _limit_each(one, limits, kind, setting.level)
+        )
+        for kind in kinds
+    }
+
+
+@lru_cache(maxsize=8)
+def _draw_noise(groups: int, seed: int) -> Figures:
+    return np.random.default_rng(seed).standard_normal((_DRAWS, groups))
 
 
 @dataclass(frozen=True, eq=False)
@@ -230,6 +240,13 @@ class _Contrast:
     rate: Rate
     errors: Figures
     weights: Figures
+
+    def draw(self, at: int) -> Figures:
+        """Draw the largest contrast, in its standard errors; each rate of a metric rests on rows of its own."""
+        noise = _draw_noise(len(self.errors), _SEED + at) * self.errors
+        spread = np.sqrt(self.weights**2 @ self.errors**2)
+        largest: Figures = np.abs(noise @ self.weights.T / np.where(spread > 0, spread, np.inf)).max(axis=1)
+        return largest
 
 
 def _contrast(rate: Rate, setting: Setting) -> _Contrast | None:
@@ -251,9 +268,9 @@ def _contrast(rate: Rate, setting: Setting) -> _Contrast | None:
     return _Contrast(rate, errors, weights)
 
 
-def _limit_each(of: _Contrast, kind: Kind, level: float, shown: float) -> list[GroupDistance]:
-    """Work out the limits of every contrast from the groups' own limits at a level."""
-    rate, figures = of.rate, describe(of.rate, level)
+def _limit_each(of: _Contrast, figures: Sequence[GroupFigure], kind: Kind, shown: float) -> list[GroupDistance]:
+    """Work out the limits of every contrast from the groups' own, which are at the level of all contrasts at once."""
+    rate = of.rate
     value, low, high = (
         np.array([getattr(one, part) for one in figures], float) for part in ("value", "lower", "upper")
     )

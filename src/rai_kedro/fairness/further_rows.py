@@ -242,13 +242,10 @@ def _read_rate(figures: Sequence[GroupFigure], level: float, counted: bool) -> _
     rows = np.array([one.n or 0 for one in figures], dtype=float)
     if not (np.isfinite(values + lows + highs) & (rows > 0)).all():
         return None
-    width = highs - lows
     if not counted:
-        return _Rate(False, rows, values, width / (-2 * special.ndtri((1 - level) / 2)))
-    low, high = intervals.proportion_limits(values * rows, rows, (1 - level) / 2)
-    # Rows that depend on each other are worth fewer: as many as would make the interval as wide as it is.
-    effective = np.maximum(rows * np.minimum(((high - low) / np.maximum(width, 1e-12)) ** 2, 1.0), 1.0)
-    effective = np.where(effective > 0.98 * rows, rows, effective)
+        return _Rate(False, rows, values, (highs - lows) / (-2 * special.ndtri((1 - level) / 2)))
+    # Rows of the same units are worth fewer independent ones, further rows of this kind too.
+    effective = np.array([one.effective_n or one.n or 0 for one in figures], dtype=float)
     return _Rate(True, rows, values * effective, effective)
 
 

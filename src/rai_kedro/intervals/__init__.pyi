@@ -8,10 +8,10 @@ from .critical import largest_difference as largest_difference
 from .critical import pair_mask as pair_mask
 from .critical import part_level as part_level
 from .critical import smallest as smallest
+from .critical import smallest_ratio as smallest_ratio
 from .design import ON_EFFECTIVE_ROWS as ON_EFFECTIVE_ROWS
 from .design import UnitRatio as UnitRatio
 from .design import measure_ratio as measure_ratio
-from .critical import smallest_ratio as smallest_ratio
 from .distances import Distance as Distance
 from .distances import distribution_distances as distribution_distances
 from .distances import largest_distribution_distance as largest_distribution_distance
