@@ -171,7 +171,7 @@ def train(read: Callable[[tuple[int, int]], Contract]) -> Callable[[Asked], dict
         inputs = mitigation_nodes.admit_inputs(model, split, audit_train, audit_test, settings)
         predictions = nodes.predict_splits(model, inputs)
         assessment, gate = nodes.assess_fairness(inputs, audit_test, predictions, compared, settings)
-        performance = nodes.assess_performance(inputs, predictions, settings)
+        performance = nodes.assess_performance(inputs, predictions, settings, audit_train, audit_test)
         return {"compared": compared, "assessment": assessment, "gate": gate, "performance": performance}
 
     return run

@@ -124,6 +124,10 @@ class DatasetContract(_Stripped):
     purpose: Text
     key: Annotated[tuple[Text, ...], Field(min_length=1)]  # together they identify a row within a month
     time: Text  # the column that holds the month
+    unit: Text | None = (
+        None  # which rows belong together (a person, a household): one of the key, or a column of its own
+    )
+    weight: Text | None = None  # how many rows of the population a row stands for
     columns: Mapping[str, Column]  # every other column
 
     @field_validator("columns")
@@ -141,6 +145,14 @@ class DatasetContract(_Stripped):
     def _names_are_distinct(self) -> Self:
         if twice := sorted({*self.key, self.time} & set(self.columns)):
             raise ValueError(f"{twice} is key or time and stands under 'columns' too; name it once")
+        for word in ("unit", "weight"):
+            name = getattr(self, word)
+            if name in self.columns:
+                raise ValueError(
+                    f"{name!r} is the {word} and stands under 'columns' too; name it once: no model sees it"
+                )
+            if name is not None and (name == self.time or (word == "weight" and name in (*self.key, self.unit))):
+                raise ValueError(f"{name!r} cannot be the {word}: it is key, time or unit already")
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -151,6 +163,11 @@ class DatasetContract(_Stripped):
     def identifiers(self) -> tuple[str, ...]:
         """Time and key columns: they identify rows and are never features."""
         return (self.time, *self.key)
+
+    @property
+    def sampling(self) -> tuple[str, ...]:
+        """Columns that say how rows were sampled, unit and weight: no features either, they go where the audit goes."""
+        return tuple(name for name in (self.unit, self.weight) if name is not None)
 
     def with_use(self, *uses: Use) -> tuple[str, ...]:
         """Return the names of the columns that have one of these uses, in contract order."""

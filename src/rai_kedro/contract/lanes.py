@@ -31,7 +31,7 @@ class Lanes:
 
     identifiers: pd.DataFrame  # time and key
     model: pd.DataFrame  # what may reach the estimator
-    audit: pd.DataFrame  # what is assessed for fairness: columns of use 'audit' or 'mitigation', and flagged features
+    audit: pd.DataFrame  # what is assessed for fairness: use 'audit' or 'mitigation', flagged features; unit and weight
 
 
 def model_columns(contract: DatasetContract, *, on: date, features: Sequence[str] | None = None) -> tuple[str, ...]:
@@ -65,6 +65,7 @@ def split_lanes(
     check_frame(frame, contract, part=part)
     audited = contract.with_use("audit", "mitigation")
     audit = [name for name, column in contract.columns.items() if name in audited or (column.flags and name in columns)]
+    audit += contract.sampling
     return Lanes(*(frame[list(names)].copy() for names in (contract.identifiers, columns, audit)))
 
 
@@ -136,7 +137,8 @@ def _admit(name: str, contract: DatasetContract, on: date) -> None:
     leave = f"leave '{name}' out of the model (use: audit keeps it for the fairness assessment)"
     remedy = f"{leave}; or give it 'use: model' with a 'justification' (by, reason, until) in the catalogue"
     if column is None:
-        kind = "identifies rows and is no feature" if name in contract.identifiers else "is not in the contract"
+        known = (*contract.identifiers, *contract.sampling)
+        kind = "identifies rows and is no feature" if name in known else "is not in the contract"
         what = f"The model asks for '{name}', which {kind}."
         remedy = "take it out of the model's features, or declare it in the catalogue with its flags and its use"
         example = f"columns the model may use: {', '.join(contract.with_use('model'))}"

@@ -83,6 +83,7 @@ def check_frame(frame: pd.DataFrame, contract: DatasetContract, *, part: str = "
     if not isinstance(frame, pd.DataFrame):
         raise ContractViolation(contract.dataset, part, [Breach("-", f"not a table but {type(frame).__name__}", 0)], 0)
     breaches = [*_column_set_breaches(frame, contract), *_identifier_breaches(frame, contract)]
+    breaches += _sampling_breaches(frame, contract)
     readable = [column for name, column in contract.columns.items() if name in frame.columns]
     breaches += _type_breaches(frame, readable)
     mistyped = {breach.column for breach in breaches}
@@ -101,12 +102,13 @@ def _column_set_breaches(frame: pd.DataFrame, contract: DatasetContract) -> Iter
         yield Breach("-", _EMPTY, 0)
     for name in frame.columns[frame.columns.duplicated()].unique():
         yield Breach(str(name), "the column is there twice", rows)
-    known = {*contract.identifiers, *contract.columns}
+    named = tuple(dict.fromkeys([*contract.identifiers, *contract.sampling]))
+    known = {*named, *contract.columns}
     for name in frame.columns:
         if name not in known:
             yield Breach(str(name), "the contract does not know this column", rows)
     # A forbidden column is not read, so its absence is how things should be.
-    for name in (*contract.identifiers, *contract.with_use("model", "audit", "mitigation")):
+    for name in (*named, *contract.with_use("model", "audit", "mitigation")):
         if name not in frame.columns:
             yield Breach(name, "the column is missing", rows)
 
@@ -122,6 +124,22 @@ def _identifier_breaches(frame: pd.DataFrame, contract: DatasetContract) -> Iter
             examples = frame.loc[twice, present].drop_duplicates().head(_EXAMPLES).itertuples(index=False, name=None)
             key, rows = ", ".join(contract.key), int(twice.sum())
             yield Breach(key, "the key is there more than once", rows, tuple(map(str, examples)))
+
+
+def _sampling_breaches(frame: pd.DataFrame, contract: DatasetContract) -> Iterator[Breach]:
+    """Find rows without a unit, and weights that are none; a key has findings of its own."""
+    if contract.unit is not None and contract.unit in frame.columns and contract.unit not in contract.key:
+        blank = frame[contract.unit].isna() | (frame[contract.unit].astype("str").str.strip() == "")
+        if blank.any():
+            yield Breach(contract.unit, "says which rows belong together and is null", int(blank.sum()))
+    if contract.weight is not None and contract.weight in frame.columns:
+        given = frame[contract.weight]
+        weights = pd.to_numeric(given, errors="coerce")
+        wrong = ~(weights >= 0) | (weights == math.inf)
+        if wrong.any():
+            yield Breach(contract.weight, "is no weight of at least 0", int(wrong.sum()), _examples(given[wrong]))
+        elif not weights.any():
+            yield Breach(contract.weight, "is 0 in every row", len(frame))
 
 
 def _type_breaches(frame: pd.DataFrame, columns: Sequence[Column]) -> Iterator[Breach]:

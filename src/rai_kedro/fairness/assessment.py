@@ -113,17 +113,51 @@ class GroupTable(Typed):
     not_assessed: tuple[str, ...]
 
 
+class SampleSize(Typed):
+    """What rows are worth that belong to units or carry weights.
+
+    Attributes:
+        unit: Column that says which rows belong together; empty where each row is a unit of its own.
+        weight: Column that says how much a row counts; empty where all count alike.
+        rows: Rows that count.
+        units: Units they are of.
+        design_effect: How many times larger variances are than those of independent rows, on average over all figures.
+        effective_rows: Rows divided by it.
+    """
+
+    unit: str = ""
+    weight: str = ""
+    rows: int
+    units: int
+    design_effect: float
+    effective_rows: float
+
+    def __str__(self) -> str:
+        """Say it in a sentence."""
+        of = f" of {self.units:,} units ('{self.unit}')" if self.unit else ""
+        weighed = f", weighted by '{self.weight}'" if self.weight else ""
+        return (
+            f"{self.rows:,} rows{of}{weighed} are worth about {self.effective_rows:,.0f} independent ones "
+            f"(mean design effect {self.design_effect:.2g}); every interval allows for it"
+        )
+
+
 class Assessment(Typed):
-    """Everything found: what was asked for, the figures of each group, and the tables of Local Law 144 if asked for."""
+    """Everything found: what was asked for, the figures of each group, and the tables of Local Law 144 if asked for.
+
+    ``sample`` is there where rows belong to units or carry weights.
+    """
 
     disparities: tuple[Disparity, ...] = ()
     tables: tuple[GroupTable, ...] = ()
+    sample: SampleSize | None = Field(default=None, exclude_if=lambda value: value is None)
     ll144: BiasAudit | None = Field(default=None, exclude_if=lambda value: value is None)
 
     def __repr__(self) -> str:
         """Return a line for each disparity."""
         lines = [f"  {name_disparity(one)}: {format_interval(one)}" for one in self.disparities]
-        return "\n".join([f"Assessment of {len(self.disparities)} disparities", *lines])
+        told = [] if self.sample is None else [f"  {self.sample}"]
+        return "\n".join([f"Assessment of {len(self.disparities)} disparities", *told, *lines])
 
     __str__ = __repr__
 
@@ -313,7 +347,8 @@ def _examine(
         return found + _measure_individuals(answers, audit, at)
 
     tables = [tabulate(table, grouping, level=spec.level) for table, grouping in made if type(table) in _SHOWN]
-    return Assessment(disparities=tuple(_hold_jointly(measure, spec.level)), tables=tuple(tables))
+    sample = _size_sample(read_design(audit, spec), spec, tables)
+    return Assessment(disparities=tuple(_hold_jointly(measure, spec.level)), tables=tuple(tables), sample=sample)
 
 
 def _hold_jointly(measure: Callable[[float], list[Disparity]], level: float) -> list[Disparity]:
@@ -333,7 +368,28 @@ def _measure_individuals(answers: tuple[Figures, Figures], audit: pd.DataFrame, 
         return []
     people = Individuals(*answers, audit, spec.similarity, spec.level)
     metrics = [METRICS[name] for name in spec.metrics]
-    return [one for metric in metrics if metric.individual and metric.assess for one in metric.assess(people, None)]
+    found = [one for metric in metrics if metric.individual and metric.assess for one in metric.assess(people, None)]
+    if spec.unit is None and spec.weight is None:
+        return found
+    # Their intervals are of independent rows that count alike.
+    why = "no interval: rows belong to units or carry weights, which this metric does not allow for"
+    return [one.model_copy(update={"lower": None, "upper": None, "note": why}) for one in found]
+
+
+def _size_sample(sampling: Sampling | None, spec: FairnessSpec, tables: Sequence[GroupTable]) -> SampleSize | None:
+    if sampling is None:
+        return None
+    figures = [(one.n or 0, one.effective_n) for table in tables for one in table.figures]
+    effects = [n / worth for n, worth in figures if worth]
+    rows, effect = int((sampling.weights > 0).sum()), float(np.mean(effects)) if effects else 1.0
+    return SampleSize(
+        unit=spec.unit or "",
+        weight=spec.weight or "",
+        rows=rows,
+        units=len(np.unique(sampling.units[sampling.weights > 0])),
+        design_effect=effect,
+        effective_rows=rows / effect,
+    )
 
 
 def compare_table(table: Any, grouping: Grouping, spec: FairnessSpec) -> list[Disparity]:

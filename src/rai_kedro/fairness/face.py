@@ -21,7 +21,8 @@ _DEFAULT: dict[Task, tuple[str, ...]] = {
     "regression": ("mean_prediction", "mean_absolute_error"),
 }
 _OUTCOMES = 2
-UNIT, WEIGHT = "unit", "sample_weight"
+# Names that no sensitive feature has.
+UNIT, WEIGHT = "unit of each row", "sample_weight of each row"
 # What settings call it, and what the argument is called here.
 _ARGUMENTS = {
     "fairness.groupings": "sensitive_features",

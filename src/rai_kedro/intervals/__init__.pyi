@@ -39,4 +39,5 @@ from .proportions import standardised_rates as standardised_rates
 from .proportions import stratified_difference_of_proportions as stratified_difference_of_proportions
 from .proportions import stratified_ratio_of_proportions as stratified_ratio_of_proportions
 from .sampling import Sampling as Sampling
+from .sampling import key_units as key_units
 from .sampling import read_sampling as read_sampling

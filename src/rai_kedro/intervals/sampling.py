@@ -46,13 +46,14 @@ def read_sampling(unit: Any, weight: Any, rows: int) -> Sampling | None:
     """
     if unit is None and weight is None:
         return None
-    units = pd.util.hash_array(np.arange(rows)) if unit is None else _key_units(pd.Series(unit, copy=False), rows)
+    units = pd.util.hash_array(np.arange(rows)) if unit is None else key_units(pd.Series(unit, copy=False))
+    _require_rows(units, rows, "unit")
     weights = np.ones(rows) if weight is None else _read_weights(pd.Series(weight, copy=False), rows)
     return Sampling(units, weights)
 
 
-def _key_units(values: pd.Series[Any], rows: int) -> npt.NDArray[np.uint64]:
-    _require_rows(values, rows, "unit")
+def key_units(values: pd.Series[Any]) -> npt.NDArray[np.uint64]:
+    """Return a key of each value's unit, the same in every batch; errors are those of :func:`read_sampling`."""
     codes, different = pd.factorize(values)
     names = [_name(value) for value in different]
     missing = (codes < 0) | np.isin(codes, [at for at, name in enumerate(names) if not name])
@@ -60,7 +61,7 @@ def _key_units(values: pd.Series[Any], rows: int) -> npt.NDArray[np.uint64]:
         raise IntervalError(
             "Some rows have no unit.",
             where=_where(values, "unit"),
-            how_many=f"{int(missing.sum())} of {rows} rows",
+            how_many=f"{int(missing.sum())} of {len(values)} rows",
             example=f"row {int(np.flatnonzero(missing)[0])}",
             remedy="fill it (a row that belongs to nobody else gets a value of its own), or leave these rows out",
         )
@@ -86,11 +87,11 @@ def _read_weights(values: pd.Series[Any], rows: int) -> Floats:
     return weights
 
 
-def _require_rows(values: pd.Series[Any], rows: int, what: str) -> None:
+def _require_rows(values: Any, rows: int, what: str) -> None:
     if len(values) != rows:
         raise IntervalError(
             f"There is not one {what} for each row.",
-            where=_where(values, what),
+            where=what,
             how_many=f"{len(values)} values for {rows} rows",
             remedy=f"hand in a {what} for each row, in the same order",
         )

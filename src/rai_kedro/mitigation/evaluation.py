@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from rai_kedro.fairness import Assessment, FairnessSpec, Grouping, Task, make_groups
+from rai_kedro.fairness import Assessment, FairnessSpec, Grouping, Task, make_groups, read_design
 from rai_kedro.mitigation.compared import ComparedModel, Comparison, GroupCurve, GroupOutcome
 from rai_kedro.mitigation.fitting import Attempt, Rows, Setting, measure
 from rai_kedro.mitigation.sensitive import MitigationError
@@ -43,13 +43,15 @@ def evaluate_model(setting: Setting, attempt: Attempt, unmitigated: Answers | No
         return model.without_model("failed", error.tell()), None
     target = test.target.to_numpy()
     truth = target.astype(float)
+    sampling = read_design(test.audit, fairness)
     assessment = _assess(setting.task, answers, target, test.audit, fairness)
     grouping = _group(test, fairness, by.column)
     gains = () if unmitigated is None else (by.performance, *by.guards)
     found = {
-        "performance": tuple(measure(setting.task, target, answers, setting.level)),
+        "performance": tuple(measure(setting.task, target, answers, setting.level, sampling)),
         "gains": tuple(
-            measure_gain(name, truth, answers, unmitigated or answers, level=fairness.level) for name in gains
+            measure_gain(name, truth, answers, unmitigated or answers, level=fairness.level, sampling=sampling)
+            for name in gains
         ),
         "assessment": assessment,
         "outcomes": _list_outcomes(setting.task, truth, answers, grouping, assessment),

@@ -17,6 +17,8 @@ from rai_kedro.mitigation.fitting import Rows
 from rai_kedro.mitigation.methods import METHODS, applicable
 from rai_kedro.mitigation.sensitive import MitigationError
 
+OF_EACH_ROW = " of each row"
+UNIT, WEIGHT = f"unit{OF_EACH_ROW}", f"sample_weight{OF_EACH_ROW}"
 Methods = str | Sequence[str | ConfiguredMethod] | Mapping[str, Mapping[str, Any]]
 
 
@@ -40,6 +42,8 @@ def compare(  # noqa: PLR0913 - the face of the room: every setting by its name
     choose: str | None = None,
     cuts: Sequence[float] | None = None,
     level: float = 0.95,
+    unit: Any = None,
+    sample_weight: Any = None,
 ) -> Comparison:
     """Fit mitigations of a model on the same rows, compare them on the same test rows, and choose one.
 
@@ -65,6 +69,9 @@ def compare(  # noqa: PLR0913 - the face of the room: every setting by its name
         choose: Name of the model to choose whatever the rule says.
         cuts: Cut points of a continuous sensitive column; by default its median on the training rows.
         level: Confidence level of every interval.
+        unit: The person, household or hospital of each test row, where several belong to one; keep each on one side of
+            the split.
+        sample_weight: How many rows of the population each test row stands for. Fitting does not use it.
 
     Returns:
         The comparison: ``chosen``, ``reason``, ``estimators``, ``to_frame()``, ``plot()``, ``to_dict()``.
@@ -76,7 +83,14 @@ def compare(  # noqa: PLR0913 - the face of the room: every setting by its name
     sensitive = _read_sensitive(sensitive_features, (sensitive_features_train, sensitive_features_test), features)
     column = str(sensitive[0].name)
     named = GroupingSpec(columns=(column,), cuts={} if cuts is None else {column: tuple(cuts)})
-    fairness = FairnessSpec(groupings=(named,), metrics=(find_metric(metric).name,), level=level)
+    sampled = {UNIT: unit, WEIGHT: sample_weight}
+    fairness = FairnessSpec(
+        groupings=(named,),
+        metrics=(find_metric(metric).name,),
+        level=level,
+        unit=None if unit is None else UNIT,
+        weight=None if sample_weight is None else WEIGHT,
+    )
     request = ComparisonRequest(
         estimator=estimator,
         sensitive_column=column,
@@ -95,7 +109,16 @@ def compare(  # noqa: PLR0913 - the face of the room: every setting by its name
         Rows(part, _read_target(target, part, name, request.task), known.to_frame())
         for part, target, name, known in zip(features, (y_train, y_test), ("y_train", "y_test"), sensitive, strict=True)
     )
-    return compare_methods(request, train, test)
+    design = {name: _read_design(values, name, test) for name, values in sampled.items() if values is not None}
+    return compare_methods(request, train, replace(test, audit=test.audit.assign(**design)))
+
+
+def _read_design(values: Any, name: str, test: Rows) -> Any:
+    column = read_column(values, name, MitigationError)
+    if len(column) != len(test.target):
+        rows = f"{len(column)} values for {len(test.target)} test rows"
+        raise _refuse(name.removesuffix(OF_EACH_ROW), "is not one value for each test row", rows, "give one a row")
+    return column.to_numpy()
 
 
 def _list_methods(methods: Methods, request: ComparisonRequest) -> tuple[ConfiguredMethod, ...]:

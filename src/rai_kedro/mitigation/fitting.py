@@ -17,6 +17,7 @@ import pandas as pd
 from pandas.api import types
 
 from rai_kedro.fairness import FairnessSpec, GroupingSpec, Task, divide_column
+from rai_kedro.intervals import Sampling
 from rai_kedro.mitigation.compared import POST_PROCESSED, UNMITIGATED, Comparator, ComparedModel
 from rai_kedro.mitigation.methods import GROUP_ALIGNMENT, METHODS, applicable, find_method, load_builder, make_method
 from rai_kedro.mitigation.sensitive import MitigationError, find_cut
@@ -256,13 +257,14 @@ def _find_best(estimators: Mapping[str, Any], setting: Setting) -> tuple[str, An
     return best, estimators[best]
 
 
-def measure(task: Task, truth: Any, answers: Answers, level: float) -> list[Figure]:
+def measure(task: Task, truth: Any, answers: Answers, level: float, sampling: Sampling | None = None) -> list[Figure]:
     """Measure performance on test rows, each figure with its interval."""
     from rai_kedro.performance import measure_classification, measure_performance
 
     if task == "regression":
-        return measure_performance(truth, answers.prediction, level=level)
-    return measure_classification(truth, answers.prediction, answers.score, split="test", level=level)
+        return measure_performance(truth, answers.prediction, level=level, sampling=sampling)
+    given = truth, answers.prediction, answers.score
+    return measure_classification(*given, split="test", level=level, sampling=sampling)
 
 
 def _predict_out_of_fold(estimator: Any, train: Rows, task: Task) -> Answers:

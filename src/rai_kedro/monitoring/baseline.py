@@ -56,6 +56,8 @@ class Baseline(Typed):
             level=level,
             task=self.task,
             favourable=self.fairness.favourable,
+            unit=rows[self.fairness.unit] if self.fairness.unit else None,
+            sample_weight=rows[self.fairness.weight] if self.fairness.weight else None,
         )
 
     def repeat_worst(self, rows: pd.DataFrame, metric: str) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from rai_kedro.errors import RaiError
-from rai_kedro.fairness import Gate, Verdict, examine_classification, examine_regression
+from rai_kedro.fairness import Gate, Verdict, examine_classification, examine_regression, read_design
 from rai_kedro.monitoring.baseline import Baseline
 from rai_kedro.months import Month, say_period
 from rai_kedro.performance import (
@@ -191,7 +191,9 @@ class _Pair:
     def _gain(self, rows: pd.DataFrame, name: str, month: str = "") -> MonthGain:
         new, old = (_answers(one.answers.loc[rows.index]) for one in (self.new, self.old))
         truth = rows[self.baseline.target].to_numpy(dtype=float)
-        return MonthGain(**measure_gain(name, truth, new, old, level=self.level).model_dump(), month=month)
+        sampling = read_design(rows, self.baseline.fairness)
+        gain = measure_gain(name, truth, new, old, level=self.level, sampling=sampling)
+        return MonthGain(**gain.model_dump(), month=month)
 
 
 def _answers(found: pd.DataFrame) -> Answers:
@@ -202,11 +204,12 @@ def _answers(found: pd.DataFrame) -> Answers:
 def _show(rows: pd.DataFrame, one: Contender, baseline: Baseline, level: float) -> Shown:
     found = _answers(one.answers.loc[rows.index])
     truth, prediction, score = rows[baseline.target], found.prediction, found.score
+    sampling = read_design(rows, baseline.fairness)
     if baseline.task == "regression":
-        performance = measure_performance(truth, prediction, level=level)
+        performance = measure_performance(truth, prediction, level=level, sampling=sampling)
         assessment = examine_regression(truth, prediction, rows, baseline.fairness)
     else:
-        performance = measure_classification(truth, prediction, score, level=level)
+        performance = measure_classification(truth, prediction, score, level=level, sampling=sampling)
         assessment = examine_classification(truth, prediction, score, rows, baseline.fairness)
     gate = Gate(tolerances=baseline.tolerances, level=baseline.fairness.level)
     return Shown(

@@ -10,7 +10,14 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from rai_kedro.contract import Contract, DatasetContract, check_justifications
 from rai_kedro.fairness import BiasAuditSpec, DisparityKind, FairnessSpec, Gate, Tolerance
 from rai_kedro.mitigation import ConfiguredMethod
-from rai_kedro.modelling import EstimatorConfig, PreparationParameters, RandomSplit, SplitSpec
+from rai_kedro.modelling import (
+    EstimatorConfig,
+    ModellingError,
+    PreparationParameters,
+    RandomSplit,
+    SplitSpec,
+    UnitSplit,
+)
 from rai_kedro.monitoring import AlertParameters, MonitoringPolicy
 from rai_kedro.months import Month, check_month, months_between, word_period
 from rai_kedro.policy import LEAST_LEVEL, LEAST_RATIO, Policy, state_policy
@@ -61,6 +68,23 @@ class TrainingParameters(Typed):
             raise ValueError(f"'last_month' {self.last_month} lies before 'month' {self.month}")
         return self
 
+    def keep_units_together(self, unit: str | None) -> TrainingParameters:
+        """Hold out whole units where the contract names a unit and no other split is asked for.
+
+        Raises:
+            ModellingError: Rows are explicitly to be held out at random: rows of one unit would be on both sides.
+        """
+        if unit is None or not isinstance(self.split, RandomSplit):
+            return self
+        if "split" in self.model_fields_set:
+            raise ModellingError(
+                "Rows are to be held out at random, and the contract says that they belong to units.",
+                where="split",
+                example=f"unit: {unit}",
+                remedy="leave 'split' out (whole units are held out then), or split by months, a column or a unit",
+            )
+        return self.model_copy(update={"split": UnitSplit(by="unit", column=unit)})
+
     @field_validator("allowed_modules")
     @classmethod
     def _no_empty_prefix(cls, modules: tuple[str, ...]) -> tuple[str, ...]:
@@ -108,6 +132,16 @@ class FairnessParameters(FairnessSpec):
             outcome = follow(load_tree(), {step.question: step.answer for step in steps}, where="questionnaire")
             return {**given, "metrics": outcome.metrics}
         return given
+
+    @model_validator(mode="after")
+    def _unit_and_weight_are_the_contracts(self) -> Self:
+        if self.unit is not None or self.weight is not None:
+            raise ValueError("'unit' and 'weight' stand in the contract of the feature store, beside 'key'; not here")
+        return self
+
+    def sampled_as(self, unit: str | None, weight: str | None) -> FairnessParameters:
+        """Say how rows were sampled, as the contract does."""
+        return self.model_copy(update={"unit": unit, "weight": weight})
 
     @property
     def gate(self) -> Gate:

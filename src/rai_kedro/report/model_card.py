@@ -97,6 +97,7 @@ def summarise(card: ModelCard) -> str:
         + (f" ({describe_mitigation(card.mitigation)})" if card.mitigation and card.mitigation.is_mitigated else "")
         + f". Purpose: {who.purpose}.",
         f"It was fitted on {data.rows_train:,} rows of {data.month} and tested on {data.rows_test:,} others.",
+        *_summarise_sample(card),
         f"{len(used)} columns reach the estimator as features; "
         + (f"flagged among them: {', '.join(flagged)}." if flagged else "none of them is flagged."),
         *_summarise_mitigation(card),
@@ -105,6 +106,11 @@ def summarise(card: ModelCard) -> str:
         describe_gate(card.fairness.gate) if card.fairness else "Fairness was not measured.",
     ]
     return " ".join(sentences)
+
+
+def _summarise_sample(card: ModelCard) -> Iterable[str]:
+    if card.fairness is not None and card.fairness.assessment.sample is not None:
+        yield f"Of the test rows: {card.fairness.assessment.sample}."
 
 
 def _summarise_mitigation(card: ModelCard) -> Iterable[str]:

@@ -28,8 +28,10 @@ from rai_kedro.fairness import (
     examine_classification,
     examine_regression,
     make_groups,
+    read_design,
 )
 from rai_kedro.frames import Series, Store
+from rai_kedro.intervals import key_units
 from rai_kedro.mitigation import Comparison, Uncompared
 from rai_kedro.modelling import (
     ModelSplit,
@@ -187,7 +189,11 @@ def predict_splits(model: Any, split: ModelSplit) -> dict[str, pd.DataFrame]:
 
 
 def assess_performance(
-    split: ModelSplit, predictions: dict[str, pd.DataFrame], settings: Settings
+    split: ModelSplit,
+    predictions: dict[str, pd.DataFrame],
+    settings: Settings,
+    audit_train: pd.DataFrame,
+    audit_test: pd.DataFrame,
 ) -> list[dict[str, Any]]:
     """Measure how good the predictions of both splits are, each figure with its interval."""
     from rai_kedro.performance import label_estimates, measure_classification, measure_performance
@@ -195,10 +201,13 @@ def assess_performance(
     training, estimates = settings.training, []
     for name, target in {"train": split.target_train, "test": split.target_test}.items():
         rows, level = predictions[name], training.interval_level
+        sampling = read_design({"train": audit_train, "test": audit_test}[name], settings.fairness)
         if training.task == "classification":
-            estimates += measure_classification(target, rows["prediction"], rows["score"], split=name, level=level)
+            estimates += measure_classification(
+                target, rows["prediction"], rows["score"], split=name, level=level, sampling=sampling
+            )
         else:
-            measured = measure_performance(target, rows["prediction"], level=level)
+            measured = measure_performance(target, rows["prediction"], level=level, sampling=sampling)
             estimates += label_estimates(measured, split=name, unit=training.unit)
     return [estimate.to_dict() for estimate in estimates]
 
@@ -271,18 +280,23 @@ def choose_reference(
 ) -> tuple[pd.DataFrame, Reads]:
     """Choose what later months are compared with: the test rows, or labelled months that were named for it."""
     training, contract, on = settings.training, settings.contract, settings.contract.as_of
+    unit = settings.features.unit
     if not training.reference_months:
-        return _lay_out(split.features_test, audit_test, split.target_test, predictions["test"]), []
+        return _lay_out(split.features_test, audit_test, split.target_test, predictions["test"], unit), []
     parts, stores = [], _watch(feature_store, label_store, contract, "choose_reference")
     for month in training.reference_months:
         features, labels = pair_labels(*stores, contract, month, training.target)
         lanes = split_lanes(features, settings.features, on=on, features=training.features, part=f"month={month}")
         inputs = add_sensitive(lanes.model, lanes.audit, sensitive_input(model), settings.features, on=on)
-        parts.append(_lay_out(inputs, lanes.audit, labels[training.target], predict_rows(model, inputs)))
+        parts.append(_lay_out(inputs, lanes.audit, labels[training.target], predict_rows(model, inputs), unit))
     return pd.concat(parts, ignore_index=True), _list_reads(stores)
 
 
-def _lay_out(features: pd.DataFrame, audit: pd.DataFrame, target: Series, predictions: pd.DataFrame) -> pd.DataFrame:
+def _lay_out(
+    features: pd.DataFrame, audit: pd.DataFrame, target: Series, predictions: pd.DataFrame, unit: str | None
+) -> pd.DataFrame:
+    if unit is not None:  # the version is kept for long: no identifier of a person goes with it
+        audit = audit.assign(**{unit: [f"{key:016x}" for key in key_units(audit[unit])]})
     audit_only = audit[[name for name in audit if name not in features]]
     return features.join(audit_only).assign(**{str(target.name): target}).join(predictions)
 

@@ -64,7 +64,8 @@ class Settings:
         store = self.features
         used = model_columns(store, on=self.contract.as_of, features=self.training.features)
         audited = store.with_use("audit", "mitigation")
-        return [name for name, one in store.columns.items() if name in audited or (one.flags and name in used)]
+        columns = [name for name, one in store.columns.items() if name in audited or (one.flags and name in used)]
+        return [*columns, *store.sampling]
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """Return the settings themselves, which nobody can change; Kedro copies what it hands from node to node."""
@@ -116,8 +117,10 @@ def check_settings(  # noqa: PLR0913, PLR0917 - one argument for each section of
     proxies: ProxyPolicy = _USUAL_PROXIES,
 ) -> Settings:
     """Check that contract, estimator, metrics, tolerances and mitigations agree, without a look at any row."""
-    settings = Settings(contract, training, fairness, mitigation, statements, proxies)
     _refuse_draft(contract)
+    store = contract.datasets["feature_store"]
+    training, fairness = training.keep_units_together(store.unit), fairness.sampled_as(store.unit, store.weight)
+    settings = Settings(contract, training, fairness, mitigation, statements, proxies)
     estimator = build_estimator(training.estimator, training.allowed_modules)
     require_task(estimator, training.task)
     columns = [*settings.features.identifiers, *settings.features.columns]
