@@ -1,11 +1,16 @@
 """Individual fairness: are similar people treated alike, under a distance that somebody has declared?
 
+Both figures are held against the same predictions dealt out at random over the same rows, which is what predictions
+that know nothing of the declared columns look like: 1 is as bad as that, 0 treats the similar alike. So a coin flip
+does not pass because its rows lie far apart or its decisions are rare, and figures of different samples can be compared.
+
 Distances are computed in chunks on at most :attr:`SimilaritySpec.max_rows` rows, drawn at random, so that memory
 stays bounded whatever the size of the data; the rows that were not drawn are counted.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -26,16 +31,16 @@ ALL = "all rows"
 MISSING_FEATURE = "missing value in a similarity column"
 NOT_DRAWN = "not drawn into the sample of the pairwise comparison"
 MAX_CATEGORIES = 200
-_CHUNK_CELLS = 1 << 21
+_CHUNK_CELLS = 1 << 20
 
-CONSISTENCY_METHOD = (
-    "score interval with the effective number of rows from the delete-one jackknife, which errs on the wide side "
-    "(Efron & Stein 1981); neighbours are recomputed for each deletion"
+JACKKNIFE = (
+    "over the same with the predictions dealt out at random; score interval with the effective number of rows from the "
+    "delete-one jackknife of both, which errs on the wide side (Efron & Stein 1981)"
 )
-LIPSCHITZ_METHOD = (
-    "score interval with half as many trials as rows: a mean over all pairs varies at most as much as one over "
-    "disjoint pairs (Hoeffding 1963, section 5)"
-)
+NO_SPREAD = "predictions that are all alike can treat nobody differently"
+TOO_LAX = "dealt out at random these predictions would not break it either: declare a smaller 'lipschitz'"
+_DEALS = 20
+_CELLS = 1 << 14
 
 
 class SimilarityError(RaiError):
@@ -113,16 +118,22 @@ def consistency(values: Figures, rows: SimilarRows, spec: SimilaritySpec) -> tup
     Returns 1 - mean |f(x) - mean of f over the neighbours| for values in [0, 1], shape (n,), n > k + 1, a row not being
     its own neighbour, and its jackknife standard error. Ties in the distance are broken in the same way each time.
     """
-    k, n = spec.neighbours, len(values)
-    near = _nearest(rows.coordinates, spec, k + 1)
+    near = _nearest(rows.coordinates, spec, spec.neighbours + 1)
+    whole, left = _deviate(values, near)
+    n = len(values)
+    return 1 - whole, float(np.sqrt((n - 1) / n * ((left - left.mean()) ** 2).sum()))
+
+
+def _deviate(values: Figures, near: npt.NDArray[np.intp]) -> tuple[float, Figures]:
+    """Return the mean distance of each value from the mean of its neighbours, and the same without each row."""
+    n, k = len(values), near.shape[1] - 1
     ordered = values[near]
     total = ordered[:, :k].sum(axis=1)
-    own = 1 - np.abs(values - total / k)
+    own = np.abs(values - total / k)
     # Without one of its neighbours, a row's next nearest takes the place.
-    without = 1 - np.abs(values[:, None] - (total[:, None] - ordered[:, :k] + ordered[:, k:]) / k)
+    without = np.abs(values[:, None] - (total[:, None] - ordered[:, :k] + ordered[:, k:]) / k)
     change = np.bincount(near[:, :k].ravel(), weights=(without - own[:, None]).ravel(), minlength=n)
-    left = (own.sum() - own + change) / (n - 1)
-    return float(own.mean()), float(np.sqrt((n - 1) / n * ((left - left.mean()) ** 2).sum()))
+    return float(own.mean()), (own.sum() - own + change) / (n - 1)
 
 
 def violation_rate(values: Figures, rows: SimilarRows, spec: SimilaritySpec) -> float:
@@ -130,22 +141,76 @@ def violation_rate(values: Figures, rows: SimilarRows, spec: SimilaritySpec) -> 
 
     That is, of the n (n - 1) / 2 pairs those with |f(x) - f(x')| > L d(x, x'), beyond rounding.
     """
-    n = len(values)
-    broken = 0
+    return float(_count_broken(values, rows, spec).sum() / (len(values) * (len(values) - 1)))
+
+
+def _allowed(rows: SimilarRows, spec: SimilaritySpec) -> Iterator[tuple[slice, Figures]]:
+    """Yield pieces of how far the predictions of two rows may lie apart, a trifle more for rounding."""
     for part, distances in _distances(rows.coordinates, spec):
         allowed = spec.lipschitz * distances
-        allowed += 1e-12 * (1 + allowed)
-        broken += int(np.count_nonzero(np.abs(values[part, None] - values[None, :]) > allowed))
-    return broken / (n * (n - 1))
+        yield part, allowed + 1e-12 * (1 + allowed)
+
+
+def _count_broken(values: Figures, rows: SimilarRows, spec: SimilaritySpec) -> npt.NDArray[np.int64]:
+    """Count the pairs of each row that break the condition, shape (n,)."""
+    broken = np.zeros(len(values), dtype=np.int64)
+    for part, allowed in _allowed(rows, spec):
+        broken[part] = np.count_nonzero(np.abs(values[part, None] - values[None, :]) > allowed, axis=1)
+    return broken
+
+
+def _expect_broken(values: Figures, rows: SimilarRows, spec: SimilaritySpec) -> tuple[Figures, Figures]:
+    """Return which share of its pairs each row, and each value, would break if the values were dealt out at random.
+
+    Both of shape (n,), with the same mean: from how often any two rows are allowed, and any two values lie, so far
+    apart, counted in 16,384 cells of the range of the values.
+    """
+    n, top = len(values), float(np.ptp(values)) or 1.0
+
+    def place(apart: Figures) -> npt.NDArray[np.intp]:
+        return np.minimum(apart * (_CELLS / top), _CELLS).astype(np.intp)
+
+    def gaps(part: slice) -> npt.NDArray[np.intp]:
+        return place(np.abs(values[part, None] - values[None, :]))
+
+    allowed, apart = np.zeros(_CELLS + 1), np.zeros(_CELLS + 1)
+    for part, limit in _allowed(rows, spec):
+        allowed += np.bincount(place(limit).ravel(), minlength=_CELLS + 1)
+        apart += np.bincount(gaps(part).ravel(), minlength=_CELLS + 1)
+    itself = np.eye(1, _CELLS + 1)[0] * n  # no row is a pair with itself
+    allowed, apart = ((counts - itself) / (n * (n - 1)) for counts in (allowed, apart))
+    of_row = 1 - np.cumsum(apart) + apart / 2
+    of_value = np.cumsum(allowed) - allowed / 2
+    # Equal values break nothing, nor does what may lie further apart than any two values do.
+    of_row[0], of_row[-1], of_value[0], of_value[-1] = 1 - apart[0], 0.0, 0.0, 1 - allowed[-1]
+    by_row, by_value = np.zeros(n), np.zeros(n)
+    for part, limit in _allowed(rows, spec):
+        by_row[part] = (of_row[place(limit)].sum(axis=1) - of_row[0]) / (n - 1)
+        by_value[part] = of_value[gaps(part)].sum(axis=1) / (n - 1)
+    return by_row, by_value
+
+
+def _against_chance(figure: tuple[float, Figures], chance: tuple[float, Figures]) -> tuple[float, float] | None:
+    """Return a figure over that by chance, and how many independent rows it is worth; None where chance gives 0.
+
+    Each comes with what it is without each row, shape (n,).
+    """
+    (share, left), (expected, left_by_chance) = figure, chance
+    if expected <= 0:
+        return None
+    n, ratios = len(left), left / np.maximum(left_by_chance, np.finfo(float).tiny)
+    error = float(np.sqrt((n - 1) / n * ((ratios - ratios.mean()) ** 2).sum())) * expected
+    # Nothing varies in a sample without any unfairness: a mean over pairs varies like one over disjoint ones at most.
+    return share / expected, share * (1 - share) / error**2 if error > 0 and share > 0 else n / 2
 
 
 def assess_consistency(
     values: Figures, features: pd.DataFrame, spec: SimilaritySpec, *, level: float
 ) -> list[Disparity]:
-    """Measure the consistency, as ratio (1: neighbours are treated alike) and as difference (1 - ratio).
+    """Measure the inconsistency over that of the same values dealt out at random (difference; ratio: 1 less it).
 
-    Values, nan where missing, that lie outside [0, 1] are divided by their range on the rows drawn. No value where
-    there are no more than k + 1 rows.
+    Values, nan where missing, that lie outside [0, 1] count by their ranks. No value where there are no more than k + 1
+    rows, or where all values are alike.
     """
     rows = place_rows(features, ~np.isnan(values), spec)
     drawn = values[rows.positions]
@@ -154,40 +219,56 @@ def assess_consistency(
         why = f"{len(drawn)} rows are too few for {spec.neighbours} neighbours"
         return _report("consistency", None, (spec, rule, level), rows, why)
     if drawn.min() < 0 or drawn.max() > 1:
-        drawn = (drawn - drawn.min()) / (float(np.ptp(drawn)) or 1.0)
-        rule += ", predictions divided by their range"
-    value, error = consistency(drawn, rows, spec)
-    share = 1 - value
-    # Nothing varies in a sample without any inconsistency; then each row counts with its neighbours as one.
-    effective = share * (1 - share) / error**2 if error > 0 else len(drawn) / (spec.neighbours + 1)
-    return _report("consistency", (share, effective), (spec, rule, level), rows, CONSISTENCY_METHOD)
+        drawn = (pd.Series(drawn).rank().to_numpy() - 0.5) / len(drawn)
+        rule += ", ranks of the predictions"
+    near = _nearest(rows.coordinates, spec, spec.neighbours + 1)
+    own, generator, dealt = _deviate(drawn, near), np.random.default_rng(spec.seed), []
+    for _ in range(_DEALS):
+        order = generator.permutation(len(drawn))
+        whole, left = _deviate(drawn[order], near)
+        dealt.append((whole, left[np.argsort(order)]))  # by the value that is left out
+    chance = float(np.mean([whole for whole, _ in dealt])), np.mean([left for _, left in dealt], axis=0)
+    rule += f"; consistency of Zemel et al. {1 - own[0]:.3f}, at random {1 - chance[0]:.3f}"
+    found = _against_chance(own, chance)
+    why = JACKKNIFE if found else NO_SPREAD
+    return _report("consistency", found, (spec, rule, level), rows, why, chance[0])
 
 
 def assess_awareness(values: Figures, features: pd.DataFrame, spec: SimilaritySpec, *, level: float) -> list[Disparity]:
-    """Measure fairness through awareness, as violation rate (difference) and as share of pairs in order (ratio)."""
+    """Measure the pairs that break the condition over those of the same values dealt out at random.
+
+    As difference; the ratio is 1 less it. No value where none could break it.
+    """
     rows = place_rows(features, ~np.isnan(values), spec)
     drawn = values[rows.positions]
-    settings = (spec, f"{_rule(spec)}, L = {spec.lipschitz:g}", level)
-    if len(drawn) < 2:  # noqa: PLR2004
-        return _report("fairness_through_awareness", None, settings, rows, f"{len(drawn)} rows make no pair")
-    share = violation_rate(drawn, rows, spec)
-    return _report("fairness_through_awareness", (share, len(drawn) // 2), settings, rows, LIPSCHITZ_METHOD)
+    rule, n, name = f"{_rule(spec)}, L = {spec.lipschitz:g}", len(drawn), "fairness_through_awareness"
+    if n < 3:  # noqa: PLR2004
+        return _report(name, None, (spec, rule, level), rows, f"{n} rows make too few pairs")
+    broken, expected = _count_broken(drawn, rows, spec) / (n - 1), _expect_broken(drawn, rows, spec)
+    own, chance = float(broken.mean()), float(expected[0].mean())
+    without = [(n * of.mean() - 2 * of) / (n - 2) for of in (broken, *expected)]
+    rule += f"; {own:.2%} of all pairs break it, at random {chance:.2%}"
+    found = _against_chance((own, without[0]), (chance, without[1] + without[2] - chance))
+    return _report(name, found, (spec, rule, level), rows, JACKKNIFE if found else TOO_LAX, chance)
 
 
-def _report(
+def _report(  # noqa: PLR0913, PLR0917 - one more than most: what chance gives
     metric: str,
-    share: tuple[float, float] | None,
+    found: tuple[float, float] | None,
     settings: tuple[SimilaritySpec, str, float],
     rows: SimilarRows,
     method: str,
+    chance: float = 1.0,
 ) -> list[Disparity]:
-    """Report a share of unfairness with its effective number of trials; without one, ``method`` says why."""
+    """Report unfairness over that by chance, with its effective number of trials; without, ``method`` says why."""
     spec, rule, level = settings
-    n, why = len(rows.positions), method if share is None else ""
+    n, why = len(rows.positions), method if found is None else ""
     unfair = Comparison(how="none", note=why)
-    if share is not None:
-        (found,) = proportion_intervals(np.array([share[0] * share[1]]), np.array([share[1]]), level)
-        unfair = Comparison(value=share[0], lower=found.lower, upper=found.upper, how=method)
+    if found is not None:
+        share = min(found[0] * chance, 1.0)
+        (ends,) = proportion_intervals(np.array([share * found[1]]), np.array([found[1]]), level)
+        low, high = (float(end) / chance for end in (ends.lower or 0.0, 1.0 if ends.upper is None else ends.upper))
+        unfair = Comparison(value=found[0], lower=low, upper=high, how=method)
     fair = unfair.model_copy(
         update={"value": _rest(unfair.value), "lower": _rest(unfair.upper), "upper": _rest(unfair.lower)}
     )
@@ -211,7 +292,7 @@ def _report(
 
 
 def _rest(share: float | None) -> float | None:
-    return None if share is None else 1 - share
+    return None if share is None else max(1 - share, 0.0)
 
 
 def _rule(spec: SimilaritySpec) -> str:

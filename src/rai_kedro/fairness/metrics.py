@@ -312,7 +312,8 @@ _ALL = (
     Metric(
         name="consistency",
         compared="how far a decision lies from those of the most similar rows",
-        formula="ratio: 1 - mean |f(x) - mean of f over the k nearest neighbours of x|; difference: 1 - ratio",
+        formula="difference: mean |f(x) - mean of f over the k nearest neighbours of x|, over the same with f dealt "
+        "out at random; ratio: 1 - difference",
         source=ZEMEL,
         table=individual.Individuals,
         assess=lambda of, _: individual.assess_consistency(of.decisions, of.features, of.similarity, level=of.level),
@@ -320,8 +321,9 @@ _ALL = (
     ),
     Metric(
         name="fairness_through_awareness",
-        compared="pairs of rows treated further apart than they are",
-        formula="|f(x) - f(z)| ≤ L·d(x, z); difference: share of pairs that break it; ratio: share that keep it",
+        compared="pairs of rows treated further apart than they are, for each such pair at random",
+        formula="|f(x) - f(z)| ≤ L·d(x, z); difference: pairs that break it, over those with f dealt out at random; "
+        "ratio: 1 - difference",
         source=DWORK,
         table=individual.Individuals,
         assess=lambda of, _: individual.assess_awareness(of.scores, of.features, of.similarity, level=of.level),
