@@ -8,6 +8,7 @@ import pandas as pd
 from rai_kedro.commands.draft_files import Known, UseCaseDraft, draft_use_case
 from rai_kedro.commands.use_case_choices import UseCaseRequest
 from rai_kedro.contract import read_proposal
+from rai_kedro.proxies import find_leaks
 from rai_kedro.sources import IngestionParameters
 
 ROWS = 200
@@ -50,5 +51,26 @@ def test_leaks_and_copies_are_named_and_no_model_gets_them() -> None:
         "base and extra add up to rent",
         "seniority_score is a scaled or shifted copy of age",
     )
+    copied = next(column for column in made.columns if column.name == "seniority_score")
+    assert copied.flags == ("risky", "demographic"), "a copy inherits what its source is flagged with"
+    closed = [column for column in made.columns if column.name in ("base", "extra", "yearly")]
+    assert all(column.nullable and column.range is None for column in closed), "an outcome may not be there yet"
+    assert [column.name for column in made.columns][:3] == ["base", "extra", "yearly"], "what needs a decision is first"
     reasons = {name: one.reason for name, one in proposed.items() if one is not None}
     assert "scaled or shifted copy of age" in reasons["seniority_score"]
+
+
+def test_names_of_what_comes_afterwards_or_predicts_are_leaks() -> None:
+    names = ["discharge_date", "chargeOff", "previous_outcome", "decile_score", "pred", "credit_score", "predominant"]
+    random = np.random.default_rng(0)
+    features = pd.DataFrame({name: random.normal(size=ROWS) for name in names})
+
+    leaks = find_leaks(features, pd.DataFrame({"repaid": random.integers(0, 2, ROWS)}))
+
+    assert {one.columns[0]: one.kind for one in leaks} == {
+        "discharge_date": "after",
+        "chargeOff": "after",
+        "decile_score": "prediction",
+        "pred": "prediction",
+    }
+    assert leaks[0].text == "discharge_date is, by its name, known only after repaid"

@@ -10,13 +10,16 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from click.testing import CliRunner
 from kedro.io import DataCatalog, DatasetError
 
 from rai_kedro.commands.accept_draft import Acceptance, DraftError, accept_draft, command
+from rai_kedro.commands.accept_draft import _ask as ask_groups
 from rai_kedro.commands.new_use_case import NewUseCase, describe, new_use_case
 from rai_kedro.commands.use_case_choices import UseCaseRequest, name_columns
 from rai_kedro.contract import (
@@ -176,7 +179,9 @@ def test_accepting_decides_as_proposed_and_changes_nothing_else(make: Make, proj
         after[0]
         == "# Draft accepted by R. Viewer on 2024-06-01: proposals that were left then are decided as written here."
     )
-    assert len(after) == len(before) + 1
+    unread = [line for line in after if "unread: " in line]
+    assert unread == [f'      unread: "{n} of {n} columns, by R. Viewer on 2024-06-01"' for n in (9, 1)]
+    assert len(after) == len(before) + 1 + len(unread)
     columns = [line for line in before if UNDECIDED in line or "nullable: " in line or "owner: " in line]
     untouched = [line for line in before if line not in columns]
     assert [line for line in after[1:] if line in set(untouched)] == untouched
@@ -633,3 +638,127 @@ def test_a_data_contract_that_is_none_names_its_file(make: Make, project: Path) 
     (project / "rents.odcs.yaml").write_text("a: 1", encoding="utf-8")
     with pytest.raises(RaiError, match=r"(?s)kind: DataContract.*rents\.odcs\.yaml"):
         make(contract=Path("rents.odcs.yaml"))
+
+
+def test_a_draft_is_accepted_group_by_group(make: Make, project: Path) -> None:
+    make(rents().assign(shift=["F", "M"] * (ROWS // 2), predicted=1.5), target="rent")
+    folder = project / "conf/base/rents"
+    made = (folder / "catalog.yml").read_text(encoding="utf-8")
+    order = [made.index(f"        {name}: {{type") for name in ("shift", "Geschlecht", "Listing_ID", "let")]
+    assert order == sorted(order) and "# nobody is sure whether they describe people" in made
+
+    some = accept_draft("rents", "R. Viewer", groups=("audit", "unsure"), project=project, today=TODAY)
+
+    assert {one.column for one in some.decisions if not one.is_open} == {"shift", "Geschlecht"}
+    contract = read_contract(folder / "catalog.yml", as_of=TODAY)
+    assert contract.datasets["feature_store"].unread is None
+    with pytest.raises(RaiError, match="Nobody has decided"):
+        refuse_undecided(contract)
+    with pytest.raises(DraftError, match=r"(?s)no column of audit is undecided.*closed, label, leak, model"):
+        accept_draft("rents", "R. Viewer", groups=("audit",), project=project)
+
+    rest = accept_draft("rents", "R. Viewer", project=project, today=TODAY)
+
+    assert not any(one.is_open for one in rest.decisions)
+    said = read_contract(folder / "catalog.yml", as_of=TODAY).datasets["feature_store"].unread
+    assert said is not None and re.fullmatch(r"\d+ of 12 columns, by R\. Viewer on 2024-06-01", said)
+
+
+def test_groups_are_shown_and_asked_for(make: Make, project: Path) -> None:
+    make()
+
+    @click.command()
+    def ask() -> None:
+        click.echo(f"\n{ask_groups(project / 'conf/base/rents/catalog.yml')}")
+
+    shown = CliRunner().invoke(ask, input="y\nn\ny\nn\n").output
+
+    assert "Geschlecht: audit; describes sex or gender" in shown
+    assert "closed: proposed to stay closed (3)" in shown
+    assert shown.splitlines()[-1] == "('audit', 'model')"
+
+
+@pytest.mark.parametrize(
+    ("target", "values", "words"),
+    [
+        ("two_year_recid", ["0", "1"], r"favourable outcome.*sounds like nothing that people want.*--favourable '0'"),
+        ("let", ["yes", "no"], r"favourable outcome.*it has no and yes.*--favourable 'yes'"),
+        ("repaid", ["yes", "no", "?"], r"two values.*3 different.*--missing '\?'"),
+    ],
+)
+def test_a_target_of_no_plain_meaning_is_asked_about(target: str, values: list[str], words: str, make: Make) -> None:
+    with pytest.raises(RaiError, match=f"(?s){words}"):
+        make(rents().assign(**{target: np.resize(values, ROWS)}), target=target, task="classification")
+
+
+def test_numbers_spoiled_by_a_word_stay_numbers_and_more_is_missing_when_asked(make: Make, project: Path) -> None:
+    table = rents().assign(income=np.arange(ROWS) * 7 % 1000, points=np.arange(ROWS) % 50, repaid="yes").astype(str)
+    table.loc[::9, "income"], table.loc[::7, "points"] = "?", "999"
+    table.loc[::5, "repaid"], table.loc[::11, "repaid"] = "no", "?"
+
+    made = make(table, target="repaid", task="classification", missing=("repaid=?",))
+    columns = {column.name: column for column in made.draft.columns}
+    assert (columns["income"].type, columns["income"].nullable) == ("float", True)
+    assert "35 x '999' kept as a value" in describe(made)
+    assert load(project)[1]["ingestion"]["missing"] == {"income": ["?"], "repaid": ["?"]}
+    shutil.rmtree(project / "conf/base/rents")
+    made = make(table, target="repaid", task="classification", missing=("?", "points=999"))
+    assert made.draft.ingestion.missing["points"] == ("999",)
+    with pytest.raises(RaiError, match=r"(?s)in no column.*--missing"):
+        make(table, name="other", target="repaid", task="classification", missing=("xyz",))
+
+
+def test_a_name_that_stands_twice_is_read_and_said(make: Make, project: Path) -> None:
+    table = rents()
+    table.insert(1, "again", np.arange(ROWS) * 1.5)
+    made = make(table.rename(columns={"again": "comment"}))
+
+    assert made.draft.ingestion.rename["comment (2)"] == "comment_2"
+    assert "the header has a name more than once, which is read: 'comment' again, as comment_2" in describe(made)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("c.csv", "column,value,label\nrooms.total,1,one\nRent,1,x\n", r"not there.*1 of 2 columns, 1 of them but for"),
+        (
+            "c.csv",
+            "column,value,label\nrooms.total,1,one\nrooms.total,1,two\n",
+            r"two labels.*entry 2.*'one' and 'two'",
+        ),
+        (
+            "c.yml",
+            "rooms.total: {11: eleven}",
+            r"labels no value that is there.*0 of 5 values.*labelled are 11; there are 1",
+        ),
+        ("c.json", "[1, 2]", r"not written as one.*column, value and label"),
+        ("c.csv", "name,code\na,1\n", r"not written as one.*name, code"),
+        ("c.yml", "a: [", r"not written as one"),
+        ("gone.csv", None, r"file is missing"),
+    ],
+)
+def test_a_codebook_that_does_not_fit_is_refused(
+    name: str, text: str | None, words: str, make: Make, project: Path
+) -> None:
+    if text is not None:
+        (project / name).write_text(text)
+    with pytest.raises(RaiError, match=f"(?s){words}"):
+        make(codebook=project / name)
+    assert not (project / "conf/base/rents").exists()
+
+
+def test_a_codebook_tells_what_codes_mean(make: Make, project: Path) -> None:
+    (project / "codes.yml").write_text("rooms.total: {1: Married, 2: Divorced, 3: Widowed}\nlet: Was it let?\n")
+
+    made = make(codebook=Path("codes.yml"))
+
+    column = next(one for one in made.draft.columns if one.name == "rooms_total")
+    assert (column.type, column.use) == ("category", "audit")
+    assert "the codebook has no label for\n  rooms.total: 2 of 5 values (4, 5)" in describe(made)
+
+
+def test_few_rows_to_train_on_are_said_with_what_to_do(make: Make) -> None:
+    advice = describe(make(rents(), time="listed on"))
+
+    assert "few rows: month 2024-01, the one to train on, has 62 rows, about 20 of them for the test" in advice
+    assert "with 'last_month: 2024-04' in parameters.yml it is 240" in advice

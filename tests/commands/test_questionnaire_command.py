@@ -138,6 +138,39 @@ def test_what_people_wrote_stays_as_it_was(project: Path) -> None:
     assert "answer again instead of editing" in head[1]
 
 
+DRAFTED = """    level: 0.95        # of every interval
+    metrics: [statistical_parity, equal_opportunity, predictive_equality]
+    # A first guess, to be decided.
+    tolerances:
+      - {metric: statistical_parity, kind: difference, limit: 0.1}
+      - {metric: equal_opportunity, kind: difference, limit: 0.1}
+"""
+
+
+def test_what_was_drafted_is_replaced(project: Path) -> None:
+    parameters_file(project).write_text(
+        HOSPITAL.replace(HOSPITAL[HOSPITAL.index("    level:") : HOSPITAL.index("\n  statements")], DRAFTED)
+    )
+
+    output = run("hospital", None, "answers.yml", yes=True).output
+
+    assert "The drafted 'metrics' leave parameters.yml" in output and "Attention" not in output
+    assert measured(project) == METRICS
+    assert [one["metric"] for one in load(project)["fairness"]["tolerances"]] == METRICS
+    assert "# A first guess, to be decided.\n" in parameters_file(project).read_text()
+
+
+def test_a_draft_that_a_person_changed_stays(project: Path) -> None:
+    mine = DRAFTED.replace("limit: 0.1}\n      - {metric: equal_", "limit: 0.2}\n      - {metric: equal_")
+    parameters_file(project).write_text(
+        HOSPITAL.replace(HOSPITAL[HOSPITAL.index("    level:") : HOSPITAL.index("\n  statements")], mine)
+    )
+    before = parameters_file(project).read_text()
+
+    assert "Attention" in run("hospital", None, "answers.yml", yes=True).output
+    assert parameters_file(project).read_text() == before
+
+
 def test_the_evidence_says_who_was_asked_what_and_what_followed(project: Path) -> None:
     run("hospital", None, "answers.yml", yes=True)
     (entry,) = evidence(project)

@@ -231,3 +231,48 @@ def test_a_decided_contract_passes() -> None:
     decided = contract(governed("size", None), governed("zip", "stands for income"))
 
     refuse_undecided(decided)
+
+
+def test_amounts_that_all_differ_are_no_identifiers_and_numbers_of_rows_are() -> None:
+    draw = np.random.default_rng(0)
+    amounts = pd.Series(draw.choice(range(900, 40_000), 300, replace=False))
+
+    assert proposed(column(amounts, "granted")).use == "model"
+    assert proposed(column(amounts + 100_000, "price")).use == "model"
+    assert proposed(column([*range(5_000, 5_300)], "granted")).use == "forbidden"
+    assert (
+        proposed(column(draw.choice(range(10_000_000, 99_000_000), 300, replace=False), "customer")).use == "forbidden"
+    )
+    written = column([f"{amount:,} EUR" for amount in amounts], "granted")
+    assert "amounts that are not written as plain numbers (300 rows as" in proposed(written).reason
+
+
+def test_what_nobody_is_sure_of_is_proposed_for_no_model() -> None:
+    draft = column(["F", "M"] * (ROWS // 2), "charge_degree")
+
+    proposal = proposed(draft)
+    assert (proposal.use, proposal.group) == ("forbidden", "unsure")
+    assert draft.categories == ("F", "M"), "it may be decided otherwise"
+
+
+def test_a_column_nearly_constant_where_it_is_trained_on_is_named() -> None:
+    values = pd.Series(["0"] * 400 + ["1", "2"] * 100, name="bonus")
+    values[[5, 6]] = "1"
+    first = pd.Series(range(600)) < 400
+
+    draft = draft_column(values, Seen(trained_on=first))
+
+    assert "nearly constant: 2 of 400 training rows" in proposed(draft).reason
+    assert proposed(draft_column(values)).use == "model"
+
+
+def test_labels_of_a_codebook_make_codes_and_describe() -> None:
+    labels = {"": "Marital status", "1": "Married", "2": "Divorced", "3": "Widowed"}
+
+    draft = column([1, 2] * (ROWS // 2), "q17", labels=labels)
+
+    assert (draft.type, draft.use, draft.categories) == ("category", "audit", ("1", "2", "3"))
+    assert (
+        draft.description.startswith("Marital status (2 codes")
+        and "codebook: 1 Married, 2 Divorced" in draft.description
+    )

@@ -16,6 +16,7 @@ from rai_kedro.contract import (
     GROUPS,
     LEAK,
     NO_OWNER,
+    NUMERIC_TYPES,
     UNDECIDED,
     Column,
     Seen,
@@ -26,6 +27,11 @@ from rai_kedro.contract import (
 from rai_kedro.proxies import Relation, find_leaks, find_relations
 from rai_kedro.sources import FileLayout, IngestionParameters, WordCount
 
+# What a draft measures; the questionnaire replaces it. All but the one that judges nothing have a tolerance.
+DRAFTED_METRICS = {
+    "regression": ("mean_prediction", "mean_absolute_error", "mean_signed_error"),
+    "classification": ("statistical_parity", "equal_opportunity", "predictive_equality"),
+}
 # Of the spread of the label: a gap in error below it is seldom worth a halt; a beginning, to be decided.
 _TOLERANCE_SHARE = 0.25
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
@@ -52,8 +58,11 @@ class UseCaseDraft:
 
     @property
     def amounts(self) -> tuple[str, ...]:
-        """Audited columns of whole numbers: the assessment asks whether those are amounts or codes."""
-        return tuple(column.name for column in self.columns if column.use == "audit" and column.type == "integer")
+        """Audited columns of numbers: the assessment asks of whole ones whether those are amounts or codes.
+
+        A missing value makes whole numbers ``float``.
+        """
+        return tuple(one.name for one in self.columns if one.use == "audit" and one.type in NUMERIC_TYPES)
 
     @property
     def is_file(self) -> bool:
@@ -183,7 +192,12 @@ def render_parameters(draft: UseCaseDraft) -> str:
     """Return the text of ``parameters.yml``."""
     settings = draft.ingestion.model_dump(exclude_none=True)
     settings = {key: value for key, value in settings.items() if value not in ({}, ()) or key == "leave_out"}
-    return render("parameters.yml.j2", draft=draft, ingestion=settings if draft.is_file else {})
+    return render(
+        "parameters.yml.j2",
+        metrics=DRAFTED_METRICS[draft.task],
+        draft=draft,
+        ingestion=settings if draft.is_file else {},
+    )
 
 
 def render(template: str, **values: Any) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rai_kedro.commands.errors import explain
-from rai_kedro.commands.project import about_use_case, open_catalog, path_of
+from rai_kedro.commands.project import choose_use_case, env_option, open_catalog, path_of, use_case_option
 from rai_kedro.errors import RaiError
 from rai_kedro.fairness import EXIT_CODES, GateDecision, GateOutcome
 from rai_kedro.months import month_of_key
@@ -27,7 +27,8 @@ _Answer = tuple[list[str], dict[str, Any], int]
 
 
 @click.command()
-@about_use_case
+@use_case_option
+@env_option
 @click.option(
     "--stage",
     type=click.Choice(["training", "monitoring"]),
@@ -36,9 +37,10 @@ _Answer = tuple[list[str], dict[str, Any], int]
     help="The gates of the newest training, or the newest month of the version in production.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
-def gate(use_case: str, env: str | None, stage: str, as_json: bool) -> None:
+def gate(use_case: str | None, env: str | None, stage: str, as_json: bool) -> None:
     """Ask a gate: exit 0 pass, ok or watch; 1 fail or alarm; 2 insufficient evidence; 3 could not be evaluated."""
     try:
+        use_case = use_case or choose_use_case(env)
         with open_catalog(use_case, env) as catalog:
             lines, plain, code = _STAGES[stage](catalog, use_case)
     except Exception as error:  # a gate that raises would be taken for one that failed on the figures

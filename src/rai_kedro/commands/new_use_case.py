@@ -181,9 +181,10 @@ def describe(made: NewUseCase) -> str:
         group: [f"{name}: {one.reason}" if group != "model" else name for name, one in proposals if one.group == group]
         for group in GROUPS
     }
-    doubted = [
-        f"{name}: {doubt}" for name, one in proposals if one.use == "model" and (doubt := one.reason.partition("; ")[2])
-    ]
+    doubts: dict[str, list[str]] = {}
+    for name, one in proposals:
+        if one.use == "model" and (doubt := one.reason.partition("; ")[2]):
+            doubts.setdefault(doubt, []).append(name)
     return render(
         "drafted.txt.j2",
         draft=draft,
@@ -191,7 +192,7 @@ def describe(made: NewUseCase) -> str:
         first=first,
         last=last,
         proposed=proposed,
-        doubted=doubted,
+        doubted=[f"{doubt}: {some(names)}" for doubt, names in doubts.items()],
         advice=_advise(made),
         repeated=_find_repeated(draft.ingestion.rename),
         unlabelled=made.unlabelled,

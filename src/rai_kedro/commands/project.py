@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_type_hints
 
@@ -22,10 +23,52 @@ if TYPE_CHECKING:
 env_option = click.option("--env", "-e", default=None, help="Kedro environment (conf/<env>).")
 
 
+use_case_option = click.option("--use-case", default=None, help="Name of the use case; needed where there are several.")
+
+# What comes with the project: it stands for nobody until it has run.
+DEMOS = ("housing", "hospital")
+
+
 def about_use_case(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options that say which use case in which environment."""
-    option = click.option("--use-case", default="housing", show_default=True, help="Name of the use case.")
-    return option(env_option(command))
+    """Give a command the options that say which use case in which environment.
+
+    The use case may be left out where only one can be meant.
+    """
+
+    @wraps(command)
+    def ask(use_case: str | None, env: str | None, **said: Any) -> Any:
+        return command(use_case=use_case or choose_use_case(env), env=env, **said)
+
+    return use_case_option(env_option(ask))
+
+
+def choose_use_case(env: str | None) -> str:
+    """Return the one use case that can be meant: the only one of your own, or the only one that comes along and ran.
+
+    Raises:
+        UnknownUseCaseError: There are several, or none has run; it lists them.
+    """
+    from kedro.io import DataCatalog
+
+    from rai_kedro.contract import find_use_cases
+
+    project = project_folder()
+    known = find_use_cases(project / "conf" / "base")
+    if len(known) == 1:
+        return known[0]
+    catalog = DataCatalog.from_config(load_configuration(project, env, "catalog"))
+    meant = [
+        name for name in known if name not in DEMOS or (project / evidence_path(catalog, name)).is_file()
+    ]  # fmt: skip
+    if len(meant) == 1:
+        return meant[0]
+    raise UnknownUseCaseError(
+        "It has to be said which use case is meant.",
+        where="--use-case",
+        how_many=f"{len(meant)} of your own, or with a run on record" if meant else "none has run yet",
+        example=f"there are: {', '.join(meant or known)}",
+        remedy=f"name one, for example --use-case {(meant or known or ['NAME'])[0]}",
+    )
 
 
 class UnknownUseCaseError(RaiError):

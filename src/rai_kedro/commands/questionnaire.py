@@ -6,6 +6,7 @@ the parameters leave ``fairness.metrics`` out; what people wrote there is never 
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -75,9 +76,48 @@ def run_questionnaire(use_case: str, env: str | None = None, answers: str | None
     recommended = tuple(recommend(outcome.metrics, at_hand))
     result = QuestionnaireResult(use_case=use_case, outcome=outcome, recommendations=recommended)
     click.echo("\n".join(describe_result(result)))
-    for line in _find_disagreements(parameters.get("fairness") or {}, result):
-        click.echo(f"Attention: {line}.")
-    return _write_if_confirmed(project, result, env, answers, yes=yes)
+    replaced = replace_drafted(project / "conf" / "base" / use_case / "parameters.yml", result)
+    if replaced is None:
+        for line in _find_disagreements(parameters.get("fairness") or {}, result):
+            click.echo(f"Attention: {line}.")
+    else:
+        click.echo(
+            "\nThe drafted 'metrics' leave parameters.yml, and each drafted tolerance goes to a metric of these."
+        )
+    if not _write_if_confirmed(project, result, env, answers, yes=yes):
+        return False
+    if replaced is not None:
+        write_text(project / "conf" / "base" / use_case / "parameters.yml", replaced)
+    return True
+
+
+def replace_drafted(path: Path, result: QuestionnaireResult) -> str | None:
+    """Return the parameters with the metrics of the draft gone and its tolerances set for those of the answers.
+
+    None where a person has written either of them: that is never changed.
+    """
+    from rai_kedro.commands.draft_files import DRAFTED_METRICS
+
+    if not path.is_file():
+        return None
+    text = path.read_text(encoding="utf-8")
+    fairness = (yaml.safe_load(text) or {}).get(result.use_case, {}).get("fairness") or {}
+    metrics, tolerances = fairness.get("metrics"), fairness.get("tolerances") or []
+    drafted = next((one for one in DRAFTED_METRICS.values() if metrics == list(one)), None)
+    lines = re.search(r"^ *metrics: \[[^\]]*\].*\n", text, flags=re.MULTILINE)
+    listed = re.search(r"^( *)tolerances:\n((?:\1  - \{[^}\n]*\}\n)*)", text, flags=re.MULTILINE)
+    if drafted is None or lines is None or listed is None or not tolerances:
+        return None
+    limits = {(one.get("kind"), one.get("limit")) for one in tolerances}
+    is_drafted = all({*one} == {"metric", "kind", "limit"} and one["metric"] in drafted for one in tolerances)
+    if not is_drafted or len(limits) > 1 or len(tolerances) != len(drafted) - 1:
+        return None
+    kind, limit = limits.pop()
+    names = [name for name in result.outcome.metrics if kind in METRICS[name].kinds]
+    rows = "".join(f"{listed[1]}  - {{metric: {name}, kind: {kind}, limit: {limit}}}\n" for name in names)
+    whole = f"{listed[1]}tolerances:\n{rows}" if names else f"{listed[1]}tolerances: []\n"
+    text = text[: listed.start()] + whole + text[listed.end() :]
+    return text.replace(lines[0], "", 1)
 
 
 def describe_configured(parameters: Any, catalog_file: Path) -> ModelAtHand:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rai_kedro.commands.project import about_use_case, open_catalog
+from rai_kedro.commands.project import env_option, open_catalog
 from rai_kedro.errors import RaiError
 from rai_kedro.files import project_folder
 from rai_kedro.words import make_visible
@@ -31,13 +31,15 @@ class ReplayError(RaiError):
 
 @click.command()
 @click.argument("pack", type=click.Path(path_type=Path, exists=True))
-@about_use_case
-def command(pack: Path, use_case: str, env: str | None) -> None:
+@click.option("--use-case", default=None, help="Name of the use case; by default that of the pack.")
+@env_option
+def command(pack: Path, use_case: str | None, env: str | None) -> None:
     """Train once more from PACK on the months in the stores, and compare every value of the card; nothing is stored."""
     from rai_kedro.pipelines.training.replay import TAKEN_OVER, compare_cards, rebuild_card, require_same_months
 
     files = _read(pack)
     trained = _find_training(pack, files, use_case)
+    use_case = trained.manifest.use_case
     with open_catalog(use_case, env) as catalog:
         stores = _load_stores(catalog, use_case)
         require_same_months(trained, stores)
@@ -80,7 +82,7 @@ def _read(pack: Path) -> Mapping[str, bytes]:
         ) from error
 
 
-def _find_training(pack: Path, files: Mapping[str, bytes], use_case: str) -> Trained:
+def _find_training(pack: Path, files: Mapping[str, bytes], use_case: str | None) -> Trained:
     """Return what the training left in a pack, once its files are those of its manifest."""
     from rai_kedro.contract import Contract
     from rai_kedro.pipelines.training.replay import Trained
@@ -92,13 +94,13 @@ def _find_training(pack: Path, files: Mapping[str, bytes], use_case: str) -> Tra
         wrong = [
             name for name in needed if hashlib.sha256(files[name]).hexdigest() != manifest.files.get(name)
         ]  # fmt: skip
-        if wrong or manifest.use_case != use_case:
+        if wrong or use_case not in (None, manifest.use_case):
             raise ValueError(f"{wrong[0]} is not that of the manifest" if wrong else f"it is of {manifest.use_case}")
         contract, parameters, card = (files[name].decode("utf-8") for name in needed)
         return Trained(manifest, Contract.from_dict(json.loads(contract)), json.loads(parameters), card)
     except (KeyError, ValueError) as error:  # pydantic's, too
         raise ReplayError(
-            f"This is no pack from which a training of {use_case} can be replayed.",
+            f"This is no pack from which a training{f' of {use_case}' if use_case else ''} can be replayed.",
             where=str(pack),
             example=f"{error} is missing" if isinstance(error, KeyError) else str(error).splitlines()[0],
             remedy="name its use case with --use-case; or check it with `python verify.py`, which is in it: a version "

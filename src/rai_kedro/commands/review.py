@@ -13,6 +13,7 @@ import click
 
 from rai_kedro.commands.project import (
     about_use_case,
+    env_option,
     evidence_path,
     keys_folder,
     lock_path,
@@ -138,7 +139,8 @@ def _make_demo_key() -> SigningKey:
 
 
 @click.command()
-@about_use_case
+@click.option("--use-case", default="housing", show_default=True, help="Name of the use case.")
+@env_option
 def demo(use_case: str, env: str | None) -> None:
     """Run the whole lifecycle once, with a demo in the reviewer's place."""
     require_use_case(use_case)

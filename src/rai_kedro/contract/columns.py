@@ -128,6 +128,7 @@ class DatasetContract(_Stripped):
         None  # which rows belong together (a person, a household): one of the key, or a column of its own
     )
     weight: Text | None = None  # how many rows of the population a row stands for
+    unread: Text | None = None  # which drafted proposals were accepted at once, by whom and when
     columns: Mapping[str, Column]  # every other column
 
     @field_validator("columns")

@@ -325,7 +325,9 @@ def _propose(name: str, found: _Values, suspicion: Suspicion | None, warning: st
         use = "forbidden" if closed else suspicion.proposed_use
         return Proposal(use, "; ".join(filter(None, (f"{suspicion.text}{code}", closed, warning))))
     if closed or warning:
-        return Proposal("forbidden", "; ".join(filter(None, (warning, closed))))
+        return Proposal(
+            "forbidden", "; ".join(filter(None, (warning, closed if found.distinct > 1 else ""))) or str(closed)
+        )
     few = found.distinct <= _FEW_NUMBERS and found.type in NUMERIC_TYPES and bool((found.known % 1 == 0).all())
     doubt = "; few whole numbers: if they are codes, make it a category" if few and found.distinct > 2 else ""  # noqa: PLR2004
     return Proposal("model", f"nothing seen against it{code}{doubt}")
@@ -394,6 +396,8 @@ def _describe(found: _Values, original: str | None, also: Seen) -> str:
     missing = f"{100 * found.missing / found.rows:.3g} % missing" if found.missing else "none missing"
     source = f"; in the file '{original.replace('${', '$ {')}'" if original else ""
     labels = [f"{value} {label}" for value, label in also.labels.items() if value]
-    told = [also.note, f"codebook: {list_some(labels, _SHOWN)}" if labels else "", also.labels.get("", "")]
+    told = [also.note, f"codebook: {list_some(labels, _SHOWN)}" if labels else ""]
+    # What the codebook says of the column is a description that somebody wrote.
+    what = also.labels.get("", "").replace("${", "$ {") or UNWRITTEN
     more = "".join(f"; {one.replace('${', '$ {')}" for one in told if one)
-    return f"{UNWRITTEN} ({kind}, {missing}{more}{source})"
+    return f"{what} ({kind}, {missing}{more}{source})"

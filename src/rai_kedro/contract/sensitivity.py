@@ -76,7 +76,8 @@ def suspect(name: str, values: pd.Series[Any], labels: Mapping[str, str] | None 
         return None if told is None else _temper(name, told)
     if told is not None and told.ground == named.ground:
         sure: Confidence = "sure" if told.confidence != "unsure" or named.confidence == "sure" else "likely"
-        return replace(named, because=f"{named.because}, and {told.because}", confidence=sure)
+        because = f"{named.because}, and {told.because.partition(', which')[0]}"
+        return replace(named, because=because, confidence=sure)
     return _fit(named, seen)
 
 
@@ -170,6 +171,7 @@ def _by_name(name: str, seen: _Seen) -> Iterator[Suspicion]:
     yield from _by_stem(name, seen)
     for word in said:
         is_short = len(word) <= _SHORT_WORD and seen.tells and not seen.is_coded
+        is_short = is_short and ambiguous.get(word) != terms.PERSON
         if word in ambiguous and not is_short and not _stands_beside(word, said):
             is_of_people = bool(terms.PEOPLE & {*said} - {word})
             confidence: Confidence = "likely" if is_of_people else "unsure"
@@ -229,7 +231,8 @@ def _by_stem(name: str, seen: _Seen) -> Iterator[Suspicion]:
     for token in re.findall(r"[A-Z]+", name):
         for ground, stems in terms.STEMS.items():
             for stem in stems.split():
-                begins = token.startswith(stem) and len(token) - len(stem) <= _SHORT_CODE
+                rest = token.removeprefix(stem)
+                begins = rest != token and (len(rest) <= _SHORT_CODE or rest.lower() in terms.PIECES)
                 ends = token.endswith(stem) and len(stem) > 3 and len(token) - len(stem) <= _SHORT_CODE  # noqa: PLR2004
                 if (begins or ends or (stem == "SEX" and token.endswith(stem))) and token not in terms.NO_CODES.split():
                     exact = len(token) - len(stem) <= 1

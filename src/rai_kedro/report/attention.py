@@ -84,6 +84,7 @@ def list_attention(card: ModelCard, thresholds: AttentionThresholds | None = Non
     return (
         *_list_gate(card),
         *_list_unwritten(card),
+        *_list_unread(card),
         *_list_questionnaire(card),
         *_list_mitigation(card),
         *_list_flagged_columns(card),
@@ -101,6 +102,12 @@ def _list_unwritten(card: ModelCard) -> Iterator[AttentionPoint]:
     for place in card.unwritten:
         section = "columns" if place.endswith(tuple(f" of {column.name}" for column in card.columns)) else "use"
         yield AttentionPoint("To be written", f"{begin_sentence(place)}: nobody has written it yet.", section)
+
+
+def _list_unread(card: ModelCard) -> Iterator[AttentionPoint]:
+    for said in card.unread:
+        text = f"A program's proposals were accepted all at once, without going through them: {said}."
+        yield AttentionPoint("Contract accepted unread", text, "columns")
 
 
 def _list_gate(card: ModelCard) -> Iterator[AttentionPoint]:

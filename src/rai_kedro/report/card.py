@@ -178,6 +178,7 @@ class ModelCard(Typed):
     gates: GateReport | None = None  # of the policy; None where nobody asked them
     plan: Look | None = None  # how the training stands to a plan registered before; None where there is none
     proxies: ProxyReport | None = None
+    unread: tuple[str, ...] = ()  # of each store whose draft was accepted at once: how much of it, by whom and when
     versions: dict[str, str] = Field(default_factory=dict)
     review_status: str = CANDIDATE_STATUS
 

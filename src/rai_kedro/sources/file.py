@@ -138,7 +138,8 @@ def find_sentinels(values: pd.Series[Any]) -> tuple[WordCount, ...]:
     if rest.empty or not odd:
         return ()
     low, high = float(rest.min()), float(rest.max())
-    far = [value for value in odd if (value < 0 <= low) or (low >= 0 and value > 2 * max(high, 1))]
+    below = [value for value in odd if value < 0 <= low]
+    far = [*(below if len(below) <= _FEWEST_SENTINELS else ()), *(v for v in odd if low >= 0 and v > 2 * max(high, 1))]
     return tuple(
         WordCount(f"{value:.0f}", int(counts[value]), is_missing=False)
         for value in sorted(far)

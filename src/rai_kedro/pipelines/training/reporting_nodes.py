@@ -188,6 +188,7 @@ def _compose_card(
             gates=GateReport.from_dict(measured.release_gates),
             plan=measured.look if measured.look.number else None,
             proxies=ProxyReport.from_dict(measured.proxy_report),
+            unread=tuple(f"{one.dataset}: {one.unread}" for one in contract.datasets.values() if one.unread),
         )
     )
 
