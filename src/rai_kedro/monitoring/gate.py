@@ -104,7 +104,7 @@ def ask_gate(
         )
     if newest is None:
         return _closed(timeline, [*problems, f"no {timeline.period} was monitored yet: {run}"])
-    again = f"kedro rai rescore --use-case {timeline.use_case} --month {newest.month}; {run}"
+    again = f"kedro rai rescore --use-case {timeline.use_case} --month {newest.month}"
     if production not in (None, newest.model_version):
         scored = f"{newest.month}, the newest {timeline.period}, was scored by version {newest.model_version}"
         problems.append(
