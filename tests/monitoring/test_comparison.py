@@ -133,6 +133,17 @@ def test_keys_that_several_months_have_are_counted_and_said_not_to_be_independen
     assert f"The keys of {found.repeated} of 400 rows are in several months" in found.assumption
 
 
+def test_rows_of_one_unit_count_together_and_that_is_said() -> None:
+    rows, rng = months().assign(person=np.arange(400) // 4), np.random.default_rng(5)
+    shared = np.repeat(rng.normal(0, 3, 100), 4)
+    made = contender("1", rows["price"] + shared), contender("2", rows["price"] + 0.95 * shared)
+    of_unit = BASELINE.model_copy(update={"fairness": SPEC.model_copy(update={"unit": "person"})})
+    apart, together = (compare(rows, *made, of) for of in (BASELINE, of_unit))
+    assert "rows of the same person count together" in together.assumption
+    widths = [one.gains[0].upper - one.gains[0].lower for one in (apart, together)]
+    assert widths[1] > 1.5 * widths[0]
+
+
 def test_the_page_of_a_comparison_says_what_the_terminal_does() -> None:
     from rai_kedro.report import render_comparison_page
 

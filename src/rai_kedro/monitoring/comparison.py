@@ -1,9 +1,9 @@
 """Two versions side by side on the same labelled months: what one gains over the other, and how fair each is.
 
 Both score the same rows in shadow, so that gains have paired intervals, which are far shorter than those of either
-figure (:func:`rai_kedro.performance.measure_gain`). Rows count as independent: where the same people are in many
-months, intervals over all months are too short, and those of single months are the ones to read; rows whose key is in
-several months are counted, and said to be.
+figure (:func:`rai_kedro.performance.measure_gain`). Rows of one unit of the contract count together. Without one rows
+count as independent: rows whose key is in several months are counted, and it is said that the intervals of single
+months are the ones to read if these are the same people.
 """
 
 from __future__ import annotations
@@ -72,6 +72,7 @@ class VersionComparison(Typed):
         metric: The figure that decides which is better.
         left_out: Months that do not count, and why.
         rows: Rows that have a label.
+        of_unit: Column of the person or thing that rows belong to; empty where every row stands for itself.
         repeated: Of these, rows whose key another month has, too: maybe of the same people.
         gains: Of every figure over all months, and of the deciding one by month.
     """
@@ -85,6 +86,7 @@ class VersionComparison(Typed):
     months: tuple[Month, ...]
     left_out: dict[Month, str]
     rows: int
+    of_unit: str = ""
     repeated: int = 0
     gains: tuple[MonthGain, ...]
 
@@ -101,8 +103,9 @@ class VersionComparison(Typed):
     @property
     def assumption(self) -> str:
         """What the intervals rest on, in words."""
-        said = "Intervals of level 0.95, each by itself; rows are taken as independent"
-        if not self.repeated:
+        of = f"rows of the same {self.of_unit} count together" if self.of_unit else "rows are taken as independent"
+        said = f"Intervals of level 0.95, each by itself; {of}"
+        if self.of_unit or not self.repeated:
             return f"{said}."
         return say_period(
             f"{said}. The keys of {self.repeated:,} of {self.rows:,} rows are in several months: if the same key is "
@@ -160,6 +163,7 @@ def compare_versions(  # noqa: PLR0913 - every part by its name
         months=tuple(sorted(rows["month"].unique())),
         left_out=dict(left_out or {}),
         rows=len(rows),
+        of_unit=baseline.fairness.unit or "",
         repeated=_count_repeated(rows, key),
         gains=tuple(_Pair(old, new, baseline, level).gains(rows, metric)),
     )

@@ -108,8 +108,8 @@ def ask_gate(
     if production not in (None, newest.model_version):
         scored = f"{newest.month}, the newest {timeline.period}, was scored by version {newest.model_version}"
         problems.append(
-            f"{scored}; version {production} is in production: ask again when it has scored the next {timeline.period}, "
-            f"or have it score this one: {again}"
+            f"{scored}; version {production} is in production: ask again when it has scored the next "
+            f"{timeline.period}, or have it score this one: {again}"
         )
     if newest.stale:
         problems.append(f"{newest.month} is stale: {newest.stale}; score it again: {again}")
