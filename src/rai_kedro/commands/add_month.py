@@ -8,20 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 import pandas as pd
 
+from rai_kedro import monitoring, sources
 from rai_kedro.commands.project import enter_act, env_option, lock_path, open_catalog
 from rai_kedro.contract import Contract, DatasetContract, check_frame
 from rai_kedro.errors import RaiError
 from rai_kedro.files import locked
 from rai_kedro.months import PERIOD_FORMS, find_period, is_month, key_of_month, month_of_key
-from rai_kedro.sources import (
-    FileLayout,
-    IngestionParameters,
-    MonthlyTables,
-    compare_months,
-    detect_layout,
-    read_table,
-    split_months,
-)
 
 if TYPE_CHECKING:
     from kedro.io import DataCatalog
@@ -43,8 +35,8 @@ def command(use_case: str, file: Path, env: str | None, **said: Any) -> None:
     with open_catalog(use_case, env) as catalog:
         parameters, layout = _read_settings(catalog, use_case)
         contract: Contract = catalog.load(f"{use_case}.contract")
-        layout = layout if layout.format == "csv" == detect_layout(path).format else detect_layout(path)
-        key, tables = _split(read_table(path, layout), parameters, contract, said.pop("month"), file)
+        layout = layout if layout.format == "csv" == sources.detect_layout(path).format else sources.detect_layout(path)
+        key, tables = _split(sources.read_table(path, layout), parameters, contract, said.pop("month"), file)
         made = dict(zip(_STORES, (tables.features, tables.labels), strict=True))
         for store, frames in made.items():
             for frame in frames.values():
@@ -53,7 +45,7 @@ def command(use_case: str, file: Path, env: str | None, **said: Any) -> None:
             click.echo(_save(catalog, contract, key, made, **said))
 
 
-def _read_settings(catalog: DataCatalog, use_case: str) -> tuple[IngestionParameters, FileLayout]:
+def _read_settings(catalog: DataCatalog, use_case: str) -> tuple[sources.IngestionParameters, sources.FileLayout]:
     own: Any = catalog.get(f"{use_case}.own_data")
     name = f"params:{use_case}.ingestion"
     if own is None or name not in catalog:
@@ -62,12 +54,12 @@ def _read_settings(catalog: DataCatalog, use_case: str) -> tuple[IngestionParame
             where=f"conf/base/{use_case}",
             remedy="simulated months are made by 'kedro run', and another system's stores are filled by that system",
         )
-    return IngestionParameters.model_validate(catalog.load(name)), own.layout
+    return sources.IngestionParameters.model_validate(catalog.load(name)), own.layout
 
 
 def _split(
-    table: pd.DataFrame, parameters: IngestionParameters, contract: Contract, month: str | None, file: Path
-) -> tuple[str, MonthlyTables]:
+    table: pd.DataFrame, parameters: sources.IngestionParameters, contract: Contract, month: str | None, file: Path
+) -> tuple[str, sources.MonthlyTables]:
     period = parameters.period
     if month is not None and not is_month(month):
         raise RaiError(f"'{month}' is not a {period}.", where="--month", remedy=f"write it as {PERIOD_FORMS}")
@@ -88,7 +80,7 @@ def _split(
         table = table.assign(**{label: None})
     types = {name: column.type for store in contract.datasets.values() for name, column in store.columns.items()}
     settings = parameters if parameters.time else parameters.for_month(str(month))
-    tables = split_months(table, settings, types)
+    tables = sources.split_months(table, settings, types)
     found = list(tables.features)
     if found != [key_of_month(month)] if month else len(found) != 1:
         raise RaiError(
@@ -103,11 +95,9 @@ def _split(
 
 def _digest(frames: dict[str, pd.DataFrame], governed: DatasetContract) -> str:
     """Digest what will be read of a month: nothing that is forbidden, and nothing at all where there is no row."""
-    from rai_kedro.monitoring import content_digest
-
     forbidden = [name for name, column in governed.columns.items() if column.use == "forbidden"]
     found = [frame.drop(columns=forbidden, errors="ignore") for frame in frames.values() if len(frame)]
-    return content_digest(found[0]) if found else ""
+    return monitoring.content_digest(found[0]) if found else ""
 
 
 def _save(
@@ -122,7 +112,7 @@ def _save(
     use_case, month, new, changed = contract.use_case, month_of_key(key), list[str](), list[str]()
     for store, frames in made.items():
         # The store as it lies on disk: its own entry leaves out what the contract forbids to read.
-        changes = compare_months(frames, catalog.load(f"{use_case}.{store}_before"))
+        changes = sources.compare_months(frames, catalog.load(f"{use_case}.{store}_before"))
         new += [store] if changes.new else []
         changed += [store] if changes.changed else []
     if changed and not replace:

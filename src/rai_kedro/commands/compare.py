@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from rai_kedro import monitoring, release
 from rai_kedro.commands.project import about_use_case, evidence_path, open_catalog, path_of, trust_of
 from rai_kedro.errors import RaiError
 from rai_kedro.files import write_text
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from kedro.io import DataCatalog
 
     from rai_kedro.fairness import Verdict
-    from rai_kedro.monitoring import VersionComparison
 
 
 @click.command()
@@ -51,32 +51,32 @@ def command(old: str, new: str, use_case: str, env: str | None, months: str | No
     click.echo(text if as_json else "\n".join(make_visible(line) for line in lines))
 
 
-def _compare(catalog: DataCatalog, use_case: str, named: tuple[str, str], months: str | None) -> VersionComparison:
+def _compare(
+    catalog: DataCatalog, use_case: str, named: tuple[str, str], months: str | None
+) -> monitoring.VersionComparison:
     from mlflow import MlflowClient
 
-    from rai_kedro.monitoring import Baseline, Contender, MonitoringPolicy, compare_versions
     from rai_kedro.pipelines.monitoring.plan import MonthReader
     from rai_kedro.pipelines.monitoring.shadow import score_in_shadow
-    from rai_kedro.release import load_shadow
 
     client, record, trust = MlflowClient(), evidence_path(catalog, use_case), trust_of(catalog, use_case)
-    old, new = (load_shadow(client, use_case, one, record, trust) for one in named)
+    old, new = (release.load_shadow(client, use_case, one, record, trust) for one in named)
     if old.version == new.version:
         raise RaiError(
             f"'{named[0]}' and '{named[1]}' are the same version, {old.version}.",
             where="kedro rai compare",
             remedy=f"name two versions; `kedro rai status --use-case {use_case}` shows them",
         )
-    baseline = Baseline.from_dict(dict(old.reference.baseline))
+    baseline = monitoring.Baseline.from_dict(dict(old.reference.baseline))
     contract = catalog.load(f"{use_case}.contract")
     features, labels = (catalog.load(f"{use_case}.{name}") for name in ("feature_store", "label_store"))
     reader = MonthReader(features, labels, contract)
     scored = score_in_shadow(_pick(reader.months, months), reader, contract, baseline.target, (old, new))
-    policy = MonitoringPolicy.from_dict(catalog.load(f"params:{use_case}.monitoring")["policy"])
+    policy = monitoring.MonitoringPolicy.from_dict(catalog.load(f"params:{use_case}.monitoring")["policy"])
     first, second = (
-        Contender(one.version, one.review, one.trained_on, scored.answers[one.version]) for one in (old, new)
+        monitoring.Contender(one.version, one.review, one.trained_on, scored.answers[one.version]) for one in (old, new)
     )
-    return compare_versions(
+    return monitoring.compare_versions(
         scored.rows,
         first,
         second,
@@ -102,7 +102,7 @@ def _pick(known: Sequence[str], months: str | None) -> list[str]:
     )
 
 
-def describe(found: VersionComparison) -> list[str]:
+def describe(found: monitoring.VersionComparison) -> list[str]:
     """Say in lines how the two versions compare."""
     versions = {one.version: one for one in (found.old, found.new)}
     lines = [f"{found.use_case}: version {found.new.version} compared with version {found.old.version}"]

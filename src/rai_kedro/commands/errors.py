@@ -7,6 +7,7 @@ import re
 import sqlite3
 from collections.abc import Iterator
 
+from rai_kedro import release
 from rai_kedro.errors import RaiError
 
 
@@ -28,21 +29,21 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 def is_server_lost(error: BaseException) -> bool:
     """Say whether an error, or what it came from, is a server that MLflow reached before and does not reach now."""
-    from rai_kedro.release import find_refusal
-
     return any(
         (type(cause).__module__.startswith(("requests.", "urllib3.")) and "Connect" in type(cause).__name__)
-        or (type(cause).__name__ == "MlflowException" and "API request to" in str(cause) and not find_refusal(cause))
+        or (
+            type(cause).__name__ == "MlflowException"
+            and "API request to" in str(cause)
+            and not release.find_refusal(cause)
+        )
         for cause in _chain(error)
     )
 
 
 def _foresee_of_store(error: BaseException) -> RaiError | None:
     """Explain what a disk, a database or a server answers in the middle of a command."""
-    from rai_kedro.release import explain_refusal, find_refusal
-
-    if refusal := find_refusal(error):
-        return explain_refusal(error, refusal)
+    if refusal := release.find_refusal(error):
+        return release.explain_refusal(error, refusal)
     if is_server_lost(error):
         said = " ".join(str(error).split())[:300]
         return RaiError("The MLflow server stopped answering.", example=said, remedy=_SERVER_LOST)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rai_kedro import contract, release
 from rai_kedro.commands.project import (
     enter_act_in,
     env_option,
@@ -27,8 +28,6 @@ from rai_kedro.hooks.review_page import note_verification, try_to_write_review
 
 if TYPE_CHECKING:
     from kedro.io import DataCatalog
-
-    from rai_kedro.release import Anchor, MonthStores, Verification
 
 _RESULTS = ("prediction_store", "drift_store", "outcome_store")
 AUTHORITIES = "conf/base/timestamp_authorities.pem"
@@ -63,7 +62,7 @@ def verify(use_case: str | None, env: str | None, anchors: tuple[Path, ...], as_
         )
 
 
-def _describe(found: Mapping[str, Verification]) -> list[str]:
+def _describe(found: Mapping[str, release.Verification]) -> list[str]:
     if not found:
         return ["There is nothing to check: no use case has a record, versions or predictions."]
     named = [f"Checked: {', '.join(found)}.", ""]
@@ -74,30 +73,24 @@ def _find_checkable(catalog: DataCatalog) -> list[str]:
     """Return every use case that has something to answer for, also of one that is not configured any more."""
     from mlflow import MlflowClient
 
-    from rai_kedro.contract import find_use_cases
-    from rai_kedro.release import search_versions
-
-    known = find_use_cases(project_folder() / "conf" / "base")
+    known = contract.find_use_cases(project_folder() / "conf" / "base")
     records = {path.stem for path in evidence_path(catalog, known[0]).parent.glob("*.jsonl")} if known else set()
     client, found = MlflowClient(), set(records)
     for name in known:
         predictions: Any = catalog[f"{name}.prediction_store"]
-        if name not in found and (predictions.keys() or search_versions(client, name)):
+        if name not in found and (predictions.keys() or release.search_versions(client, name)):
             found.add(name)
     return sorted(found)
 
 
-def _verify(catalog: DataCatalog, use_case: str, env: str | None, anchors: Sequence[Path]) -> Verification:
+def _verify(catalog: DataCatalog, use_case: str, env: str | None, anchors: Sequence[Path]) -> release.Verification:
     from mlflow import MlflowClient
-
-    from rai_kedro import release
-    from rai_kedro.contract import find_use_cases
 
     project, path = project_folder(), evidence_path(catalog, use_case)
     places = release.Places(path, use_case, project, project / AUTHORITIES, tuple(anchors))
-    stores: MonthStores | None = None
+    stores: release.MonthStores | None = None
     trouble: list[str] = []
-    if use_case in find_use_cases(project / "conf" / "base"):
+    if use_case in contract.find_use_cases(project / "conf" / "base"):
         stores, trouble = _open_stores(catalog, use_case, env)
     trust = trust_of(catalog, use_case)
     found = release.verify(
@@ -114,10 +107,9 @@ def _verify(catalog: DataCatalog, use_case: str, env: str | None, anchors: Seque
     return found
 
 
-def _open_stores(catalog: DataCatalog, use_case: str, env: str | None) -> tuple[MonthStores | None, list[str]]:
+def _open_stores(catalog: DataCatalog, use_case: str, env: str | None) -> tuple[release.MonthStores | None, list[str]]:
     """Open what the months are compared with, and say what could not be opened."""
     from rai_kedro.pipelines.monitoring.plan import MonthReader
-    from rai_kedro.release import MonthStores
 
     try:
         require_readable(use_case, env)
@@ -125,7 +117,7 @@ def _open_stores(catalog: DataCatalog, use_case: str, env: str | None) -> tuple[
         predictions, drift, outcomes = (catalog.load(f"{use_case}.{name}") for name in _RESULTS)
     except RaiError as error:
         return None, [f"the months could not be compared: {error.what}"]
-    return MonthStores(predictions, drift, outcomes, MonthReader(*inputs).digests), []
+    return release.MonthStores(predictions, drift, outcomes, MonthReader(*inputs).digests), []
 
 
 @click.command()
@@ -137,11 +129,9 @@ def _open_stores(catalog: DataCatalog, use_case: str, env: str | None) -> tuple[
 @click.option("--reason", default="", help="Why; kept as evidence.")
 def anchor(use_case: str, env: str | None, file: Path | None, git_tag: bool, url: str | None, reason: str) -> None:
     """Keep the head of the evidence record outside it, so that a cut or rewritten record is noticed."""
-    from rai_kedro import release
-
     with open_catalog(use_case, env) as catalog:
         record, project = evidence_path(catalog, use_case), project_folder()
-        ways: list[Callable[[Anchor], dict[str, str]]] = []
+        ways: list[Callable[[release.Anchor], dict[str, str]]] = []
         if file is not None:
             ways.append(partial(release.keep_in_file, path=file.resolve()))
         if git_tag:
@@ -157,11 +147,9 @@ def anchor(use_case: str, env: str | None, file: Path | None, git_tag: bool, url
             click.echo(f"Line {head.sequence} of {record.name} is anchored: {' '.join(place.values())}")
 
 
-def _read_head(record: Path, use_case: str) -> Anchor:
-    from rai_kedro.release import Anchor, read_evidence
-
-    entries = read_evidence(record)
+def _read_head(record: Path, use_case: str) -> release.Anchor:
+    entries = release.read_evidence(record)
     if not entries:
         raise RaiError("There is nothing to anchor: the record is empty.", where=str(record), remedy="train a model")
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    return Anchor(use_case=use_case, sequence=len(entries), head=entries[-1].hash, anchored_at=now)
+    return release.Anchor(use_case=use_case, sequence=len(entries), head=entries[-1].hash, anchored_at=now)

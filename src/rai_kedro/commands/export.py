@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from rai_kedro import exchange, release, report
 from rai_kedro.commands.project import (
     about_use_case,
     evidence_path,
@@ -23,8 +24,6 @@ from rai_kedro.files import write_text
 if TYPE_CHECKING:
     from kedro.io import DataCatalog
 
-    from rai_kedro.release import ReleaseFiles, Version
-
 
 @dataclass(frozen=True)
 class Request:
@@ -35,24 +34,20 @@ class Request:
     number: str | None
     env: str | None = None
 
-    def find_version(self) -> Version:
+    def find_version(self) -> release.Version:
         """Return the version that is meant, as MLflow has it."""
         from mlflow import MlflowClient
 
-        from rai_kedro.release import CANDIDATE, PRODUCTION, find_aliases, find_version, unknown_model
-
         client = MlflowClient()
-        aliases = find_aliases(client, self.use_case)
-        number = self.number or aliases.get(PRODUCTION) or aliases.get(CANDIDATE)
+        aliases = release.find_aliases(client, self.use_case)
+        number = self.number or aliases.get(release.PRODUCTION) or aliases.get(release.CANDIDATE)
         if number is None:
-            raise unknown_model(self.use_case)
-        return find_version(client, self.use_case, number)
+            raise release.unknown_model(self.use_case)
+        return release.find_version(client, self.use_case, number)
 
-    def open_files(self, version: Version) -> AbstractContextManager[ReleaseFiles]:
+    def open_files(self, version: release.Version) -> AbstractContextManager[release.ReleaseFiles]:
         """Lend the version's files, each as training recorded it; what was changed since is refused."""
-        from rai_kedro.release import checked_files, read_evidence
-
-        return checked_files(version, read_evidence(evidence_path(self.catalog, self.use_case)))
+        return release.checked_files(version, release.read_evidence(evidence_path(self.catalog, self.use_case)))
 
 
 def write_cyclonedx(request: Request, output: Path) -> str:
@@ -63,38 +58,32 @@ def write_cyclonedx(request: Request, output: Path) -> str:
     return f"{version}, CycloneDX 1.6"
 
 
-def _list_materials(found: ReleaseFiles) -> str:
-    from rai_kedro.exchange import VersionFiles, to_cyclonedx
-    from rai_kedro.report import card_from_json
-
+def _list_materials(found: release.ReleaseFiles) -> str:
     card = f"model_card/model_card_v{found.manifest.version}.json"
     requirements = (found.model / "requirements.txt").read_text("utf-8")
     digests = {"manifest.json": found.manifest.digest, card: found.manifest.files[card]}
     lines = (line.partition("#")[0].strip() for line in requirements.splitlines())
-    files = VersionFiles(tuple(line for line in lines if line), digests)
-    return to_cyclonedx(card_from_json(found.files[card].decode("utf-8")), files)
+    files = exchange.VersionFiles(tuple(line for line in lines if line), digests)
+    return exchange.to_cyclonedx(report.card_from_json(found.files[card].decode("utf-8")), files)
 
 
 def write_odcs(request: Request, output: Path) -> str:
     """Write the column contract: as it stands in conf/base, or with a number as that version was trained under it."""
     from rai_kedro.contract import Contract
-    from rai_kedro.exchange import API_VERSION, to_odcs
 
     contract, what = request.catalog.load(f"{request.use_case}.contract"), f"contract of {request.use_case}"
     if request.number is not None:
         version = request.find_version()
         with request.open_files(version) as found:
             contract, what = Contract.from_dict(found.read_contract()), f"contract of {version}"
-    write_text(output, to_odcs(contract))
-    return f"{what}, ODCS {API_VERSION.removeprefix('v')}"
+    write_text(output, exchange.to_odcs(contract))
+    return f"{what}, ODCS {exchange.API_VERSION.removeprefix('v')}"
 
 
 def write_pack(request: Request, output: Path) -> str:
     """Write everything of a version into one zip that can be checked without this project."""
-    from rai_kedro import release
     from rai_kedro.commands.graph import build_graph
     from rai_kedro.contract import Contract
-    from rai_kedro.exchange import to_odcs
 
     release.require_new(output)
     version = request.find_version()
@@ -107,7 +96,7 @@ def write_pack(request: Request, output: Path) -> str:
             **release.collect_stamps(evidence_path(request.catalog, request.use_case), entries),
             **_read_monitoring(request),
             "exchange/bom.cdx.json": _list_materials(found).encode(),
-            "exchange/contract.odcs.yaml": to_odcs(Contract.from_dict(found.read_contract())).encode(),
+            "exchange/contract.odcs.yaml": exchange.to_odcs(Contract.from_dict(found.read_contract())).encode(),
             **graph,
         }
         digest = release.write_pack(output, release.complete_pack(files, found, drawn))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rai_kedro import monitoring, release
 from rai_kedro.commands.errors import explain
 from rai_kedro.commands.project import choose_use_case, env_option, open_catalog, path_of, use_case_option
 from rai_kedro.errors import RaiError
@@ -56,21 +57,21 @@ def gate(use_case: str | None, env: str | None, stage: str, as_json: bool) -> No
 
 
 def _ask_training(catalog: DataCatalog, use_case: str) -> _Answer:
-    from rai_kedro.release import describe_gates, describe_verdict, judge_stored
-
-    decision = judge_stored(catalog.load(f"{use_case}.fairness_gate"), catalog.load(f"{use_case}.fairness_assessment"))
+    decision = release.judge_stored(
+        catalog.load(f"{use_case}.fairness_gate"), catalog.load(f"{use_case}.fairness_assessment")
+    )
     report = _judge_policy(catalog, use_case, decision)
     subject = _name_version(catalog, use_case)
     verdicts = [
         line
         for verdict in decision.verdicts
         for line in (
-            f"  {in_words(verdict.outcome):<22} {describe_verdict(verdict)}",
+            f"  {in_words(verdict.outcome):<22} {release.describe_verdict(verdict)}",
             *([f"{'':<25}each group against the others: {verdict.groups}"] if verdict.groups else []),
         )
     ]
     problems = [f"  problem: {problem}" for problem in decision.problems]
-    gates = [f"  {line}" for line in describe_gates(report)]
+    gates = [f"  {line}" for line in release.describe_gates(report)]
     outcome = _find_worst(decision, report)
     lines = [subject, in_words(outcome), "gates of the policy:", *gates, "verdicts on fairness:", *verdicts, *problems]
     lines += [f"  {decision.budget}"] if decision.budget else []
@@ -82,11 +83,10 @@ def _ask_training(catalog: DataCatalog, use_case: str) -> _Answer:
 def _judge_policy(catalog: DataCatalog, use_case: str, fairness: GateDecision) -> GateReport:
     """Judge the facts of the newest training anew, by the policy of today."""
     from rai_kedro.policy import GateReport, Policy
-    from rai_kedro.release import judge_again
 
     policy = Policy.from_dict(catalog.load(f"params:{use_case}.policy"))
     stored = GateReport.from_dict(catalog.load(f"{use_case}.release_gates"))
-    report = judge_again(policy, stored, fairness)
+    report = release.judge_again(policy, stored, fairness)
     if stored.policy == policy.digest and not stored.holds(policy):
         raise RaiError(
             "The stored outcomes of the gates do not follow from the stored facts.",
@@ -109,9 +109,6 @@ def _find_worst(fairness: GateDecision, report: GateReport) -> GateOutcome:
 def _ask_monitoring(catalog: DataCatalog, use_case: str) -> _Answer:
     from mlflow import MlflowClient
 
-    from rai_kedro.monitoring import MonitoringPolicy, StoredMonths, Timeline, ask_gate, find_contradictions
-    from rai_kedro.release import PRODUCTION, find_aliases
-
     name = f"{use_case}.monitoring_timeline"
     if not catalog.exists(name):
         raise RaiError(
@@ -119,12 +116,14 @@ def _ask_monitoring(catalog: DataCatalog, use_case: str) -> _Answer:
             where=str(path_of(catalog, name)),
             remedy=f"run `kedro run --pipelines {use_case}.monitoring` first",
         )
-    timeline = Timeline.from_dict(catalog.load(name))
+    timeline = monitoring.Timeline.from_dict(catalog.load(name))
     waiting = map(month_of_key, catalog.load(f"{use_case}.feature_store"))
-    policy = MonitoringPolicy.from_dict(catalog.load(f"params:{use_case}.monitoring.policy"))
+    policy = monitoring.MonitoringPolicy.from_dict(catalog.load(f"params:{use_case}.monitoring.policy"))
     stores = (catalog.load(f"{use_case}.{store}_history") for store in ("prediction", "drift", "outcome"))
-    contradictions = find_contradictions(timeline, StoredMonths(policy, *stores))
-    found = ask_gate(timeline, find_aliases(MlflowClient(), use_case).get(PRODUCTION), waiting, contradictions)
+    contradictions = monitoring.find_contradictions(timeline, monitoring.StoredMonths(policy, *stores))
+    found = monitoring.ask_gate(
+        timeline, release.find_aliases(MlflowClient(), use_case).get(release.PRODUCTION), waiting, contradictions
+    )
     subject = f"{use_case}, {found.month}, version {found.model_version}" if found.month else use_case
     lines = [subject, in_words(found.outcome)]
     for one in found.findings:
@@ -141,14 +140,12 @@ def _name_version(catalog: DataCatalog, use_case: str) -> str:
     """Say which version the decision on disk is about: it is the newest training's, which may have ended too early."""
     from mlflow import MlflowClient
 
-    from rai_kedro.release import CANDIDATE, GATE_FILE, find_aliases, find_version, read_manifest
-
     client = MlflowClient()
-    number = find_aliases(client, use_case).get(CANDIDATE)
+    number = release.find_aliases(client, use_case).get(release.CANDIDATE)
     if number is None:
         return f"{use_case}, newest training; no version is registered"
     # The file itself: the manifest has the digest of its bytes.
     digest = hashlib.sha256(path_of(catalog, f"{use_case}.fairness_gate").read_bytes()).hexdigest()
-    if read_manifest(find_version(client, use_case, number)).files.get(GATE_FILE) == digest:
+    if release.read_manifest(release.find_version(client, use_case, number)).files.get(release.GATE_FILE) == digest:
         return f"{use_case}, version {number} (newest candidate)"
     return f"{use_case}, newest training; not what version {number}, the newest candidate, was registered with"

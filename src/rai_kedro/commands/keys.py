@@ -8,18 +8,15 @@ import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 import yaml
 from pydantic import ValidationError
 
+from rai_kedro import release
 from rai_kedro.commands.project import keys_folder, reviewers_file
 from rai_kedro.files import find_account
 from rai_kedro.words import describe_validity, make_visible
-
-if TYPE_CHECKING:
-    from rai_kedro.release import Reviewer, SigningKey
 
 
 @click.group()
@@ -35,13 +32,11 @@ def keys() -> None:
 @click.option("--no-passphrase", is_flag=True, help="Whoever can read the file can sign.")
 def new(name: str, roles: Sequence[str], years: int, out: Path | None, no_passphrase: bool) -> None:
     """Make a key, and print the entry that has to be added to conf/base/reviewers.yml."""
-    from rai_kedro.release import PASSPHRASE_VARIABLE, SigningKey, require_no_key
-
-    key = SigningKey.generate()
+    key = release.SigningKey.generate()
     reviewer = _describe_person(key, name, roles, years)
     path = out or keys_folder() / f"{_file_name(reviewer.name)}.key"
-    require_no_key(path)
-    passphrase = None if no_passphrase else os.environ.get(PASSPHRASE_VARIABLE) or _ask_new()
+    release.require_no_key(path)
+    passphrase = None if no_passphrase else os.environ.get(release.PASSPHRASE_VARIABLE) or _ask_new()
     key.save(path, passphrase)
     click.echo(f"Your private keys: {path} for decisions, {path}.model for released files. Nobody else needs them.\n")
     click.echo("Add this below 'reviewers:' in conf/base/reviewers.yml, in a change that somebody else reviews:\n")
@@ -51,9 +46,7 @@ def new(name: str, roles: Sequence[str], years: int, out: Path | None, no_passph
 @keys.command("list")
 def list_all() -> None:
     """Show who may sign, in which role, with which key, until when."""
-    from rai_kedro.release import read_reviewers
-
-    known = read_reviewers(reviewers_file())
+    known = release.read_reviewers(reviewers_file())
     today = datetime.now(UTC).date()
     for reviewer in known.reviewers:
         click.echo(make_visible(f"{reviewer.name} ({', '.join(reviewer.roles)})"))
@@ -64,23 +57,23 @@ def list_all() -> None:
         click.echo(f"A demonstration key may stand for a person in: {make_visible(', '.join(known.demo_in))}")
 
 
-def _describe_person(key: SigningKey, name: str, roles: Sequence[str], years: int) -> Reviewer:
-    from rai_kedro.release import Reviewer, SigningError
-
+def _describe_person(key: release.SigningKey, name: str, roles: Sequence[str], years: int) -> release.Reviewer:
     today = datetime.now(UTC).date()
     validity = {"valid_from": today, "valid_until": _add_years(today, years)}
     public = {"key": key.public, "model_key": key.model_public}
     known = {"name": name, "roles": roles, **public, **validity, "accounts": [find_account()]}
     try:
-        return Reviewer.from_dict(known)
+        return release.Reviewer.from_dict(known)
     except ValidationError as error:
         first = error.errors()[0]
         what = f"This cannot stand in the list of reviewers: {first['msg'].removeprefix('Value error, ')}."
         remedy = "write the name as people write it, a role as one word in small letters"
-        raise SigningError(what, where=f"--{first['loc'][0]}", example=repr(first["input"]), remedy=remedy) from None
+        raise release.SigningError(
+            what, where=f"--{first['loc'][0]}", example=repr(first["input"]), remedy=remedy
+        ) from None
 
 
-def _describe(reviewer: Reviewer, today: date) -> str:
+def _describe(reviewer: release.Reviewer, today: date) -> str:
     if today < reviewer.valid_from:
         return f"NOT YET VALID, from {reviewer.valid_from} until {reviewer.valid_until}"
     return describe_validity(reviewer.valid_until, today)
@@ -90,7 +83,7 @@ def _ask_new() -> str:
     return str(click.prompt("Passphrase for the new key", hide_input=True, confirmation_prompt=True))
 
 
-def _write_entry(reviewer: Reviewer) -> str:
+def _write_entry(reviewer: release.Reviewer) -> str:
     entry = {name: list(value) if isinstance(value, tuple) else value for name, value in reviewer}
     return str(yaml.safe_dump([entry], sort_keys=False, allow_unicode=True, width=1000, default_flow_style=None))
 

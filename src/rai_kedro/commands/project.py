@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any, cast, get_type_hints
 
 import click
 
+from rai_kedro import contract, release
 from rai_kedro.errors import RaiError
 from rai_kedro.files import find_account, project_folder
 
 if TYPE_CHECKING:
     from kedro.io import DataCatalog
-
-    from rai_kedro.release import Trust
 
 env_option = click.option("--env", "-e", default=None, help="Kedro environment (conf/<env>).")
 
@@ -139,10 +138,8 @@ def enter_act(catalog: DataCatalog, use_case: str, kind: str, reason: str = "", 
 
 def enter_act_in(record: Path, use_case: str, kind: str, reason: str = "", **what: Any) -> None:
     """Enter it where there is no catalogue, as :func:`enter_act` does."""
-    from rai_kedro.release import append_evidence
-
     body = {"use_case": use_case, "by": find_account(), "reason": reason, **what}
-    append_evidence(record, kind, body, datetime.now(UTC).isoformat(timespec="seconds"))
+    release.append_evidence(record, kind, body, datetime.now(UTC).isoformat(timespec="seconds"))
 
 
 def reviewers_file() -> Path:
@@ -155,10 +152,10 @@ def keys_folder() -> Path:
     return project_folder() / "conf" / "local" / "keys"
 
 
-def trust_of(catalog: DataCatalog, use_case: str) -> Trust:
+def trust_of(catalog: DataCatalog, use_case: str) -> release.Trust:
     """Return whose approvals of a use case count, in the environment of the catalogue."""
     dataset: Any = catalog[f"{use_case}.production_model"]
-    trust: Trust = dataset.trust
+    trust: release.Trust = dataset.trust
     return trust
 
 
@@ -173,9 +170,7 @@ def policy_of_today(catalog: DataCatalog, use_case: str) -> dict[str, Any]:
 
 def require_use_case(use_case: str) -> None:
     """Refuse a use case that is not configured, and name those that are."""
-    from rai_kedro.contract import find_use_cases
-
-    known = find_use_cases(project_folder() / "conf" / "base")
+    known = contract.find_use_cases(project_folder() / "conf" / "base")
     if use_case not in known:
         raise UnknownUseCaseError(
             f"There is no use case '{use_case}'.",
@@ -187,10 +182,8 @@ def require_use_case(use_case: str) -> None:
 
 def require_readable(use_case: str, env: str | None) -> None:
     """Refuse a use case of which the environment says something that cannot be read; its base alone would run else."""
-    from rai_kedro.contract import find_yaml_fault
-
     environment = env or os.environ.get("KEDRO_ENV") or "local"
-    if (fault := find_yaml_fault(project_folder() / "conf" / environment / use_case)) is not None:
+    if (fault := contract.find_yaml_fault(project_folder() / "conf" / environment / use_case)) is not None:
         raise fault
 
 

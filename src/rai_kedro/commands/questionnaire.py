@@ -16,6 +16,7 @@ from typing import Any
 import click
 import yaml
 
+from rai_kedro import mitigation, modelling, release
 from rai_kedro.commands.project import (
     about_use_case,
     enter_act_in,
@@ -123,15 +124,13 @@ def replace_drafted(path: Path, result: QuestionnaireResult) -> str | None:
 def describe_configured(parameters: Any, catalog_file: Path) -> ModelAtHand:
     """Return what a use case's parameters and contract tell of its model; None wherever they say nothing yet."""
     from rai_kedro.contract import read_contract
-    from rai_kedro.mitigation import describe_model
-    from rai_kedro.modelling import EstimatorConfig, build_estimator
 
     contract = read_contract(catalog_file, as_of=datetime.now(UTC).date())
     training, estimator = parameters.get("training") or {}, None
     if "estimator" in training:
-        config = EstimatorConfig.model_validate(training["estimator"])
-        estimator = build_estimator(config, training.get("allowed_modules") or ["sklearn."])
-    return describe_model(estimator, contract.datasets["feature_store"], on=contract.as_of)
+        config = modelling.EstimatorConfig.model_validate(training["estimator"])
+        estimator = modelling.build_estimator(config, training.get("allowed_modules") or ["sklearn."])
+    return mitigation.describe_model(estimator, contract.datasets["feature_store"], on=contract.as_of)
 
 
 def describe_result(result: QuestionnaireResult) -> list[str]:
@@ -198,11 +197,10 @@ def _write_if_confirmed(
     if not (yes or _confirm(shown, interactive=answers is None)):
         click.echo("Nothing was written.")
         return False
-    from rai_kedro.release import read_evidence
 
     evidence = find_evidence(project, result.use_case, env)
     # First it is made sure that the evidence can be added to.
-    read_evidence(evidence)
+    release.read_evidence(evidence)
     write_text(path, text)
     what = {name: value for name, value in result.to_dict().items() if name != "use_case"}
     enter_act_in(evidence, result.use_case, EVIDENCE_KIND, **what)

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from rai_kedro import release
 from rai_kedro.commands.project import about_use_case, evidence_path, lock_path, open_catalog, require_use_case
 from rai_kedro.files import locked
 
@@ -18,15 +19,13 @@ from rai_kedro.files import locked
 )
 def register_plan(use_case: str, env: str | None, looks: int) -> None:
     """Put metrics, limits, rows and methods on record; every training on these rows is counted from then on."""
-    from rai_kedro.release import PLAN, TRAINED, append_evidence, read_evidence
-
     require_use_case(use_case)
     plan = _state_plan(use_case, env).model_copy(update={"looks": looks})
     with open_catalog(use_case, env) as catalog, locked(lock_path(catalog, use_case)):
         path, now = evidence_path(catalog, use_case), datetime.now(UTC).isoformat(timespec="seconds")
-        before = sum(entry.kind == TRAINED for entry in read_evidence(path))
+        before = sum(entry.kind == release.TRAINED for entry in release.read_evidence(path))
         body = {"plan": plan.to_dict(), "trained_before": before, "registered_at": now}
-        entry = append_evidence(path, PLAN, body, now)
+        entry = release.append_evidence(path, release.PLAN, body, now)
     late = f"; {before} trainings were before it, which the card says" if before else ""
     click.echo(
         f"Plan of {use_case} registered in line {entry.sequence} of the record{late}.\n"

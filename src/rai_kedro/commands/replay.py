@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rai_kedro import release
 from rai_kedro.commands.project import env_option, open_catalog
 from rai_kedro.errors import RaiError
 from rai_kedro.files import project_folder
@@ -69,10 +70,8 @@ def command(pack: Path, use_case: str | None, env: str | None) -> None:
 def _read(pack: Path) -> Mapping[str, bytes]:
     import zipfile
 
-    from rai_kedro.release import read_pack
-
     try:
-        return read_pack(pack)
+        return release.read_pack(pack)
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise ReplayError(
             "The pack cannot be read.",
@@ -86,10 +85,9 @@ def _find_training(pack: Path, files: Mapping[str, bytes], use_case: str | None)
     """Return what the training left in a pack, once its files are those of its manifest."""
     from rai_kedro.contract import Contract
     from rai_kedro.pipelines.training.replay import Trained
-    from rai_kedro.release import Manifest
 
     try:
-        manifest = Manifest.from_dict(json.loads(files["manifest.json"]))
+        manifest = release.Manifest.from_dict(json.loads(files["manifest.json"]))
         needed = ("contract.json", "parameters.json", f"model_card/model_card_v{manifest.version}.json")
         wrong = [
             name for name in needed if hashlib.sha256(files[name]).hexdigest() != manifest.files.get(name)

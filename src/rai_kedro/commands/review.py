@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rai_kedro import release
 from rai_kedro.commands.project import (
     about_use_case,
     env_option,
@@ -29,8 +30,6 @@ from rai_kedro.hooks.review_page import try_to_write_review
 
 if TYPE_CHECKING:
     from kedro.io import DataCatalog
-
-    from rai_kedro.release import RegisteredVersion, SigningKey
 
 _log = logging.getLogger(__name__)
 _DEMO_KEY = "demo.key"
@@ -98,8 +97,6 @@ def _record(
 ) -> None:
     from mlflow import MlflowClient
 
-    from rai_kedro import release
-
     trust, evidence = trust_of(catalog, use_case), evidence_path(catalog, use_case)
     if said["demo"]:
         signing = _make_demo_key()
@@ -128,14 +125,12 @@ def _ask_passphrase(path: Path) -> str:
     return str(click.prompt(f"Passphrase of {path.name}", hide_input=True, err=True))
 
 
-def _make_demo_key() -> SigningKey:
+def _make_demo_key() -> release.SigningKey:
     """Return the key that signs demonstrations in this folder, made at the first."""
-    from rai_kedro.release import SigningKey
-
     path = keys_folder() / _DEMO_KEY
     if not path.exists():
-        SigningKey.generate().save(path, None)
-    return SigningKey.load(path)
+        release.SigningKey.generate().save(path, None)
+    return release.SigningKey.load(path)
 
 
 @click.command()
@@ -163,11 +158,9 @@ def demo(use_case: str, env: str | None) -> None:
     run_pipeline(f"{use_case}.monitoring", env)
 
 
-def find_demo_risk(candidate: RegisteredVersion) -> str | None:
+def find_demo_risk(candidate: release.RegisteredVersion) -> str | None:
     """Accept a risk, labelled as a demonstration, only where a gate asks for it."""
     from mlflow import MlflowClient
 
-    from rai_kedro.release import ask_gates, find_version
-
-    report = ask_gates(find_version(MlflowClient(), candidate.name, candidate.version))
+    report = release.ask_gates(release.find_version(MlflowClient(), candidate.name, candidate.version))
     return _DEMO_RISK if report.with_consequence("accept_risk") else None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rai_kedro import release
 from rai_kedro.commands.project import about_use_case, open_catalog
 from rai_kedro.monitoring import MonthRecord
 from rai_kedro.months import month_of_key, say_period
@@ -34,7 +35,6 @@ def _read_status(use_case: str, env: str | None) -> dict[str, Any]:
     from mlflow import MlflowClient
 
     from rai_kedro.pipelines.monitoring.plan import find_missing
-    from rai_kedro.release import list_versions, read_gate
 
     with open_catalog(use_case, env) as catalog:
         client = MlflowClient()
@@ -45,8 +45,8 @@ def _read_status(use_case: str, env: str | None) -> dict[str, Any]:
         return {
             "use_case": use_case,
             "versions": [
-                {**version, "gate_summary": read_gate(client, version["run_id"]).summary}
-                for version in list_versions(client, use_case)
+                {**version, "gate_summary": release.read_gate(client, version["run_id"]).summary}
+                for version in release.list_versions(client, use_case)
             ],
             "months": months,
             "pending_months": [month for month in months if month not in scored],
@@ -85,8 +85,6 @@ def describe_gap(gap: dict[str, Any]) -> str:
 
 
 def _version_lines(version: dict[str, Any]) -> list[str]:
-    from rai_kedro.release import describe_gate
-
     review = version["review"] or "not reviewed"
     by = f" by {version['reviewer']} at {version['reviewed_at']}" if version["reviewer"] else ""
     aliases = f" [{', '.join(version['aliases'])}]" if version["aliases"] else ""
@@ -97,7 +95,7 @@ def _version_lines(version: dict[str, Any]) -> list[str]:
     lines = [
         f"  {version['version']}{aliases}  {review}{by}",
         *([f"      statement: {version['statement']}"] if version["statement"] else []),
-        f"      {describe_gate(version['fairness_gate'], version['accepted_risk'])}",
+        f"      {release.describe_gate(version['fairness_gate'], version['accepted_risk'])}",
         f"      judged: {version['gate_summary']}",
         *([f"      on test rows: {figures}"] if figures else []),
         *([f"      card: {version['card']}"] if version["card"] else []),

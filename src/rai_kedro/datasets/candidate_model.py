@@ -5,14 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kedro.io import AbstractDataset, DatasetError
 
+from rai_kedro import release
 from rai_kedro.errors import RaiError
-
-if TYPE_CHECKING:
-    from rai_kedro.release import Candidate, RegisteredVersion
 
 
 class ModelDatasetError(RaiError, DatasetError):
@@ -37,7 +35,7 @@ def handed_on() -> Iterator[None]:
 _ONE_AT_A_TIME = threading.Lock()
 
 
-class CandidateModelDataset(AbstractDataset["Candidate", "RegisteredVersion"]):
+class CandidateModelDataset(AbstractDataset["release.Candidate", "release.RegisteredVersion"]):
     """Saves a `Candidate` to the open MLflow run and registers it; loads the version that was registered.
 
     kedro-mlflow's own model datasets log a model; they do not log its training data, reference and contract
@@ -55,39 +53,35 @@ class CandidateModelDataset(AbstractDataset["Candidate", "RegisteredVersion"]):
         """Name the registered model, which is the use case; ``metadata`` is for plugins."""
         self._registered_model_name = registered_model_name
         self.metadata = metadata
-        self._saved: RegisteredVersion | None = None
+        self._saved: release.RegisteredVersion | None = None
 
-    def save(self, data: Candidate) -> None:
+    def save(self, data: release.Candidate) -> None:
         """Log and register a model with what travels with it; an error if no run is open or it cannot be stored."""
-        from rai_kedro.release import register_candidate
-
         with _ONE_AT_A_TIME, handed_on():
-            self._saved = register_candidate(data, self._registered_model_name)
+            self._saved = release.register_candidate(data, self._registered_model_name)
 
-    def load(self) -> RegisteredVersion:
+    def load(self) -> release.RegisteredVersion:
         """Return the version this dataset saved, or else the one under alias ``candidate``; an error if there is none.
 
         It is the version, not the model: nobody works with a model that is not approved.
         """
         from mlflow import MlflowClient
 
-        from rai_kedro.release import CANDIDATE, find_aliases, find_version, unknown_model
-
         if self._saved is not None:
             return self._saved
         client, name = MlflowClient(), self._registered_model_name
         with handed_on():
-            number = find_aliases(client, name).get(CANDIDATE)
+            number = release.find_aliases(client, name).get(release.CANDIDATE)
             if number is None:
-                raise unknown_model(name)
-            return find_version(client, name, number).plain()
+                raise release.unknown_model(name)
+            return release.find_version(client, name, number).plain()
 
     def _exists(self) -> bool:
         from mlflow import MlflowClient
 
-        from rai_kedro.release import CANDIDATE, find_aliases
-
-        return self._saved is not None or CANDIDATE in find_aliases(MlflowClient(), self._registered_model_name)
+        return self._saved is not None or release.CANDIDATE in release.find_aliases(
+            MlflowClient(), self._registered_model_name
+        )
 
     def _describe(self) -> dict[str, Any]:
         return {"registered_model_name": self._registered_model_name}

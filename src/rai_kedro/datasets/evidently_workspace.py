@@ -6,20 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from rai_kedro import monitoring
 from rai_kedro.datasets.base import PathDataset
-from rai_kedro.monitoring import (
-    MonthRecord,
-    digest_record,
-    find_published,
-    publish_month,
-    rebuild_dashboard,
-    remove_project,
-    save_html,
-    withdraw_month,
-)
 
 
-class EvidentlyWorkspaceDataset(PathDataset[Sequence[MonthRecord], list[str]]):
+class EvidentlyWorkspaceDataset(PathDataset[Sequence[monitoring.MonthRecord], list[str]]):
     """Publishes months into a local Evidently workspace and keeps the dashboard of the model up to date.
 
     It is saved from all months there are, and writes only what differs: a lost or damaged workspace is made again. Each
@@ -44,33 +35,33 @@ class EvidentlyWorkspaceDataset(PathDataset[Sequence[MonthRecord], list[str]]):
 
     def load(self) -> list[str]:
         """Return the keys of the months that are there, run and page, as ``month=2024-05/model_version=3``."""
-        published = find_published(self._filepath, self._project)
+        published = monitoring.find_published(self._filepath, self._project)
         return [
             f"month={month}/model_version={of}" for month, of in sorted(published) if self._page(month, of).is_file()
         ]
 
-    def save(self, data: Sequence[MonthRecord]) -> None:
+    def save(self, data: Sequence[monitoring.MonthRecord]) -> None:
         """Publish of all months those that are not there or say something else by now, and the dashboard over them."""
-        published = find_published(self._filepath, self._project)
+        published = monitoring.find_published(self._filepath, self._project)
         changed = False
         for record in data:
             key, page = (record.month, record.model_version), self._page(record.month, record.model_version)
-            if published.get(key) != digest_record(record) or not page.is_file():
-                save_html(publish_month(self._filepath, self._project, record), page)
+            if published.get(key) != monitoring.digest_record(record) or not page.is_file():
+                monitoring.save_html(monitoring.publish_month(self._filepath, self._project, record), page)
                 changed = True
         if changed:
-            rebuild_dashboard(self._filepath, self._project, data)
+            monitoring.rebuild_dashboard(self._filepath, self._project, data)
 
     def remove(self) -> None:
         """Remove the model's project and its monthly pages, for ``kedro rai reset``."""
-        remove_project(self._filepath, self._project)
+        monitoring.remove_project(self._filepath, self._project)
         for page in self._html_folder.glob("*_version_*.html"):
             page.unlink()
 
     def withdraw(self, month: str, model_version: str) -> None:
         """Remove one month, before it is scored again."""
         self._page(month, model_version).unlink(missing_ok=True)
-        withdraw_month(self._filepath, self._project, month, model_version)
+        monitoring.withdraw_month(self._filepath, self._project, month, model_version)
 
     def _page(self, month: str, model_version: str) -> Path:
         return self._html_folder / f"{month}_version_{model_version}.html"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kedro.io import DatasetError
 
+from rai_kedro import report
 from rai_kedro.datasets.base import ModelDataset
 from rai_kedro.datasets.candidate_model import handed_on
 from rai_kedro.files import project_folder, write_text
@@ -16,10 +17,8 @@ from rai_kedro.words import escape_markdown
 if TYPE_CHECKING:
     from kedro_datasets._typing import JSONPreview
 
-    from rai_kedro.report import CardWithFigures
 
-
-class ModelCardDataset(ModelDataset["CardWithFigures", str]):
+class ModelCardDataset(ModelDataset["report.CardWithFigures", str]):
     """Writes the card as HTML, Markdown and JSON, logs it to the version's run and points the version to it.
 
     The files in the folder are ``model_card_v<version>.html`` and so on.
@@ -41,22 +40,20 @@ class ModelCardDataset(ModelDataset["CardWithFigures", str]):
         super().__init__(registered_model_name=registered_model_name, filepath=filepath, metadata=metadata)
         self._evidence = project_folder() / evidence
 
-    def save(self, data: CardWithFigures) -> None:
+    def save(self, data: report.CardWithFigures) -> None:
         """Write the three files, log them, and finish the version with its manifest and an entry in the record.
 
         Where the version has a card, in MLflow or (decided upon) on disk, a ``DatasetError`` says so before anything is
         written.
         """
-        from rai_kedro.report import render_html, render_json, render_markdown
-
         identity = data.card.identity
         with handed_on():
             require_no_card(self._registered_model_name, identity.version, self._filepath)
         stem = f"model_card_v{identity.version}"
         files = {
-            self._filepath / f"{stem}.html": render_html(data.card, data.figures),
-            self._filepath / f"{stem}.md": render_markdown(data.card),
-            self._filepath / f"{stem}.json": render_json(data.card),
+            self._filepath / f"{stem}.html": report.render_html(data.card, data.figures),
+            self._filepath / f"{stem}.md": report.render_markdown(data.card),
+            self._filepath / f"{stem}.json": report.render_json(data.card),
         }
         for path, text in files.items():
             write_text(path, text)

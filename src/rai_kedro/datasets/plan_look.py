@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from rai_kedro import release
 from rai_kedro.datasets.base import PathDataset
 from rai_kedro.datasets.candidate_model import handed_on
 from rai_kedro.policy import Look, Plan, take_look
@@ -22,22 +23,18 @@ class PlanLook(PathDataset[Plan, Look]):
 
     def save(self, data: Plan) -> None:
         """Record the look before its figures are there; nothing without a plan on record."""
-        from rai_kedro.release import PLAN, append_evidence, read_evidence
-
         with handed_on():
-            bodies = [entry.body for entry in read_evidence(self._filepath) if entry.kind == PLAN]
+            bodies = [entry.body for entry in release.read_evidence(self._filepath) if entry.kind == release.PLAN]
             registered = [one for one in bodies if "plan" in one]
             looks = [one["look"] for one in bodies if "look" in one]
             look = take_look(data, registered, looks)
             if look is not None:
                 now = datetime.now(UTC).isoformat(timespec="seconds")
-                append_evidence(self._filepath, PLAN, {"look": look.to_dict()}, now)
+                release.append_evidence(self._filepath, release.PLAN, {"look": look.to_dict()}, now)
 
     def load(self) -> Look:
         """Return the newest look; one that counts nothing where there is no plan."""
-        from rai_kedro.release import PLAN, read_evidence
-
         with handed_on():
-            entries = [entry for entry in read_evidence(self._filepath) if entry.kind == PLAN]
+            entries = [entry for entry in release.read_evidence(self._filepath) if entry.kind == release.PLAN]
         looks = [entry.body["look"] for entry in entries if "look" in entry.body]
         return Look.from_dict(looks[-1]) if looks else Look()

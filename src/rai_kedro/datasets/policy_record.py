@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 from kedro.io import DatasetError
 
+from rai_kedro import release
 from rai_kedro.datasets.base import PathDataset
 from rai_kedro.datasets.candidate_model import handed_on
 
@@ -24,14 +25,14 @@ class PolicyRecord(PathDataset[dict[str, Any], NoReturn]):
 
     def save(self, data: dict[str, Any]) -> None:
         """Record a `rai_kedro.release.PolicyChange`, plain, unless it stands there last; nothing where it is empty."""
-        from rai_kedro.release import POLICY, append_evidence, read_evidence
-
         if not data:
             return
         with handed_on():
-            entries = [entry.body for entry in read_evidence(self._filepath) if entry.kind == POLICY]
+            entries = [entry.body for entry in release.read_evidence(self._filepath) if entry.kind == release.POLICY]
             if not entries or dict(entries[-1]) != data:
-                append_evidence(self._filepath, POLICY, data, datetime.now(UTC).isoformat(timespec="seconds"))
+                release.append_evidence(
+                    self._filepath, release.POLICY, data, datetime.now(UTC).isoformat(timespec="seconds")
+                )
 
     def load(self) -> NoReturn:
         """Refuse: the record is read by `kedro rai verify`."""

@@ -5,16 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import NoReturn, TypeVar
 
+from rai_kedro import monitoring, release
 from rai_kedro.datasets.base import ModelDataset, ReadOnly
 from rai_kedro.datasets.candidate_model import handed_on
 from rai_kedro.files import project_folder
 from rai_kedro.months import read_period
-
-if TYPE_CHECKING:
-    from rai_kedro.monitoring import VersionReference
-    from rai_kedro.release import ProductionModel, Trust
 
 Out = TypeVar("Out")
 
@@ -28,15 +25,13 @@ class _Approved(ModelDataset[NoReturn, Out]):
     environment = ""
 
     @property
-    def trust(self) -> Trust:
+    def trust(self) -> release.Trust:
         """Whose approvals count."""
-        from rai_kedro.release import read_trust
-
         with handed_on():
-            return read_trust(project_folder(), self.environment)
+            return release.read_trust(project_folder(), self.environment)
 
 
-class ProductionModelDataset(ReadOnly, _Approved["ProductionModel"]):
+class ProductionModelDataset(ReadOnly, _Approved["release.ProductionModel"]):
     """Loads the approved version under alias ``production`` with its reference data and contract.
 
     Its file is the model's evidence record, which holds the approvals.
@@ -58,21 +53,17 @@ class ProductionModelDataset(ReadOnly, _Approved["ProductionModel"]):
         "`kedro rai approve --use-case {registered_model_name} --version N --statement TEXT`"
     )
 
-    def load(self) -> ProductionModel:
+    def load(self) -> release.ProductionModel:
         """Load after checking alias, tags, evidence record, signature and files; an error says which check failed."""
         from mlflow import MlflowClient
 
-        from rai_kedro.release import load_production
-
         with handed_on():
-            return load_production(MlflowClient(), self._registered_model_name, self._filepath, self.trust)
+            return release.load_production(MlflowClient(), self._registered_model_name, self._filepath, self.trust)
 
     def _exists(self) -> bool:
         from mlflow import MlflowClient
 
-        from rai_kedro.release import PRODUCTION, find_aliases
-
-        return PRODUCTION in find_aliases(MlflowClient(), self._registered_model_name)
+        return release.PRODUCTION in release.find_aliases(MlflowClient(), self._registered_model_name)
 
 
 class ReferencesDataset(ReadOnly, _Approved["References"]):
@@ -101,10 +92,10 @@ class References:
 
     name: str
     evidence_path: Path
-    trust: Trust
-    _known: dict[str, VersionReference | Exception] = field(default_factory=dict, compare=False, repr=False)
+    trust: release.Trust
+    _known: dict[str, monitoring.VersionReference | Exception] = field(default_factory=dict, compare=False, repr=False)
 
-    def __call__(self, version: str) -> VersionReference:
+    def __call__(self, version: str) -> monitoring.VersionReference:
         """Return what the version's months are held against, checked."""
         if version not in self._known:
             try:
@@ -116,13 +107,10 @@ class References:
             raise found
         return found
 
-    def _read(self, version: str) -> VersionReference:
+    def _read(self, version: str) -> monitoring.VersionReference:
         from mlflow import MlflowClient
 
-        from rai_kedro.monitoring import Baseline, VersionReference
-        from rai_kedro.release import Tag, find_version, load_reference
-
         client = MlflowClient()
-        found = load_reference(client, self.name, version, self.evidence_path, self.trust)
-        months = read_period(find_version(client, self.name, version).tags.get(Tag.MONTH, ""))
-        return VersionReference(found.rows, Baseline.from_dict(dict(found.baseline)), months)
+        found = release.load_reference(client, self.name, version, self.evidence_path, self.trust)
+        months = read_period(release.find_version(client, self.name, version).tags.get(release.Tag.MONTH, ""))
+        return monitoring.VersionReference(found.rows, monitoring.Baseline.from_dict(dict(found.baseline)), months)

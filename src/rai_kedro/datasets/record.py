@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
+from rai_kedro import release
 from rai_kedro.datasets.base import PathDataset
 from rai_kedro.datasets.candidate_model import handed_on
 
-if TYPE_CHECKING:
-    from rai_kedro.release import Entry, MonthEntry
 
-
-class RecordDataset(PathDataset["Sequence[MonthEntry]", "list[Entry]"]):
+class RecordDataset(PathDataset["Sequence[release.MonthEntry]", "list[release.Entry]"]):
     """Appends an entry for every month of which the record says something else, or nothing; loads all entries.
 
     It only grows: what is there already is not entered again, and nothing is ever removed.
@@ -26,17 +23,13 @@ class RecordDataset(PathDataset["Sequence[MonthEntry]", "list[Entry]"]):
               filepath: data/08_reporting/evidence/{use_case}.jsonl
     """
 
-    def load(self) -> list[Entry]:
+    def load(self) -> list[release.Entry]:
         """Return the entries in order, none where there is no file yet; EvidenceError if the chain does not hold."""
-        from rai_kedro.release import read_evidence
-
         with handed_on():
-            return read_evidence(self._filepath)
+            return release.read_evidence(self._filepath)
 
-    def save(self, data: Sequence[MonthEntry]) -> None:
+    def save(self, data: Sequence[release.MonthEntry]) -> None:
         """Enter months; EvidenceError if the record does not hold or cannot be written."""
-        from rai_kedro.release import record_months
-
         if data:
             with handed_on():
-                record_months(self._filepath, data, datetime.now(UTC).isoformat(timespec="seconds"))
+                release.record_months(self._filepath, data, datetime.now(UTC).isoformat(timespec="seconds"))

@@ -13,6 +13,7 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
+from rai_kedro import release
 from rai_kedro.commands.project import lock_path, require_readable
 from rai_kedro.files import locked
 from rai_kedro.hooks import use_cases_of
@@ -37,8 +38,6 @@ class EnvironmentHook:
 
         Its address counts from the project, whatever the working directory; kedro-mlflow reads what is set here.
         """
-        from rai_kedro.release import store
-
         _quieten_libraries()
         loader = cast("OmegaConfigLoader", context.config_loader)
         loader.config_patterns.setdefault("mlflow", ["mlflow*", "mlflow*/**", "**/mlflow*"])
@@ -47,27 +46,25 @@ class EnvironmentHook:
         if not uri:
             return
         self._project = Path(context.project_path)
-        uri = store.place_store(uri, self._project)
+        uri = release.store.place_store(uri, self._project)
         settings["server"]["mlflow_tracking_uri"] = uri
         loader["mlflow"] = settings
-        store.bound_retries()
-        store.check_server(
+        release.store.bound_retries()
+        release.store.check_server(
             uri,
             settings_file=f"conf/{context.env}/globals.yml or conf/base/globals.yml"
             if context.env
             else "conf/base/globals.yml",
         )
-        self._database = store.find_database(uri)
+        self._database = release.store.find_database(uri)
         if self._database is not None:
-            store.keep_artifacts_in(self._project)
+            release.store.keep_artifacts_in(self._project)
             self.after_catalog_created()
 
     @hook_impl
     def after_catalog_created(self) -> None:
         """Note the project's folder in the local database, which MLflow may have made just now."""
-        from rai_kedro.release import follow_project
-
-        moved = follow_project(self._database, self._project) if self._database else None
+        moved = release.follow_project(self._database, self._project) if self._database else None
         if moved:
             click.echo(moved, err=True)
 

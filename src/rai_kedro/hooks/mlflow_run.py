@@ -14,6 +14,7 @@ from kedro.framework.hooks import hook_impl
 from kedro.pipeline import Pipeline
 from pydantic import BaseModel
 
+from rai_kedro import release
 from rai_kedro.hooks import use_cases_of
 from rai_kedro.pipelines import STAGES
 from rai_kedro.release import Tag
@@ -57,8 +58,6 @@ class RunTagsHook:
         """Tag the run that kedro-mlflow has just opened."""
         import mlflow
 
-        from rai_kedro.release import PROCESS_TAG, close_killed_runs, name_process
-
         run = mlflow.active_run()
         if run is None:
             return
@@ -72,11 +71,11 @@ class RunTagsHook:
                 Tag.USE_CASE: use_case,
                 "rai.stages": stages,
                 "rai.environment": run_params.get("env") or "local",
-                PROCESS_TAG: name_process(),
+                release.PROCESS_TAG: release.name_process(),
                 **read_commit(run_params["project_path"]),
             }
         )
-        close_killed_runs(mlflow.MlflowClient(), use_case, run.info.run_id)
+        release.close_killed_runs(mlflow.MlflowClient(), use_case, run.info.run_id)
 
     @hook_impl
     def after_pipeline_run(self) -> None:
@@ -87,11 +86,10 @@ class RunTagsHook:
     def on_pipeline_error(self, error: Exception) -> None:
         """Forget the run; where MLflow's server is gone, let nobody wait for it again."""
         from rai_kedro.commands.errors import is_server_lost
-        from rai_kedro.release import give_up_on_server
 
         os.environ.pop("MLFLOW_RUN_ID", None)
         if is_server_lost(error):
-            give_up_on_server()
+            release.give_up_on_server()
 
 
 def read_commit(project_path: str) -> dict[str, str]:

@@ -14,6 +14,7 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
+from rai_kedro import release
 from rai_kedro.commands.status import read_month
 from rai_kedro.errors import RaiError
 from rai_kedro.files import project_folder
@@ -145,15 +146,13 @@ def _describe_governance(use_case: str, catalog: DataCatalog, name: str) -> list
 def _describe_candidate(use_case: str, catalog: DataCatalog, name: str) -> list[str]:
     from mlflow import MlflowClient
 
-    from rai_kedro.release import approve_command, ask_gates, describe_gates, find_version
-
     version = catalog.load(name)
     # As an approval asks it, so that what is proposed here is what works.
     try:
-        report = ask_gates(find_version(MlflowClient(), version.name, version.version))
+        report = release.ask_gates(release.find_version(MlflowClient(), version.name, version.version))
     except RaiError as error:  # the run has ended well; what is missing is told to whoever approves
         return [_row("candidate", f"{version.name} version {version.version}", error.what)]
-    gates = [_row("" if number else "gates", said, "") for number, said in enumerate(describe_gates(report))]
+    gates = [_row("" if number else "gates", said, "") for number, said in enumerate(release.describe_gates(report))]
     risk = bool(report.with_consequence("accept_risk"))
     return [
         _row("candidate", f"{version.name} version {version.version}", "MLflow, alias 'candidate'"),
@@ -164,7 +163,7 @@ def _describe_candidate(use_case: str, catalog: DataCatalog, name: str) -> list[
             if report.with_consequence("block")
             else [
                 _row("", "waits for a review:", ""),
-                f"{'':<14}{approve_command(version.name, version.version, passed=not risk)}",
+                f"{'':<14}{release.approve_command(version.name, version.version, passed=not risk)}",
             ]
         ),
     ]

@@ -11,6 +11,7 @@ from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.io import DataCatalog
 
+from rai_kedro import report
 from rai_kedro.files import write_text
 from rai_kedro.hooks.review_page import REVIEW_PAGE, try_to_write_review
 
@@ -61,8 +62,6 @@ class ReportIndexHook:
 
 def write_index(folder: Path) -> None:
     """Write ``index.html`` into a folder that has one folder for each use case."""
-    from rai_kedro.report import render_index
-
     pages = [
         page.relative_to(folder).as_posix()
         for pattern in ("*/*.html", "*/drift/*.html")
@@ -72,4 +71,4 @@ def write_index(folder: Path) -> None:
         path.parent.name: json.loads(path.read_text("utf-8")) for path in folder.glob(f"*/{_TIMELINE}")
     }
     review = REVIEW_PAGE if (folder / REVIEW_PAGE).is_file() else ""
-    write_text(folder / "index.html", render_index(pages, timelines, review=review))
+    write_text(folder / "index.html", report.render_index(pages, timelines, review=review))

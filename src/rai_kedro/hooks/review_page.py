@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from kedro.io import DatasetError
 from pydantic import ValidationError
 
+from rai_kedro import monitoring, policy, release, report
 from rai_kedro.contract import find_use_cases
 from rai_kedro.errors import RaiError
 from rai_kedro.files import project_folder, write_text
@@ -21,11 +22,6 @@ if TYPE_CHECKING:
 
     from kedro.io import DataCatalog
     from mlflow import MlflowClient
-
-    from rai_kedro.monitoring import MonthRecord, VersionComparison
-    from rai_kedro.policy import GateResult
-    from rai_kedro.release import Decided, Trust, Verification, Version
-    from rai_kedro.report import Approval, EvidenceStatus, ModelCard, PendingVersion, UseCaseReview
 
 _log = logging.getLogger(__name__)
 REVIEW_PAGE = "review.html"
@@ -51,18 +47,15 @@ def write_review(catalog: DataCatalog, folder: Path) -> None:
     """Write the page of every use case into the folder that has a folder for each."""
     from mlflow import MlflowClient
 
-    from rai_kedro.report import render_review_page
-
     client = MlflowClient()
     names = find_use_cases(project_folder() / "conf" / "base")
     reviews = [_read_or_explain(client, catalog, name) for name in names]
-    write_text(folder / REVIEW_PAGE, render_review_page(reviews, now=datetime.now(UTC)))
+    write_text(folder / REVIEW_PAGE, report.render_review_page(reviews, now=datetime.now(UTC)))
 
 
-def _read_or_explain(client: MlflowClient, catalog: DataCatalog, use_case: str) -> UseCaseReview:
+def _read_or_explain(client: MlflowClient, catalog: DataCatalog, use_case: str) -> report.UseCaseReview:
     """Read one use case; one whose configuration cannot be read holds up no other."""
     from rai_kedro.commands.project import evidence_path, path_of, policy_of_today, trust_of
-    from rai_kedro.report import EvidenceStatus, UseCaseReview
 
     try:
         folder, record = path_of(catalog, f"{use_case}.model_card"), evidence_path(catalog, use_case)
@@ -70,12 +63,12 @@ def _read_or_explain(client: MlflowClient, catalog: DataCatalog, use_case: str) 
         return read_review(client, use_case, folder, record, trust=trust_of(catalog, use_case), today=today)
     except (RaiError, DatasetError, ValidationError, KeyError) as error:
         why = f"It cannot be read: {error}"
-        return UseCaseReview(use_case, (), (), None, EvidenceStatus(entries=0), trouble=why)
+        return report.UseCaseReview(use_case, (), (), None, report.EvidenceStatus(entries=0), trouble=why)
 
 
 def read_review(  # noqa: PLR0913 - every part by its name
-    client: MlflowClient, use_case: str, folder: Path, record: Path, *, trust: Trust, today: Mapping[str, Any]
-) -> UseCaseReview:
+    client: MlflowClient, use_case: str, folder: Path, record: Path, *, trust: release.Trust, today: Mapping[str, Any]
+) -> report.UseCaseReview:
     """Read what a reviewer is shown of one use case.
 
     Args:
@@ -86,19 +79,16 @@ def read_review(  # noqa: PLR0913 - every part by its name
         trust: Whose approvals count.
         today: What its versions are judged by as it stands now.
     """
-    from rai_kedro.release import PRODUCTION, find_aliases, find_standing_approval, list_missing_roles, search_versions
-    from rai_kedro.report import UseCaseReview
-
     status, entries = _check_record(record)
-    versions = search_versions(client, use_case)
-    named = find_aliases(client, use_case).get(PRODUCTION)
+    versions = release.search_versions(client, use_case)
+    named = release.find_aliases(client, use_case).get(release.PRODUCTION)
     used = next((one for one in versions if one.number == named), None)
-    missing = {one.number: list_missing_roles(entries, one, trust) for one in versions}
+    missing = {one.number: release.list_missing_roles(entries, one, trust) for one in versions}
     undecided = [one for one in versions if missing[one.number] != ()]
-    standing = find_standing_approval(entries, use_case, trust)
+    standing = release.find_standing_approval(entries, use_case, trust)
     # What is older than the version that is approved was passed over then.
     waiting = [one for one in undecided if standing is None or int(one.number) > int(standing[0].version)][:_SHOWN]
-    return UseCaseReview(
+    return report.UseCaseReview(
         use_case=use_case,
         pending=tuple(
             _read_pending(one, folder, used, _read_gates(one, missing[one.number], today)) for one in waiting
@@ -112,18 +102,15 @@ def read_review(  # noqa: PLR0913 - every part by its name
 
 
 def _read_pending(
-    version: Version, folder: Path, used: Version | None, gates: tuple[GateResult, ...]
-) -> PendingVersion:
+    version: release.Version, folder: Path, used: release.Version | None, gates: tuple[policy.GateResult, ...]
+) -> report.PendingVersion:
     """Read everything that speaks for or against a version."""
-    from rai_kedro.release import approve_command
-    from rai_kedro.report import PendingVersion
-
     card, trouble = _read_card(version)
     asked = {gate.consequence for gate in gates}
     name, number = version.use_case, version.number
-    approval = [] if "block" in asked else [approve_command(name, number, passed="accept_risk" not in asked)]
+    approval = [] if "block" in asked else [release.approve_command(name, number, passed="accept_risk" not in asked)]
     page = folder / f"model_card_v{number}.html"
-    return PendingVersion(
+    return report.PendingVersion(
         version=number,
         created_at=version.created_at,
         gates=gates,
@@ -138,14 +125,13 @@ def _read_pending(
     )
 
 
-def _read_gates(version: Version, missing: Sequence[str] | None, today: Mapping[str, Any]) -> tuple[GateResult, ...]:
+def _read_gates(
+    version: release.Version, missing: Sequence[str] | None, today: Mapping[str, Any]
+) -> tuple[policy.GateResult, ...]:
     """Return what the gates say, judged anew as an approval does it; what cannot be judged blocks."""
-    from rai_kedro.policy import find_loosened
-    from rai_kedro.release import ask_gates, read_manifest
-
     try:
-        gates = ask_gates(version).gates
-        loosened = find_loosened(read_manifest(version).policy, today)
+        gates = release.ask_gates(version).gates
+        loosened = policy.find_loosened(release.read_manifest(version).policy, today)
     except RaiError as error:
         why = f"{error.what.rstrip('.')}: {error.example}" if error.example else error.what.rstrip(".")
         gates, loosened = (_make_gate("gates", "not_assessed", why, "block"),), ()
@@ -158,55 +144,44 @@ def _read_gates(version: Version, missing: Sequence[str] | None, today: Mapping[
     return gates
 
 
-def _make_gate(name: str, outcome: str, reason: str, consequence: str) -> GateResult:
-    from rai_kedro.policy import GateResult
-
+def _make_gate(name: str, outcome: str, reason: str, consequence: str) -> policy.GateResult:
     said = {"name": name, "outcome": outcome, "reason": reason, "consequence": consequence}
-    return GateResult.from_dict({**said, "evidence": "evidence record"})
+    return policy.GateResult.from_dict({**said, "evidence": "evidence record"})
 
 
-def _read_approval(version: Version, standing: Decided | None) -> Approval:
+def _read_approval(version: release.Version, standing: release.Decided | None) -> report.Approval:
     """Say by the record, not by the tags, why the version may be used that the alias names."""
-    from rai_kedro.release import describe_review
-    from rai_kedro.report import Approval
-
     said, expires_at = "the alias names it, but no approval of it stands, so it predicts nothing", ""
     if standing is not None and standing[0].subject == version.subject:
-        said, expires_at = describe_review(standing[0]), standing[0].expires_at
-    return Approval(version.number, said, expires_at, _read_card(version)[0])
+        said, expires_at = release.describe_review(standing[0]), standing[0].expires_at
+    return report.Approval(version.number, said, expires_at, _read_card(version)[0])
 
 
-def _read_card(version: Version) -> tuple[ModelCard | None, str]:
+def _read_card(version: release.Version) -> tuple[report.ModelCard | None, str]:
     """Return the card, or why it cannot be read."""
-    from rai_kedro.report import ModelCardError, card_from_json
-
     if version.card is None:
         return None, "It has no model card; training ends with it."
     try:
-        return card_from_json(version.card.decode("utf-8", errors="replace")), ""
-    except ModelCardError as error:
+        return report.card_from_json(version.card.decode("utf-8", errors="replace")), ""
+    except report.ModelCardError as error:
         return None, f"{error.what} ({error.where})"
 
 
-def _read_newest_month(folder: Path) -> MonthRecord | None:
-    from rai_kedro.monitoring import MonthRecord
-
+def _read_newest_month(folder: Path) -> monitoring.MonthRecord | None:
     with suppress(ValidationError, AttributeError):
         months = (_read_json(folder / "monitoring.json") or {}).get("months")
-        return MonthRecord.from_dict(months[-1]) if months else None
+        return monitoring.MonthRecord.from_dict(months[-1]) if months else None
     return None
 
 
-def _read_comparison(folder: Path, old: str, new: str) -> VersionComparison | None:
-    from rai_kedro.monitoring import VersionComparison
-
+def _read_comparison(folder: Path, old: str, new: str) -> monitoring.VersionComparison | None:
     with suppress(ValidationError):
         found = _read_json(folder / f"comparison_{old}_{new}.json")
-        return VersionComparison.from_dict(found) if found else None
+        return monitoring.VersionComparison.from_dict(found) if found else None
     return None
 
 
-def note_verification(record: Path, found: Verification) -> None:
+def note_verification(record: Path, found: release.Verification) -> None:
     """Note beside a record what checking everything came to, for the page of the reviewer; it proves nothing."""
     noted = {
         "verified_at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -216,25 +191,22 @@ def note_verification(record: Path, found: Verification) -> None:
     write_text(record.with_suffix(_VERIFIED), json.dumps(noted, indent=2) + "\n")
 
 
-def _check_record(record: Path) -> tuple[EvidenceStatus, Sequence[Any]]:
+def _check_record(record: Path) -> tuple[report.EvidenceStatus, Sequence[Any]]:
     """Check a record's chain, say what its last verification found, and return the entries if the chain holds."""
-    from rai_kedro.release import EvidenceError, check_chain
-    from rai_kedro.report import EvidenceStatus
-
     last = _read_json(record.with_suffix(_VERIFIED))
     noted = last if isinstance(last, dict) else {}
     entries: Sequence[Any] = ()
     try:
-        chain = check_chain(record)
+        chain = release.check_chain(record)
         found = {"entries": len(chain.entries), "broken": chain.reason or ""}
         entries = chain.entries if chain.ok else ()
-    except EvidenceError as error:
+    except release.EvidenceError as error:
         found = {"entries": 0, "broken": error.what}
     if not (record.is_file() or noted):
         found["broken"] = ""  # nothing was recorded yet
     with suppress(ValidationError):
-        return EvidenceStatus.from_dict({**noted, **found}), entries
-    return EvidenceStatus.from_dict(found), entries
+        return report.EvidenceStatus.from_dict({**noted, **found}), entries
+    return report.EvidenceStatus.from_dict(found), entries
 
 
 def _read_json(path: Path) -> Any:

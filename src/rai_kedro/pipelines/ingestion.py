@@ -7,7 +7,7 @@ from collections.abc import Container
 from dataclasses import replace
 
 import pandas as pd
-from kedro.pipeline import Pipeline, node
+from kedro.pipeline import Pipeline
 
 from rai_kedro.contract import Contract, check_frame
 from rai_kedro.errors import RaiError
@@ -72,5 +72,6 @@ def create_pipeline(entries: Container[str] = ()) -> Pipeline:
     """Return the stage, which has a node where the use case's catalogue, without its prefix, has ``own_data``."""
     outputs = ["feature_store", "label_store", "refused_months"]
     ingest = make_node(ingest_months, outputs, parameters="params:ingestion")
-    report = node(report_refused, ["refused_months", "feature_store", "label_store"], None, name="report_refused")
+    stored = {"_features": "feature_store", "_labels": "label_store"}
+    report = make_node(report_refused, None, refused="refused_months", **stored)
     return Pipeline([ingest, report] if "own_data" in entries else [])

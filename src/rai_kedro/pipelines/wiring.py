@@ -11,7 +11,12 @@ from kedro.pipeline.node import Node
 
 
 def make_node(
-    function: Callable[..., Any], outputs: str | list[str], measured_as: str = "", *, name: str = "", **datasets: str
+    function: Callable[..., Any],
+    outputs: str | list[str] | None,
+    measured_as: str = "",
+    *,
+    name: str = "",
+    **datasets: str,
 ) -> Node:
     """Make a node of the function's name, whose arguments are the datasets of the same name.
 

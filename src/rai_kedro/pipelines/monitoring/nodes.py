@@ -10,31 +10,12 @@ from typing import Any, TypeAlias, TypeVar
 
 import pandas as pd
 
+from rai_kedro import monitoring, release, report
 from rai_kedro.contract import NUMERIC_TYPES, Contract, DatasetContract, Lanes, add_sensitive, split_lanes
 from rai_kedro.datasets.alerts import Outbox
 from rai_kedro.errors import RaiError
 from rai_kedro.frames import Store
 from rai_kedro.modelling import predict_rows, sensitive_input
-from rai_kedro.monitoring import (
-    Alert,
-    Baseline,
-    Kind,
-    MonthDrift,
-    MonthOutcome,
-    MonthRecord,
-    Timeline,
-    VersionReference,
-    build_timeline,
-    content_digest,
-    detect_drift,
-    drift_frame,
-    from_frame,
-    measure_month,
-    new_findings,
-    outcome_frame,
-    read_outcome,
-    weigh_newest,
-)
 from rai_kedro.months import month_number, month_of_key, say_period
 from rai_kedro.pipelines.monitoring.plan import (
     MonthReader,
@@ -47,20 +28,9 @@ from rai_kedro.pipelines.monitoring.plan import (
     summarise_problems,
 )
 from rai_kedro.pipelines.parameters import MonitoringParameters
-from rai_kedro.release import (
-    Entry,
-    MonthEntry,
-    MonthStores,
-    ProductionModel,
-    Recorded,
-    check_policy,
-    hold_predictions,
-    is_recorded,
-    read_months,
-)
 from rai_kedro.words import list_some
 
-References: TypeAlias = Callable[[str], VersionReference]
+References: TypeAlias = Callable[[str], monitoring.VersionReference]
 _PREDICTED = ("prediction", "score")
 _NAMED = 6
 _Result = TypeVar("_Result")
@@ -86,23 +56,23 @@ def select_months(
 
 
 def hold_policy(
-    production: ProductionModel, judged_by_today: dict[str, Any], contract: Contract
-) -> tuple[ProductionModel, dict[str, Any]]:
+    production: release.ProductionModel, judged_by_today: dict[str, Any], contract: Contract
+) -> tuple[release.ProductionModel, dict[str, Any]]:
     """Let the approved model score only under a policy that is no looser than what was agreed to, and that it passes.
 
     Scoring takes the model from here, so nothing scores without this.
     """
-    change = check_policy(production, judged_by_today, contract.as_of)
+    change = release.check_policy(production, judged_by_today, contract.as_of)
     return production, {} if change is None else change.to_dict()
 
 
 def score_months(
     months: tuple[str, ...],
     reader: MonthReader,
-    production: ProductionModel,
+    production: release.ProductionModel,
     contract: Contract,
     parameters: MonitoringParameters,
-) -> Iterator[tuple[list[MonthEntry], dict[str, pd.DataFrame], list[Problem]]]:
+) -> Iterator[tuple[list[release.MonthEntry], dict[str, pd.DataFrame], list[Problem]]]:
     """Predict month by month with the production model only; each is recorded, then saved, before the next is read."""
     problems: list[Problem] = []
     for month in months:
@@ -123,7 +93,7 @@ def score_months(
 def watch_drift(
     prediction_store: Store,
     drift_history: Store,
-    record_history: Sequence[Entry],
+    record_history: Sequence[release.Entry],
     reader: MonthReader,
     references: References,
     contract: Contract,
@@ -131,8 +101,10 @@ def watch_drift(
 ) -> Iterator[tuple[dict[str, pd.DataFrame], list[Problem]]]:
     """Compare every scored month with the reference of the version that scored it, in production still or not."""
     problems: list[Problem] = []
-    prediction_store = hold_predictions(prediction_store, record_history)
-    tested = _read_recorded(drift_history, read_months(record_history), "drift", from_frame, "tested")
+    prediction_store = release.hold_predictions(prediction_store, record_history)
+    tested = _read_recorded(
+        drift_history, release.read_months(record_history), "drift", monitoring.from_frame, "tested"
+    )
     for scored in plan_testing(prediction_store, tested):
         try:
             drift = _test(scored, prediction_store, reader, references, contract, parameters)
@@ -141,7 +113,7 @@ def watch_drift(
             continue
         _log.info("  %s tested: %s", scored.month, drift.finding)
         reader.made.add(scored.key)
-        yield {scored.key: drift_frame(drift)}, list(problems)
+        yield {scored.key: monitoring.drift_frame(drift)}, list(problems)
     # Kedro looks at the first item of a generator with several outputs, so there must be one.
     yield {}, problems
 
@@ -149,7 +121,7 @@ def watch_drift(
 def measure_outcomes(
     prediction_store: Store,
     outcome_history: Store,
-    record_history: Sequence[Entry],
+    record_history: Sequence[release.Entry],
     reader: MonthReader,
     references: References,
     contract: Contract,
@@ -161,11 +133,13 @@ def measure_outcomes(
     measured again, too.
     """
     problems: list[Problem] = []
-    prediction_store = hold_predictions(prediction_store, record_history)
-    stored = _read_recorded(outcome_history, read_months(record_history), "outcomes", read_outcome, "measured")
+    prediction_store = release.hold_predictions(prediction_store, record_history)
+    stored = _read_recorded(
+        outcome_history, release.read_months(record_history), "outcomes", monitoring.read_outcome, "measured"
+    )
     known = {ScoredMonth.from_key(key): outcome for key, outcome in stored.items()}
     for version, months in by_version(prediction_store).items():
-        past: list[MonthOutcome] = []
+        past: list[monitoring.MonthOutcome] = []
         changed = False
         for look, scored in enumerate(months, start=1):
             try:
@@ -175,13 +149,14 @@ def measure_outcomes(
                 changed = changed or outcome is None or (digests.labels != outcome.labels_digest and not stale)
                 if outcome is None or (changed and not stale):
                     rows = _join(scored, prediction_store, reader, contract)
-                    earlier = outcome.deliveries if outcome else ()
-                    outcome = _measure(scored, rows, look, past, references(version), parameters, earlier)
-                    digest = {"features_digest": digests.features, "labels_digest": digests.labels}
-                    outcome = outcome.model_copy(update=digest)
+                    named = {"month": scored.month, "model_version": version}
+                    counted = {"look": look, "past": past, "deliveries": outcome.deliveries if outcome else ()}
+                    outcome = monitoring.measure_month(
+                        rows, references(version), parameters.policy, **named, **counted
+                    ).model_copy(update={"features_digest": digests.features, "labels_digest": digests.labels})
                     _log.info("  %s measured: %s", scored.month, outcome.finding)
                     reader.made.add(scored.key)
-                    yield {scored.key: outcome_frame(outcome)}, list(problems)
+                    yield {scored.key: monitoring.outcome_frame(outcome)}, list(problems)
                 past.append(outcome)
             except Exception as error:  # one bad month must not end all others
                 problems.append(_pass_over(scored.month, "not measured", error))
@@ -200,17 +175,17 @@ def summarise_months(
     measuring_problems: list[Problem],
     contract: Contract,
     parameters: MonitoringParameters,
-) -> tuple[Timeline, list[Problem]]:
+) -> tuple[monitoring.Timeline, list[Problem]]:
     """Judge all months so far and put them in order."""
     absent = [Problem.absent(month) for month in reader.find_missing(prediction_store, parameters.expect)]
     problems = [*scoring_problems, *testing_problems, *measuring_problems, *absent]
     scored = sorted(map(ScoredMonth.from_key, prediction_store))
-    timeline = build_timeline(
+    timeline = monitoring.build_timeline(
         contract.use_case,
         parameters.policy,
         scored=[(one.month, one.model_version) for one in scored],
-        drifts=list(_read_whole(drift_store, from_frame).values()),
-        outcomes=list(_read_whole(outcome_store, read_outcome).values()),
+        drifts=list(_read_whole(drift_store, monitoring.from_frame).values()),
+        outcomes=list(_read_whole(outcome_store, monitoring.read_outcome).values()),
         carbon={(one.month, one.model_version): inference_carbon.get(one.key, {}) for one in scored},
         digests={one.month: reader.digests(one.month) for one in scored},
         gaps=[problem.gap for problem in problems],
@@ -225,7 +200,7 @@ def summarise_months(
     return timeline, problems
 
 
-def _find_baseline(scored: Sequence[ScoredMonth], references: References) -> Baseline | None:
+def _find_baseline(scored: Sequence[ScoredMonth], references: References) -> monitoring.Baseline | None:
     """Return what training said of the newest version; months judged before it was lost are shown all the same."""
     try:
         return references(scored[-1].model_version).baseline if scored else None
@@ -236,16 +211,16 @@ def _find_baseline(scored: Sequence[ScoredMonth], references: References) -> Bas
 
 
 def record_months(
-    timeline: Timeline,
+    timeline: monitoring.Timeline,
     prediction_store: Store,
     drift_store: Store,
     outcome_store: Store,
     reader: MonthReader,
-    record_history: Sequence[Entry],
-) -> tuple[list[MonthEntry], list[Problem]]:
+    record_history: Sequence[release.Entry],
+) -> tuple[list[release.MonthEntry], list[Problem]]:
     """Say for the record what every month holds and came to; predictions that it does not know are named."""
-    stores = MonthStores(prediction_store, drift_store, outcome_store, reader.digests)
-    known, made, problems = read_months(record_history), list[MonthEntry](), list[Problem]()
+    stores = release.MonthStores(prediction_store, drift_store, outcome_store, reader.digests)
+    known, made, problems = release.read_months(record_history), list[release.MonthEntry](), list[Problem]()
     for month in timeline.months:
         scored = ScoredMonth(month.month, month.model_version)
         if scored.key in known:
@@ -262,39 +237,40 @@ def record_months(
 
 
 def show_months(
-    timeline: Timeline, contract: Contract, reader: MonthReader, scored_now: tuple[str, ...]
+    timeline: monitoring.Timeline, contract: Contract, reader: MonthReader, scored_now: tuple[str, ...]
 ) -> tuple[dict[str, Any], str, dict[str, Any], dict[str, Any]]:
     """Show the months: as a file for programs, a page for people, figures, and MLflow metrics by month number."""
-    from rai_kedro.report import draw_monitoring, render_monitoring_page
-
-    figures = draw_monitoring(timeline)
-    page = render_monitoring_page(timeline, figures, use_case=contract.use_case)
+    figures = report.draw_monitoring(timeline)
+    page = report.render_monitoring_page(timeline, figures, use_case=contract.use_case)
     return timeline.to_json(), page, figures, collect_metrics(timeline, min(reader.months), scored_now)
 
 
-def record_sensitive_reads(reader: MonthReader, _timeline: Timeline) -> list[dict[str, Any]]:
+def record_sensitive_reads(reader: MonthReader, _timeline: monitoring.Timeline) -> list[dict[str, Any]]:
     """Record which sensitive columns of which months this run read, noted as the stores were read."""
     return [one.to_dict() for one in reader.reads]
 
 
-def publish_months(timeline: Timeline) -> list[MonthRecord]:
+def publish_months(timeline: monitoring.Timeline) -> list[monitoring.MonthRecord]:
     """Hand over all months; what shows them knows which it has, and whether one says something else by now."""
     return list(timeline.months)
 
 
 def send_alerts(
-    timeline: Timeline, alerts_history: Sequence[Alert], parameters: MonitoringParameters, _page: str
+    timeline: monitoring.Timeline,
+    alerts_history: Sequence[monitoring.Alert],
+    parameters: MonitoringParameters,
+    _page: str,
 ) -> Outbox:
     """Tell the receivers of findings that are new; the months are stored by then."""
     alerts = parameters.alerts
-    new = new_findings(timeline, alerts_history, min_weight=alerts.min_weight)
+    new = monitoring.new_findings(timeline, alerts_history, min_weight=alerts.min_weight)
     return Outbox(tuple(new), alerts.receivers)
 
 
 def report_problems(
     problems: list[Problem],
     recording_problems: list[Problem],
-    timeline: Timeline,
+    timeline: monitoring.Timeline,
     parameters: MonitoringParameters,
     _timeline: Any,
     _workspace: Any,
@@ -303,16 +279,16 @@ def report_problems(
     """End the run as failed when a month is broken or is what ``fail_on`` says, after all else was done."""
     if broken := [problem for problem in (*problems, *recording_problems) if problem.broken]:
         raise summarise_problems(broken)
-    if timeline.months and parameters.fails(weigh_newest(timeline)[0]):
+    if timeline.months and parameters.fails(monitoring.weigh_newest(timeline)[0]):
         raise describe_failure(timeline)
 
 
-def kinds_of(reference: pd.DataFrame, governed: DatasetContract) -> dict[str, Kind]:
+def kinds_of(reference: pd.DataFrame, governed: DatasetContract) -> dict[str, monitoring.Kind]:
     """Return what is tested: the prediction, and every column that the reference has and that may be read."""
     columns = {
         name: column for name, column in governed.columns.items() if name in reference and column.use != "forbidden"
     }
-    kinds: dict[str, Kind] = {
+    kinds: dict[str, monitoring.Kind] = {
         name: "numerical" if column.type in NUMERIC_TYPES else "categorical"
         for name, column in columns.items()
         if column.type != "date"
@@ -328,7 +304,7 @@ def join_predictions(features: pd.DataFrame, predictions: pd.DataFrame, governed
     return features.merge(predictions[[*key, *predicted]], on=key, how="inner", validate="one_to_one")
 
 
-def _score(reader: MonthReader, month: str, production: ProductionModel, contract: Contract) -> pd.DataFrame:
+def _score(reader: MonthReader, month: str, production: release.ProductionModel, contract: Contract) -> pd.DataFrame:
     """Predict a month; with the predictions goes what the features were."""
     lanes = split_month(reader.read(month), contract, production.model, month)
     try:
@@ -345,18 +321,18 @@ def _enter(
     scored: ScoredMonth,
     predictions: pd.DataFrame,
     reader: MonthReader,
-    production: ProductionModel,
+    production: release.ProductionModel,
     contract: Contract,
-) -> MonthEntry:
+) -> release.MonthEntry:
     """Say for the record what a month was scored with, before its predictions are stored."""
-    return MonthEntry(
+    return release.MonthEntry(
         use_case=contract.use_case,
         month=scored.month,
         model_version=scored.model_version,
         run_id=production.run_id,
         manifest=production.manifest.digest,
         features=reader.digests(scored.month).features,
-        predictions=content_digest(predictions),
+        predictions=monitoring.content_digest(predictions),
     )
 
 
@@ -367,10 +343,10 @@ def _test(
     references: References,
     contract: Contract,
     parameters: MonitoringParameters,
-) -> MonthDrift:
+) -> monitoring.MonthDrift:
     governed, reference = contract.datasets["feature_store"], references(scored.model_version)
     look = by_version(predictions)[scored.model_version].index(scored) + 1
-    drift = detect_drift(
+    drift = monitoring.detect_drift(
         reference.profile(kinds_of(reference.rows, governed)),
         _join(scored, predictions, reader, contract),
         policy=parameters.policy.drift,
@@ -389,27 +365,6 @@ def _test(
     )
 
 
-def _measure(
-    scored: ScoredMonth,
-    rows: pd.DataFrame,
-    look: int,
-    past: Sequence[MonthOutcome],
-    reference: VersionReference,
-    parameters: MonitoringParameters,
-    deliveries: Sequence[int],
-) -> MonthOutcome:
-    return measure_month(
-        rows,
-        reference,
-        parameters.policy,
-        month=scored.month,
-        model_version=scored.model_version,
-        look=look,
-        past=past,
-        deliveries=deliveries,
-    )
-
-
 def _join(scored: ScoredMonth, predictions: Store, reader: MonthReader, contract: Contract) -> pd.DataFrame:
     """Put features, predictions and labels of a month side by side; refused where the features are others now."""
     governed, predicted = contract.datasets["feature_store"], predictions[scored.key]()
@@ -425,14 +380,14 @@ def _join(scored: ScoredMonth, predictions: Store, reader: MonthReader, contract
 
 
 def _read_recorded(
-    store: Store, known: Mapping[str, Recorded], name: str, read: Callable[[pd.DataFrame], _Result], done: str
+    store: Store, known: Mapping[str, release.Recorded], name: str, read: Callable[[pd.DataFrame], _Result], done: str
 ) -> dict[str, _Result]:
     """Read the stored results that are those on record; one that is damaged or another is made again (``done``)."""
     found: dict[str, _Result] = {}
     for key, load in store.items():
         try:
             frame = load()
-            if is_recorded(known, name, key, frame):
+            if release.is_recorded(known, name, key, frame):
                 found[key] = read(frame)
                 continue
             why = "what is stored is not what is on record"
@@ -457,7 +412,7 @@ def _pass_over(month: str, missing: str, error: Exception) -> Problem:
     return problem
 
 
-def collect_metrics(timeline: Timeline, first: str, scored_now: tuple[str, ...]) -> dict[str, Any]:
+def collect_metrics(timeline: monitoring.Timeline, first: str, scored_now: tuple[str, ...]) -> dict[str, Any]:
     """Gather the few figures of each month that a person wants to see over time; the step is the month's number.
 
     Carbon only of months that this run scored, or it would count twice.

@@ -2,7 +2,7 @@
 
 from collections.abc import Container
 
-from kedro.pipeline import Pipeline, node
+from kedro.pipeline import Pipeline
 
 from rai_kedro.pipelines.monitoring import nodes
 from rai_kedro.pipelines.parameters import JUDGED_BY, note_policy
@@ -14,54 +14,30 @@ def create_pipeline(_entries: Container[str] = ()) -> Pipeline:
 
     A store that the stage both reads and extends appears twice: ``…_history`` is what was there before its node.
     """
-    stores = ["feature_store", "label_store", "prediction_history", "contract", "params:monitoring"]
-    waiting = ["months_to_score", "month_reader", "scoring_model", "contract", "params:monitoring"]
-    asked = ["production_model", "judged_by_today", "contract"]
-    shared = ["record_history", "month_reader", "references", "contract", "params:monitoring"]
-    problems = ["scoring_problems", "testing_problems", "measuring_problems"]
-    stored = ["prediction_store", "drift_store", "outcome_store", "month_reader", "references", "inference_carbon"]
-    scored = ["scoring_record", "prediction_store", "scoring_problems"]
-    tested = ["drift_store", "testing_problems"]
-    measured = ["outcome_store", "measuring_problems"]
-    judged = [*stored, *problems, "contract", "params:monitoring"]
-    recorded = ["timeline", "prediction_store", "drift_store", "outcome_store", "month_reader", "record_history"]
-    seen = ["timeline", "contract", "month_reader", "months_to_score"]
+    asked = {"parameters": "params:monitoring"}
+    reader = {"reader": "month_reader"}
+    shared = {**asked, **reader}
+    scoring = {"months": "months_to_score", "production": "scoring_model", **shared}
     shown = ["monitoring_timeline", "monitoring_page", "monitoring_figures", "monitoring_metrics"]
     # The page is written before anybody is sent to it.
-    told = ["timeline", "alerts_history", "params:monitoring", "monitoring_page"]
-    ended = [
-        "problems",
-        "recording_problems",
-        "timeline",
-        "params:monitoring",
-        "monitoring_timeline",
-        "evidently_workspace",
-        "alerts",
-    ]
+    told = {"_page": "monitoring_page", **asked}
+    ended = {"_timeline": "monitoring_timeline", "_workspace": "evidently_workspace", "_alerts": "alerts", **asked}
     return Pipeline(
         [
-            node(nodes.select_months, stores, ["month_reader", "months_to_score"], name="select_months"),
+            make_node(nodes.select_months, ["month_reader", "months_to_score"], **asked),
             make_node(note_policy, "judged_by_today", **JUDGED_BY),
-            node(nodes.hold_policy, asked, ["scoring_model", "policy_record"], name="hold_policy"),
-            node(nodes.score_months, waiting, scored, name="score_months", tags=["carbon.inference"]),
-            node(nodes.watch_drift, ["prediction_store", "drift_history", *shared], tested, name="watch_drift"),
-            node(
-                nodes.measure_outcomes,
-                ["prediction_store", "outcome_history", *shared],
-                measured,
-                name="measure_outcomes",
+            make_node(nodes.hold_policy, ["scoring_model", "policy_record"], production="production_model"),
+            make_node(
+                nodes.score_months, ["scoring_record", "prediction_store", "scoring_problems"], "inference", **scoring
             ),
-            node(nodes.summarise_months, judged, ["timeline", "problems"], name="summarise_months"),
-            node(
-                nodes.record_sensitive_reads,
-                ["month_reader", "timeline"],
-                "monitoring_reads",
-                name="record_sensitive_reads",
-            ),
-            node(nodes.record_months, recorded, ["record", "recording_problems"], name="record_months"),
-            node(nodes.publish_months, "timeline", "evidently_workspace", name="publish_months"),
-            node(nodes.show_months, seen, shown, name="show_months"),
-            node(nodes.send_alerts, told, "alerts", name="send_alerts"),
-            node(nodes.report_problems, ended, None, name="report_problems"),
+            make_node(nodes.watch_drift, ["drift_store", "testing_problems"], **shared),
+            make_node(nodes.measure_outcomes, ["outcome_store", "measuring_problems"], **shared),
+            make_node(nodes.summarise_months, ["timeline", "problems"], **shared),
+            make_node(nodes.record_sensitive_reads, "monitoring_reads", _timeline="timeline", **reader),
+            make_node(nodes.record_months, ["record", "recording_problems"], **reader),
+            make_node(nodes.publish_months, "evidently_workspace"),
+            make_node(nodes.show_months, shown, scored_now="months_to_score", **reader),
+            make_node(nodes.send_alerts, "alerts", **told),
+            make_node(nodes.report_problems, None, **ended),
         ]
     )

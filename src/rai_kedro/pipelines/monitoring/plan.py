@@ -8,17 +8,10 @@ from datetime import date, timedelta
 
 import pandas as pd
 
+from rai_kedro import monitoring
 from rai_kedro.contract import Contract, ContractViolation, SensitiveRead, WatchedStore, load_month, refuse_orphans
 from rai_kedro.errors import RaiError
 from rai_kedro.frames import Store
-from rai_kedro.monitoring import (
-    UNREADABLE,
-    Gap,
-    MonthDigests,
-    Timeline,
-    content_digest,
-    weigh_newest,
-)
 from rai_kedro.months import (
     find_period,
     key_of_month,
@@ -87,9 +80,9 @@ class Problem:
         return cls(month, "not scored", RaiError(what, remedy="write its snapshot"), broken=False)
 
     @property
-    def gap(self) -> Gap:
+    def gap(self) -> monitoring.Gap:
         """The problem as the timeline keeps it."""
-        return Gap(month=self.month, missing=self.missing, reason=self.error.what, broken=self.broken)
+        return monitoring.Gap(month=self.month, missing=self.missing, reason=self.error.what, broken=self.broken)
 
 
 def plan_scoring(features: Iterable[str], predictions: Iterable[str]) -> tuple[str, ...]:
@@ -161,9 +154,9 @@ def summarise_problems(problems: Sequence[Problem]) -> RaiError:
     )
 
 
-def describe_failure(timeline: Timeline) -> RaiError:
+def describe_failure(timeline: monitoring.Timeline) -> RaiError:
     """Make the error of a newest month for which ``fail_on`` asks the run to fail; everything is stored by then."""
-    newest, (outcome, found) = timeline.months[-1], weigh_newest(timeline)
+    newest, (outcome, found) = timeline.months[-1], monitoring.weigh_newest(timeline)
     said = newest.summary if newest.verdict.outcome == outcome else f"{in_words(outcome)} of an earlier month"
     return RaiError(
         f"{newest.month}, the newest month: {said}.",
@@ -183,7 +176,7 @@ class MonthReader:
         self._labels = WatchedStore(label_store, stores["label_store"], step)
         self._contract = contract
         self._kept: dict[str, pd.DataFrame] = {}
-        self._digests: dict[str, MonthDigests] = {}
+        self._digests: dict[str, monitoring.MonthDigests] = {}
         self.made: set[str] = set()  # keys of months that this run tested or measured
 
     def find_missing(self, predictions: Iterable[str], expect: Expectation | None = None) -> tuple[str, ...]:
@@ -209,7 +202,7 @@ class MonthReader:
             return self._kept[month]
         frame = load_month(self._features, self._contract.datasets["feature_store"], month)
         labels = self._digest_labels(month, frame)
-        self._digests[month] = MonthDigests(features=content_digest(frame), labels=labels)
+        self._digests[month] = monitoring.MonthDigests(features=monitoring.content_digest(frame), labels=labels)
         if len(frame) + sum(map(len, self._kept.values())) <= _KEPT_ROWS:
             self._kept[month] = frame
         return frame
@@ -225,29 +218,29 @@ class MonthReader:
             return rows.assign(**dict.fromkeys(targets, float("nan")))
         return rows.merge(labels[[*key, *targets]], on=list(key), how="left", validate="one_to_one")
 
-    def digests(self, month: str) -> MonthDigests:
+    def digests(self, month: str) -> monitoring.MonthDigests:
         """Return what the stores hold of a month, whatever it is."""
         if month not in self._digests:
-            self._digests[month] = self._look_at(month) if month in self.months else MonthDigests()
+            self._digests[month] = self._look_at(month) if month in self.months else monitoring.MonthDigests()
         return self._digests[month]
 
-    def _look_at(self, month: str) -> MonthDigests:
+    def _look_at(self, month: str) -> monitoring.MonthDigests:
         try:
             frame = load_month(self._features, self._contract.datasets["feature_store"], month)
         except Exception as error:  # whatever it is, it is told as the reason
-            return MonthDigests(unreadable=Problem.of(month, "", error).error.what)
+            return monitoring.MonthDigests(unreadable=Problem.of(month, "", error).error.what)
         try:
             labels = self._digest_labels(month, frame)
         except Exception:
-            labels = UNREADABLE
-        return MonthDigests(features=content_digest(frame), labels=labels)
+            labels = monitoring.UNREADABLE
+        return monitoring.MonthDigests(features=monitoring.content_digest(frame), labels=labels)
 
     def _digest_labels(self, month: str, features: pd.DataFrame) -> str:
         labels = self._load_labels(month)
         if labels is None:
             return ""
         refuse_orphans(features, labels, self._contract, month)
-        return content_digest(labels)
+        return monitoring.content_digest(labels)
 
     def _load_labels(self, month: str) -> pd.DataFrame | None:
         """Return the labels of a month; None where there is none yet, be it that the store has a month without rows."""

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from rai_kedro import modelling
 from rai_kedro.contract import (
     Contract,
     WatchedStore,
@@ -168,9 +169,8 @@ def build_configured(estimator: Any, features: pd.DataFrame, contract: Contract,
     balance = parameters.preparation.balance
     if balance == "none":
         return model
-    from rai_kedro.modelling import BalancedEstimator
 
-    return BalancedEstimator(model, balance, parameters.random_state)
+    return modelling.BalancedEstimator(model, balance, parameters.random_state)
 
 
 def choose_fitting_rows(split: ModelSplit, parameters: TrainingParameters) -> npt.NDArray[np.int64]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from rai_kedro import report
 from rai_kedro.contract import SensitiveRead, build_register, sensitive_columns
 from rai_kedro.fairness import Assessment, GateDecision
 from rai_kedro.hooks.carbon import NOT_MEASURED
@@ -21,26 +22,6 @@ from rai_kedro.policy import GateReport
 from rai_kedro.proxies import ProxyReport
 from rai_kedro.questionnaire import AnswersError, check_consistency, follow, load_tree, recommend
 from rai_kedro.release import RegisteredVersion
-from rai_kedro.report import (
-    CarbonFigure,
-    CardWithFigures,
-    FairnessRecord,
-    Identity,
-    ModelCard,
-    QuestionnaireRecord,
-    TrainingData,
-    Uses,
-    build_model_card,
-    describe_fitted,
-    draw_groups,
-    draw_mitigation,
-    draw_predictions,
-    draw_proxies,
-    draw_residuals,
-    draw_roc,
-    read_comparison,
-    render_mitigation_page,
-)
 
 _log = logging.getLogger(__name__)
 
@@ -60,21 +41,21 @@ def draw_figures(
     names = ["train"] * len(split.target_train) + ["test"] * len(split.target_test)
     predicted = pd.concat([predictions["train"][shown], predictions["test"][shown]])
     if training.task == "classification":
-        against = draw_roc(split.target_test, predictions["test"]["score"])
+        against = report.draw_roc(split.target_test, predictions["test"]["score"])
     else:
-        against = draw_predictions(split.target_test, predictions["test"]["prediction"], unit=training.unit)
+        against = report.draw_predictions(split.target_test, predictions["test"]["prediction"], unit=training.unit)
     drawn = {
-        "residuals": draw_residuals(target, predicted, names, unit=training.unit),
+        "residuals": report.draw_residuals(target, predicted, names, unit=training.unit),
         "predictions": against,
-        "groups": draw_groups(Assessment.from_dict(fairness_assessment), unit=training.unit),
+        "groups": report.draw_groups(Assessment.from_dict(fairness_assessment), unit=training.unit),
     }
-    drawn |= draw_mitigation(mitigation_comparison, favourable=training.target)
-    return drawn | {"proxies": draw_proxies(ProxyReport.from_dict(proxy_report))}
+    drawn |= report.draw_mitigation(mitigation_comparison, favourable=training.target)
+    return drawn | {"proxies": report.draw_proxies(ProxyReport.from_dict(proxy_report))}
 
 
 def write_mitigation_page(mitigation_comparison: dict[str, Any], figures: Mapping[str, Any], settings: Settings) -> str:
     """Show the comparison to people: the recipe's five figures, the trade-off, and all models."""
-    return render_mitigation_page(mitigation_comparison, figures, use_case=settings.contract.use_case)
+    return report.render_mitigation_page(mitigation_comparison, figures, use_case=settings.contract.use_case)
 
 
 def record_sensitive_reads(
@@ -132,7 +113,7 @@ def write_card(
     sensitive_reads: Reads,
     figures: Mapping[str, Any],
     settings: Settings,
-) -> CardWithFigures:
+) -> report.CardWithFigures:
     """Write down what a reviewer has to know of the version that was just registered."""
     card = _compose_card(version, model, measured, mitigation_comparison, settings)
     card = card.model_copy(update={"sensitive_reads": tuple(map(SensitiveRead.from_dict, sensitive_reads))})
@@ -140,20 +121,20 @@ def write_card(
     for message in card.questionnaire.contradictions:
         _log.warning("The fairness metrics of %s contradict the recorded answers: %s.", use_case, message)
     # A figure without data says why it has none; on the card its place is better left out.
-    return CardWithFigures(card, {name: figure for name, figure in figures.items() if figure.data})
+    return report.CardWithFigures(card, {name: figure for name, figure in figures.items() if figure.data})
 
 
 def _compose_card(
     version: RegisteredVersion, model: Any, measured: Measured, comparison: dict[str, Any], settings: Settings
-) -> ModelCard:
+) -> report.ModelCard:
     """Compose the card of a version; its model need not be the one that was configured."""
     contract, training, statements, store = settings.contract, settings.training, settings.statements, settings.features
-    mitigation, split = read_comparison(comparison), measured.split
+    mitigation, split = report.read_comparison(comparison), measured.split
     register = build_register(contract, split.features_train.columns.tolist(), training.target)
     carbon = measured.training_carbon or {"training": {"reason": NOT_MEASURED}}
-    return build_model_card(
-        ModelCard(
-            identity=Identity(
+    return report.build_model_card(
+        report.ModelCard(
+            identity=report.Identity(
                 use_case=contract.use_case,
                 model_name=statements.model_name,
                 version=version.version,
@@ -162,9 +143,9 @@ def _compose_card(
                 purpose=store.purpose,
                 owner=store.owner,
             ),
-            estimator=describe_fitted(model),
-            uses=Uses(intended=(statements.intended_use,), out_of_scope=(statements.out_of_scope_use,)),
-            data=TrainingData(
+            estimator=report.describe_fitted(model),
+            uses=report.Uses(intended=(statements.intended_use,), out_of_scope=(statements.out_of_scope_use,)),
+            data=report.TrainingData(
                 stores=tuple(dataset.dataset for dataset in contract.datasets.values()),
                 month=training.period,
                 rows_train=len(split.target_train),
@@ -174,7 +155,7 @@ def _compose_card(
             ),
             columns=tuple(register),
             performance=tuple(map(Figure.from_dict, measured.performance)),
-            fairness=FairnessRecord(
+            fairness=report.FairnessRecord(
                 assessment=Assessment.from_dict(measured.fairness_assessment),
                 gate=GateDecision.from_dict(measured.fairness_gate),
                 level=settings.fairness.level,
@@ -183,7 +164,7 @@ def _compose_card(
             questionnaire=record_questionnaire(settings),
             mitigation=mitigation,
             why_unmitigated="" if mitigation else comparison["reason"],
-            carbon=tuple(CarbonFigure(task=task, **record) for task, record in carbon.items()),
+            carbon=tuple(report.CarbonFigure(task=task, **record) for task, record in carbon.items()),
             limits=statements.limits,
             gates=GateReport.from_dict(measured.release_gates),
             plan=measured.look if measured.look.number else None,
@@ -193,7 +174,7 @@ def _compose_card(
     )
 
 
-def record_questionnaire(settings: Settings) -> QuestionnaireRecord:
+def record_questionnaire(settings: Settings) -> report.QuestionnaireRecord:
     """Record the answers, where the configured metrics contradict them, and the methods for these metrics."""
     fairness, training = settings.fairness, settings.training
     outcome = None
@@ -202,7 +183,7 @@ def record_questionnaire(settings: Settings) -> QuestionnaireRecord:
             outcome = follow(load_tree(), {step.question: step.answer for step in fairness.questionnaire})
     estimator = build_estimator(training.estimator, training.allowed_modules)
     at_hand = describe_model(estimator, settings.features, on=settings.contract.as_of)
-    return QuestionnaireRecord(
+    return report.QuestionnaireRecord(
         metrics=fairness.metrics,
         path=fairness.questionnaire,
         findings=tuple(check_consistency(fairness.questionnaire, fairness.metrics)),
