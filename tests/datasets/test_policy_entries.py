@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 from kedro.io import DatasetError
 
-from rai_kedro.datasets.plan_look import PlanLook
-from rai_kedro.datasets.policy_record import PolicyRecord
+from rai_kedro.datasets.record import PlanLook, PolicyRecord
 from rai_kedro.policy import Look, Plan
 from rai_kedro.release import PLAN, append_evidence, check_chain, read_evidence
 

@@ -16,7 +16,7 @@ from kedro.io import DataCatalog, MemoryDataset, SharedMemoryDataCatalog
 from rai_kedro.contract import Contract, read_contract
 from rai_kedro.datasets.contract import ContractDataset
 from rai_kedro.datasets.month_store import MonthStore
-from rai_kedro.datasets.plan_look import PlanLook
+from rai_kedro.datasets.record import PlanLook
 from rai_kedro.demo import SimulationParameters, simulate_snapshots
 from rai_kedro.pipelines.parameters import (
     FairnessParameters,

@@ -173,10 +173,12 @@ def test_metrics_are_explained_with_formula_and_source() -> None:
     ]
 
 
-def test_small_group_is_found_at_the_threshold_only() -> None:
+def test_small_group_is_found_at_the_threshold_only(monkeypatch: pytest.MonkeyPatch) -> None:
     record = make_fairness(groups=("low", "high", "few"))
-    assert [(column, figure.group, figure.n) for column, figure in list_small_groups(record, 5)] == [("B", "few", 4)]
-    assert list_small_groups(record, 4) == ()
+    monkeypatch.setattr("rai_kedro.report.fairness_view.SMALL_GROUP", 5)
+    assert [(column, figure.group, figure.n) for column, figure in list_small_groups(record)] == [("B", "few", 4)]
+    monkeypatch.setattr("rai_kedro.report.fairness_view.SMALL_GROUP", 4)
+    assert list_small_groups(record) == ()
 
 
 @pytest.mark.parametrize("limit", [0.05, 0.22, 0.5])

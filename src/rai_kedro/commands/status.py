@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -13,9 +13,6 @@ from rai_kedro.commands.project import about_use_case, open_catalog
 from rai_kedro.monitoring import MonthRecord
 from rai_kedro.months import month_of_key, say_period
 from rai_kedro.words import list_some, make_visible
-
-if TYPE_CHECKING:
-    pass
 
 # training.<split>.<metric>; its interval ends stand one level deeper.
 _FIGURE_DEPTH = 2
@@ -75,13 +72,9 @@ def _lines(status: dict[str, Any]) -> list[str]:
         lines.append(f"  MISSING: {list_some(missing, _SHOWN)}; the others are monitored without")
     judged = [f"  {one['month']}  version {one['model_version']}  {one['summary']}" for one in status["monitoring"]]
     lines += ["", "monitoring:", *(judged or [say_period("  no month judged yet", period)])]
-    lines += [f"  {describe_gap(gap)}" for gap in status["gaps"] if gap["month"] not in missing]
+    passed_over = [gap for gap in status["gaps"] if gap["month"] not in missing]
+    lines += [f"  {gap['month']}  {gap['missing'].upper()}: {gap['reason']}" for gap in passed_over]
     return lines
-
-
-def describe_gap(gap: dict[str, Any]) -> str:
-    """Say what a month lacks that the last monitoring passed over."""
-    return f"{gap['month']}  {gap['missing'].upper()}: {gap['reason']}"
 
 
 def _version_lines(version: dict[str, Any]) -> list[str]:

@@ -105,13 +105,12 @@ class Relation(Typed):
         return f"{' and '.join(self.columns)} {_WORDS[self.kind]} {self.of}"
 
 
-def find_relations(features: pd.DataFrame, others: pd.DataFrame, *, with_pairs: bool = True) -> tuple[Relation, ...]:
+def find_relations(features: pd.DataFrame, others: pd.DataFrame) -> tuple[Relation, ...]:
     """Find the columns of a model that are another column in disguise; of each pair the plainest relation.
 
     Args:
         features: The model's columns; of more than 5,000 rows an even part is looked at.
         others: Columns of the same rows that it must not know, or the target.
-        with_pairs: Whether two columns that together are another one are looked for.
     """
     rows = _spread(len(features), _MOST_ROWS)
     own, foreign = read_columns(features.iloc[rows]), read_columns(others.iloc[rows])
@@ -119,7 +118,7 @@ def find_relations(features: pd.DataFrame, others: pd.DataFrame, *, with_pairs: 
     for other in foreign:
         single = [one for mine in own if mine.name != other.name and (one := _relate(mine, other)) is not None]
         found += single
-        if with_pairs and other.numbers is not None:
+        if other.numbers is not None:
             taken = {one.columns[0] for one in single}
             found += _find_pairs([one for one in own if one.name not in taken and one.name != other.name], other)
     return tuple(found)

@@ -89,11 +89,6 @@ class Proxy(Predicted):
         return CHANCE[self.metric]
 
     @property
-    def beats_chance(self) -> bool:
-        """Whether the whole interval lies above chance."""
-        return self.lower is not None and self.lower > self.chance
-
-    @property
     def name(self) -> str:
         """The column, and of categories the one that the figure is of."""
         return f"{self.column}: {self.category}" if self.category else self.column

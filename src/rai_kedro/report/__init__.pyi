@@ -1,6 +1,5 @@
 from .attention import AttentionGroup as AttentionGroup
 from .attention import AttentionPoint as AttentionPoint
-from .attention import AttentionThresholds as AttentionThresholds
 from .attention import group_attention as group_attention
 from .attention import list_attention as list_attention
 from .card import CANDIDATE_STATUS as CANDIDATE_STATUS

@@ -20,24 +20,18 @@ from rai_kedro.report.fairness_view import (
 )
 from rai_kedro.words import UNCOMMITTED, begin_sentence, describe_validity, format_interval, format_share
 
+# An interval wider than this share of its figure is wide, and a lower level of the fairness intervals is low.
+_WIDE = 0.5
+_LEVEL = 0.95
+# A ratio without a tolerance whose interval lies wholly below: the four-fifths rule of the US Uniform Guidelines on
+# Employee Selection Procedures (1978). So many of these are listed, the furthest from equal first.
+_RATIO = 0.8
+_UNJUDGED = 2
 _VERDICT_TOPICS = {
     "fail": "Fairness limit exceeded",
     "not_assessed": "Fairness not assessed",
     "insufficient_evidence": "Fairness evidence insufficient",
 }
-
-
-@dataclass(frozen=True)
-class AttentionThresholds:
-    """When a figure is worth a second look."""
-
-    relative_width: float = 0.5  # an interval wider than this share of its figure
-    small_group: int = SMALL_GROUP  # fewer rows than this behind a figure of a group
-    level: float = 0.95  # a lower confidence level of the fairness intervals
-    # A ratio without a tolerance whose interval lies wholly below: the four-fifths rule of the US Uniform Guidelines
-    # on Employee Selection Procedures (1978).
-    ratio: float = 0.8
-    unjudged: int = 2  # at most so many of these are listed, the furthest from equal first
 
 
 @dataclass(frozen=True)
@@ -70,17 +64,11 @@ def group_attention(points: Iterable[AttentionPoint]) -> tuple[AttentionGroup, .
     return tuple(AttentionGroup(*key, tuple(found)) for key, found in texts.items())
 
 
-def list_attention(card: ModelCard, thresholds: AttentionThresholds | None = None) -> tuple[AttentionPoint, ...]:
-    """List what a reviewer looks at before approving, the gravest kinds first.
+def list_attention(card: ModelCard) -> tuple[AttentionPoint, ...]:
+    """List what a reviewer looks at before approving, the gravest kinds first, with the figures that it rests on.
 
-    Args:
-        card: The model card.
-        thresholds: When a figure is listed; the defaults when ``None``.
-
-    Returns:
-        Points with the figures they rest on; none says that no rule applied, not that the model is fair or good.
+    No point says that no rule applied, not that the model is fair or good.
     """
-    limits = thresholds or AttentionThresholds()
     return (
         *_list_gate(card),
         *_list_unwritten(card),
@@ -89,10 +77,10 @@ def list_attention(card: ModelCard, thresholds: AttentionThresholds | None = Non
         *_list_mitigation(card),
         *_list_flagged_columns(card),
         *_list_proxies(card),
-        *_list_level(card, limits),
-        *_list_unjudged(card, limits),
-        *_list_not_assessed(card, limits),
-        *_list_performance(card, limits),
+        *_list_level(card),
+        *_list_unjudged(card),
+        *_list_not_assessed(card),
+        *_list_performance(card),
         *_list_carbon(card),
         *_list_origin(card),
     )
@@ -151,32 +139,32 @@ def _list_proxies(card: ModelCard) -> Iterator[AttentionPoint]:
         yield AttentionPoint("Column in disguise", f"{begin_sentence(relation.text)}; it is permitted.", "proxies")
 
 
-def _list_level(card: ModelCard, limits: AttentionThresholds) -> Iterator[AttentionPoint]:
-    if card.fairness is not None and card.fairness.level < limits.level:
-        least, level = format_share(limits.level), format_share(card.fairness.level)
+def _list_level(card: ModelCard) -> Iterator[AttentionPoint]:
+    if card.fairness is not None and card.fairness.level < _LEVEL:
+        least, level = format_share(_LEVEL), format_share(card.fairness.level)
         text = f"The fairness intervals were asked for at a level of {level}, below {least}: a pass says less."
         yield AttentionPoint("Low confidence level", text, "fairness")
 
 
-def _list_unjudged(card: ModelCard, limits: AttentionThresholds) -> Iterator[AttentionPoint]:
+def _list_unjudged(card: ModelCard) -> Iterator[AttentionPoint]:
     """Name the groupings that no tolerance covers and whose groups are shown to lie apart, by one ratio each."""
     if card.fairness is None:
         return
     judged = {verdict.disparity.column for verdict in card.fairness.gate.verdicts}
     apart: dict[str, Disparity] = {}
     for one in sorted(card.fairness.assessment.disparities, key=lambda one: (one.upper is None, one.upper)):
-        if one.kind == "ratio" and one.upper is not None and one.upper < limits.ratio and one.column not in judged:
+        if one.kind == "ratio" and one.upper is not None and one.upper < _RATIO and one.column not in judged:
             apart.setdefault(one.column, one)
     if apart:
         told = [
             f"{column}, {describe_metric(one.metric).title.lower()}, ratio {format_interval(one)}"
-            for column, one in list(apart.items())[: limits.unjudged]
+            for column, one in list(apart.items())[:_UNJUDGED]
         ]
         text = f"{'; '.join(told)}: no tolerance is set for {'this grouping' if len(told) == 1 else 'these groupings'}."
         yield AttentionPoint("Measured, not judged", text, "fairness")
 
 
-def _list_not_assessed(card: ModelCard, limits: AttentionThresholds) -> Iterator[AttentionPoint]:
+def _list_not_assessed(card: ModelCard) -> Iterator[AttentionPoint]:
     if card.fairness is None:
         return
     groupings = list_groupings(card.fairness)
@@ -189,10 +177,10 @@ def _list_not_assessed(card: ModelCard, limits: AttentionThresholds) -> Iterator
         text = f"{', '.join(missing)} {are} for the audit only and in no grouping: nothing was measured for {it}."
         yield AttentionPoint("Not audited", text, "fairness")
     small: dict[str, list[str]] = {}
-    for column, figure in list_small_groups(card.fairness, limits.small_group):
+    for column, figure in list_small_groups(card.fairness):
         small.setdefault(column, []).append(f"{figure.group} ({figure.rate} of {figure.n})")
     for column, groups in small.items():
-        text = f"{column}: fewer than {limits.small_group} rows behind a figure of {', '.join(groups)}."
+        text = f"{column}: fewer than {SMALL_GROUP} rows behind a figure of {', '.join(groups)}."
         yield AttentionPoint("Small group", text, "fairness")
 
 
@@ -236,7 +224,7 @@ def _describe_use(column: GovernedColumn) -> str:
     return "reaches the estimator"
 
 
-def _list_performance(card: ModelCard, limits: AttentionThresholds) -> Iterator[AttentionPoint]:
+def _list_performance(card: ModelCard) -> Iterator[AttentionPoint]:
     if not card.performance:
         yield AttentionPoint("Performance not measured", "The card has no performance figure.", "performance")
     for estimate in card.performance:
@@ -245,8 +233,8 @@ def _list_performance(card: ModelCard, limits: AttentionThresholds) -> Iterator[
             yield AttentionPoint("Figure not complete", f"{where}: {estimate.note}.", "performance")
         elif estimate.lower is None or estimate.upper is None:
             yield AttentionPoint("No interval", f"{where}: its uncertainty was not measured.", "performance")
-        elif estimate.upper - estimate.lower > limits.relative_width * abs(estimate.value):
-            share = format_share(limits.relative_width)
+        elif estimate.upper - estimate.lower > _WIDE * abs(estimate.value):
+            share = format_share(_WIDE)
             text = f"{where}: {format_interval(estimate)}, wider than {share} of the figure."
             yield AttentionPoint("Wide interval", text, "performance")
     yield from _list_split_differences(card)

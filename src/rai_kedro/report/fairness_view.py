@@ -25,7 +25,7 @@ from rai_kedro.words import count_of, format_share, in_words
 
 # Under this many rows an interval is so wide that a group is named for it.
 SMALL_GROUP = 30
-_GRAVEST_FIRST: tuple[VerdictOutcome, ...] = ("fail", "not_assessed", "insufficient_evidence", "pass")
+GRAVEST_FIRST: tuple[VerdictOutcome, ...] = ("fail", "not_assessed", "insufficient_evidence", "pass")
 _CLOSE = 1e-9
 
 
@@ -88,13 +88,13 @@ def view_fairness(record: FairnessRecord) -> dict[str, object]:
 
 def describe_gate(gate: GateDecision) -> str:
     """Say the outcome of the gate in one sentence."""
-    counts = {outcome: sum(one.outcome == outcome for one in gate.verdicts) for outcome in _GRAVEST_FIRST}
+    counts = {outcome: sum(one.outcome == outcome for one in gate.verdicts) for outcome in GRAVEST_FIRST}
     judged = count_of(len(gate.verdicts), "judged disparity")
     if gate.outcome == "could_not_be_evaluated":
         return f"The fairness gate could not be evaluated, and so stays closed: {gate.problems[0]}."
     if gate.outcome == "pass":
         return f"The fairness gate says pass: of {judged}, each has its whole interval within the tolerance."
-    parts = [f"{counts[outcome]} {in_words(outcome)}" for outcome in _GRAVEST_FIRST if counts[outcome]]
+    parts = [f"{counts[outcome]} {in_words(outcome)}" for outcome in GRAVEST_FIRST if counts[outcome]]
     return f"The fairness gate says {in_words(gate.outcome)}. Of {judged}: {', '.join(parts)}."
 
 
@@ -115,7 +115,7 @@ def describe_level(record: FairnessRecord) -> str:
 
 def list_verdicts(record: FairnessRecord) -> tuple[DisparityLine, ...]:
     """Return one line per judged disparity, the gravest verdicts first."""
-    ordered = sorted(record.gate.verdicts, key=lambda verdict: _GRAVEST_FIRST.index(verdict.outcome))
+    ordered = sorted(record.gate.verdicts, key=lambda verdict: GRAVEST_FIRST.index(verdict.outcome))
     return tuple(_describe(verdict.disparity, verdict, record.unit) for verdict in ordered)
 
 
@@ -141,13 +141,13 @@ def list_metrics(record: FairnessRecord) -> tuple[Metric, ...]:
     return tuple(METRICS[name] for name in names if name in METRICS)
 
 
-def list_small_groups(record: FairnessRecord, least: int = SMALL_GROUP) -> tuple[tuple[str, GroupFigure], ...]:
+def list_small_groups(record: FairnessRecord) -> tuple[tuple[str, GroupFigure], ...]:
     """Return every group of which some figure rests on fewer rows, with its smallest such figure."""
     found: dict[tuple[str, str], GroupFigure] = {}
     for table in record.assessment.tables:
         for figure in table.figures:
             kept = found.get((table.column, figure.group))
-            if (figure.n or 0) < least and (kept is None or (figure.n or 0) < (kept.n or 0)):
+            if (figure.n or 0) < SMALL_GROUP and (kept is None or (figure.n or 0) < (kept.n or 0)):
                 found[table.column, figure.group] = figure
     return tuple((column, figure) for (column, _), figure in found.items())
 
@@ -166,7 +166,7 @@ def _describe(disparity: Disparity, verdict: Verdict | None, unit: str) -> Dispa
         return line
     return replace(
         line,
-        limit=f"{'at least' if disparity.kind == 'ratio' else 'at most'} {verdict.tolerance:g}",
+        limit=say_limit(verdict),
         tolerance=verdict.tolerance,
         outcome=verdict.outcome,
         verdict=in_words(verdict.outcome),
@@ -174,6 +174,11 @@ def _describe(disparity: Disparity, verdict: Verdict | None, unit: str) -> Dispa
         by_group=verdict.groups,
         each=tuple((one, verdict.by_group.get(one.group, "")) for one in disparity.by_group),
     )
+
+
+def say_limit(verdict: Verdict) -> str:
+    """Say what is tolerated of a disparity: ``"at most 0.1"``."""
+    return f"{'at least' if verdict.disparity.kind == 'ratio' else 'at most'} {verdict.tolerance:g}"
 
 
 def _say_what_settles(verdict: Verdict) -> str:

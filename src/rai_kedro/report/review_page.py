@@ -13,7 +13,7 @@ from rai_kedro.performance import Figure, Gain
 from rai_kedro.policy import GateResult
 from rai_kedro.report.attention import AttentionGroup, group_attention, list_attention
 from rai_kedro.report.card import ModelCard
-from rai_kedro.report.fairness_view import list_verdicts
+from rai_kedro.report.fairness_view import GRAVEST_FIRST, list_verdicts, say_limit
 from rai_kedro.report.forest import ForestPanel, draw_forest
 from rai_kedro.report.mitigation_section import BeforeAfter
 from rai_kedro.report.monitoring_view import SIGNS
@@ -25,7 +25,6 @@ from rai_kedro.words import begin_sentence, count_of, in_words
 _BLOCKED = "alarm"
 # An approval or a justification is said to end soon so many days before.
 SOON_DAYS = 60
-_GRAVEST_FIRST = ("fail", "not_assessed", "insufficient_evidence", "pass")
 # What a gate asks of the reviewer.
 _ASKS = {"none": "", "accept_risk": "needs an accepted risk", "block": "blocks the approval"}
 # What the gates say in the page's own words.
@@ -169,7 +168,7 @@ def _view(pending: PendingVersion, production: Approval | None) -> _PendingView:
     card = pending.card
     open_gates = sorted(
         (gate for gate in pending.gates if gate.outcome != "pass"),
-        key=lambda gate: (-_weigh(gate), _GRAVEST_FIRST.index(gate.outcome)),
+        key=lambda gate: (-_weigh(gate), GRAVEST_FIRST.index(gate.outcome)),
     )
     state, headline = _conclude(pending)
     points = group_attention(list_attention(card)) if card else ()
@@ -234,8 +233,8 @@ def _list_figures(performance: Iterable[Figure], verdicts: Iterable[Verdict]) ->
     found: dict[tuple[str, str], Estimate] = {(one.name, one.unit): one for one in performance}
     for verdict in verdicts:
         one = verdict.disparity
-        limit = f"{'at least' if one.kind == 'ratio' else 'at most'} {verdict.tolerance:g}"
-        found[f"{describe_metric(one.metric).title}, {name_kind(one.kind)}", f"by {one.column}, {limit}"] = one
+        what = f"{describe_metric(one.metric).title}, {name_kind(one.kind)}"
+        found[what, f"by {one.column}, {say_limit(verdict)}"] = one
     return found
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import time
 import warnings
@@ -11,9 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import click
-from kedro.utils import find_kedro_project
 
-from rai_kedro.errors import RaiError
 from rai_kedro.files import write_text
 from rai_kedro.server.accounts import (
     ACCOUNTS,
@@ -25,7 +22,7 @@ from rai_kedro.server.accounts import (
     read_secret_key,
 )
 from rai_kedro.server.roles import authorize
-from rai_kedro.ui.processes import running
+from rai_kedro.ui.processes import in_project, running
 from rai_kedro.ui.viewers import HOST, Viewer, mlflow_address
 
 _SECRETS = "conf/local/server"
@@ -121,24 +118,13 @@ def main(host: str, port: int, database: str | None) -> None:
     """Start an MLflow server with login on this machine, and keep it until Ctrl-C."""
     warnings.filterwarnings("ignore", module="mlflow")  # meant for MLflow's own authors
     os.umask(0o077)  # database, artifacts and secrets are nobody else's
-    # Ctrl-C, too, which a shell lets what it starts in the background ignore.
-    for sent in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(sent, signal.default_int_handler)
-    try:
-        project = find_kedro_project(Path.cwd())
-        if project is None:
-            raise ServerError("This is not the folder of the project.", where=str(Path.cwd()), remedy="cd to it")
+    with in_project("Stopped.") as project:
         if host not in {HOST, "localhost"}:
             raise ServerError(
                 f"The server serves this machine only, not '{host}': passwords would cross the network in the clear.",
                 remedy="leave --host out; for others put a reverse proxy with TLS before it (docs/server.md)",
             )
         _serve(project, port, database)
-    except KeyboardInterrupt:
-        click.echo("\nStopped.")
-    except RaiError as error:
-        click.echo(str(error), err=True)
-        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +15,9 @@ from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
+
+import click
+from kedro.utils import find_kedro_project
 
 from rai_kedro.errors import RaiError
 from rai_kedro.ui.viewers import HOST, Viewer
@@ -26,6 +30,24 @@ _TAIL = 15
 
 class ViewerError(RaiError):
     """A viewer that cannot be started, or has ended by itself."""
+
+
+@contextmanager
+def in_project(farewell: str) -> Iterator[Path]:
+    """Lend the project's folder to a program that runs until Ctrl-C; what was foreseen ends it in one screen."""
+    # Ctrl-C, too, which a shell lets what it starts in the background ignore.
+    for sent in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(sent, signal.default_int_handler)
+    try:
+        project = find_kedro_project(Path.cwd())
+        if project is None:
+            raise ViewerError("This is not the folder of the project.", where=str(Path.cwd()), remedy="cd to it")
+        yield project
+    except KeyboardInterrupt:
+        click.echo(f"\n{farewell}")
+    except RaiError as error:
+        click.echo(str(error), err=True)
+        sys.exit(1)
 
 
 @dataclass(frozen=True)

@@ -149,10 +149,15 @@ def measure_outcomes(
                 changed = changed or outcome is None or (digests.labels != outcome.labels_digest and not stale)
                 if outcome is None or (changed and not stale):
                     rows = _join(scored, prediction_store, reader, contract)
-                    named = {"month": scored.month, "model_version": version}
-                    counted = {"look": look, "past": past, "deliveries": outcome.deliveries if outcome else ()}
                     outcome = monitoring.measure_month(
-                        rows, references(version), parameters.policy, **named, **counted
+                        rows,
+                        references(version),
+                        parameters.policy,
+                        month=scored.month,
+                        model_version=version,
+                        look=look,
+                        past=past,
+                        deliveries=outcome.deliveries if outcome else (),
                     ).model_copy(update={"features_digest": digests.features, "labels_digest": digests.labels})
                     _log.info("  %s measured: %s", scored.month, outcome.finding)
                     reader.made.add(scored.key)

@@ -12,8 +12,9 @@ from rai_kedro.pipelines.training import nodes, proxy_nodes, release_nodes, repo
 from rai_kedro.pipelines.training.settings import check_settings
 from rai_kedro.pipelines.wiring import make_node
 
-_PARAMETERS = {name: f"params:{name}" for name in ("training", "fairness", "mitigation", "statements", "proxies")}
-_KEPT = {**_PARAMETERS, "policy": "params:policy"}
+_PARAMETERS = {
+    name: f"params:{name}" for name in ("training", "fairness", "mitigation", "statements", "proxies", "policy")
+}
 
 
 def create_pipeline(entries: Container[str] = ()) -> Pipeline:
@@ -34,7 +35,7 @@ def create_pipeline(entries: Container[str] = ()) -> Pipeline:
         [
             make_node(check_settings, "settings", **_PARAMETERS),
             make_node(note_policy, "judged_by", **JUDGED_BY),
-            make_node(keep_parameters, "kept_parameters", **_KEPT),
+            make_node(keep_parameters, "kept_parameters", **_PARAMETERS),
             make_node(nodes.separate_lanes, lanes),
             make_node(proxy_nodes.refuse_disguised, ["admitted_lane", "guarded_columns", "disguises"]),
             make_node(nodes.split_months, ["model_split", "audit_train", "audit_test"], model_lane="admitted_lane"),

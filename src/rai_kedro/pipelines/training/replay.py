@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, get_type_hints
 
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Pipeline
@@ -14,23 +14,18 @@ from kedro.runner import SequentialRunner
 from rai_kedro.contract import Contract
 from rai_kedro.errors import RaiError
 from rai_kedro.frames import Store
-from rai_kedro.pipelines.parameters import FairnessParameters, MitigationParameters, Statements, TrainingParameters
+from rai_kedro.pipelines.parameters import keep_parameters
 from rai_kedro.pipelines.training.nodes import digest_months
 from rai_kedro.pipelines.training.pipeline import create_pipeline
 from rai_kedro.pipelines.training.settings import check_settings
-from rai_kedro.policy import Look, Policy
-from rai_kedro.proxies import ProxyPolicy
+from rai_kedro.policy import Look
 from rai_kedro.release import Manifest, RegisteredVersion
 from rai_kedro.report import ModelCard, card_from_json, render_json
 from rai_kedro.typed import Typed
 
+# What was kept is read as it was written.
 _TYPES: Final[dict[str, type[Typed]]] = {
-    "training": TrainingParameters,
-    "fairness": FairnessParameters,
-    "mitigation": MitigationParameters,
-    "statements": Statements,
-    "policy": Policy,
-    "proxies": ProxyPolicy,
+    name: kind for name, kind in get_type_hints(keep_parameters).items() if name != "return"
 }
 # What registers, draws, counts a training, or says what it is judged by: none of it is a figure of the card.
 _LEFT_OUT: Final = {"assemble_candidate", "draw_figures", "note_policy", "keep_parameters", "note_look"}
@@ -75,7 +70,8 @@ def require_same_months(trained: Trained, stores: Mapping[str, Store]) -> None:
     Raises:
         RaiError: A month is not there, or its rows are others.
     """
-    settings = check_settings(trained.contract, **{name: trained.groups[name] for name in _of_settings()})
+    groups = {name: group for name, group in trained.groups.items() if name != "policy"}
+    settings = check_settings(trained.contract, **groups)
     found, _ = digest_months(stores["feature_store"], stores["label_store"], settings)
     known = trained.manifest.months
     other = [
@@ -129,10 +125,6 @@ def compare_cards(then: str, now: str) -> tuple[int, list[Difference]]:
     missing = "(nothing)"
     pairs = [(path, first.get(path, missing), second.get(path, missing)) for path in paths]
     return len(paths), [Difference(*one) for one in pairs if one[1] != one[2]]
-
-
-def _of_settings() -> tuple[str, ...]:
-    return ("training", "fairness", "mitigation", "statements", "proxies")
 
 
 def _restore_carbon(card: ModelCard) -> dict[str, dict[str, Any]]:
