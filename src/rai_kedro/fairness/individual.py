@@ -2,7 +2,8 @@
 
 Both figures are held against the same predictions dealt out at random over the same rows, which is what predictions
 that know nothing of the declared columns look like: 1 is as bad as that, 0 treats the similar alike. So a coin flip
-does not pass because its rows lie far apart or its decisions are rare, and figures of different samples can be compared.
+does not pass because its rows lie far apart or its decisions are rare, and figures of different samples can be
+compared.
 
 Distances are computed in chunks on at most :attr:`SimilaritySpec.max_rows` rows, drawn at random, so that memory
 stays bounded whatever the size of the data; the rows that were not drawn are counted.
