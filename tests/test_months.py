@@ -14,7 +14,6 @@ from rai_kedro.months import (
     month_start,
     months_between,
     months_from,
-    read_period,
     say_period,
 )
 
@@ -35,7 +34,6 @@ def test_periods_follow_each_other_and_sort_by_time(first: str, count: int, last
     assert made == months_between(first, last) == tuple(sorted(made))
     assert [month_number(one, first) for one in made] == list(range(1, count + 1))
     assert months_between(last, first) == ()
-    assert read_period(f"{first} to {last}") == made
 
 
 @pytest.mark.parametrize(

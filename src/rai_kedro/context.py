@@ -109,7 +109,7 @@ class GuardedContext(KedroContext):
                 _LOGGER.warning("The contract of '%s' cannot be read; every other use case runs. %s", use_case, fault)
                 continue
             _refuse_exchanged_guards(cast("DataCatalog", catalog), use_case, base / use_case / "catalog.yml")
-            for name in (*_REGISTRY_DATASETS, "alerts", "alerts_history"):
+            for name in (*_REGISTRY_DATASETS, "model_card", "alerts", "alerts_history"):
                 # Where a demonstration may stand for a person depends on it; what does not know it accepts none.
                 dataset: Any = catalog.get(f"{use_case}.{name}")
                 dataset.environment = self.environment

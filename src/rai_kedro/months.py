@@ -104,14 +104,6 @@ def month_of_key(key: str) -> str:
     return key.partition("/")[0].removeprefix(_KEY)
 
 
-def read_period(period: str) -> tuple[str, ...]:
-    """Return the periods of a range worded as ``2024-05`` or ``2024-05 to 2024-07``; none where it is neither."""
-    first, _, last = period.partition(" to ")
-    if not (is_month(first) and is_month(last or first)):
-        return ()
-    return months_between(first, last or first)
-
-
 def word_period(months: tuple[str, ...]) -> str:
     """Say which periods in a row are meant: ``2024-05``, or ``2024-05 to 2024-07``."""
     return months[0] if len(months) == 1 else f"{months[0]} to {months[-1]}"

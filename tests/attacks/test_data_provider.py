@@ -119,14 +119,15 @@ def predicted(shift: float = 0.0) -> pd.DataFrame:
     return pd.DataFrame({"id": [1, 2, 3], "prediction": [11.0 + shift, 19.0, 30.5]})
 
 
-def check(record: Path, predictions: dict[str, pd.DataFrame], **features: pd.DataFrame) -> str:
+def check(record: Path, predictions: dict[str, pd.DataFrame], said: Any = None, **features: pd.DataFrame) -> str:
     known = {"2024-01": month(), "2024-05": month(), **{f"2024-{name[1:]}": one for name, one in features.items()}}
 
     def look_at(asked: str) -> MonthDigests:
         return MonthDigests(features=content_digest(known[asked])) if asked in known else MonthDigests()
 
     stored = {key: lambda frame=frame: frame for key, frame in predictions.items()}
-    return "\n".join(check_months(read_evidence(record), MonthStores(stored, {}, {}, look_at)).findings)
+    stores = MonthStores(stored, {}, {}, look_at, said, 100)
+    return "\n".join(check_months(read_evidence(record), stores).findings)
 
 
 def test_month_swapped_between_training_and_scoring(record: Path) -> None:
@@ -138,6 +139,14 @@ def test_month_swapped_between_training_and_scoring(record: Path) -> None:
 def test_month_swapped_after_it_was_scored(record: Path) -> None:
     found = check(record, {KEY: predicted()}, m05=month(RM=[5.0, 6.0, 8.0]))
     assert found == "features of 2024-05 are not those of line 2 (monitoring)"
+
+
+def test_features_of_a_scored_month_laundered_by_a_training(record: Path) -> None:
+    """Whoever can append enters a training on the edited month, and the edit stays an edit."""
+    edited = month(RM=[5.0, 6.0, 8.0])
+    trained = {"version": "2", "months": {"2024-05": {"features": content_digest(edited), "labels": ""}}}
+    append_evidence(record, "trained", trained, NOW)
+    assert check(record, {KEY: predicted()}, m05=edited) == "features of 2024-05 are not those of line 2 (monitoring)"
 
 
 def test_predictions_edited(record: Path) -> None:
@@ -152,6 +161,21 @@ def test_predictions_taken_away(record: Path) -> None:
 def test_predictions_forged(record: Path, key: str) -> None:
     found = check(record, {KEY: predicted(), key: predicted()})
     assert "are on no record: they were forged, or the record was cut" in found
+
+
+def test_predictions_forged_with_entries_of_ones_own(record: Path) -> None:
+    """Taken back and entered again, chain and digests agree; the version says otherwise of the same features."""
+    append_evidence(record, "rescore", {"month": "2024-05", "by": "eve", "reason": "corrected"}, NOW)
+    entry = {"use_case": "toy", "month": "2024-05", "model_version": "1", "run_id": "abc", "manifest": "5e88"}
+    digests = {"features": content_digest(month()), "predictions": content_digest(predicted(9.0))}
+    record_months(record, [MonthEntry.from_dict({**entry, **digests})], NOW)
+    assert check(record, {KEY: predicted(9.0)}) == ""
+    found = check(record, {KEY: predicted(9.0)}, lambda _: predicted())
+    assert found.startswith(
+        "predictions of 2024-05 by version 1 are not what that version says of the month's features"
+    )
+    assert "prediction in 1 of 3 rows, e.g. 20.0 is stored where it says 11.0" in found
+    assert check(record, {KEY: predicted(9.0)}, lambda _: predicted(9.0 + 1e-13)) == ""
 
 
 @pytest.mark.slow

@@ -42,6 +42,7 @@ from rai_kedro.release.decisions import Review, read_decision, sign_review, tags
 from rai_kedro.release.record import check_chain
 
 from .conftest import Registry
+from .test_trainer import TED, with_trainer
 
 Lines = list[bytes]
 
@@ -277,7 +278,7 @@ def test_rejection_hidden_by_a_later_approval(registry: Registry) -> None:
     with pytest.raises(NotApprovedError) as caught:
         registry.load()
     assert "the record holds no approval that stands" in str(caught.value)
-    assert "the approval that stands is of no version" in registry.findings()
+    assert "but no approval counts" in registry.findings()
 
 
 # ---- swapped before the approval, with everything that is not signed -----------------------------------------
@@ -296,6 +297,7 @@ def test_model_swapped_before_approval_with_manifest_tag_and_record(registry: Re
     assert registry.approve().recorded
     found = registry.verify()
     assert (found.findings, found.anchors) == ((), ())
+    assert "no person signed the training of versions 1, 2" in "\n".join(found.notes)
     assert "anchor" in found.hidden
 
 
@@ -305,6 +307,28 @@ def test_model_swapped_before_approval_when_the_head_was_kept_elsewhere(registry
     registry.keep_head()
     swap_before_approval(registry)
     assert "anchors.jsonl" in registry.findings() and "line 2" in registry.findings()
+
+
+def test_model_swapped_before_approval_of_a_training_that_was_signed(registry: Registry) -> None:
+    """Manifest, tag and entry are of one piece again; the trainer's signature is of another, or is gone."""
+    signed = with_trainer(registry)
+    signed.train(0, key=TED)
+    signed.train(1, key=TED)
+    swap_before_approval(signed)
+    with pytest.raises(ChangedError, match="is not what its trainer signed"):
+        signed.approve()
+    assert "training of version 1: Ted Trainer signed another manifest" in signed.findings()
+    signed.rewrite(lambda entry: {name: one for name, one in entry.body.items() if name != "envelope"})
+    with pytest.raises(ReleaseError, match="its training is signed by nobody"):
+        signed.approve()
+
+
+def test_facts_of_a_training_rewritten_in_the_record(registry: Registry) -> None:
+    """The digest stays; who trained, or on which months, becomes another."""
+    registry.train()
+    registry.rewrite(lambda entry: {**entry.body, "trained_by": "somebody else"})
+    with pytest.raises(ChangedError, match="trained_by is another in line 1"):
+        registry.approve()
 
 
 def test_model_swapped_after_approval_with_manifest_tag_and_record(registry: Registry) -> None:

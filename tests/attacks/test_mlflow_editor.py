@@ -36,7 +36,7 @@ def test_alias_moved_to_a_version_that_nobody_approved(registry: Registry) -> No
     with pytest.raises(NotApprovedError, match=r"alias 'production'") as caught:
         registry.load()
     assert "it has no tag rai.review" in str(caught.value)
-    assert "alias 'production' names version 2, but the approval that stands is of version 1" in registry.findings()
+    assert "alias 'production' names version 2, but the approval that counts is of version 1" in registry.findings()
 
 
 def test_alias_moved_back_to_an_older_approval(registry: Registry) -> None:
@@ -48,7 +48,7 @@ def test_alias_moved_back_to_an_older_approval(registry: Registry) -> None:
     with pytest.raises(NotApprovedError) as caught:
         registry.load()
     assert "the last approval on record is of version 2" in str(caught.value)
-    assert "alias 'production' names version 1, but the approval that stands is of version 2" in registry.findings()
+    assert "alias 'production' names version 1, but the approval that counts is of version 2" in registry.findings()
 
 
 def test_alias_moved_to_a_rejected_version(registry: Registry) -> None:
@@ -93,6 +93,14 @@ def test_gate_said_to_pass_by_a_tag(registry: Registry) -> None:
 
 
 @pytest.mark.slow
+def test_tag_that_says_which_months_were_trained_on(registry: Registry) -> None:
+    """A month in training is judged by nothing; which those are is in the manifest."""
+    registry.train()
+    registry.approve()
+    registry.tag("1", {"rai.month": "2024-05"})
+    assert registry.load().reference.trained_on == ("2024-01",)
+
+
 def test_artifact_swapped_before_approval(registry: Registry, subtests: pytest.Subtests) -> None:
     registry.train()
     for file in FILES:

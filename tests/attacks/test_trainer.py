@@ -6,7 +6,7 @@ import dataclasses
 import os
 import pwd
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,17 @@ from rai_kedro.errors import RaiError
 from rai_kedro.modelling import EstimatorConfig, build_estimator
 from rai_kedro.policy import Policy
 from rai_kedro.proxies import ProxyError, find_proxies, refuse_disguises
-from rai_kedro.release import EvidenceError, NotApprovedError, ReleaseError, Reviewers, SigningError, SigningKey, Trust
+from rai_kedro.release import (
+    EvidenceError,
+    NotApprovedError,
+    ReleaseError,
+    Reviewer,
+    Reviewers,
+    SigningError,
+    SigningKey,
+    TrainerKey,
+    Trust,
+)
 
 from ..release.conftest import KEYS, NOW
 from .conftest import Registry
@@ -38,6 +48,54 @@ def trust_in(environment: str = "test", **changes: Any) -> Trust:
         **changes,
     }
     return Trust(Reviewers.from_dict({"reviewers": [ada], "demo_in": ["test"]}), environment)
+
+
+TED = TrainerKey(SigningKey.generate(), "Ted Trainer")
+
+
+def with_trainer(registry: Registry, **changes: Any) -> Registry:
+    """List Ted as trainer beside Ada."""
+    dates = {"valid_from": TODAY - timedelta(days=100), "valid_until": TODAY + timedelta(days=100)}
+    ted = {"name": TED.name, "roles": ["trainer"], "key": TED.key.public, **dates, **changes}
+    known = trust_in().reviewers
+    people = known.model_copy(update={"reviewers": (*known.reviewers, Reviewer.from_dict(ted))})
+    return dataclasses.replace(registry, trust=Trust(people, "test"))
+
+
+# ---- whose training it is ------------------------------------------------------------------------------------
+
+
+def test_training_under_the_account_of_another_signed_by_the_reviewer(registry: Registry) -> None:
+    """Who signs is who trained, whatever account the process ran under."""
+    ada = TrainerKey(KEYS["Ada Reviewer"], "Ada Reviewer")
+    registry.train(key=ada)
+    alone = dataclasses.replace(registry, trust=trust_in(roles=["reviewer", "trainer"]))
+    with pytest.raises(ReleaseError, match="was trained by Ada Reviewer, who cannot approve it alone"):
+        alone.approve()
+
+
+def test_training_that_nobody_signed_where_a_trainer_is_listed(registry: Registry) -> None:
+    registry.train()
+    with pytest.raises(ReleaseError, match="its training is signed by nobody") as caught:
+        with_trainer(registry).approve()
+    assert "Ted Trainer is listed as trainer" in str(caught.value)
+
+
+def test_training_that_nobody_signed_where_the_policy_asks_for_it(registry: Registry) -> None:
+    """Nor does the key of a demonstration do, and a reviewer's own signature without the command counts nowhere."""
+    rules = Policy.from_dict({"approval": {"signed_training": True}})
+    registry.train(changes={"policy": {"policy": rules.to_dict()}}, key=TED._replace(demo=True, name="demo trainer"))
+    with pytest.raises(ReleaseError, match="its training is signed by nobody"):
+        registry.approve()
+
+
+def test_training_signed_with_a_key_that_is_not_a_trainers(registry: Registry) -> None:
+    registry.train(key=TED)
+    with pytest.raises(ReleaseError, match="is not what its trainer signed"):
+        registry.approve()
+    with pytest.raises(ReleaseError, match="was not valid on"):
+        with_trainer(registry, valid_until=TODAY - timedelta(days=1)).approve()
+    assert "training of version 1: The key of the signature is nobody's" in registry.findings()
 
 
 # ---- approving alone -----------------------------------------------------------------------------------------
@@ -93,6 +151,20 @@ def test_approval_dated_back_to_when_the_key_was_valid(registry: Registry) -> No
         late.approve(reviewed_at=NOW - timedelta(days=10))
 
 
+def test_approval_dated_back_by_an_hour(registry: Registry) -> None:
+    """Less than the day for which the key was valid longer; clocks differ by minutes."""
+    registry.train()
+    with pytest.raises(EvidenceError, match="cannot be dated before what is on record"):
+        registry.approve(reviewed_at=datetime.now(UTC) - timedelta(hours=1))
+
+
+def test_approval_dated_ahead(registry: Registry) -> None:
+    """It would last longer than the policy allows; it counts nowhere, not only for `verify`."""
+    registry.train()
+    with pytest.raises(SigningError, match="which is still to come"):
+        registry.approve(reviewed_at=datetime.now(UTC) + timedelta(hours=1))
+
+
 def test_approval_that_has_expired(registry: Registry) -> None:
     registry.train(changes={"policy": {"policy": Policy.from_dict({"approval": {"lasts_days": 1}}).to_dict()}})
     registry.approve()
@@ -118,11 +190,20 @@ def test_demonstration_in_production(registry: Registry) -> None:
     registry.train()
     in_prod = dataclasses.replace(registry, trust=trust_in("prod"))
     with pytest.raises(SigningError, match="a demonstration made it, which does not count in environment 'prod'"):
-        in_prod.approve(demo=True, key=SigningKey.generate())
-    registry.approve(demo=True, key=SigningKey.generate())
+        in_prod.approve(demo=True)
+    registry.approve(demo=True)
     with pytest.raises(NotApprovedError) as caught:
         in_prod.load()
     assert "does not count in environment 'prod'" in str(caught.value)
+
+
+def test_demonstration_with_a_reviewers_key_or_name(registry: Registry) -> None:
+    """It would be shown as Ada's, and asked nothing that Ada is asked."""
+    registry.train()
+    with pytest.raises(SigningError, match="is signed with the key of Ada Reviewer"):
+        registry.approve(demo=True, key=KEYS["Ada Reviewer"])
+    with pytest.raises(SigningError, match="a demonstration under the name of Ada Reviewer"):
+        registry.approve(demo=True, key=SigningKey.generate(), reviewer="Ada Reviewer")
 
 
 def test_demonstrations_allowed_in_production() -> None:

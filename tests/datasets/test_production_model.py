@@ -96,7 +96,7 @@ def train(name: str, tmp_path: Path) -> Callable[[], None]:
             target="MEDV",
             contract={"columns": {"RM": {"use": "model"}}},
             tags={},
-            months={},
+            months={"2024-01": {"features": "f" * 64, "labels": "a" * 64}},
             policy={},
             pip_requirements=(f"scikit-learn=={sklearn.__version__}",),
             source="month=2024-01",
@@ -222,9 +222,8 @@ def test_references_are_looked_up_by_version_and_go_to_a_worker_process(
     find = ForkingPickler.loads(ForkingPickler.dumps(references.load()))
     pd.testing.assert_frame_equal(find("1").rows, expected)
     assert find("1").baseline == Baseline.from_dict(BASELINE)
-    assert find("1").trained_on == ()  # its tag does not say
-    MlflowClient().set_model_version_tag(name, "2", "rai.month", "2024-01")
-    assert find("2").trained_on == ("2024-01",)
+    MlflowClient().set_model_version_tag(name, "2", "rai.month", "2024-07")  # a tag decides nothing
+    assert find("1").trained_on == find("2").trained_on == ("2024-01",)
     train()
     with pytest.raises(NotApprovedError, match=r"Version 3 .* has no approval on record") as refused:
         find("3")

@@ -106,7 +106,7 @@ def train(features: Store, labels: Store, contract: Contract, parameters: dict[s
         reviewed_at="2026-01-01T00:00:00+00:00",
         manifest="",
     )
-    held_against = Reference(candidate.reference, candidate.baseline)
+    held_against = Reference(candidate.reference, candidate.baseline, ())
     manifest = Manifest(
         use_case="housing",
         version="1",

@@ -49,6 +49,7 @@ PARAMETERS: dict[str, Any] = {
             "performance": {"metric": "accuracy", "worse_by": 0.05, "floor": 0.7},
         },
         "alerts": {"min_weight": "watch"},
+        "expect": {"grace_days": 10},
     },
 }
 PARAMETERS["policy"]["gates"]["performance"] |= {"metric": "accuracy", "at_least": 0.8}
@@ -107,6 +108,9 @@ LOOSER: list[tuple[str, Any, str]] = [
     ("monitoring.policy.performance.floor", 0.8, ""),
     ("monitoring.policy.performance.floor", None, "monitoring.policy.performance.floor"),
     ("monitoring.alerts.min_weight", "alarm", "monitoring.alerts.min_weight"),
+    ("monitoring.expect.grace_days", 20, "monitoring.expect.grace_days"),
+    ("monitoring.expect.grace_days", 5, ""),
+    ("monitoring.expect", None, "monitoring.expect"),
     ("columns.age.flags", ["demographic"], "columns.feature_store.age.flags"),
     ("columns.age.use", "mitigation", "columns.feature_store.age.use"),
     ("columns.age.use", "forbidden", ""),

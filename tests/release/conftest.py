@@ -31,6 +31,7 @@ from rai_kedro.release.gate import ASSESSMENT_FILE, GATE_FILE, GATES_FILE
 from rai_kedro.release.keys import SigningKey
 from rai_kedro.release.review import ReviewRequest
 from rai_kedro.release.signing import Reviewers
+from rai_kedro.release.training import TrainerKey
 from rai_kedro.release.versions import RegisteredVersion
 
 BASELINE = {
@@ -43,6 +44,7 @@ BASELINE = {
 Register = Callable[..., RegisteredVersion]
 NOW = datetime.now(UTC).replace(microsecond=0)
 KEYS = {name: SigningKey.generate() for name in ("Ada Reviewer", "Somebody Else", "Ada", "Żaneta 李")}
+DEMO_KEY = SigningKey.generate()
 TRUST = Trust(
     Reviewers.from_dict(
         {
@@ -165,6 +167,7 @@ def register(client: MlflowClient, use_case: str, write_card: Callable[..., None
         changes: dict[str, Any] | None = None,
         facts: dict[str, Any] | None = None,
         policy_of_report: dict[str, Any] | None = None,
+        key: TrainerKey | None = None,
     ) -> RegisteredVersion:
         candidate = dataclasses.replace(make_candidate(seed, estimator), **(changes or {}))
         with mlflow.start_run(run_name=f"seed {seed}"):
@@ -180,7 +183,7 @@ def register(client: MlflowClient, use_case: str, write_card: Callable[..., None
                 )
             version = register_candidate(candidate, use_case)
         if card:
-            write_card(version, card_text(gate))
+            write_card(version, card_text(gate), key)
         return version
 
     return register_one
@@ -206,7 +209,7 @@ def card_text(gate: str | None = "pass") -> str:
 
 @pytest.fixture
 def write_card(tmp_path: Path, evidence_path: Path) -> Callable[..., None]:
-    def write_one(version: RegisteredVersion, text: str = card_text()) -> None:
+    def write_one(version: RegisteredVersion, text: str = card_text(), key: TrainerKey | None = None) -> None:
         texts = {
             "html": '<h1>A model</h1><p class="status">candidate</p><p>It fails.</p>',
             "md": "# A model\n\n**Status: candidate**\n\nIt fails.\n",
@@ -215,7 +218,7 @@ def write_card(tmp_path: Path, evidence_path: Path) -> Callable[..., None]:
         files = [tmp_path / f"model_card_v{version.version}.{ending}" for ending in texts]
         for file in files:
             file.write_text(texts[file.suffix.removeprefix(".")])
-        attach_card(version.name, version.version, "A model.", files, evidence_path)
+        attach_card(version.name, version.version, "A model.", files, evidence_path, key=key)
 
     return write_one
 
@@ -226,9 +229,12 @@ def ask(use_case: str) -> Callable[..., ReviewRequest]:
         values: dict[str, object] = {
             "reviewer": "Ada Reviewer",
             "statement": "figures and card read",
-            "reviewed_at": NOW,
+            "reviewed_at": datetime.now(UTC).replace(microsecond=0),
             **changes,
         }
+        if values.get("demo"):
+            values = {**values, "reviewer": changes.get("reviewer", "demo reviewer")}
+            values.setdefault("key", DEMO_KEY)
         values.setdefault("key", KEYS.get(str(values["reviewer"]).strip(), KEYS["Ada Reviewer"]))
         return ReviewRequest(use_case, version, **values)  # type: ignore[arg-type]
 

@@ -200,7 +200,7 @@ class TestTrouble:
             "from rai_kedro.release.record import EvidenceError, append_evidence\n"
             f"resource.setrlimit(resource.RLIMIT_FSIZE, ({len(before) + 100},) * 2)\n"
             "try:\n"
-            "    append_evidence(sys.argv[1], 'note', {'text': 'x' * 1000}, '2024-05-01')\n"
+            "    append_evidence(sys.argv[1], 'note', {'text': 'x' * 1000}, '2024-06-01')\n"
             "except EvidenceError as error:\n"
             "    sys.exit(str(error))\n"
         )

@@ -25,9 +25,6 @@ Ask = Callable[..., ReviewRequest]
 Register = Callable[..., Any]
 
 
-NOW = datetime.now(UTC).replace(microsecond=0)
-
-
 def kinds(evidence_path: Path) -> list[str]:
     """Return what kinds of entries the record has, in order."""
     return [entry.kind for entry in read_evidence(evidence_path)]
@@ -71,7 +68,8 @@ class TestApprove:
         self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path, trust: Trust
     ) -> None:
         version = register()
-        outcome = approve(client, ask(reviewed_at=NOW), evidence_path, trust)
+        request = ask()
+        outcome = approve(client, request, evidence_path, trust)
         trained, entry = read_evidence(evidence_path)
         tags = client.get_model_version(use_case, "1").tags
         assert outcome.recorded
@@ -86,8 +84,8 @@ class TestApprove:
             "Ada Reviewer",
             "false",
         )
-        assert tags["rai.reviewed_at"] == f"{NOW:%Y-%m-%dT%H:%M:%S}+00:00"
-        assert tags["rai.expires_at"] == f"{NOW + timedelta(days=365):%Y-%m-%dT%H:%M:%S}+00:00"
+        assert tags["rai.reviewed_at"] == f"{request.reviewed_at:%Y-%m-%dT%H:%M:%S}+00:00"
+        assert tags["rai.expires_at"] == f"{request.reviewed_at + timedelta(days=365):%Y-%m-%dT%H:%M:%S}+00:00"
         assert tags["rai.evidence"] == entry.hash
         assert find_aliases(client, use_case) == {"candidate": "1", "production": "1"}
 
@@ -95,18 +93,19 @@ class TestApprove:
         self, client: MlflowClient, register: Register, ask: Ask, evidence_path: Path, trust: Trust
     ) -> None:
         register()
-        local = NOW.astimezone(timezone(timedelta(hours=2)))
+        now = datetime.now(UTC).replace(microsecond=0)
+        local = now.astimezone(timezone(timedelta(hours=2)))
         review = approve(
             client, ask(reviewer="  Ada ", statement=" ok\n", reviewed_at=local), evidence_path, trust
         ).review
         assert (review.reviewer, review.statement) == ("Ada", "ok")
-        assert review.reviewed_at == f"{NOW:%Y-%m-%dT%H:%M:%S}+00:00"
+        assert review.reviewed_at == f"{now:%Y-%m-%dT%H:%M:%S}+00:00"
 
     def test_demo_is_labelled_everywhere(
         self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path, trust: Trust
     ) -> None:
         register()
-        outcome = approve(client, ask(demo=True, reviewed_at=NOW), evidence_path, trust)
+        outcome = approve(client, ask(demo=True), evidence_path, trust)
         assert "demo, not a person's review" in outcome.message
         assert client.get_model_version(use_case, "1").tags["rai.demo"] == "true"
         (demo,) = list_decisions(read_evidence(evidence_path), use_case)
@@ -267,7 +266,7 @@ class TestApprove:
         self, client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path, trust: Trust
     ) -> None:
         register()
-        append_evidence(evidence_path, "note", {"a": 1}, NOW.isoformat())
+        append_evidence(evidence_path, "note", {"a": 1}, datetime.now(UTC).isoformat())
         evidence_path.write_text(evidence_path.read_text().replace('"a":1', '"a":2'))
         with pytest.raises(EvidenceError, match="line 2"):
             approve(client, ask(), evidence_path, trust)

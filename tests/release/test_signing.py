@@ -376,20 +376,20 @@ class TestFindingTheKey:
             one.save(path, None)
         SigningKey.generate().save(folder / "stranger.key", None)
         reviewers = list_of(person(keys[2]))
-        assert find_signing_key(folder, None, reviewers).keyid == keys[2].keyid
+        assert find_signing_key(folder, None, reviewers, "reviewer").keyid == keys[2].keyid
         monkeypatch.setenv("RAI_KEDRO_KEY", str(paths[1]))
-        assert find_signing_key(folder, None, reviewers).keyid == keys[1].keyid
-        assert find_signing_key(folder, paths[0], reviewers).keyid == keys[0].keyid
+        assert find_signing_key(folder, None, reviewers, "reviewer").keyid == keys[1].keyid
+        assert find_signing_key(folder, paths[0], reviewers, "reviewer").keyid == keys[0].keyid
 
     def test_none_is_said_with_what_to_do(self, tmp_path: Path) -> None:
         with pytest.raises(SigningError, match="no key to sign with") as refused:
-            find_signing_key(tmp_path / "keys", None, list_of())
+            find_signing_key(tmp_path / "keys", None, list_of(), "reviewer")
         assert "kedro rai keys new" in str(refused.value)
 
     def test_a_key_of_nobody_is_named(self, key: SigningKey, tmp_path: Path) -> None:
         key.save(tmp_path / "mine.key", None)
-        with pytest.raises(SigningError, match="belongs to a reviewer") as refused:
-            find_signing_key(tmp_path, None, list_of())
+        with pytest.raises(SigningError, match="None of the keys that are there may sign as reviewer") as refused:
+            find_signing_key(tmp_path, None, list_of(), "reviewer")
         assert f"mine.key {key.keyid}" in str(refused.value)
         assert "conf/base/reviewers.yml" in str(refused.value)
 
@@ -397,8 +397,8 @@ class TestFindingTheKey:
         keys = {name: SigningKey.generate() for name in ("ada", "bob")}
         for name, one in keys.items():
             one.save(tmp_path / f"{name}.key", None)
-        with pytest.raises(SigningError, match="More than one key") as refused:
-            find_signing_key(tmp_path, None, list_of(*(person(one, name) for name, one in keys.items())))
+        with pytest.raises(SigningError, match="More than one key with which to sign as reviewer") as refused:
+            find_signing_key(tmp_path, None, list_of(*(person(one, name) for name, one in keys.items())), "reviewer")
         assert "ada.key" in str(refused.value)
         assert "--key" in str(refused.value)
 
@@ -414,8 +414,8 @@ class TestFindingTheKey:
         key.save(tmp_path / "ada.key", "secret")
         SigningKey.generate().save(tmp_path / "other.key", "unknown")
         reviewers = list_of(person(key))
-        assert find_signing_key(tmp_path, None, reviewers, ask).keyid == key.keyid
+        assert find_signing_key(tmp_path, None, reviewers, "reviewer", ask).keyid == key.keyid
         assert asked == [tmp_path / "ada.key"]
         monkeypatch.setenv("RAI_KEDRO_PASSPHRASE", "secret")
-        assert find_signing_key(tmp_path, None, reviewers, ask).keyid == key.keyid
+        assert find_signing_key(tmp_path, None, reviewers, "reviewer", ask).keyid == key.keyid
         assert len(asked) == 1

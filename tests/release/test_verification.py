@@ -114,7 +114,7 @@ def test_alias_moved_by_hand_is_found(
 ) -> None:
     client.set_registered_model_alias(use_case, "production", "1")
     (finding,) = verify(evidence_path, use_case=use_case, trust=trust, client=client).findings
-    assert finding.startswith("alias 'production' names version 1, but the approval that stands is of version 2")
+    assert finding.startswith("alias 'production' names version 1, but the approval that counts is of version 2")
 
 
 def test_what_is_no_decision_or_was_signed_for_another_place_is_found(
@@ -189,4 +189,4 @@ def test_a_rejection_outranks_whatever_was_signed_around_it(
     with pytest.raises(NotApprovedError, match="no approval of it counts now"):
         load_production(client, use_case, evidence_path, trust)
     found = verify(evidence_path, use_case=use_case, trust=trust, client=client).findings
-    assert any("the approval that stands is of no version" in finding for finding in found)
+    assert any("but no approval counts" in finding for finding in found)

@@ -74,7 +74,8 @@ def _compare(
     scored = score_in_shadow(_pick(reader.months, months), reader, contract, baseline.target, (old, new))
     policy = monitoring.MonitoringPolicy.from_dict(catalog.load(f"params:{use_case}.monitoring")["policy"])
     first, second = (
-        monitoring.Contender(one.version, one.review, one.trained_on, scored.answers[one.version]) for one in (old, new)
+        monitoring.Contender(one.version, one.review, one.reference.trained_on, scored.answers[one.version])
+        for one in (old, new)
     )
     return monitoring.compare_versions(
         scored.rows,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,8 +27,39 @@ from rai_kedro.files import project_folder
 from rai_kedro.hooks.review_page import note_verification, try_to_write_review
 
 if TYPE_CHECKING:
+    import pandas as pd
     from kedro.io import DataCatalog
 
+# What to do about a finding, by words in it; the first that fits.
+_ADVICE: dict[tuple[str, ...], str] = {
+    (
+        "alias '",
+        "tag rai.",
+        " on the version and ",
+    ): "find out who changed MLflow's tags or aliases; if the record is right, "
+    "giving the same decision again (`kedro rai approve` or `reject`) sets them from it",
+    (
+        "trainer's signature",
+        "training of version",
+    ): "do not approve that version: find out who changed its manifest, the "
+    "record or the list of keys and restore them, or train it again",
+    ("status that nobody", "model card on disk"): "restore the card on disk from the artifacts of its run in MLflow",
+    ("predictions of",): "find out who changed them; restore them from a backup, or score the month again with "
+    "`kedro rai rescore --use-case NAME --month MONTH --reason TEXT`",
+    (
+        "features of",
+        "labels of",
+    ): "find out who changed them and restore the month from a backup; if they were corrected, "
+    "run the monitoring, which enters that, or `kedro rai rescore`",
+    (" result of ",): "run the monitoring, which makes it again from what is on record",
+    (
+        "anchor",
+        "keeps line",
+    ): "restore the record from the backup that the anchor agrees with, and find out who changed it",
+    ("still to come",): "set the clock of the machine that wrote it right, and have that decision given anew",
+    ("does not hold",): "restore the record from a backup; what comes after that line is not to be relied on",
+    ("",): "find out who changed record, files or database, and restore them from a backup",
+}
 _RESULTS = ("prediction_store", "drift_store", "outcome_store")
 AUTHORITIES = "conf/base/timestamp_authorities.pem"
 
@@ -37,12 +68,20 @@ AUTHORITIES = "conf/base/timestamp_authorities.pem"
 @click.option("--use-case", default=None, help="By default every one that has a record, versions or predictions.")
 @env_option
 @click.option("--anchor", "anchors", type=click.Path(path_type=Path), multiple=True, help="Where the head was kept.")
+@click.option(
+    "--recompute",
+    "most_rows",
+    type=click.IntRange(0),
+    default=1_000_000,
+    show_default=True,
+    help="Make so many rows of predictions once more, newest month first.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
-def verify(use_case: str | None, env: str | None, anchors: tuple[Path, ...], as_json: bool) -> None:
+def verify(use_case: str | None, env: str | None, anchors: tuple[Path, ...], most_rows: int, as_json: bool) -> None:
     """Check record, signatures, versions, months and anchors; exit 1 if anything does not hold."""
     with open_catalog(use_case, env) as catalog:
         names = [use_case] if use_case else _find_checkable(catalog)
-        found = {name: _verify(catalog, name, env, anchors) for name in names}
+        found = {name: _verify(catalog, name, env, anchors, most_rows) for name in names}
         if names:
             try_to_write_review(catalog, reports_folder(catalog, names[0]))
     findings = [f"{name}: {finding}" for name, one in found.items() for finding in one.findings]
@@ -57,9 +96,13 @@ def verify(use_case: str | None, env: str | None, anchors: tuple[Path, ...], as_
             where=", ".join(str(one.chain.path) for one in found.values() if one.findings),
             how_many=f"{len(findings)} finding(s)",
             example=findings[0],
-            remedy="find out who changed record, stores, tags, card, gate or database, and restore them from a backup; "
-            "if the record is right, giving the same decision again sets the tags from it",
+            remedy=_advise(findings[0]),
         )
+
+
+def _advise(finding: str) -> str:
+    """Say what to do about the first finding; the others may want something else."""
+    return next(advice for words, advice in _ADVICE.items() if any(word in finding for word in words))
 
 
 def _describe(found: Mapping[str, release.Verification]) -> list[str]:
@@ -83,7 +126,9 @@ def _find_checkable(catalog: DataCatalog) -> list[str]:
     return sorted(found)
 
 
-def _verify(catalog: DataCatalog, use_case: str, env: str | None, anchors: Sequence[Path]) -> release.Verification:
+def _verify(
+    catalog: DataCatalog, use_case: str, env: str | None, anchors: Sequence[Path], most_rows: int
+) -> release.Verification:
     from mlflow import MlflowClient
 
     project, path = project_folder(), evidence_path(catalog, use_case)
@@ -91,7 +136,7 @@ def _verify(catalog: DataCatalog, use_case: str, env: str | None, anchors: Seque
     stores: release.MonthStores | None = None
     trouble: list[str] = []
     if use_case in contract.find_use_cases(project / "conf" / "base"):
-        stores, trouble = _open_stores(catalog, use_case, env)
+        stores, trouble = _open_stores(catalog, use_case, env, most_rows)
     trust = trust_of(catalog, use_case)
     found = release.verify(
         path,
@@ -107,8 +152,11 @@ def _verify(catalog: DataCatalog, use_case: str, env: str | None, anchors: Seque
     return found
 
 
-def _open_stores(catalog: DataCatalog, use_case: str, env: str | None) -> tuple[release.MonthStores | None, list[str]]:
+def _open_stores(
+    catalog: DataCatalog, use_case: str, env: str | None, most_rows: int
+) -> tuple[release.MonthStores | None, list[str]]:
     """Open what the months are compared with, and say what could not be opened."""
+    from rai_kedro.pipelines.monitoring.nodes import predict_month
     from rai_kedro.pipelines.monitoring.plan import MonthReader
 
     try:
@@ -117,7 +165,20 @@ def _open_stores(catalog: DataCatalog, use_case: str, env: str | None) -> tuple[
         predictions, drift, outcomes = (catalog.load(f"{use_case}.{name}") for name in _RESULTS)
     except RaiError as error:
         return None, [f"the months could not be compared: {error.what}"]
-    return release.MonthStores(predictions, drift, outcomes, MonthReader(*inputs).digests), []
+    reader, load = MonthReader(*inputs), _load_once(catalog, use_case)
+
+    def score(month: release.MonthEntry) -> pd.DataFrame:
+        return predict_month(reader, month.month, load(month.model_version), inputs[-1])
+
+    return release.MonthStores(predictions, drift, outcomes, reader.digests, score, most_rows), []
+
+
+def _load_once(catalog: DataCatalog, use_case: str) -> Callable[[str], release.ShadowModel]:
+    """Return what loads a version by its number, checked against its manifest, each once."""
+    from mlflow import MlflowClient
+
+    client, record, trust = MlflowClient(), evidence_path(catalog, use_case), trust_of(catalog, use_case)
+    return cache(lambda version: release.load_shadow(client, use_case, version, record, trust))
 
 
 @click.command()

@@ -99,11 +99,19 @@ def _record(
 
     trust, evidence = trust_of(catalog, use_case), evidence_path(catalog, use_case)
     if said["demo"]:
-        signing = _make_demo_key()
+        signing = _make_demo_key(_DEMO_KEY)
     else:
-        signing = release.find_signing_key(keys_folder(), key, trust.reviewers, _ask_passphrase)
+        signing = release.find_signing_key(keys_folder(), key, trust.reviewers, said["role"], _ask_passphrase)
     owner = trust.reviewers.find(signing.keyid)
     name = reviewer or (_DEMO_REVIEWER if said["demo"] else owner.name if owner else "")
+    if not name:
+        rejects = "; or give --reviewer NAME: a rejection counts whoever signs it" if decision == "reject" else ""
+        raise release.SigningError(
+            "The key that is to sign belongs to nobody in conf/base/reviewers.yml.",
+            where=f"key {signing.keyid}",
+            example=signing.public,
+            remedy=f"{release.list_it(said['role'])}{rejects}",
+        )
     client = MlflowClient()
     with locked(lock_path(catalog, use_case), wait=_LOCK_WAIT_S):
         said["version"] = said["version"] or release.find_previous(use_case, evidence, trust)
@@ -125,9 +133,9 @@ def _ask_passphrase(path: Path) -> str:
     return str(click.prompt(f"Passphrase of {path.name}", hide_input=True, err=True))
 
 
-def _make_demo_key() -> release.SigningKey:
-    """Return the key that signs demonstrations in this folder, made at the first."""
-    path = keys_folder() / _DEMO_KEY
+def _make_demo_key(name: str) -> release.SigningKey:
+    """Return a key that signs demonstrations in this folder, made at the first."""
+    path = keys_folder() / name
     if not path.exists():
         release.SigningKey.generate().save(path, None)
     return release.SigningKey.load(path)
@@ -139,6 +147,7 @@ def _make_demo_key() -> release.SigningKey:
 def demo(use_case: str, env: str | None) -> None:
     """Run the whole lifecycle once, with a demo in the reviewer's place."""
     require_use_case(use_case)
+    _make_demo_key(release.DEMO_KEY_FILE)
     run_pipeline(use_case, env)
     with open_catalog(use_case, env) as catalog:
         candidate = catalog.load(f"{use_case}.candidate_model")

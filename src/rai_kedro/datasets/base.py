@@ -9,8 +9,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
 import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
 
+from rai_kedro.files import project_folder
+
 if TYPE_CHECKING:
     from kedro_datasets._typing import TablePreview
+
+    from rai_kedro.release import Trust
 
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
@@ -39,6 +43,24 @@ class ModelDataset(PathDataset[_In, _Out]):
 
     def _describe(self) -> dict[str, Any]:
         return {"registered_model_name": self._registered_model_name, **super()._describe()}
+
+
+class Trusting:
+    """What depends on whose signatures count.
+
+    The context says in which environment; without that no demonstration stands for a person.
+    """
+
+    environment = ""
+
+    @property
+    def trust(self) -> Trust:
+        """Whose signatures count."""
+        from rai_kedro.datasets.candidate_model import handed_on
+        from rai_kedro.release import read_trust
+
+        with handed_on():
+            return read_trust(project_folder(), self.environment)
 
 
 class ReadOnly:

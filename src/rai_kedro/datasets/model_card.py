@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 from kedro.io import DatasetError
 
 from rai_kedro import report
-from rai_kedro.datasets.base import ModelDataset
+from rai_kedro.datasets.base import ModelDataset, Trusting
 from rai_kedro.datasets.candidate_model import handed_on
 from rai_kedro.files import project_folder, write_text
-from rai_kedro.release import attach_card, require_no_card
+from rai_kedro.release import attach_card, find_trainer_key, name_trainer, require_no_card
 from rai_kedro.words import escape_markdown
 
 if TYPE_CHECKING:
     from kedro_datasets._typing import JSONPreview
 
 
-class ModelCardDataset(ModelDataset["report.CardWithFigures", str]):
+class ModelCardDataset(Trusting, ModelDataset["report.CardWithFigures", str]):
     """Writes the card as HTML, Markdown and JSON, logs it to the version's run and points the version to it.
 
     The files in the folder are ``model_card_v<version>.html`` and so on.
@@ -46,20 +46,26 @@ class ModelCardDataset(ModelDataset["report.CardWithFigures", str]):
         Where the version has a card, in MLflow or (decided upon) on disk, a ``DatasetError`` says so before anything is
         written.
         """
-        identity = data.card.identity
+        name, version = self._registered_model_name, data.card.identity.version
         with handed_on():
-            require_no_card(self._registered_model_name, identity.version, self._filepath)
+            require_no_card(name, version, self._filepath)
+            key = find_trainer_key(project_folder() / "conf" / "local" / "keys", self.trust)
+            trained_by = name_trainer(name, version, key)
+        identity = data.card.identity.model_copy(
+            update={"trained_by": trained_by, "is_signed": key is not None and not key.demo}
+        )
+        card = data.card.model_copy(update={"identity": identity})
         stem = f"model_card_v{identity.version}"
         files = {
-            self._filepath / f"{stem}.html": report.render_html(data.card, data.figures),
-            self._filepath / f"{stem}.md": report.render_markdown(data.card),
-            self._filepath / f"{stem}.json": report.render_json(data.card),
+            self._filepath / f"{stem}.html": report.render_html(card, data.figures),
+            self._filepath / f"{stem}.md": report.render_markdown(card),
+            self._filepath / f"{stem}.json": report.render_json(card),
         }
         for path, text in files.items():
             write_text(path, text)
-        name, purpose = escape_markdown(identity.model_name), escape_markdown(identity.purpose)
-        title = f"**{name}**, version {identity.version} of `{identity.use_case}`: {purpose}."
-        attach_card(self._registered_model_name, identity.version, title, list(files), self._evidence)
+        title, purpose = escape_markdown(identity.model_name), escape_markdown(identity.purpose)
+        said = f"**{title}**, version {version} of `{identity.use_case}`: {purpose}."
+        attach_card(name, version, said, list(files), self._evidence, key=key)
 
     def load(self) -> str:
         """Return the Markdown of the newest card; ``DatasetError`` if there is none yet."""

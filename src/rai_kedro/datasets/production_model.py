@@ -8,27 +8,14 @@ from pathlib import Path
 from typing import NoReturn, TypeVar
 
 from rai_kedro import monitoring, release
-from rai_kedro.datasets.base import ModelDataset, ReadOnly
+from rai_kedro.datasets.base import ModelDataset, ReadOnly, Trusting
 from rai_kedro.datasets.candidate_model import handed_on
-from rai_kedro.files import project_folder
-from rai_kedro.months import read_period
 
 Out = TypeVar("Out")
 
 
-class _Approved(ModelDataset[NoReturn, Out]):
-    """What is loaded only with an approval that counts: by a reviewer of conf/base/reviewers.yml.
-
-    The context says in which environment; without that no demonstration stands for a person.
-    """
-
-    environment = ""
-
-    @property
-    def trust(self) -> release.Trust:
-        """Whose approvals count."""
-        with handed_on():
-            return release.read_trust(project_folder(), self.environment)
+class _Approved(Trusting, ModelDataset[NoReturn, Out]):
+    """What is loaded only with an approval that counts: by a reviewer of conf/base/reviewers.yml."""
 
 
 class ProductionModelDataset(ReadOnly, _Approved["release.ProductionModel"]):
@@ -112,5 +99,6 @@ class References:
 
         client = MlflowClient()
         found = release.load_reference(client, self.name, version, self.evidence_path, self.trust)
-        months = read_period(release.find_version(client, self.name, version).tags.get(release.Tag.MONTH, ""))
-        return monitoring.VersionReference(found.rows, monitoring.Baseline.from_dict(dict(found.baseline)), months)
+        return monitoring.VersionReference(
+            found.rows, monitoring.Baseline.from_dict(dict(found.baseline)), found.trained_on
+        )

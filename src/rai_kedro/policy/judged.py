@@ -15,6 +15,7 @@ JUDGED_BY = (
     "mitigation.tolerance",
     "mitigation.chosen",
     "monitoring.policy",
+    "monitoring.expect",
     "monitoring.alerts.min_weight",
     "proxies",
 )
@@ -120,6 +121,7 @@ _LOOSER: dict[str, Callable[[Any, Any], bool]] = {
     "policy/approval/roles": _loses,
     "policy/approval/lasts_days": _rises,
     "policy/approval/trainer_may_approve": _moves_along(False, True),
+    "policy/approval/signed_training": _moves_along(True, False),
     "policy/justification_lasts_days": _rises,
     "training.allowed_modules": _admits_below,
     "training.interval_level": _falls,
@@ -144,6 +146,7 @@ _LOOSER: dict[str, Callable[[Any, Any], bool]] = {
     "monitoring.policy/performance/worse_by": _rises,
     "monitoring.policy/performance/floor/at_least": _falls,
     "monitoring.policy/performance/floor/at_most": _rises,
+    "monitoring.expect/grace_days": _rises,
     "monitoring.alerts.min_weight": _moves_along("watch", "alarm"),
     "proxies/limit/*": _rises,
     "proxies/action": _moves_along("refuse", "warn"),

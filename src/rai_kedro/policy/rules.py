@@ -114,11 +114,13 @@ class ApprovalRules(Typed):
         roles: One approver of each role, distinct people.
         lasts_days: Days after which an approval has to be renewed.
         trainer_may_approve: Whether who trained a version may be among its approvers; said on the card.
+        signed_training: Whether a version needs its trainer's signature; once a trainer is listed it does in any case.
     """
 
     roles: tuple[Role, ...] = Field(default=("reviewer",), min_length=1)
     lasts_days: Days = 365
     trainer_may_approve: bool = False
+    signed_training: bool = False
 
     @model_validator(mode="after")
     def _each_role_once(self) -> Self:

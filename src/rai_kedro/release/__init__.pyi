@@ -10,6 +10,7 @@ from .anchors import keep_in_file as keep_in_file
 from .candidate import Candidate as Candidate
 from .candidate import register_candidate as register_candidate
 from .card import attach_card as attach_card
+from .card import name_trainer as name_trainer
 from .card import require_no_card as require_no_card
 from .decisions import PASSED as PASSED
 from .decisions import Decided as Decided
@@ -85,6 +86,7 @@ from .signing import Signature as Signature
 from .signing import check_demo_signature as check_demo_signature
 from .signing import check_signature as check_signature
 from .signing import find_signing_key as find_signing_key
+from .signing import list_it as list_it
 from .signing import read_reviewers as read_reviewers
 from .signing import sign as sign
 from .store import PROCESS_TAG as PROCESS_TAG
@@ -101,6 +103,11 @@ from .store import give_up_on_server as give_up_on_server
 from .store import keep_artifacts_in as keep_artifacts_in
 from .store import name_process as name_process
 from .store import place_store as place_store
+from .training import DEMO_KEY_FILE as DEMO_KEY_FILE
+from .training import Trainer as Trainer
+from .training import TrainerKey as TrainerKey
+from .training import find_trainer as find_trainer
+from .training import find_trainer_key as find_trainer_key
 from .verification import Verification as Verification
 from .verification import verify as verify
 from .versions import APPROVED as APPROVED

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from rai_kedro.fairness import Disparity, Gate, Tolerance
 from rai_kedro.policy import GateReport, Policy, digest_of, find_loosened
-from rai_kedro.release.decisions import Review
+from rai_kedro.release.decisions import Review, Trust
 from rai_kedro.release.gate import ASSESSMENT_FILE, GATE_FILE, GATES_FILE, judge_again, judge_stored
-from rai_kedro.release.manifest import Manifest, ReleaseFiles
+from rai_kedro.release.manifest import ReleaseFiles
+from rai_kedro.release.record import Entry
 from rai_kedro.release.signing import Reviewers
+from rai_kedro.release.training import Trainer, find_trainer, find_unsigned
 from rai_kedro.release.versions import ReleaseError, Version, parse_json
 from rai_kedro.typed import Typed
 
@@ -90,6 +92,8 @@ def _find_faults(production: ProductionModel, today: Mapping[str, Any], on: date
         yield f"the approval of another role is asked today: {', '.join(missing)}"
     if review.rules.trainer_may_approve and not rules.trainer_may_approve:
         yield "who trained it might approve it, which is not allowed today"
+    if rules.signed_training and not production.trainer.signer:
+        yield "no trainer signed its training, which is asked for today"
     if production.gates is None:
         yield "its run has no report on the gates"
         return
@@ -116,16 +120,16 @@ def _refuse(production: ProductionModel, what: str, example: str, first: str, ho
     )
 
 
-def find_overreach(files: ReleaseFiles, review: Review, people: Reviewers) -> str | None:
+def find_overreach(files: ReleaseFiles, review: Review, entries: Sequence[Entry], trust: Trust) -> str | None:
     """Say what a signed approval claims or grants that its version does not allow; None if nothing.
 
     Whoever has a reviewer's key can sign an approval without `kedro rai approve`, so all that the command asks before
     it signs is asked again of what is on record.
     """
-    return next(_find_overreach(files, review, people), None)
+    return next(_find_overreach(files, review, find_trainer(files.manifest, entries, trust), trust.reviewers), None)
 
 
-def _find_overreach(files: ReleaseFiles, review: Review, people: Reviewers) -> Iterator[str]:
+def _find_overreach(files: ReleaseFiles, review: Review, trainer: Trainer, people: Reviewers) -> Iterator[str]:
     manifest = files.manifest
     policy = Policy.from_dict(manifest.policy.get("policy", {}))
     rules, made = policy.approval, datetime.fromisoformat(review.reviewed_at)
@@ -133,11 +137,7 @@ def _find_overreach(files: ReleaseFiles, review: Review, people: Reviewers) -> I
         yield f"it was given under other rules ({review.rules.to_dict()}) than the version's ({rules.to_dict()})"
     if not review.expires_at or datetime.fromisoformat(review.expires_at) > made + timedelta(days=rules.lasts_days):
         yield f"it says to last until {review.expires_at or 'any day'}; {rules.lasts_days} days are allowed"
-    trainer, reviewer = manifest.trained_by, review.reviewer
-    if not review.demo and not rules.trainer_may_approve and is_same_person(trainer, reviewer, people):
-        yield f"{reviewer} trained the version (as {trainer!r}) and may not approve it"
-    for column, by, found in () if review.demo else _list_own_words(manifest, files.read_contract(), people, reviewer):
-        yield f"the use of '{column}' was justified by {by}, who {found}"
+    yield from _find_dependent(files, review, trainer, people)
     try:
         gate, found, report = (parse_json(files.files[name]) for name in (GATE_FILE, ASSESSMENT_FILE, GATES_FILE))
         decision = judge_stored(gate, found)
@@ -153,44 +153,58 @@ def _find_overreach(files: ReleaseFiles, review: Review, people: Reviewers) -> I
         yield f"nobody accepted the risk of {', '.join(one.name for one in risks)}"
 
 
+def _find_dependent(files: ReleaseFiles, review: Review, trainer: Trainer, people: Reviewers) -> Iterator[str]:
+    """Say who stands on both sides of an approval; a demonstration is nobody, though not under a forged training."""
+    rules, reviewer = review.rules, review.reviewer
+    if review.demo:
+        yield from [f"the trainer's signature does not count: {trainer.fault}"] * bool(trainer.fault)
+        return
+    if not rules.trainer_may_approve and is_same_person(trainer.names, reviewer, people):
+        yield f"{reviewer} trained the version (as {' and '.join(trainer.names)}) and may not approve it"
+    day = datetime.fromisoformat(review.reviewed_at).astimezone(UTC).date()
+    yield from filter(None, [find_unsigned(trainer, rules, people, day)])
+    for column, by, found in _list_own_words(trainer, files.read_contract(), people, reviewer):
+        yield f"the use of '{column}' was justified by {by}, who {found}"
+
+
 def require_independent(
-    version: Version, manifest: Manifest, contract: Mapping[str, Any], people: Reviewers, reviewer: str
+    version: Version, trainer: Trainer, contract: Mapping[str, Any], people: Reviewers, reviewer: str
 ) -> None:
     """Refuse an approval of a version with a justification by who trained it, or by who approves it.
 
     Raises:
         ReleaseError: Names the column, and who justified it.
     """
-    for column, by, found in _list_own_words(manifest, contract, people, reviewer):
+    for column, by, found in _list_own_words(trainer, contract, people, reviewer):
         raise version.refusal(
             ReleaseError,
             f"may not be approved so: the use of '{column}' was justified by {by}, who {found}.",
-            example=f"trained under the account {manifest.trained_by!r}, to be approved by {reviewer}",
+            example=f"trained by {' and '.join(trainer.names)}, to be approved by {reviewer}",
             remedy="let another person approve it"
             if found == _APPROVES
             else f"have '{column}' justified by another person in catalog.yml, and {version.retrain}",
         )
 
 
-def is_same_person(one: str, other: str, people: Reviewers) -> bool:
-    """Say whether two names or accounts are one person's.
+def is_same_person(names: Iterable[str], other: str, people: Reviewers) -> bool:
+    """Say whether any of these names or accounts is that person's.
 
     Names are compared as they are written, without regard to case and spaces, and with the accounts that
     conf/base/reviewers.yml gives a person: whoever writes another name is not found by this.
     """
-    return bool(_aliases(one, people) & _aliases(other, people))
+    return any(_aliases(one, people) & _aliases(other, people) for one in names)
 
 
 def _list_own_words(
-    manifest: Manifest, contract: Mapping[str, Any], people: Reviewers, reviewer: str
+    trainer: Trainer, contract: Mapping[str, Any], people: Reviewers, reviewer: str
 ) -> Iterator[tuple[str, str, str]]:
     """Yield each column whose justification is the word of who trained or approves, by whom, and which of the two."""
     for store in contract.get("datasets", {}).values():
         for name, column in store.get("columns", {}).items():
             by = str((column.get("justification") or {}).get("by", ""))
-            if is_same_person(by, manifest.trained_by, people):
+            if is_same_person(trainer.names, by, people):
                 yield name, by, "trained this version"
-            elif is_same_person(by, reviewer, people):
+            elif is_same_person([by], reviewer, people):
                 yield name, by, _APPROVES
 
 

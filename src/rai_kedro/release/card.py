@@ -15,8 +15,8 @@ from typing import Final
 
 from rai_kedro.files import project_folder, write_text
 from rai_kedro.release.gate import ASSESSMENT_FILE, GATE_FILE, GATES_FILE
-from rai_kedro.release.manifest import TRAINED, Manifest, digest_artifacts, read_manifest, store_manifest
-from rai_kedro.release.record import append_evidence
+from rai_kedro.release.manifest import Manifest, digest_artifacts, read_manifest, store_manifest
+from rai_kedro.release.training import TrainerKey, describe_trainer, record_training
 from rai_kedro.release.versions import (
     APPROVED,
     CARD_FOLDER,
@@ -64,8 +64,19 @@ def require_no_card(name: str, version: str, folder: Path | None = None) -> None
         )
 
 
-def attach_card(name: str, version: str, title: str, files: Sequence[Path], evidence: Path) -> Manifest:
-    """Log the card's files to the version's run, finish its manifest, put that on record, and tag the version.
+def name_trainer(name: str, version: str, key: TrainerKey | None) -> str:
+    """Say for a version's card who trained it, and whose word that is."""
+    from mlflow import MlflowClient
+
+    account = read_manifest(find_version(MlflowClient(), name, version)).trained_by
+    person = key.name if key and not key.demo else ""
+    return describe_trainer(account, person, demo=key is not None and key.demo)
+
+
+def attach_card(  # noqa: PLR0913 - every part by its name
+    name: str, version: str, title: str, files: Sequence[Path], evidence: Path, *, key: TrainerKey | None = None
+) -> Manifest:
+    """Log the card's files to the version's run, finish its manifest, put that on record, signed, and tag the version.
 
     Of ``files`` the first is for people, and named in the version's description after ``title``. Tag ``rai.card`` comes
     last: a training that was cut off before can be reviewed by nobody.
@@ -95,7 +106,7 @@ def attach_card(name: str, version: str, title: str, files: Sequence[Path], evid
     unfinished = read_manifest(known)
     manifest = unfinished.model_copy(update={"version": version, "files": {**unfinished.files, **judged, **shown}})
     store_manifest(client, manifest)
-    append_evidence(evidence, TRAINED, manifest.to_entry(), manifest.trained_at)
+    record_training(evidence, manifest, key)
     description = (
         f"{title}\n\nModel card: artifact `{CARD_FOLDER}/{files[0].name}` of run `{run_id}`, and the file `{page}`."
     )

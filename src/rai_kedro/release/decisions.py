@@ -12,24 +12,24 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final, Literal
 
-from pydantic import AfterValidator, ValidationError
+from pydantic import ValidationError
 
 from rai_kedro.policy import ApprovalRules
-from rai_kedro.release.keys import SigningError, SigningKey
-from rai_kedro.release.record import GENESIS, Entry
+from rai_kedro.release.keys import SigningError, SigningKey, keyid_of
+from rai_kedro.release.record import Entry, is_to_come
 from rai_kedro.release.signing import (
-    STATEMENT_TYPE,
     Envelope,
     Reviewers,
+    SignedStatement,
+    Time,
     check_demo_signature,
     check_signature,
     read_reviewers,
     sign,
 )
 from rai_kedro.release.versions import APPROVED, REJECTED, Tag, Version
-from rai_kedro.typed import Typed
 from rai_kedro.words import in_words, make_visible
 
 APPROVE: Final = "approve"
@@ -38,68 +38,38 @@ REJECT: Final = "reject"
 DECISIONS: Final = (APPROVE, ROLLBACK, REJECT)
 PASSED: Final = "pass"
 REVIEWERS_FILE: Final = "conf/base/reviewers.yml"
-_PREDICATE: Final = "https://rai-kedro.example/decision/v1"
 
 
-def _require_time(text: str) -> str:
-    if text and datetime.fromisoformat(text).tzinfo is None:
-        raise ValueError("a time needs its zone")
-    return text
+class Review(SignedStatement):
+    """A decision on a version, as it is signed and recorded; ``demo``: a demonstration decided, not a person."""
 
-
-Time = Annotated[str, AfterValidator(_require_time)]  # ISO 8601, in UTC
-
-
-class Review(Typed):
-    """A decision on a version, as it is signed and recorded."""
-
-    use_case: str
-    version: str
-    manifest: str  # SHA-256 of the version's manifest; 64 zeros where a version without one is rejected
-    run_id: str  # version numbers start again in a new database, run ids do not
+    predicate_type = "https://rai-kedro.example/decision/v1"
     decision: Literal["approved", "rejected"]
     reviewer: str
     role: str = "reviewer"
     statement: str
     reviewed_at: Time
     expires_at: Time = ""  # of an approval
-    demo: bool = False  # a demonstration decided, not a person
-    public_key: str = ""  # of a demonstration; a reviewer's is in conf/base/reviewers.yml
     fairness_gate: str = ""  # what the gate said then, e.g. "pass"; empty if it was not asked
     gate_summary: str = ""  # how many verdicts do not pass, at which level and by which limits, with an example
     open_gates: tuple[str, ...] = ()  # gates of the policy whose outcome asked for an accepted risk
     loosened: tuple[str, ...] = ()  # what was looser in the policy at the approval than at the training; agreed to
     accepted_risk: str = ""  # why it was approved though not every gate passed
     rules: ApprovalRules = ApprovalRules()  # of the policy that it was made under
-    sequence: int = 0  # its place in the record, and the hash before it
-    previous: str = GENESIS
 
     @property
-    def subject(self) -> tuple[str, str]:
-        """Which version this decides on."""
-        return self.version, self.run_id
+    def signer(self) -> str:
+        """Name of the person who decides."""
+        return self.reviewer
+
+    @property
+    def signed_at(self) -> str:
+        """When it was decided."""
+        return self.reviewed_at
 
     def expired(self, now: datetime) -> bool:
         """Say whether an approval is past its time."""
         return bool(self.expires_at) and now >= datetime.fromisoformat(self.expires_at)
-
-    def to_statement(self) -> dict[str, Any]:
-        """Return it as an in-toto statement."""
-        predicate = self.to_dict()
-        name = f"{predicate.pop('use_case')}/{predicate.pop('version')}"
-        subject = [{"name": name, "digest": {"sha256": predicate.pop("manifest")}}]
-        return {"_type": STATEMENT_TYPE, "subject": subject, "predicateType": _PREDICATE, "predicate": predicate}
-
-    @classmethod
-    def of_envelope(cls, envelope: Envelope) -> Review:
-        """Read one that was signed; whether the signature holds is another question (`Trust`)."""
-        statement = envelope.statement
-        if statement.get("predicateType") != _PREDICATE:
-            raise ValueError("the envelope holds no decision")
-        (subject,) = statement["subject"]
-        use_case, _, version = str(subject["name"]).rpartition("/")
-        named = {"use_case": use_case, "version": version, "manifest": subject["digest"]["sha256"]}
-        return cls.from_dict({**statement["predicate"], **named})
 
 
 Decided = tuple[Review, Entry]
@@ -112,29 +82,41 @@ class Trust:
     reviewers: Reviewers
     environment: str = ""  # of Kedro; where it is not known, no demonstration counts
 
-    def find_fault(self, review: Review, entry: Entry) -> str | None:
-        """Say why an approval does not count, whatever its date; None if it does."""
-        if (review.sequence, review.previous) != (entry.sequence, entry.previous):
-            return f"it was signed for line {review.sequence} of a record, not for this place"
-        if review.reviewed_at != entry.recorded_at:
-            return f"it was signed at {review.reviewed_at} and recorded at {entry.recorded_at}"
-        envelope, at = Envelope.from_dict(entry.body["envelope"]), datetime.fromisoformat(review.reviewed_at)
+    def find_fault(self, said: SignedStatement, entry: Entry) -> str | None:
+        """Say why what somebody signed does not count, whatever its date; None if it does."""
+        if misplaced := _find_other_place(said, entry):
+            return misplaced
+        envelope, at = Envelope.from_dict(entry.body["envelope"]), datetime.fromisoformat(said.signed_at)
         try:
-            if review.demo:
-                return self._find_fault_of_demo(review, envelope)
-            reviewer = check_signature(envelope, self.reviewers, at)
+            if said.demo:
+                return self._find_fault_of_demo(said, envelope)
+            person = check_signature(envelope, self.reviewers, at)
         except SigningError as error:
             return f"{error.what} {error.example or ''}".strip()
-        if reviewer.name != review.reviewer or review.role not in reviewer.roles:
-            return f"the key is {reviewer.name}'s, who may act as {', '.join(reviewer.roles)}"
+        if person.name != said.signer or said.role not in person.roles:
+            return f"the key is {person.name}'s, who may act as {', '.join(person.roles)}"
         return None
 
-    def _find_fault_of_demo(self, review: Review, envelope: Envelope) -> str | None:
-        check_demo_signature(envelope, review.public_key)
+    def _find_fault_of_demo(self, said: SignedStatement, envelope: Envelope) -> str | None:
+        check_demo_signature(envelope, said.public_key)
+        if (owner := self.reviewers.find(keyid_of(said.public_key))) is not None:
+            return f"it calls itself a demonstration and is signed with the key of {owner.name}"
+        if any(one.name.casefold() == said.signer.casefold() for one in self.reviewers.reviewers):
+            return f"it is a demonstration under the name of {said.signer}, who did not sign it"
         if self.environment in self.reviewers.demo_in:
             return None
         where = f"environment '{self.environment}'" if self.environment else "an unknown environment"
         return f"a demonstration made it, which does not count in {where}"
+
+
+def _find_other_place(said: SignedStatement, entry: Entry) -> str | None:
+    if (said.sequence, said.previous) != (entry.sequence, entry.previous):
+        return f"it was signed for line {said.sequence} of a record, not for this place"
+    if said.signed_at != entry.recorded_at:
+        return f"it was signed at {said.signed_at} and recorded at {entry.recorded_at}"
+    if is_to_come(said.signed_at):
+        return f"it is dated {said.signed_at}, which is still to come"
+    return None
 
 
 def read_trust(project: Path, environment: str) -> Trust:
@@ -142,9 +124,9 @@ def read_trust(project: Path, environment: str) -> Trust:
     return Trust(read_reviewers(project / REVIEWERS_FILE), environment)
 
 
-def sign_review(review: Review, key: SigningKey) -> dict[str, Any]:
+def sign_review(said: SignedStatement, key: SigningKey) -> dict[str, Any]:
     """Return the body of its entry."""
-    return {"envelope": sign(review.to_statement(), key).to_dict()}
+    return {"envelope": sign(said.to_statement(), key).to_dict()}
 
 
 def is_covered(review: Review) -> bool:

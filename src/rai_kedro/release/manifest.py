@@ -94,6 +94,7 @@ class Reference:
 
     rows: pd.DataFrame  # test split of its training: features of model and audit, label and prediction
     baseline: Mapping[str, Any]  # what training knows besides: groups and limits, importance, emissions; JSON-able
+    trained_on: tuple[str, ...]  # months whose rows the model was fitted on
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,10 @@ class ReleaseFiles:
     def read_reference(self) -> Reference:
         """Return what the version's months are held against."""
         rows = pd.read_parquet(BytesIO(self.files[REFERENCE_FILE]))
-        return Reference(rows, parse_json(self.files[BASELINE_FILE]))
+        baseline = parse_json(self.files[BASELINE_FILE])
+        # What was read to be referred to was not fitted on. By the manifest: tags are what anybody wrote.
+        referred = str(baseline.get("reference", "")).split(", ")
+        return Reference(rows, baseline, tuple(one for one in sorted(self.manifest.months) if one not in referred))
 
     def read_contract(self) -> dict[str, Any]:
         """Return the contract that the version was trained under."""
@@ -138,12 +142,18 @@ def read_manifest(version: Version) -> Manifest:
         raise _incomplete(version, wrong) from error
 
 
-def find_recorded(entries: Sequence[Entry], version: Version) -> str | None:
-    """Return the digest that training put on record for a version; None if there is no such entry."""
+def find_trained(entries: Iterable[Entry], subject: tuple[str, str]) -> Entry | None:
+    """Return the entry on the training of a version, by number and run: the first, since there is one training."""
     for entry in entries:
-        if entry.kind == TRAINED and (entry.body.get("version"), entry.body.get("run_id")) == version.subject:
-            return str(entry.body.get("manifest"))
+        if entry.kind == TRAINED and (entry.body.get("version"), entry.body.get("run_id")) == subject:
+            return entry
     return None
+
+
+def find_recorded(entries: Iterable[Entry], version: Version) -> str | None:
+    """Return the digest that training put on record for a version; None if there is no such entry."""
+    entry = find_trained(entries, version.subject)
+    return str(entry.body.get("manifest")) if entry else None
 
 
 def require_recorded(version: Version, entries: Sequence[Entry], digest: str | None = None) -> Manifest:
@@ -154,7 +164,8 @@ def require_recorded(version: Version, entries: Sequence[Entry], digest: str | N
         ChangedError: It is not the one that training recorded, or that was signed.
     """
     manifest = read_manifest(version)
-    recorded = find_recorded(entries, version)
+    entry = find_trained(entries, version.subject)
+    recorded = str(entry.body.get("manifest")) if entry else None
     if not version.tags.get(Tag.MANIFEST) and recorded is None:
         raise _incomplete(version, _UNFINISHED)
     then = {
@@ -164,6 +175,9 @@ def require_recorded(version: Version, entries: Sequence[Entry], digest: str | N
     }
     other = [f"{manifest.digest[:12]}… now, {known[:12]}… in {place}" for place, known in then.items()
              if known != manifest.digest]  # fmt: skip
+    if entry is not None and not other:
+        facts = manifest.to_entry().items()
+        other = [f"{name} is another in line {entry.sequence}" for name, one in facts if entry.body.get(name) != one]
     if other:
         raise _changed(version, "manifest is not the one that was recorded", other)
     return manifest

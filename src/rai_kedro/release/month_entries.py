@@ -13,6 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
+import numpy as np
+
 from rai_kedro.frames import Store
 from rai_kedro.monitoring import UNREADABLE, MonthDigests, content_digest
 from rai_kedro.months import month_of_key
@@ -22,6 +24,7 @@ from rai_kedro.release.record import Entry, EvidenceError, extend_evidence, time
 from rai_kedro.typed import Typed
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     import pandas as pd
 
 MONTH: Final = "month"
@@ -30,6 +33,9 @@ RESCORE: Final = "rescore"
 ADD_MONTH: Final = "add-month"
 # What of a month stays as it was scored, until it is scored again.
 _FIXED: Final = ("run_id", "manifest", "predictions")
+_PREDICTED: Final = ("prediction", "score")
+# Of what a linear algebra on another machine may make of the same sum.
+_LAST_BITS: Final = 1e-9
 _RESULTS: Final = {"drift": "drift result", "outcomes": "outcome result"}
 
 
@@ -42,6 +48,7 @@ class MonthEntry(Typed):
         predictions: Digest of what was predicted; ``drift`` and ``outcomes`` of what was made of it, empty before.
         verdict: What the month came to; empty before it was judged.
         stale: Why the predictions are of other features, as monitoring said; empty while they are not.
+        shown: Digest of what the file of monitoring says of the month, as canonical JSON; empty before.
     """
 
     use_case: str
@@ -56,6 +63,7 @@ class MonthEntry(Typed):
     outcomes: str = ""
     verdict: str = ""
     stale: str = ""
+    shown: str = ""
 
     @property
     def key(self) -> str:
@@ -65,12 +73,17 @@ class MonthEntry(Typed):
 
 @dataclass(frozen=True)
 class MonthStores:
-    """What is held against the record: the stores, and a look at the features and labels of a month."""
+    """What is held against the record: the stores, and a look at the features and labels of a month.
+
+    ``score``, where it is given, makes the predictions of a month once more: the newest first, up to ``most_rows``.
+    """
 
     predictions: Store
     drift: Store
     outcomes: Store
     look_at: Callable[[str], MonthDigests]
+    score: Callable[[MonthEntry], pd.DataFrame] | None = None
+    most_rows: int = 0
 
     def digest(self, name: str, key: str) -> str:
         """Return the digest of what a store holds under a key: empty for nothing, ``unreadable`` for what is broken."""
@@ -82,7 +95,7 @@ class MonthStores:
         except Exception:  # whatever it is, it is not what was recorded
             return UNREADABLE
 
-    def update(self, known: MonthEntry, verdict: str, stale: str, *, made: bool = True) -> MonthEntry:
+    def update(self, known: MonthEntry, verdict: str, stale: str, *, made: bool = True, shown: str = "") -> MonthEntry:
         """Return what there is to say of a month now; what its predictions are is known since it was scored.
 
         Its results are looked at only where they were ``made`` anew, or are not all on record.
@@ -92,7 +105,7 @@ class MonthStores:
         made = made or not all(getattr(known, name) for name in _RESULTS)
         results = {name: self.digest(name, known.key) for name in _RESULTS if made}
         inputs = {"features": now.features or known.features, "labels": labels}
-        return known.model_copy(update={**inputs, **results, "verdict": verdict, "stale": stale})
+        return known.model_copy(update={**inputs, **results, "verdict": verdict, "stale": stale, "shown": shown})
 
 
 class Recorded(NamedTuple):
@@ -185,7 +198,7 @@ def check_months(
     """
     known = read_months(entries)
     said = [*_compare_inputs(entries, known, stores), *_compare_predictions(known, stores)]
-    said += [*_check_history(entries, approvals), *_find_replaced_inputs(entries)]
+    said += [*_score_again(known, stores), *_check_history(entries, approvals), *_find_replaced_inputs(entries)]
     said += [one for name in _RESULTS for one in _compare_results(known, stores, name)]
     findings, notes = (tuple(text for is_wrong, text in said if is_wrong is wanted) for wanted in (True, False))
     return MonthFindings(findings, notes, len({*map(month_of_key, known), *_read_inputs(entries)}))
@@ -201,8 +214,13 @@ class _Input(NamedTuple):
 
 
 def _read_inputs(entries: Iterable[Entry]) -> dict[str, dict[str, _Input]]:
-    """Return for every month the latest digest of its features and labels on record, of whatever entry."""
+    """Return for every month the latest digest of its features and labels on record.
+
+    What a training read counts only where no entry is on the month itself: else training once more would make any
+    change of a scored month a thing of the record.
+    """
     found: dict[str, dict[str, _Input]] = {}
+    own: set[str] = set()
     for entry in entries:
         months: Mapping[str, Mapping[str, str]] = {}
         with _readable(entry):
@@ -210,8 +228,10 @@ def _read_inputs(entries: Iterable[Entry]) -> dict[str, dict[str, _Input]]:
                 months = entry.body.get("months") or {}
             elif entry.kind in (MONTH, ADD_MONTH):
                 months = {entry.body["month"]: {name: entry.body.get(name, "") for name in ("features", "labels")}}
+                own |= {*months}
             for month, digests in months.items():
-                found.setdefault(month, {}).update({name: _Input(one, entry) for name, one in digests.items()})
+                if entry.kind != TRAINED or month not in own:
+                    found.setdefault(month, {}).update({name: _Input(one, entry) for name, one in digests.items()})
     return found
 
 
@@ -318,6 +338,64 @@ def _compare_predictions(known: Mapping[str, Recorded], stores: MonthStores) -> 
         elif now != known[key].month.predictions:
             state = "gone" if not now else "cannot be read" if now == UNREADABLE else "are not those"
             yield True, f"{what} {_word(state)} of line {line}"
+
+
+def _score_again(known: Mapping[str, Recorded], stores: MonthStores) -> _Said:
+    """Hold predictions against what their version says of the features: who may append can put any on record."""
+    left, passed_over = stores.most_rows, list[str]()
+    if stores.score is None:
+        return
+    for key, one in sorted(known.items(), reverse=True):
+        month, what = one.month, f"predictions of {one.month.month} by version {one.month.model_version}"
+        if stores.digest("predictions", key) != month.predictions:
+            continue  # and that is said already
+        if month.stale or stores.look_at(month.month).features != month.features:
+            yield False, f"{what} were not recomputed: the features that they were made of are not there any more"
+            continue
+        stored = stores.predictions[key]()
+        if len(stored) > left:
+            passed_over.append(month.month)
+            continue
+        left -= len(stored)
+        yield from _compare_scores(stored, month, what, stores.score)
+    if passed_over:
+        months = f"{passed_over[-1]} to {passed_over[0]}" if len(passed_over) > 1 else passed_over[0]
+        yield False, f"predictions of {months} were not recomputed: more than {stores.most_rows:,} rows (--recompute)"
+
+
+def _compare_scores(
+    stored: pd.DataFrame, month: MonthEntry, what: str, score: Callable[[MonthEntry], pd.DataFrame]
+) -> _Said:
+    try:
+        now = score(month)
+    except Exception as error:  # whatever it is, it is told as the reason
+        why = getattr(error, "what", f"{type(error).__name__}: {error}".splitlines()[0])
+        yield False, f"{what} could not be recomputed: {why}"
+        return
+    if content_digest(stored) != content_digest(now) and (fault := _find_other_score_of_row(stored, now)):
+        yield True, f"{what} are not what that version says of the month's features: {fault}"
+
+
+def _find_other_score_of_row(stored: pd.DataFrame, now: pd.DataFrame) -> str:
+    """Say how predictions differ, by more than what the last bits of another machine make; empty if they do not."""
+    said = [name for name in now if name in _PREDICTED]
+    facts = sorted(map(str, now.columns.difference(said)))
+    if {*stored.columns} != {*now.columns} or content_digest(stored[facts]) != content_digest(now[facts]):
+        return "they are of other rows"
+    before, after = (frame.sort_values(facts).reset_index(drop=True) for frame in (stored, now))
+    for name in said:
+        differs = ~_is_close(before[name], after[name])
+        if differs.any():
+            at = int(differs.argmax())
+            example = f"{before[name].iloc[at]} is stored where it says {after[name].iloc[at]}"
+            return f"{name} in {int(differs.sum())} of {len(now)} rows, e.g. {example}"
+    return ""
+
+
+def _is_close(one: pd.Series, other: pd.Series) -> npt.NDArray[np.bool_]:
+    if one.dtype.kind in "fiu" and other.dtype.kind in "fiu":
+        return np.isclose(one, other, rtol=_LAST_BITS, atol=_LAST_BITS, equal_nan=True)
+    return (one.astype(str) == other.astype(str)).to_numpy()
 
 
 def _compare_results(known: Mapping[str, Recorded], stores: MonthStores, name: str) -> _Said:

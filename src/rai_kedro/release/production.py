@@ -24,6 +24,7 @@ from rai_kedro.release.gate import ASSESSMENT_FILE, GATES_FILE
 from rai_kedro.release.manifest import Manifest, Reference, ReleaseFiles, checked_files
 from rai_kedro.release.model_files import load_trusted_sklearn
 from rai_kedro.release.record import Entry, EvidenceError, read_evidence
+from rai_kedro.release.training import Trainer, find_trainer
 from rai_kedro.release.verification import require_tags_agree
 from rai_kedro.release.versions import (
     APPROVED,
@@ -54,6 +55,7 @@ class ProductionModel:
     contract: Mapping[str, Any]  # that it was trained under
     manifest: Manifest
     review: Review
+    trainer: Trainer  # who trained it, and whose word that is
     gates: GateReport | None = None  # what the gates said at its training; None where that was not kept
     disparities: tuple[Mapping[str, Any], ...] = ()  # which the fairness gate judges; as JSON holds them
 
@@ -89,6 +91,7 @@ def load_production(
             contract=files.read_contract(),
             manifest=files.manifest,
             review=review,
+            trainer=find_trainer(files.manifest, entries, trust),
             **_read_judged(files),
         )
 
@@ -169,7 +172,7 @@ def _find_faults(entries: list[Entry], version: Version, trust: Trust) -> str | 
 def _require_allowed(version: Version, files: ReleaseFiles, entries: list[Entry], trust: Trust) -> None:
     """Ask of every approval of what is loaded, of whatever role, what the command asked before it was signed."""
     for review, entry in list_approvals(list_decisions_on(entries, version), trust):
-        if review.manifest == files.manifest.digest and (fault := find_overreach(files, review, trust.reviewers)):
+        if review.manifest == files.manifest.digest and (fault := find_overreach(files, review, entries, trust)):
             raise version.refusal(
                 NotApprovedError,
                 "is under an approval that its policy does not allow.",

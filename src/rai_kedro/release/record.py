@@ -10,7 +10,7 @@ What the chain proves, and what it does not:
   and entries removed from the end leave a shorter but valid one. Only an anchor kept elsewhere (the hash of the last
   entry, written down, mailed, or tagged on the approved model version) shows that.
 * Times are those the caller passed in; the chain proves the order of the entries, not the clock. None lies more than
-  a day before that of the entry before it, so nothing can be dated back.
+  five minutes before the latest of the entries before it, so nothing can be dated back.
 
 The file is locked with ``flock`` while it is read or written, so the processes of one machine may share it; whether a
 network file system honours that lock depends on the file system.
@@ -37,8 +37,9 @@ from rai_kedro.files import flush_folder, make_folder
 
 _Body: TypeAlias = Mapping[str, Any] | Callable[[int, str], Mapping[str, Any]]
 GENESIS: Final = "0" * 64
-# Clocks of several machines may differ by this much.
-_TOLERANCE: Final = timedelta(days=1)
+CLOCKS: Final = timedelta(minutes=5)
+"""By how much the clocks of several machines may differ, and so the times of the record from their order."""
+_BEGINNING: Final = datetime.min.replace(tzinfo=UTC)
 REPAIR: Final = "repair"
 PLAN: Final = "plan"
 """Kind of an entry on a plan registered before the first fit, and on each training that looked at its rows."""
@@ -72,6 +73,7 @@ class Chain:
     # sets it aside in a `repair` entry.
     torn: bytes = b""
     unterminated: bool = False  # the last line is whole but for its end
+    latest: datetime = _BEGINNING  # of the times of the entries
 
     @property
     def ok(self) -> bool:
@@ -175,23 +177,33 @@ class _LineError(ValueError):
     """Why one line is not the next entry of the chain."""
 
 
+# By path what this process has read and checked already, byte by byte, so that appending hashes new lines only.
+_CHECKED: dict[Path, tuple[bytes, Chain]] = {}
+
+
 def _scan(path: Path, raw: bytes) -> Chain:
-    *lines, rest = raw.split(b"\n")
-    entries: list[Entry] = []
+    checked, before = _CHECKED.get(path, (b"", Chain(path)))
+    if not raw.startswith(checked):
+        checked, before = b"", Chain(path)
+    *lines, rest = raw[len(checked) :].split(b"\n")
+    entries, latest = list(before.entries), before.latest
     for line in [*lines, rest] if rest else lines:
         number = len(entries) + 1
         try:
-            entries.append(_parse(line, number, entries[-1] if entries else None))
+            entries.append(_parse(line, number, entries[-1].hash if entries else GENESIS, latest))
         except _LineError as error:
-            is_torn = len(entries) == len(lines)
-            found = Chain(path, tuple(entries))
+            is_torn = len(entries) == len(before.entries) + len(lines)
+            found = Chain(path, tuple(entries), latest=latest)
             return replace(found, torn=rest) if is_torn else replace(found, reason=str(error), broken_line=number)
+        latest = max(latest, time_of(entries[-1].recorded_at))
     # Where there is a rest, its hash holds, so the line is whole and only the newline is missing.
-    return Chain(path, tuple(entries), unterminated=bool(rest))
+    found = Chain(path, tuple(entries), unterminated=bool(rest), latest=latest)
+    if not rest:
+        _CHECKED[path] = raw, found
+    return found
 
 
-def _parse(line: bytes, sequence: int, before: Entry | None) -> Entry:
-    previous = before.hash if before else GENESIS
+def _parse(line: bytes, sequence: int, previous: str, latest: datetime) -> Entry:
     try:
         found = Entry(**json.loads(line))
         expected, expected_line = _seal(sequence, previous, found.kind, found.body, found.recorded_at)
@@ -208,17 +220,21 @@ def _parse(line: bytes, sequence: int, before: Entry | None) -> Entry:
     if not is_same:
         raise _LineError("its content does not match its hash")
     try:
-        is_dated_back = _is_dated_back(found.recorded_at, before)
+        is_dated_back = _is_dated_back(found.recorded_at, latest)
     except (ValueError, TypeError) as error:
         raise _LineError(f"its time is no ISO 8601 time: {found.recorded_at!r:.60}") from error
     if is_dated_back:
-        raise _LineError(f"it is dated {found.recorded_at}, before the entry before it")
+        raise _LineError(f"it is dated {found.recorded_at}, before an entry before it ({latest.isoformat()})")
     return expected
 
 
-def _is_dated_back(recorded_at: str, before: Entry | None) -> bool:
-    time = time_of(recorded_at)
-    return before is not None and time + _TOLERANCE < time_of(before.recorded_at)
+def _is_dated_back(recorded_at: str, latest: datetime) -> bool:
+    return time_of(recorded_at) + CLOCKS < latest
+
+
+def is_to_come(recorded_at: str) -> bool:
+    """Say whether a time lies ahead of this machine's clock: what is dated so would count for longer than it may."""
+    return time_of(recorded_at) > datetime.now(UTC) + CLOCKS
 
 
 def time_of(text: str) -> datetime:
@@ -260,11 +276,11 @@ def _describe_torn(torn: bytes) -> dict[str, Any]:
 
 
 def _require_later(path: Path, recorded_at: str, found: Chain) -> None:
-    if _is_dated_back(recorded_at, found.entries[-1] if found.entries else None):
+    if _is_dated_back(recorded_at, found.latest):
         raise EvidenceError(
             "What happens now cannot be dated before what is on record.",
             where=f"{path}, line {len(found.entries)}",
-            example=f"on record: {found.entries[-1].recorded_at}; now: {recorded_at}",
+            example=f"on record: {found.latest.isoformat()}; now: {recorded_at}",
             remedy="set the clock of this machine right, then run the same command again; nothing was recorded",
         )
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rai_kedro.contract import Contract, mitigation_fault
 from rai_kedro.modelling import sensitive_input
-from rai_kedro.policy import Policy, find_loosened
+from rai_kedro.policy import ApprovalRules, Policy, find_loosened
 from rai_kedro.release.agreement import is_same_person, require_independent
 from rai_kedro.release.card import find_changed_page, mark_card
 from rai_kedro.release.decisions import (
@@ -39,6 +39,7 @@ from rai_kedro.release.keys import SigningError, SigningKey
 from rai_kedro.release.manifest import Manifest, ReleaseFiles, checked_files
 from rai_kedro.release.model_files import ModelRefusedError, load_trusted_sklearn
 from rai_kedro.release.record import GENESIS, Entry, append_evidence, chain, read_evidence
+from rai_kedro.release.training import Trainer, find_trainer, find_unsigned
 from rai_kedro.release.versions import (
     APPROVED,
     PRODUCTION,
@@ -125,14 +126,17 @@ def approve(client: MlflowClient, request: ReviewRequest, evidence_path: str | P
     if known is not None:
         return _put_into_effect(version, known, entries, trust, recorded=False)
     _require_page(version, manifest)
+    trainer = find_trainer(manifest, entries, trust)
+    _require_signed_training(version, trainer, policy.approval, request, trust)
     if not request.demo:
-        require_independent(version, manifest, contract, trust.reviewers, request.reviewer)
+        require_independent(version, trainer, contract, trust.reviewers, request.reviewer)
     seen = {
         "fairness_gate": gate.decision.outcome,
         "gate_summary": gate.summary,
         "open_gates": tuple(one.name for one in report.with_consequence("accept_risk")),
         "loosened": loosened,
     }
+    _require_other_person(request, version, trainer, trust, allowed=policy.approval.trainer_may_approve)
     review = _make_approval(request, version, manifest, seen, trust)
     _ask_to_decide(client, review)
     decided = _append(evidence_path, ROLLBACK if request.rollback else APPROVE, review, request.key)
@@ -211,7 +215,6 @@ def _make_approval(
 ) -> Review:
     """Return the approval as it will be signed, once it is sure that it will count."""
     rules = Policy.from_dict(manifest.policy.get("policy", {})).approval
-    _require_other_person(request, version, manifest, trust, allowed=rules.trainer_may_approve)
     expires = request.reviewed_at.astimezone(UTC) + timedelta(days=rules.lasts_days)
     review = _make_review(
         request,
@@ -367,20 +370,39 @@ def _require_approved_before(version: Version, entries: Sequence[Entry], request
 
 
 def _require_other_person(
-    request: ReviewRequest, version: Version, manifest: Manifest, trust: Trust, *, allowed: bool
+    request: ReviewRequest, version: Version, trainer: Trainer, trust: Trust, *, allowed: bool
 ) -> None:
     """Refuse who trained the version, unless the policy lets them approve; a demonstration is nobody."""
     reviewer = None if request.demo else trust.reviewers.find(request.key.keyid)
     if request.demo or allowed:
         return
-    if reviewer is not None and is_same_person(manifest.trained_by, reviewer.name, trust.reviewers):
+    if reviewer is not None and is_same_person(trainer.names, reviewer.name, trust.reviewers):
         raise version.refusal(
             ReleaseError,
             f"was trained by {reviewer.name}, who cannot approve it alone.",
-            example=f"trained under the account {manifest.trained_by!r}",
+            example=f"trained by {trainer}",
             remedy="let another reviewer read and approve it; or allow it in conf/base, where it is said on the card: "
             f"{version.use_case}.policy.approval.trainer_may_approve: true, and train again",
         )
+
+
+def _require_signed_training(
+    version: Version, trainer: Trainer, rules: ApprovalRules, request: ReviewRequest, trust: Trust
+) -> None:
+    """Refuse a training with a signature that does not hold; to a person, one without the signature that is asked."""
+    fault = find_unsigned(trainer, rules, trust.reviewers, request.reviewed_at.astimezone(UTC).date())
+    if fault is None or (request.demo and not trainer.fault):
+        return
+    if trainer.fault:
+        remedy = f"find out who changed manifest, record or list of keys, and restore them; or {version.retrain}"
+        raise version.refusal(ChangedError, "is not what its trainer signed.", example=fault, remedy=remedy)
+    raise version.refusal(
+        ReleaseError,
+        "may not be approved: its training is signed by nobody.",
+        example=fault,
+        remedy=f"set a trainer's key (RAI_KEDRO_KEY, or in conf/local/keys) and {version.retrain}; "
+        "`kedro rai keys new --role trainer` makes one",
+    )
 
 
 def _require_page(version: Version, manifest: Manifest) -> None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rai_kedro.months import read_period
 from rai_kedro.release.decisions import Trust, find_last_decision
 from rai_kedro.release.manifest import Reference, checked_files
 from rai_kedro.release.model_files import load_trusted_sklearn
@@ -16,7 +15,6 @@ from rai_kedro.release.versions import (
     CANDIDATE,
     PRODUCTION,
     ReleaseError,
-    Tag,
     Version,
     find_aliases,
     find_version,
@@ -37,7 +35,7 @@ class ShadowModel:
     model: Any  # fitted scikit-learn estimator
     version: str
     review: str  # "approved", "rejected" or "not reviewed", as the evidence record has it
-    trained_on: tuple[str, ...]  # months
+    run_id: str
     reference: Reference
 
 
@@ -59,7 +57,7 @@ def load_shadow(
             model=load_trusted_sklearn(files.model, f"registered model {use_case}, version {found.number}"),
             version=found.number,
             review=_find_review(found, entries, trust),
-            trained_on=read_period(found.tags.get(Tag.MONTH, "")),
+            run_id=found.run_id,
             reference=files.read_reference(),
         )
 

@@ -12,10 +12,10 @@ import base64
 import binascii
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Annotated, Any, Final, NoReturn, Self
+from typing import Annotated, Any, ClassVar, Final, NoReturn, Self
 
 import rfc8785
 import yaml
@@ -32,6 +32,7 @@ from rai_kedro.release.keys import (
     read_public,
     write_public,
 )
+from rai_kedro.release.record import GENESIS
 from rai_kedro.typed import Typed
 from rai_kedro.words import find_hidden, has_letters
 from rai_kedro.yaml_files import find_line, has_aliases, read_yaml
@@ -110,6 +111,64 @@ def _require_shown(text: str) -> str:
 _Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(_require_shown)]
 
 
+def _require_time(text: str) -> str:
+    if text and datetime.fromisoformat(text).tzinfo is None:
+        raise ValueError("a time needs its zone")
+    return text
+
+
+Time = Annotated[str, AfterValidator(_require_time)]  # ISO 8601, in UTC
+
+
+class SignedStatement(Typed):
+    """What a person signs about the manifest of a version; it names its own place in the record."""
+
+    predicate_type: ClassVar[str]
+    use_case: str
+    version: str
+    manifest: str  # SHA-256 of the version's manifest; 64 zeros where a version without one is rejected
+    run_id: str  # version numbers start again in a new database, run ids do not
+    role: str
+    demo: bool = False  # a key made on the spot signs, not a person
+    public_key: str = ""  # of a demonstration; a person's is in conf/base/reviewers.yml
+    sequence: int = 0  # its place in the record, and the hash before it
+    previous: str = GENESIS
+
+    @property
+    def subject(self) -> tuple[str, str]:
+        """Which version this is about."""
+        return self.version, self.run_id
+
+    @property
+    def signer(self) -> str:
+        """Name of the person who signs."""
+        raise NotImplementedError
+
+    @property
+    def signed_at(self) -> str:
+        """When, in ISO 8601."""
+        raise NotImplementedError
+
+    def to_statement(self) -> dict[str, Any]:
+        """Return it as an in-toto statement."""
+        predicate = self.to_dict()
+        name = f"{predicate.pop('use_case')}/{predicate.pop('version')}"
+        subject = [{"name": name, "digest": {"sha256": predicate.pop("manifest")}}]
+        kind = self.predicate_type
+        return {"_type": STATEMENT_TYPE, "subject": subject, "predicateType": kind, "predicate": predicate}
+
+    @classmethod
+    def of_envelope(cls, envelope: Envelope) -> Self:
+        """Read one that was signed; whether the signature holds is another question (`decisions.Trust`)."""
+        statement = envelope.statement
+        if statement.get("predicateType") != cls.predicate_type:
+            raise ValueError(f"the envelope holds no {cls.predicate_type}")
+        (subject,) = statement["subject"]
+        use_case, _, version = str(subject["name"]).rpartition("/")
+        named = {"use_case": use_case, "version": version, "manifest": subject["digest"]["sha256"]}
+        return cls.from_dict({**statement["predicate"], **named})
+
+
 class Reviewer(Typed):
     """A person, or a person's next key: who may sign, as what, from when to when (both days included)."""
 
@@ -176,9 +235,10 @@ class Reviewers(Typed):
                     raise ValueError(f"{one.name} has two keys at the same time; one person counts once")
         return self
 
-    def find(self, keyid: str) -> Reviewer | None:
-        """Return whose key this is; None if nobody's."""
-        return next((reviewer for reviewer in self.reviewers if reviewer.keyid == keyid), None)
+    def find(self, keyid: str, role: str | None = None) -> Reviewer | None:
+        """Return whose key this is; None if nobody's, or nobody's in that role."""
+        known = (one for one in self.reviewers if role is None or role in one.roles)
+        return next((one for one in known if one.keyid == keyid), None)
 
 
 def read_reviewers(path: Path) -> Reviewers:
@@ -265,14 +325,15 @@ def check_demo_signature(envelope: Envelope, public_key: str) -> None:
 
 
 def find_signing_key(
-    folder: Path, chosen: Path | None, reviewers: Reviewers, ask: Callable[[Path], str] | None = None
+    folder: Path, chosen: Path | None, reviewers: Reviewers, role: str, ask: Callable[[Path], str] | None = None
 ) -> SigningKey:
-    """Find the key to sign with: the chosen file, else that of RAI_KEDRO_KEY, else a reviewer's in the folder.
+    """Find the key to sign with: the chosen file, else that of RAI_KEDRO_KEY, else one in the folder for that role.
 
     Args:
         folder: Where keys lie, ``conf/local/keys``.
         chosen: The file that the user named, if any.
-        reviewers: Whose keys count; of those in the folder exactly one may be theirs.
+        reviewers: Whose keys count; of those in the folder exactly one may be theirs in the role.
+        role: As what to sign.
         ask: Asks the user for the passphrase of a file, where RAI_KEDRO_PASSPHRASE does not say it.
 
     Raises:
@@ -280,22 +341,30 @@ def find_signing_key(
     """
     if path := chosen or os.environ.get(KEY_VARIABLE):
         return load_key(Path(path), ask)
-    known = dict(_list_keys(folder, ask))
-    usable = {path: keyid for path, keyid in known.items() if reviewers.find(keyid)}
+    known = dict(list_keys(folder.glob("*.key"), ask))
+    usable = {path: keyid for path, keyid in known.items() if reviewers.find(keyid, role)}
     if len(usable) == 1:
         return load_key(next(iter(usable)), ask)
     several = f"name one with --key or {KEY_VARIABLE}"
     what, remedy = {
-        bool(usable): ("More than one key of a reviewer is there.", several),
+        bool(usable): (f"More than one key with which to sign as {role} is there.", several),
         not known: ("There is no key to sign with.", f"{NEW_KEY}; for a key elsewhere, {several}"),
-    }.get(True, ("No key that is there belongs to a reviewer.", "have its entry added to conf/base/reviewers.yml"))
+    }.get(True, (f"None of the keys that are there may sign as {role}.", list_it(role)))
     found = "; ".join(f"{path.name} {keyid}" for path, keyid in (usable or known).items())
     raise SigningError(what, where=str(folder), example=found or None, remedy=remedy)
 
 
-def _list_keys(folder: Path, ask: Callable[[Path], str] | None) -> Iterator[tuple[Path, str]]:
-    """Yield each private key of a folder with its fingerprint, read from the public part where that is there."""
-    for path in sorted(folder.glob("*.key")):
+def list_it(role: str) -> str:
+    """Say what to do about a key that nobody listed for a role."""
+    return (
+        f"add its public key (the .pub file beside it) below 'reviewers:' in conf/base/reviewers.yml, with '{role}' "
+        "among the roles, in a change that somebody else reviews; `kedro rai keys list` shows who may sign as what"
+    )
+
+
+def list_keys(paths: Iterable[Path], ask: Callable[[Path], str] | None = None) -> Iterator[tuple[Path, str]]:
+    """Yield each private key with its fingerprint, read from the public part where that is there."""
+    for path in sorted(paths):
         public = path.with_name(f"{path.name}.pub")
         try:
             yield path, keyid_of(public.read_text(encoding="utf-8")) if public.is_file() else load_key(path, ask).keyid

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 from collections.abc import Collection, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +28,8 @@ from rai_kedro.release.decisions import (
 )
 from rai_kedro.release.manifest import checked_files, find_recorded
 from rai_kedro.release.month_entries import MonthStores, check_months
-from rai_kedro.release.record import Chain, Entry, EvidenceError, check_chain, time_of
+from rai_kedro.release.record import Chain, Entry, EvidenceError, check_chain, is_to_come
+from rai_kedro.release.training import check_trainings
 from rai_kedro.release.versions import (
     PRODUCTION,
     REJECTED,
@@ -135,12 +135,18 @@ def verify(  # noqa: PLR0913 - every part by its name
     if client is not None and trust is not None:
         findings += _compare_with_mlflow(client, use_case, entries, trust, cards)
     notes: tuple[str, ...] = ()
+    if trust is not None:
+        wrong, unsigned = check_trainings(entries, trust)
+        findings += wrong
+        notes += tuple(unsigned)
     if stores is not None:
         try:
             decided = list_decisions(entries, use_case)
             approvals = decided if trust is None else list_approvals(decided, trust)
-            wrong, notes, found["months"] = check_months(entries, stores, approvals)
-            findings += wrong
+            months = check_months(entries, stores, approvals)
+            findings += months.findings
+            notes += months.notes
+            found["months"] = months.months
         except EvidenceError as error:
             findings.append(f"{error.what} ({error.example})")
     if places is not None:
@@ -188,10 +194,9 @@ def require_tags_agree(version: Version, review: Review, entry: Entry, evidence_
 
 
 def _find_future(entries: Sequence[Entry]) -> Iterator[str]:
-    """Name what is dated after today: nothing could be recorded after it, and an approval would last too long."""
-    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    """Name what is dated ahead: nothing could be recorded after it, and an approval would last too long."""
     for entry in entries:
-        if time_of(entry.recorded_at) > tomorrow:
+        if is_to_come(entry.recorded_at):
             yield f"line {entry.sequence} is dated {entry.recorded_at}, which is still to come"
 
 
@@ -238,7 +243,7 @@ def _compare_version(version: Version, entries: Sequence[Entry], trust: Trust, c
         with checked_files(version, entries, last[0].manifest if last else None) as files:
             yield from filter(None, [find_changed_page(version, files.manifest, shown, cards)])
             for review, entry in list_approvals(decided, trust):
-                if fault := find_overreach(files, review, trust.reviewers):
+                if fault := find_overreach(files, review, entries, trust):
                     yield f"line {entry.sequence}, {review.decision} by {review.reviewer}: {fault}"
     except ReleaseError as error:
         yield f"{error.what} ({error.example})"
@@ -249,8 +254,8 @@ def _compare_alias(
 ) -> Iterator[str]:
     subject = standing[0].subject if standing else None
     if any(version == number and (version, run_id) != subject for version, run_id in known):
-        recorded = f"of version {subject[0]}, run {subject[1]}" if subject else "of no version"
-        yield f"alias '{PRODUCTION}' names version {number}, but the approval that stands is {recorded}"
+        counts = f"the approval that counts is of version {subject[0]}, run {subject[1]}" if subject else ""
+        yield f"alias '{PRODUCTION}' names version {number}, but {counts or 'no approval counts'}"
     if number is None and subject and subject in known:
         yield (
             f"the approval of version {subject[0]} stands, but alias '{PRODUCTION}' names no version; "

@@ -45,12 +45,13 @@ SUMS: Final = "SHA256SUMS"
 REVIEWERS: Final = "keys/reviewers.json"
 _STATEMENT: Final = "https://in-toto.io/Statement/v1"
 _DECISION: Final = "https://rai-kedro.example/decision/v1"
+_TRAINING: Final = "https://rai-kedro.example/training/v1"
 _PAYLOAD: Final = "application/vnd.in-toto+json"
 _APPROVALS: Final = ("approve", "rollback")
 _DECISIONS: Final = (*_APPROVALS, "reject")
 _ENTRY: Final = {"sequence", "recorded_at", "kind", "body", "previous", "hash"}
 _SIGNED_FOLDERS: Final = {"model": "model/", "card": "model_card/"}
-_CLOCKS: Final = timedelta(days=1)  # by which those of several machines may differ
+_CLOCKS: Final = timedelta(minutes=5)  # by which those of several machines may differ
 _LARGEST: Final = 2 << 30  # bytes unpacked; a larger pack is refused before it is read
 _LARGEST_INTEGER: Final = 2**53 - 1
 _ESCAPES: Final = {8: "\\b", 9: "\\t", 10: "\\n", 12: "\\f", 13: "\\r", 34: '\\"', 92: "\\\\"}
@@ -80,6 +81,7 @@ class Pack:
     entries: list[dict[str, Any]] = field(default_factory=list)
     manifest: dict[str, Any] = field(default_factory=dict)
     digest: str = ""  # of the manifest
+    trainer: str = ""  # who signed the training; empty if no person did
     covered: set[str] = field(default_factory=set)  # files that a signed digest or the chain stands for
 
     def read_json(self, name: str) -> Any:
@@ -89,7 +91,7 @@ class Pack:
 
 @dataclass(frozen=True)
 class Decision:
-    """What one entry of the record says was decided, and by whom it is signed."""
+    """What one entry of the record says was decided, or trained, and by whom it is signed."""
 
     line: int
     kind: str
@@ -106,9 +108,19 @@ class Decision:
         """Return which version it decides on."""
         return self.use_case, self.version, str(self.said["run_id"])
 
+    @property
+    def signer(self) -> str:
+        """Return the name of who signs."""
+        return str(self.said["trainer" if self.kind == "trained" else "reviewer"])
+
+    @property
+    def signed_at(self) -> str:
+        """Return when, in ISO 8601."""
+        return str(self.said["trained_at" if self.kind == "trained" else "reviewed_at"])
+
     def __str__(self) -> str:
         """Name it in a sentence."""
-        return f"line {self.line}, {self.said['decision']} by {self.said['reviewer']}"
+        return f"line {self.line}, {self.said.get('decision', self.kind)} by {self.signer}"
 
 
 # ---- RFC 8785: the one form of JSON whose bytes are digested and signed ------------------------------------
@@ -211,8 +223,8 @@ def read_decision(entry: Mapping[str, Any]) -> Decision:
     if canonical(statement) != payload:
         raise ValueError("its payload is not in the form of RFC 8785")
     kinds = envelope["payloadType"], statement["_type"], statement["predicateType"]
-    if kinds != (_PAYLOAD, _STATEMENT, _DECISION):
-        raise ValueError("it holds no decision")
+    if kinds != (_PAYLOAD, _STATEMENT, _TRAINING if entry["kind"] == "trained" else _DECISION):
+        raise ValueError("it holds no decision, or no training")
     (subject,) = statement["subject"]
     use_case, _, version = subject["name"].rpartition("/")
     return Decision(
@@ -267,7 +279,7 @@ def check_sums(pack: Pack) -> None:
 
 def check_record(pack: Pack) -> None:
     """Check that every line of the record is canonical, in its place, and chained to the one before it."""
-    previous = "0" * 64
+    previous, latest, now = "0" * 64, datetime.min.replace(tzinfo=UTC), datetime.now(UTC)
     raw = pack.files[RECORD]
     for number, line in enumerate(raw.splitlines(keepends=True), 1):
         entry = json.loads(line)
@@ -278,9 +290,12 @@ def check_record(pack: Pack) -> None:
             raise ValueError(f"line {number} does not continue from the entry before it")
         if entry["hash"] != _sha256(canonical(content)):
             raise ValueError(f"line {number}: its content does not match its hash")
-        if pack.entries and _time(entry["recorded_at"]) + _CLOCKS < _time(pack.entries[-1]["recorded_at"]):
-            raise ValueError(f"line {number} is dated before the entry before it")
-        previous = entry["hash"]
+        time = _time(entry["recorded_at"])
+        if time + _CLOCKS < latest:
+            raise ValueError(f"line {number} is dated {entry['recorded_at']}, before an entry before it")
+        if time > now + _CLOCKS:
+            raise ValueError(f"line {number} is dated {entry['recorded_at']}, which is still to come")
+        previous, latest = entry["hash"], max(latest, time)
         pack.entries.append(entry)
     pack.covered.add(RECORD)
     pack.found.holds.append(f"the record's chain of {len(pack.entries)} entries is whole; newest hash {previous}")
@@ -310,7 +325,7 @@ def check_manifest(pack: Pack) -> None:
     """Compare the manifest with the record's entry on the training, and every file with the manifest."""
     content = pack.files[MANIFEST]
     manifest = json.loads(content)
-    if canonical(manifest) != content:
+    if not isinstance(manifest, dict) or canonical(manifest) != content:
         raise ValueError("it is not in the form of RFC 8785")
     pack.manifest, pack.digest = manifest, _sha256(content)
     trained = [
@@ -362,6 +377,54 @@ def check_copies(pack: Pack) -> None:
         pack.found.holds.append("card, policy and bill of materials are of this manifest")
 
 
+def check_training(pack: Pack) -> None:
+    """Check the signature under the training of this version, if it has one."""
+    subject = pack.manifest["version"], pack.manifest["run_id"]
+    for entry in pack.entries:
+        body = entry["body"]
+        if entry["kind"] != "trained" or (body.get("version"), body.get("run_id")) != subject:
+            continue
+        if "envelope" in body:
+            training = read_decision(entry)
+            _judge(pack, training, entry)
+            if training.manifest != pack.digest:
+                raise ValueError(f"{training}: another manifest was signed, {training.manifest}")
+            pack.trainer = "" if training.said["demo"] else training.signer
+        break
+    if not pack.trainer:
+        account = pack.manifest["trained_by"]
+        pack.found.unchecked.append(f"who trained it: no person signed the training, the manifest names {account!r}")
+
+
+def check_monitoring(pack: Pack) -> None:
+    """Compare what the pack shows of every month with the record's latest entry on it."""
+    name = "monitoring/monitoring.json"
+    if name not in pack.files:
+        return
+    latest: dict[tuple[str, str], Mapping[str, Any]] = {}
+    for entry in pack.entries:
+        body = entry["body"]
+        if entry["kind"] == "month":
+            latest[body["month"], body["model_version"]] = body
+        elif entry["kind"] in ("reset", "rescore"):
+            latest = {key: one for key, one in latest.items() if body.get("month") not in (None, key[0])}
+    shown = pack.read_json(name)["months"]
+    wrong = [
+        f"{name}: {one['month']} by version {one['model_version']} is not what its entry in the record says"
+        for one in shown
+        if latest.get((one["month"], one["model_version"]), {}).get("shown") != _sha256(canonical(one))
+    ]
+    wrong += [f"{name}: {month} by version {version} is gone" for month, version in sorted(
+        {*latest} - {(one["month"], one["model_version"]) for one in shown})]  # fmt: skip
+    pack.covered.add(name)
+    if wrong and not any("shown" in one for one in latest.values()):
+        pack.found.unchecked.append(f"{name}: the record was written before its entries covered it")
+        return
+    pack.found.fails += wrong
+    if not wrong:
+        pack.found.holds.append(f"{len(shown)} months of {name} are as the record has them; its page is not compared")
+
+
 def check_decisions(pack: Pack) -> None:
     """Check every signed decision of the record, and what those on this version come to."""
     counting = []
@@ -389,10 +452,14 @@ def _judge(pack: Pack, decision: Decision, entry: Mapping[str, Any]) -> None:
     said = decision.said
     if (said["sequence"], said["previous"]) != (entry["sequence"], entry["previous"]):
         raise ValueError(f"{decision} was signed for another place in a record")
-    if said["reviewed_at"] != entry["recorded_at"]:
-        raise ValueError(f"{decision} was signed at {said['reviewed_at']} and recorded at {entry['recorded_at']}")
+    if decision.signed_at != entry["recorded_at"]:
+        raise ValueError(f"{decision} was signed at {decision.signed_at} and recorded at {entry['recorded_at']}")
     if said["demo"]:
         _verify(decision, said["public_key"])
+        if (owner := _find_reviewer(pack, decision)) is not None:
+            raise ValueError(
+                f"{decision}: it calls itself a demonstration and is signed with the key of {owner['name']}"
+            )
         pack.found.unchecked.append(f"{decision}: a demonstration with a key made on the spot; no person decided")
         return
     reviewer = _find_reviewer(pack, decision)
@@ -404,10 +471,10 @@ def _judge(pack: Pack, decision: Decision, entry: Mapping[str, Any]) -> None:
     if reviewer is None:
         raise ValueError(f"{decision}: the key {decision.keyid} is of nobody in {pack.source}")
     _verify(decision, reviewer["key"])
-    day = _time(said["reviewed_at"]).astimezone(UTC).date()
+    day = _time(decision.signed_at).astimezone(UTC).date()
     if not _day(reviewer["valid_from"]) <= day <= _day(reviewer["valid_until"]):
         raise ValueError(f"{decision}: the key was not valid on {day}")
-    if (said["reviewer"], said["role"] in reviewer["roles"]) != (reviewer["name"], True):
+    if (decision.signer, said["role"] in reviewer["roles"]) != (reviewer["name"], True):
         raise ValueError(f"{decision} as {said['role']}: the key is {reviewer['name']}'s, as {reviewer['roles']}")
     where = "" if pack.trusted else " (by the pack's own list of keys)"
     pack.found.holds.append(f"{decision} as {said['role']}: signature and place hold, key {decision.keyid}{where}")
@@ -480,24 +547,57 @@ def _judge_version(pack: Pack, decisions: list[Decision]) -> None:
 
 def _find_fault(pack: Pack, approval: Decision) -> str:
     """Say why an approval with a good signature does not stand for this version; empty if it does."""
+    return next(_find_faults(pack, approval), "")
+
+
+def _find_faults(pack: Pack, approval: Decision) -> Iterator[str]:
     said, rules = approval.said, approval.said["rules"]
-    reviewer = None if said["demo"] else _find_reviewer(pack, approval)
     asked = pack.manifest["policy"].get("policy", {}).get("approval", rules)
-    trainer = pack.manifest["trained_by"]
     if approval.manifest != pack.digest:
-        return f"it is of another manifest, {approval.manifest}"
+        yield f"it is of another manifest, {approval.manifest}"
+    if _time(said["expires_at"]) > _time(said["reviewed_at"]) + timedelta(days=asked["lasts_days"]):
+        yield f"it says to last until {said['expires_at']}; the policy allows {asked['lasts_days']} days"
+    yield from _find_other_gates(pack, said)
     asking = [
         *([] if said["fairness_gate"] == "pass" else ["fairness gate"]),
         *said.get("open_gates", ()),
         *said.get("loosened", ()),
     ]
     if asking and not (said["accepted_risk"] and said["fairness_gate"]):
-        return f"nobody accepted what it asked for: {', '.join(asking)}"
+        yield f"nobody accepted what it asked for: {', '.join(asking)}"
     if {name: rules[name] for name in asked} != asked:
-        return "it was given under other rules than those of the manifest"
-    if reviewer and trainer in {reviewer["name"], *reviewer.get("accounts", ())} and not rules["trainer_may_approve"]:
-        return f"{reviewer['name']} trained the version and may not approve it alone"
-    return ""
+        yield "it was given under other rules than those of the manifest"
+    reviewer = None if said["demo"] else _find_reviewer(pack, approval)
+    names = {reviewer["name"], *reviewer.get("accounts", ())} if reviewer else set()
+    if names & {pack.manifest["trained_by"], pack.trainer} and not rules["trainer_may_approve"]:
+        yield f"{approval.signer} trained the version and may not approve it alone"
+    yield from _find_unsigned(pack, approval, asks=asked.get("signed_training", False))
+
+
+def _find_unsigned(pack: Pack, approval: Decision, *, asks: bool) -> Iterator[str]:
+    """Say that the trainer's signature lacks, which the policy asks for, or that somebody is listed as trainer."""
+    day = _time(approval.signed_at).astimezone(UTC).date()
+    listed = [one["name"] for one in pack.reviewers if "trainer" in one["roles"]
+              and _day(one["valid_from"]) <= day <= _day(one["valid_until"])]  # fmt: skip
+    if not pack.trainer and not approval.said["demo"] and (asks or listed):
+        why = f"{listed[0]} is listed as one" if listed else "the policy asks for it"
+        yield f"no trainer signed the training, though {why}"
+
+
+def _find_other_gates(pack: Pack, said: Mapping[str, Any]) -> Iterator[str]:
+    """Hold what an approval says of the gates against the reports of the training and the policy, not its own word."""
+    outcome = pack.read_json("reports/fairness_gate.json")["outcome"]
+    if said["fairness_gate"] != outcome:
+        yield f"it says that the fairness gate said {said['fairness_gate']!r}; it said {outcome!r}"
+    rules = pack.manifest["policy"].get("policy", {}).get("gates", {})
+    for gate in pack.read_json("reports/release_gates.json")["gates"]:
+        name, result = gate["name"], gate["outcome"]
+        kind = {"pass": "", "fail": "fail"}.get(result, "insufficient_evidence")
+        asked = "none" if not kind else rules.get(name, {}).get(kind, gate["consequence"])
+        if asked == "block":
+            yield f"the policy blocks it: {name}: {result}"
+        if asked == "accept_risk" and not said["accepted_risk"]:
+            yield f"nobody accepted the risk of {name}: {result}"
 
 
 def _find_missing_roles(approvals: list[Decision], last: Decision) -> list[str]:
@@ -609,7 +709,9 @@ _CHECKS: Final[dict[str, Callable[[Pack], None]]] = {
     "the record": check_record,
     "the manifest": check_manifest,
     "the pack's copies": check_copies,
+    "the training": check_training,
     "the decisions": check_decisions,
+    "the months": check_monitoring,
     "the signatures of model and card": check_signed_folders,
     "the time stamps": check_stamps,
     "the keys": check_keys,

@@ -30,7 +30,11 @@ class ModelCardError(RaiError):
 
 
 class Identity(Typed):
-    """Which version of which model this is, and who answers for it; ``created_at`` is ISO 8601 with a time zone."""
+    """Which version of which model this is, and who answers for it; ``created_at`` is ISO 8601 with a time zone.
+
+    ``trained_by`` says who trained it and whose word that is, ``is_signed`` whether a person signed the training; both
+    are filled in where the card is stored.
+    """
 
     use_case: str
     model_name: str
@@ -39,6 +43,8 @@ class Identity(Typed):
     created_at: str
     purpose: str
     owner: str
+    trained_by: str = ""
+    is_signed: bool = False
 
     @model_validator(mode="after")
     def _has_a_moment_with_a_zone(self) -> Self:

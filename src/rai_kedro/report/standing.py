@@ -78,6 +78,8 @@ def _list_proven(card: ModelCard) -> Iterator[str]:
         rows = count_of(card.data.rows_test, "test row")
         yield f"{count_of(len(measured), 'figure')} of performance with an interval on {rows}"
     yield "the training rows, by their digest"
+    if card.identity.is_signed:
+        yield "who trained it, by a signature"
     if not _say_why_not_rebuilt(card):
         yield "the code, by its commit"
 
@@ -102,6 +104,8 @@ def _list_open(card: ModelCard) -> Iterator[str]:
         yield "why these metrics, which nobody was asked"
     if bare := [column for column in card.columns if _lacks_justification(column, card)]:
         yield f"{count_of(len(bare), 'flagged column')} in the model without a justification that holds"
+    if not card.identity.is_signed:
+        yield "who trained it, which no person signed"
     if not card.performance:
         yield "performance, not measured"
     if not card.carbon or not all(figure.is_measured for figure in card.carbon):

@@ -28,6 +28,7 @@ from rai_kedro.pipelines.monitoring.plan import (
     summarise_problems,
 )
 from rai_kedro.pipelines.parameters import MonitoringParameters
+from rai_kedro.policy import digest_of
 from rai_kedro.words import list_some
 
 References: TypeAlias = Callable[[str], monitoring.VersionReference]
@@ -78,7 +79,7 @@ def score_months(
     for month in months:
         scored = ScoredMonth(month, production.version)
         try:
-            predictions = _score(reader, month, production, contract)
+            predictions = predict_month(reader, month, production, contract)
         except Exception as error:  # one bad month must not end all others
             problems.append(_pass_over(month, "not scored", error))
             yield [], {}, list(problems)
@@ -226,11 +227,13 @@ def record_months(
     """Say for the record what every month holds and came to; predictions that it does not know are named."""
     stores = release.MonthStores(prediction_store, drift_store, outcome_store, reader.digests)
     known, made, problems = release.read_months(record_history), list[release.MonthEntry](), list[Problem]()
+    shown = {(one["month"], one["model_version"]): digest_of(one) for one in timeline.to_json()["months"]}
     for month in timeline.months:
         scored = ScoredMonth(month.month, month.model_version)
         if scored.key in known:
             verdict, is_new = month.verdict.outcome, scored.key in reader.made
-            made.append(stores.update(known[scored.key].month, verdict, month.stale, made=is_new))
+            digest = shown[month.month, month.model_version]
+            made.append(stores.update(known[scored.key].month, verdict, month.stale, made=is_new, shown=digest))
             continue
         error = RaiError(
             f"Its predictions by version {month.model_version} are on no record: nobody knows who made them.",
@@ -309,7 +312,9 @@ def join_predictions(features: pd.DataFrame, predictions: pd.DataFrame, governed
     return features.merge(predictions[[*key, *predicted]], on=key, how="inner", validate="one_to_one")
 
 
-def _score(reader: MonthReader, month: str, production: release.ProductionModel, contract: Contract) -> pd.DataFrame:
+def predict_month(
+    reader: MonthReader, month: str, production: release.ProductionModel | release.ShadowModel, contract: Contract
+) -> pd.DataFrame:
     """Predict a month; with the predictions goes what the features were."""
     lanes = split_month(reader.read(month), contract, production.model, month)
     try:

@@ -31,7 +31,7 @@ def score_in_shadow(
     answers: dict[str, list[pd.DataFrame]] = {one.version: [] for one in models}
     left_out: dict[str, str] = {}
     for month in months:
-        seen = [one.version for one in models if month in one.trained_on]
+        seen = [one.version for one in models if month in one.reference.trained_on]
         if seen:
             who = f"versions {', '.join(seen)} were" if len(seen) > 1 else f"version {seen[0]} was"
             left_out[month] = f"{who} trained on it"

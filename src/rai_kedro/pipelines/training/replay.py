@@ -30,7 +30,7 @@ _TYPES: Final[dict[str, type[Typed]]] = {
 # What registers, draws, counts a training, or says what it is judged by: none of it is a figure of the card.
 _LEFT_OUT: Final = {"assemble_candidate", "draw_figures", "note_policy", "keep_parameters", "note_look"}
 TAKEN_OVER: Final = (
-    "the version's number, run, moment and commit, which are not computed",
+    "the version's number, run, moment, commit and trainer, which are not computed",
     "how often these rows were looked at under a registered plan, which the evidence record counts",
     "energy and emissions, which were measured then and cannot be measured again",
 )
@@ -115,7 +115,8 @@ def rebuild_card(trained: Trained, stores: Mapping[str, Store]) -> str:
     pipeline = Pipeline([node for node in whole.nodes if node.name not in _LEFT_OUT]).to_outputs("model_card")
     catalog = DataCatalog({name: MemoryDataset(value, copy_mode="assign") for name, value in given.items()})
     made = SequentialRunner().run(pipeline, catalog)["model_card"].load()
-    return render_json(made.card)
+    who = {name: getattr(card.identity, name) for name in ("trained_by", "is_signed")}
+    return render_json(made.card.model_copy(update={"identity": made.card.identity.model_copy(update=who)}))
 
 
 def compare_cards(then: str, now: str) -> tuple[int, list[Difference]]:
