@@ -54,6 +54,25 @@ def test_tested_figure_and_limit_are_lines_at_their_values(housing_timeline: Tim
     assert limit == pytest.approx(0.1)
 
 
+def test_an_estimate_that_says_next_to_nothing_does_not_hide_the_limit(housing_timeline: Timeline) -> None:
+    def widen(one: Any) -> Any:
+        return one.model_copy(update={"upper": 150.0}) if one.basis == "estimate" else one
+
+    months = [
+        month.model_copy(
+            update={"outcome": month.outcome.model_copy(update={"figures": tuple(map(widen, month.outcome.figures))})}
+        )
+        for month in housing_timeline.months
+        if month.outcome
+    ]
+    figure = draw_monitoring(housing_timeline.model_copy(update={"months": tuple(months)}))["performance_MAE"]
+    low, high = figure.layout.yaxis.range
+    assert low <= 3.3
+    assert 15 < high < 40
+    assert "cut off" in figure.layout.meta["caption"]
+    assert draw_monitoring(housing_timeline)["performance_MAE"].layout.yaxis.range is None
+
+
 def test_a_limit_below_the_tested_figure_where_larger_is_better(make_timeline: Callable[..., Timeline]) -> None:
     """Of accuracy the loss is tested minus present: 0.9 tested, 0.1 allowed, so the limit is 0.8."""
     from rai_kedro.monitoring import Measured

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rai_kedro.fairness import describe_metric, name_kind
 from rai_kedro.intervals import Estimate
-from rai_kedro.monitoring import ColumnDrift, Timeline
+from rai_kedro.monitoring import ColumnDrift, Measured, Timeline
 from rai_kedro.months import say_period
 from rai_kedro.report.figures import GREY, ORANGE, name_with_unit, place, start_figure
 from rai_kedro.report.monitoring_view import (
@@ -35,6 +35,8 @@ SHOWN_COLUMNS = 30
 _SHOWN_DISPARITIES = 24
 _LARGEST_RATIO = 3.0
 _MOST_WRITTEN = 12
+# Intervals of estimates may take so many times the height of all else, above and below it.
+_MOST_ROOM = 1.0
 _NAME_LETTERS = 30
 # Light enough to be written on.
 SKY = "#56B4E9"
@@ -76,7 +78,27 @@ def _draw_metric(slots: Sequence[Slot], name: str, unit: str) -> Figure:
     add_lines(figure, slots, [one.floor for one in bounds], "floor", {**_LIMIT, "dash": "longdash"})
     unit = next((one.unit for one in (*realised, *estimated) if one and one.unit), "") or ""
     figure.update_yaxes(title=name_with_unit(escape_html(name), unit), automargin=True)
-    return place(lay_out_months(figure, slots), "performance", f"{name}; bands and bars are intervals")
+    caption = f"{name}; bands and bars are intervals"
+    held = [value for one in bounds for value in (one.tested, one.limit, one.floor) if value is not None]
+    if shown := _cut_estimates(realised, estimated, held):
+        figure.update_yaxes(range=shown)
+        caption += "; an estimate's that leave the figure are cut off, it says next to nothing there"
+    return place(lay_out_months(figure, slots), "performance", caption)
+
+
+def _cut_estimates(
+    realised: Sequence[Measured | None], estimated: Sequence[Measured | None], held: Sequence[float]
+) -> list[float] | None:
+    """Return the ends of an axis on which all else can still be read, where intervals of estimates are far wider."""
+    known, guessed = ([one for one in part if one and one.value is not None] for part in (realised, estimated))
+    ends = [end for one in known for end in (one.lower, one.upper)]
+    told = [value for value in (*ends, *(one.value for one in (*known, *guessed)), *held) if value is not None]
+    wide = [end for one in guessed for end in (one.lower, one.upper) if end is not None]
+    if not told or not wide:
+        return None
+    room = (max(told) - min(told) or abs(max(told))) * _MOST_ROOM
+    low, high = min(told) - room, max(told) + room
+    return [max(low, min(*wide, *told)), min(high, max(*wide, *told))] if min(wide) < low or max(wide) > high else None
 
 
 def _draw_disparity(slots: Sequence[Slot], name: str, kind: str, grouping: str) -> Figure:
