@@ -130,3 +130,15 @@ def test_wide_data_stay_small_and_readable(make_timeline: Callable[..., Timeline
     assert "970 more columns, in the newest month only" in page
     assert "column_0999" in page
     assert "970 more columns are not drawn" in page
+
+
+def test_estimates_that_missed_are_doubted_in_words_that_fit_the_period(make_timeline: Callable[..., Timeline]) -> None:
+    from rai_kedro.monitoring.timeline import reconcile_months
+
+    for weeks, said in ((2, "Do not rely on the estimates of MAE"), (1, "Some doubt about the estimates of MAE")):
+        timeline = make_timeline({"month": f"2024-W{18 + at}", "error": 14.5} for at in range(weeks))
+        records = reconcile_months(timeline.months)
+        text = plain(render(timeline.model_copy(update={"track_record": records})))
+        assert said in text
+        assert f"held the figure in 0 of {weeks} week{'s' * (weeks > 1)}, 95 % were to be expected" in text
+        assert "month" not in text[text.index(said) : text.index("MAE by group")]
