@@ -78,7 +78,7 @@ def _split(
     names = {new: old for old, new in parameters.rename.items()}
     if (label := names.get(parameters.label, parameters.label)) not in table:
         table = table.assign(**{label: None})
-    types = {name: column.type for store in contract.datasets.values() for name, column in store.columns.items()}
+    types = contract.types
     settings = parameters if parameters.time else parameters.for_month(str(month))
     tables = sources.split_months(table, settings, types)
     found = list(tables.features)

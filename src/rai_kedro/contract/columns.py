@@ -183,6 +183,16 @@ class Contract(_Stripped):
     as_of: date  # the day against which justifications are judged
     datasets: dict[str, DatasetContract]  # by short name (feature_store, label_store)
 
+    @property
+    def types(self) -> dict[str, ColumnType]:
+        """Type of every column of all datasets but time and key; a unit is read as text, a weight as a number."""
+        found: dict[str, ColumnType] = {}
+        for store in self.datasets.values():
+            found |= {name: column.type for name, column in store.columns.items()}
+            found |= {store.unit: "text"} if store.unit and store.unit not in store.key else {}
+            found |= {store.weight: "float"} if store.weight else {}
+        return found
+
     def to_frame(self) -> pd.DataFrame:
         """Return one row a column: dataset, name, and what the contract says of it."""
         import pandas as pd

@@ -32,7 +32,7 @@ def ingest_months(
 
     What changed or vanished is named.
     """
-    types = {name: column.type for store in contract.datasets.values() for name, column in store.columns.items()}
+    types = contract.types
     months, refused = split_readable_months(own_data, parameters, types)
     made = {"feature_store": months.features, "label_store": months.labels}
     for part in sorted({*months.features, *months.labels}):

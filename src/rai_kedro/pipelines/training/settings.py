@@ -123,7 +123,7 @@ def check_settings(  # noqa: PLR0913, PLR0917 - one argument for each section of
     settings = Settings(contract, training, fairness, mitigation, statements, proxies)
     estimator = build_estimator(training.estimator, training.allowed_modules)
     require_task(estimator, training.task)
-    columns = [*settings.features.identifiers, *settings.features.columns]
+    columns = [*settings.features.identifiers, *settings.features.sampling, *settings.features.columns]
     check_split(training.split, columns=columns, months=training.months)
     check_request(fairness, training.task, has_score=hasattr(estimator, "predict_proba"))
     if training.task == "classification":
