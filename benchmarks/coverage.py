@@ -37,6 +37,7 @@ from coverage_cells import (
 from coverage_metrics import PARTS, individual_cells
 from coverage_selection import print_selection, simulate_selection
 from coverage_tails import broken_tails, print_tails, tailed_cells
+from coverage_units import broken_units, print_units, unit_cells
 from rai_kedro.fairness import Gate, GroupCounts, Grouping
 from rai_kedro.fairness.comparison import Setting, compare_rates
 from rai_kedro.fairness.rates import selection_rate
@@ -230,6 +231,7 @@ def main(arguments: list[str] | None = None) -> int:
         "regression": list(regression_cells(effort)),
         **{name: list(cells(effort)) for name, cells in PARTS.items()},
     }
+    units = list(unit_cells(effort.individual_runs))
     individuals, selection = list(individual_cells(effort)), simulate_selection(effort.selection_runs)
     distances, tails = list(distance_cells(effort)), list(tailed_cells(effort.metric_runs))
     print("| 3 groups, tolerance .1 | nearest tools | ours |\n|---|---|---|")
@@ -238,6 +240,7 @@ def main(arguments: list[str] | None = None) -> int:
     print_summary(named)
     print_selection(selection)
     print_tails(tails)
+    print_units(units)
     for cells in [*named.values(), individuals, distances]:
         print_cells(cells)
     failures = [row.what for row in rows if not row.beaten] + broken([cell for part in named.values() for cell in part])
@@ -246,6 +249,7 @@ def main(arguments: list[str] | None = None) -> int:
         f"{cell.subject}: {cell.text}" for cell in [*distances, *individuals] if cell.coverage < LEAST - allowance
     ]
     failures += [row.what for row in selection if row.widened < LEAST] + broken_tails(tails, effort.metric_runs)
+    failures += broken_units(units, effort.individual_runs)
     print(f"\n{time.perf_counter() - begun:.0f} s; promises broken: {'; '.join(failures) or 'none'}", file=sys.stderr)
     return int(bool(failures))
 

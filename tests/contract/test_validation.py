@@ -81,3 +81,34 @@ def test_no_switch_of_a_library_weakens_a_check(
     monkeypatch.setenv("PANDERA_VALIDATION_ENABLED", "False")
     with pytest.raises(ContractViolation, match=r"spend: is outside \[0, 10000\], 1 row \(e.g. 999999"):
         check_frame(month.assign(spend=[10.0, 999999.0, 1.0]), features)
+
+
+@pytest.mark.parametrize(
+    ("change", "column", "problem", "rows"),
+    [
+        ({"household": [1, None, 1]}, "household", "which rows belong together and is null", 1),
+        ({"household": ["a", " ", "a"]}, "household", "which rows belong together and is null", 1),
+        ({"weight": [1.0, -1.0, 2.0]}, "weight", "no weight of at least 0", 1),
+        ({"weight": [1.0, np.nan, np.inf]}, "weight", "no weight of at least 0", 2),
+        ({"weight": ["many", "1", "2"]}, "weight", "no weight of at least 0", 1),
+        ({"weight": [0.0, 0.0, 0.0]}, "weight", "is 0 in every row", 3),
+    ],
+)
+def test_finds_rows_without_a_unit_and_weights_that_are_none(
+    month: pd.DataFrame, features: DatasetContract, change: dict[str, object], column: str, problem: str, rows: int
+) -> None:
+    sampled = DatasetContract.model_validate({**features.to_dict(), "unit": "household", "weight": "weight"})
+    good = month.assign(household=["a", "a", "b"], weight=[0.0, 2.5, 1.0])
+    pd.testing.assert_frame_equal(check_frame(good, sampled), good)
+    breaches = _breaches(good.assign(**change), sampled)
+    assert problem in breaches[column][0]
+    assert breaches[column][1] == rows
+    assert "is missing" in _breaches(good.drop(columns=column), sampled)[column][0]
+
+
+@pytest.mark.parametrize(
+    "named", [{"unit": "age"}, {"weight": "customer"}, {"unit": "month"}, {"unit": "h", "weight": "h"}]
+)
+def test_a_unit_or_weight_has_no_other_part(features: DatasetContract, named: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match=r"name it once|is key, time or unit already"):
+        DatasetContract.model_validate({**features.to_dict(), **named})

@@ -312,3 +312,23 @@ def test_a_month_the_version_was_trained_on_is_shown_and_judged_in_no_way() -> N
     )
     of_approval = [[one.value for one in found.pick(scope="since approval")] for found in (with_it, without)]
     assert of_approval[0] == of_approval[1]
+
+
+def test_rows_of_the_same_people_are_no_new_sample_in_every_month() -> None:
+    """Each of 300 people is there in both months, decided alike every time."""
+    people = decisions(300, 21, gap=0.2).assign(person=range(300))
+    panel = people.loc[people.index.repeat(8)].reset_index(drop=True)
+    sampled = CLASSIFICATION.model_copy(
+        update={"fairness": CLASSIFICATION.fairness.model_copy(update={"unit": "person"})}
+    )
+    widths = {}
+    for name, baseline in {"rows": CLASSIFICATION, "people": sampled}.items():
+        first = measured(panel, panel, baseline)
+        second = measured(panel, panel, baseline, look=2, past=[first])
+        gaps = second.pick(name="statistical_parity", kind="difference")
+        widths[name] = {one.scope: one.width for one in gaps}
+        assert judged(second).width is not None
+    for scope, width in widths["people"].items():
+        assert width > 2 * widths["rows"][scope], scope
+    assert any("take rows as independent" in note for note in second.notes)
+    assert not [one for one in second.pick(basis="estimate") if one.verdict]

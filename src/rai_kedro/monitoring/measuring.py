@@ -164,7 +164,9 @@ class _Measuring:
         for figure in estimate.figures:
             noted = figure.model_copy(update={"note": "; ".join(filter(None, [figure.note, figure.doubt]))})
             yield self._show(noted, figure.group.replace(GROUP_MARK, "", 1), "estimate")
-            if figure.name == self.metric and not figure.group and figure.value is not None:
+            judged = figure.name == self.metric and not figure.group and figure.value is not None
+            # Its interval is of independent rows: shown it says something, judged it would say too much.
+            if judged and self.baseline.fairness.unit is None and self.baseline.fairness.weight is None:
                 yield self._judge_change(figure, reference.tested(self.metric, _SHOWN_LEVEL), "estimate")
 
     def fairness(self, rows: pd.DataFrame, labelled: pd.DataFrame) -> Iterator[Measured]:
@@ -215,6 +217,11 @@ class _Measuring:
                 "have a new version approved, or plan more months in the policy"
                 if self.look > planned
                 else "the policy spends next to nothing of the error budget on so early a month: nothing is judged yet"
+            )
+        if self.baseline.fairness.unit is not None or self.baseline.fairness.weight is not None:
+            yield (
+                "drift, and estimates without labels, take rows as independent and of equal weight, which they are not: "
+                "drift is found too often, and the estimates are not judged"
             )
         if 0 < labelled < rows:
             yield f"{labelled:,} of {rows:,} rows have a label; what is said of errors holds for these"
