@@ -140,7 +140,7 @@ def written(
         proxy_report=proxies,
     )
     with caplog.at_level(logging.WARNING):
-        return reporting_nodes.write_card(version, registered, measured, comparison, reads, drawn, settings)
+        return reporting_nodes.write_card(version, registered, measured, comparison, reads, drawn, [], settings)
 
 
 def test_card_of_a_run_holds_gate_groups_and_the_contradiction(

@@ -24,7 +24,7 @@ from rai_kedro.commands.draft_files import (
     render_parameters,
 )
 from rai_kedro.commands.use_case_choices import NewUseCaseError, UseCaseRequest, choose_parameters, some
-from rai_kedro.contract import GROUPS, Column, check_frame, read_contract, read_proposal
+from rai_kedro.contract import GROUPS, Column, check_frame, find_repeats, read_contract, read_proposal
 from rai_kedro.errors import RaiError
 from rai_kedro.files import project_folder, staging_folder, write_text
 from rai_kedro.months import PERIOD_FORMS, PERIODS, month_of_key, months_between
@@ -69,6 +69,7 @@ class NewUseCase:
     accepted: Acceptance | None
     notes: tuple[str, ...] = ()  # what the data contract says that found no place, or does not say
     unlabelled: tuple[str, ...] = ()  # values that the codebook does not know, by column
+    repeats: tuple[str, ...] = ()  # columns that may name the unit of rows
 
     @property
     def accepted_by(self) -> str | None:
@@ -142,7 +143,9 @@ def new_use_case(request: UseCaseRequest, *, project: Path | None = None, today:
         _try(written, folder.parent, tables)
         written.rename(folder)
     rows = {month_of_key(key): len(frame) for key, frame in tables.features.items()}
-    return NewUseCase(folder, draft, rows, words, accepted, notes, unlabelled)
+    described = table[[column.name for column in draft.columns]]
+    repeats = tuple(str(one) for one in find_repeats(described))
+    return NewUseCase(folder, draft, rows, words, accepted, notes, unlabelled, repeats)
 
 
 @click.command()
@@ -196,6 +199,7 @@ def describe(made: NewUseCase) -> str:
         advice=_advise(made),
         repeated=_find_repeated(draft.ingestion.rename),
         unlabelled=made.unlabelled,
+        repeats=made.repeats,
         absent=[month for month in months_between(first, last) if month not in rows],
         renamed=[f"{old[:60]!r} to {new}" for old, new in draft.ingestion.rename.items()],
         words=[f"{name}: {', '.join(map(str, counts))}" for name, counts in made.words.items()],

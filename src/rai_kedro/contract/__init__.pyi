@@ -46,6 +46,7 @@ from .reading import read_contract as read_contract
 from .reads import SensitiveRead as SensitiveRead
 from .reads import WatchedStore as WatchedStore
 from .reads import sensitive_columns as sensitive_columns
+from .repeats import find_repeats as find_repeats
 from .sensitivity import Suspicion as Suspicion
 from .sensitivity import split_words as split_words
 from .sensitivity import suspect as suspect

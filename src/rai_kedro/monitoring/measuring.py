@@ -220,8 +220,8 @@ class _Measuring:
             )
         if self.baseline.fairness.unit is not None or self.baseline.fairness.weight is not None:
             yield (
-                "drift, and estimates without labels, take rows as independent and of equal weight, which they are not: "
-                "drift is found too often, and the estimates are not judged"
+                "drift, and estimates without labels, take rows as independent and of equal weight, which they are "
+                "not: drift is found too often, and the estimates are not judged"
             )
         if 0 < labelled < rows:
             yield f"{labelled:,} of {rows:,} rows have a label; what is said of errors holds for these"

@@ -264,6 +264,8 @@ def _list_carbon(card: ModelCard) -> Iterator[AttentionPoint]:
 
 
 def _list_origin(card: ModelCard) -> Iterator[AttentionPoint]:
+    for repeat in card.data.repeats:
+        yield AttentionPoint("Rows of one unit", f"{repeat}.", "data")
     commit = card.data.git_commit
     if commit is None:
         yield AttentionPoint("Origin", "The code of this version is not under version control.", "data")

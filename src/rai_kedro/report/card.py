@@ -99,7 +99,10 @@ class Uses(Typed):
 
 
 class TrainingData(Typed):
-    """Where the training data came from; ``git_commit`` is None where the code is not under version control."""
+    """Where the training data came from; ``git_commit`` is None where the code is not under version control.
+
+    ``repeats`` says which columns may name persons with several rows, where no unit is declared.
+    """
 
     stores: tuple[str, ...]
     month: str
@@ -107,6 +110,7 @@ class TrainingData(Typed):
     rows_test: int
     fingerprint: str
     git_commit: str | None
+    repeats: tuple[str, ...] = Field(default=(), exclude_if=lambda value: not value)
 
 
 class FairnessRecord(Typed):

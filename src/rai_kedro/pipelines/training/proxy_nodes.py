@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from rai_kedro.contract import find_repeats
 from rai_kedro.frames import MonthLoader, Series, Store
 from rai_kedro.modelling import ModelSplit
 from rai_kedro.pipelines.training.settings import Settings
@@ -61,6 +62,29 @@ def _read_closed(
     key, known = list(store.identifiers), pd.concat(closed, ignore_index=True)
     there = [name for name in wanted if name in known]
     return identifiers[key].merge(known[[*key, *there]], on=key, how="left")[there].set_axis(identifiers.index)
+
+
+def warn_of_repeats(
+    feature_store: Store, identifiers: pd.DataFrame, audit_lane: pd.DataFrame, settings: Settings
+) -> list[str]:
+    """Say which columns repeat as the key of a person does, where the contract names no unit; the model's are none."""
+    store = settings.features
+    if store.unit is not None:
+        return []
+    closed = [name for name in store.with_use("forbidden") if store.columns[name].type in ("text", "integer")]
+    rows = identifiers[list(store.key)].join(audit_lane)
+    rows = rows.join(_read_closed(feature_store, identifiers, closed, settings))
+    # Where rows are numbered anew in each month, the same number is not the same row.
+    by_month = identifiers.groupby(store.time)
+    numbering = [name for name in store.key if by_month[name].agg(_is_numbering).all()]
+    found = [str(one) for one in find_repeats(rows.drop(columns=numbering), store.key)]
+    for text in found:
+        _log.warning("  %s", text)
+    return found
+
+
+def _is_numbering(key: Series) -> bool:
+    return key.dtype.kind in "iu" and key.min() == 1 and key.max() <= 2 * len(key)
 
 
 def measure_proxies(

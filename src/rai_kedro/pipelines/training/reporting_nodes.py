@@ -112,11 +112,14 @@ def write_card(
     mitigation_comparison: dict[str, Any],
     sensitive_reads: Reads,
     figures: Mapping[str, Any],
+    row_repeats: list[str],
     settings: Settings,
 ) -> report.CardWithFigures:
     """Write down what a reviewer has to know of the version that was just registered."""
     card = _compose_card(version, model, measured, mitigation_comparison, settings)
-    card = card.model_copy(update={"sensitive_reads": tuple(map(SensitiveRead.from_dict, sensitive_reads))})
+    reads = tuple(map(SensitiveRead.from_dict, sensitive_reads))
+    data = card.data.model_copy(update={"repeats": tuple(row_repeats)})
+    card = card.model_copy(update={"sensitive_reads": reads, "data": data})
     use_case = settings.contract.use_case
     for message in card.questionnaire.contradictions:
         _log.warning("The fairness metrics of %s contradict the recorded answers: %s.", use_case, message)
