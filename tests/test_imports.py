@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import rai_kedro
+from rai_kedro import commands
 
 ROOT = Path(__file__).resolve().parents[1]
 SLOW = {"codecarbon", "evidently", "fairlearn", "mlflow", "plotly", "skops", "sklearn"}
@@ -70,3 +71,14 @@ def test_what_every_command_may_load_imports_no_slow_library() -> None:
     modules = imports_of(run_python("-X", "importtime", "-c", program, folder=ROOT))
 
     assert SLOW & libraries(modules) == set()
+
+
+def test_the_list_of_commands_loads_no_statistics() -> None:
+    # For `kedro rai --help` every command is loaded, and scipy.stats takes as long as all of them.
+    names = [module.name for module in pkgutil.iter_modules(commands.__path__, "rai_kedro.commands.")]
+    program = f"import importlib\nfor name in {names!r}:\n    importlib.import_module(name)\n"
+
+    modules = imports_of(run_python("-X", "importtime", "-c", program, folder=ROOT))
+
+    assert "rai_kedro.commands.draft_files" in modules
+    assert "scipy.stats" not in modules

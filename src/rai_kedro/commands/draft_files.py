@@ -11,6 +11,8 @@ from typing import Any, Literal
 import pandas as pd
 import yaml
 
+# Its face, since the rest loads scipy, and every command is loaded for the list of commands.
+from rai_kedro import proxies
 from rai_kedro.commands.use_case_choices import UseCaseRequest, draft_label, some
 from rai_kedro.contract import (
     GROUPS,
@@ -24,7 +26,6 @@ from rai_kedro.contract import (
     read_proposal,
     suspect,
 )
-from rai_kedro.proxies import Relation, find_leaks, find_relations
 from rai_kedro.sources import FileLayout, IngestionParameters, WordCount
 
 # What a draft measures; the questionnaire replaces it. All but the one that judges nothing have a tolerance.
@@ -138,7 +139,7 @@ def group_of(column: Column) -> str:
     return "" if proposal is None else proposal.group
 
 
-def _warn(name: str, leaks: Sequence[Relation], relations: Sequence[Relation]) -> str:
+def _warn(name: str, leaks: Sequence[proxies.Relation], relations: Sequence[proxies.Relation]) -> str:
     said = "; ".join(one.text for one in leaks if name in one.columns)
     stands_for = [one.text for one in relations if name in one.columns]
     return "; ".join([*([f"{LEAK}: {said}"] if said else []), *stands_for])
@@ -146,14 +147,14 @@ def _warn(name: str, leaks: Sequence[Relation], relations: Sequence[Relation]) -
 
 def _find_disguises(
     table: pd.DataFrame, names: Sequence[str], label: str, originals: Mapping[str, str]
-) -> tuple[tuple[Relation, ...], tuple[Relation, ...]]:
+) -> tuple[tuple[proxies.Relation, ...], tuple[proxies.Relation, ...]]:
     """Find columns that give the target away, and those that are one that seems to describe people."""
     columns = pd.DataFrame({name: _as_numbers(table[name]) for name in [*names, label]})
     seen = {name: suspect(originals.get(name, name), table[name]) for name in names}
     people = [name for name, one in seen.items() if one is not None and one.confidence != "unsure"]
     others = [name for name in names if name not in people]
-    leaks = find_leaks(columns[names], columns[[label]])
-    return leaks, find_relations(columns[others], columns[people]) if others and people else ()
+    leaks = proxies.find_leaks(columns[names], columns[[label]])
+    return leaks, proxies.find_relations(columns[others], columns[people]) if others and people else ()
 
 
 def _as_numbers(values: pd.Series[Any]) -> pd.Series[Any]:
