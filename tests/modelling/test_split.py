@@ -115,3 +115,34 @@ def test_what_can_be_known_before_a_row_is_read_is_refused_then(spec, words):
 def test_a_split_is_read_strictly(spec):
     with pytest.raises(ValidationError):
         read(**spec)
+
+
+@pytest.mark.parametrize(
+    ("deciding", "spec"),
+    [
+        (range(120), {"by": "random", "choose": 0.2}),
+        (np.repeat(MONTHS, 40), {"by": "months", "test": ["2024-03"], "choose": ["2024-02"]}),
+        (["train", "test", "valid"] * 40, {"by": "column", "column": "p", "choose": ["valid"]}),
+        (np.arange(120) // 3, {"by": "unit", "column": "person", "choose": 0.2}),
+    ],
+    ids=["random", "months", "column", "unit"],
+)
+def test_a_third_part_is_kept_to_choose_on(deciding, spec):
+    made = split(deciding, **spec)
+    parts = [set(part.index) for part in (made.target_train, made.target_test, made.target_choose)]
+    assert sum(map(len, parts)) == len(set.union(*parts)) == 120
+    assert len(parts[2]) == (24 if spec["by"] in {"random", "unit"} else 40)
+    assert made.features_choose.index.equals(made.target_choose.index)
+    if spec["by"] == "random":  # the rows tested on are those without a third part
+        assert parts[1] == set(split().target_test.index)
+
+
+def test_months_to_choose_on_are_others_than_those_of_the_test():
+    spec = read(by="months", test=["2024-03"], choose=["2024-03"])
+    with pytest.raises(ModellingError, match="to choose on and to test on"):
+        check_split(spec, columns=[], months=MONTHS)
+
+
+def test_share_to_choose_on_has_to_leave_rows_to_fit_on():
+    with pytest.raises(ModellingError, match="cannot be split"):
+        split(range(120), by="random", choose=0.8)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.special import ndtr
 
-from rai_kedro.performance import Answers, PerformanceError, measure_gain
+from rai_kedro.performance import Answers, PerformanceError, joint_level, measure_gain
 
 
 def make_decisions(won: int, lost: int, both: int, neither: int):
@@ -119,3 +120,38 @@ def test_what_cannot_be_held_against_each_other_is_refused():
 def test_one_row_has_no_interval():
     gain = measure_gain("MAE", np.ones(1), Answers(np.zeros(1)), Answers(np.ones(1)))
     assert (gain.value, gain.lower, gain.upper) == (-1, None, None)
+
+
+def _harmful(models, correlation, generator, rows=1_000):
+    """Models that truly lose .0201 of accuracy against one that is right on 80 % of the rows."""
+    truth, right = (generator.random(rows) < 0.4).astype(float), generator.random(rows) < 0.8
+    common = generator.standard_normal(rows)
+    spoilt = 0.06
+    mended = (0.8 * spoilt - 0.0201) / 0.2
+    made = []
+    for _ in range(models):
+        own = generator.standard_normal(rows)
+        share = ndtr(np.sqrt(correlation) * common + np.sqrt(1 - correlation) * own)
+        made.append(Answers(np.where(np.where(right, share > spoilt, share < mended), truth, 1 - truth)))
+    return truth, made, Answers(np.where(right, truth, 1 - truth))
+
+
+def test_harmful_models_are_rarely_admitted_whichever_of_ten_is_chosen():
+    generator, admitted = np.random.default_rng(4), np.zeros(2)
+    for _ in range(100):
+        truth, models, old = _harmful(10, 0.0, generator)
+        joint = joint_level(["accuracy"], truth, models, old)
+        for at, level in enumerate((0.95, joint)):
+            gains = [measure_gain("accuracy", truth, one, old, level=level) for one in models]
+            admitted[at] += any(gain.lower >= -0.02 for gain in gains)
+    assert admitted[0] > 12  # each by itself: about a fifth
+    assert admitted[1] <= 7
+
+
+def test_models_that_err_alike_ask_for_less_than_bonferroni():
+    generator = np.random.default_rng(5)
+    levels = [joint_level(["accuracy"], *_harmful(10, alike, generator, 5_000)) for alike in (0.0, 0.97)]
+    assert 0.95 < levels[1] < levels[0] <= 1 - 0.05 / 10
+    truth, models, old = _harmful(1, 0.0, generator)
+    assert joint_level(["accuracy"], truth, models, old) == 0.95
+    assert joint_level(["accuracy"], truth, models * 4, old) == pytest.approx(0.95, abs=0.003)

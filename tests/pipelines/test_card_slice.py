@@ -111,7 +111,7 @@ def written(
     catalog = make_catalog()
     stores = (catalog["housing.feature_store"].load(), catalog["housing.label_store"].load())
     model, audit, identifiers, target, digest, reads = nodes.separate_lanes(*stores, settings)
-    split, audit_train, audit_test = nodes.split_months(model, audit, identifiers, target, settings)
+    split, audit_train, _, audit_test = nodes.split_months(model, audit, identifiers, target, settings)
     nothing = Uncompared(reason="no column is configured")
     fitted = nodes.fit_model(split, settings)
     predictions = nodes.predict_splits(fitted, split)

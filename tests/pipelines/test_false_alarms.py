@@ -89,7 +89,7 @@ def train(features: Store, labels: Store, contract: Contract, parameters: dict[s
         Statements(**parameters["statements"]),
     )
     model_lane, audit_lane, identifiers, target, fingerprint, _ = training.separate_lanes(features, labels, settings)
-    split, _, audit_test = training.split_months(model_lane, audit_lane, identifiers, target, settings)
+    split, _, _, audit_test = training.split_months(model_lane, audit_lane, identifiers, target, settings)
     model = training.fit_model(split, settings)
     predictions = training.predict_splits(model, split)
     gate, compared = {"outcome": "pass"}, Uncompared(reason="drift is tested here")

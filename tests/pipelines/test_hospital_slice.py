@@ -35,7 +35,7 @@ def trained() -> dict[str, Any]:
     settings = check_settings(contract, training, fairness, *said)
     stores = ({key: frame.copy for key, frame in frames.items()} for frames in (features, labels))
     model_lane, audit_lane, identifiers, target, *_ = nodes.separate_lanes(*stores, settings)
-    split, audit_train, audit_test = nodes.split_months(model_lane, audit_lane, identifiers, target, settings)
+    split, audit_train, _, audit_test = nodes.split_months(model_lane, audit_lane, identifiers, target, settings)
     model = nodes.fit_model(split, settings)
     predictions = nodes.predict_splits(model, split)
     unmitigated = Uncompared(reason="the bias is to be found, not mitigated")

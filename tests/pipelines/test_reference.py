@@ -33,7 +33,7 @@ def choose(
     )
     stores: tuple[Store, Store] = features, labels
     model_lane, audit_lane, identifiers, target, *_ = nodes.separate_lanes(*stores, settings)
-    split, _, audit_test = nodes.split_months(model_lane, audit_lane, identifiers, target, settings)
+    split, _, _, audit_test = nodes.split_months(model_lane, audit_lane, identifiers, target, settings)
     model = nodes.fit_model(split, settings)
     predictions = nodes.predict_splits(model, split)
     return nodes.choose_reference(model, split, audit_test, predictions, *stores, settings)

@@ -21,8 +21,8 @@ UNMITIGATED = "unmitigated"
 POST_PROCESSED = "post_processed"
 RULE = (
     "Of the models that may be used and whose performance is shown not to be worse than the unmitigated model's by "
-    "more than the tolerance (lower end of the paired interval), the one whose disparity is shown to be smallest "
-    "(upper end of its interval; of a ratio the largest lower end)."
+    "more than the tolerance (lower end of the paired interval, which holds for all of them at once), the one whose "
+    "disparity is shown to be smallest (upper end of its interval; of a ratio the largest lower end)."
 )
 
 # From the palette of Okabe and Ito (2008); orange is kept for the chosen model.
@@ -121,6 +121,7 @@ class Comparison(Typed):
     level: float  # of the gains and disparities
     rows_train: int
     rows_test: int
+    apart: bool = False  # compared on rows of their own: none of those that the chosen model is judged on
     models: tuple[ComparedModel, ...]
     chosen: str
     reason: str
@@ -139,12 +140,13 @@ class Comparison(Typed):
 
     @property
     def selectable(self) -> int:
-        """How many models could have been chosen on these rows.
+        """How many models could have been chosen on the rows that the chosen one is judged on.
 
-        Whoever judges the chosen model on the same rows has to allow for so many at once, also where the choice was
-        configured: whether it was before or after a look at these figures, nobody can tell.
+        It is one if they were compared on other rows. Otherwise whoever judges the chosen model has to allow for so
+        many at once, also where the choice was configured: whether it was before or after a look at these figures,
+        nobody can tell.
         """
-        return sum(one.may_be_used and one.status == "fitted" for one in self.models)
+        return 1 if self.apart else sum(one.may_be_used and one.status == "fitted" for one in self.models)
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row for each model: decisive performance, gain and disparity with their intervals, and status."""

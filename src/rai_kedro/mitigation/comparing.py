@@ -22,7 +22,7 @@ from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from rai_kedro.fairness import METRICS, DisparityKind, FairnessSpec, Task, list_metrics
 from rai_kedro.mitigation.compared import POST_PROCESSED, UNMITIGATED, Comparator, ComparedModel, Comparison
-from rai_kedro.mitigation.evaluation import evaluate_model
+from rai_kedro.mitigation.evaluation import evaluate_models
 from rai_kedro.mitigation.fitting import (
     Rows,
     Setting,
@@ -136,8 +136,7 @@ def compare_methods(request: ComparisonRequest, train: Rows, test: Rows) -> Comp
     attempts += [fit_plain(one, train, name) for name, one in request.alternatives.items()]
     attempts += [fit_attempt(one, setting) for one in prepared]
     attempts.append(fit_attempt(prepare_post_processed(setting, request.alternatives), setting))
-    plain, answers = evaluate_model(setting, attempts[0], None)
-    models = mark_frontier([plain, *(evaluate_model(setting, one, answers)[0] for one in attempts[1:])], by)
+    models = mark_frontier(evaluate_models(setting, attempts), by)
     choice = choose_model(models, by, request.configured)
     fitted = {one.name: made for one, (_, made) in zip(models, attempts, strict=True) if one.status == "fitted"}
     return Comparison(

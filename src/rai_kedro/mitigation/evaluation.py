@@ -6,6 +6,7 @@ fits or chooses may see it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -17,7 +18,7 @@ from rai_kedro.mitigation.compared import ComparedModel, Comparison, GroupCurve,
 from rai_kedro.mitigation.fitting import Attempt, Rows, Setting, measure
 from rai_kedro.mitigation.sensitive import MitigationError
 from rai_kedro.modelling import predict_rows, sensitive_input
-from rai_kedro.performance import Answers, measure_gain
+from rai_kedro.performance import Answers, Gain, joint_level, measure_gain
 
 _CURVE_POINTS = 101
 _SHOWN: dict[Task, str] = {"classification": "selection rate", "regression": "mean prediction"}
@@ -27,8 +28,45 @@ _PARTS = {"share": "value", "lower": "lower", "upper": "upper"}
 _OF_NEED = ("equal_opportunity", "predictive_equality")
 
 
-def evaluate_model(setting: Setting, attempt: Attempt, unmitigated: Answers | None) -> tuple[ComparedModel, Any]:
-    """Measure a model on the test rows, and its gain over the answers of the unmitigated one (None for itself).
+def evaluate_models(setting: Setting, attempts: Sequence[Attempt]) -> list[ComparedModel]:
+    """Measure all models on the rows of the comparison, the first of them the unmitigated one that others gain over.
+
+    Gains hold for all models at once that could be chosen, so that the chosen one's does.
+    """
+    (plain, unmitigated), *others = (evaluate_model(setting, one) for one in attempts)
+    names, truth = (setting.by.performance, *setting.by.guards), setting.test.target.to_numpy().astype(float)
+    if unmitigated is None:
+        return [plain, *(model for model, _ in others)]
+    rivals = [answers for model, answers in others if answers is not None and model.may_be_used]
+    sampling = read_design(setting.test.audit, setting.fairness)
+    level = joint_level(names, truth, rivals, unmitigated, level=setting.fairness.level, sampling=sampling)
+    models = [plain]
+    for model, answers in others:
+        gains = (
+            ()
+            if answers is None
+            else tuple(
+                _widen(
+                    measure_gain(name, truth, answers, unmitigated, level=level, sampling=sampling),
+                    setting.fairness.level,
+                    len(rivals),
+                )
+                for name in names
+            )
+        )
+        models.append(model.model_copy(update={"gains": gains}))
+    return models
+
+
+def _widen(gain: Gain, level: float, models: int) -> Gain:
+    if gain.level is None or models < 2:  # noqa: PLR2004 - one model is chosen among none
+        return gain
+    told = f"holds for {models} models at once, each at level {gain.level:.4g} (max-t over their errors on these rows)"
+    return gain.model_copy(update={"level": level, "how": f"{gain.how}; {told}"})
+
+
+def evaluate_model(setting: Setting, attempt: Attempt) -> tuple[ComparedModel, Answers | None]:
+    """Measure a model on the rows of the comparison.
 
     Without figures, and with None for its answers, where there is no model, or where it has no answer for some of the
     rows, such as those of a group that no training row belongs to.
@@ -46,13 +84,8 @@ def evaluate_model(setting: Setting, attempt: Attempt, unmitigated: Answers | No
     sampling = read_design(test.audit, fairness)
     assessment = _assess(setting.task, answers, target, test.audit, fairness)
     grouping = _group(test, fairness, by.column)
-    gains = () if unmitigated is None else (by.performance, *by.guards)
     found = {
         "performance": tuple(measure(setting.task, target, answers, setting.level, sampling)),
-        "gains": tuple(
-            measure_gain(name, truth, answers, unmitigated or answers, level=fairness.level, sampling=sampling)
-            for name in gains
-        ),
         "assessment": assessment,
         "outcomes": _list_outcomes(setting.task, truth, answers, grouping, assessment),
         "curves": () if answers.score is None else tuple(_draw_curves(truth, answers.score, grouping)),

@@ -18,34 +18,49 @@ _SHOWN = 8
 _Parts = Annotated[tuple[Annotated[str, BeforeValidator(str)], ...], Field(min_length=1)]
 
 
+_Share = Annotated[float, Field(gt=0, lt=1)]
+
+
 class RandomSplit(Typed):
-    """Rows are held out at random."""
+    """Rows are held out at random; a share ``choose`` of all is kept to choose a mitigation on."""
 
     by: Literal["random"] = "random"
+    choose: _Share | None = Field(default=None, exclude_if=lambda value: value is None)
 
 
 class ColumnSplit(Typed):
-    """A column names the part of each row; rows of parts in ``leave_out`` are on neither side."""
+    """A column names the part of each row; rows of parts in ``leave_out`` are on neither side.
+
+    On those in ``choose`` a mitigation is chosen.
+    """
 
     by: Literal["column"]
     column: str
     train: _Parts = ("train",)
     test: _Parts = ("test",)
+    choose: _Parts | None = Field(default=None, exclude_if=lambda value: value is None)
     leave_out: tuple[Annotated[str, BeforeValidator(str)], ...] = ()
 
 
 class MonthSplit(Typed):
-    """The rows of these months are held out."""
+    """The rows of these months are held out; on those of ``choose`` a mitigation is chosen."""
 
     by: Literal["months"]
     test: Annotated[tuple[Month, ...], Field(min_length=1)]
+    choose: Annotated[tuple[Month, ...], Field(min_length=1)] | None = Field(
+        default=None, exclude_if=lambda value: value is None
+    )
 
 
 class UnitSplit(Typed):
-    """Units are held out at random: all rows of a person, or of whatever the column names, are on one side."""
+    """Units are held out at random: all rows of a person, or of whatever the column names, are on one side.
+
+    A share ``choose`` of all units is kept to choose a mitigation on.
+    """
 
     by: Literal["unit"]
     column: str
+    choose: _Share | None = Field(default=None, exclude_if=lambda value: value is None)
 
 
 SplitSpec = Annotated[RandomSplit | ColumnSplit | MonthSplit | UnitSplit, Field(discriminator="by")]
@@ -53,12 +68,17 @@ SplitSpec = Annotated[RandomSplit | ColumnSplit | MonthSplit | UnitSplit, Field(
 
 @dataclass(frozen=True)
 class ModelSplit:
-    """Features and target of the rows to fit on (train) and of those held out (test), each on its own index."""
+    """Features and target of the rows to fit on (train) and of those held out (test), each on its own index.
+
+    Where a mitigation is chosen on rows of its own, these are ``choose``: nothing is fitted or judged on them.
+    """
 
     features_train: pd.DataFrame
     features_test: pd.DataFrame
     target_train: pd.Series[Any]
     target_test: pd.Series[Any]
+    features_choose: pd.DataFrame | None = None
+    target_choose: pd.Series[Any] | None = None
 
 
 def check_split(spec: SplitSpec, *, columns: list[str], months: tuple[str, ...]) -> None:
@@ -68,16 +88,19 @@ def check_split(spec: SplitSpec, *, columns: list[str], months: tuple[str, ...])
         ModellingError: A column is not there, a month is not trained on, none is left, or a part is on both sides.
     """
     if isinstance(spec, MonthSplit):
-        if strange := sorted(set(spec.test) - set(months)):
+        held = [*spec.test, *(spec.choose or ())]
+        if strange := sorted(set(held) - set(months)):
             raise _refuse(
-                "test", "months of the test are not among those trained on", strange, f"trained on: {', '.join(months)}"
+                "test", "months held out are not among those trained on", strange, f"trained on: {', '.join(months)}"
             )
-        if set(spec.test) == set(months):
-            raise _refuse("test", "every month is held out", list(spec.test), "leave a month to fit on")
+        if both := sorted(set(spec.test) & set(spec.choose or ())):
+            raise _refuse("choose", "months are to choose on and to test on", both, "name each month once")
+        if set(held) == set(months):
+            raise _refuse("test", "every month is held out", held, "leave a month to fit on")
     elif isinstance(spec, ColumnSplit | UnitSplit) and spec.column not in columns:
         raise _refuse("column", f"there is no column {spec.column!r}", columns, "name one of these, as in the contract")
     if isinstance(spec, ColumnSplit):
-        named = [*spec.train, *spec.test, *spec.leave_out]
+        named = [*spec.train, *spec.test, *(spec.choose or ()), *spec.leave_out]
         if twice := sorted({part for part in named if named.count(part) > 1}):
             raise _refuse("train and test", "parts are named twice", twice, "name each part once")
 
@@ -100,26 +123,38 @@ def split_rows(
     """
     match by:
         case (UnitSplit() as spec, deciding):
-            train, test = _split_units(deciding, spec, test_size, random_state)
+            parts = _split_units(deciding, spec, test_size, random_state)
         case (ColumnSplit() | MonthSplit() as spec, deciding):
-            train, test = _split_parts(deciding, spec)
+            parts = _split_parts(deciding, spec)
+        case (RandomSplit(choose=choose), _):
+            parts = _draw(target.index, test_size, random_state, choose=choose)
         case _:
-            train, test = _draw(target.index, test_size, random_state)
-    return ModelSplit(features.loc[train], features.loc[test], target.loc[train], target.loc[test])
+            parts = _draw(target.index, test_size, random_state)
+    train, test, *further = parts
+    third = (features.loc[further[0]], target.loc[further[0]]) if further else (None, None)
+    return ModelSplit(features.loc[train], features.loc[test], target.loc[train], target.loc[test], *third)
 
 
-def _draw(index: Any, test_size: float, random_state: int, what: str = "rows") -> list[Any]:
+def _draw(
+    index: Any, test_size: float, random_state: int, what: str = "rows", *, choose: float | None = None
+) -> list[Any]:
+    """Draw rows to fit on, to test on and, of those not tested on, to choose on: a share of all."""
     from sklearn.model_selection import train_test_split
 
     try:
-        return list(train_test_split(index, test_size=test_size, random_state=random_state))
+        train, test = train_test_split(index, test_size=test_size, random_state=random_state)
+        if choose is None:
+            return [train, test]
+        rows = round(choose * len(index))
+        train, third = train_test_split(train, test_size=rows, random_state=random_state)
+        return [train, test, third]
     except ValueError as error:
         raise ModellingError(
             "The rows cannot be split.",
             where="test_size",
             how_many=f"{len(index)} {what}, test_size {test_size:g}",
             example=str(error),
-            remedy=f"take a month with more {what}, or another 'test_size'",
+            remedy=f"take a month with more {what}, or another 'test_size' or 'split.choose'",
         ) from None
 
 
@@ -132,28 +167,28 @@ def _split_units(units: pd.Series[Any], spec: UnitSplit, test_size: float, rando
     if len(different) == 1:
         found = f"all {len(units)} rows are of {different[0]!r}"
         raise _refuse("column", f"{spec.column!r} names one unit only", [found], "take a column with more units")
-    train = set(_draw(different, test_size, random_state, "units")[0])
-    fitted = units.isin(train)
-    return [units.index[fitted], units.index[~fitted]]
+    parts = _draw(different, test_size, random_state, "units", choose=spec.choose)
+    return [units.index[units.isin(set(part))] for part in parts]
 
 
 def _split_parts(deciding: pd.Series[Any], spec: ColumnSplit | MonthSplit) -> list[Any]:
     parts = deciding.astype("object").where(deciding.notna(), "(missing)").map(str)
     if isinstance(spec, MonthSplit):
-        held = parts.isin(spec.test)
-        fitted = ~held
+        held, third = parts.isin(spec.test), parts.isin(spec.choose or ())
+        fitted = ~held & ~third
     else:
         counts = parts.value_counts()
-        known = {*spec.train, *spec.test, *spec.leave_out}
+        known = {*spec.train, *spec.test, *(spec.choose or ()), *spec.leave_out}
         if strange := [f"{part}: {rows} rows" for part, rows in counts.items() if part not in known]:
-            remedy = "name each value under 'train', 'test' or 'leave_out'"
+            remedy = "name each value under 'train', 'test', 'choose' or 'leave_out'"
             raise _refuse("column", f"{spec.column!r} has values that name no part", strange, remedy)
-        fitted, held = parts.isin(spec.train), parts.isin(spec.test)
-    for side, rows in (("train", fitted), ("test", held)):
+        fitted, held, third = (parts.isin(named or ()) for named in (spec.train, spec.test, spec.choose))
+    sides = {"train": fitted, "test": held} | ({"choose": third} if spec.choose else {})
+    for side, rows in sides.items():
         if not rows.any():
             found = [f"{part}: {rows} rows" for part, rows in parts.value_counts().items()]
             raise _refuse(side, f"no row is on the side of {side}", found, "correct the values, or split otherwise")
-    return [parts.index[fitted], parts.index[held]]
+    return [parts.index[rows] for rows in sides.values()]
 
 
 def _refuse(key: str, problem: str, there: list[str], remedy: str) -> ModellingError:

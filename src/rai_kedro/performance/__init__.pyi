@@ -13,6 +13,7 @@ from .paired import COMPARABLE as COMPARABLE
 from .paired import FEWEST_OF_A_CLASS as FEWEST_OF_A_CLASS
 from .paired import Answers as Answers
 from .paired import Gain as Gain
+from .paired import joint_level as joint_level
 from .paired import measure_gain as measure_gain
 from .regression import LABEL_UNIT as LABEL_UNIT
 from .regression import PerformanceError as PerformanceError

@@ -40,10 +40,14 @@ def compare_mitigations(
     unmitigated_model: Any,
     split: ModelSplit,
     audit_train: pd.DataFrame,
+    audit_choose: pd.DataFrame,
     audit_test: pd.DataFrame,
     settings: Settings,
 ) -> tuple[Any, Comparison | Uncompared]:
-    """Fit every configured mitigation on the same rows, compare all on the test rows, and choose a model."""
+    """Fit every configured mitigation on the same rows, compare all on the same others, and choose a model.
+
+    The others are the test rows, or rows of their own where the split keeps some to choose on.
+    """
     training = settings.training
     if training.task == "classification":
         require_both_classes(split.target_train)
@@ -56,14 +60,21 @@ def compare_mitigations(
     }
     rows = choose_fitting_rows(split, training)
     train = Rows(split.features_train.iloc[rows], split.target_train.iloc[rows], audit_train.iloc[rows])
-    test = Rows(split.features_test, split.target_test, audit_test)
-    comparison = compare_methods(replace(request, alternatives=prepared), train, test)
+    compared_on = _rows_to_choose_on(split, audit_choose, audit_test)
+    comparison = compare_methods(replace(request, alternatives=prepared), train, compared_on)
+    comparison = comparison.model_copy(update={"apart": split.target_choose is not None})
     for one in comparison.models:
         if one.status != "fitted":
             # What mends it is on the page; a person at the terminal needs to know that it is missing, and why.
             why = one.reason.partition(" To mend it:")[0]
             _log.warning("%s gives no model (%s): %s", one.name, one.status, why)
     return comparison.chosen_estimator, comparison
+
+
+def _rows_to_choose_on(split: ModelSplit, audit_choose: pd.DataFrame, audit_test: pd.DataFrame) -> Rows:
+    if split.features_choose is None or split.target_choose is None:
+        return Rows(split.features_test, split.target_test, audit_test)
+    return Rows(split.features_choose, split.target_choose, audit_choose)
 
 
 def admit_inputs(
@@ -81,6 +92,7 @@ def admit_inputs(
 def hold_against_need(
     compared: Comparison | Uncompared,
     split: ModelSplit,
+    audit_choose: pd.DataFrame,
     audit_test: pd.DataFrame,
     identifiers: pd.DataFrame,
     true_need: Store,
@@ -99,10 +111,10 @@ def hold_against_need(
             example=f"the store 'true_need' has: {', '.join(map(str, known.columns))}",
             remedy="name one of these columns, or take 'true_need' out of the catalogue",
         )
-    asked = identifiers.loc[split.target_test.index]
+    rows = _rows_to_choose_on(split, audit_choose, audit_test)
+    asked = identifiers.loc[rows.target.index]
     need = asked.merge(known, on=list(governed.identifiers), how="left", validate="one_to_one")[name]
-    test = Rows(split.features_test, split.target_test, audit_test)
-    return add_need(compared, test, need, settings.fairness)
+    return add_need(compared, rows, need, settings.fairness)
 
 
 def record_comparison(compared: Comparison | Uncompared) -> dict[str, Any]:

@@ -132,12 +132,16 @@ def _list_reads(stores: Iterable[WatchedStore]) -> Reads:
 @naming_the_parameters()
 def split_months(
     model_lane: pd.DataFrame, audit_lane: pd.DataFrame, identifiers: pd.DataFrame, target: Series, settings: Settings
-) -> tuple[ModelSplit, pd.DataFrame, pd.DataFrame]:
-    """Split the rows into train and test, the audit lane along with them."""
+) -> tuple[ModelSplit, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Split the rows into train and test, and what a mitigation is chosen on, the audit lane along with them."""
     training = settings.training
     by = training.split, identifiers[_DECIDING]
     split = split_rows(model_lane, target, test_size=training.test_size, random_state=training.random_state, by=by)
-    return split, audit_lane.loc[split.target_train.index], audit_lane.loc[split.target_test.index]
+    third: Any = [] if split.target_choose is None else split.target_choose.index
+    audit_train, audit_choose, audit_test = (
+        audit_lane.loc[rows] for rows in (split.target_train.index, third, split.target_test.index)
+    )
+    return split, audit_train, audit_choose, audit_test
 
 
 @naming_the_parameters()

@@ -26,6 +26,7 @@ def create_pipeline(entries: Container[str] = ()) -> Pipeline:
     """
     has_need = "true_need" in entries
     lanes = ["model_lane", "audit_lane", "identifiers", "target", "data_fingerprint", "lane_reads"]
+    lots = ["model_split", "audit_train", "audit_choose", "audit_test"]
     settled = {"settings": "settled_settings"}
     compared = {"compared": "compared_with_need" if has_need else "compared_models"}
     fitted = {"split": "model_split", **settled}
@@ -39,7 +40,7 @@ def create_pipeline(entries: Container[str] = ()) -> Pipeline:
             make_node(nodes.separate_lanes, lanes),
             make_node(proxy_nodes.refuse_disguised, ["admitted_lane", "guarded_columns", "disguises"]),
             make_node(proxy_nodes.warn_of_repeats, "row_repeats"),
-            make_node(nodes.split_months, ["model_split", "audit_train", "audit_test"], model_lane="admitted_lane"),
+            make_node(nodes.split_months, lots, model_lane="admitted_lane"),
             make_node(proxy_nodes.measure_proxies, "proxy_report", split="model_split"),
             make_node(nodes.fit_model, "unmitigated_model", "training", split="model_split"),
             make_node(mitigations.settle_groups, "settled_settings"),
