@@ -38,6 +38,16 @@ from coverage_metrics import PARTS, individual_cells
 from coverage_selection import print_selection, simulate_selection
 from coverage_tails import broken_tails, print_tails, tailed_cells
 from coverage_units import broken_units, print_units, unit_cells
+from coverage_verdicts import (
+    print_cards,
+    print_further_rows,
+    print_groups,
+    print_guards,
+    simulate_cards,
+    simulate_further_rows,
+    simulate_groups,
+    simulate_guards,
+)
 from rai_kedro.fairness import Gate, GroupCounts, Grouping
 from rai_kedro.fairness.comparison import Setting, compare_rates
 from rai_kedro.fairness.rates import selection_rate
@@ -239,6 +249,10 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"| {row.what} | {row.theirs} | {row.text}{'' if row.beaten else ' (not beaten)'} |")
     print_summary(named)
     print_selection(selection)
+    print_guards(simulate_guards(effort.guard_runs))
+    print_cards(simulate_cards(effort.card_runs))
+    print_groups(simulate_groups(effort.group_tables))
+    print_further_rows(simulate_further_rows(effort.verdict_tables))
     print_tails(tails)
     print_units(units)
     for cells in [*named.values(), individuals, distances]:

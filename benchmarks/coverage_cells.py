@@ -39,10 +39,14 @@ class Effort:
     metric_runs: int = 3_000
     individual_runs: int = 400
     selection_runs: int = 2_000
+    verdict_tables: int = 150
+    card_runs: int = 2_000
+    group_tables: int = 400
+    guard_runs: int = 500
 
 
 FULL = Effort()
-QUICK = Effort((2, 3, 6), (0.02, 0.3), 4_000, 2_000, (2, 6), 50, 1_000, 50, 400)
+QUICK = Effort((2, 3, 6), (0.02, 0.3), 4_000, 2_000, (2, 6), 50, 1_000, 50, 400, 6, 100, 20, 60)
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,9 @@ class Selection:
     widened: float
     approved: float
     approved_widened: float
+    apart: float
+    bias: float
+    bias_apart: float
 
     @property
     def what(self) -> str:
@@ -61,16 +64,26 @@ def _simulate(models: int, correlation: float, runs: int, generator: np.random.G
             score = np.float32(correlation**0.5) * common + np.float32((1 - correlation) ** 0.5) * own
             events[start : start + part, :, at] = (score < special.ndtri(rate)).sum(axis=2)
     rows = np.full_like(events, ROWS_PER_GROUP)
+    # The same number of other rows: on them the chosen model is judged alone, at the plain level.
+    other = generator.binomial(ROWS_PER_GROUP, RATES, (runs, len(RATES))).astype(float)
+    low, high = proportions.difference_bounds(other, np.full_like(other, ROWS_PER_GROUP), LEVEL)
+    apart = float(np.mean((low <= GAP) & (high >= GAP)))
     bounds = [proportions.difference_bounds(events, rows, level) for level in (LEVEL, part_level(LEVEL, models))]
     chosen = np.arange(runs), bounds[0][1].argmin(axis=1)
     holds = [float(np.mean((low[chosen] <= GAP) & (high[chosen] >= GAP))) for low, high in bounds]
-    return Selection(models, correlation, *holds, *(float(np.mean(high[chosen] <= TOLERANCE)) for _, high in bounds))
+    approved = (float(np.mean(high[chosen] <= TOLERANCE)) for _, high in bounds)
+    biases = (float(np.ptp(one / ROWS_PER_GROUP, axis=-1).mean() - GAP) for one in (events[chosen], other))
+    return Selection(models, correlation, *holds, *approved, apart, *biases)
 
 
 def print_selection(rows: list[Selection]) -> None:
-    """Print coverage and wrong approvals of the chosen model, without and with the wider level."""
-    print("\n| models | correlation | coverage at .95 | at 1 - .05 / k | approved wrongly at .95 | at 1 - .05 / k |")
-    print("|---|---|---|---|---|---|")
+    """Print coverage, wrong approvals and bias of the chosen model: judged on the same rows, and on rows of its own."""
+    print(
+        "\n| models | correlation | coverage at .95 | at 1 - .05 / k | on other rows at .95 | approved wrongly at .95 "
+        "| at 1 - .05 / k | bias of the gap | on other rows |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|")
     for row in rows:
-        figures = " | ".join(f"{x:.1%}" for x in (row.plain, row.widened, row.approved, row.approved_widened))
-        print(f"| {row.models} | {row.correlation:g} | {figures} |")
+        shares = (row.plain, row.widened, row.apart, row.approved, row.approved_widened)
+        figures = " | ".join(f"{x:.1%}" for x in shares)
+        print(f"| {row.models} | {row.correlation:g} | {figures} | {row.bias:+.4f} | {row.bias_apart:+.4f} |")

@@ -150,6 +150,7 @@ def test_the_gate_allows_for_the_choice_among_models(make_catalog: Callable[...,
 
     compared: Comparison = found["compared_models"]
     assert compared.selectable == 2  # the yardstick may not be chosen
+    assert compared.model_copy(update={"apart": True}).selectable == 1  # chosen on other rows than those judged on
     levels = {one["level"] for one in found["fairness_assessment"]["disparities"]}
     assert sorted(levels) == pytest.approx([0.975])
     # A configured choice is no cheaper: it may have been configured after a look at these very figures.
