@@ -163,11 +163,12 @@ def train(read: Callable[[tuple[int, int]], Contract]) -> Callable[[Asked], dict
         features, labels = frame.drop(columns="repaid"), frame[["row", "month", "repaid"]]
         stores = {"month=2024-01": features.copy}, {"month=2024-01": labels.copy}
         lanes = nodes.separate_lanes(*stores, settings)
-        split, audit_train, audit_test = nodes.split_months(*lanes[:4], settings)
+        split, audit_train, audit_choose, audit_test = nodes.split_months(*lanes[:4], settings)
         model = nodes.fit_model(split, settings)
         if asked.model is not None:
             model = asked.model().fit(split.features_train, split.target_train)
-        model, compared = mitigation_nodes.compare_mitigations(model, split, audit_train, audit_test, settings)
+        audits = audit_train, audit_choose, audit_test
+        model, compared = mitigation_nodes.compare_mitigations(model, split, *audits, settings)
         inputs = mitigation_nodes.admit_inputs(model, split, audit_train, audit_test, settings)
         predictions = nodes.predict_splits(model, inputs)
         assessment, gate = nodes.assess_fairness(inputs, audit_test, predictions, compared, settings)
