@@ -152,7 +152,7 @@ def _standardise(name: str, truth: Vector, new: Answers, old: Answers, sampling:
         gains = _find_gains(name, truth, new, old, float(truth.var()))
         moved = gains - gains.mean()
     if sampling is not None:
-        moved = np.bincount(np.unique(sampling.units, return_inverse=True)[1], moved * sampling.weights)
+        (moved,) = sampling.add_up(moved)
     size = float(np.linalg.norm(moved))
     standardised: Vector = moved / size if size else moved
     return standardised
