@@ -24,6 +24,7 @@ PUBLIC = {
     "mitigation": "Comparison METHODS MitigationError compare",
     "monitoring": "Looks MonthDrift MonthOutcome Timeline build_timeline detect_drift estimate_performance judge_month "
     "new_findings compare_versions ask_gate",
+    "explanation": "Explanation ExplanationError explain explain_row",
     "report": "build_model_card card_from_json draw_monitoring render_governance_page "
     "render_html render_json render_markdown render_monitoring_page",
     "release": "ReleaseError approve reject read_evidence verify",

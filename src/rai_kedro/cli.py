@@ -52,6 +52,7 @@ _COMMANDS = {
     "approve": "review.approve",
     "demo": "review.demo",
     "compare": "compare.command",
+    "explain": "explain.command",
     "export": "export.export",
     "gate": "gate.gate",
     "keys": "keys.keys",

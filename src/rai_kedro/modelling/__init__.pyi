@@ -12,7 +12,6 @@ from .estimator import predict_rows as predict_rows
 from .estimator import require_both_classes as require_both_classes
 from .estimator import require_task as require_task
 from .estimator import sensitive_input as sensitive_input
-from .importance import share_importance as share_importance
 from .preparation import PreparationParameters as PreparationParameters
 from .preparation import TrainingRows as TrainingRows
 from .preparation import balance_rows as balance_rows

@@ -16,11 +16,15 @@ from .card import Uses as Uses
 from .comparison_page import render_comparison_page as render_comparison_page
 from .fairness_view import list_groupings as list_groupings
 from .fairness_view import list_verdicts as list_verdicts
+from .figures import draw_calibration as draw_calibration
+from .figures import draw_error_levels as draw_error_levels
 from .figures import draw_groups as draw_groups
 from .figures import draw_predictions as draw_predictions
 from .figures import draw_proxies as draw_proxies
 from .figures import draw_residuals as draw_residuals
+from .figures import draw_responses as draw_responses
 from .figures import draw_roc as draw_roc
+from .figures import draw_thresholds as draw_thresholds
 from .fitted_model import describe_fitted as describe_fitted
 from .forest import draw_forest as draw_forest
 from .index_page import render_index as render_index

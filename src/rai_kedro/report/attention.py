@@ -77,6 +77,7 @@ def list_attention(card: ModelCard) -> tuple[AttentionPoint, ...]:
         *_list_mitigation(card),
         *_list_flagged_columns(card),
         *_list_proxies(card),
+        *_list_worst_slice(card),
         *_list_level(card),
         *_list_unjudged(card),
         *_list_not_assessed(card),
@@ -137,6 +138,17 @@ def _list_proxies(card: ModelCard) -> Iterator[AttentionPoint]:
         yield AttentionPoint("Proxy evidence insufficient", text, "proxies")
     for relation in (*card.proxies.relations, *card.proxies.leaks):
         yield AttentionPoint("Column in disguise", f"{begin_sentence(relation.text)}; it is permitted.", "proxies")
+
+
+def _list_worst_slice(card: ModelCard) -> Iterator[AttentionPoint]:
+    """Name the worst slice, where errors are shown to be larger."""
+    found = card.explanation
+    if found is None:
+        return
+    for one in found.slices[:1]:
+        if one.is_worse:
+            text = f"Where {one.name} ({one.n:,} rows), the {found.error} is larger by {format_interval(one)}."
+            yield AttentionPoint("Where the model errs most", text, "explanation")
 
 
 def _list_level(card: ModelCard) -> Iterator[AttentionPoint]:

@@ -11,6 +11,7 @@ from pydantic import Field, JsonValue, model_validator
 
 from rai_kedro.contract import GovernedColumn, SensitiveRead, is_unwritten
 from rai_kedro.errors import RaiError
+from rai_kedro.explanation import Explanation
 from rai_kedro.fairness import Assessment, GateDecision
 from rai_kedro.performance import Figure as PerformanceFigure
 from rai_kedro.policy import GateReport, Look
@@ -168,8 +169,8 @@ class CarbonFigure(Typed):
 class ModelCard(Typed):
     """Everything a governance officer is told about one model version.
 
-    ``fairness`` and ``proxies`` are None where nothing was measured, ``mitigation`` where nothing was compared; the
-    reason for the latter is ``why_unmitigated``.
+    ``fairness``, ``proxies`` and ``explanation`` are None where nothing was measured, ``mitigation`` where nothing was
+    compared; the reason for the latter is ``why_unmitigated``.
     """
 
     identity: Identity
@@ -189,6 +190,7 @@ class ModelCard(Typed):
     plan: Look | None = None  # how the training stands to a plan registered before; None where there is none
     proxies: ProxyReport | None = None
     unread: tuple[str, ...] = ()  # of each store whose draft was accepted at once: how much of it, by whom and when
+    explanation: Explanation | None = None  # None where the test rows were too few
     versions: dict[str, str] = Field(default_factory=dict)
     review_status: str = CANDIDATE_STATUS
 

@@ -7,14 +7,16 @@ a figure stays small however many rows there are. Blue and orange-red are from t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
+from rai_kedro.explanation import Explanation
 from rai_kedro.fairness import Assessment
-from rai_kedro.intervals import Estimate
+from rai_kedro.intervals import Estimate, mean_intervals, proportion_intervals
 from rai_kedro.proxies import ProxyReport
 from rai_kedro.words import escape_html, format_interval
 
@@ -26,6 +28,10 @@ BLUE = "#0072B2"
 ORANGE = "#D55E00"
 GREY = "#767676"
 MAX_POINTS = 2_000
+# Of Okabe and Ito, each with a shape of its own.
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+_SHAPES = ("circle", "square", "diamond", "cross", "x", "triangle-up")
+_CALIBRATED_PARTS, _LEAST_CALIBRATED = 5, 100
 _DASHED = {"color": GREY, "dash": "dash", "width": 1.5}
 _BINS = 40
 _LINE_HEIGHT, _FRAME_HEIGHT = 34, 170
@@ -94,6 +100,121 @@ def draw_roc(y_true: ArrayLike, score: ArrayLike, *, split: str = "test") -> Fig
     figure.update_xaxes(title="false positive rate", range=[0, 1])
     figure.update_yaxes(title="true positive rate", range=[0, 1], scaleanchor="x")
     return place(figure, "performance", "ROC curve")
+
+
+def draw_calibration(y_true: ArrayLike, score: ArrayLike, groups: Mapping[str, Any]) -> Figure:
+    """Draw the observed share of label 1 against the mean score, in five parts of equal rows, by group.
+
+    Args:
+        y_true: Labels, 0 or 1, shape (n,).
+        score: P(label is 1), shape (n,).
+        groups: The name of each row's group, shape (n,), by grouping: a panel each. Of the six largest groups those of
+            at least 100 rows are drawn.
+    """
+    truth, scored = np.asarray(y_true, dtype=np.float64), np.asarray(score, dtype=np.float64)
+    named = {"all rows": np.array(["all rows"] * len(truth))}
+    named |= {name: pd.Series(of).astype("object").to_numpy() for name, of in groups.items()}
+    down = -(-len(named) // 2)
+    panels = {"rows": down, "cols": min(2, len(named)), "vertical_spacing": 0.3 / down, "shared_yaxes": True}
+    figure = start_figure("Calibration, test split", subplot_titles=[escape_html(name) for name in named], **panels)
+    for index, of in enumerate(named.values()):
+        where = {"row": index // 2 + 1, "col": index % 2 + 1}
+        counts = pd.Series(of).value_counts().head(len(_SHAPES))
+        for colour, shape, (name, rows) in zip(_COLOURS, _SHAPES, counts.items(), strict=False):
+            if rows >= _LEAST_CALIBRATED:
+                drawn = _draw_calibrated(truth[of == name], scored[of == name], str(name), colour, shape)
+                figure.add_trace(drawn, **where)
+        diagonal = {"x": [0, 1], "y": [0, 1], "mode": "lines", "line": _DASHED, "hoverinfo": "skip"}
+        figure.add_trace(diagonal, **where)
+    figure.update_xaxes(range=[0, 1]).update_xaxes(title="mean score", row=down)
+    figure.update_yaxes(range=[0, 1]).update_yaxes(title="observed share", col=1)
+    figure.update_layout(showlegend=False, height=260 * down + 90).update_annotations(font_size=13)
+    return place(
+        figure, "explanation", "Calibration: on the dashed line scores are as high as the shares they stand for"
+    )
+
+
+def _draw_calibrated(
+    truth: NDArray[np.float64], score: NDArray[np.float64], name: str, colour: str, shape: str
+) -> dict[str, Any]:
+    parts = np.array_split(np.argsort(score, kind="stable"), _CALIBRATED_PARTS)
+    events, rows = [int(truth[part].sum()) for part in parts], [len(part) for part in parts]
+    shares = [
+        one.model_copy(update={"value": event / count})
+        for one, event, count in zip(proportion_intervals(events, rows, 0.95), events, rows, strict=True)
+    ]
+    return {
+        "x": _round(np.array([score[part].mean() for part in parts])),
+        "y": [one.value for one in shares],
+        "error_y": draw_intervals(shares, colour, width=3),
+        "mode": "lines+markers+text",
+        "text": [""] * (_CALIBRATED_PARTS - 1) + [escape_html(name)],
+        "textposition": "top left",
+        "textfont": {"size": 10, "color": colour},
+        "cliponaxis": False,
+        "marker": {"color": colour, "symbol": shape, "size": 8},
+        "line": {"width": 1, "color": colour},
+        "name": f"{escape_html(name)} ({len(truth):,} rows)",
+    }
+
+
+def draw_thresholds(y_true: ArrayLike, score: ArrayLike) -> Figure:
+    """Draw how selection rate, sensitivity, false positive rate and precision go with the threshold on the score.
+
+    Labels are 0 or 1, ``score`` is P(label is 1). Bands are intervals of level 95 %, each threshold by itself.
+    """
+    truth, scored = np.asarray(y_true, dtype=np.float64), np.asarray(score, dtype=np.float64)
+    thresholds = np.linspace(0.05, 0.95, 19)
+    chosen = scored >= thresholds[:, None]
+    hits, selected = (chosen * truth).sum(axis=1), chosen.sum(axis=1)
+    every = np.ones(len(thresholds))
+    rates = {
+        "selected": (selected, every * len(truth)),
+        "sensitivity": (hits, every * truth.sum()),
+        "false positive rate": (selected - hits, every * (1 - truth).sum()),
+        "precision": (hits, selected),
+    }
+    figure = start_figure(f"Other thresholds, test split ({len(truth):,} rows)")
+    for colour, (name, (events, rows)) in zip(_COLOURS, rates.items(), strict=False):
+        known = np.asarray(rows) > 0
+        limits = proportion_intervals(events[known], np.asarray(rows)[known], 0.95)
+        x = _round(thresholds[known])
+        band = [one.upper for one in limits] + [one.lower for one in limits][::-1]
+        area = {"fill": "toself", "fillcolor": colour, "opacity": 0.15, "line": {"width": 0}, "mode": "lines"}
+        figure.add_scatter(x=x + x[::-1], y=band, hoverinfo="skip", showlegend=False, **area)
+        y = _round(np.asarray(events)[known] / np.asarray(rows)[known])
+        figure.add_scatter(x=x, y=y, mode="lines", line={"color": colour, "width": 2}, name=name)
+    figure.update_xaxes(title="score at or above which a row is selected", range=[0, 1])
+    figure.update_yaxes(title="share", range=[0, 1])
+    return place(figure, "explanation", "What other thresholds on the score would do; bands are intervals")
+
+
+def draw_error_levels(y_true: ArrayLike, y_pred: ArrayLike, *, unit: str = "") -> Figure:
+    """Draw the mean absolute error in ten parts of equal rows, from the lowest prediction to the highest."""
+    truth, prediction = np.asarray(y_true, dtype=np.float64), np.asarray(y_pred, dtype=np.float64)
+    parts = [part for part in np.array_split(np.argsort(prediction, kind="stable"), 10) if len(part) > 1]
+    errors = [np.abs(truth[part] - prediction[part]) for part in parts]
+    means = [float(one.mean()) for one in errors]
+    limits = mean_intervals([len(one) for one in errors], means, [one.var(ddof=1) for one in errors], 0.95)
+    shown = [one.model_copy(update={"value": mean}) for one, mean in zip(limits, means, strict=True)]
+    figure = start_figure(f"Error by predicted level, test split ({len(truth):,} rows)")
+    x = _round(np.array([prediction[part].mean() for part in parts]))
+    figure.add_scatter(
+        x=x, y=means, error_y=draw_intervals(shown, BLUE), mode="markers", marker={"color": BLUE, "size": 9}
+    )
+    figure.update_xaxes(title=name_with_unit("prediction", unit))
+    figure.update_yaxes(title=name_with_unit("mean absolute error", unit), rangemode="tozero")
+    return place(figure, "explanation", "Error by predicted level; bars are intervals")
+
+
+def draw_responses(found: Explanation) -> Figure:
+    """Draw how the mean prediction goes with each of the strongest columns; without one an empty figure says so."""
+    if not found.responses:
+        return draw_nothing("No column moves the predictions")
+    figure = found.plot()
+    height = figure.layout.height
+    style(figure, "Mean prediction with a column's value set for all rows").update_layout(height=height + 60)
+    return place(figure, "explanation", "How predictions go with the strongest columns; bands and bars are intervals")
 
 
 def draw_groups(assessment: Assessment, *, unit: str = "") -> Figure:

@@ -43,6 +43,7 @@ SECTIONS = {
     "columns": "Columns and flags",
     "proxies": "Proxies",
     "performance": "Performance",
+    "explanation": "What the model goes by",
     "fairness": "Fairness",
     "questionnaire": "Why these metrics",
     "mitigation": "Mitigation",

@@ -21,6 +21,7 @@ from rai_kedro.contract import (
     pair_labels,
     split_lanes,
 )
+from rai_kedro.explanation import ExplanationError, explain_groups
 from rai_kedro.fairness import (
     BiasAudit,
     BiasAuditSpec,
@@ -43,7 +44,6 @@ from rai_kedro.modelling import (
     fit_estimator,
     predict_rows,
     sensitive_input,
-    share_importance,
     split_rows,
 )
 from rai_kedro.monitoring import Baseline, content_digest
@@ -85,6 +85,7 @@ class Measured:
     release_gates: dict[str, Any]
     judged_by: dict[str, Any]
     proxy_report: dict[str, Any]
+    explanation: dict[str, Any]
     look: Look = _NO_LOOK
 
 
@@ -273,6 +274,25 @@ def collect_metrics(
 
 
 @naming_the_parameters()
+def explain_model(model: Any, split: ModelSplit, audit_test: pd.DataFrame, settings: Settings) -> dict[str, Any]:
+    """Say what the model goes by, overall and in each group, and in which slices of the test rows it errs most."""
+    try:
+        found = explain_groups(
+            model,
+            split.features_test,
+            split.target_test,
+            groups=pd.DataFrame({one.name: make_groups(audit_test, one).labels for one in settings.fairness.groupings}),
+            columns=audit_test,
+            level=settings.training.interval_level,
+            seed=settings.training.random_state,
+            measured_in=settings.training.unit,
+        )
+    except ExplanationError as error:
+        return {"reason": error.what}
+    return found.to_dict()
+
+
+@naming_the_parameters()
 def choose_reference(
     model: Any,
     split: ModelSplit,
@@ -357,7 +377,6 @@ def assemble_candidate(
 def _make_baseline(model: Any, measured: Measured, settings: Settings) -> Baseline:
     training = settings.training
     emitted = [task["emissions_g"] for task in measured.training_carbon.values() if "emissions_g" in task]
-    importance = share_importance(model, measured.split.features_test, seed=training.random_state)
     return Baseline(
         task=training.task,
         target=training.target,
@@ -365,7 +384,7 @@ def _make_baseline(model: Any, measured: Measured, settings: Settings) -> Baseli
         features=tuple(map(str, measured.split.features_test)),
         fairness=FairnessSpec(**{name: getattr(settings.fairness, name) for name in FairnessSpec.model_fields}),
         tolerances=settings.fairness.tolerances,
-        importance=importance,
+        importance={one["column"]: one["share"] for one in measured.explanation.get("drivers", ())},
         emissions_g=sum(emitted) if emitted else None,
         reference=", ".join(training.reference_months) or "test rows",
     )

@@ -58,6 +58,7 @@ def create_pipeline(entries: Container[str] = ()) -> Pipeline:
             make_node(release_nodes.note_look, "look", _predictions="predictions"),
             make_node(nodes.assess_fairness, ["fairness_assessment", "fairness_gate"], **assessed, **settled),
             make_node(nodes.collect_metrics, "training_metrics"),
+            make_node(nodes.explain_model, "explanation", split="model_inputs"),
             make_node(nodes.choose_reference, ["reference", "reference_reads"], split="model_inputs"),
             make_node(nodes.digest_months, ["month_digests", "digest_reads"]),
             make_node(release_nodes.weigh_training_data, "training_drift", split="model_split", **policy),

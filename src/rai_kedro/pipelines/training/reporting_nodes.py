@@ -11,7 +11,8 @@ import pandas as pd
 
 from rai_kedro import report
 from rai_kedro.contract import SensitiveRead, build_register, sensitive_columns
-from rai_kedro.fairness import Assessment, GateDecision
+from rai_kedro.explanation import Explanation
+from rai_kedro.fairness import Assessment, GateDecision, make_groups
 from rai_kedro.hooks.carbon import NOT_MEASURED
 from rai_kedro.mitigation import Comparison, Uncompared, describe_model
 from rai_kedro.modelling import ModelSplit, build_estimator
@@ -32,6 +33,8 @@ def draw_figures(
     fairness_assessment: dict[str, Any],
     mitigation_comparison: dict[str, Any],
     proxy_report: dict[str, Any],
+    explanation: dict[str, Any],
+    audit_test: pd.DataFrame,
     settings: Settings,
 ) -> dict[str, Any]:
     """Draw every figure of the run by name: of the model, of the groups, and of the mitigations that were compared."""
@@ -49,8 +52,25 @@ def draw_figures(
         "predictions": against,
         "groups": report.draw_groups(Assessment.from_dict(fairness_assessment), unit=training.unit),
     }
+    if "drivers" in explanation:
+        drawn["responses"] = report.draw_responses(Explanation.from_dict(explanation))
+    drawn |= _draw_errors(split, predictions["test"], audit_test, settings)
     drawn |= report.draw_mitigation(mitigation_comparison, favourable=training.target)
     return drawn | {"proxies": report.draw_proxies(ProxyReport.from_dict(proxy_report))}
+
+
+def _draw_errors(
+    split: ModelSplit, predicted: pd.DataFrame, audit_test: pd.DataFrame, settings: Settings
+) -> dict[str, Any]:
+    """Draw where a model errs: of a classifier by score, group and threshold, of a regression by predicted level."""
+    target, unit = split.target_test, settings.training.unit
+    if settings.training.task != "classification":
+        return {"error_levels": report.draw_error_levels(target, predicted["prediction"], unit=unit)}
+    groups = {one.name: make_groups(audit_test, one).labels for one in settings.fairness.groupings}
+    return {
+        "calibration": report.draw_calibration(target, predicted["score"], groups),
+        "thresholds": report.draw_thresholds(target, predicted["score"]),
+    }
 
 
 def write_mitigation_page(mitigation_comparison: dict[str, Any], figures: Mapping[str, Any], settings: Settings) -> str:
@@ -66,6 +86,7 @@ def record_sensitive_reads(
     fairness_assessment: dict[str, Any],
     compared: Comparison | Uncompared,
     split: ModelSplit,
+    audit_test: pd.DataFrame,
     reference: pd.DataFrame,
     settings: Settings,
 ) -> Reads:
@@ -78,6 +99,7 @@ def record_sensitive_reads(
     assessed = {name for one in settings.fairness.groupings if one.name in grouped for name in one.columns}
     if assessment.ll144 is not None and settings.fairness.ll144 is not None:
         assessed |= {settings.fairness.ll144.sex, settings.fairness.ll144.race}
+    audited = {*map(str, audit_test)}
     mitigated = {compared.by.column} if isinstance(compared, Comparison) else set()
     fitted = {str(split.target_train.name), *map(str, split.features_train.columns)}
     months, referred = _months_of(lane_reads), _months_of(reference_reads)
@@ -88,6 +110,7 @@ def record_sensitive_reads(
         "fit_model": ("input or label of the model", fitted, months, rows),
         "compare_mitigations": ("mitigated for, and compared by", mitigated, months, rows),
         "assess_fairness": ("groups that are compared on the test rows", assessed, months, test),
+        "explain_model": ("groups and slices in which the model is explained", assessed | audited, months, test),
         "measure_proxies": ("predicted from the model's columns, to find proxies", guarded, months, rows - test),
         "choose_reference": ("kept with the version, for later months", {*map(str, reference)}, kept, len(reference)),
     }
@@ -173,6 +196,7 @@ def _compose_card(
             plan=measured.look if measured.look.number else None,
             proxies=ProxyReport.from_dict(measured.proxy_report),
             unread=tuple(f"{one.dataset}: {one.unread}" for one in contract.datasets.values() if one.unread),
+            explanation=Explanation.from_dict(measured.explanation) if "drivers" in measured.explanation else None,
         )
     )
 

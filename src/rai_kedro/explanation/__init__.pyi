@@ -1,0 +1,11 @@
+from .face import explain as explain
+from .face import explain_groups as explain_groups
+from .results import Confusion as Confusion
+from .results import Driver as Driver
+from .results import Explanation as Explanation
+from .results import ExplanationError as ExplanationError
+from .results import GroupDriver as GroupDriver
+from .results import Response as Response
+from .results import Slice as Slice
+from .row import RowExplanation as RowExplanation
+from .row import explain_row as explain_row

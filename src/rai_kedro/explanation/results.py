@@ -1,0 +1,150 @@
+"""What an explanation of a model holds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from rai_kedro.errors import RaiError
+from rai_kedro.intervals import Estimate
+from rai_kedro.typed import Typed
+from rai_kedro.words import format_interval, format_share, write_html_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from plotly.graph_objects import Figure
+
+
+class ExplanationError(RaiError):
+    """Rows that a model cannot be explained on, or a row that is not there."""
+
+
+class Driver(Typed):
+    """How much a model goes by one column.
+
+    Attributes:
+        moves: How far a prediction (a score, where there is one) moves on average when the column's value is exchanged
+            for that of another row; in the unit of the prediction.
+        costs: How much the mean error rises by that; near or below 0, the column helps in nothing.
+        share: Of what moves predictions, over all columns together; 0 to 1.
+    """
+
+    column: str
+    moves: Estimate
+    costs: Estimate
+    share: float
+
+
+class GroupDriver(Typed):
+    """How far predictions move by one column within each group, and how far the groups lie apart in that."""
+
+    grouping: str
+    column: str
+    groups: dict[str, Estimate]
+    gap: Estimate
+
+    @property
+    def differs(self) -> bool:
+        """Whether the interval of the gap leaves out 0: the model goes by the column more in one group."""
+        return self.gap.lower is not None and self.gap.lower > 0
+
+
+class Response(Typed):
+    """The mean prediction when all rows have one value of a column (partial dependence, Friedman 2001)."""
+
+    column: str
+    values: tuple[float | str, ...]
+    predictions: tuple[Estimate, ...]
+
+
+class Slice(Estimate):
+    """Rows in which the model errs more than elsewhere.
+
+    The figure is the mean error inside less that outside; its interval holds for all slices that were searched at once.
+
+    Attributes:
+        where: The slice, by column: ``{"age": "18 to 30", "sex": "f"}``.
+        inside: Mean error of its rows.
+        outside: Mean error of the others.
+    """
+
+    where: dict[str, str]
+    inside: float
+    outside: float
+
+    @property
+    def is_worse(self) -> bool:
+        """Whether the whole interval lies above 0."""
+        return self.lower is not None and self.lower > 0
+
+    @property
+    def name(self) -> str:
+        """The slice in words."""
+        return " and ".join(f"{column} {value}" for column, value in self.where.items())
+
+
+class Confusion(Typed):
+    """How decisions and outcomes of a group go together, in rows; ``group`` is empty for all rows."""
+
+    grouping: str = ""
+    group: str = ""
+    true_positives: int
+    false_positives: int
+    false_negatives: int
+    true_negatives: int
+
+
+class Explanation(Typed):
+    """What a model goes by, on rows it was not fitted on.
+
+    Attributes:
+        error: The error that is meant: absolute error (regression) or squared error of the score (Brier).
+        rows: Rows looked at, a sample of many.
+        drivers: The columns, what moves predictions most first.
+        by_group: The strongest columns within each group.
+        responses: How the mean prediction goes with the strongest columns.
+        slices: The slices that lie worst, of ``searched`` that had enough rows.
+        confusions: Of a classifier, of all rows and of each group of at least 20.
+    """
+
+    error: Literal["absolute error", "squared error of the score"]
+    unit: str = ""
+    rows: int
+    level: float
+    drivers: tuple[Driver, ...] = ()
+    by_group: tuple[GroupDriver, ...] = ()
+    responses: tuple[Response, ...] = ()
+    slices: tuple[Slice, ...] = ()
+    searched: int = 0
+    confusions: tuple[Confusion, ...] = ()
+
+    def __repr__(self) -> str:
+        first = ", ".join(f"{one.column} {format_share(one.share)}" for one in self.drivers[:3])
+        return f"Explanation({self.rows:,} rows: {first}{', ...' if len(self.drivers) > 3 else ''})"  # noqa: PLR2004
+
+    __str__ = __repr__
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row for each column: its share, and both figures with their intervals."""
+        import pandas as pd
+
+        ends = ("value", "lower", "upper")
+        rows = [
+            {"column": one.column, "share": one.share}
+            | {f"{name}_{end}": getattr(getattr(one, name), end) for name in ("moves", "costs") for end in ends}
+            for one in self.drivers
+        ]
+        return pd.DataFrame(rows)
+
+    def plot(self) -> Figure:
+        """Draw how the mean prediction goes with each of the strongest columns, with intervals."""
+        from rai_kedro.explanation.drawing import draw_responses
+
+        return draw_responses(self)
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (one.column, format_share(one.share), format_interval(one.moves), format_interval(one.costs))
+            for one in self.drivers
+        ]
+        heads = ["column", "share", "moves a prediction by", f"raises the {self.error} by"]
+        return write_html_table(heads, rows, [f"{self.rows:,} rows; level of the intervals {format_share(self.level)}"])
