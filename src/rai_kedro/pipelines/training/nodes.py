@@ -276,13 +276,15 @@ def collect_metrics(
 @naming_the_parameters()
 def explain_model(model: Any, split: ModelSplit, audit_test: pd.DataFrame, settings: Settings) -> dict[str, Any]:
     """Say what the model goes by, overall and in each group, and in which slices of the test rows it errs most."""
+    store = settings.features
     try:
         found = explain_groups(
             model,
             split.features_test,
             split.target_test,
             groups=pd.DataFrame({one.name: make_groups(audit_test, one).labels for one in settings.fairness.groupings}),
-            columns=audit_test,
+            columns=audit_test.drop(columns=[store.unit, store.weight], errors="ignore"),
+            units=None if store.unit is None else audit_test[store.unit],
             level=settings.training.interval_level,
             seed=settings.training.random_state,
             measured_in=settings.training.unit,
