@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rai_kedro import explanation
 from rai_kedro.commands.project import about_use_case, open_catalog
 from rai_kedro.errors import RaiError
 from rai_kedro.words import format_number, list_some, make_visible
@@ -44,7 +45,6 @@ def command(use_case: str, env: str | None, month: str, row: str, below: float |
 def _explain(
     catalog: DataCatalog, use_case: str, month: str, row: str, below: float | None
 ) -> tuple[str, str, RowExplanation]:
-    from rai_kedro.explanation import explain_row
     from rai_kedro.pipelines.monitoring.nodes import split_month
     from rai_kedro.pipelines.monitoring.plan import MonthReader
 
@@ -54,7 +54,7 @@ def _explain(
     lanes = split_month(MonthReader(features, labels, contract).read(month), contract, production.model, month)
     chosen = _find_row(lanes.identifiers[list(contract.datasets["feature_store"].key)], row, month)
     others = production.reference.rows[list(lanes.model)].astype(lanes.model.dtypes)
-    found = explain_row(production.model, lanes.model[chosen], others, below=below)
+    found = explanation.explain_row(production.model, lanes.model[chosen], others, below=below)
     return production.version, str(production.reference.baseline.get("unit", "")), found
 
 
