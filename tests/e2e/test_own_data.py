@@ -307,7 +307,6 @@ def test_stores_that_another_system_fills_start_at_governance(
     ("broken", "words"),
     [
         ("a;b\n1;2\n3\n", "line 3"),
-        ("a;a\n1;2\n", "more than once"),
         ("1,5;2\n3;4\n", "no header"),
         ("", "is empty"),
     ],
