@@ -70,3 +70,12 @@ def test_gains_hold_where_rows_of_a_person_are_alike(name: str) -> None:
             missed[kind] += not gain.lower <= 0 <= gain.upper
     assert missed["units"] <= 0.07 * 120
     assert missed["rows"] > 0.12 * 120
+
+
+def test_models_that_decide_alike_have_no_gain_but_of_a_few_units() -> None:
+    """No row differs: as sure as so many independent rows as there are units, not as one."""
+    answers = Answers((SCORE > 0.5).astype(float), SCORE)
+    sampling = read_sampling(PERSON, None, len(PERSON))
+    gain = measure_gain("accuracy", LABEL, answers, answers, sampling=sampling)
+    assert gain.lower <= 0 <= gain.upper
+    assert gain.width < 0.12

@@ -69,8 +69,9 @@ class UnitRatio:
         """Return how many independent rows would estimate the ratio, as a mean, as surely; at most as many as rows."""
         independent = np.asarray(variances, dtype=float) / np.maximum(rows, 1)
         with np.errstate(divide="ignore", invalid="ignore"):
-            found: Floats = np.nan_to_num(rows * independent / np.maximum(self.variances, independent), nan=1.0)
-        return found
+            share = np.where(self.variances > 0, independent / np.maximum(self.variances, independent), 1.0)
+        worth: Floats = np.where(self.units >= LEAST_ROWS, rows * share, np.minimum(rows, 1.0))
+        return worth
 
     def effective_counts(self, rows: Any, tail: float) -> tuple[Floats, Floats]:
         """Return effective events and rows of a share, for limits at a one-sided tail."""
