@@ -51,7 +51,7 @@ def test_contract_survives_pickling(shop: Contract) -> None:
         (
             "use: audit",
             "use: audited",
-            ["Unknown word for 'use'", "'model', 'audit', 'mitigation' or 'forbidden'", "column age"],
+            ["Unknown word for 'use'", "'model', 'audit', 'mitigation', 'decision' or 'forbidden'", "column age"],
         ),
         ("type: integer", "type: int", ["Unknown word for 'type'", "'integer'", "column age"]),
         ("flags: [risky, demographic]", "flags: [risqué]", ["Unknown word for 'flags'", "'demographic'", "column age"]),

@@ -53,7 +53,9 @@ def test_a_run_logs_leaves_and_kedro_mlflow_sees_no_section(tmp_path: Path, trai
     manager = _create_hook_manager()
     manager.register(RunParametersHook())
     manager.register(Other())
-    inputs = {"params:hospital.training": training, "rows": 1}
+    # A node may be handed a leaf by itself, for example the names of the features.
+    leaf = "params:hospital.training.reference_months"
+    inputs = {"params:hospital.training": training, leaf: ("2024-01",), "rows": 1}
     before = mlflow.get_tracking_uri()
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
     try:
@@ -64,7 +66,8 @@ def test_a_run_logs_leaves_and_kedro_mlflow_sees_no_section(tmp_path: Path, trai
         logged = mlflow.get_run(run.info.run_id).data.params
     finally:
         mlflow.set_tracking_uri(before)
-    assert seen == [{"params:hospital.training": {}, "rows": 1}] * 2
+    assert seen == [{"params:hospital.training": {}, leaf: ["2024-01"], "rows": 1}] * 2
+    assert inputs[leaf] == ("2024-01",)
     assert inputs["params:hospital.training"] is training
     assert logged == dict(list_leaves("hospital.training", training))
 

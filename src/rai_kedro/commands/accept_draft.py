@@ -268,7 +268,7 @@ def _change_column(pairs: Pairs, column: Column) -> Iterator[tuple[int, int, str
     nodes = {key.value: (key, value) for key, value in pairs}
     if column.use in proposal.drafted_uses:
         yield _replace(nodes["use"][1], proposal.use)
-    if proposal.use != "model":
+    if proposal.use not in ("model", "decision"):
         yield _replace(nodes["risk"][1], scalar(proposal.reason))
         return
     if "risky" in column.flags:

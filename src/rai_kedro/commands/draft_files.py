@@ -13,6 +13,7 @@ import yaml
 
 # Its face, since the rest loads scipy, and every command is loaded for the list of commands.
 from rai_kedro import proxies
+from rai_kedro.commands.draft_reading import Reading, draft_reading
 from rai_kedro.commands.use_case_choices import UseCaseRequest, draft_label, some
 from rai_kedro.contract import (
     GROUPS,
@@ -50,6 +51,7 @@ class UseCaseDraft:
     label: Column
     training_month: str
     disguises: tuple[str, ...]  # columns that give the target away, or are one that describes people, in words
+    reading: Reading | None  # of what was predicted elsewhere; None where a model is to be trained
     tolerance: float  # largest gap in error that is accepted at first, in the unit of the label (regression)
 
     @property
@@ -98,9 +100,14 @@ def draft_use_case(
     originals = {new: old for old, new in parameters.rename.items()}
     not_features = {parameters.label, parameters.key, parameters.time.column if parameters.time else parameters.label}
     names = [str(name) for name in table.columns if name not in not_features]
-    leaks, relations = _find_disguises(table, names, parameters.label, originals)
+    reading = draft_reading(table, request, parameters)
+    given = reading.columns if reading else {}
+    others = [name for name in names if name not in given]
+    leaks, relations = _find_disguises(table, others, parameters.label, originals)
     drafted = (
-        draft_column(
+        given[name]
+        if name in given
+        else draft_column(
             table[name],
             Seen(
                 is_date=name in parameters.dates,
@@ -129,6 +136,7 @@ def draft_use_case(
         label=label,
         training_month="",
         disguises=tuple(one.text for one in (*leaks, *relations)),
+        reading=reading,
         tolerance=float(f"{_TOLERANCE_SHARE * float(spread):.2g}"),
     )
 

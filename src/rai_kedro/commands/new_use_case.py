@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -23,6 +24,7 @@ from rai_kedro.commands.draft_files import (
     render_catalog,
     render_parameters,
 )
+from rai_kedro.commands.draft_reading import try_reading
 from rai_kedro.commands.use_case_choices import NewUseCaseError, UseCaseRequest, choose_parameters, some
 from rai_kedro.contract import GROUPS, Column, check_frame, find_repeats, read_contract, read_proposal
 from rai_kedro.errors import RaiError
@@ -134,6 +136,9 @@ def new_use_case(request: UseCaseRequest, *, project: Path | None = None, today:
     types = {column.name: column.type for column in (*draft.columns, draft.label)}
     tables = source.split(parameters, types)
     draft = replace(draft, source=source.entry, training_month=training_month)
+    if draft.reading is not None:
+        found = try_reading(draft.reading, tables.features)
+        draft = replace(draft, reading=replace(draft.reading, notes=(*draft.reading.notes, *found)))
     with _beside(folder) as written:
         write_text(written / "catalog.yml", render_catalog(draft))
         write_text(written / "parameters.yml", render_parameters(draft))
@@ -165,15 +170,37 @@ def new_use_case(request: UseCaseRequest, *, project: Path | None = None, today:
 @click.option("--delimiter", help="Delimiter of a text file; found by default.")
 @click.option("--encoding", help="Encoding of a text file; UTF-8 by default.")
 @click.option("--decimal", type=click.Choice([".", ","]), help="Decimal mark of a text file; found by default.")
+@click.option("--prediction", help="Column of decisions or amounts predicted elsewhere: nothing is trained then.")
+@click.option("--score", help="Column of scores made elsewhere.")
+@click.option("--favourable-prediction", help="Value of the decision that is the favourable one.")
+@click.option("--high-score", type=click.Choice(["favourable", "unfavourable"]), help="What a high score stands for.")
+@click.option("--threshold", type=float, help="Selected are scores from here on; without --prediction.")
+@click.option("--top", type=int, help="In its place: so many of the highest scores are selected, each month.")
+@click.option("--top-share", type=float, help="In its place: this share of the highest scores.")
+@click.option("--per", help="Column of units (courts, branches) that each select for themselves.")
 @click.option("--contract", type=click.Path(path_type=Path), help="Data contract (ODCS 3) that describes columns.")
 @click.option("--codebook", type=click.Path(path_type=Path), help="What coded values mean: column, value, label.")
 @click.option("--accept-draft", metavar="REVIEWER", help="Accept the draft unread, in this person's name.")
 def command(**options: Any) -> None:
     """Draft a use case from a table of your own, or from stores that are there."""
-    made = new_use_case(UseCaseRequest(**options))
+    made = _ask_until_plain(UseCaseRequest(**options))
     if made.accepted:
         enter_acceptance(made.folder.name, made.accepted, None)
     click.echo(describe(made))
+
+
+def _ask_until_plain(request: UseCaseRequest) -> NewUseCase:
+    """Ask, where somebody sits at the terminal, for what the data leave open; elsewhere the error names the option."""
+    while True:
+        try:
+            return new_use_case(request)
+        except NewUseCaseError as error:
+            if error.option is None or not sys.stdin.isatty():
+                raise
+            click.echo(f"{error.what} ({error.where}; {error.example})", err=True)
+            kind = float if error.option == "top_share" else str
+            answer = click.prompt(f"--{error.option.replace('_', '-')}", type=kind, err=True)
+            request = replace(request, **dict[str, Any]({error.option: answer}))
 
 
 def describe(made: NewUseCase) -> str:
@@ -181,7 +208,11 @@ def describe(made: NewUseCase) -> str:
     draft, rows, first, last = made.draft, made.rows, min(made.rows), max(made.rows)
     proposals = [(column.name, proposal) for column in draft.columns if (proposal := read_proposal(column.risk))]
     proposed = {
-        group: [f"{name}: {one.reason}" if group != "model" else name for name, one in proposals if one.group == group]
+        group: [
+            name if group in ("model", "decision") else f"{name}: {one.reason}"
+            for name, one in proposals
+            if one.group == group
+        ]
         for group in GROUPS
     }
     doubts: dict[str, list[str]] = {}

@@ -63,7 +63,11 @@ _SHOWN = 6
 
 
 class NewUseCaseError(RaiError):
-    """A use case cannot be made of these data as asked."""
+    """A use case cannot be made of these data as asked; ``option`` is the one that would settle it, if one does."""
+
+    def __init__(self, what: str, *, option: str | None = None, **parts: Any) -> None:
+        super().__init__(what, **parts)
+        self.option = option
 
 
 @dataclass(frozen=True)
@@ -92,11 +96,20 @@ class UseCaseRequest:
     contract: Path | None = None
     codebook: Path | None = None
     accept_draft: str | None = None
+    # What was predicted elsewhere, in place of a model to be trained.
+    prediction: str | None = None
+    score: str | None = None
+    favourable_prediction: str | None = None
+    high_score: Literal["favourable", "unfavourable"] | None = None
+    threshold: float | None = None
+    top: int | None = None
+    top_share: float | None = None
+    per: str | None = None
 
 
 def choose_parameters(raw: pd.DataFrame, request: UseCaseRequest, today: date) -> IngestionParameters:
     """Settle names, key, months, dates and the favourable value; ``today`` tells the month if nothing else does."""
-    for option in ("target", "key", "time"):
+    for option in ("target", "key", "time", "prediction", "score", "per"):
         name = getattr(request, option)
         if name is not None and name not in raw.columns:
             raise NewUseCaseError(
@@ -105,10 +118,11 @@ def choose_parameters(raw: pd.DataFrame, request: UseCaseRequest, today: date) -
                 example=f"it has {some([str(column) for column in raw.columns])}",
                 remedy="name a column as the file does",
             )
-    chosen = [name for name in (request.target, request.key, request.time) if name is not None]
+    roles = (request.target, request.key, request.time, request.prediction, request.score)
+    chosen = [name for name in roles if name is not None]
     if len(set(chosen)) < len(chosen):
         raise NewUseCaseError(
-            "Target, key and time have to be three different columns.",
+            "Target, key, time, prediction and score have to be different columns.",
             example=", ".join(chosen),
             remedy="name each column once",
         )
@@ -263,6 +277,7 @@ def _favourable(found: Sequence[str], request: UseCaseRequest) -> str:
         where=f"--target {request.target}" if asked is None else "--favourable",
         example=f"it has {' and '.join(found)}{hint}",
         remedy=f"name the one that is good for the person, for example --favourable '{guess}'",
+        option="favourable",
     )
 
 

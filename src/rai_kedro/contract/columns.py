@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ColumnType = Literal["float", "integer", "boolean", "category", "text", "date"]
-Use = Literal["model", "audit", "mitigation", "forbidden"]
+Use = Literal["model", "audit", "mitigation", "decision", "forbidden"]
 # A new flag is one word here: contract, register, card and pages show whatever words a column carries.
 Flag = Literal["risky", "demographic"]
 Text = Annotated[str, Field(min_length=1)]
@@ -59,7 +59,8 @@ class Column(_Stripped):
         flags: ``risky``: it can harm people when a model uses it; ``demographic``: it describes who people are, or
             stands in for it. Empty where neither holds, and to be written even then.
         use: ``model`` may reach the estimator; ``audit`` the fairness assessment, and mitigations while they learn, but
-            no prediction; ``mitigation`` also a mitigation that needs it for every prediction; ``forbidden`` nobody.
+            no prediction; ``mitigation`` also a mitigation that needs it for every prediction; ``decision``
+            is a decision or score made elsewhere, assessed as it is, in no estimator; ``forbidden`` nobody.
         description: What the column holds, in words a governance officer understands.
         range: Smallest and largest value allowed, both inclusive; numeric columns only.
         categories: The values allowed; columns of type ``category`` only.
@@ -112,8 +113,8 @@ class GovernedColumn(Column):
     @property
     def place(self) -> str:
         """Say whether and as what it is in the model."""
-        by_mitigation = "its mitigation" if self.use == "mitigation" else "yes"
-        return "as label" if self.is_label else by_mitigation if self.model_uses else "no"
+        used = {"mitigation": "its mitigation", "decision": "made elsewhere, and assessed"}.get(self.use, "yes")
+        return "as label" if self.is_label else used if self.model_uses else "no"
 
 
 class DatasetContract(_Stripped):

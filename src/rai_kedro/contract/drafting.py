@@ -26,7 +26,7 @@ UNDECIDED = "undecided"
 # What stands where a person has to write: in a description or statement, and as the owner.
 UNWRITTEN = "to be written"
 NO_OWNER = "nobody yet"
-_PROPOSED = re.compile(rf"{UNDECIDED}, proposed (?P<use>model|audit|forbidden): (?P<reason>.*)", re.DOTALL)
+_PROPOSED = re.compile(rf"{UNDECIDED}, proposed (?P<use>model|audit|decision|forbidden): (?P<reason>.*)", re.DOTALL)
 _MOST_CATEGORIES = 50
 # More codes than this are neither amounts nor categories to learn from.
 _MOST_CODES = 200
@@ -71,6 +71,7 @@ GROUPS = {
     "leak": "may give the target away",
     "audit": "likely to describe people: audited, in no model",
     "closed": "proposed to stay closed",
+    "decision": "made elsewhere, and assessed as it is",
     "model": "proposed for the model",
 }
 
@@ -98,12 +99,12 @@ class Proposal:
             return "unsure"
         if self.use == "forbidden" and self.reason.startswith(LEAK):
             return "leak"
-        return {"audit": "audit", "model": "model"}.get(self.use, "closed")
+        return self.use if self.use in ("audit", "decision", "model") else "closed"
 
     @property
     def drafted_uses(self) -> tuple[Use, ...]:
         """What the draft says of the use; a label, which is learned anyway, is ``model`` from the beginning."""
-        return ("forbidden", "model") if self.use == "model" else (self.use,)
+        return ("forbidden", self.use) if self.use in ("model", "decision") else (self.use,)
 
 
 def read_proposal(risk: str | None) -> Proposal | None:

@@ -145,6 +145,8 @@ def _admit(name: str, contract: DatasetContract, on: date) -> None:
     elif column.use == "forbidden":
         what = f"The model asks for '{name}', whose use is forbidden."
         remedy = "take it out of the model's features; a forbidden column may not be read at all"
+    elif column.use == "decision":
+        return  # whether it is read as such, and by no estimator, the settings of the training say
     elif column.use != "model":
         reason = _flagged(column) or f"of use '{column.use}'"
         what = f"The model asks for '{name}', which is {reason}."

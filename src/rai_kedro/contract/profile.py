@@ -50,7 +50,7 @@ def build_register(contract: Contract, features: Sequence[str], target: str) -> 
 
 def profile_month(frame: pd.DataFrame, contract: DatasetContract, month: str) -> list[ColumnProfile]:
     """Describe every readable column of one month, in contract order."""
-    readable = contract.with_use("model", "audit", "mitigation")
+    readable = contract.with_use("model", "audit", "mitigation", "decision")
     return [_profile(frame[name], contract.columns[name], contract.dataset, month) for name in readable]
 
 

@@ -108,7 +108,7 @@ def _column_set_breaches(frame: pd.DataFrame, contract: DatasetContract) -> Iter
         if name not in known:
             yield Breach(str(name), "the contract does not know this column", rows)
     # A forbidden column is not read, so its absence is how things should be.
-    for name in (*named, *contract.with_use("model", "audit", "mitigation")):
+    for name in (*named, *contract.with_use("model", "audit", "mitigation", "decision")):
         if name not in frame.columns:
             yield Breach(name, "the column is missing", rows)
 

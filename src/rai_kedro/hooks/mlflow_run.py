@@ -123,10 +123,12 @@ class RunParametersHook:
     def before_node_run(self, inputs: dict[str, Any]) -> Iterator[None]:
         """Hide typed sections from kedro-mlflow, and log the leaves of those that are new in this run."""
         typed = {name: one for name, one in inputs.items() if name.startswith(_PREFIX) and isinstance(one, BaseModel)}
+        # A leaf that is handed in by itself is logged as its section logs it, or MLflow refuses the second.
+        lists = {name: one for name, one in inputs.items() if name.startswith(_PREFIX) and isinstance(one, tuple)}
         # Kedro hands hooks a copy: the node gets its section whatever happens here.
-        inputs.update({name: {} for name in typed})
+        inputs.update({name: {} for name in typed} | {name: list(one) for name, one in lists.items()})
         yield
-        inputs.update(typed)
+        inputs.update(typed | lists)
         with self._lock:
             new = {name: one for name, one in typed.items() if name not in self._logged}
             if new:

@@ -12,6 +12,12 @@ from .estimator import predict_rows as predict_rows
 from .estimator import require_both_classes as require_both_classes
 from .estimator import require_task as require_task
 from .estimator import sensitive_input as sensitive_input
+from .given import DecisionRule as DecisionRule
+from .given import GivenAmounts as GivenAmounts
+from .given import GivenDecisions as GivenDecisions
+from .given import MonthAnswers as MonthAnswers
+from .given import answer_month as answer_month
+from .given import is_unseen as is_unseen
 from .preparation import PreparationParameters as PreparationParameters
 from .preparation import TrainingRows as TrainingRows
 from .preparation import balance_rows as balance_rows
@@ -21,6 +27,7 @@ from .preparation import choose_training_rows as choose_training_rows
 from .split import ColumnSplit as ColumnSplit
 from .split import ModelSplit as ModelSplit
 from .split import MonthSplit as MonthSplit
+from .split import NoSplit as NoSplit
 from .split import RandomSplit as RandomSplit
 from .split import SplitSpec as SplitSpec
 from .split import UnitSplit as UnitSplit

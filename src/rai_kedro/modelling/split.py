@@ -63,7 +63,13 @@ class UnitSplit(Typed):
     choose: _Share | None = Field(default=None, exclude_if=lambda value: value is None)
 
 
-SplitSpec = Annotated[RandomSplit | ColumnSplit | MonthSplit | UnitSplit, Field(discriminator="by")]
+class NoSplit(Typed):
+    """Every row is held out, since nothing is fitted: for what was predicted elsewhere."""
+
+    by: Literal["none"]
+
+
+SplitSpec = Annotated[RandomSplit | ColumnSplit | MonthSplit | UnitSplit | NoSplit, Field(discriminator="by")]
 
 
 @dataclass(frozen=True)
@@ -122,6 +128,8 @@ def split_rows(
         ModellingError: One side would have no row, or the column does not say on which side a row is.
     """
     match by:
+        case (NoSplit(), _):
+            parts = [target.index[:0], target.index]
         case (UnitSplit() as spec, deciding):
             parts = _split_units(deciding, spec, test_size, random_state)
         case (ColumnSplit() | MonthSplit() as spec, deciding):

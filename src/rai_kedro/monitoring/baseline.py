@@ -35,6 +35,7 @@ class Baseline(Typed):
         importance: Share of each column in what drives the predictions, 0 to 1, together 1.
         emissions_g: CO2-equivalent of the training, in grams; None where it was not measured.
         reference: What months are compared with, in words: the test rows, or months.
+        unseen: Whether the predictions are made elsewhere, by a model that nobody here has seen.
     """
 
     task: Task
@@ -46,6 +47,7 @@ class Baseline(Typed):
     importance: dict[str, float] = Field(default_factory=dict)
     emissions_g: float | None = None
     reference: str = "test rows"
+    unseen: bool = False
 
     def measure(self, rows: pd.DataFrame, level: float, metric: str = "") -> Performance:
         """Measure rows with labels; where one metric is named, what it does not need may be left out."""

@@ -124,6 +124,7 @@ class Timeline(Typed):
         visible: What change the reference and the months at hand can show at all, in words.
         track_record: How the newest version's estimates made without labels compare with what labels said.
         meaning: What a verdict says and does not say.
+        unseen: Whether the predictions are made elsewhere, by a model that nobody here has seen.
     """
 
     use_case: str
@@ -137,6 +138,7 @@ class Timeline(Typed):
     visible: str = ""
     track_record: tuple[TrackRecord, ...] = ()
     meaning: str = _MEANING
+    unseen: bool = False
 
     def of_version(self, version: str) -> list[MonthRecord]:
         """Return the months of one model version."""
@@ -223,6 +225,7 @@ def build_timeline(  # noqa: PLR0913 - every part by its name
         advice=_say(advise_training(records, baseline, totals), records),
         visible=_say(describe_visible(records, baseline.reference if baseline else "test rows"), records),
         track_record=reconcile_months(records),
+        unseen=baseline is not None and baseline.unseen,
     )
 
 
@@ -296,6 +299,11 @@ def advise_training(records: Sequence[MonthRecord], baseline: Baseline | None, t
     lost = f"{loss.name} is {format_interval(loss)} times the tested one" if loss.kind == "ratio" else word_change(loss)
     cost = _word_cost(baseline, totals.get(record.model_version, 0.0), record.look)
     since = next((one.month for one, found in judged if found.verdict == "fail"), None)
+    if baseline is not None and baseline.unseen:
+        said = {"fail": "Tell those who make the predictions", "pass": "Performance holds"}
+        return (
+            f"{said.get(loss.verdict or '', 'Too early to say whether performance holds')}: in {record.month} {lost}."
+        )
     if loss.verdict == "fail":
         return f"Train again, on months from {since} on: in {record.month} {lost}. {cost}"
     if loss.verdict == "pass":

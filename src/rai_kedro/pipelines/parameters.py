@@ -35,7 +35,7 @@ class TrainingParameters(Typed):
     target: str
     unit: str = ""
     features: tuple[str, ...] | None = None
-    test_size: float = Field(gt=0, lt=1)
+    test_size: float = Field(default=0.33, gt=0, lt=1)
     random_state: int = Field(ge=0)
     split: SplitSpec = RandomSplit()
     reference_months: tuple[Month, ...] = ()

@@ -154,7 +154,7 @@ _LOOSER: dict[str, Callable[[Any, Any], bool]] = {
     "proxies/most_rows": _falls,
     "proxies/read_forbidden": _moves_along(True, False),
     "columns/*/*/flags": _loses,
-    "columns/*/*/use": _moves_along("forbidden", "audit", "mitigation", "model"),
+    "columns/*/*/use": _moves_along("forbidden", "decision", "audit", "mitigation", "model"),
     "columns/*/*/range": _widens,
     "columns/*/*/categories": _admits,
     "columns/*/*/nullable": _moves_along(False, True),

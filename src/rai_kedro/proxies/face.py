@@ -63,7 +63,9 @@ def find_proxies(  # noqa: PLR0913 - every option by its name
         found = [_judge(column, own, policy.limit, level=share, seed=seed) for column in foreign]
     found += [_unread(name, policy.limit) for name in never_read]
     ranked = sorted(found, key=lambda one: (_ORDER[one.outcome], -(one.lower if one.lower is not None else -np.inf)))
-    return ProxyReport(proxies=tuple(ranked), policy=policy, rows=len(mine), rows_used=len(rows), **disguises)
+    return ProxyReport(
+        proxies=tuple(ranked), policy=policy, rows=len(mine), rows_used=len(rows), **dict[str, Any](disguises)
+    )
 
 
 def _read(columns: Any, name: str) -> pd.DataFrame:

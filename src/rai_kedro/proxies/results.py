@@ -103,6 +103,7 @@ class ProxyReport(Typed):
     policy: ProxyPolicy = ProxyPolicy()
     rows: int
     rows_used: int
+    unseen: bool = False  # nobody knows which columns the model has: there was nothing to look at
 
     @property
     def outcome(self) -> Verdict:

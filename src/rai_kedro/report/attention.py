@@ -70,6 +70,7 @@ def list_attention(card: ModelCard) -> tuple[AttentionPoint, ...]:
     No point says that no rule applied, not that the model is fair or good.
     """
     return (
+        *(AttentionPoint("Model not seen", text, "data") for text in card.unseen),
         *_list_gate(card),
         *_list_unwritten(card),
         *_list_unread(card),

@@ -191,6 +191,7 @@ class ModelCard(Typed):
     proxies: ProxyReport | None = None
     unread: tuple[str, ...] = ()  # of each store whose draft was accepted at once: how much of it, by whom and when
     explanation: Explanation | None = None  # None where the test rows were too few
+    unseen: tuple[str, ...] = ()  # what is to be said of predictions made elsewhere; empty where a model was trained
     versions: dict[str, str] = Field(default_factory=dict)
     review_status: str = CANDIDATE_STATUS
 
@@ -208,14 +209,14 @@ class ModelCard(Typed):
         ]
         return tuple(dict.fromkeys(place for place, text in stated if is_unwritten(text)))
 
-    def names_of(self, part: Literal["model", "label", "audit", "mitigation", "forbidden"]) -> list[str]:
+    def names_of(self, part: Literal["model", "label", "audit", "mitigation", "decision", "forbidden"]) -> list[str]:
         """Return the names of the columns that take this part; the card's section of columns says what it is."""
         return [one.name for one in self.columns if _find_part(one) == part]
 
 
 def _find_part(column: GovernedColumn) -> str:
     if column.model_uses:
-        return "label" if column.is_label else "mitigation" if column.use == "mitigation" else "model"
+        return "label" if column.is_label else column.use if column.use in ("mitigation", "decision") else "model"
     # A column that the mitigation may read is audited where no prediction needs it.
     return {"mitigation": "audit", "model": "unused"}.get(column.use, column.use)
 

@@ -20,6 +20,7 @@ from rai_kedro.fairness import (
     list_rows,
     name_kind,
 )
+from rai_kedro.intervals import Estimate, proportion_intervals
 from rai_kedro.report.card import FairnessRecord
 from rai_kedro.words import count_of, format_share, in_words
 
@@ -58,12 +59,24 @@ class GroupLine:
 
 
 @dataclass(frozen=True)
+class SelectedShare:
+    """How much of all rows, of those with the favourable decision and of the others one group makes up."""
+
+    group: str
+    rows: int
+    of_all: Estimate
+    of_favoured: Estimate | None
+    of_others: Estimate | None
+
+
+@dataclass(frozen=True)
 class GroupingView:
     """Everything of one grouping."""
 
     column: str
     rule: str  # how the groups were made
     groups: tuple[GroupLine, ...]  # small ones too
+    selected: tuple[SelectedShare, ...]  # of a classification
     reference: str  # the group that others are compared with; empty where every pair is compared
     headings: tuple[Any, ...]  # of the table of groups: the group, and each rate with its unit
     metrics: tuple[tuple[DisparityLine, ...], ...]  # of each metric a line per kind
@@ -209,6 +222,7 @@ def _view(column: str, table: GroupTable | None, record: FairnessRecord) -> Grou
         column=column,
         rule=table.rule if table else disparities[0].rule,
         groups=tuple(_list_groups(table, rates)) if table else (),
+        selected=_share_selected(table, record.level) if table else (),
         reference=next((one.reference for one in disparities if one.reference), "") or "",
         headings=("Group", *((rate, "figure", record.unit) for rate in rates)),
         metrics=tuple(map(tuple, by_metric.values())),
@@ -226,6 +240,20 @@ def _list_groups(table: GroupTable, rates: Sequence[str]) -> Iterable[GroupLine]
         rows = [figure.n or 0 for figure in of_group if figure is not None]
         is_small = min(rows, default=0) < SMALL_GROUP
         yield GroupLine(group, is_small, of_group)
+
+
+def _share_selected(table: GroupTable, level: float) -> tuple[SelectedShare, ...]:
+    """Say how much each group makes up of those who were selected, and of those who were not."""
+    rates = {one.group: one for one in table.figures if one.rate == "selection rate" and one.n}
+    rows = {group: one.n or 0 for group, one in rates.items()}
+    chosen = {group: round(rows[group] * (one.value or 0.0)) for group, one in rates.items()}
+    others = {group: rows[group] - count for group, count in chosen.items()}
+    parts = [
+        proportion_intervals(list(counts.values()), [total] * len(counts), level) if total else [None] * len(counts)
+        for counts in (rows, chosen, others)
+        for total in (sum(counts.values()),)
+    ]
+    return tuple(SelectedShare(*one) for one in zip(rows, rows.values(), *parts, strict=True))
 
 
 def _say_left_out(left_out: Mapping[str, int]) -> list[str]:

@@ -93,15 +93,26 @@ def summarise(card: ModelCard) -> str:
     flagged = [column.name for column in card.columns if column.flags and column.name in used]
     test = [e for e in card.performance if e.split == "test" and e.value is not None]
     figures = ", ".join(f"{e.name} {format_interval(e)} {e.unit}".strip() for e in test)
+    mitigated = f" ({describe_mitigation(card.mitigation)})" if card.mitigation and card.mitigation.is_mitigated else ""
+    is_a = "assesses what was decided elsewhere" if card.unseen else f"is a {card.estimator.name}{mitigated}"
+    made = (
+        (
+            *card.unseen,
+            f"Nothing was fitted; {data.rows_test:,} rows of {data.month} were assessed.",
+            *_summarise_sample(card),
+        )
+        if card.unseen
+        else (
+            f"It was fitted on {data.rows_train:,} rows of {data.month} and tested on {data.rows_test:,} others.",
+            *_summarise_sample(card),
+            f"{len(used)} columns reach the estimator as features; "
+            + (f"flagged among them: {', '.join(flagged)}." if flagged else "none of them is flagged."),
+            *_summarise_mitigation(card),
+        )
+    )
     sentences = [
-        f"Version {who.version} of {who.model_name} is a {card.estimator.name}"
-        + (f" ({describe_mitigation(card.mitigation)})" if card.mitigation and card.mitigation.is_mitigated else "")
-        + f". Purpose: {who.purpose}.",
-        f"It was fitted on {data.rows_train:,} rows of {data.month} and tested on {data.rows_test:,} others.",
-        *_summarise_sample(card),
-        f"{len(used)} columns reach the estimator as features; "
-        + (f"flagged among them: {', '.join(flagged)}." if flagged else "none of them is flagged."),
-        *_summarise_mitigation(card),
+        f"Version {who.version} of {who.model_name} {is_a}. Purpose: {who.purpose}.",
+        *made,
         f"Audited only: {', '.join(audited)}." if audited else "No column is audited.",
         f"On the test rows: {figures}." if figures else "No performance was measured on test rows.",
         describe_gate(card.fairness.gate) if card.fairness else "Fairness was not measured.",

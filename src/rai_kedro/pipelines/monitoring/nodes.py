@@ -15,7 +15,7 @@ from rai_kedro.contract import NUMERIC_TYPES, Contract, DatasetContract, Lanes, 
 from rai_kedro.datasets.alerts import Outbox
 from rai_kedro.errors import RaiError
 from rai_kedro.frames import Store
-from rai_kedro.modelling import predict_rows, sensitive_input
+from rai_kedro.modelling import answer_month, sensitive_input
 from rai_kedro.months import month_number, month_of_key, say_period
 from rai_kedro.pipelines.monitoring.plan import (
     MonthReader,
@@ -85,6 +85,8 @@ def score_months(
             yield [], {}, list(problems)
             continue
         _log.info("  %s scored by version %s: %d rows", month, scored.model_version, len(predictions))
+        if left_out := len(reader.read(month)) - len(predictions):
+            _log.warning("  %s: %s", month, _say_left_out(left_out))
         yield [_enter(scored, predictions, reader, production, contract)], {scored.key: predictions}, list(problems)
         if parameters.months == "next":
             return
@@ -160,6 +162,9 @@ def measure_outcomes(
                         past=past,
                         deliveries=outcome.deliveries if outcome else (),
                     ).model_copy(update={"features_digest": digests.features, "labels_digest": digests.labels})
+                    if left_out := len(reader.read(scored.month)) - len(rows):
+                        notes = (*outcome.notes, _say_left_out(left_out))
+                        outcome = outcome.model_copy(update={"notes": notes})
                     _log.info("  %s measured: %s", scored.month, outcome.finding)
                     reader.made.add(scored.key)
                     yield {scored.key: monitoring.outcome_frame(outcome)}, list(problems)
@@ -318,13 +323,22 @@ def predict_month(
     """Predict a month; with the predictions goes what the features were."""
     lanes = split_month(reader.read(month), contract, production.model, month)
     try:
-        predicted = predict_rows(production.model, lanes.model)
+        answers = answer_month(production.model, lanes.model)
     except RaiError as error:
         error.where = f"month {month}, version {production.version}, {error.where}"
         raise
-    return lanes.identifiers.assign(
-        model_version=production.version, run_id=production.run_id, features_digest=reader.digests(month).features
-    ).join(predicted)
+    identifiers = lanes.identifiers.loc[answers.rows.index]
+    return (
+        identifiers.assign(
+            model_version=production.version, run_id=production.run_id, features_digest=reader.digests(month).features
+        )
+        .join(answers.rows)
+        .reset_index(drop=True)
+    )
+
+
+def _say_left_out(rows: int) -> str:
+    return f"{rows:,} rows have no prediction and are left out: nothing is known of them"
 
 
 def _enter(

@@ -17,11 +17,12 @@ from rai_kedro.fairness import settle_merged
 from rai_kedro.frames import Store
 from rai_kedro.mitigation import Comparison, Rows, Uncompared, compare_methods, resolve_cuts
 from rai_kedro.mitigation import hold_against_need as add_need
-from rai_kedro.modelling import ModelSplit, require_both_classes, sensitive_input
+from rai_kedro.modelling import ModelSplit, is_unseen, require_both_classes, sensitive_input
 from rai_kedro.pipelines.training.nodes import build_configured, choose_fitting_rows
 from rai_kedro.pipelines.training.settings import Settings, naming_the_parameters, request_comparison
 
 _log = logging.getLogger(__name__)
+_UNSEEN = "the decisions were made elsewhere, so nothing can be mitigated here"
 _NOTHING = "no sensitive column is configured ('mitigation.sensitive_column')"
 
 
@@ -29,8 +30,10 @@ def settle_groups(audit_train: pd.DataFrame, audit_test: pd.DataFrame, settings:
     """Settle which groups there have to be, on the training rows where numbers are cut, on the others which are small.
 
     So the groups mitigated for are those assessed, and a category without rows is not assessed instead of passed over.
+    Where nothing was fitted the assessed rows say where numbers are cut.
     """
-    cut = resolve_cuts(settings.fairness.declare_categories(settings.features), audit_train)
+    declared = settings.fairness.declare_categories(settings.features)
+    cut = resolve_cuts(declared, audit_test if audit_train.empty else audit_train)
     groupings = tuple(settle_merged(one, audit_test) for one in cut.groupings)
     return replace(settings, fairness=cut.model_copy(update={"groupings": groupings}))
 
@@ -49,6 +52,8 @@ def compare_mitigations(
     The others are the test rows, or rows of their own where the split keeps some to choose on.
     """
     training = settings.training
+    if is_unseen(unmitigated_model):
+        return unmitigated_model, Uncompared(reason=_UNSEEN)
     if training.task == "classification":
         require_both_classes(split.target_train)
     request = request_comparison(settings, unmitigated_model)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -36,12 +36,16 @@ from rai_kedro.frames import Series, Store
 from rai_kedro.intervals import key_units
 from rai_kedro.mitigation import Comparison, Uncompared
 from rai_kedro.modelling import (
+    ModellingError,
     ModelSplit,
+    MonthAnswers,
+    answer_month,
     build_estimator,
     build_model,
     build_preparation,
     choose_training_rows,
     fit_estimator,
+    is_unseen,
     predict_rows,
     sensitive_input,
     split_rows,
@@ -89,18 +93,31 @@ class Measured:
     look: Look = _NO_LOOK
 
 
+@dataclass(frozen=True)
+class Given:
+    """What was predicted elsewhere: of the rows let in, on their index; and what is to be said of it on the card."""
+
+    predictions: pd.DataFrame | None = None  # None where the model is trained here
+    notes: tuple[str, ...] = ()
+
+
 @naming_the_parameters()
 def separate_lanes(
     feature_store: Store, label_store: Store, settings: Settings
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, Series, str, Reads]:
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, Series, str, Reads, Given]:
     """Let the months in, labelled rows only: model lane, audit lane, identifiers, target, their fingerprint, the reads.
 
+    Last is what was predicted elsewhere, where that is assessed; rows without a prediction are then left out.
     Groups are made once from all rows, so that what cannot be assessed is refused before anything is fitted.
     """
     training, contract = settings.training, settings.contract
     lanes, targets, stores = [], [], _watch(feature_store, label_store, contract, "separate_lanes")
+    model, answered = build_estimator(training.estimator, training.allowed_modules), dict[str, MonthAnswers]()
     for month in training.months:
         features, labels = pair_labels(*stores, contract, month, training.target)
+        if is_unseen(model):
+            answered[month], has = _answer_all(model, stores[0], settings, month, features)
+            features, labels = features[has], labels[has]
         part = f"month={month}"
         lanes.append(split_lanes(features, settings.features, on=contract.as_of, features=training.features, part=part))
         # It may be a column that neither model nor audit sees.
@@ -114,7 +131,51 @@ def separate_lanes(
     for grouping in settings.fairness.groupings:
         make_groups(audit, grouping)
     target = pd.concat(targets, ignore_index=True)
-    return model, audit, identifiers, target, fingerprint(model, audit, target.to_frame()), _list_reads(stores)
+    digest = fingerprint(model, audit, target.to_frame())
+    return model, audit, identifiers, target, digest, _list_reads(stores), _gather(answered, settings)
+
+
+def _answer_all(
+    model: Any, store: WatchedStore, settings: Settings, month: str, paired: pd.DataFrame
+) -> tuple[MonthAnswers, Any]:
+    """Ask a model made elsewhere for a whole month; return its answers of the paired rows, and which these have."""
+    governed, training = settings.features, settings.training
+    whole = load_month(store, governed, month)
+    lanes = split_lanes(whole, governed, on=settings.contract.as_of, features=training.features, part=f"month={month}")
+    answers = answer_month(model, lanes.model)
+    key = list(governed.key)
+    answered = whole.loc[answers.rows.index, key].join(answers.rows)
+    merged = paired[key].merge(answered, on=key, how="left", validate="one_to_one")
+    has = merged["prediction"].notna().to_numpy()
+    rows = merged.loc[has].drop(columns=key)
+    return replace(answers, rows=rows.astype({"prediction": int if training.task == "classification" else float})), has
+
+
+def _gather(answered: Mapping[str, MonthAnswers], settings: Settings) -> Given:
+    """Put the answers of all months together; refused where all are the same."""
+    if not answered:
+        return Given()
+    rows = pd.concat([one.rows for one in answered.values()], ignore_index=True)
+    if rows["prediction"].nunique() == 1:
+        raise ModellingError(
+            "All predictions are the same, so there is nothing to assess.",
+            where=f"estimator.params; months {settings.training.period}",
+            how_many=f"{len(rows)} rows",
+            example=f"{rows['prediction'].iloc[0]:g}",
+            remedy="name the column of the predictions, the value that is the favourable one, or another rule",
+        )
+    return Given(rows, tuple(_describe_answers(answered, settings)))
+
+
+def _describe_answers(answered: Mapping[str, MonthAnswers], settings: Settings) -> Iterator[str]:
+    by = build_estimator(settings.training.estimator, settings.training.allowed_modules)
+    yield f"The model itself has not been seen: {by.describe()}."
+    if left_out := sum(one.left_out for one in answered.values()):
+        yield f"{left_out:,} rows have no prediction and are left out: nothing is known of them."
+    if tied := sum(one.tied for one in answered.values()):
+        yield f"{tied:,} rows tie at a cut of the rule: of them those that stand first in the month were selected."
+    if against := sum(one.against for one in answered.values()):
+        yield f"{against:,} decisions go against the scores: no threshold gives all the decisions."
 
 
 def _watch(features: Store, labels: Store, contract: Contract, node: str) -> tuple[WatchedStore, WatchedStore]:
@@ -153,6 +214,8 @@ def fit_model(split: ModelSplit, settings: Settings) -> Any:
     """
     training = settings.training
     estimator = build_estimator(training.estimator, training.allowed_modules)
+    if is_unseen(estimator):
+        return estimator.fit(split.features_train)
     model = build_configured(estimator, split.features_train, settings.contract, training)
     rows = choose_fitting_rows(split, training)
     fitted = fit_estimator(model, split.features_train.iloc[rows], split.target_train.iloc[rows])
@@ -188,8 +251,11 @@ def choose_fitting_rows(split: ModelSplit, parameters: TrainingParameters) -> np
 
 
 @naming_the_parameters()
-def predict_splits(model: Any, split: ModelSplit) -> dict[str, pd.DataFrame]:
+def predict_splits(model: Any, split: ModelSplit, given: Given) -> dict[str, pd.DataFrame]:
     """Predict train and test rows: ``prediction``, and ``score`` where the model gives one."""
+    if given.predictions is not None:
+        parts = {"train": split.features_train, "test": split.features_test}
+        return {name: given.predictions.loc[part.index] for name, part in parts.items()}
     return {"train": predict_rows(model, split.features_train), "test": predict_rows(model, split.features_test)}
 
 
@@ -206,15 +272,29 @@ def assess_performance(
     training, estimates = settings.training, []
     for name, target in {"train": split.target_train, "test": split.target_test}.items():
         rows, level = predictions[name], training.interval_level
+        if target.empty:
+            continue
         sampling = read_design({"train": audit_train, "test": audit_test}[name], settings.fairness)
         if training.task == "classification":
             estimates += measure_classification(
-                target, rows["prediction"], rows["score"], split=name, level=level, sampling=sampling
+                target, rows["prediction"], rows.get("score"), split=name, level=level, sampling=sampling
             )
+            estimates += _measure_ranking(split.features_test, target, settings, sampling)
         else:
             measured = measure_performance(target, rows["prediction"], level=level, sampling=sampling)
             estimates += label_estimates(measured, split=name, unit=training.unit)
     return [estimate.to_dict() for estimate in estimates]
+
+
+def _measure_ranking(features: pd.DataFrame, target: Series, settings: Settings, sampling: Any) -> list[Any]:
+    """Measure the AUC of a score made elsewhere that ranks the rows and is no probability."""
+    from rai_kedro.performance import measure_auc
+
+    model = build_estimator(settings.training.estimator, settings.training.allowed_modules)
+    if not is_unseen(model) or model.score is None or hasattr(model, "predict_proba"):
+        return []
+    ranked, level = model.rank(features), settings.training.interval_level
+    return [measure_auc(target.to_numpy(dtype=float), ranked, split="test", level=level, sampling=sampling)]
 
 
 @naming_the_parameters()
@@ -235,7 +315,7 @@ def assess_fairness(
     predicted = predictions["test"]
     if settings.training.task == "classification":
         found = examine_classification(
-            split.target_test, predicted["prediction"], predicted["score"], audit_test, fairness
+            split.target_test, predicted["prediction"], predicted.get("score"), audit_test, fairness
         )
     else:
         found = examine_regression(split.target_test, predicted["prediction"], audit_test, fairness)
@@ -277,6 +357,8 @@ def collect_metrics(
 def explain_model(model: Any, split: ModelSplit, audit_test: pd.DataFrame, settings: Settings) -> dict[str, Any]:
     """Say what the model goes by, overall and in each group, and in which slices of the test rows it errs most."""
     store = settings.features
+    if is_unseen(model):
+        return {"reason": "The model has not been seen."}
     try:
         found = explain_groups(
             model,
@@ -313,6 +395,11 @@ def choose_reference(
     for month in training.reference_months:
         features, labels = pair_labels(*stores, contract, month, training.target)
         lanes = split_lanes(features, settings.features, on=on, features=training.features, part=f"month={month}")
+        if is_unseen(model):
+            answers, has = _answer_all(model, stores[0], settings, month, features)
+            known = answers.rows.set_index(features.index[has])
+            parts.append(_lay_out(lanes.model[has], lanes.audit[has], labels[training.target][has], known, unit))
+            continue
         inputs = add_sensitive(lanes.model, lanes.audit, sensitive_input(model), settings.features, on=on)
         parts.append(_lay_out(inputs, lanes.audit, labels[training.target], predict_rows(model, inputs), unit))
     return pd.concat(parts, ignore_index=True), _list_reads(stores)
@@ -352,11 +439,16 @@ def assemble_candidate(
     """Gather all that belongs to the version to be registered, its reference data included."""
     training, split, versions = settings.training, measured.split, collect_versions(_MODEL_REQUIREMENTS)
     example = split.features_test.head(_EXAMPLE_ROWS)
+    fitted = (
+        split
+        if not split.features_train.empty
+        else replace(split, features_train=split.features_test, target_train=split.target_test)
+    )
     return Candidate(
         estimator=model,
         input_example=example,
-        predictions=model.predict(example),
-        training_frame=split.features_train.assign(**{training.target: split.target_train}),
+        predictions=reference["prediction"].head(len(example)) if is_unseen(model) else model.predict(example),
+        training_frame=fitted.features_train.assign(**{training.target: fitted.target_train}),
         reference=reference,
         target=training.target,
         contract=settings.contract.model_dump(mode="json"),
@@ -379,6 +471,7 @@ def assemble_candidate(
 def _make_baseline(model: Any, measured: Measured, settings: Settings) -> Baseline:
     training = settings.training
     emitted = [task["emissions_g"] for task in measured.training_carbon.values() if "emissions_g" in task]
+    unseen = is_unseen(model)
     return Baseline(
         task=training.task,
         target=training.target,
@@ -388,5 +481,6 @@ def _make_baseline(model: Any, measured: Measured, settings: Settings) -> Baseli
         tolerances=settings.fairness.tolerances,
         importance={one["column"]: one["share"] for one in measured.explanation.get("drivers", ())},
         emissions_g=sum(emitted) if emitted else None,
-        reference=", ".join(training.reference_months) or "test rows",
+        reference=", ".join(training.reference_months) or ("assessed rows" if unseen else "test rows"),
+        unseen=unseen,
     )

@@ -25,7 +25,7 @@ def create_pipeline(entries: Container[str] = ()) -> Pipeline:
     with it after one was chosen.
     """
     has_need = "true_need" in entries
-    lanes = ["model_lane", "audit_lane", "identifiers", "target", "data_fingerprint", "lane_reads"]
+    lanes = ["model_lane", "audit_lane", "identifiers", "target", "data_fingerprint", "lane_reads", "given"]
     lots = ["model_split", "audit_train", "audit_choose", "audit_test"]
     settled = {"settings": "settled_settings"}
     compared = {"compared": "compared_with_need" if has_need else "compared_models"}

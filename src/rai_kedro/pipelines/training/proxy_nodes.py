@@ -10,10 +10,11 @@ import pandas as pd
 
 from rai_kedro.contract import find_repeats
 from rai_kedro.frames import MonthLoader, Series, Store
-from rai_kedro.modelling import ModelSplit
+from rai_kedro.modelling import ModelSplit, build_estimator
 from rai_kedro.pipelines.training.settings import Settings
 from rai_kedro.proxies import (
     ProxyError,
+    ProxyReport,
     Relation,
     as_typed,
     describe_carriers,
@@ -45,7 +46,11 @@ def refuse_disguised(
     guarded = audit_lane[[name for name in names if name in audit_lane]]
     guarded = guarded.join(_read_closed(feature_store, identifiers, names, settings))
     own, others = as_typed(model_lane, store), as_typed(guarded, store)
-    relations, leaks = refuse_disguises(find_relations(own, others), find_leaks(own, target.to_frame()), store, on=on)
+    # A decision made elsewhere may be a flagged column, and tell the target well: that is for the assessment to find.
+    given = [name for name in store.with_use("decision") if name in own]
+    fed, outcome = own.drop(columns=given), target.to_frame()
+    leaks = (*find_leaks(fed, outcome), *find_relations(own[given], outcome))
+    relations, leaks = refuse_disguises(find_relations(fed, others), leaks, store, on=on)
     return model_lane, others, {"relations": relations, "leaks": leaks}
 
 
@@ -98,9 +103,15 @@ def measure_proxies(
     ProxyError where the policy refuses what was found.
     """
     store, policy = settings.features, settings.proxies
-    guarded = guarded_columns.loc[split.features_train.index]
-    absent = [name for name in list_guarded(store, split.features_train.columns.tolist()) if name not in guarded]
-    features = as_typed(split.features_train, store)
+    # Where nothing is fitted every row may serve; what is only read as decided, or by the rule, is no model's column.
+    fitted = split.features_test if split.features_train.empty else split.features_train
+    read = getattr(build_estimator(settings.training.estimator, settings.training.allowed_modules), "reads", ())
+    features = as_typed(fitted.drop(columns=list(read)), store)
+    if features.columns.empty:
+        none = ProxyReport(proxies=(), policy=policy, rows=len(features), rows_used=0, unseen=True)
+        return none.to_dict()
+    guarded = guarded_columns.loc[fitted.index]
+    absent = [name for name in list_guarded(store, fitted.columns.tolist()) if name not in guarded]
     report = find_proxies(
         features, guarded, policy=policy, never_read=absent, seed=settings.training.random_state, disguises=disguises
     )

@@ -32,13 +32,16 @@ def weigh_training_data(
     With one month that is the test rows; the months named for it, if any, are compared in every case.
     """
     training, time = settings.training, settings.features.time
+    if split.features_train.empty and not training.last_month:
+        return {"drift": None, "no_drift": "nothing was fitted, on one period: there is nothing to compare"}
     of_month = identifiers[time].astype(str).to_numpy()
     first, *later = training.months
     pairs = [(month, first, model_lane[of_month == month], model_lane[of_month == first]) for month in later]
     if training.reference_months or not later:
         name = ", ".join(training.reference_months) or "the test rows"
-        pairs.append((name, "the rows trained on", reference, split.features_train))
-    types = {name: settings.features.columns[name].type for name in split.features_train.columns}
+        rows = model_lane if split.features_train.empty else split.features_train
+        pairs.append((name, "the rows trained on", reference, rows))
+    types = {name: settings.features.columns[name].type for name in model_lane.columns}
     kinds: dict[str, Kind] = {
         name: "numerical" if kind in NUMERIC_TYPES else "categorical" for name, kind in types.items() if kind != "date"
     }
@@ -103,7 +106,7 @@ def judge_release(
     policy: Policy,
 ) -> dict[str, Any]:
     """Hold what was found against every gate of the policy."""
-    decision = GateDecision.from_dict(fairness_gate)
+    decision, found = GateDecision.from_dict(fairness_gate), ProxyReport.from_dict(proxy_report)
     emitted = [task["emissions_g"] for task in training_carbon.values() if "emissions_g" in task]
     facts = GateFacts(
         performance=tuple(Figure.from_dict(one) for one in performance if one["split"] == "test"),
@@ -112,10 +115,9 @@ def judge_release(
         drift=training_drift["drift"],
         no_drift=training_drift["no_drift"],
         carbon_g=sum(emitted) if emitted else None,
-        proxies=tuple(
-            ProxyFact(column=one.column, outcome=one.outcome, reason=one.reason)
-            for one in ProxyReport.from_dict(proxy_report).proxies
-        ),
+        proxies=None
+        if found.unseen
+        else tuple(ProxyFact(column=one.column, outcome=one.outcome, reason=one.reason) for one in found.proxies),
         unwritten=list_unwritten(settings),
     )
     return judge_gates(policy, facts).to_dict()

@@ -15,9 +15,9 @@ from rai_kedro.explanation import Explanation
 from rai_kedro.fairness import Assessment, GateDecision, make_groups
 from rai_kedro.hooks.carbon import NOT_MEASURED
 from rai_kedro.mitigation import Comparison, Uncompared, describe_model
-from rai_kedro.modelling import ModelSplit, build_estimator
+from rai_kedro.modelling import ModelSplit, build_estimator, is_unseen
 from rai_kedro.performance import Figure
-from rai_kedro.pipelines.training.nodes import Measured, Reads
+from rai_kedro.pipelines.training.nodes import Given, Measured, Reads
 from rai_kedro.pipelines.training.settings import Settings
 from rai_kedro.policy import GateReport
 from rai_kedro.proxies import ProxyReport
@@ -39,12 +39,12 @@ def draw_figures(
 ) -> dict[str, Any]:
     """Draw every figure of the run by name: of the model, of the groups, and of the mitigations that were compared."""
     training = settings.training
-    shown = "score" if training.task == "classification" else "prediction"
+    shown = "score" if "score" in predictions["test"] else "prediction"
     target = pd.concat([split.target_train, split.target_test])
     names = ["train"] * len(split.target_train) + ["test"] * len(split.target_test)
     predicted = pd.concat([predictions["train"][shown], predictions["test"][shown]])
     if training.task == "classification":
-        against = report.draw_roc(split.target_test, predictions["test"]["score"])
+        against = report.draw_roc(split.target_test, predictions["test"][shown])
     else:
         against = report.draw_predictions(split.target_test, predictions["test"]["prediction"], unit=training.unit)
     drawn = {
@@ -136,13 +136,14 @@ def write_card(
     sensitive_reads: Reads,
     figures: Mapping[str, Any],
     row_repeats: list[str],
+    given: Given,
     settings: Settings,
 ) -> report.CardWithFigures:
     """Write down what a reviewer has to know of the version that was just registered."""
     card = _compose_card(version, model, measured, mitigation_comparison, settings)
     reads = tuple(map(SensitiveRead.from_dict, sensitive_reads))
     data = card.data.model_copy(update={"repeats": tuple(row_repeats)})
-    card = card.model_copy(update={"sensitive_reads": reads, "data": data})
+    card = card.model_copy(update={"sensitive_reads": reads, "data": data, "unseen": given.notes})
     use_case = settings.contract.use_case
     for message in card.questionnaire.contradictions:
         _log.warning("The fairness metrics of %s contradict the recorded answers: %s.", use_case, message)
@@ -210,10 +211,11 @@ def record_questionnaire(settings: Settings) -> report.QuestionnaireRecord:
             outcome = follow(load_tree(), {step.question: step.answer for step in fairness.questionnaire})
     estimator = build_estimator(training.estimator, training.allowed_modules)
     at_hand = describe_model(estimator, settings.features, on=settings.contract.as_of)
+    asked = () if outcome is None or is_unseen(estimator) else outcome.metrics
     return report.QuestionnaireRecord(
         metrics=fairness.metrics,
         path=fairness.questionnaire,
         findings=tuple(check_consistency(fairness.questionnaire, fairness.metrics)),
         notes=() if outcome is None else outcome.notes,
-        methods=() if outcome is None else tuple(recommend(outcome.metrics, at_hand)),
+        methods=tuple(recommend(asked, at_hand)),
     )

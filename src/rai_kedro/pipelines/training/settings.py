@@ -32,8 +32,10 @@ from rai_kedro.fairness import (
 from rai_kedro.mitigation import ComparisonRequest, MitigationError, check_comparison
 from rai_kedro.modelling import (
     ModellingError,
+    NoSplit,
     build_estimator,
     check_split,
+    is_unseen,
     require_task,
 )
 from rai_kedro.pipelines.parameters import FairnessParameters, MitigationParameters, Statements, TrainingParameters
@@ -123,6 +125,7 @@ def check_settings(  # noqa: PLR0913, PLR0917 - one argument for each section of
     settings = Settings(contract, training, fairness, mitigation, statements, proxies)
     estimator = build_estimator(training.estimator, training.allowed_modules)
     require_task(estimator, training.task)
+    _require_unseen(estimator, settings)
     columns = [*settings.features.identifiers, *settings.features.sampling, *settings.features.columns]
     check_split(training.split, columns=columns, months=training.months)
     check_request(fairness, training.task, has_score=hasattr(estimator, "predict_proba"))
@@ -137,6 +140,44 @@ def check_settings(  # noqa: PLR0913, PLR0917 - one argument for each section of
     if fairness.ll144 is not None:
         _require_auditable(fairness.ll144, settings, has_score=hasattr(estimator, "predict_proba"))
     return settings
+
+
+def _require_unseen(estimator: Any, settings: Settings) -> None:
+    """Refuse decisions made elsewhere as the features of an estimator, and whatever fits or changes such a model."""
+    training, store, unseen = settings.training, settings.features, is_unseen(estimator)
+    made = getattr(estimator, "made_elsewhere", ())
+    asked = training.features or ()
+    declared = [name for name in asked if name in store.columns and store.columns[name].use == "decision"]
+    faults = {
+        f"'split: {{by: none}}' goes with predictions made elsewhere, and only with these: {training.split.by}": (
+            "split",
+            isinstance(training.split, NoSplit) != unseen,
+        ),
+        f"what is read as made elsewhere ({', '.join(made) or 'nothing'}) is not what the features have of use "
+        f"'decision' ({', '.join(declared) or 'nothing'})": ("features", set(made) != set(declared)),
+        f"the model reads a column that is not among its features ({', '.join(asked)})": (
+            "features",
+            not set(getattr(estimator, "reads", ())) <= set(asked),
+        ),
+        "a 'preparation' would change what was decided elsewhere": (
+            "preparation",
+            unseen and training.preparation is not None,
+        ),
+    }
+    for what, (key, applies) in faults.items():
+        if applies:
+            raise ModellingError(
+                f"The model and its columns do not fit together: {what}.",
+                where=key,
+                remedy="name under 'features' the columns that the reading names, give each 'use: decision' in the "
+                "catalogue (docs/bring_your_own_data.md); an estimator that is fitted takes none of that use",
+            )
+    if unseen and settings.mitigation.sensitive_column is not None:
+        raise MitigationError(
+            "Nothing can be mitigated in a model that was made elsewhere.",
+            where="parameters.yml, mitigation.sensitive_column",
+            remedy="set it to null; what is found goes to those who made the decisions",
+        )
 
 
 def request_comparison(settings: Settings, estimator: Any) -> ComparisonRequest | None:
