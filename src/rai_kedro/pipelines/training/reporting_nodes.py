@@ -66,6 +66,8 @@ def _draw_errors(
     target, unit = split.target_test, settings.training.unit
     if settings.training.task != "classification":
         return {"error_levels": report.draw_error_levels(target, predicted["prediction"], unit=unit)}
+    if "score" not in predicted:  # decisions made elsewhere, without a probability
+        return {}
     groups = {one.name: make_groups(audit_test, one).labels for one in settings.fairness.groupings}
     return {
         "calibration": report.draw_calibration(target, predicted["score"], groups),
