@@ -64,7 +64,7 @@ def test_given_decisions_go_the_whole_way(court: Any) -> None:
     card = (court.data / "08_reporting/court/model_card_v1.md").read_text(encoding="utf-8")
     assert "The model itself has not been seen" in card and "Nothing was fitted" in card
     assert f"{UNDECIDED} rows have no prediction and are left out" in card
-    assert "Who is selected by race" in card and "AUC" in card and "Brier" not in card
+    assert "each group of race makes up" in card and "AUC" in card and "Brier" not in card
 
     risk = ("--accept-risk", "a test")
     review = ("--version", "1", "--reviewer", "R. Viewer", "--statement", "figures and card read")
