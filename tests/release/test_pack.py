@@ -357,6 +357,7 @@ class TestStanding:
             ({"accepted_risk": ""}, "nobody accepted the risk of fairness: fail"),
             ({"expires_at": "2099-01-01T00:00:00+00:00"}, "the policy allows 365 days"),
         ],
+        ids=["gate", "risk", "end"],
     )
     def test_a_reviewer_is_not_believed_on_gates_and_end(
         self,
