@@ -37,7 +37,7 @@ from rai_kedro.release.pack import PackError, collect_pack, complete_pack, write
 from rai_kedro.release.record import chain, to_line
 from rai_kedro.release.verifier import REVIEWERS, SUMS, Findings, Pack, canonical, check, describe, main, read_files
 
-from .conftest import KEYS, NOW, Register
+from .conftest import DEMO_KEY, KEYS, NOW, Register
 
 ADA, BEN = KEYS["Ada Reviewer"], KEYS["Somebody Else"]
 LISTED = {
@@ -329,7 +329,7 @@ class TestStanding:
         assert any("nobody has approved" in one for one in judge(make()).unchecked)
         approve(client, ask(demo=True), evidence_path, TRUSTED)
         version = find_version(client, use_case, "1")
-        said = sign_release(version, read_evidence(evidence_path), ADA, TRUSTED)
+        said = sign_release(version, read_evidence(evidence_path), DEMO_KEY, TRUSTED)
         assert "not signed themselves: a demonstration stands for nobody" in said
         found = judge(make())
         assert found.fails == []
