@@ -340,7 +340,7 @@ def test_key_of_the_table(make: Make, project: Path) -> None:
     [
         ({"target": "price"}, r"no column 'price'.*--target"),
         ({"time": "when"}, r"no column 'when'.*--time"),
-        ({"key": "rent"}, r"three different columns"),
+        ({"key": "rent"}, r"have to be different columns"),
         ({"key": "Geschlecht"}, r"does not identify a row"),
         ({"time": "comment"}, r"not written as a date"),
         ({"target": "comment"}, r"regression is a number.*240 of 240"),

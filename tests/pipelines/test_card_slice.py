@@ -110,7 +110,7 @@ def written(
     settings = configure(contract, parameters, FairnessParameters(**by_hand))
     catalog = make_catalog()
     stores = (catalog["housing.feature_store"].load(), catalog["housing.label_store"].load())
-    model, audit, identifiers, target, digest, reads = nodes.separate_lanes(*stores, settings)
+    model, audit, identifiers, target, digest, reads, given = nodes.separate_lanes(*stores, settings)
     split, audit_train, _, audit_test = nodes.split_months(model, audit, identifiers, target, settings)
     nothing = Uncompared(reason="no column is configured")
     fitted = nodes.fit_model(split, settings)
@@ -121,7 +121,10 @@ def written(
     comparison = record_comparison(nothing)
     _, guarded, disguises = refuse_disguised(stores[0], identifiers, model, audit, target, settings)
     proxies = json.loads(json.dumps(measure_proxies(split, guarded, disguises, settings)))
-    drawn = reporting_nodes.draw_figures(split, predictions, assessment, comparison, proxies, settings)
+    explanation = json.loads(json.dumps(nodes.explain_model(fitted, split, audit_test, settings)))
+    drawn = reporting_nodes.draw_figures(
+        split, predictions, assessment, comparison, proxies, explanation, audit_test, settings
+    )
     # What is registered need not be what is configured.
     registered = DummyRegressor(strategy="quantile", quantile=0.4).fit(split.features_train, split.target_train)
     no_drift = {"drift": None, "no_drift": "none"}
@@ -138,9 +141,10 @@ def written(
         release_gates=gates,
         judged_by={},
         proxy_report=proxies,
+        explanation=explanation,
     )
     with caplog.at_level(logging.WARNING):
-        return reporting_nodes.write_card(version, registered, measured, comparison, reads, drawn, [], settings)
+        return reporting_nodes.write_card(version, registered, measured, comparison, reads, drawn, [], given, settings)
 
 
 def test_card_of_a_run_holds_gate_groups_and_the_contradiction(
@@ -159,6 +163,6 @@ def test_card_of_a_run_holds_gate_groups_and_the_contradiction(
     assert any("of housing contradict the recorded answers" in text for text in warnings)
     assert card_from_json(render_json(card)) == card
     html = render_html(card, written.figures)
-    assert len(written.figures) == html.count('class="plot"') == 4
+    assert len(written.figures) == html.count('class="plot"') == 6
     assert "No mitigation was compared: no column is configured" in html
     assert "Metrics contradict the answers" in html

@@ -30,7 +30,7 @@ from rai_kedro.pipelines.parameters import (
 from rai_kedro.pipelines.simulation import simulate_stores
 from rai_kedro.pipelines.training import nodes as training
 from rai_kedro.pipelines.training.settings import check_settings
-from rai_kedro.release import Manifest, ProductionModel, Reference, Review
+from rai_kedro.release import Manifest, ProductionModel, Reference, Review, Trainer
 
 pytestmark = pytest.mark.slow
 
@@ -88,12 +88,12 @@ def train(features: Store, labels: Store, contract: Contract, parameters: dict[s
         MitigationParameters(**parameters["mitigation"]),
         Statements(**parameters["statements"]),
     )
-    model_lane, audit_lane, identifiers, target, fingerprint, _ = training.separate_lanes(features, labels, settings)
+    model_lane, audit_lane, identifiers, target, fingerprint, *_ = training.separate_lanes(features, labels, settings)
     split, _, _, audit_test = training.split_months(model_lane, audit_lane, identifiers, target, settings)
     model = training.fit_model(split, settings)
     predictions = training.predict_splits(model, split)
     gate, compared = {"outcome": "pass"}, Uncompared(reason="drift is tested here")
-    measured = training.Measured([], {}, gate, {}, fingerprint, compared, split, {}, {}, {})
+    measured = training.Measured([], {}, gate, {}, fingerprint, compared, split, {}, {}, {}, {})
     reference, _ = training.choose_reference(model, split, audit_test, predictions, features, labels, settings)
     candidate = training.assemble_candidate(model, reference, measured, {}, {}, settings)
     review = Review(
@@ -118,7 +118,7 @@ def train(features: Store, labels: Store, contract: Contract, parameters: dict[s
         months={},
         files={},
     )
-    return ProductionModel(model, "1", "run", held_against, candidate.contract, manifest, review)
+    return ProductionModel(model, "1", "run", held_against, candidate.contract, manifest, review, Trainer(""))
 
 
 @pytest.fixture(scope="module")

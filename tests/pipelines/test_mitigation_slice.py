@@ -46,7 +46,7 @@ def score(
 def scoring(model: Any) -> ProductionModel:
     """Stand for version 1: scoring reads model and version; how one comes to production is tested in tests/registry."""
     manifest: Any = SimpleNamespace(digest="5e88")
-    return ProductionModel(model, "1", "a run", pd.DataFrame(), {}, manifest, review=None)  # type: ignore[arg-type]
+    return ProductionModel(model, "1", "a run", pd.DataFrame(), {}, manifest, review=None, trainer=None)  # type: ignore[arg-type]
 
 
 def run(catalog: DataCatalog, *outputs: str) -> dict[str, Any]:

@@ -152,10 +152,11 @@ def test_sensitive_reads_are_those_of_the_run(make_catalog: Callable[..., DataCa
     assert {step for column, step in steps if column == "B"} == loaded | {
         "assess_fairness",
         "choose_reference",
+        "explain_model",
         "measure_proxies",
     }
     assert {step for column, step in steps if column == "LSTAT"} == loaded | {
-        *("assess_fairness", "choose_reference", "compare_mitigations", "measure_proxies")
+        *("assess_fairness", "choose_reference", "compare_mitigations", "explain_model", "measure_proxies")
     }
     assert {column for column, _ in steps} == {"B", "LSTAT"}
     assert {(*one["months"],) for one in found} == {("2024-01",)}

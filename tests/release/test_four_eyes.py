@@ -12,6 +12,7 @@ from mlflow import MlflowClient
 
 from rai_kedro.files import find_account
 from rai_kedro.policy import ApprovalRules
+from rai_kedro.release import decisions
 from rai_kedro.release.decisions import Trust, sign_review, tags_of
 from rai_kedro.release.keys import SigningError, SigningKey
 from rai_kedro.release.production import load_production
@@ -122,8 +123,14 @@ def test_a_key_that_will_not_count_approves_nothing(
 
 
 def test_an_approval_runs_out_and_can_be_given_again_before(
-    client: MlflowClient, register: Register, ask: Ask, use_case: str, evidence_path: Path
+    client: MlflowClient,
+    register: Register,
+    ask: Ask,
+    use_case: str,
+    evidence_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(decisions, "is_to_come", lambda moment: False)  # days go by here
     trust, now = trusting({"Ada": ["reviewer"]}), datetime.now(UTC)
     register(changes={"policy": {"policy": {"approval": {"lasts_days": 40}}}})
     approve(client, said_by(ask, "Ada"), evidence_path, trust)

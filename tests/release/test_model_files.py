@@ -56,7 +56,14 @@ from sklearn.tree import DecisionTreeRegressor
 
 from rai_kedro.mitigation import METHODS, build_mitigated
 from rai_kedro.mitigation.calibration import GroupAlignment
-from rai_kedro.modelling import BalancedEstimator, PreparationParameters, build_model, build_preparation
+from rai_kedro.modelling import (
+    BalancedEstimator,
+    GivenAmounts,
+    GivenDecisions,
+    PreparationParameters,
+    build_model,
+    build_preparation,
+)
 from rai_kedro.release.manifest import read_manifest
 from rai_kedro.release.model_files import (
     MODEL_FILE,
@@ -234,6 +241,9 @@ class TestRoundTrip:
         boosted = HistGradientBoostingRegressor(max_iter=5, categorical_features="from_dtype")
         seen |= set(sio.get_untrusted_types(data=sio.dumps(boosted.fit(categories, target))))
         seen |= set(sio.get_untrusted_types(data=sio.dumps(prepared(frame, target)[1])))
+        readings = GivenDecisions(prediction="a"), GivenAmounts(prediction="a")
+        for reading in readings:
+            seen |= set(sio.get_untrusted_types(data=sio.dumps(reading.fit(frame[["a"]]))))
         for name in MITIGATIONS:
             seen |= set(sio.get_untrusted_types(data=sio.dumps(mitigated(name, frame, target)[1])))
         assert seen == set(trusted_types())

@@ -130,7 +130,7 @@ class TestListVersions:
         assert (newest["version"], newest["aliases"], newest["review"]) == ("2", ["candidate"], None)
         assert newest["metrics"] == {"training.test.R2": 0.7, "training.fairness.LSTAT.parity": 0.1}
         assert (approved["version"], approved["aliases"], approved["review"]) == ("1", ["production"], "approved")
-        assert (approved["reviewer"], approved["demo"]) == ("Ada Reviewer", True)
+        assert (approved["reviewer"], approved["demo"]) == ("demo reviewer", True)
         assert approved["card"] == "data/08_reporting/housing/card.html"
         assert approved["created_at"].endswith("+00:00")
         assert approved["manifest"] == client.get_model_version(use_case, "1").tags["rai.manifest"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rai_kedro import explanation
+from rai_kedro import explanation, modelling
 from rai_kedro.commands.project import about_use_case, open_catalog
 from rai_kedro.errors import RaiError
 from rai_kedro.words import format_number, list_some, make_visible
@@ -49,6 +49,12 @@ def _explain(
     from rai_kedro.pipelines.monitoring.plan import MonthReader
 
     production = catalog.load(f"{use_case}.production_model")
+    if modelling.is_unseen(production.model):
+        raise RaiError(
+            f"Version {production.version} of {use_case} was decided elsewhere: the model itself cannot be asked.",
+            where="kedro rai explain",
+            remedy="ask whoever made the predictions for the reasons",
+        )
     contract = catalog.load(f"{use_case}.contract")
     features, labels = (catalog.load(f"{use_case}.{name}") for name in ("feature_store", "label_store"))
     lanes = split_month(MonthReader(features, labels, contract).read(month), contract, production.model, month)

@@ -1,3 +1,6 @@
+from .answers import MonthAnswers as MonthAnswers
+from .answers import answer_month as answer_month
+from .answers import is_unseen as is_unseen
 from .balanced import BalancedEstimator as BalancedEstimator
 from .balanced import find_last as find_last
 from .balanced import find_weight_name as find_weight_name
@@ -15,9 +18,6 @@ from .estimator import sensitive_input as sensitive_input
 from .given import DecisionRule as DecisionRule
 from .given import GivenAmounts as GivenAmounts
 from .given import GivenDecisions as GivenDecisions
-from .given import MonthAnswers as MonthAnswers
-from .given import answer_month as answer_month
-from .given import is_unseen as is_unseen
 from .preparation import PreparationParameters as PreparationParameters
 from .preparation import TrainingRows as TrainingRows
 from .preparation import balance_rows as balance_rows

@@ -7,7 +7,6 @@ the other rows of the month, so it is asked for whole months.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -18,7 +17,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.metaestimators import available_if
 
 from rai_kedro.contract import canonical
-from rai_kedro.modelling.estimator import ModellingError, predict_rows
+from rai_kedro.modelling.estimator import ModellingError
 from rai_kedro.typed import Typed
 from rai_kedro.words import list_some
 
@@ -237,47 +236,3 @@ class GivenAmounts(RegressorMixin, _Given):  # type: ignore[misc] # scikit-learn
     def predict(self, X: pd.DataFrame) -> npt.NDArray[np.float64]:
         """Return the predictions as they were given, shape (rows,)."""
         return X[self.prediction].to_numpy(dtype=np.float64)
-
-
-@dataclass(frozen=True)
-class MonthAnswers:
-    """What a model answers of the rows of a month.
-
-    Attributes:
-        rows: Column ``prediction``, and ``score`` where the model gives probabilities; the rows that have an answer.
-        left_out: Rows without one, since what was made elsewhere is missing.
-        tied: Rows with the same score at a cut that goes through them.
-        against: Decisions that no threshold on the score given beside them explains.
-    """
-
-    rows: pd.DataFrame
-    left_out: int = 0
-    tied: int = 0
-    against: int = 0
-
-
-def is_unseen(model: Any) -> bool:
-    """Say whether a model was made elsewhere and only its answers are known: nothing can be fitted or opened."""
-    return bool(getattr(model, "unseen", False))
-
-
-def answer_month(model: Any, features: pd.DataFrame) -> MonthAnswers:
-    """Ask a model for all rows of a month; rows for which nothing was predicted elsewhere are left out and counted.
-
-    Raises:
-        ModellingError: No row has an answer, or an answer is none.
-    """
-    if not isinstance(model, _Given):
-        return MonthAnswers(predict_rows(model, features))
-    known = features[features[list(model.reads)].notna().all(axis=1)]
-    if known.empty:
-        raise ModellingError(
-            "Nothing was predicted elsewhere for any row.",
-            where=f"columns {', '.join(model.reads)}",
-            how_many=f"{len(features)} rows",
-            remedy="write the predictions of this month into the store",
-        )
-    answers = MonthAnswers(predict_rows(model, known), len(features) - len(known))
-    if isinstance(model, GivenDecisions):
-        return replace(answers, tied=model.decide(known)[1], against=model.count_against(known))
-    return answers

@@ -101,6 +101,9 @@ class Given:
     notes: tuple[str, ...] = ()
 
 
+_NOTHING_GIVEN = Given()
+
+
 @naming_the_parameters()
 def separate_lanes(
     feature_store: Store, label_store: Store, settings: Settings
@@ -251,7 +254,7 @@ def choose_fitting_rows(split: ModelSplit, parameters: TrainingParameters) -> np
 
 
 @naming_the_parameters()
-def predict_splits(model: Any, split: ModelSplit, given: Given) -> dict[str, pd.DataFrame]:
+def predict_splits(model: Any, split: ModelSplit, given: Given = _NOTHING_GIVEN) -> dict[str, pd.DataFrame]:
     """Predict train and test rows: ``prediction``, and ``score`` where the model gives one."""
     if given.predictions is not None:
         parts = {"train": split.features_train, "test": split.features_test}
