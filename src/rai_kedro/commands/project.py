@@ -41,24 +41,27 @@ def about_use_case(command: Callable[..., Any]) -> Callable[..., Any]:
     return use_case_option(env_option(ask))
 
 
-def choose_use_case(env: str | None) -> str:
-    """Return the one use case that can be meant: the only one of your own, or the only one that comes along and ran.
-
-    Raises:
-        UnknownUseCaseError: There are several, or none has run; it lists them.
-    """
+def find_meant(env: str | None) -> tuple[list[str], list[str]]:
+    """Return all use cases, and those that can be meant: your own, and what comes along and ran."""
     from kedro.io import DataCatalog
 
     from rai_kedro.contract import find_use_cases
 
     project = project_folder()
     known = find_use_cases(project / "conf" / "base")
+    catalog = DataCatalog.from_config(load_configuration(project, env, "catalog"))
+    return known, [name for name in known if name not in DEMOS or (project / evidence_path(catalog, name)).is_file()]
+
+
+def choose_use_case(env: str | None) -> str:
+    """Return the one use case that can be meant: the only one of your own, or the only one that comes along and ran.
+
+    Raises:
+        UnknownUseCaseError: There are several, or none has run; it lists them.
+    """
+    known, meant = find_meant(env)
     if len(known) == 1:
         return known[0]
-    catalog = DataCatalog.from_config(load_configuration(project, env, "catalog"))
-    meant = [
-        name for name in known if name not in DEMOS or (project / evidence_path(catalog, name)).is_file()
-    ]  # fmt: skip
     if len(meant) == 1:
         return meant[0]
     raise UnknownUseCaseError(

@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from rai_kedro import release
-from rai_kedro.commands.project import about_use_case, open_catalog
+from rai_kedro.commands.project import choose_use_case, env_option, find_meant, open_catalog, use_case_option
+from rai_kedro.errors import RaiError
 from rai_kedro.monitoring import MonthRecord
 from rai_kedro.months import month_of_key, say_period
 from rai_kedro.words import list_some, make_visible
@@ -20,12 +21,32 @@ _SHOWN = 6
 
 
 @click.command()
-@about_use_case
-@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
-def status(use_case: str, env: str | None, as_json: bool) -> None:
-    """Show versions, approvals, latest figures, pending months and what the months came to."""
-    found = _read_status(use_case, env)
-    click.echo(json.dumps(found, indent=2) if as_json else "\n".join(_lines(found)))
+@use_case_option
+@env_option
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable output, of one use case.")
+def status(use_case: str | None, env: str | None, as_json: bool) -> None:
+    """Show versions, approvals, latest figures, pending months and what the months came to.
+
+    Without --use-case: of each that is yours or has run.
+    """
+    if as_json:
+        click.echo(json.dumps(_read_status(use_case or choose_use_case(env), env), indent=2))
+        return
+    known, meant = ([use_case], []) if use_case else find_meant(env)
+    broken: list[str] = []
+    for number, name in enumerate(meant or known):
+        if number:
+            click.echo()
+        try:
+            click.echo("\n".join(_lines(_read_status(name, env))))
+        except RaiError as error:  # one broken use case must not hide the others
+            if use_case:
+                raise
+            broken.append(name)
+            click.echo(f"use case {name}: {make_visible(error.what)}")
+    if broken:
+        remedy = f"ask by itself: kedro rai status --use-case {broken[0]}"
+        raise RaiError(f"Of {len(broken)} use case(s) nothing can be said.", where=", ".join(broken), remedy=remedy)
 
 
 def _read_status(use_case: str, env: str | None) -> dict[str, Any]:
