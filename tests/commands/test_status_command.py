@@ -32,7 +32,7 @@ def test_months_that_nobody_can_score_are_named(months: list[str], scored: list[
 def test_without_a_name_each_use_case_is_shown_and_a_broken_one_hides_none(monkeypatch: pytest.MonkeyPatch) -> None:
     def read(use_case: str, env: str | None) -> dict[str, Any]:
         if use_case == "loans":
-            raise RaiError("Its contract cannot be read.")
+            raise RaiError("Its contract cannot be read.", remedy="mend it")
         return {"use_case": use_case, "versions": [], "months": [], "pending_months": [], "missing_months": []} | {
             "monitoring": [],
             "gaps": [],
