@@ -192,7 +192,7 @@ class TestOwnPages:
     @pytest.mark.parametrize(
         ("page", "texts", "figures"),
         [
-            ("model_card_v1.html", ("Boston house values, version 1", "B, LSTAT", "g CO₂eq"), 8),
+            ("model_card_v1.html", ("Boston house values, version 1", "B, LSTAT", "g CO₂eq"), 10),
             ("mitigation.html", ("no mitigation chosen", "unmitigated", "post processed"), 4),
             ("governance.html", ("housing: columns, risks and data", "drives redlining"), 0),
             (

@@ -52,11 +52,11 @@ def draw_figures(
         "predictions": against,
         "groups": report.draw_groups(Assessment.from_dict(fairness_assessment), unit=training.unit),
     }
+    drawn |= report.draw_mitigation(mitigation_comparison, favourable=training.target)
+    drawn["proxies"] = report.draw_proxies(ProxyReport.from_dict(proxy_report))
     if "drivers" in explanation:
         drawn["responses"] = report.draw_responses(Explanation.from_dict(explanation))
-    drawn |= _draw_errors(split, predictions["test"], audit_test, settings)
-    drawn |= report.draw_mitigation(mitigation_comparison, favourable=training.target)
-    return drawn | {"proxies": report.draw_proxies(ProxyReport.from_dict(proxy_report))}
+    return drawn | _draw_errors(split, predictions["test"], audit_test, settings)
 
 
 def _draw_errors(
