@@ -71,6 +71,10 @@ def test_given_decisions_go_the_whole_way(court: Any) -> None:
     court.succeed("rai", "approve", "--use-case", "court", *review, *risk)
     court.succeed("run", "--pipelines", "court.monitoring")
     court.succeed("rai", "verify", "--use-case", "court")
+    court.succeed("rai", "export", "--use-case", "court", "--format", "pack", "--output", "pack.zip")
+    assert "Difference: 0." in court.succeed("rai", "replay", "pack.zip").output
+    asked = court.kedro("rai", "explain", "--use-case", "court", "--month", "2024-04", "--row", "2900")
+    assert asked.code == 1 and "the model itself cannot be asked" in " ".join(asked.output.split())
     store = court.data / "07_model_output/court/prediction_store"
     predictions = pd.concat(pd.read_parquet(path) for path in store.rglob("*.parquet"))
     table = make_court().dropna(subset=["decided"]).set_index("case")
