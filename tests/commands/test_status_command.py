@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from rai_kedro.commands import status
+from rai_kedro.contract import ContractError
 from rai_kedro.errors import RaiError
 from rai_kedro.months import key_of_month
 from rai_kedro.pipelines.monitoring.plan import find_missing
@@ -32,7 +33,7 @@ def test_months_that_nobody_can_score_are_named(months: list[str], scored: list[
 def test_without_a_name_each_use_case_is_shown_and_a_broken_one_hides_none(monkeypatch: pytest.MonkeyPatch) -> None:
     def read(use_case: str, env: str | None) -> dict[str, Any]:
         if use_case == "loans":
-            raise RaiError("Its contract cannot be read.", remedy="mend it")
+            raise ContractError("Its contract cannot be read.", remedy="mend it")
         return {"use_case": use_case, "versions": [], "months": [], "pending_months": [], "missing_months": []} | {
             "monitoring": [],
             "gaps": [],

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from rai_kedro import release
+from rai_kedro import contract, release
 from rai_kedro.commands.project import choose_use_case, env_option, find_meant, open_catalog, use_case_option
 from rai_kedro.errors import RaiError
 from rai_kedro.monitoring import MonthRecord
@@ -33,20 +33,22 @@ def status(use_case: str | None, env: str | None, as_json: bool) -> None:
         click.echo(json.dumps(_read_status(use_case or choose_use_case(env), env), indent=2))
         return
     known, meant = ([use_case], []) if use_case else find_meant(env)
-    broken: list[str] = []
-    for number, name in enumerate(meant or known):
+    names, broken = meant or known, list[str]()
+    for number, name in enumerate(names):
         if number:
             click.echo()
         try:
             click.echo("\n".join(_lines(_read_status(name, env))))
-        except RaiError as error:  # one broken use case must not hide the others
-            if use_case:
+        except contract.ContractError as error:  # one use case that cannot be read must not hide the others
+            if len(names) == 1:
                 raise
             broken.append(name)
             click.echo(f"use case {name}: {make_visible(error.what)}")
     if broken:
         remedy = f"ask by itself: kedro rai status --use-case {broken[0]}"
-        raise RaiError(f"Of {len(broken)} use case(s) nothing can be said.", where=", ".join(broken), remedy=remedy)
+        raise RaiError(
+            f"{len(broken)} of {len(names)} use cases cannot be read.", where=", ".join(broken), remedy=remedy
+        )
 
 
 def _read_status(use_case: str, env: str | None) -> dict[str, Any]:
