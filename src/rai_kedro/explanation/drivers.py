@@ -24,7 +24,7 @@ _POINTS = 15
 _RESPONDING = 300
 _MOST_CELLS = 2_000_000
 _LEAST_ROWS = 30
-COMPARABLE = 2
+_FEWEST_GROUPS = 2
 _HOW = "mean over rows and {n} exchanges between rows; Student's t on what each row takes and gives, model held fixed"
 
 
@@ -144,7 +144,7 @@ def compare_groups(asked: Asked, groups: pd.Series, columns: Sequence[str]) -> l
     """
     found = {str(name): at for name, at in groups.groupby(groups, observed=True).indices.items()}
     parts = {name: np.asarray(at) for name, at in found.items() if len(at) >= _LEAST_ROWS}
-    if len(parts) < COMPARABLE:
+    if len(parts) < _FEWEST_GROUPS:
         return []
     exchanged = Exchanged(asked, columns, list(parts.values()))
     return [_compare_column(exchanged, parts, column, str(groups.name)) for column in columns]

@@ -94,9 +94,9 @@ def _explain(model: Any, row: pd.DataFrame, others: pd.DataFrame, below: float |
     if is_decision or below is not None:
 
         def turns(changed: pd.DataFrame) -> Any:
-            if is_decision:
+            if below is None or is_decision:
                 return np.asarray(model.predict(changed)) != decided
-            return (answer(model, changed) < (below or 0.0)) != (own < (below or 0.0))
+            return (answer(model, changed) < below) != (own < below)
 
         nearest, tried = _find_nearest(model, row, others, [one.column for one in reasons], turns)
     return RowExplanation(

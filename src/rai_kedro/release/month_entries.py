@@ -372,7 +372,7 @@ def _compare_scores(
         why = getattr(error, "what", f"{type(error).__name__}: {error}".splitlines()[0])
         yield False, f"{what} could not be recomputed: {why}"
         return
-    if content_digest(stored) != content_digest(now) and (fault := _find_other_score_of_row(stored, now)):
+    if month.predictions != content_digest(now) and (fault := _find_other_score_of_row(stored, now)):
         yield True, f"{what} are not what that version says of the month's features: {fault}"
 
 

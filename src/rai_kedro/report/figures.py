@@ -7,7 +7,7 @@ a figure stays small however many rows there are. Blue and orange-red are from t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
@@ -28,8 +28,8 @@ BLUE = "#0072B2"
 ORANGE = "#D55E00"
 GREY = "#767676"
 MAX_POINTS = 2_000
-# Of Okabe and Ito, each with a shape of its own.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+COLOURS = (BLUE, ORANGE, "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+# Each colour with a shape of its own.
 _SHAPES = ("circle", "square", "diamond", "cross", "x", "triangle-up")
 _CALIBRATED_PARTS, _LEAST_CALIBRATED = 5, 100
 _DASHED = {"color": GREY, "dash": "dash", "width": 1.5}
@@ -102,7 +102,7 @@ def draw_roc(y_true: ArrayLike, score: ArrayLike, *, split: str = "test") -> Fig
     return place(figure, "performance", "ROC curve")
 
 
-def draw_calibration(y_true: ArrayLike, score: ArrayLike, groups: Mapping[str, Any]) -> Figure:
+def draw_calibration(y_true: ArrayLike, score: ArrayLike, groups: pd.DataFrame) -> Figure:
     """Draw the observed share of label 1 against the mean score, in five parts of equal rows, by group.
 
     Args:
@@ -113,14 +113,14 @@ def draw_calibration(y_true: ArrayLike, score: ArrayLike, groups: Mapping[str, A
     """
     truth, scored = np.asarray(y_true, dtype=np.float64), np.asarray(score, dtype=np.float64)
     named = {"all rows": np.array(["all rows"] * len(truth))}
-    named |= {name: pd.Series(of).astype("object").to_numpy() for name, of in groups.items()}
+    named |= {str(name): pd.Series(of).astype("object").to_numpy() for name, of in groups.items()}
     down = -(-len(named) // 2)
     panels = {"rows": down, "cols": min(2, len(named)), "vertical_spacing": 0.3 / down, "shared_yaxes": True}
     figure = start_figure("Calibration, test split", subplot_titles=[escape_html(name) for name in named], **panels)
     for index, of in enumerate(named.values()):
         where = {"row": index // 2 + 1, "col": index % 2 + 1}
         counts = pd.Series(of).value_counts().head(len(_SHAPES))
-        for colour, shape, (name, rows) in zip(_COLOURS, _SHAPES, counts.items(), strict=False):
+        for colour, shape, (name, rows) in zip(COLOURS, _SHAPES, counts.items(), strict=False):
             if rows >= _LEAST_CALIBRATED:
                 drawn = _draw_calibrated(truth[of == name], scored[of == name], str(name), colour, shape)
                 figure.add_trace(drawn, **where)
@@ -175,7 +175,7 @@ def draw_thresholds(y_true: ArrayLike, score: ArrayLike) -> Figure:
         "precision": (hits, selected),
     }
     figure = start_figure(f"Other thresholds, test split ({len(truth):,} rows)")
-    for colour, (name, (events, rows)) in zip(_COLOURS, rates.items(), strict=False):
+    for colour, (name, (events, rows)) in zip(COLOURS, rates.items(), strict=False):
         known = np.asarray(rows) > 0
         limits = proportion_intervals(events[known], np.asarray(rows)[known], 0.95)
         x = _round(thresholds[known])

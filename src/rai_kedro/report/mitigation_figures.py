@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Any
 from rai_kedro.fairness import describe_metric, name_kind
 from rai_kedro.intervals import Estimate
 from rai_kedro.mitigation import Comparator, ComparedModel, GroupOutcome
-from rai_kedro.report.figures import BLUE, GREY, ORANGE, draw_intervals, draw_nothing, place, start_figure, style
+from rai_kedro.report.figures import (
+    BLUE,
+    COLOURS,
+    GREY,
+    draw_intervals,
+    draw_nothing,
+    place,
+    start_figure,
+    style,
+)
 from rai_kedro.report.mitigation_section import MitigationRecord, Plain, estimate_share
 from rai_kedro.words import escape_html, format_interval, format_share, in_words
 
@@ -26,8 +35,7 @@ MITIGATION_FIGURES = (
     "predicted_shares",
     "predicted_numbers",
 )
-# From the palette of Okabe and Ito (2008), as the other figures.
-_COLOURS = (BLUE, ORANGE, "#009E73", "#CC79A7", "#56B4E9", "#E69F00", GREY)
+_COLOURS = (*COLOURS, GREY)
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 _SYMBOLS = ("circle-open", "diamond")
 _PERCENT = ".0%"

@@ -85,7 +85,7 @@ def score_months(
             yield [], {}, list(problems)
             continue
         _log.info("  %s scored by version %s: %d rows", month, scored.model_version, len(predictions))
-        if left_out := len(reader.read(month)) - len(predictions):
+        if left_out := reader.rows[month] - len(predictions):
             _log.warning("  %s: %s", month, _say_left_out(left_out))
         yield [_enter(scored, predictions, reader, production, contract)], {scored.key: predictions}, list(problems)
         if parameters.months == "next":
@@ -162,7 +162,7 @@ def measure_outcomes(
                         past=past,
                         deliveries=outcome.deliveries if outcome else (),
                     ).model_copy(update={"features_digest": digests.features, "labels_digest": digests.labels})
-                    if left_out := len(reader.read(scored.month)) - len(rows):
+                    if left_out := reader.rows[scored.month] - len(rows):
                         notes = (*outcome.notes, _say_left_out(left_out))
                         outcome = outcome.model_copy(update={"notes": notes})
                     _log.info("  %s measured: %s", scored.month, outcome.finding)

@@ -176,6 +176,7 @@ class MonthReader:
         self._labels = WatchedStore(label_store, stores["label_store"], step)
         self._contract = contract
         self._kept: dict[str, pd.DataFrame] = {}
+        self.rows: dict[str, int] = {}  # of each month that was read
         self._digests: dict[str, monitoring.MonthDigests] = {}
         self.made: set[str] = set()  # keys of months that this run tested or measured
 
@@ -201,6 +202,7 @@ class MonthReader:
         if month in self._kept:
             return self._kept[month]
         frame = load_month(self._features, self._contract.datasets["feature_store"], month)
+        self.rows[month] = len(frame)
         labels = self._digest_labels(month, frame)
         self._digests[month] = monitoring.MonthDigests(features=monitoring.content_digest(frame), labels=labels)
         if len(frame) + sum(map(len, self._kept.values())) <= _KEPT_ROWS:

@@ -356,6 +356,12 @@ def collect_metrics(
     }
 
 
+def name_groups(audit: pd.DataFrame, settings: Settings) -> pd.DataFrame:
+    """Return the name of each row's group, a column for each grouping; shape (rows, groupings)."""
+    groupings = settings.fairness.groupings
+    return pd.DataFrame({one.name: make_groups(audit, one).labels for one in groupings}, index=audit.index)
+
+
 @naming_the_parameters()
 def explain_model(model: Any, split: ModelSplit, audit_test: pd.DataFrame, settings: Settings) -> dict[str, Any]:
     """Say what the model goes by, overall and in each group, and in which slices of the test rows it errs most."""
@@ -367,7 +373,7 @@ def explain_model(model: Any, split: ModelSplit, audit_test: pd.DataFrame, setti
             model,
             split.features_test,
             split.target_test,
-            groups=pd.DataFrame({one.name: make_groups(audit_test, one).labels for one in settings.fairness.groupings}),
+            groups=name_groups(audit_test, settings),
             columns=audit_test.drop(columns=[store.unit, store.weight], errors="ignore"),
             units=None if store.unit is None else audit_test[store.unit],
             level=settings.training.interval_level,

@@ -12,12 +12,12 @@ import pandas as pd
 from rai_kedro import report
 from rai_kedro.contract import SensitiveRead, build_register, sensitive_columns
 from rai_kedro.explanation import Explanation
-from rai_kedro.fairness import Assessment, GateDecision, make_groups
+from rai_kedro.fairness import Assessment, GateDecision
 from rai_kedro.hooks.carbon import NOT_MEASURED
 from rai_kedro.mitigation import Comparison, Uncompared, describe_model
 from rai_kedro.modelling import ModelSplit, build_estimator, is_unseen
 from rai_kedro.performance import Figure
-from rai_kedro.pipelines.training.nodes import Given, Measured, Reads
+from rai_kedro.pipelines.training.nodes import Given, Measured, Reads, name_groups
 from rai_kedro.pipelines.training.settings import Settings
 from rai_kedro.policy import GateReport
 from rai_kedro.proxies import ProxyReport
@@ -68,9 +68,8 @@ def _draw_errors(
         return {"error_levels": report.draw_error_levels(target, predicted["prediction"], unit=unit)}
     if "score" not in predicted:  # decisions made elsewhere, without a probability
         return {}
-    groups = {one.name: make_groups(audit_test, one).labels for one in settings.fairness.groupings}
     return {
-        "calibration": report.draw_calibration(target, predicted["score"], groups),
+        "calibration": report.draw_calibration(target, predicted["score"], name_groups(audit_test, settings)),
         "thresholds": report.draw_thresholds(target, predicted["score"]),
     }
 
