@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+from rai_kedro.commands.explain import describe
 from rai_kedro.explanation import explain_row
 
 
@@ -72,3 +73,15 @@ def test_a_regression_has_a_decision_only_by_a_number() -> None:
     assert explain_row(Price(), row, OTHERS).nearest is None
     found = explain_row(Price(), row, OTHERS, below=20)
     assert found.nearest is not None and found.nearest.after >= 20
+
+
+def test_a_score_that_is_as_high_as_its_decision_is_a_score_still() -> None:
+    class Sure(Loan):
+        def predict_proba(self, rows: pd.DataFrame) -> Any:
+            yes = (rows["income"] >= 30).astype(float)
+            return np.column_stack([1 - yes, yes])
+
+    found = explain_row(Sure(), OTHERS.iloc[[80]], OTHERS)
+    assert (found.prediction, found.answer) == (1, 1)
+    said = "\n".join(describe(found, "", None))
+    assert "score 1" in said and "decided 1" in said and "nearest change that turns it: income" in said

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from rai_kedro.fairness.assessment import FairnessSpec
+from rai_kedro.fairness import individual
+from rai_kedro.fairness.assessment import FairnessSpec, examine_classification
 from rai_kedro.fairness.individual import (
     MISSING_FEATURE,
     NOT_DRAWN,
@@ -213,3 +214,16 @@ def test_decisions_are_compared_for_consistency_and_scores_for_awareness() -> No
     assert found["fairness_through_awareness", "difference"].value == 0
     assert found["consistency", "ratio"].value is not None
     assert found["consistency", "ratio"].value < 0.6
+
+
+def test_pairs_are_compared_once_whatever_the_levels(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+    for name in ("measure_consistency", "measure_awareness"):
+        original = getattr(individual, name)
+        monkeypatch.setattr(individual, name, lambda *of, name=name, make=original: calls.append(name) or make(*of))
+    rng = np.random.default_rng(3)
+    frame, score = pd.DataFrame({"x": rng.random(60)}), rng.random(60)
+    spec = FairnessSpec(metrics=("consistency", "fairness_through_awareness"), similarity=_spec())
+    found = examine_classification(score > 0.5, score > 0.5, score, frame, spec)
+    assert all(one.jointly is not None for one in found.disparities)
+    assert sorted(calls) == ["measure_awareness", "measure_consistency"]

@@ -81,15 +81,15 @@ def _find_row(keys: pd.DataFrame, row: str, month: str) -> Any:
 
 def describe(found: RowExplanation, unit: str, below: float | None) -> Iterator[str]:
     """Say it in lines."""
-    what = "score" if found.prediction != found.answer else "prediction"
-    decided = f", decided {found.prediction:g}" if what == "score" else ""
+    what = "score" if found.is_decision else "prediction"
+    decided = f", decided {found.prediction:g}" if found.is_decision else ""
     yield f"  {what} {format_number(found.answer)} {unit}".rstrip() + decided
     yield f"  {format_number(found.usual)} on average over the rows that the version was tested on"
     yield f"  what counts most ({what} less the mean with the values of those other rows):"
     for one in [reason for reason in found.reasons if reason.moves][:_SHOWN]:
         moved = "raises" if one.moves > 0 else "lowers"
         yield f"    {one.column} = {_show(one.value)} {moved} it by {format_number(abs(one.moves))}"
-    if what == "prediction" and below is None:
+    if not found.is_decision and below is None:
         yield "  no decision turns here: give the number it turns at as --below"
     elif found.nearest is None:
         yield f"  no change of one or two columns turns the decision; {found.tried:,} were tried"

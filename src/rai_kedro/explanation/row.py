@@ -53,6 +53,7 @@ class RowExplanation(Typed):
     Attributes:
         prediction: What was decided or predicted.
         answer: Score, or the prediction of a regression.
+        is_decision: Whether the prediction decides by a score.
         usual: Mean answer of the rows that it is compared with.
         nearest: None where no change of one or two columns, within the values that other rows have, turns it, and for
             a regression without ``below``.
@@ -60,6 +61,7 @@ class RowExplanation(Typed):
 
     prediction: float
     answer: float
+    is_decision: bool
     usual: float
     reasons: tuple[Reason, ...]
     nearest: Change | None = None
@@ -102,6 +104,7 @@ def _explain(model: Any, row: pd.DataFrame, others: pd.DataFrame, below: float |
     return RowExplanation(
         prediction=decided,
         answer=own,
+        is_decision=is_decision,
         usual=float(answer(model, others).mean()),
         reasons=tuple(reasons),
         nearest=nearest,

@@ -341,10 +341,12 @@ def _examine(
         if of in wanted or of in _SHOWN
     ]
 
+    people = None if spec.similarity is None else Individuals(*answers, audit, spec.similarity)
+
     def measure(level: float) -> list[Disparity]:
         at = spec.model_copy(update={"level": level})
         found = [one for table, grouping in made for one in compare_table(table, grouping, at)]
-        return found + _measure_individuals(answers, audit, at)
+        return found + _measure_individuals(people, at)
 
     tables = [tabulate(table, grouping, level=spec.level) for table, grouping in made if type(table) in _SHOWN]
     sample = _size_sample(read_design(audit, spec), spec, tables)
@@ -363,12 +365,13 @@ def _hold_jointly(measure: Callable[[float], list[Disparity]], level: float) -> 
     ]
 
 
-def _measure_individuals(answers: tuple[Figures, Figures], audit: pd.DataFrame, spec: FairnessSpec) -> list[Disparity]:
-    if spec.similarity is None:
+def _measure_individuals(people: Individuals | None, spec: FairnessSpec) -> list[Disparity]:
+    if people is None:
         return []
-    people = Individuals(*answers, audit, spec.similarity, spec.level)
     metrics = [METRICS[name] for name in spec.metrics]
-    found = [one for metric in metrics if metric.individual and metric.assess for one in metric.assess(people, None)]
+    found = [
+        one for metric in metrics if metric.individual and metric.assess for one in metric.assess(people, spec.level)
+    ]
     if spec.unit is None and spec.weight is None:
         return found
     # Their intervals are of independent rows that count alike.

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import cached_property
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -79,7 +80,16 @@ class Individuals:
     scores: Figures
     features: pd.DataFrame
     similarity: SimilaritySpec
-    level: float
+
+    @cached_property
+    def consistency(self) -> Unfairness:
+        """Inconsistency of the decisions, measured once for intervals of any level."""
+        return measure_consistency(self.decisions, self.features, self.similarity)
+
+    @cached_property
+    def awareness(self) -> Unfairness:
+        """Violations by the scores, measured once for intervals of any level."""
+        return measure_awareness(self.scores, self.features, self.similarity)
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,9 +215,32 @@ def _against_chance(figure: tuple[float, Figures], chance: tuple[float, Figures]
     return share / expected, share * (1 - share) / error**2 if error > 0 and share > 0 else n / 2
 
 
+class Unfairness(NamedTuple):
+    """A measured metric of individuals, from which an interval of any level follows.
+
+    Attributes:
+        share: The figure over that by chance, and how many independent rows it is worth; None where there is none.
+        method: How its interval is made, or why there is no figure.
+        chance: What the same values give, dealt out at random.
+    """
+
+    metric: str
+    spec: SimilaritySpec
+    rule: str
+    rows: SimilarRows
+    share: tuple[float, float] | None
+    method: str
+    chance: float = 1.0
+
+
 def assess_consistency(
     values: Figures, features: pd.DataFrame, spec: SimilaritySpec, *, level: float
 ) -> list[Disparity]:
+    """Measure as :func:`measure_consistency`, with intervals of a level."""
+    return report(measure_consistency(values, features, spec), level)
+
+
+def measure_consistency(values: Figures, features: pd.DataFrame, spec: SimilaritySpec) -> Unfairness:
     """Measure the inconsistency over that of the same values dealt out at random (difference; ratio: 1 less it).
 
     Values, nan where missing, that lie outside [0, 1] count by their ranks. No value where there are no more than k + 1
@@ -218,7 +251,7 @@ def assess_consistency(
     rule = f"{_rule(spec)}, {spec.neighbours} nearest neighbours"
     if len(drawn) <= spec.neighbours + 1:
         why = f"{len(drawn)} rows are too few for {spec.neighbours} neighbours"
-        return _report("consistency", None, (spec, rule, level), rows, why)
+        return Unfairness("consistency", spec, rule, rows, None, why)
     if drawn.min() < 0 or drawn.max() > 1:
         drawn = (pd.Series(drawn).rank().to_numpy() - 0.5) / len(drawn)
         rule += ", ranks of the predictions"
@@ -231,11 +264,15 @@ def assess_consistency(
     chance = float(np.mean([whole for whole, _ in dealt])), np.mean([left for _, left in dealt], axis=0)
     rule += f"; consistency of Zemel et al. {1 - own[0]:.3f}, at random {1 - chance[0]:.3f}"
     found = _against_chance(own, chance)
-    why = JACKKNIFE if found else NO_SPREAD
-    return _report("consistency", found, (spec, rule, level), rows, why, chance[0])
+    return Unfairness("consistency", spec, rule, rows, found, JACKKNIFE if found else NO_SPREAD, chance[0])
 
 
 def assess_awareness(values: Figures, features: pd.DataFrame, spec: SimilaritySpec, *, level: float) -> list[Disparity]:
+    """Measure as :func:`measure_awareness`, with intervals of a level."""
+    return report(measure_awareness(values, features, spec), level)
+
+
+def measure_awareness(values: Figures, features: pd.DataFrame, spec: SimilaritySpec) -> Unfairness:
     """Measure the pairs that break the condition over those of the same values dealt out at random.
 
     As difference; the ratio is 1 less it. No value where none could break it.
@@ -244,25 +281,18 @@ def assess_awareness(values: Figures, features: pd.DataFrame, spec: SimilaritySp
     drawn = values[rows.positions]
     rule, n, name = f"{_rule(spec)}, L = {spec.lipschitz:g}", len(drawn), "fairness_through_awareness"
     if n < 3:  # noqa: PLR2004
-        return _report(name, None, (spec, rule, level), rows, f"{n} rows make too few pairs")
+        return Unfairness(name, spec, rule, rows, None, f"{n} rows make too few pairs")
     broken, expected = _count_broken(drawn, rows, spec) / (n - 1), _expect_broken(drawn, rows, spec)
     own, chance = float(broken.mean()), float(expected[0].mean())
     without = [(n * of.mean() - 2 * of) / (n - 2) for of in (broken, *expected)]
     rule += f"; {own:.2%} of all pairs break it, at random {chance:.2%}"
     found = _against_chance((own, without[0]), (chance, without[1] + without[2] - chance))
-    return _report(name, found, (spec, rule, level), rows, JACKKNIFE if found else TOO_LAX, chance)
+    return Unfairness(name, spec, rule, rows, found, JACKKNIFE if found else TOO_LAX, chance)
 
 
-def _report(  # noqa: PLR0913, PLR0917 - one more than most: what chance gives
-    metric: str,
-    found: tuple[float, float] | None,
-    settings: tuple[SimilaritySpec, str, float],
-    rows: SimilarRows,
-    method: str,
-    chance: float = 1.0,
-) -> list[Disparity]:
-    """Report unfairness over that by chance, with its effective number of trials; without, ``method`` says why."""
-    spec, rule, level = settings
+def report(measured: Unfairness, level: float) -> list[Disparity]:
+    """Report unfairness over that by chance, and 1 less it, with intervals of a level."""
+    metric, spec, rule, rows, found, method, chance = measured
     n, why = len(rows.positions), method if found is None else ""
     unfair = Comparison(how="none", note=why)
     if found is not None:

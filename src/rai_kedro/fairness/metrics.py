@@ -52,7 +52,8 @@ class Metric:
         formula: What is equal between groups, or holds for individuals, when it is fulfilled.
         table: Type of the table it is computed from; what the metric needs follows from it.
         parts: Functions from the table to the rates that are compared; of several the worst counts.
-        assess: How it is computed instead, where comparing rates does not do.
+        assess: How it is computed instead, where comparing rates does not do: from the table and the setting, or from
+            individuals and the level of the intervals.
         question: Key of the question whose answer leads to it; None where no question does.
         other_names: Names under which it is known elsewhere.
         title: Name in reports.
@@ -316,7 +317,7 @@ _ALL = (
         "out at random; ratio: 1 - difference",
         source=ZEMEL,
         table=individual.Individuals,
-        assess=lambda of, _: individual.assess_consistency(of.decisions, of.features, of.similarity, level=of.level),
+        assess=lambda of, level: individual.report(of.consistency, level),
         question="stand_in",
     ),
     Metric(
@@ -326,7 +327,7 @@ _ALL = (
         "ratio: 1 - difference",
         source=DWORK,
         table=individual.Individuals,
-        assess=lambda of, _: individual.assess_awareness(of.scores, of.features, of.similarity, level=of.level),
+        assess=lambda of, level: individual.report(of.awareness, level),
         question="similarity_measure",
         other_names=("lipschitz_fairness",),
     ),
