@@ -86,6 +86,11 @@ class FairnessSpec(Typed):
     unit: str | None = Field(default=None, exclude_if=lambda value: value is None)
     weight: str | None = Field(default=None, exclude_if=lambda value: value is None)
 
+    @property
+    def are_independent(self) -> bool:
+        """Whether rows are independent and count alike: no unit and no weight is declared."""
+        return self.unit is None and self.weight is None
+
     @field_validator("metrics")
     @classmethod
     def _check_metrics(cls, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -372,7 +377,7 @@ def _measure_individuals(people: Individuals | None, spec: FairnessSpec) -> list
     found = [
         one for metric in metrics if metric.individual and metric.assess for one in metric.assess(people, spec.level)
     ]
-    if spec.unit is None and spec.weight is None:
+    if spec.are_independent:
         return found
     # Their intervals are of independent rows that count alike.
     why = "no interval: rows belong to units or carry weights, which this metric does not allow for"

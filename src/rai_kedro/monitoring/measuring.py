@@ -166,7 +166,7 @@ class _Measuring:
             yield self._show(noted, figure.group.replace(GROUP_MARK, "", 1), "estimate")
             judged = figure.name == self.metric and not figure.group and figure.value is not None
             # Its interval is of independent rows: shown it says something, judged it would say too much.
-            if judged and self.baseline.fairness.unit is None and self.baseline.fairness.weight is None:
+            if judged and self.baseline.fairness.are_independent:
                 yield self._judge_change(figure, reference.tested(self.metric, _SHOWN_LEVEL), "estimate")
 
     def fairness(self, rows: pd.DataFrame, labelled: pd.DataFrame) -> Iterator[Measured]:
@@ -218,7 +218,7 @@ class _Measuring:
                 if self.look > planned
                 else "the policy spends next to nothing of the error budget on so early a month: nothing is judged yet"
             )
-        if self.baseline.fairness.unit is not None or self.baseline.fairness.weight is not None:
+        if not self.baseline.fairness.are_independent:
             yield (
                 "drift, and estimates without labels, take rows as independent and of equal weight, which they are "
                 "not: drift is found too often, and the estimates are not judged"

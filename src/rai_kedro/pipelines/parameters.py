@@ -135,7 +135,7 @@ class FairnessParameters(FairnessSpec):
 
     @model_validator(mode="after")
     def _unit_and_weight_are_the_contracts(self) -> Self:
-        if self.unit is not None or self.weight is not None:
+        if not self.are_independent:
             raise ValueError("'unit' and 'weight' stand in the contract of the feature store, beside 'key'; not here")
         return self
 
