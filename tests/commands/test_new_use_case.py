@@ -116,6 +116,35 @@ def test_what_is_written_holds_for_the_data(make: Make, project: Path) -> None:
     assert sum(map(len, made.features.values())) == ROWS
 
 
+@pytest.mark.parametrize(
+    ("target", "values", "task"),
+    [
+        ("let", ["yes", "no"], "classification"),
+        ("let", ["yes", "no", "?"], "classification"),
+        ("paid", ["1", "0"], "classification"),
+        ("rent", ["812.5", "640.0", "701.25"], "regression"),
+        ("rent", ["1.812,5", "640,0", "701,25"], "regression"),
+        ("rent", [str(number) for number in range(21)], "regression"),
+    ],
+)
+def test_the_task_is_read_off_the_target(target: str, values: list[str], task: str, make: Make) -> None:
+    favourable = values[0] if task == "classification" else None
+    missing = ("?",) if "?" in values else ()
+    decimal = "," if "640,0" in values else None
+    table = rents().assign(**{target: np.resize(values, ROWS)})
+
+    made = make(table, target=target, task=None, favourable=favourable, missing=missing, decimal=decimal)
+
+    assert made.draft.task == task
+    assert f"({task})" in describe(made)
+
+
+def test_a_few_whole_numbers_may_be_codes_so_the_task_is_asked_for(make: Make, project: Path) -> None:
+    with pytest.raises(RaiError, match=r"(?s)amounts or codes.*it has 1, 2, 3.*--task regression"):
+        make(rents().assign(grade=np.resize(["1", "2", "3"], ROWS)), target="grade", task=None)
+    assert not (project / "conf/base/rents").exists()
+
+
 @pytest.mark.parametrize(("task", "target"), [("regression", "rent"), ("classification", "let")])
 def test_parameters_are_those_of_the_stages(task: str, target: str, make: Make, project: Path) -> None:
     make(task=task, target=target, favourable=None if task == "regression" else "yes")

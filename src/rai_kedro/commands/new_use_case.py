@@ -25,7 +25,7 @@ from rai_kedro.commands.draft_files import (
     render_parameters,
 )
 from rai_kedro.commands.draft_reading import try_reading
-from rai_kedro.commands.use_case_choices import NewUseCaseError, UseCaseRequest, choose_parameters, some
+from rai_kedro.commands.use_case_choices import NewUseCaseError, UseCaseRequest, choose_parameters, settle_task, some
 from rai_kedro.contract import GROUPS, Column, check_frame, find_repeats, read_contract, read_proposal
 from rai_kedro.errors import RaiError
 from rai_kedro.files import project_folder, staging_folder, write_text
@@ -117,6 +117,7 @@ def new_use_case(request: UseCaseRequest, *, project: Path | None = None, today:
     _check_name(request.name, folder)
     source = _read_source(request, project)
     raw = pd.concat(source.tables.values(), ignore_index=True)
+    request = settle_task(raw, request)
     labels, unlabelled = _read_labels(request, raw, project)
     parameters = choose_parameters(raw, request, today)
     table = hide_missing(raw.rename(columns=parameters.rename), parameters.missing)
@@ -158,7 +159,7 @@ def new_use_case(request: UseCaseRequest, *, project: Path | None = None, today:
 @click.option("--data", type=click.Path(path_type=Path), help="CSV or Parquet file.")
 @click.option("--stores", help="In its place: folder of months, or dataset of the catalogue, filled by another system.")
 @click.option("--target", required=True, help="Column to be predicted.")
-@click.option("--task", required=True, type=click.Choice(["classification", "regression"]))
+@click.option("--task", type=click.Choice(["classification", "regression"]), help="Found where the target says it.")
 @click.option("--key", help="Column that identifies a row within a month; rows are numbered without it.")
 @click.option("--time", help="Column that says when a row happened; without it the file is one month.")
 @click.option("--time-format", help="How that column is written, as in strftime.")

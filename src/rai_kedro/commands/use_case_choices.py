@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal
@@ -57,7 +57,10 @@ _UNWANTED = {
     ),
     *("late", "attrition", "claim", "ausfall", "betrug", "impago", "defaut"),
 }
+_ROLES = ("target", "key", "time", "prediction", "score")
 _FEWEST_ROWS = 10
+# Whole numbers of so many different values or fewer may be codes, of classes or grades.
+_MOST_CODES = 20
 _LONGEST_NAME = 80
 _SHOWN = 6
 
@@ -79,7 +82,7 @@ class UseCaseRequest:
 
     name: str
     target: str
-    task: Task
+    task: Task | None = None
     data: Path | None = None
     stores: str | None = None
     key: str | None = None
@@ -107,9 +110,30 @@ class UseCaseRequest:
     per: str | None = None
 
 
-def choose_parameters(raw: pd.DataFrame, request: UseCaseRequest, today: date) -> IngestionParameters:
-    """Settle names, key, months, dates and the favourable value; ``today`` tells the month if nothing else does."""
-    for option in ("target", "key", "time", "prediction", "score", "per"):
+def settle_task(raw: pd.DataFrame, request: UseCaseRequest) -> UseCaseRequest:
+    """Return the request with its task: as asked, or as the values of the target plainly mean it."""
+    _check_columns(raw, request)
+    if request.task is not None:
+        return request
+    values = raw[request.target].dropna().map(canonical)
+    words = {word for asked in request.missing for word in (asked, asked.rpartition("=")[2])}
+    found = set(values) - {"", *find_spoilers(raw[request.target]), *map(canonical, words)}
+    numbers = pd.to_numeric(pd.Series(sorted(found), dtype="str"), errors="coerce")
+    if len(found) <= 2 or numbers.isna().any():  # noqa: PLR2004 - binary
+        return replace(request, task="classification")
+    if len(found) > _MOST_CODES or (numbers % 1 != 0).any():
+        return replace(request, task="regression")
+    raise NewUseCaseError(
+        "The values of the target may be amounts or codes.",
+        where=f"--target {request.target}",
+        example=f"it has {some(sorted(found, key=float))}",
+        remedy="say --task regression if they are amounts or counts; if they are codes, take a target with two values",
+        option="task",
+    )
+
+
+def _check_columns(raw: pd.DataFrame, request: UseCaseRequest) -> None:
+    for option in (*_ROLES, "per"):
         name = getattr(request, option)
         if name is not None and name not in raw.columns:
             raise NewUseCaseError(
@@ -118,14 +142,18 @@ def choose_parameters(raw: pd.DataFrame, request: UseCaseRequest, today: date) -
                 example=f"it has {some([str(column) for column in raw.columns])}",
                 remedy="name a column as the file does",
             )
-    roles = (request.target, request.key, request.time, request.prediction, request.score)
-    chosen = [name for name in roles if name is not None]
+    chosen = [name for option in _ROLES if (name := getattr(request, option)) is not None]
     if len(set(chosen)) < len(chosen):
         raise NewUseCaseError(
             "Target, key, time, prediction and score have to be different columns.",
             example=", ".join(chosen),
             remedy="name each column once",
         )
+
+
+def choose_parameters(raw: pd.DataFrame, request: UseCaseRequest, today: date) -> IngestionParameters:
+    """Settle names, key, months, dates and the favourable value; ``today`` tells the month if nothing else does."""
+    chosen = [name for option in _ROLES if (name := getattr(request, option)) is not None]
     if request.month is not None and find_period(request.month) != request.period:
         raise NewUseCaseError(
             f"'{request.month}' is not a {request.period}.",
@@ -271,12 +299,13 @@ def _favourable(found: Sequence[str], request: UseCaseRequest) -> str:
     is_bad = len(yes) == 1 and bool(words & _UNWANTED)
     guess = next((value for value in found if value not in yes), found[0]) if is_bad else (*yes, found[0])[0]
     hint = f"; '{request.target}' sounds like nothing that people want" if is_bad else ""
+    choice = " or ".join(f"--favourable '{value}'" for value in (found if not yes else [guess]))
     what = "It has to be said which value of the target is the favourable outcome."
     raise NewUseCaseError(
         what if asked is None else f"The target has no value '{asked}'.",
         where=f"--target {request.target}" if asked is None else "--favourable",
         example=f"it has {' and '.join(found)}{hint}",
-        remedy=f"name the one that is good for the person, for example --favourable '{guess}'",
+        remedy=f"name the one that is good for the person: {choice}",
         option="favourable",
     )
 
