@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 import yaml
@@ -14,7 +14,7 @@ import yaml
 # Its face, since the rest loads scipy, and every command is loaded for the list of commands.
 from rai_kedro import proxies
 from rai_kedro.commands.draft_reading import Reading, draft_reading
-from rai_kedro.commands.use_case_choices import UseCaseRequest, draft_label, some
+from rai_kedro.commands.use_case_choices import Task, UseCaseRequest, draft_label, some
 from rai_kedro.contract import (
     GROUPS,
     LEAK,
@@ -44,7 +44,7 @@ class UseCaseDraft:
     """All that is written about a new use case."""
 
     name: str
-    task: Literal["regression", "classification"]
+    task: Task
     source: Mapping[str, Any]  # `filepath` and `layout` of a file; else `filepath` or `dataset` of another's stores
     ingestion: IngestionParameters
     columns: tuple[Column, ...]
@@ -126,10 +126,11 @@ def draft_use_case(
         for one in drafted
     ]
     label = draft_label(table[parameters.label], request)
-    spread = pd.to_numeric(table[parameters.label], errors="coerce").std() if request.task == "regression" else 0.0
+    task: Task = "regression" if parameters.favourable is None else "classification"
+    spread = pd.to_numeric(table[parameters.label], errors="coerce").std() if task == "regression" else 0.0
     return UseCaseDraft(
         name=request.name,
-        task=request.task,
+        task=task,
         source={},
         ingestion=parameters,
         columns=tuple(sorted(columns, key=lambda one: [*GROUPS, ""].index(group_of(one)))),
