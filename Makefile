@@ -1,6 +1,6 @@
 # Everything starts here: each target makes .venv first if it is not there or not up to date.
 .DEFAULT_GOAL := help
-.PHONY: help run test lint ui serve bench lock clean distclean
+.PHONY: help run test lint docs ui serve bench lock clean distclean
 
 # No library calls home. The values matter: MLflow wants the word `true`, Evidently's older part the digit 1.
 export DO_NOT_TRACK := true
@@ -13,6 +13,7 @@ export PYTHON
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+DOCS_INSTALLED := .venv/.docs_installed
 UV ?= uv
 
 help: ## list the targets
@@ -32,6 +33,13 @@ lint: $(INSTALLED) ## ruff, formatting, types, and who may import whom
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
+
+$(DOCS_INSTALLED): $(INSTALLED) requirements-docs.lock
+	@tools/bootstrap.sh docs
+
+docs: $(DOCS_INSTALLED) ## the documentation site, in build/docs; every warning is an error, dead links and anchors too
+	@$(BIN)/python -m sphinx -q -W --keep-going -b html -d build/doctrees docs build/docs
+	@echo "The documentation is in build/docs/index.html."
 
 ui: $(INSTALLED) ## MLflow, Evidently and Kedro-Viz in the browser; Ctrl-C stops them (other ports: UI="--mlflow-port 5001")
 	@$(BIN)/python -m rai_kedro.ui $(UI)
@@ -53,6 +61,9 @@ lock: ## resolve the dependencies anew for Python 3.11-3.13 on Linux and macOS (
 	@$(UV) pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 --no-annotate \
 	  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 	  --extra dev --group build pyproject.toml -o requirements.lock
+	@$(UV) pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 --no-annotate \
+	  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
+	  --group docs --constraints requirements.lock -o requirements-docs.lock
 
 clean: ## delete what runs have made (data/02-08, MLflow, caches), not raw data, tracked files or .venv
 	@find data/0[2-8]_* -type f ! -name .gitkeep -delete 2>/dev/null || true

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Makes .venv with exactly what requirements.lock names, and this project itself. Needs Python 3.11 or newer with
 # venv and pip; uses uv where it is on the PATH. `make` calls it when the lock is newer than the last good install.
+# With the argument `docs` it adds what builds the documentation (requirements-docs.lock) to a .venv that is there.
 set -eu
 
 venv=.venv
@@ -47,18 +48,24 @@ make_venv() { # keep an environment that works, make any other anew
     fi
 }
 
-install_with_uv() {
+uv_lock() { # exactly what the file $1 names
     "$uv" pip install --quiet --python "$venv/bin/python" --no-deps --require-hashes --only-binary :all: \
-        --compile-bytecode -r requirements.lock
+        --compile-bytecode -r "$1"
+}
+
+pip_lock() {
+    $pip install --quiet --progress-bar off --no-compile --no-deps --require-hashes --only-binary :all: -r "$1"
+}
+
+install_with_uv() {
+    uv_lock requirements.lock
     "$uv" pip install --quiet --python "$venv/bin/python" --no-deps --no-build-isolation --offline -e .
     "$uv" pip check --quiet --python "$venv/bin/python"
 }
 
 install_with_pip() {
-    pip="$venv/bin/python -m pip --disable-pip-version-check --no-input"
     # pip compiles one file after the other; compileall uses every core.
-    $pip install --quiet --progress-bar off --no-compile --no-deps --require-hashes --only-binary :all: \
-        -r requirements.lock
+    pip_lock requirements.lock
     $pip install --quiet --no-deps --no-build-isolation --no-index -e .
     # Some packages carry files of other Python versions, which do not compile; nothing imports those.
     "$venv/bin/python" -m compileall -q -q -j 0 "$venv/lib" >/dev/null 2>&1 || true
@@ -67,6 +74,12 @@ install_with_pip() {
 
 cd "$(dirname "$0")/.."
 uv=$(command -v uv || true)
+pip="$venv/bin/python -m pip --disable-pip-version-check --no-input"
+if [ "${1:-}" = docs ]; then
+    if [ -n "$uv" ]; then uv_lock requirements-docs.lock; else pip_lock requirements-docs.lock; fi
+    touch "$venv/.docs_installed"
+    exit
+fi
 rm -f "$stamp"
 make_venv
 count=$(grep -c '^[a-z0-9]' requirements.lock)

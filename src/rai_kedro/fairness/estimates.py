@@ -73,7 +73,7 @@ class Disparity(Comparison):
 
     Attributes:
         level: Confidence level of all intervals here.
-        column: The grouping: a column, or several joined by `` & ``.
+        column: The grouping: a column, or several joined by ``&``.
         groups: The figures compared, every group named.
         rule: How the groups were made.
         not_assessed: What could not be taken into the comparison, each with its reason (``"group: reason"``).

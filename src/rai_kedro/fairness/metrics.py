@@ -334,6 +334,7 @@ _ALL = (
 )
 
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _ALL}
+"""Every metric by its canonical name; :func:`find_metric` knows the other names, too."""
 _BY_NAME = {name: metric for metric in _ALL for name in (metric.name, *metric.other_names)}
 
 

@@ -21,6 +21,7 @@ from rai_kedro.questionnaire import MappedMethod, ModelAtHand, load_mapping
 METHODS: Final[Mapping[str, MappedMethod]] = {
     name: method for name, method in load_mapping().methods.items() if method.provided
 }
+"""Every mitigation that can be compared, by the name that ``mitigation.methods`` takes."""
 # Post-processing of a regression, with which every comparison of regressions ends; it cannot be configured.
 GROUP_ALIGNMENT: Final = "calibration:GroupAlignment"
 
