@@ -32,7 +32,7 @@ def test_how_far_predictions_move_is_covered_as_often_as_claimed() -> None:
     covered = []
     for seed in range(150):
         random = np.random.default_rng(seed)
-        drivers = find_drivers(Asked(Linear(), make_rows(120, random), 0.95, random), np.abs)
+        drivers, _ = find_drivers(Asked(Linear(), make_rows(120, random), 0.95, random), np.abs)
         moves = {one.column: one.moves for one in drivers}
         true = {"first": 4 / sqrt(pi), "second": 1 / sqrt(pi)}
         covered += [moves[name].lower <= value <= moves[name].upper for name, value in true.items()]  # type: ignore[operator]
@@ -54,6 +54,26 @@ def test_columns_are_ranked_by_what_they_move_and_cost() -> None:
     ends = found.responses[0].predictions[0].value, found.responses[0].predictions[-1].value
     slope = (ends[1] - ends[0]) / (found.responses[0].values[-1] - found.responses[0].values[0])  # type: ignore[operator]
     assert slope == pytest.approx(2)
+
+
+def test_of_a_wide_table_the_columns_that_count_are_found_and_the_others_measured_together() -> None:
+    random = np.random.default_rng(6)
+    rows = pd.DataFrame(random.normal(0, 1, (400, 90)), columns=[f"x{at}" for at in range(90)])
+    rows["kind"] = random.choice(["a", "b"], 400)
+
+    class FewOfMany:
+        def predict(self, asked: pd.DataFrame) -> Any:
+            return asked["x7"] + 3.0 * (asked["kind"] == "a") + 0.1 * asked[["x80", "x81"]].sum(axis=1)
+
+    found = explain(FewOfMany(), rows, FewOfMany().predict(rows))
+
+    assert [one.column for one in found.drivers[:2]] == ["kind", "x7"]
+    assert len(found.drivers) == 60
+    assert found.others is not None
+    assert found.others.column == "31 other columns together"
+    assert found.others.share < 0.1
+    assert sum(one.share for one in (*found.drivers, found.others)) == pytest.approx(1)
+    assert len(found.to_frame()) == 61
 
 
 def test_a_column_that_counts_in_one_group_only_is_named() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,8 @@ Floats = NDArray[np.float64]
 MOST_ROWS = 1_000
 LEAST_SHOWN = 20
 """Fewer rows than this are people that somebody may know: no value or group of so few is named."""
+MOST_COLUMNS = 60
+"""Of more columns those that go most with the predictions are exchanged one by one, all others together."""
 _EXCHANGES = 2
 _POINTS = 15
 _RESPONDING = 300
@@ -57,26 +59,26 @@ class Exchanged:
 
     Attributes:
         before: The model's answers, shape (rows,).
-        after: Those after each exchange by column, shape (exchanges, rows) each.
+        after: Those after each exchange by name, shape (exchanges, rows) each.
     """
 
-    def __init__(self, asked: Asked, columns: Sequence[Any], within: Sequence[NDArray[np.int64]]) -> None:
-        """Ask about exchanges of each column ``within`` sets of rows, given by their positions."""
+    def __init__(self, asked: Asked, parts: Mapping[str, list[Any]], within: Sequence[NDArray[np.int64]]) -> None:
+        """Ask about exchanges of each of the named parts of the columns ``within`` sets of rows, by their positions."""
         self.level = asked.level
         self.before = answer(asked.model, asked.rows)
         self.orders = [_exchange(len(asked.rows), within, asked.random) for _ in range(_EXCHANGES)]
         self.after: dict[str, Floats] = {}
         # Asked about many columns at once a model answers much faster, as far as memory goes.
         step = max(1, _MOST_CELLS // (_EXCHANGES * max(1, asked.rows.size)))
-        for start in range(0, len(columns), step):
-            some = columns[start : start + step]
-            rows = pd.concat([self._exchange_column(asked.rows, name) for name in some], ignore_index=True)
+        for start in range(0, len(parts), step):
+            some = list(parts)[start : start + step]
+            rows = pd.concat([self._exchange(asked.rows, parts[name]) for name in some], ignore_index=True)
             answers = answer(asked.model, rows).reshape(len(some), _EXCHANGES, -1)
-            self.after |= dict(zip(map(str, some), answers, strict=True))
+            self.after |= dict(zip(some, answers, strict=True))
 
-    def _exchange_column(self, rows: pd.DataFrame, column: Any) -> pd.DataFrame:
+    def _exchange(self, rows: pd.DataFrame, columns: list[Any]) -> pd.DataFrame:
         changed = pd.concat([rows] * _EXCHANGES, ignore_index=True)
-        changed[column] = rows[column].iloc[np.concatenate(self.orders)].array
+        changed[columns] = rows[columns].iloc[np.concatenate(self.orders)].reset_index(drop=True)
         return changed
 
     def moves(self, column: str) -> Floats:
@@ -114,12 +116,18 @@ def estimate_mean(rows: int, mean: float, variance: float, level: float, how: st
     return interval.model_copy(update={"value": mean, "level": level, "n": rows, "how": how or interval.how})
 
 
-def find_drivers(asked: Asked, error_of: Callable[[Floats], Floats]) -> tuple[Driver, ...]:
-    """Measure every column, and put what moves predictions most first.
+def find_drivers(
+    asked: Asked, error_of: Callable[[Floats], Floats], *, most: int = MOST_COLUMNS
+) -> tuple[tuple[Driver, ...], Driver | None]:
+    """Measure at most so many columns one by one, what moves predictions most first, and all others together.
 
     ``error_of`` turns answers for the rows, shape (..., rows), into errors.
     """
-    exchanged = Exchanged(asked, list(asked.rows), [np.arange(len(asked.rows))])
+    singles = _choose_columns(asked, most)
+    parts = {str(name): [name] for name in singles}
+    others = [name for name in asked.rows if name not in set(singles)]
+    together = f"{len(others)} other columns together"
+    exchanged = Exchanged(asked, parts | ({together: others} if others else {}), [np.arange(len(asked.rows))])
     errors = error_of(exchanged.before)
     found = {
         name: (_at_least_zero(exchanged.estimate(exchanged.moves(name))), exchanged.estimate(error_of(after) - errors))
@@ -130,7 +138,26 @@ def find_drivers(asked: Asked, error_of: Callable[[Floats], Floats]) -> tuple[Dr
         Driver(column=name, moves=moves, costs=costs, share=(moves.value or 0.0) / total if total else 0.0)
         for name, (moves, costs) in found.items()
     ]
-    return tuple(sorted(drivers, key=lambda one: -one.share))
+    ordered = sorted(drivers, key=lambda one: -one.share)
+    return (
+        tuple(one for one in ordered if one.column in parts),
+        next((one for one in ordered if one.column not in parts), None),
+    )
+
+
+def _choose_columns(asked: Asked, most: int) -> list[Any]:
+    """Return the columns, of too many those whose values go most with the model's answers."""
+    if asked.rows.shape[1] <= most:
+        return list(asked.rows)
+    answers = pd.Series(answer(asked.model, asked.rows)).rank()
+
+    def go_together(values: pd.Series) -> float:
+        ranks = values.rank() if is_numeric_dtype(values) else answers.groupby(values, observed=True).transform("mean")
+        return abs(float(ranks.corr(answers))) if ranks.nunique() > 1 else 0.0
+
+    # Columns that say the same come in together, though the model may use one: most leaves room for that.
+    together = {name: go_together(values) for name, values in asked.rows.items()}
+    return sorted(together, key=lambda name: -together[name])[:most]
 
 
 def _at_least_zero(moves: Estimate) -> Estimate:
@@ -146,7 +173,7 @@ def compare_groups(asked: Asked, groups: pd.Series, columns: Sequence[str]) -> l
     parts = {name: np.asarray(at) for name, at in found.items() if len(at) >= _LEAST_ROWS}
     if len(parts) < _FEWEST_GROUPS:
         return []
-    exchanged = Exchanged(asked, columns, list(parts.values()))
+    exchanged = Exchanged(asked, {name: [name] for name in columns}, list(parts.values()))
     return [_compare_column(exchanged, parts, column, str(groups.name)) for column in columns]
 
 

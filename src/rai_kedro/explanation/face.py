@@ -23,6 +23,8 @@ from rai_kedro.modelling import limit_threads
 
 _STRONGEST = 6
 _LEAST_ROWS = 30
+# Pairs of parts of more columns take minutes to search, and the correction for the search leaves nothing to be found.
+_MOST_SLICED = 40
 
 
 def explain(  # noqa: PLR0913
@@ -87,14 +89,15 @@ def explain_groups(  # noqa: PLR0913
         return (answers - labels) ** 2 if is_score else np.abs(answers - labels)
 
     with limit_threads(len(rows)):
-        drivers = find_drivers(asked, error_of)
+        drivers, others = find_drivers(asked, error_of)
         strongest = [one.column for one in drivers[:_STRONGEST] if one.share > 0]
         sampled = groups.iloc[at].reset_index(drop=True)
         by_group = [one for name in groups for one in compare_groups(asked, sampled[name], strongest)]
         responses = find_responses(asked, strongest)
         errors = error_of(answer(model, rows), truth)
         decisions = np.asarray(model.predict(rows)) if is_score else None
-    sliced = pd.concat([rows, columns], axis="columns")
+    names = {one.column for one in drivers[:_MOST_SLICED]}
+    sliced = pd.concat([rows[[name for name in rows if str(name) in names]], columns], axis="columns")
     slices, searched = find_slices(sliced.loc[:, ~sliced.columns.duplicated()], errors, level)
     return Explanation(
         error="squared error of the score" if is_score else "absolute error",
@@ -102,6 +105,7 @@ def explain_groups(  # noqa: PLR0913
         rows=len(at),
         level=level,
         drivers=drivers,
+        others=others,
         by_group=tuple(by_group),
         responses=tuple(responses),
         slices=slices,

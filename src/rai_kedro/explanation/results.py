@@ -99,7 +99,8 @@ class Explanation(Typed):
     Attributes:
         error: The error that is meant: absolute error (regression) or squared error of the score (Brier).
         rows: Rows looked at, a sample of many.
-        drivers: The columns, what moves predictions most first.
+        drivers: The columns, what moves predictions most first; of more than 60, those that go most with predictions.
+        others: All further columns, exchanged together.
         by_group: The strongest columns within each group.
         responses: How the mean prediction goes with the strongest columns.
         slices: The slices that lie worst, of ``searched`` that had enough rows.
@@ -111,6 +112,7 @@ class Explanation(Typed):
     rows: int
     level: float
     drivers: tuple[Driver, ...] = ()
+    others: Driver | None = None
     by_group: tuple[GroupDriver, ...] = ()
     responses: tuple[Response, ...] = ()
     slices: tuple[Slice, ...] = ()
@@ -123,6 +125,10 @@ class Explanation(Typed):
 
     __str__ = __repr__
 
+    @property
+    def _measured(self) -> tuple[Driver, ...]:
+        return self.drivers if self.others is None else (*self.drivers, self.others)
+
     def to_frame(self) -> pd.DataFrame:
         """Return one row for each column: its share, and both figures with their intervals."""
         import pandas as pd
@@ -131,7 +137,7 @@ class Explanation(Typed):
         rows = [
             {"column": one.column, "share": one.share}
             | {f"{name}_{end}": getattr(getattr(one, name), end) for name in ("moves", "costs") for end in ends}
-            for one in self.drivers
+            for one in self._measured
         ]
         return pd.DataFrame(rows)
 
@@ -144,7 +150,7 @@ class Explanation(Typed):
     def _repr_html_(self) -> str:
         rows = [
             (one.column, format_share(one.share), format_interval(one.moves), format_interval(one.costs))
-            for one in self.drivers
+            for one in self._measured
         ]
         heads = ["column", "share", "moves a prediction by", f"raises the {self.error} by"]
         return write_html_table(heads, rows, [f"{self.rows:,} rows; level of the intervals {format_share(self.level)}"])
