@@ -2,6 +2,7 @@ from .compared import UNMITIGATED as UNMITIGATED
 from .compared import Comparator as Comparator
 from .compared import ComparedModel as ComparedModel
 from .compared import Comparison as Comparison
+from .compared import Effect as Effect
 from .compared import GroupCurve as GroupCurve
 from .compared import GroupOutcome as GroupOutcome
 from .compared import Uncompared as Uncompared
@@ -19,5 +20,6 @@ from .methods import applicable as applicable
 from .methods import build_mitigated as build_mitigated
 from .methods import describe_model as describe_model
 from .methods import list_storable_types as list_storable_types
+from .repeats import Repeats as Repeats
 from .sensitive import MitigationError as MitigationError
 from .sensitive import UnknownGroupError as UnknownGroupError

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 UNMITIGATED = "unmitigated"
 POST_PROCESSED = "post_processed"
+# Name of the effect of a mitigation on the disparity.
+FAIRNESS = "fairness"
 RULE = (
     "Of the models that may be used and whose performance is shown not to be worse than the unmitigated model's by "
     "more than the tolerance (lower end of the paired interval, which holds for all of them at once), the one whose "
@@ -58,6 +60,17 @@ class GroupCurve(Typed):
     auc: float | None = None  # under the whole curve; None where a class has no row
 
 
+class Effect(Gain):
+    """What a model gains over the unmitigated one, over many splits of the same rows; above zero it is better.
+
+    ``name`` is ``fairness`` (how much nearer to equal the decisive disparity is) or a figure of performance.
+    """
+
+    splits: int  # that were made; `n` of them have a figure
+    better: int
+    worse: int
+
+
 class Comparator(Typed):
     """By what models are compared: a metric on a grouping, a figure of performance, and what of it may be lost."""
 
@@ -67,6 +80,8 @@ class Comparator(Typed):
     performance: str
     tolerance: float
     guards: tuple[str, ...] = ()  # further figures of which no more than the tolerance may be lost
+    splits: int = 0  # over which effects are measured, beside the one split
+    must_hold: bool = False  # the choice asks that a mitigation is shown to be fairer over these splits
 
     def disparity_cost(self, value: float) -> float:
         """Return a disparity as a number that is the worse the larger it is."""
@@ -92,6 +107,7 @@ class ComparedModel(Typed):
     performance: tuple[Figure, ...] = ()
     # Over the unmitigated model on the same rows, in the comparator's performance and then in each of its guards.
     gains: tuple[Gain, ...] = ()
+    effects: tuple[Effect, ...] = ()  # over many splits, in the decisive disparity and in the decisive performance
     assessment: Assessment | None = None
     need_assessment: Assessment | None = None  # against the true need, where that is known
     outcomes: tuple[GroupOutcome, ...] = ()
@@ -107,6 +123,10 @@ class ComparedModel(Typed):
         found = self.assessment.disparities if self.assessment else ()
         wanted = (by.metric, by.kind, by.column)
         return next((one for one in found if (one.metric, one.kind, one.column) == wanted), None)
+
+    def find_effect(self, name: str = FAIRNESS) -> Effect | None:
+        """Return the effect over many splits on the decisive disparity, or on a figure of performance."""
+        return next((one for one in self.effects if one.name == name), None)
 
     def without_model(self, status: Status, reason: str) -> ComparedModel:
         """Return it as one that is refused or failed."""
@@ -178,6 +198,11 @@ class Comparison(Typed):
         for name, figure in figures.items():
             for part, suffix in (("value", ""), ("lower", " lower"), ("upper", " upper")):
                 told[f"{name}{suffix}"] = None if figure is None else getattr(figure, part)
+        effect = model.find_effect()
+        if self.by.splits:
+            told["fairer in"] = "" if effect is None else f"{effect.better} of {effect.n} splits"
+            for part in ("value", "lower", "upper"):
+                told[f"fairer by{'' if part == 'value' else f' {part}'}"] = getattr(effect, part, None)
         chosen = model.name == self.chosen
         return told | {"frontier": model.on_frontier, "chosen": chosen, "status": model.status, "note": model.reason}
 

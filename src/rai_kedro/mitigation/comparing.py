@@ -21,9 +21,19 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from rai_kedro.fairness import METRICS, DisparityKind, FairnessSpec, Task, list_metrics
-from rai_kedro.mitigation.compared import POST_PROCESSED, UNMITIGATED, Comparator, ComparedModel, Comparison
+from rai_kedro.intervals import part_level
+from rai_kedro.mitigation.compared import (
+    POST_PROCESSED,
+    RULE,
+    UNMITIGATED,
+    Comparator,
+    ComparedModel,
+    Comparison,
+    Effect,
+)
 from rai_kedro.mitigation.evaluation import evaluate_models
 from rai_kedro.mitigation.fitting import (
+    Attempt,
     Rows,
     Setting,
     find_constraint,
@@ -35,8 +45,15 @@ from rai_kedro.mitigation.fitting import (
     resolve_cuts,
 )
 from rai_kedro.mitigation.methods import find_task, make_method
+from rai_kedro.mitigation.repeats import FEWEST_SPLITS, Repeats, measure_effects
 from rai_kedro.mitigation.sensitive import MitigationError
 from rai_kedro.performance import COMPARABLE
+from rai_kedro.words import format_gain
+
+_MUST_HOLD = (
+    "A mitigation counts only if it is shown to be fairer over many splits (the lower end of its mean effect on the "
+    "disparity is above zero, for all of them at once)."
+)
 
 
 @pydantic_dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -69,6 +86,7 @@ class ComparisonRequest:
     configured: str | None = None  # name of the model to choose whatever the rule says
     alternatives: Mapping[str, Any] = field(default_factory=dict)  # unmitigated too; the best is post-processed
     level: float = 0.95  # of figures of performance; all others have that of `fairness`
+    repeats: Repeats = field(default_factory=Repeats)
 
     @property
     def task(self) -> Task:
@@ -108,7 +126,14 @@ def check_comparison(request: ComparisonRequest) -> Comparator:
     guards = request.guards if request.guards is not None else ("AUC",) * ranks
     column, tolerance = request.sensitive_column, request.tolerance
     return Comparator(
-        metric=metric, kind=kind, column=column, performance=performance, tolerance=tolerance, guards=guards
+        metric=metric,
+        kind=kind,
+        column=column,
+        performance=performance,
+        tolerance=tolerance,
+        guards=guards,
+        splits=request.repeats.splits,
+        must_hold=request.repeats.must_hold,
     )
 
 
@@ -126,10 +151,7 @@ def compare_methods(request: ComparisonRequest, train: Rows, test: Rows) -> Comp
     setting = Setting(
         clone(request.estimator), train, test, fairness, by, request.task, request.permitted, request.level
     )
-    prepared = [
-        prepare_method(setting, one.method, one.parameters, name)
-        for one, name in zip(request.methods, request.names, strict=True)
-    ]
+    prepared = _prepare_methods(setting, request)
     if request.configured in request.names:
         require_usable([model for model, _ in prepared], request.configured)
     attempts = [fit_plain(request.estimator, train, UNMITIGATED)]
@@ -137,6 +159,9 @@ def compare_methods(request: ComparisonRequest, train: Rows, test: Rows) -> Comp
     attempts += [fit_attempt(one, setting) for one in prepared]
     attempts.append(fit_attempt(prepare_post_processed(setting, request.alternatives), setting))
     models = mark_frontier(evaluate_models(setting, attempts), by)
+    if by.splits:
+        effects = _repeat(setting, request, models)
+        models = tuple(one.model_copy(update={"effects": effects.get(one.name, ())}) for one in models)
     choice = choose_model(models, by, request.configured)
     fitted = {one.name: made for one, (_, made) in zip(models, attempts, strict=True) if one.status == "fitted"}
     return Comparison(
@@ -148,8 +173,34 @@ def compare_methods(request: ComparisonRequest, train: Rows, test: Rows) -> Comp
         models=models,
         chosen=choice.name,
         reason=choice.reason,
+        rule=f"{RULE} {_MUST_HOLD}" if by.must_hold else RULE,
         estimators=fitted,
     )
+
+
+def _prepare_methods(setting: Setting, request: ComparisonRequest) -> list[Attempt]:
+    return [
+        prepare_method(setting, one.method, one.parameters, name)
+        for one, name in zip(request.methods, request.names, strict=True)
+    ]
+
+
+def _repeat(
+    setting: Setting, request: ComparisonRequest, models: Sequence[ComparedModel]
+) -> dict[str, tuple[Effect, ...]]:
+    """Measure over further splits what each model does that can be chosen; all at once where the choice asks."""
+    rivals = {one.name for one in models if one.may_be_used and one.status == "fitted"} - {UNMITIGATED}
+
+    def prepare(split: Setting) -> list[Attempt]:
+        made = _prepare_methods(split, request)
+        if POST_PROCESSED in rivals:
+            made.append(prepare_post_processed(split, request.alternatives))
+        return [one for one in made if one[0].name in rivals]
+
+    level = setting.fairness.level
+    if request.repeats.must_hold:
+        level = part_level(level, max(1, len(rivals)))
+    return measure_effects(setting, prepare, request.repeats, level)
 
 
 def _find_problems(
@@ -177,6 +228,8 @@ def _find_problems(
         yield "performance", f"{performance} is no figure of a {task}", ", ".join(figures)
     if not set(request.guards or ()) <= set(COMPARABLE):
         yield "guards", f"a guard is none of {', '.join(COMPARABLE)}", ""
+    if request.repeats.must_hold and request.repeats.splits < FEWEST_SPLITS:
+        yield "must_hold", f"{request.repeats.splits} 'splits' cannot show that an improvement holds", ""
     if request.tolerance < 0:
         yield "tolerance", "the tolerance is below zero", ""
 
@@ -248,23 +301,29 @@ def _choose_by_rule(models: Sequence[ComparedModel], by: Comparator) -> Choice:
     usable = [model for model in models if model.may_be_used]
     # A disparity that leaves out a group looks small: what a model does to nobody's comparison is no merit of it.
     eligible = [one for one in usable if _unassessed(one, by) <= _unassessed(plain, by) and _holds(one, by)]
+    unstable = [one for one in eligible if not _is_stable(one, by)]
+    eligible = [one for one in eligible if one not in unstable]
     ends = {one.name: end for one in eligible if (end := _shown(one, by)) is not None}
     if not ends:
         return Choice(UNMITIGATED, f"No interval of {title} could be made, so nothing speaks for a mitigation.")
     # Equal ends are decided by performance.
     best = min((one for one in eligible if one.name in ends), key=lambda one: (ends[one.name], *_cost(one, by)))
     side = "at least" if by.kind == "ratio" else "at most"
-    others, without = "", len(usable) - len(ends)
+    others, without = "", len(usable) - len(ends) - len(unstable)
     if without:
         figures = " and ".join([by.performance, *by.guards])
         number = "one further model" if without == 1 else f"{without} further models"
         others = f" Not shown to lose at most {by.tolerance:g} of {figures}: {number}."
+    if unstable:
+        names = ", ".join(f"{one.name}{_tell_effect(one)}" for one in unstable)
+        others += f" Not shown to be fairer over {by.splits} splits: {names}."
     told = f"The {by.kind} of {title} by {by.column} is {side} {abs(ends[best.name]):.3g}"
     if best.name == UNMITIGATED:
         return Choice(best.name, f"{told}, and no eligible mitigation is shown to be fairer.{others}")
     end = _shown(plain, by)
     against = "" if end is None else f", and {side} {abs(end):.3g} without mitigation"
-    return Choice(best.name, f"{told}{against}. {_tell_gain(best, by)}{others}")
+    effect = f" Over further splits it is fairer{_tell_effect(best)}." if best.effects else ""
+    return Choice(best.name, f"{told}{against}. {_tell_gain(best, by)}{effect}{others}")
 
 
 def _tell_gain(model: ComparedModel, by: Comparator) -> str:
@@ -276,6 +335,18 @@ def _tell_gain(model: ComparedModel, by: Comparator) -> str:
     if not told:
         return ""
     return f"Against the unmitigated model: {', '.join(told)}; a loss of {by.tolerance:g} is accepted."
+
+
+def _tell_effect(model: ComparedModel) -> str:
+    effect = model.find_effect()
+    return "" if effect is None else f" in {effect.better} of {effect.n} (by {format_gain(effect)})"
+
+
+def _is_stable(model: ComparedModel, by: Comparator) -> bool:
+    if model.name == UNMITIGATED or not by.must_hold:
+        return True
+    effect = model.find_effect()
+    return effect is not None and effect.lower is not None and effect.lower > 0
 
 
 def _holds(model: ComparedModel, by: Comparator) -> bool:

@@ -82,7 +82,7 @@ def evaluate_model(setting: Setting, attempt: Attempt) -> tuple[ComparedModel, A
     target = test.target.to_numpy()
     truth = target.astype(float)
     sampling = read_design(test.audit, fairness)
-    assessment = _assess(setting.task, answers, target, test.audit, fairness)
+    assessment = assess(setting.task, answers, target, test.audit, fairness)
     grouping = _group(test, fairness, by.column)
     found = {
         "performance": tuple(measure(setting.task, target, answers, setting.level, sampling)),
@@ -105,9 +105,10 @@ def answer(rows: Rows, column: str, estimator: Any) -> Answers:
     return Answers(predicted["prediction"].to_numpy(), predicted["score"].to_numpy() if "score" in predicted else None)
 
 
-def _assess(
+def assess(
     task: Task, answers: Answers, truth: npt.NDArray[Any], audit: pd.DataFrame, spec: FairnessSpec
 ) -> Assessment:
+    """Assess what a model says of rows; ``truth`` has shape (rows,)."""
     from rai_kedro.fairness import examine_classification, examine_regression
 
     if task == "regression":
@@ -152,14 +153,14 @@ def _assess_need(
     task: Task, answers: Answers, need: npt.NDArray[np.float64], audit: pd.DataFrame, spec: FairnessSpec
 ) -> Assessment:
     if task == "regression":
-        return _assess(task, answers, need, audit, spec)
+        return assess(task, answers, need, audit, spec)
     of_need, off = (
         spec.model_copy(update={"metrics": metrics})
         for metrics in (tuple(dict.fromkeys([*spec.metrics, *_OF_NEED])), ("mean_signed_error",))
     )
-    found = _assess(task, answers, need.astype(np.int64), audit, of_need)
+    found = assess(task, answers, need.astype(np.int64), audit, of_need)
     # Selection rates say nothing of need by themselves: their distance from the share in need does.
-    distance = _assess("regression", answers, need, audit, off)
+    distance = assess("regression", answers, need, audit, off)
     return Assessment(disparities=found.disparities + distance.disparities, tables=found.tables + distance.tables)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -135,10 +137,16 @@ def require_both_classes(target: Any) -> None:
 @contextmanager
 def limit_threads(rows: int) -> Iterator[None]:
     """Fit or predict small data in one thread."""
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
-    with threadpool_limits(limits=1 if rows < _ROWS_FOR_THREADS else None):
+    with _find_pools(len(sys.modules)).limit(limits=1 if rows < _ROWS_FOR_THREADS else None):
         yield
+
+
+@lru_cache(maxsize=1)
+def _find_pools(modules: int) -> Any:
+    """Find the thread pools of all loaded libraries: 5 ms, so only when further modules were imported since."""
+    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+
+    return ThreadpoolController()
 
 
 def sensitive_input(model: Any) -> str | None:

@@ -102,6 +102,8 @@ class MitigationParameters(Typed):
     performance: str | None = None
     tolerance: float = Field(default=0.02, ge=0)
     chosen: str | None = None
+    splits: int = Field(default=0, ge=0, le=1000)
+    must_hold: bool = False
     methods: tuple[ConfiguredMethod, ...] = ()
     alternatives: dict[str, EstimatorConfig] = Field(default_factory=dict)
     true_need: str | None = None

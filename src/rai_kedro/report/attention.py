@@ -18,7 +18,7 @@ from rai_kedro.report.fairness_view import (
     list_small_groups,
     list_verdicts,
 )
-from rai_kedro.words import UNCOMMITTED, begin_sentence, describe_validity, format_interval, format_share
+from rai_kedro.words import UNCOMMITTED, begin_sentence, describe_validity, format_gain, format_interval, format_share
 
 # An interval wider than this share of its figure is wide, and a lower level of the fairness intervals is low.
 _WIDE = 0.5
@@ -209,6 +209,13 @@ def _list_mitigation(card: ModelCard) -> Iterator[AttentionPoint]:
     if mitigation.chosen_model.needs_sensitive:
         text = f"The registered model needs {mitigation.by.column} of every row that it predicts."
         yield AttentionPoint("Sensitive column at prediction", text, "mitigation")
+    effect = mitigation.chosen_model.find_effect()
+    if effect is not None and not (effect.lower is not None and effect.lower > 0):
+        text = (
+            f"{mitigation.chosen} is fairer than the unmitigated model in {effect.better} of {effect.n} further splits "
+            f"({format_gain(effect)}): another split may say that it is not."
+        )
+        yield AttentionPoint("Mitigation not shown to be stable", text, "mitigation")
     for model in mitigation.without_model:
         # What can be done about it stands in the section.
         why = model.reason.split(". ")[0].rstrip(".")

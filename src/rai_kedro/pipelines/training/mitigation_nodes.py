@@ -9,15 +9,18 @@ import logging
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from rai_kedro.contract import add_sensitive, load_month
 from rai_kedro.errors import RaiError
 from rai_kedro.fairness import settle_merged
-from rai_kedro.frames import Store
+from rai_kedro.frames import Series, Store
 from rai_kedro.mitigation import Comparison, Rows, Uncompared, compare_methods, resolve_cuts
 from rai_kedro.mitigation import hold_against_need as add_need
 from rai_kedro.modelling import ModelSplit, is_unseen, require_both_classes, sensitive_input
+from rai_kedro.pipelines.parameters import TrainingParameters
 from rai_kedro.pipelines.training.nodes import build_configured, choose_fitting_rows
 from rai_kedro.pipelines.training.settings import Settings, naming_the_parameters, request_comparison
 
@@ -66,7 +69,8 @@ def compare_mitigations(
     rows = choose_fitting_rows(split, training)
     train = Rows(split.features_train.iloc[rows], split.target_train.iloc[rows], audit_train.iloc[rows])
     compared_on = _rows_to_choose_on(split, audit_choose, audit_test)
-    comparison = compare_methods(replace(request, alternatives=prepared), train, compared_on)
+    repeats = replace(request.repeats, admit=lambda features, target: _can_be_fitted(features, target, training))
+    comparison = compare_methods(replace(request, alternatives=prepared, repeats=repeats), train, compared_on)
     comparison = comparison.model_copy(update={"apart": split.target_choose is not None})
     for one in comparison.models:
         if one.status != "fitted":
@@ -74,6 +78,12 @@ def compare_mitigations(
             why = one.reason.partition(" To mend it:")[0]
             _log.warning("%s gives no model (%s): %s", one.name, one.status, why)
     return comparison.chosen_estimator, comparison
+
+
+def _can_be_fitted(features: pd.DataFrame, target: Series, training: TrainingParameters) -> npt.NDArray[np.bool_]:
+    fitted = np.zeros(len(target), dtype=bool)
+    fitted[choose_fitting_rows(ModelSplit(features, features[:0], target, target[:0]), training)] = True
+    return fitted
 
 
 def _rows_to_choose_on(split: ModelSplit, audit_choose: pd.DataFrame, audit_test: pd.DataFrame) -> Rows:

@@ -29,7 +29,7 @@ from rai_kedro.fairness import (
     check_columns,
     check_request,
 )
-from rai_kedro.mitigation import ComparisonRequest, MitigationError, check_comparison
+from rai_kedro.mitigation import ComparisonRequest, MitigationError, Repeats, check_comparison
 from rai_kedro.modelling import (
     ModellingError,
     NoSplit,
@@ -202,6 +202,7 @@ def request_comparison(settings: Settings, estimator: Any) -> ComparisonRequest 
         configured=mitigation.chosen,
         alternatives=alternatives,
         level=training.interval_level,
+        repeats=Repeats(mitigation.splits, mitigation.must_hold, training.random_state),
     )
 
 
