@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -11,6 +12,8 @@ import tarfile
 import zipfile
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -61,3 +64,37 @@ def test_the_installed_wheel_runs_the_project(tmp_path: Path) -> None:
     assert "new-use-case" in run(programs / "rai-kedro", "rai", "--help", folder=work, **variables)
     assert "done in" in run(programs / "python", "-m", "rai_kedro", "run", folder=work, **variables)
     assert "1 [candidate]" in run(programs / "rai-kedro", "rai", "status", folder=work, **variables)
+    use_as_a_library(programs, tmp_path, variables)
+
+
+def use_as_a_library(programs: Path, folder: Path, variables: dict[str, str]) -> None:
+    """Make a project of one's own with the wheel alone, and work in it."""
+    run(programs / "rai-kedro", "rai", "init", "a project", folder=folder, **variables)
+    project, below = folder / "a project", folder / "a project" / "data" / "01_raw"
+    draw = np.random.default_rng(3)
+    income, size = draw.normal(40, 12, 1200).round(1), 1200
+    table = {"key": range(size), "income": income, "sex": draw.choice(["m", "w"], size)}
+    repaid = np.where(draw.random(size) < 1 / (1 + np.exp((40 - income) / 12)), "yes", "no")
+    pd.DataFrame(table | {"repaid": repaid}).to_csv(below / "loans.csv", index=False)
+    said = (
+        "--target",
+        "repaid",
+        "--favourable",
+        "yes",
+        "--key",
+        "key",
+        "--month",
+        "2024-01",
+        "--accept-draft",
+        "A. Person",
+    )
+    run(programs / "rai-kedro", "rai", "new-use-case", "loans", "--data", "loans.csv", *said, folder=below, **variables)
+
+    # Kedro's own command, from the libraries' environment: it finds the package by the project's settings.
+    kedro = (programs / "python", "-m", "kedro")
+    assert "loans version 1" in run(*kedro, "run", "--pipelines", "loans", folder=project, **variables)
+    status = json.loads(run(programs / "rai-kedro", "rai", "status", "--json", folder=below, **variables))
+    assert [version["version"] for version in status["versions"]] == ["1"]
+    run(*kedro, "viz", "build", folder=project, **variables)
+    assert "loans.training" in (project / "build" / "api" / "main").read_text(encoding="utf-8")
+    assert not [file for file in project.rglob("*.py") if "build" not in file.parts]

@@ -55,6 +55,7 @@ _COMMANDS = {
     "explain": "explain.command",
     "export": "export.export",
     "gate": "gate.gate",
+    "init": "init.command",
     "keys": "keys.keys",
     "new-use-case": "new_use_case.command",
     "plan-sample": "plan_sample.command",

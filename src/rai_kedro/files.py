@@ -116,6 +116,12 @@ def project_folder() -> Path:
     return here
 
 
+def shipped_folder() -> Path:
+    """Return the folder whose ``conf`` every project begins with: part of the wheel, or this repository itself."""
+    package = Path(__file__).parent
+    return package / "project" if (package / "project").is_dir() else package.parents[1]
+
+
 def find_account() -> str:
     """Return the account of the operating system under which this runs, its number where it has no name.
 

@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-from rai_kedro.files import project_folder
+from rai_kedro.files import project_folder, shipped_folder
 
 _GC_THRESHOLDS = (50_000, 20, 100)
 
@@ -43,11 +43,19 @@ def _require_utf8() -> None:
 
 
 def _log_as_project() -> None:
-    """Log as conf/logging.yml says in every folder of the project; Kedro reads it in the project's own folder only."""
-    settings = project_folder() / "conf" / "logging.yml"
-    if Path("conf/logging.yml").exists() or "KEDRO_LOGGING_CONFIG" in os.environ or not settings.is_file():
+    """Log as conf/logging.yml says in every folder of the project, and outside of one as every project begins.
+
+    Kedro reads it in the project's own folder only.
+    """
+    places = [folder / "conf" / "logging.yml" for folder in (project_folder(), shipped_folder())]
+    settings = next((one for one in places if one.is_file()), None)
+    if Path("conf/logging.yml").exists() or "KEDRO_LOGGING_CONFIG" in os.environ or settings is None:
         return
+    # Kedro, if it is not loaded yet, else says on stdout which settings it found, amid what a program reads.
+    os.environ["KEDRO_LOGGING_CONFIG"] = str(settings)
     from kedro.framework.project import LOGGING
+
+    del os.environ["KEDRO_LOGGING_CONFIG"]
     from yaml import safe_load
 
     LOGGING.configure(safe_load(settings.read_text(encoding="utf-8")))

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from kedro.framework.project import configure_project
 
+from rai_kedro.commands.errors import explain
 from rai_kedro.commands.project import UnknownUseCaseError, choose_use_case
+from rai_kedro.pipeline_registry import register_pipelines
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -52,3 +54,18 @@ def test_the_only_one_that_ran_or_is_of_your_own_is_meant(project: Path) -> None
 
     shutil.rmtree(project / "data")
     assert choose_use_case(None) == "rents"
+
+
+def test_a_stage_without_a_use_case_is_nobodys_once_one_of_your_own_is_there_among_others(project: Path) -> None:
+    assert "monitoring" in register_pipelines()
+    add_own(project, "rents")
+    assert not {"monitoring", "__default__"} & set(register_pipelines())
+    asked = explain(ValueError("Failed to find the pipeline named 'monitoring'. It needs to be …")) or ""
+    assert "which use case is meant" in asked
+    assert "hospital, housing, rents" in asked
+    assert "kedro run --pipelines hospital.monitoring" in asked
+
+    for name in ("housing", "hospital"):
+        shutil.rmtree(project / "conf/base" / name)
+    alone = register_pipelines()
+    assert alone["monitoring"] == alone["rents.monitoring"]

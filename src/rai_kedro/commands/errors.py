@@ -8,7 +8,12 @@ import sqlite3
 from collections.abc import Iterator
 
 from rai_kedro import release
+from rai_kedro.commands.project import DRAFT_ONE
+from rai_kedro.contract import find_use_cases
 from rai_kedro.errors import RaiError
+from rai_kedro.files import project_folder
+from rai_kedro.pipelines import STAGES
+from rai_kedro.words import list_some
 
 
 def explain(error: BaseException) -> str | None:
@@ -68,13 +73,29 @@ def _foresee_of_kedro(error: BaseException) -> RaiError | None:
     if isinstance(error, YAMLError):
         return RaiError("A configuration file is not valid YAML.", example=str(error), remedy=_MEND)
     if isinstance(error, DatasetError | MissingConfigException):
+        if isinstance(error, MissingConfigException) and not (project_folder() / "conf" / "base").is_dir():
+            return RaiError("There is no project here.", where=str(project_folder()), remedy=_GO_TO_PROJECT)
         return RaiError("Data or configuration could not be read or written.", example=str(error), remedy=_LOOK)
     if isinstance(error, AttributeError) and "multiprocessing" in str(error):
         example = str(error).splitlines()[0]
         return RaiError("This pipeline cannot run in several processes.", example=example, remedy=_ONE_PROCESS)
-    if isinstance(error, ValueError) and "Failed to find the pipeline named" in str(error):
-        return RaiError(str(error), remedy="kedro registry list  names all pipelines")
-    return None
+    found = _NO_PIPELINE.match(str(error)) if isinstance(error, ValueError) else None
+    return _explain_pipeline(found["name"]) if found else None
+
+
+def _explain_pipeline(name: str) -> RaiError:
+    """Explain that there is no pipeline of a name, which may be that of a stage and of no use case."""
+    known = find_use_cases(project_folder() / "conf" / "base")
+    if not known:
+        return RaiError("There is no use case yet, and so no pipeline.", remedy=DRAFT_ONE)
+    there = f"there are: {list_some(known, _SHOWN)}"
+    if name not in ("__default__", *STAGES):
+        listed = "give a use case, or one with a stage (NAME.training); kedro registry list  names all pipelines"
+        return RaiError(f"There is no pipeline '{name}'.", where="--pipelines", example=there, remedy=listed)
+    named = f"kedro run --pipelines {known[0]}" + (f".{name}" if name in STAGES else "")
+    return RaiError(
+        "It has to be said which use case is meant.", where="--pipelines", example=there, remedy=f"for example: {named}"
+    )
 
 
 def _read_parameter_errors(text: str) -> RaiError:
@@ -116,8 +137,10 @@ def _list_keys(model: str) -> str:
 
 
 _SHOWN = 6
+_NO_PIPELINE = re.compile(r"Failed to find the pipeline named '(?P<name>[^']*)'")
 _PARAMETER = re.compile(r"- Parameter '(?P<name>[^']+)'(?:: Failed to instantiate (?P<model>\w+))?")
 _DETAIL = re.compile(r"  (?P<message>\S.*?)(?: \[type=(?P<kind>\w+), input_value=.*)?$")
+_GO_TO_PROJECT = "run this in the folder of a project, or make one: rai-kedro rai init DIR"
 _MEND = "mend that line and run again; nothing was run or written"
 _ONE_PROCESS = "leave --runner out, or take ThreadRunner: kedro-mlflow's artifact datasets live in one process"
 _SERVER_LOST = (

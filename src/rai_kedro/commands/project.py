@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import wraps
@@ -26,6 +26,7 @@ use_case_option = click.option("--use-case", default=None, help="Name of the use
 
 # What comes with the project: it stands for nobody until it has run.
 DEMOS = ("housing", "hospital")
+DRAFT_ONE = "draft one: kedro rai new-use-case NAME --data FILE --target COLUMN"
 
 
 def about_use_case(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -39,6 +40,14 @@ def about_use_case(command: Callable[..., Any]) -> Callable[..., Any]:
         return command(use_case=use_case or choose_use_case(env), env=env, **said)
 
     return use_case_option(env_option(ask))
+
+
+def find_unspoken(known: Sequence[str]) -> str | None:
+    """Return the use case that `kedro run` without a name is about: the only one, or the first that comes along.
+
+    Not where there is one of your own among several: it would depend on what else is there.
+    """
+    return known[0] if len(known) == 1 else DEMOS[0] if known and set(known) == set(DEMOS) else None
 
 
 def find_meant(env: str | None) -> tuple[list[str], list[str]]:
@@ -60,6 +69,10 @@ def choose_use_case(env: str | None) -> str:
         UnknownUseCaseError: There are several, or none has run; it lists them.
     """
     known, meant = find_meant(env)
+    if not known:
+        raise UnknownUseCaseError(
+            "There is no use case yet.", where=str(project_folder() / "conf/base"), remedy=DRAFT_ONE
+        )
     if len(known) == 1:
         return known[0]
     if len(meant) == 1:
@@ -178,8 +191,8 @@ def require_use_case(use_case: str) -> None:
         raise UnknownUseCaseError(
             f"There is no use case '{use_case}'.",
             where="conf/base/<use_case>/catalog.yml",
-            example=f"known: {', '.join(known)}",
-            remedy="name one of them with --use-case",
+            example=f"known: {', '.join(known)}" if known else None,
+            remedy="name one of them with --use-case" if known else DRAFT_ONE,
         )
 
 

@@ -33,7 +33,7 @@ def status(use_case: str | None, env: str | None, as_json: bool) -> None:
         click.echo(json.dumps(_read_status(use_case or choose_use_case(env), env), indent=2))
         return
     known, meant = ([use_case], []) if use_case else find_meant(env)
-    names, broken = meant or known, list[str]()
+    names, broken = meant or known or [choose_use_case(env)], list[str]()
     for number, name in enumerate(names):
         if number:
             click.echo()
