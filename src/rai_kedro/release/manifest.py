@@ -34,7 +34,7 @@ from rai_kedro.release.versions import (
     Tag,
     Version,
     ask,
-    fetch_artifact,
+    fetch_artifacts,
     parse_json,
 )
 from rai_kedro.typed import Typed
@@ -121,7 +121,8 @@ class ReleaseFiles:
 
 def digest_artifacts(client: MlflowClient, run_id: str, names: Iterable[str]) -> dict[str, str]:
     """Return the SHA-256 of files of a run by name; MlflowException or OSError if one cannot be read."""
-    return {name: hashlib.sha256(fetch_artifact(client, run_id, name)).hexdigest() for name in names}
+    found = fetch_artifacts(client, run_id, names)
+    return {name: hashlib.sha256(content).hexdigest() for name, content in found.items()}
 
 
 def store_manifest(client: MlflowClient, manifest: Manifest) -> None:
@@ -213,10 +214,10 @@ def _download(version: Version, manifest: Manifest, folder: Path) -> tuple[Path,
         uri = client.get_model_version_download_uri(version.use_case, version.number)
         model = download_artifacts(artifact_uri=uri, dst_path=str(folder), tracking_uri=client.tracking_uri)
         names = [name for name in manifest.files if not name.startswith(MODEL_FOLDER)]
-        return Path(model), {name: fetch_artifact(client, version.run_id, name) for name in names}
+        return Path(model), fetch_artifacts(client, version.run_id, names)
     except (MlflowException, OSError) as error:
         said = str(error).strip()
-        raise _incomplete(version, said.splitlines()[0] if said else type(error).__name__) from error
+        raise _incomplete(version, said.splitlines()[-1] if said else type(error).__name__) from error
 
 
 def _find_changes(manifest: Manifest, model: Path, files: Mapping[str, bytes]) -> list[str]:

@@ -6,7 +6,7 @@ import json
 import math
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -252,10 +252,16 @@ def ask(question: Callable[[str], _Answer], name: str) -> _Answer | None:
         raise
 
 
-def fetch_artifact(client: MlflowClient, run_id: str, artifact: str) -> bytes:
-    """Return the content of one of a run's files; MlflowException or OSError if it is not there or cannot be read."""
+def fetch_artifacts(client: MlflowClient, run_id: str, names: Iterable[str]) -> dict[str, bytes]:
+    """Return the content of a run's files by name; MlflowException or OSError if one cannot be read."""
+    from mlflow.artifacts import download_artifacts
+
+    # By the place of the run's files, looked up once: by the run, MLflow asks its database anew for each of them, and
+    # prefers a file of the same name in a model that the run has logged.
+    root, uri = client.get_run(run_id).info.artifact_uri, client.tracking_uri
     with tempfile.TemporaryDirectory(prefix="rai-artifact-") as folder:
-        return Path(client.download_artifacts(run_id, artifact, folder)).read_bytes()
+        files = ((name, download_artifacts(f"{root}/{name}", dst_path=folder, tracking_uri=uri)) for name in names)
+        return {name: Path(file).read_bytes() for name, file in files}
 
 
 def read_artifact(client: MlflowClient, run_id: str, artifact: str) -> bytes | None:
@@ -263,7 +269,7 @@ def read_artifact(client: MlflowClient, run_id: str, artifact: str) -> bytes | N
     from mlflow.exceptions import MlflowException
 
     try:
-        return fetch_artifact(client, run_id, artifact)
+        return fetch_artifacts(client, run_id, [artifact])[artifact]
     except (MlflowException, OSError) as error:
         if "API request to" in str(error) or find_refusal(error):  # nothing is known of the file
             raise
