@@ -68,7 +68,8 @@ def test_given_decisions_go_the_whole_way(court: Any) -> None:
 
     risk = ("--accept-risk", "a test")
     review = ("--version", "1", "--reviewer", "R. Viewer", "--statement", "figures and card read")
-    court.succeed("rai", "approve", "--use-case", "court", *review, *risk)
+    approved = court.succeed("rai", "approve", "--use-case", "court", *review, *risk).output
+    assert "Version 1 of court is approved for use as assessed" in approved
     court.succeed("run", "--pipelines", "court.monitoring")
     court.succeed("rai", "verify", "--use-case", "court")
     court.succeed("rai", "export", "--use-case", "court", "--format", "pack", "--output", "pack.zip")

@@ -26,6 +26,8 @@ from rai_kedro.release.review import ReviewRequest, approve
 from rai_kedro.release.verification import verify
 from rai_kedro.release.versions import ChangedError, find_version
 
+from .conftest import BASELINE
+
 Ask = Callable[..., ReviewRequest]
 Register = Callable[..., Any]
 
@@ -82,6 +84,24 @@ class TestUsable:
             approve(client, ask("3"), evidence_path, trust)
         register(changes={**example, "contract": make_contract(today)})
         assert approve(client, ask("4"), evidence_path, trust).recorded
+
+
+def test_predictions_made_elsewhere_are_approved_for_use_as_assessed(
+    client: MlflowClient,
+    register: Register,
+    ask: Ask,
+    use_case: str,
+    evidence_path: Path,
+    trust: Trust,
+    tmp_path: Path,
+) -> None:
+    register(changes={"baseline": {**BASELINE, "unseen": True}})
+
+    told = approve(client, ask(), evidence_path, trust).message
+
+    assert "is approved for use as assessed until" in told
+    assert "approved for use as assessed by Ada" in (tmp_path / "model_card_v1.md").read_text()
+    assert verify(evidence_path, use_case=use_case, trust=trust, client=client).findings == ()
 
 
 class TestPages:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -182,6 +183,17 @@ class Assessment(Typed):
         from rai_kedro.fairness.presentation import draw_intervals
 
         return draw_intervals(self.disparities)
+
+    def to_card(self, path: str | Path, *, limits: Mapping[str, Any] | None = None, **parts: Any) -> Path:
+        """Write the assessment as one HTML page that says what it does not cover.
+
+        ``limits`` are those of :meth:`judge`; ``performance``, ``title``, ``about`` and ``unit`` are further parts of
+        the page (:func:`rai_kedro.report.write_card`).
+        """
+        # The one way up: a page is for the user of this result, who should not have to know which room writes it.
+        from rai_kedro.report import write_card
+
+        return write_card(path, fairness=self, limits=limits, **parts)
 
     def judge(self, **limits: float | dict[DisparityKind, float] | Tolerance) -> GateDecision:
         """Judge the disparities by what is tolerated.

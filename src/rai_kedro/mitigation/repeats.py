@@ -93,6 +93,8 @@ def summarise(name: str, effects: Sequence[float], splits: int, share: float, le
     )
     if counted < max(FEWEST_SPLITS, splits / 2):
         return effect.model_copy(update={"note": f"no interval: {counted} of {splits} splits have a figure"})
+    if np.ptp(values) == 0:  # how seldom something changes, splits in which nothing does cannot say
+        return effect.model_copy(update={"note": f"no interval: the same in all of {counted} splits"})
     error = np.sqrt((1 / counted + share) * values.var(ddof=1))
     half, centre = float(t.ppf(0.5 + level / 2, counted - 1) * error), float(values.mean())
     return effect.model_copy(update={"lower": centre - half, "upper": centre + half})

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from rai_kedro.intervals import Estimate
 from rai_kedro.typed import Typed
@@ -52,6 +53,15 @@ class Performance(Typed):
         import pandas as pd
 
         return pd.DataFrame([one.to_dict() for one in self.figures])[_COLUMNS]
+
+    def to_card(self, path: str | Path, **parts: Any) -> Path:
+        """Write the figures as one HTML page that says what it does not cover.
+
+        ``fairness``, ``limits``, ``title`` and ``about`` are its further parts (:func:`rai_kedro.report.write_card`).
+        """
+        from rai_kedro.report import write_card
+
+        return write_card(path, performance=self, **parts)
 
     def plot(self) -> GraphFigure:
         """Draw each figure with its interval; figures in different units have scales of their own."""

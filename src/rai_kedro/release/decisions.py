@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from rai_kedro.policy import ApprovalRules
 from rai_kedro.release.keys import SigningError, SigningKey, keyid_of
@@ -56,6 +56,8 @@ class Review(SignedStatement):
     loosened: tuple[str, ...] = ()  # what was looser in the policy at the approval than at the training; agreed to
     accepted_risk: str = ""  # why it was approved though not every gate passed
     rules: ApprovalRules = ApprovalRules()  # of the policy that it was made under
+    # Of predictions made elsewhere: not a model is approved, but the use of these predictions by the rule on record.
+    as_assessed: bool = Field(default=False, exclude_if=lambda value: not value)
 
     @property
     def signer(self) -> str:
@@ -164,7 +166,8 @@ def describe_review(review: Review) -> str:
     """Say in a line, as card and description show it, who decided what, when and why, and what the gate said."""
     label = " (demonstration, not a person's review)" if review.demo else ""
     until = f", until {review.expires_at[:10]}" if review.expires_at else ""
-    said = f"{review.decision} by {review.reviewer}{label} at {review.reviewed_at}{until}: {review.statement}"
+    what = f"{review.decision} for use as assessed" if review.as_assessed else review.decision
+    said = f"{what} by {review.reviewer}{label} at {review.reviewed_at}{until}: {review.statement}"
     return make_visible(f"{said} ({describe_gate(review.fairness_gate, review.accepted_risk)})")
 
 

@@ -117,6 +117,7 @@ def approve(client: MlflowClient, request: ReviewRequest, evidence_path: str | P
         _require_measured(version, files.read_contract())
         manifest = files.manifest
         contract = files.read_contract()
+        as_assessed = bool(files.read_reference().baseline.get("unseen"))
     policy, gate = Policy.from_dict(manifest.policy.get("policy", {})), judge_gate(version)
     report = judge_policy(version, policy, gate.decision)
     loosened = find_loosened(manifest.policy, request.policy) if request.policy else ()
@@ -135,6 +136,7 @@ def approve(client: MlflowClient, request: ReviewRequest, evidence_path: str | P
         "gate_summary": gate.summary,
         "open_gates": tuple(one.name for one in report.with_consequence("accept_risk")),
         "loosened": loosened,
+        "as_assessed": as_assessed,
     }
     _require_other_person(request, version, trainer, trust, allowed=policy.approval.trainer_may_approve)
     review = _make_approval(request, version, manifest, seen, trust)
@@ -342,11 +344,12 @@ def _tag(client: MlflowClient, review: Review, entry: Entry) -> None:
 def _describe_approval(review: Review, missing: Sequence[str], *, recorded: bool) -> str:
     label = " (demo, not a person's review)" if review.demo else ""
     effect = f"waits for the approval of: {', '.join(missing)}" if missing else "is in production"
-    state = f"is approved{label} until {review.expires_at[:10]}, and {effect}."
+    use = " for use as assessed" if review.as_assessed else ""
+    state = f"is approved{use}{label} until {review.expires_at[:10]}, and {effect}."
     if not recorded:
         state = (
-            f"was already approved{label} by {review.reviewer} on {review.reviewed_at}, until {review.expires_at[:10]};"
-            f" it {effect}, and nothing new was recorded."
+            f"was already approved{use}{label} by {review.reviewer} on {review.reviewed_at}, until "
+            f"{review.expires_at[:10]}; it {effect}, and nothing new was recorded."
         )
     agreed = "".join(f"\nAgreed to: {one}" for one in review.loosened)
     gate = describe_gate(review.fairness_gate, review.accepted_risk)

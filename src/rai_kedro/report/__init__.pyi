@@ -1,3 +1,4 @@
+from .assessment_card import write_card as write_card
 from .attention import AttentionGroup as AttentionGroup
 from .attention import AttentionPoint as AttentionPoint
 from .attention import group_attention as group_attention

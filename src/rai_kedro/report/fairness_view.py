@@ -28,6 +28,10 @@ from rai_kedro.words import count_of, format_share, in_words
 SMALL_GROUP = 30
 GRAVEST_FIRST: tuple[VerdictOutcome, ...] = ("fail", "not_assessed", "insufficient_evidence", "pass")
 _CLOSE = 1e-9
+_CONSEQUENCE = (
+    " Without a pass of the gate, the version can be approved only with a risk that somebody accepts and gives a "
+    "reason for."
+)
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,8 @@ def view_fairness(record: FairnessRecord) -> dict[str, object]:
     """Return everything that the templates of the card show of fairness, by name."""
     return {
         "gate": describe_gate(record.gate),
+        "consequence": _CONSEQUENCE,
+        "rows": "test rows",
         "level": describe_level(record),
         "budget": record.gate.budget,
         "verdicts": list_verdicts(record),

@@ -189,11 +189,7 @@ def _unreadable(what: str, where: str, example: str) -> ModelCardError:
 
 def _contents(card: ModelCard) -> dict[str, Any]:
     """Return what both templates show: the card and what is derived from it."""
-    splits = list(dict.fromkeys(estimate.split for estimate in card.performance))
-    by_metric: dict[tuple[str, str], dict[str, PerformanceFigure]] = {}
-    for estimate in card.performance:
-        by_metric.setdefault((estimate.name, estimate.unit), {})[estimate.split] = estimate
-    return {
+    return view_performance(card.performance) | {
         "card": card,
         "summary": summarise(card),
         "standing": describe_standing(card),
@@ -201,16 +197,28 @@ def _contents(card: ModelCard) -> dict[str, Any]:
         "attention": group_attention(list_attention(card)),
         "forest": draw_forest(list_verdicts(card.fairness)) if card.fairness else (),
         "today": card.identity.created_at_day,
-        "splits": splits,
-        "levels": sorted({format_share(estimate.level) for estimate in card.performance if estimate.level}),
-        "performance": by_metric,
-        "performance_headings": ["Metric", *([split, "figure"] for split in splits), "Unit"],
         "mitigation": card.mitigation,
         "why_unmitigated": card.why_unmitigated,
         "estimator": card.estimator.name,
         "fairness": None if card.fairness is None else view_fairness(card.fairness),
         "other_level": _explain_levels(card),
         "sections": SECTIONS,
+    }
+
+
+def view_performance(figures: Iterable[PerformanceFigure]) -> dict[str, Any]:
+    """Return what the section on performance shows, under the names of its template."""
+    figures = tuple(figures)
+    splits = list(dict.fromkeys(one.split for one in figures))
+    by_metric: dict[tuple[str, str], dict[str, PerformanceFigure]] = {}
+    for one in figures:
+        by_metric.setdefault((one.name, one.unit), {})[one.split] = one
+    return {
+        "card": {"performance": figures},
+        "splits": splits,
+        "levels": sorted({format_share(one.level) for one in figures if one.level}),
+        "performance": by_metric,
+        "performance_headings": ["Metric", *([split or "all rows", "figure"] for split in splits), "Unit"],
     }
 
 
