@@ -2,11 +2,67 @@
 
 from __future__ import annotations
 
+import importlib
 import re
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
+TOOLS = str(ROOT / "tools")
+
+
+@pytest.fixture(scope="module")
+def reference() -> Iterator[Any]:
+    sys.path.insert(0, TOOLS)
+    yield importlib.import_module("reference")
+    sys.path.remove(TOOLS)
+
+
+def _keys_of(block: Any, path: str) -> Iterator[str]:
+    if isinstance(block, dict):
+        for name, inner in block.items():
+            yield f"{path}.{name}"
+            yield from _keys_of(inner, f"{path}.{name}")
+    elif isinstance(block, list):
+        for inner in block:
+            yield from _keys_of(inner, f"{path}[]")
+
+
+def test_every_key_of_the_yaml_files_is_described(reference: Any) -> None:
+    for blocks in (reference.BLOCKS, reference.CONTRACT, reference.REVIEWERS):
+        keys = [key for block in reference.list_blocks(blocks) for key in block.keys]
+        assert [key.name for key in keys if len(key.description.split()) < 2] == []
+        assert len({key.name for key in keys}) == len(keys)
+
+
+@pytest.mark.parametrize("use_case", ["housing", "hospital"])
+def test_every_key_of_a_use_case_is_in_the_reference(reference: Any, use_case: str) -> None:
+    text = (ROOT / "conf" / "base" / use_case / "parameters.yml").read_text(encoding="utf-8")
+    listed = {
+        re.sub(r" \(by: .*", "", key.name) for block in reference.list_blocks(reference.BLOCKS) for key in block.keys
+    }
+    # Below these stand names of people's own, or what a class elsewhere takes.
+    open_ended = re.compile(r"\.(params|parameters|alternatives|cuts|margins|missing)\..*|\.split\.by")
+    used = {
+        found
+        for name, block in yaml.safe_load(text)[use_case].items()
+        for found in (name, *_keys_of(block, name))
+        if not open_ended.search(found)
+    }
+    assert sorted(used - listed - set(reference.BLOCKS)) == []
+
+
+def test_every_command_and_every_option_is_described(reference: Any) -> None:
+    commands = reference.list_commands()
+    assert [command.name for command in commands if not command.description] == []
+    options = [(command.name, option) for command in commands for option in command.options]
+    assert [(name, one.names) for name, one in options if one.names.startswith("-") and not one.description] == []
 
 
 def _listed() -> set[Path]:

@@ -127,13 +127,15 @@ def _list_fields(model: Any) -> Iterator[tuple[str, Any, list[Any], str]]:
 def _say_value(value: Any) -> str:
     if isinstance(value, BaseModel) or (isinstance(value, tuple) and value and isinstance(value[0], BaseModel)):
         given = value.model_dump(mode="json", exclude_defaults=True) if isinstance(value, BaseModel) else None
-        return _say_value(given) if given else "its own defaults" if given == {} else _say_list(value)
+        return _say_value(given) if given else "those of its keys" if given == {} else _say_list(value)
     if value is None or isinstance(value, bool):
         return f"`{ {None: 'null', True: 'true', False: 'false'}[value] }`".replace(" ", "")
     if isinstance(value, list | tuple):
         return f"`[{', '.join(map(str, value))}]`"
     if isinstance(value, dict):
         return "`{" + ", ".join(f"{name}: {one}" for name, one in value.items()) + "}`"
+    if isinstance(value, float):
+        return f"`{value:.4g}`"
     return f"`{value}`" if value != "" else "empty"
 
 
@@ -168,7 +170,7 @@ def _say_type(annotation: Any) -> str:
         return " or ".join(f"`{one}`" for one in args)
     if origin in (typing.Union, types.UnionType):
         kinds = dict.fromkeys("`null`" if one is type(None) else _say_type(one) for one in args)
-        return ", or ".join(kinds) if any("," in kind for kind in kinds) else " or ".join(kinds)
+        return (", or " if any("," in kind or " by " in kind for kind in kinds) else " or ").join(kinds)
     if origin in (tuple, dict, Mapping):
         return _say_several(origin, args)
     if isinstance(annotation, type) and (issubclass(annotation, BaseModel) or is_dataclass(annotation)):
@@ -244,8 +246,9 @@ def _read_section(text: str) -> dict[str, str]:
 
 def _to_markdown(text: str) -> str:
     """Return the text of a docstring with its code and its references as Markdown has them."""
-    text = re.sub(r":\w+:`~?([^`<]+)`", r"`\1`", text)
-    return re.sub(r"``([^`]+)``", r"`\1`", " ".join(text.split()))
+    text = re.sub(r":\w+:`~?([^`<]+)`", r"`\1`", " ".join(text.split()))
+    text = re.sub(r"``([^`]+)``", r"`\1`", text)
+    return re.sub(r"`None`|\bNone\b", "`null`", text)
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,13 @@ def _read_pairs(_context: click.Context, parameter: click.Parameter, given: tupl
     help="Its share of the rows; equal if not given.",
 )
 @click.option("--limit", required=True, type=float, help="Largest difference, or smallest ratio, that is tolerated.")
-@click.option("--kind", type=click.Choice(["difference", "ratio"]), default="difference", show_default=True)
+@click.option(
+    "--kind",
+    type=click.Choice(["difference", "ratio"]),
+    default="difference",
+    show_default=True,
+    help="What is limited: how far two groups lie apart, or the smaller figure as a share of the larger.",
+)
 @click.option(
     "--label-share",
     default=1.0,

@@ -41,7 +41,13 @@ class _Stripped(Typed):
 
 
 class Justification(_Stripped):
-    """Why a flagged column may enter the model, who answers for it, and until when (inclusive)."""
+    """Why a flagged column may enter the model.
+
+    Attributes:
+        by: Who answers for it.
+        reason: Why the column is needed.
+        until: The last day on which it holds.
+    """
 
     by: Words
     reason: Words
@@ -66,6 +72,8 @@ class Column(_Stripped):
         categories: The values allowed; columns of type ``category`` only.
         risk: Which harm; required as soon as a flag is set.
         justification: Lets a flagged column have ``use: model``, and any column have ``use: mitigation``, until a date.
+        type: What the values are; whole numbers pass as ``float``.
+        nullable: Whether a value may be missing.
     """
 
     name: Name
@@ -118,19 +126,28 @@ class GovernedColumn(Column):
 
 
 class DatasetContract(_Stripped):
-    """The contract of one governed dataset (a store of monthly snapshots)."""
+    """The contract of one governed dataset (a store of monthly snapshots).
+
+    Attributes:
+        owner: Who answers for the data.
+        purpose: What the data may be used for.
+        key: Columns that together identify a row within a month; never features.
+        time: The column that holds the month; never a feature.
+        unit: Which rows belong together, such as those of a person: one of the key, or a column of its own.
+        weight: The column that says how many rows of the population a row stands for.
+        unread: Written by ``kedro rai accept-draft`` where all proposals of a draft were accepted at once.
+        columns: Every other column, by its name.
+    """
 
     dataset: Text  # full catalogue name, for example housing.feature_store
     owner: Text
     purpose: Text
-    key: Annotated[tuple[Text, ...], Field(min_length=1)]  # together they identify a row within a month
-    time: Text  # the column that holds the month
-    unit: Text | None = (
-        None  # which rows belong together (a person, a household): one of the key, or a column of its own
-    )
-    weight: Text | None = None  # how many rows of the population a row stands for
-    unread: Text | None = None  # which drafted proposals were accepted at once, by whom and when
-    columns: Mapping[str, Column]  # every other column
+    key: Annotated[tuple[Text, ...], Field(min_length=1)]
+    time: Text
+    unit: Text | None = None
+    weight: Text | None = None
+    unread: Text | None = None
+    columns: Mapping[str, Column]
 
     @field_validator("columns")
     @classmethod

@@ -46,6 +46,10 @@ class DriftEvent(Typed):
         start: First month of the change, after the first month of the simulation.
         end: Last month of the change; ``None`` while it lasts to the end.
         stream: Another number draws other columns, for two draws of one kind with one start.
+        kind: What changes.
+        size: By how much. ``mean_shift``: standard deviations of the raw column; ``scale``: the factor;
+            ``missing_values`` and ``category_mix``: the share of the rows; ``label_relation``: standard
+            deviations of the label for each one of the column.
     """
 
     columns: tuple[str, ...] | None = None
@@ -94,6 +98,12 @@ class DriftSchedule(Typed):
     """Which months are made, from which seed, and the drift events, applied in this order.
 
     The first month is the reference of the events, and never drifted itself.
+
+    Attributes:
+        first_month: The first month.
+        months: Number of months.
+        seed: Seed of everything random.
+        drift: The events.
     """
 
     first_month: Month = "2024-01"

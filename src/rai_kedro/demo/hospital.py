@@ -85,18 +85,32 @@ _OTHER_ARRIVAL = 0.02
 
 
 class Bias(Typed):
-    """How unequally the records are made, in the ways that :mod:`~rai_kedro.demo.hospital` tells; 0 is none."""
+    """How unequally the records are made, in the ways that :mod:`~rai_kedro.demo.hospital` tells; 0 is none.
 
-    label: float = Field(default=0.25, ge=0, lt=1)  # share of the Black patients who need admission
-    measurement: float = Field(default=0.25, ge=0, le=3)  # standard deviations of the quantity
-    missingness: float = Field(default=0.05, ge=0, le=0.5)  # share of Black patients, beyond that of everybody
+    Attributes:
+        label: Share of the Black patients who need admission and are recorded as not admitted.
+        measurement: By how many standard deviations of the quantity pulse oximetry of Black patients reads too
+            high, and their pain and urgency are judged too low.
+        missingness: Share of the records of Black patients that lack each vital sign and the pain score, beyond
+            that of everybody.
+    """
+
+    label: float = Field(default=0.25, ge=0, lt=1)
+    measurement: float = Field(default=0.25, ge=0, le=3)
+    missingness: float = Field(default=0.05, ge=0, le=0.5)
 
 
 class HospitalParameters(DriftSchedule):
-    """How many visits, of whom, recorded with which bias, and which recorded features change from a month on."""
+    """How many visits, of whom, recorded with which bias, and which recorded features change from a month on.
 
-    visits: int = Field(default=COHORT, ge=_FEWEST_ROWS)  # in all months together, spread evenly
-    share_black: float = Field(default=COHORT_BLACK / COHORT, gt=0, lt=1)  # of the visits; the others are White
+    Attributes:
+        visits: Visits in all months together, spread evenly.
+        share_black: Share of visits by Black patients; the others are White.
+        bias: How unequally the records are made.
+    """
+
+    visits: int = Field(default=COHORT, ge=_FEWEST_ROWS)
+    share_black: float = Field(default=COHORT_BLACK / COHORT, gt=0, lt=1)
     bias: Bias = Bias()
 
     @model_validator(mode="after")

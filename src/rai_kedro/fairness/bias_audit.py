@@ -48,6 +48,8 @@ class BiasAuditSpec(Typed):
         unknown: Values that mean an unknown category; a missing value does so anyway.
         leave_out: Categories without an impact ratio, each with its reason; one of a crossing as ``Asian & Female``.
         level: Confidence level of the intervals, of the ratios of one table together.
+        sex: Audited column that holds sex.
+        race: Audited column that holds race or ethnicity.
     """
 
     sex: str

@@ -44,6 +44,8 @@ class Tolerance(Typed):
         limit: Largest difference or distance, in the unit of the metric; or smallest ratio, for example 0.8.
         column: The grouping it applies to; None for all. A tolerance that names the column goes before one that does
             not.
+        metric: Name of the metric, which ``fairness.metrics`` has to measure.
+        kind: Which of its disparities is limited.
     """
 
     metric: str

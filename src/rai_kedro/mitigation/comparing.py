@@ -58,7 +58,13 @@ _MUST_HOLD = (
 
 @pydantic_dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class ConfiguredMethod:
-    """A method to compare, its parameters (a constraint that serves the metric is filled in), and a name of its own."""
+    """A method to compare.
+
+    Attributes:
+        method: Name of the method.
+        parameters: What it is made with; a constraint that serves the metric is filled in.
+        name: A name of its own, needed where one method stands twice.
+    """
 
     method: str
     parameters: dict[str, Any] = field(default_factory=dict)

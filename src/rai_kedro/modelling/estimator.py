@@ -25,7 +25,12 @@ class ModellingError(RaiError):
 
 
 class EstimatorConfig(BaseModel):
-    """Which estimator, by the full import path of its class (``class`` in YAML), with which parameters."""
+    """Which estimator, with which parameters.
+
+    Attributes:
+        class_path: Full import path of the class, for example ``sklearn.linear_model.LinearRegression``.
+        params: What the class is made with, by the names of its own parameters.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 

@@ -42,14 +42,26 @@ _FEWEST_CLASSES = 2
 
 
 class PreparationParameters(Typed):
-    """How rows are prepared for the estimator."""
+    """How rows are prepared for the estimator.
 
-    missing: Missing = "chained_equations"  # see the module
-    balance: Balance = "none"  # of the training rows, to equal numbers of each class
-    scale: bool = True  # numbers to mean 0 and standard deviation 1, as logistic regression wants them
-    rounds: int = Field(default=5, ge=1, le=100)  # of imputation over all incomplete columns, at most
-    trees: int = Field(default=20, ge=1, le=1000)  # of each forest
-    rare: int = Field(default=10, ge=1)  # categories with fewer training rows share one column
+    Attributes:
+        missing: ``complete_cases`` fits on the rows without a missing value; ``chained_equations`` predicts
+            each incomplete column from all others; ``forest`` does so with random forests.
+        balance: Whether training rows are dropped (``under``) or repeated (``over``) until every class has as
+            many.
+        scale: Whether numbers are brought to mean 0 and standard deviation 1, as logistic regression wants
+            them.
+        rounds: Most rounds of imputation over all incomplete columns.
+        trees: Trees of each forest.
+        rare: Categories with fewer training rows than this share one column.
+    """
+
+    missing: Missing = "chained_equations"
+    balance: Balance = "none"
+    scale: bool = True
+    rounds: int = Field(default=5, ge=1, le=100)
+    trees: int = Field(default=20, ge=1, le=1000)
+    rare: int = Field(default=10, ge=1)
 
 
 @dataclass(frozen=True)

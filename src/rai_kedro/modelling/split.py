@@ -22,16 +22,25 @@ _Share = Annotated[float, Field(gt=0, lt=1)]
 
 
 class RandomSplit(Typed):
-    """Rows are held out at random; a share ``choose`` of all is kept to choose a mitigation on."""
+    """Rows are held out at random.
+
+    Attributes:
+        choose: Share of all rows that is kept to choose a mitigation on; nothing is fitted or judged on them.
+    """
 
     by: Literal["random"] = "random"
     choose: _Share | None = Field(default=None, exclude_if=lambda value: value is None)
 
 
 class ColumnSplit(Typed):
-    """A column names the part of each row; rows of parts in ``leave_out`` are on neither side.
+    """A column names the part of each row.
 
-    On those in ``choose`` a mitigation is chosen.
+    Attributes:
+        column: The column that names the part of each row.
+        train: Parts to fit on.
+        test: Parts to test on.
+        choose: Parts on which a mitigation is chosen.
+        leave_out: Parts that are on neither side.
     """
 
     by: Literal["column"]
@@ -43,7 +52,12 @@ class ColumnSplit(Typed):
 
 
 class MonthSplit(Typed):
-    """The rows of these months are held out; on those of ``choose`` a mitigation is chosen."""
+    """The rows of whole months are held out.
+
+    Attributes:
+        test: Months held out to test on.
+        choose: Months on which a mitigation is chosen.
+    """
 
     by: Literal["months"]
     test: Annotated[tuple[Month, ...], Field(min_length=1)]
@@ -55,7 +69,9 @@ class MonthSplit(Typed):
 class UnitSplit(Typed):
     """Units are held out at random: all rows of a person, or of whatever the column names, are on one side.
 
-    A share ``choose`` of all units is kept to choose a mitigation on.
+    Attributes:
+        column: The column that names the unit, for example a person.
+        choose: Share of all units that is kept to choose a mitigation on.
     """
 
     by: Literal["unit"]

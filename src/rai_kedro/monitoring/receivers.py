@@ -87,7 +87,12 @@ class Receiver(Typed):
 
 
 class AlertParameters(Typed):
-    """``<use_case>.monitoring.alerts``: what is told (read from the base in every environment), and to whom."""
+    """What is told (read from the base in every environment), and to whom.
+
+    Attributes:
+        min_weight: The least weight that is told: ``alarm``, or ``watch`` for both.
+        receivers: The places that alerts go to; these may differ by environment.
+    """
 
     min_weight: AlertWeight = "alarm"
     receivers: tuple[Receiver, ...] = (Receiver(to="log"),)

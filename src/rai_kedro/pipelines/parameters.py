@@ -27,7 +27,27 @@ from rai_kedro.typed import Typed
 
 
 class TrainingParameters(Typed):
-    """What to train on, with which split and which estimator; each key is explained in the YAML."""
+    """What to train on, with which split and which estimator.
+
+    Attributes:
+        task: Whether the target is a number (``regression``) or one of two values (``classification``).
+        month: The month of the stores to train on; with ``last_month`` the first of several.
+        last_month: The last month to train on; without it the one month.
+        target: The column of the label store that is predicted.
+        unit: Unit of the target in figures and reports, for example ``1,000 dollars``.
+        features: Columns that the model gets; without a list every column of use ``model``.
+        test_size: Share of the rows, or of the units, that is held out at random to test on.
+        random_state: Seed of the split and of all else that is random in a training.
+        split: How rows to test on are held out; without it at random, by unit where the contract names one.
+        reference_months: Labelled months that the model is not trained on and that later months are compared
+            with, in place of the test rows.
+        preparation: How missing values, categories and scales are treated before the estimator; without it
+            nothing is done.
+        estimator: The model.
+        allowed_modules: An estimator may only come from a module whose name begins with one of these, for
+            example ``sklearn.``.
+        interval_level: Confidence level of every interval in the reports on performance.
+    """
 
     task: Literal["regression", "classification"] = "regression"
     month: Month
@@ -94,7 +114,23 @@ class TrainingParameters(Typed):
 
 
 class MitigationParameters(Typed):
-    """Which mitigations are compared with the unmitigated model, and by what; each key is explained in the YAML."""
+    """Which mitigations are compared with the unmitigated model, and by what.
+
+    Attributes:
+        sensitive_column: Audited column that is mitigated for; null: no mitigation is compared.
+        metric: The metric that decides what is fairer; without one the first of ``fairness.metrics``.
+        kind: What of that metric decides; without it the metric's first kind.
+        performance: The figure that decides what is lost: ``R2`` or ``MAE``, of a classifier ``accuracy``,
+            ``AUC`` or ``Brier score``. Without one it is R2 or accuracy.
+        tolerance: Loss of performance that is accepted, in the unit of that figure.
+        chosen: Which model becomes the candidate whatever the rule says: ``unmitigated`` or the name of a
+            method; null: the rule chooses.
+        methods: The mitigations to compare.
+        alternatives: Further unmitigated models, by a name of your own; the best of them is post-processed,
+            too.
+        true_need: Column of the store ``true_need`` with the true outcome, where a use case has one, as a
+            simulation does; the chosen model is compared with it afterwards.
+    """
 
     sensitive_column: str | None = None
     metric: str | None = None
@@ -110,7 +146,13 @@ class MitigationParameters(Typed):
 
 
 class FairnessParameters(FairnessSpec):
-    """What is assessed for fairness, how far groups may lie apart, and the answers that led to the metrics."""
+    """What is assessed for fairness, how far groups may lie apart, and the answers that led to the metrics.
+
+    Attributes:
+        tolerances: How far groups may lie apart; the gate judges by these.
+        questionnaire: The answers that led to the metrics, as ``kedro rai questionnaire`` writes them.
+        ll144: Which columns the tables of New York City's Local Law 144 are made of; without it there are none.
+    """
 
     level: float = Field(default=0.95, ge=LEAST_LEVEL, lt=1)
     tolerances: tuple[Tolerance, ...]
@@ -178,7 +220,14 @@ class FairnessParameters(FairnessSpec):
 
 
 class Statements(Typed):
-    """What a person says of the model, for its card."""
+    """What a person says of the model, for its card.
+
+    Attributes:
+        model_name: Name of the model on its card.
+        intended_use: What the model is meant for, and by whom it is used.
+        out_of_scope_use: What it must not be used for.
+        limits: What else a reader has to know: one sentence each.
+    """
 
     model_name: str
     intended_use: str
@@ -200,13 +249,28 @@ def check_choice(text: str) -> str:
 
 
 class Expectation(Typed):
-    """What the calendar says should be there: every month, at most so many days after its end."""
+    """What the calendar says should be there: every month, at most so many days after its end.
+
+    Attributes:
+        grace_days: Days after the end of a month until which it may come; after them it is named as missing.
+    """
 
     grace_days: int = Field(ge=0)
 
 
 class MonitoringParameters(Typed):
-    """``<use_case>.monitoring``: which months to monitor and what they are judged by; explained in the YAML."""
+    """Which months to monitor and what they are judged by.
+
+    Attributes:
+        months: Which months to score: ``pending`` (all that wait), ``next`` (the first of them), or a range
+            such as ``2024-02:2024-05``.
+        expect: What should be there by the calendar; without it a month is missed only where a later one has
+            come.
+        fail_on: The outcome of the newest month that makes the run fail; ``insufficient_evidence`` includes
+            alarms.
+        alerts: What is told, and to whom.
+        policy: What months are judged by, the same in every environment.
+    """
 
     months: Annotated[str, AfterValidator(check_choice)] = "pending"
     expect: Expectation | None = None

@@ -70,14 +70,22 @@ class FairnessRule(GateRule):
 
 
 class DriftRule(GateRule):
-    """How far the rows trained on may lie from those held against them; ``margin`` is a share of rows."""
+    """How far the rows trained on may lie from those held against them.
+
+    Attributes:
+        margin: Share of rows that may lie elsewhere before it matters.
+    """
 
     insufficient_evidence: Action = "allow"
     margin: float = Field(default=0.1, gt=0, le=0.5)
 
 
 class CarbonRule(GateRule):
-    """The most that a training may emit, in grams of CO2 equivalent; None: no budget."""
+    """What emissions of a training mean.
+
+    Attributes:
+        most_g: The most that a training may emit, in grams of CO2 equivalent; null: no budget.
+    """
 
     insufficient_evidence: Action = "allow"
     most_g: float | None = Field(default=None, ge=0)
@@ -90,14 +98,28 @@ class ProxiesRule(GateRule):
 
 
 class CardRule(Typed):
-    """What it means that a statement on the card is unwritten: that cannot be accepted as a risk."""
+    """What it means that a statement on the card is unwritten.
+
+    Attributes:
+        fail: Always ``block``: an unwritten statement cannot be accepted as a risk.
+        insufficient_evidence: Always ``block``, likewise.
+    """
 
     fail: Literal["block"] = "block"
     insufficient_evidence: Literal["block"] = "block"
 
 
 class Gates(Typed):
-    """The gates a version must pass; the limits of fairness are ``fairness.tolerances``."""
+    """The gates a version must pass.
+
+    Attributes:
+        performance: The figure on the test rows.
+        fairness: Every verdict on fairness; the limits are ``fairness.tolerances``.
+        drift: Whether the rows trained on are alike.
+        carbon: What the training emitted.
+        proxies: Whether the columns of the model give away one that it must not know.
+        card: Whether everything on the card is written.
+    """
 
     performance: PerformanceRule = PerformanceRule()
     fairness: FairnessRule = FairnessRule()
@@ -130,10 +152,12 @@ class ApprovalRules(Typed):
 
 
 class Policy(Typed):
-    """The block ``policy`` of a use case, read from conf/base alone; each key is explained in docs/governance.md.
+    """What a version must pass, who approves it and for how long; read from conf/base alone.
 
     Attributes:
         justification_lasts_days: The most days from today until which a justification in the contract may hold.
+        gates: The gates, each with its limit and what its outcomes mean.
+        approval: Who approves, and for how long.
     """
 
     gates: Gates = Gates()

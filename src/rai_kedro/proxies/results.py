@@ -25,7 +25,12 @@ class ProxyError(RaiError):
 
 
 class Limits(Typed):
-    """How well the model's columns may predict one that it must not know; of categories by AUC, of numbers by R2."""
+    """How well the model's columns may predict one that it must not know.
+
+    Attributes:
+        AUC: Limit for a column of categories; 0.5 is chance.
+        R2: Limit for a column of numbers; 0 is chance.
+    """
 
     AUC: float = Field(default=0.75, ge=0.5, lt=1)
     R2: float = Field(default=0.3, ge=0, lt=1)

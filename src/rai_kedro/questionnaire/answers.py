@@ -31,13 +31,20 @@ class AnswersError(RaiError):
 
 
 class Step(Typed):
-    """One question as it was asked, and its answer."""
+    """One question as it was asked, and its answer.
+
+    Attributes:
+        question: Key of the question.
+        answer: Key of the answer.
+        asked: The question in words.
+        means: The answer in words.
+        answered_by: ``parameters`` where the parameters already said it and nobody was asked.
+    """
 
     question: str
-    answer: str  # key of the answer
-    asked: str = ""  # the question in words
-    means: str = ""  # the answer in words
-    # ``parameters`` where the parameters already said it and nobody was asked.
+    answer: str
+    asked: str = ""
+    means: str = ""
     answered_by: Literal["person", "parameters"] = "person"
 
     @field_validator("answer", mode="before")

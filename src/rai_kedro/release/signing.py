@@ -170,15 +170,25 @@ class SignedStatement(Typed):
 
 
 class Reviewer(Typed):
-    """A person, or a person's next key: who may sign, as what, from when to when (both days included)."""
+    """A person, or a person's next key: who may sign, as what, from when to when (both days included).
+
+    Attributes:
+        name: The person's name.
+        roles: What the person may sign as; a policy asks for roles.
+        key: Public key in OpenSSH's form (Ed25519) that signs decisions.
+        model_key: Public key in OpenSSH's form (ECDSA) that signs the files of a released model.
+        valid_from: First day on which a signature counts.
+        valid_until: Last day on which a signature counts.
+        accounts: User names under which the person trains; nobody approves a model of their own.
+    """
 
     name: _Text
     roles: Annotated[tuple[Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$")], ...], Field(min_length=1)]
-    key: str  # OpenSSH public key, Ed25519: signs decisions
-    model_key: str | None = None  # OpenSSH public key, ECDSA: signs the released files
+    key: str
+    model_key: str | None = None
     valid_from: date
     valid_until: date
-    accounts: tuple[Annotated[str, StringConstraints(min_length=1)], ...] = ()  # user names under which they train
+    accounts: tuple[Annotated[str, StringConstraints(min_length=1)], ...] = ()
 
     @field_validator("key")
     @classmethod
@@ -207,10 +217,15 @@ class Reviewer(Typed):
 
 
 class Reviewers(Typed):
-    """Everyone whose signature counts, now or at some time."""
+    """Everyone whose signature counts, now or at some time.
+
+    Attributes:
+        reviewers: The people, and their former keys.
+        demo_in: Environments in which a demonstration key may stand for a person; ``prod`` is refused.
+    """
 
     reviewers: tuple[Reviewer, ...] = ()
-    demo_in: tuple[str, ...] = ()  # environments in which a demonstration key may stand for a person
+    demo_in: tuple[str, ...] = ()
 
     @field_validator("reviewers", mode="before")
     @classmethod

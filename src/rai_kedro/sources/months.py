@@ -28,12 +28,17 @@ _EXAMPLES = 3
 
 
 class TimeColumn(Typed):
-    """The column that says when a row happened."""
+    """The column that says when a row happened.
 
-    column: str = Field(min_length=1)  # after `rename`
-    # As in strftime; ISO8601 for 2024-05, 2024-05-31 or 2024-05-31T12:00.
+    Attributes:
+        column: Name of the column, after ``rename``.
+        format: How dates are written, as in strftime; ``ISO8601`` for 2024-05, 2024-05-31 or 2024-05-31T12:00.
+        zone: What counts where dates have different offsets from UTC: ``as written``, or a zone such as
+            Europe/Berlin.
+    """
+
+    column: str = Field(min_length=1)
     format: str = Field(default=ISO, min_length=1)
-    # What counts where dates have different offsets from UTC: `as written`, or a zone such as Europe/Berlin.
     zone: str | None = None
 
     @model_validator(mode="after")
@@ -60,6 +65,7 @@ class IngestionParameters(Typed):
         period: Whether *months* are months, weeks (ISO 8601), quarters or years.
         dates: Format of each other column that holds dates.
         missing: Words by column that stand for a missing value there.
+        leave_out: Columns that reach neither store.
     """
 
     rename: dict[str, str] = Field(default={})
