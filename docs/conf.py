@@ -44,6 +44,7 @@ pygments_dark_style = "github-dark"
 # Where a page says `<!-- … -->`, this is put in when it is read.
 _GENERATED = {
     "<!-- commands -->": reference.write_commands,
+    "<!-- files -->": reference.write_files,
     "<!-- parameters -->": lambda: reference.write_settings(reference.BLOCKS),
     "<!-- contract -->": lambda: reference.write_settings(reference.CONTRACT),
     "<!-- reviewers -->": lambda: reference.write_settings(reference.REVIEWERS),

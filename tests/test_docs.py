@@ -58,6 +58,12 @@ def test_every_key_of_a_use_case_is_in_the_reference(reference: Any, use_case: s
     assert sorted(used - listed - set(reference.BLOCKS)) == []
 
 
+def test_the_files_of_a_run_are_in_the_reference(reference: Any) -> None:
+    catalog = (ROOT / "conf" / "base" / "catalog.yml").read_text(encoding="utf-8")
+    places = {path for path in re.findall(r"data_root\}/([^\s\"]+)", catalog) if "/evidence/" not in path}
+    assert {path.replace("{use_case}", "<use_case>") for path in places} == reference.list_files().keys()
+
+
 def test_every_command_and_every_option_is_described(reference: Any) -> None:
     commands = reference.list_commands()
     assert [command.name for command in commands if not command.description] == []

@@ -38,6 +38,7 @@ SET_UP = """
     localStorage.setItem('KedroViz', JSON.stringify({...kept, theme: 'light', showFeatureHints: false}));
 """
 DRAWN = "return [...document.querySelectorAll('[data-figure]')].every(one => one.classList.contains('js-plotly-plot'))"
+HAS_NODES = "return document.querySelectorAll('.pipeline-node').length"
 WHERE = "const box = document.querySelector(arguments[0]).getBoundingClientRect(); return [box.y + scrollY, box.height]"
 
 
@@ -53,9 +54,9 @@ class Picture:
 
 
 PICTURES = (
-    Picture("review", "review.html", "#housing-2", 1_010),
-    Picture("card", "housing/model_card_v1.html", "header", 700),
-    Picture("card_fairness", "housing/model_card_v1.html", "#fairness", 760),
+    Picture("review", "review.html", "#housing-2", 968),
+    Picture("card", "housing/model_card_v1.html", "header", 575),
+    Picture("card_fairness", "housing/model_card_v1.html", "#fairness", 722),
     Picture("monitoring", "housing/monitoring.html", "header", 1_000),
     Picture("verdicts", "housing/monitoring.html", "#verdicts", 620),
     Picture("trade_off", "hospital/mitigation.html", "figure", 640),
@@ -67,7 +68,7 @@ def ready_project() -> Iterator[Path]:
     """Lend a clone of what is committed here, with the runs made."""
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder) / "rai_kedro"
-        subprocess.run(["git", "clone", "--quiet", str(ROOT), str(project)], check=True)  # noqa: S607
+        subprocess.run(["git", "clone", "--quiet", str(ROOT), str(project)], check=True)
         os.environ |= {"PYTHONPATH": str(project / "src"), "DO_NOT_TRACK": "true", "KEDRO_DISABLE_TELEMETRY": "true"}
         for words in RUNS:
             subprocess.run([str(Path(sys.executable).parent / "kedro"), *words.split()], cwd=project, check=True)
@@ -126,8 +127,7 @@ def photograph_graph(driver: Any, url: str) -> None:
     for prepare in (SET_UP, ""):
         driver.get("about:blank")
         driver.get(f"{url}/?pid=housing.monitoring&expandAllPipelines=true")
-        nodes = "return document.querySelectorAll('.pipeline-node').length"
-        WebDriverWait(driver, 60).until(lambda page: page.execute_script(nodes))
+        WebDriverWait(driver, 60).until(lambda page: page.execute_script(HAS_NODES))
         time.sleep(4)  # until it has moved into place
         driver.execute_script(prepare)
     keep(driver, "graph")
@@ -135,6 +135,7 @@ def photograph_graph(driver: Any, url: str) -> None:
 
 def main() -> None:
     """Run the project, and photograph its pages and its graph."""
+    IMAGES.mkdir(exist_ok=True)
     graph = next(viewer for viewer in list_viewers(viz_port=4199) if viewer.name == "Kedro-Viz")
     with ready_project() as project, browser() as driver:
         for picture in PICTURES:

@@ -335,6 +335,27 @@ def write_commands() -> str:
     return "\n".join(lines)
 
 
+def list_files() -> dict[str, str]:
+    """Return what is in each file or folder that a run writes under the data folder, by the comments of the catalogue.
+
+    The evidence record has several entries there, one for each kind of line, and is left to the page.
+    """
+    entry = re.compile(r'^"\{use_case\}\.\w+":[^#\n]*# (.*)\n((?: +.*\n)+)', re.MULTILINE)
+    path = re.compile(r"filepath: \"?\$\{globals:data_root\}/([^\s\"]+?)\"?\}?$", re.MULTILINE)
+    found: dict[str, str] = {}
+    for meaning, body in entry.findall((ROOT / "conf" / "base" / "catalog.yml").read_text(encoding="utf-8")):
+        for place in path.findall(body):
+            if "/evidence/" not in place:
+                found.setdefault(place.replace("{use_case}", "<use_case>"), meaning)
+    return found
+
+
+def write_files() -> str:
+    """Return these files as a Markdown table."""
+    lines = ["| below the data folder | holds |", "|---|---|"]
+    return "\n".join([*lines, *(f"| `{path}` | {meaning} |" for path, meaning in sorted(list_files().items()))])
+
+
 def write_room(room: str, names: list[str]) -> str:
     """Return the page of one room of the Python interface as MyST Markdown."""
     lines = [f"# rai_kedro.{room}", "", "```{eval-rst}", f".. automodule:: rai_kedro.{room}", "   :no-members:", ""]
