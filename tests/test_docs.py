@@ -60,7 +60,7 @@ def test_every_key_of_a_use_case_is_in_the_reference(reference: Any, use_case: s
 
 def test_the_files_of_a_run_are_in_the_reference(reference: Any) -> None:
     catalog = (ROOT / "conf" / "base" / "catalog.yml").read_text(encoding="utf-8")
-    places = {path for path in re.findall(r"data_root\}/([^\s\"]+)", catalog) if "/evidence/" not in path}
+    places = {path for path in re.findall(r"filepath: .*data_root\}/([^\s\"]+)", catalog) if "/evidence/" not in path}
     assert {path.replace("{use_case}", "<use_case>") for path in places} == reference.list_files().keys()
 
 

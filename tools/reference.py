@@ -341,7 +341,7 @@ def list_files() -> dict[str, str]:
     The evidence record has several entries there, one for each kind of line, and is left to the page.
     """
     entry = re.compile(r'^"\{use_case\}\.\w+":[^#\n]*# (.*)\n((?: +.*\n)+)', re.MULTILINE)
-    path = re.compile(r"filepath: \"?\$\{globals:data_root\}/([^\s\"]+?)\"?\}?$", re.MULTILINE)
+    path = re.compile(r'filepath: "?\$\{globals:data_root\}/([^\s"]+)')
     found: dict[str, str] = {}
     for meaning, body in entry.findall((ROOT / "conf" / "base" / "catalog.yml").read_text(encoding="utf-8")):
         for place in path.findall(body):
