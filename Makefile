@@ -38,7 +38,7 @@ $(DOCS_INSTALLED): $(INSTALLED) requirements-docs.lock
 	@tools/bootstrap.sh docs
 
 docs: $(DOCS_INSTALLED) ## the documentation site, in build/docs; every warning is an error, dead links and anchors too
-	@$(BIN)/python -m sphinx -q -W --keep-going -b html -d build/doctrees docs build/docs
+	@$(BIN)/python -m sphinx -q -E -a -W --keep-going -d build/doctrees docs build/docs
 	@echo "The documentation is in build/docs/index.html."
 
 ui: $(INSTALLED) ## MLflow, Evidently and Kedro-Viz in the browser; Ctrl-C stops them (other ports: UI="--mlflow-port 5001")

@@ -112,7 +112,11 @@ def print_cells(cells: list[Cell]) -> None:
     for subject in dict.fromkeys(cell.subject for cell in cells):
         mine = [cell for cell in cells if cell.subject == subject]
         gaps = sorted({cell.gap for cell in mine})
-        print(f"\n**{subject}**\n\n| groups | rows per group | " + " | ".join(f"gap {gap:.3g}" for gap in gaps) + " |")
+        print(
+            f"\n## {subject[0].upper()}{subject[1:]}\n\n| groups | rows per group | "
+            + " | ".join(f"gap {gap:.3g}" for gap in gaps)
+            + " |"
+        )
         print("|---|---|" + "---|" * len(gaps))
         for key in dict.fromkeys((cell.groups, cell.rows) for cell in mine):
             row = {cell.gap: cell.text for cell in mine if (cell.groups, cell.rows) == key}

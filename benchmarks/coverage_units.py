@@ -81,9 +81,9 @@ def _cell(subject, groups, units, rate, draw, strength, runs, generator) -> Unit
 
 def print_units(cells: list[UnitCell]) -> None:
     """Print coverage (mean width) as independent rows → by unit; the lesser coverage of the gaps."""
-    for title, start in (("rows of a person", "correlation"), ("survey weights", "weights")):
+    for title, start in (("Rows of a person", "correlation"), ("Survey weights", "weights")):
         subjects = [name for name in dict.fromkeys(cell.subject for cell in cells) if name.startswith(start)]
-        print(f"\n**{title}: as independent rows → by unit; gaps 0 and 0.1**\n")
+        print(f"\n### {title}: as independent rows → by unit; gaps 0 and 0.1\n")
         print(f"| groups | units per group | rate | {' | '.join(subjects)} |\n|---|---|---|{'---|' * len(subjects)}")
         for key in dict.fromkeys((cell.groups, cell.units, cell.rate) for cell in cells):
             found = {one.subject: one.text for one in cells if (one.groups, one.units, one.rate) == key}

@@ -37,7 +37,7 @@ BLOCKS = {
     "simulation of the hospital": ("simulation", "rai_kedro.demo:HospitalParameters"),
 }
 CONTRACT = {"contract": ("metadata.rai", "rai_kedro.contract:DatasetContract")}
-REVIEWERS = {"reviewers": ("", "rai_kedro.release.signing:Reviewers")}
+REVIEWERS = {"reviewers.yml": ("", "rai_kedro.release.signing:Reviewers")}
 # Fields that the program fills in itself: nobody writes them into a file.
 _FILLED_IN = {
     "GroupingSpec": {"learnt", "merged"},
@@ -286,7 +286,9 @@ def _list_group(group: click.Group, name: str) -> Iterator[Command]:
         if isinstance(command, click.Group):
             yield from _list_group(command, f"{name} {word}")
         elif command is not None and not command.hidden:
-            yield Command(f"{name} {word}", inspect.cleandoc(command.help or ""), tuple(_list_options(command)))
+            yield Command(
+                f"{name} {word}", _as_text(inspect.cleandoc(command.help or "")), tuple(_list_options(command))
+            )
 
 
 def _list_options(command: click.Command) -> Iterator[Option]:
@@ -298,7 +300,12 @@ def _list_options(command: click.Command) -> Iterator[Option]:
             value = "" if one.is_flag else f" {one.make_metavar(context)}"
             names = ", ".join(f"{name}{value}" for name in (*one.opts, *one.secondary_opts))
             default = f"{one.default}" if one.show_default else ""
-            yield Option(names, one.required, one.help or "", default)
+            yield Option(names, one.required, _as_text(one.help or ""), default)
+
+
+def _as_text(text: str) -> str:
+    """Return the help of a command so that Markdown takes no sign of it for markup."""
+    return re.sub(r"([<>*_`\[\]])", r"\\\1", text.replace("\b\n", ""))
 
 
 def list_public() -> dict[str, list[str]]:
@@ -311,7 +318,7 @@ def write_settings(blocks: Mapping[str, tuple[str, str]]) -> str:
     """Return the keys of these blocks as MyST Markdown."""
     lines = []
     for block in list_blocks(blocks):
-        lines += [f"## {block.title.capitalize()}", "", block.about, ""]
+        lines += [f"## {block.title}", "", block.about, ""]
         for key in block.keys:
             lines += [f"```{{confval}} {key.name}", f":type: {key.kind}", f":default: {key.default}", ""]
             lines += [key.description, "```", ""]
