@@ -130,6 +130,9 @@ class MitigationParameters(Typed):
             too.
         true_need: Column of the store ``true_need`` with the true outcome, where a use case has one, as a
             simulation does; the chosen model is compared with it afterwards.
+        splits: Number of further random splits over which the effect of each mitigation is measured; 0 for
+            none.
+        must_hold: Whether a mitigation counts only if it is shown to be fairer over these splits.
     """
 
     sensitive_column: str | None = None
