@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import Any
 
@@ -10,6 +11,7 @@ from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.cli.utils import CONTEXT_SETTINGS, LazyGroup
 
 from rai_kedro.commands import errors
+from rai_kedro.commands.terminal import show
 
 
 class _Run(click.Command):
@@ -20,13 +22,22 @@ class _Run(click.Command):
             explanation = errors.explain(error)
             if explanation is None:
                 raise
-            click.secho("\nThe run stopped.\n", fg="red", err=True)
-            click.echo(explanation, err=True)
+            show(f"\nThe run stopped.\n\n{explanation}", err=True)
             sys.exit(1)
 
 
 class _Rai(_Run, LazyGroup):
-    pass
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands by who needs them, each with what it does up to where its help goes into detail."""
+        width = max(map(len, self.lazy_subcommands))
+        for persona, commands in _COMMANDS.items():
+            with formatter.section(persona):
+                formatter.write_dl([(name.ljust(width), self._summarise(ctx, name)) for name in commands])
+
+    def _summarise(self, ctx: click.Context, name: str) -> str:
+        command = self.get_command(ctx, name)
+        first = " ".join((command.help or "").partition("\n\n")[0].split()) if command else ""
+        return re.split(r"[:;] |\.$", first)[0]
 
 
 @click.group(context_settings=CONTEXT_SETTINGS, name=__name__)
@@ -44,36 +55,48 @@ cli.add_command(
         context_settings=CONTEXT_SETTINGS,
     )
 )
-# Where each is; a module is imported when its command is typed.
+# Who needs it and where it is; a module is imported when its command is typed.
 _COMMANDS = {
-    "accept-draft": "accept_draft.command",
-    "add-month": "add_month.command",
-    "anchor": "evidence.anchor",
-    "approve": "review.approve",
-    "demo": "review.demo",
-    "compare": "compare.command",
-    "explain": "explain.command",
-    "export": "export.export",
-    "gate": "gate.gate",
-    "init": "init.command",
-    "keys": "keys.keys",
-    "new-use-case": "new_use_case.command",
-    "plan-sample": "plan_sample.command",
-    "questionnaire": "questionnaire.command",
-    "register-plan": "register_plan.register_plan",
-    "reject": "review.reject",
-    "rescore": "rescore.rescore",
-    "replay": "replay.command",
-    "reset": "rescore.reset",
-    "rollback": "review.rollback",
-    "status": "status.status",
-    "verify": "evidence.verify",
+    "Everybody": {
+        "status": "status.status",
+        "demo": "review.demo",
+    },
+    "Data scientist": {
+        "init": "init.command",
+        "new-use-case": "new_use_case.command",
+        "plan-sample": "plan_sample.command",
+        "register-plan": "register_plan.register_plan",
+        "explain": "explain.command",
+        "compare": "compare.command",
+    },
+    "Governance officer, reviewer": {
+        "accept-draft": "accept_draft.command",
+        "questionnaire": "questionnaire.command",
+        "keys": "keys.keys",
+        "approve": "review.approve",
+        "reject": "review.reject",
+        "rollback": "review.rollback",
+    },
+    "ML engineer": {
+        "add-month": "add_month.command",
+        "gate": "gate.gate",
+        "rescore": "rescore.rescore",
+        "reset": "rescore.reset",
+    },
+    "Auditor": {
+        "verify": "evidence.verify",
+        "anchor": "evidence.anchor",
+        "export": "export.export",
+        "replay": "replay.command",
+    },
 }
 cli.add_command(
     _Rai(
         name="rai",
-        lazy_subcommands={name: f"rai_kedro.commands.{place}" for name, place in _COMMANDS.items()},
-        help="Review models, see where they stand, start months over.",
+        lazy_subcommands={
+            name: f"rai_kedro.commands.{place}" for group in _COMMANDS.values() for name, place in group.items()
+        },
+        help="Responsible-AI control from the first table to the audit. COMMAND --help says more of each.",
         context_settings=CONTEXT_SETTINGS,
     )
 )

@@ -19,7 +19,7 @@ def test_a_file_that_is_no_yaml_stops_its_own_use_case_only(copy_of: Any, simula
     (folder / "catalog.yml").write_text("{}\n", encoding="utf-8")
     (folder / name).write_text(BROKEN, encoding="utf-8")
 
-    for command in (("run", "--pipelines", "simulation"), ("rai", "status", "--use-case", "housing")):
+    for command in (("run", "--pipelines", "housing.simulation"), ("rai", "status", "--use-case", "housing")):
         outcome = copied.succeed(*command)
         assert "'other'" in outcome.output
         assert f"conf/base/other/{name}, line 4" in outcome.output

@@ -14,6 +14,7 @@ import yaml
 
 from rai_kedro.commands.draft_files import flow, scalar
 from rai_kedro.commands.project import enter_act_in, env_option, find_evidence
+from rai_kedro.commands.terminal import show
 from rai_kedro.contract import (
     GROUPS,
     NO_OWNER,
@@ -99,7 +100,7 @@ def command(use_case: str, reviewer: str, groups: tuple[str, ...], at_once: bool
         chosen = _ask(project_folder() / "conf" / "base" / use_case / "catalog.yml")
     done = accept_draft(use_case, reviewer, groups=chosen)
     enter_acceptance(use_case, done, env)
-    click.echo("\n".join(describe(use_case, done)))
+    show("\n".join(describe(use_case, done)))
 
 
 def describe(use_case: str, done: Acceptance) -> Iterator[str]:

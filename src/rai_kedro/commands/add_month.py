@@ -10,6 +10,7 @@ import pandas as pd
 
 from rai_kedro import monitoring, sources
 from rai_kedro.commands.project import enter_act, env_option, lock_path, open_catalog
+from rai_kedro.commands.terminal import show
 from rai_kedro.contract import Contract, DatasetContract, check_frame
 from rai_kedro.errors import RaiError
 from rai_kedro.files import locked
@@ -30,7 +31,7 @@ _STORES = tuple(_PARTS.values())
 @click.option("--reason", default="", help="Why; kept as evidence.")
 @env_option
 def command(use_case: str, file: Path, env: str | None, **said: Any) -> None:
-    """Add one month to the stores of a use case with a file of its own."""
+    """Add one month, from a file, to the stores of a use case."""
     path = file.absolute()
     with open_catalog(use_case, env) as catalog:
         parameters, layout = _read_settings(catalog, use_case)
@@ -42,7 +43,7 @@ def command(use_case: str, file: Path, env: str | None, **said: Any) -> None:
             for frame in frames.values():
                 check_frame(frame, contract.datasets[store], part=key)
         with locked(lock_path(catalog, use_case)):
-            click.echo(_save(catalog, contract, key, made, **said))
+            show(_save(catalog, contract, key, made, **said))
 
 
 def _read_settings(catalog: DataCatalog, use_case: str) -> tuple[sources.IngestionParameters, sources.FileLayout]:

@@ -10,6 +10,7 @@ import click
 
 from rai_kedro import monitoring, release
 from rai_kedro.commands.project import about_use_case, evidence_path, open_catalog, path_of, trust_of
+from rai_kedro.commands.terminal import show
 from rai_kedro.errors import RaiError
 from rai_kedro.files import write_text
 from rai_kedro.months import PERIOD_FORMS, is_month
@@ -48,7 +49,10 @@ def command(old: str, new: str, use_case: str, env: str | None, months: str | No
     write_text(page, render_comparison_page(found))
     write_index(page.parent.parent)
     lines = [*describe(found), "", f"kept in {path}; to be looked at in {page}"]
-    click.echo(text if as_json else "\n".join(make_visible(line) for line in lines))
+    if as_json:
+        click.echo(text)
+    else:
+        show("\n".join(map(make_visible, lines)))
 
 
 def _compare(

@@ -22,6 +22,7 @@ from rai_kedro.commands.project import (
     require_readable,
     trust_of,
 )
+from rai_kedro.commands.terminal import show
 from rai_kedro.errors import RaiError
 from rai_kedro.files import project_folder
 from rai_kedro.hooks.review_page import note_verification, try_to_write_review
@@ -89,7 +90,7 @@ def verify(use_case: str | None, env: str | None, anchors: tuple[Path, ...], mos
         plain = {name: one.to_dict() for name, one in found.items()}
         click.echo(json.dumps({"sound": not findings, "use_cases": plain}, indent=2))
     else:
-        click.echo("\n".join(_describe(found)))
+        show("\n".join(_describe(found)))
     if findings:
         raise RaiError(
             "The evidence record cannot be relied on.",
@@ -189,7 +190,7 @@ def _load_once(catalog: DataCatalog, use_case: str) -> Callable[[str], release.S
 @click.option("--rfc3161", "url", metavar="URL", default=None, help="Have a time stamp authority sign it.")
 @click.option("--reason", default="", help="Why; kept as evidence.")
 def anchor(use_case: str, env: str | None, file: Path | None, git_tag: bool, url: str | None, reason: str) -> None:
-    """Keep the head of the evidence record outside it, so that a cut or rewritten record is noticed."""
+    """Keep the head of the evidence record outside it; a cut or rewritten record is then noticed."""
     with open_catalog(use_case, env) as catalog:
         record, project = evidence_path(catalog, use_case), project_folder()
         ways: list[Callable[[release.Anchor], dict[str, str]]] = []
@@ -205,7 +206,7 @@ def anchor(use_case: str, env: str | None, file: Path | None, git_tag: bool, url
             head = _read_head(record, use_case)
             place = keep(head)
             enter_act_in(record, use_case, "anchor", reason, sequence=head.sequence, head=head.head, **place)
-            click.echo(f"Line {head.sequence} of {record.name} is anchored: {' '.join(place.values())}")
+            show(f"Line {head.sequence} of {record.name} is anchored: {' '.join(place.values())}")
 
 
 def _read_head(record: Path, use_case: str) -> release.Anchor:

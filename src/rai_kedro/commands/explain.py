@@ -10,6 +10,7 @@ import click
 
 from rai_kedro import explanation, modelling
 from rai_kedro.commands.project import about_use_case, open_catalog
+from rai_kedro.commands.terminal import show
 from rai_kedro.errors import RaiError
 from rai_kedro.words import format_number, list_some, make_visible
 
@@ -39,7 +40,7 @@ def command(use_case: str, env: str | None, month: str, row: str, below: float |
         click.echo(json.dumps({"use_case": use_case, "month": month, "row": row, "version": version} | found.to_dict()))
         return
     lines = [f"{use_case}, {month}, row {row}: version {version}", *describe(found, unit, below)]
-    click.echo("\n".join(map(make_visible, lines)))
+    show("\n".join(map(make_visible, lines)))
 
 
 def _explain(

@@ -126,7 +126,7 @@ FORMATS: dict[str, Callable[[Request, Path], str]] = {
 @click.option("--format", "name", required=True, type=click.Choice(list(FORMATS)), help="What to write.")
 @click.option("--output", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The file.")
 def export(use_case: str, env: str | None, number: str | None, name: str, output: Path) -> None:
-    """Write a version as a bill of materials (cyclonedx), the column contract (odcs), or all of a version (pack)."""
+    """Write a version for others: bill of materials (cyclonedx), column contract (odcs), or all of it (pack)."""
     with open_catalog(use_case, env) as catalog:
         what = FORMATS[name](Request(catalog, use_case, number, env), output)
     click.echo(f"{output}: {what}")

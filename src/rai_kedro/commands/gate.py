@@ -13,6 +13,7 @@ import click
 from rai_kedro import monitoring, release
 from rai_kedro.commands.errors import explain
 from rai_kedro.commands.project import choose_use_case, env_option, open_catalog, path_of, use_case_option
+from rai_kedro.commands.terminal import show
 from rai_kedro.errors import RaiError
 from rai_kedro.fairness import EXIT_CODES, GateDecision, GateOutcome
 from rai_kedro.months import month_of_key
@@ -39,7 +40,10 @@ _Answer = tuple[list[str], dict[str, Any], int]
 )
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 def gate(use_case: str | None, env: str | None, stage: str, as_json: bool) -> None:
-    """Ask a gate: exit 0 pass, ok or watch; 1 fail or alarm; 2 insufficient evidence; 3 could not be evaluated."""
+    """Ask the gates of a training or a month: the exit code says what they came to.
+
+    0 pass, ok or watch; 1 fail or alarm; 2 insufficient evidence; 3 could not be evaluated.
+    """
     try:
         use_case = use_case or choose_use_case(env)
         with open_catalog(use_case, env) as catalog:
@@ -48,11 +52,11 @@ def gate(use_case: str | None, env: str | None, stage: str, as_json: bool) -> No
         lines, code = [], EXIT_CODES["could_not_be_evaluated"]
         why = explain(error) or str(error)
         plain = {"use_case": use_case, "outcome": "could_not_be_evaluated", "problems": [why], "exit_code": code}
-        click.echo(f"could not be evaluated\n\n{why}", err=True)
+        show(f"could not be evaluated\n\n{why}", err=True)
     if as_json:
         click.echo(json.dumps(plain, indent=2))
     elif lines:
-        click.echo("\n".join(make_visible(line) for line in lines))
+        show("\n".join(make_visible(line) for line in lines))
     sys.exit(code)
 
 

@@ -12,6 +12,7 @@ import click
 
 from rai_kedro import __version__
 from rai_kedro.commands.draft_files import render
+from rai_kedro.commands.terminal import show
 from rai_kedro.errors import RaiError
 from rai_kedro.files import shipped_folder, staging_folder, write_text
 
@@ -39,10 +40,10 @@ _SHOWN = 5
 @click.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 def command(folder: Path) -> None:
-    """Make a project of your own in DIR, which uses rai_kedro as a library."""
+    """Make a project of your own in DIR; rai_kedro is its library."""
     make_project(folder.absolute())
     go = "" if folder.resolve() == Path.cwd() else f'  cd "{folder}"\n'
-    click.echo(
+    show(
         f"A project is in {folder.absolute()}: configuration in conf, data and reports in data; README.md says more."
         f"\n\nNext:\n{go}  kedro rai new-use-case loans --data FILE --target COLUMN\n  kedro run --pipelines loans"
     )

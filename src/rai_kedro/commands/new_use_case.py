@@ -25,6 +25,7 @@ from rai_kedro.commands.draft_files import (
     render_parameters,
 )
 from rai_kedro.commands.draft_reading import try_reading
+from rai_kedro.commands.terminal import show
 from rai_kedro.commands.use_case_choices import NewUseCaseError, UseCaseRequest, choose_parameters, settle_task, some
 from rai_kedro.contract import GROUPS, Column, check_frame, find_repeats, read_contract, read_proposal
 from rai_kedro.errors import RaiError
@@ -187,7 +188,7 @@ def command(**options: Any) -> None:
     made = _ask_until_plain(UseCaseRequest(**options))
     if made.accepted:
         enter_acceptance(made.folder.name, made.accepted, None)
-    click.echo(describe(made))
+    show(describe(made))
 
 
 def _ask_until_plain(request: UseCaseRequest) -> NewUseCase:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from rai_kedro.commands.terminal import show
 from rai_kedro.fairness import SamplePlan, plan_sample
 from rai_kedro.words import format_share
 
@@ -62,9 +63,12 @@ def _read_pairs(_context: click.Context, parameter: click.Parameter, given: tupl
 @click.option("--chance", default=0.8, show_default=True, help="Share of samples that reach the verdict.")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 def command(as_json: bool, **asked: Any) -> None:
-    """Say how many rows of each group a fairness verdict needs, by rates that you assume."""
+    """Say how many rows of each group a fairness verdict needs; the rates are assumed by you."""
     plan = plan_sample(**{**asked, "shares": asked["shares"] or None})
-    click.echo(json.dumps(plan.to_dict(), indent=2) if as_json else _tell(plan))
+    if as_json:
+        click.echo(json.dumps(plan.to_dict(), indent=2))
+    else:
+        show(_tell(plan))
 
 
 def _tell(plan: SamplePlan) -> str:

@@ -24,6 +24,7 @@ from rai_kedro.commands.project import (
     load_configuration,
     require_use_case,
 )
+from rai_kedro.commands.terminal import show
 from rai_kedro.fairness import METRICS
 from rai_kedro.files import project_folder, write_text
 from rai_kedro.questionnaire import (
@@ -76,11 +77,11 @@ def run_questionnaire(use_case: str, env: str | None = None, answers: str | None
     at_hand = ModelAtHand(model.task or outcome.task, model.takes_sample_weight, model.gives_scores, model.permitted)
     recommended = tuple(recommend(outcome.metrics, at_hand))
     result = QuestionnaireResult(use_case=use_case, outcome=outcome, recommendations=recommended)
-    click.echo("\n".join(describe_result(result)))
+    show("\n".join(describe_result(result)))
     replaced = replace_drafted(project / "conf" / "base" / use_case / "parameters.yml", result)
     if replaced is None:
         for line in _find_disagreements(parameters.get("fairness") or {}, result):
-            click.echo(f"Attention: {line}.")
+            show(f"Attention: {line}.")
     else:
         click.echo(
             "\nThe drafted 'metrics' leave parameters.yml, and each drafted tolerance goes to a metric of these."

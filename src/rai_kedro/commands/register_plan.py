@@ -9,6 +9,7 @@ import click
 
 from rai_kedro import release
 from rai_kedro.commands.project import about_use_case, evidence_path, lock_path, open_catalog, require_use_case
+from rai_kedro.commands.terminal import show
 from rai_kedro.files import locked
 
 
@@ -27,7 +28,7 @@ def register_plan(use_case: str, env: str | None, looks: int) -> None:
         body = {"plan": plan.to_dict(), "trained_before": before, "registered_at": now}
         entry = release.append_evidence(path, release.PLAN, body, now)
     late = f"; {before} trainings were before it, which the card says" if before else ""
-    click.echo(
+    show(
         f"Plan of {use_case} registered in line {entry.sequence} of the record{late}.\n"
         f"  measured:  {', '.join(plan.metrics)}\n"
         f"  held out:  {plan.split['rows']:,} rows, digest {plan.split['held_out'][:12]}\n"

@@ -13,6 +13,7 @@ import click
 
 from rai_kedro import release
 from rai_kedro.commands.project import env_option, open_catalog
+from rai_kedro.commands.terminal import show
 from rai_kedro.errors import RaiError
 from rai_kedro.files import project_folder
 from rai_kedro.words import make_visible
@@ -35,7 +36,7 @@ class ReplayError(RaiError):
 @click.option("--use-case", default=None, help="Name of the use case; by default that of the pack.")
 @env_option
 def command(pack: Path, use_case: str | None, env: str | None) -> None:
-    """Train once more from PACK on the months in the stores, and compare every value of the card; nothing is stored."""
+    """Train once more from a pack: on the months in the stores, every value of the card compared, nothing stored."""
     from rai_kedro.pipelines.training.replay import TAKEN_OVER, compare_cards, rebuild_card, require_same_months
 
     files = _read(pack)
@@ -45,16 +46,16 @@ def command(pack: Path, use_case: str | None, env: str | None) -> None:
         stores = _load_stores(catalog, use_case)
         require_same_months(trained, stores)
         months = ", ".join(trained.manifest.months)
-        click.echo(f"version {trained.manifest.version} of {use_case}, from {make_visible(str(pack))}")
-        click.echo(f"  months: the stores hold {months} as the version was trained on them")
+        show(f"version {trained.manifest.version} of {use_case}, from {make_visible(str(pack))}")
+        show(f"  months: the stores hold {months} as the version was trained on them")
         for line in _compare_surroundings(trained, files):
-            click.echo(make_visible(f"  {line}"))
+            show(make_visible(f"  {line}"))
         count, differences = compare_cards(trained.card, rebuild_card(trained, stores))
-    click.echo(f"  rebuilt: {count - len(differences):,} of {count:,} values of the card are the same")
+    show(f"  rebuilt: {count - len(differences):,} of {count:,} values of the card are the same")
     for line in TAKEN_OVER:
-        click.echo(f"  taken over from the pack: {line}")
+        show(f"  taken over from the pack: {line}")
     for one in differences[:_SHOWN]:
-        click.echo(make_visible(f"  differs: {one}"))
+        show(make_visible(f"  differs: {one}"))
     if differences:
         raise ReplayError(
             "The card says something else than what its training gives now.",
@@ -64,7 +65,7 @@ def command(pack: Path, use_case: str | None, env: str | None) -> None:
             remedy="replay with the code and the libraries that the version was trained with (see above); if they are "
             "the same, the card does not show what was measured: do not rely on it",
         )
-    click.echo("Difference: 0.")
+    show("Difference: 0.")
 
 
 def _read(pack: Path) -> Mapping[str, bytes]:

@@ -21,7 +21,7 @@ _STORES = ("outcome_store", "drift_store", "prediction_store")
 @click.option("--month", required=True, help=f"The month, {PERIOD_FORMS}.")
 @click.option("--reason", default="", help="Why; kept as evidence.")
 def rescore(use_case: str, env: str | None, month: str, reason: str) -> None:
-    """Score a month again whose data changed, with the version in production, and record it."""
+    """Score a month again whose data changed; with the version in production, on record."""
     # The record comes first and the predictions go last: a month whose removal was cut off is named by the next
     # monitoring, and one whose results are gone is scored by it.
     with open_catalog(use_case, env) as catalog, locked(lock_path(catalog, use_case)):
@@ -52,9 +52,11 @@ def rescore(use_case: str, env: str | None, month: str, reason: str) -> None:
 @click.command()
 @about_use_case
 @click.option("--reason", default="", help="Why; kept as evidence.")
-@click.confirmation_option("--yes", prompt="Remove all predictions of this use case and what was made of them?")
-def reset(use_case: str, env: str | None, reason: str) -> None:
+@click.option("--yes", is_flag=True, help="Do it without being asked.")
+def reset(use_case: str, env: str | None, reason: str, yes: bool) -> None:
     """Start the months over: removes predictions and what was made of them, keeps stores, models and evidence."""
+    if not yes:  # it is named here, since it may have been left out of the command
+        click.confirm(f"Remove all predictions of '{use_case}' and what was made of them?", abort=True)
     with open_catalog(use_case, env) as catalog, locked(lock_path(catalog, use_case)):
         months = sorted(map(month_of_key, catalog[f"{use_case}.prediction_store"].keys()))  # type: ignore[attr-defined]
         enter_act(catalog, use_case, "reset", reason, months=months)

@@ -25,6 +25,7 @@ from rai_kedro.commands.project import (
     run_pipeline,
     trust_of,
 )
+from rai_kedro.commands.terminal import show
 from rai_kedro.files import locked
 from rai_kedro.hooks.review_page import try_to_write_review
 
@@ -82,7 +83,7 @@ def reject(use_case: str, env: str | None, **said: Any) -> None:
 @click.command()
 @_options(click.option("--version", default=None, help="By default the one approved before."), *_SIGNED, _RISK)
 def rollback(use_case: str, env: str | None, **said: Any) -> None:
-    """Go back to a version that was approved before, with your signature."""
+    """Go back to a version approved before, with your signature."""
     _decide("approve", use_case, env, **said, rollback=True)
 
 
@@ -123,10 +124,10 @@ def _record(
             outcome = release.approve(client, request, evidence, trust)
         else:
             outcome = release.reject(client, request, evidence)
-    click.echo(outcome.message)
+    show(outcome.message)
     if decision == "approve":
         version = release.find_version(client, use_case, said["version"])
-        click.echo(release.sign_release(version, release.read_evidence(evidence), signing, trust))
+        show(release.sign_release(version, release.read_evidence(evidence), signing, trust))
 
 
 def _ask_passphrase(path: Path) -> str:
@@ -145,7 +146,7 @@ def _make_demo_key(name: str) -> release.SigningKey:
 @click.option("--use-case", default="housing", show_default=True, help="Name of the use case.")
 @env_option
 def demo(use_case: str, env: str | None) -> None:
-    """Run the whole lifecycle once, with a demo in the reviewer's place."""
+    """Run the whole lifecycle once; a demo stands in the reviewer's place."""
     require_use_case(use_case)
     _make_demo_key(release.DEMO_KEY_FILE)
     run_pipeline(use_case, env)

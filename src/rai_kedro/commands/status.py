@@ -10,6 +10,7 @@ import click
 
 from rai_kedro import contract, release
 from rai_kedro.commands.project import choose_use_case, env_option, find_meant, open_catalog, use_case_option
+from rai_kedro.commands.terminal import show
 from rai_kedro.errors import RaiError
 from rai_kedro.monitoring import MonthRecord
 from rai_kedro.months import month_of_key, say_period
@@ -25,7 +26,7 @@ _SHOWN = 6
 @env_option
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output, of one use case.")
 def status(use_case: str | None, env: str | None, as_json: bool) -> None:
-    """Show versions, approvals, latest figures, pending months and what the months came to.
+    """Show where each use case stands: versions, approvals, latest figures, months and what they came to.
 
     Without --use-case: of each that is yours or has run.
     """
@@ -38,12 +39,12 @@ def status(use_case: str | None, env: str | None, as_json: bool) -> None:
         if number:
             click.echo()
         try:
-            click.echo("\n".join(_lines(_read_status(name, env))))
+            show("\n".join(_lines(_read_status(name, env))))
         except contract.ContractError as error:  # one use case that cannot be read must not hide the others
             if len(names) == 1:
                 raise
             broken.append(name)
-            click.echo(f"use case {name}: {make_visible(error.what)}")
+            show(f"use case {name}: {make_visible(error.what)}")
     if broken:
         remedy = f"ask by itself: kedro rai status --use-case {broken[0]}"
         raise RaiError(

@@ -16,6 +16,7 @@ from kedro.pipeline.node import Node
 
 from rai_kedro import release
 from rai_kedro.commands.status import read_month
+from rai_kedro.commands.terminal import TerminalFormatter
 from rai_kedro.errors import RaiError
 from rai_kedro.files import project_folder
 from rai_kedro.months import month_of_key, say_period
@@ -41,6 +42,7 @@ class ProgressHook:
         """Remember how much there is to do."""
         self._total, self._done = len(pipeline.nodes), 0
         self._run_started = time.perf_counter()
+        lay_out_for_terminal()
         names = run_params.get("pipeline_names") or ["__default__"]
         _log.info("%s: %d nodes, environment '%s'", " + ".join(names), self._total, run_params.get("env") or "local")
 
@@ -69,6 +71,14 @@ class ProgressHook:
         self._bar.stop()
         for line in describe_run(pipeline, catalog, time.perf_counter() - self._run_started):
             _log.info("%s", line)
+
+
+def lay_out_for_terminal() -> None:
+    """Fold and colour the log where a person watches it; once, however many runs a process makes."""
+    for handler in logging.getLogger().handlers:
+        plain, stream = handler.formatter, getattr(handler, "stream", None)
+        if isinstance(plain, logging.Formatter) and not isinstance(plain, TerminalFormatter) and stream is sys.stdout:
+            handler.setFormatter(TerminalFormatter(plain, stream) if stream.isatty() else plain)
 
 
 class MonthsBar:
