@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-# Copies of the project to run real commands in, of which each is made once however many folders use it.
+# Copies of the project and of a database, of which each is made once however many folders use it.
 pytest_plugins = ["project_copies"]
 
 if TYPE_CHECKING:

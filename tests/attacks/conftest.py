@@ -33,7 +33,7 @@ from rai_kedro.release.record import GENESIS, Entry, append_evidence, chain, rea
 from rai_kedro.release.review import ReviewRequest
 from rai_kedro.release.versions import Tag, find_version
 
-from ..conventions.conftest import new_database, project  # noqa: F401 - fixtures
+from ..conventions.conftest import project  # noqa: F401 - fixtures
 from ..release.conftest import (  # noqa: F401 - fixtures
     Register,
     ask,

@@ -38,16 +38,6 @@ def load(conf: Path) -> Load:
     return open_environment
 
 
-@pytest.fixture(scope="session")
-def new_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """MLflow's database as its first use leaves it: making one takes longer than opening a catalogue."""
-    from mlflow import MlflowClient
-
-    database = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    MlflowClient(tracking_uri=f"sqlite:///{database}")
-    return database
-
-
 @pytest.fixture
 def project(tmp_path: Path, new_database: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project of its own, which is the working directory, and the contract of another author beside it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,9 @@ def test_long_values_and_odd_names_are_taken_by_mlflow() -> None:
     assert dict(list_leaves("m", config))["m.alternatives.a _ b.class"] == "sklearn.A"
 
 
-def test_a_run_logs_leaves_and_kedro_mlflow_sees_no_section(tmp_path: Path, training: TrainingParameters) -> None:
+def test_a_run_logs_leaves_and_kedro_mlflow_sees_no_section(
+    tmp_path: Path, new_database: Path, training: TrainingParameters
+) -> None:
     from kedro.framework.hooks.manager import _create_hook_manager
     from kedro.framework.hooks.markers import hook_impl
 
@@ -57,7 +60,7 @@ def test_a_run_logs_leaves_and_kedro_mlflow_sees_no_section(tmp_path: Path, trai
     leaf = "params:hospital.training.reference_months"
     inputs = {"params:hospital.training": training, leaf: ("2024-01",), "rows": 1}
     before = mlflow.get_tracking_uri()
-    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
+    mlflow.set_tracking_uri(f"sqlite:///{shutil.copy(new_database, tmp_path)}")
     try:
         with mlflow.start_run(experiment_id=MlflowClient().create_experiment("leaves")) as run:
             one = node(print, list(inputs), None)

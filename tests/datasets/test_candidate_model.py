@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.reduction import ForkingPickler
+from pathlib import Path
 
 import mlflow
 import numpy as np
@@ -27,11 +29,11 @@ BASELINE = {
 
 
 @pytest.fixture(scope="module", autouse=True)
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Make one database for this file; that costs seconds."""
+def store(tmp_path_factory: pytest.TempPathFactory, new_database: Path) -> Iterator[None]:
+    """One database for this file."""
     folder = tmp_path_factory.mktemp("mlflow")
     before = mlflow.get_tracking_uri()
-    mlflow.set_tracking_uri(f"sqlite:///{folder / 'mlflow.db'}")
+    mlflow.set_tracking_uri(f"sqlite:///{shutil.copy(new_database, folder)}")
     mlflow.create_experiment("datasets", artifact_location=(folder / "artifacts").as_uri())
     mlflow.set_experiment("datasets")
     yield

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from multiprocessing.reduction import ForkingPickler
@@ -47,11 +48,11 @@ FEATURES = ["RM", "AGE"]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Make one database for this file; that costs seconds."""
+def store(tmp_path_factory: pytest.TempPathFactory, new_database: Path) -> Iterator[None]:
+    """One database for this file."""
     folder = tmp_path_factory.mktemp("mlflow")
     before = mlflow.get_tracking_uri()
-    mlflow.set_tracking_uri(f"sqlite:///{folder / 'mlflow.db'}")
+    mlflow.set_tracking_uri(f"sqlite:///{shutil.copy(new_database, folder)}")
     mlflow.create_experiment("datasets", artifact_location=(folder / "artifacts").as_uri())
     mlflow.set_experiment("datasets")
     yield

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -101,10 +102,13 @@ def report_gates(decision: GateDecision, stated: Mapping[str, Any], **facts: Any
 
 
 @pytest.fixture(scope="session")
-def tracking_uri(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Make the database once; that costs seconds."""
-    folder = tmp_path_factory.mktemp("mlflow")
-    uri = f"sqlite:///{folder / 'mlflow.db'}"
+def tracking_uri(tmp_path_factory: pytest.TempPathFactory, new_database: Path) -> str:
+    return make_store(tmp_path_factory.mktemp("mlflow"), new_database)
+
+
+def make_store(folder: Path, new_database: Path) -> str:
+    """Make a database and a place for artifacts in a folder, and return where MLflow is then."""
+    uri = f"sqlite:///{shutil.copy(new_database, folder)}"
     client = MlflowClient(tracking_uri=uri)
     client.create_experiment("registry", artifact_location=(folder / "artifacts").as_uri())
     return uri

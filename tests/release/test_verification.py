@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,31 @@ from rai_kedro.release.signing import Reviewers
 from rai_kedro.release.verification import verify
 from rai_kedro.release.versions import NotApprovedError
 
+from .conftest import make_store
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Everything of this file's versions, so that it can be put back as it was."""
+    home = tmp_path_factory.mktemp("reviewed") / "home"
+    home.mkdir()
+    return home
+
+
+@pytest.fixture(scope="module")
+def tracking_uri(home: Path, new_database: Path) -> str:
+    return make_store(home, new_database)
+
+
+@pytest.fixture
+def tmp_path(request: pytest.FixtureRequest, home: Path, tmp_path: Path) -> Path:
+    return home if "run_id" in request.fixturenames else tmp_path
+
+
+@pytest.fixture
+def use_case(request: pytest.FixtureRequest) -> str:
+    return "reviewed" if "run_id" in request.fixturenames else "another"
+
 
 @pytest.fixture
 def run_id(
@@ -27,15 +55,35 @@ def run_id(
     ask: Callable[..., ReviewRequest],
     evidence_path: Path,
     trust: Trust,
+    home: Path,
 ) -> str:
-    """Approve version 1 as a demo, then version 2, then reject version 3; return the first run."""
-    run_id: str = register(0).run_id
-    register(1)
-    register(2)
-    approve(client, ask("1", demo=True), evidence_path, trust)
-    approve(client, ask("2"), evidence_path, trust)
-    reject(client, ask("3"), evidence_path)
+    """Version 1 is approved as a demo, then version 2, then version 3 is rejected; return the first run."""
+    kept = home.with_name("kept")
+    if kept.exists():
+        put_back(kept, home)
+    else:
+        for seed in range(3):
+            register(seed)
+        approve(client, ask("1", demo=True), evidence_path, trust)
+        approve(client, ask("2"), evidence_path, trust)
+        reject(client, ask("3"), evidence_path)
+        shutil.copytree(home, kept)
+    run_id: str = client.get_model_version("reviewed", "1").run_id
     return run_id
+
+
+def put_back(kept: Path, home: Path) -> None:
+    """Let a folder be as it was kept; into the database, which is open, its pages are written."""
+    for place in kept.iterdir():
+        there = home / place.name
+        if place.is_dir():
+            shutil.rmtree(there, ignore_errors=True)
+            shutil.copytree(place, there)
+        elif place.suffix == ".db":
+            with closing(sqlite3.connect(place)) as before, closing(sqlite3.connect(there)) as now:
+                before.backup(now)
+        else:
+            shutil.copy(place, there)
 
 
 def test_nothing_reviewed_and_nothing_recorded_is_no_finding(

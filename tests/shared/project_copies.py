@@ -1,4 +1,4 @@
-"""Copies of the project to run commands in: one is trained, approved and monitored once for the whole session."""
+"""Copies of the project to run commands in, and of an empty database: each is made once for the whole session."""
 
 from __future__ import annotations
 
@@ -198,6 +198,16 @@ class Project:
         """Ask MLflow's database, or change it behind MLflow's back."""
         with closing(sqlite3.connect(self.database)) as connection, connection:
             return connection.execute(statement).fetchall()
+
+
+@pytest.fixture(scope="session")
+def new_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MLflow's database as its first use leaves it, to be copied: making its tables takes seconds."""
+    from mlflow import MlflowClient
+
+    database = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    MlflowClient(tracking_uri=f"sqlite:///{database}").search_experiments()
+    return database
 
 
 @pytest.fixture(scope="session")
