@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -10,14 +11,19 @@ from hypothesis import HealthCheck, settings
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-# Copies of the project and of a database, of which each is made once however many folders use it.
-pytest_plugins = ["project_copies"]
+# Copies of the project and of a database, of which each is made once however many folders use it; a server.
+pytest_plugins = ["project_copies", "postgres_server"]
 
 if TYPE_CHECKING:
     from rai_kedro.monitoring import ColumnDrift, Measured, MonthRecord, Timeline
 
+
 # A test's database has to outlast a killed process, not a power cut; `shared/kedro_process.py` says the same.
-event.listen(Engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
+@event.listens_for(Engine, "connect")
+def _wait_for_no_disk(connection: Any, _: Any) -> None:
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA synchronous=OFF")
+
 
 # How long an example takes says how busy the machine is.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])

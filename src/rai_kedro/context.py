@@ -32,6 +32,10 @@ _REGISTRY_DATASETS = {"production_model": ProductionModelDataset, "references": 
 _SWITCH = "KEDRO_DATASET_VALIDATION"
 # What an environment may say of a dataset: where it lies, how that is reached, and what tools show of it.
 _PLACES = frozenset({"filepath", "html_folder", "evidence", "credentials", "fs_args", "metadata"})
+# The months of a store are the same in files and in a database, and held to the same contract.
+_IN_DATABASE, _IN_FILES = (
+    f"rai_kedro.datasets.{name}" for name in ("sql_month_store.SqlMonthStore", "month_store.MonthStore")
+)
 # What an environment or a run may ask more of than the base, and never less, from the mildest on.
 _MAY_RISE: dict[str, tuple[Any, ...]] = {"monitoring.fail_on": (None, "alarm", "insufficient_evidence")}
 _MEMORY = "MemoryDataset"
@@ -60,7 +64,8 @@ _WORDS: dict[Guarded, tuple[str, str, str, str]] = {
         "The environment '{0}' exchanges a dataset of a pipeline.",
         "conf/{0} (or --conf-source)",
         "'{0}' says",
-        "take it out; an environment may change where data lies (filepath, credentials, fs_args), no more",
+        "take it out; an environment may change where data lies (filepath, credentials, fs_args; the months of a store "
+        "may lie in a database, docs/stores.md), no more",
     ),
 }
 
@@ -230,6 +235,8 @@ def without_places(entry: Any) -> Any:
     """Return a catalogue, or an entry, without what an environment may change: what is left has to be the base's."""
     if not isinstance(entry, Mapping):
         return entry
+    if entry.get("type") == _IN_DATABASE:
+        entry = {key: value for key, value in entry.items() if key != "table"} | {"type": _IN_FILES}
     kept = {key: without_places(value) for key, value in entry.items() if key not in _PLACES}
     # What is in memory has two names.
     return {**kept, "type": _MEMORY} if kept.get("type") == f"kedro.io.{_MEMORY}" else kept

@@ -25,6 +25,11 @@ CONTRACT = {"type": "rai_kedro.datasets.contract.ContractDataset", "filepath": "
 PICKLE = {"type": "pickle.PickleDataset", "filepath": "model.pkl"}
 VALIDATOR = "rai_kedro.datasets.contract.ContractValidator"
 OPTIONS = {"filepath": "conf/base/housing/catalog.yml", "dataset": "feature_store"}
+DATABASE = {
+    "type": "rai_kedro.datasets.sql_month_store.SqlMonthStore",
+    "table": "features",
+    "credentials": {"con": "sqlite:///data/stores.db"},
+}
 OVERRIDES = {
     "another contract file": {"housing.contract": {**CONTRACT, "filepath": EVIL}},
     "another day": {"housing.contract": {**CONTRACT, "as_of": "2020-01-01"}},
@@ -62,11 +67,15 @@ OVERRIDES = {
             "dataset": {"type": "yaml.YAMLDataset", "filepath": "gate.json"},
         }
     },
+    "a store in a database with a validator switched off": {
+        "housing.feature_store": {**DATABASE, "validator": {"class": VALIDATOR, "options": OPTIONS, "enabled": False}}
+    },
     "a store that is versioned": {"housing.label_store": {"versioned": True}},
     "raw data that need not be what it was": {"housing.raw_data": {"source": {"rows": 1}}},
 }
 PLACES = {
     "another place": {"housing.feature_store": {"filepath": "elsewhere/feature_store"}},
+    "a database": {"housing.feature_store": DATABASE},
     "an entry that no pipeline uses": {"housing.scratch": PICKLE},
     "what is in memory anyway": {"housing.audit_test": {"type": "kedro.io.MemoryDataset"}},
 }

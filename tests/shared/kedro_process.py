@@ -15,6 +15,7 @@ import ctypes
 import json
 import os
 import resource
+import sqlite3
 import sys
 import traceback
 from importlib import import_module
@@ -60,7 +61,7 @@ def main() -> None:
     for name in _HEAVY:
         import_module(name)
     # Nobody waits for the disk: the databases have to outlast a killed process, not a power cut.
-    event.listen(Engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
+    event.listen(Engine, "connect", _wait_for_no_disk)
     answers.write(_line({"ready": True}))
     while line := sys.stdin.readline():
         request = json.loads(line)
@@ -70,6 +71,11 @@ def main() -> None:
         answers.write(_line({"pid": pid}))
         sys.stdin.readline()
         answers.write(_line({"code": os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])}))
+
+
+def _wait_for_no_disk(connection: Any, _: Any) -> None:
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA synchronous=OFF")
 
 
 def _line(message: dict[str, Any]) -> str:

@@ -21,7 +21,8 @@ def explain(error: BaseException) -> str | None:
     chain = list(_chain(error))
     known = next((cause for cause in chain if isinstance(cause, RaiError)), None)
     # What lies deepest is what happened: Kedro and MLflow wrap a full disk into errors of their own.
-    foreseen = (_foresee_of_store(cause) or _foresee_of_kedro(cause) for cause in reversed(chain))
+    ways = (_foresee_of_store, _foresee_of_settings, _foresee_of_kedro)
+    foreseen = (foresee(cause) for cause in reversed(chain) for foresee in ways)
     known = known or next((found for found in foreseen if found), None)
     return str(known) if known else None
 
@@ -62,9 +63,7 @@ def _foresee_of_store(error: BaseException) -> RaiError | None:
     return None
 
 
-def _foresee_of_kedro(error: BaseException) -> RaiError | None:
-    from kedro.config import MissingConfigException
-    from kedro.io import DatasetError
+def _foresee_of_settings(error: BaseException) -> RaiError | None:
     from kedro.validation import ParameterValidationError
     from yaml import YAMLError
 
@@ -72,6 +71,19 @@ def _foresee_of_kedro(error: BaseException) -> RaiError | None:
         return _read_parameter_errors(str(error))
     if isinstance(error, YAMLError):
         return RaiError("A configuration file is not valid YAML.", example=str(error), remedy=_MEND)
+    if isinstance(error, KeyError) and (missing := _CREDENTIALS.search(str(error))):
+        return RaiError(
+            f"The catalogue asks for credentials '{missing[1]}', and there are none.",
+            where="conf/<environment>/credentials.yml",
+            remedy=f"write '{missing[1]}' there, for the environment that you run; git ignores the file",
+        )
+    return None
+
+
+def _foresee_of_kedro(error: BaseException) -> RaiError | None:
+    from kedro.config import MissingConfigException
+    from kedro.io import DatasetError
+
     if isinstance(error, DatasetError | MissingConfigException):
         if isinstance(error, MissingConfigException) and not (project_folder() / "conf" / "base").is_dir():
             return RaiError("There is no project here.", where=str(project_folder()), remedy=_GO_TO_PROJECT)
@@ -138,6 +150,7 @@ def _list_keys(model: str) -> str:
 
 _SHOWN = 6
 _NO_PIPELINE = re.compile(r"Failed to find the pipeline named '(?P<name>[^']*)'")
+_CREDENTIALS = re.compile("Unable to find credentials '([^']*)'")
 _PARAMETER = re.compile(r"- Parameter '(?P<name>[^']+)'(?:: Failed to instantiate (?P<model>\w+))?")
 _DETAIL = re.compile(r"  (?P<message>\S.*?)(?: \[type=(?P<kind>\w+), input_value=.*)?$")
 _GO_TO_PROJECT = "run this in the folder of a project, or make one: rai-kedro rai init DIR"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
@@ -52,13 +52,11 @@ def find_unspoken(known: Sequence[str]) -> str | None:
 
 def find_meant(env: str | None) -> tuple[list[str], list[str]]:
     """Return all use cases, and those that can be meant: your own, and what comes along and ran."""
-    from kedro.io import DataCatalog
-
     from rai_kedro.contract import find_use_cases
 
     project = project_folder()
     known = find_use_cases(project / "conf" / "base")
-    catalog = DataCatalog.from_config(load_configuration(project, env, "catalog"))
+    catalog = _read_catalog(project, env)
     return known, [name for name in known if name not in DEMOS or (project / evidence_path(catalog, name)).is_file()]
 
 
@@ -133,9 +131,18 @@ def evidence_path(catalog: DataCatalog, use_case: str) -> Path:
 
 def find_evidence(project: Path, use_case: str, env: str | None) -> Path:
     """Return the use case's evidence record without opening a session, which would want an MLflow server."""
+    return project / evidence_path(_read_catalog(project, env), use_case)
+
+
+def _read_catalog(project: Path, env: str | None) -> DataCatalog:
+    """Return the catalogue without opening a session."""
+    from kedro.config import MissingConfigException
     from kedro.io import DataCatalog
 
-    return project / evidence_path(DataCatalog.from_config(load_configuration(project, env, "catalog")), use_case)
+    credentials = {}
+    with suppress(MissingConfigException):
+        credentials = load_configuration(project, env, "credentials")
+    return DataCatalog.from_config(load_configuration(project, env, "catalog"), credentials)
 
 
 def load_configuration(project: Path, env: str | None, kind: str) -> dict[str, Any]:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
 from rai_kedro.contract import forbidden_columns, open_columns
 from rai_kedro.datasets.base import PathDataset, Previewed
@@ -41,7 +42,8 @@ class MonthStore(Previewed, PathDataset[dict[str, pd.DataFrame], dict[str, Calla
     In memory a frame carries its partition columns as text; on disk they are in the path only. The index is
     not kept. Saving a partition replaces it and leaves the others alone; the promise holds for each of them,
     not for a dictionary of several. A store that does not exist loads as an empty dictionary, and saving an
-    empty dictionary does nothing. Local file systems only.
+    empty dictionary does nothing. Local file systems only; an environment may keep the same months in a database
+    (:class:`rai_kedro.datasets.sql_month_store.SqlMonthStore`).
 
     Examples:
         In the catalogue::
@@ -98,32 +100,38 @@ class MonthStore(Previewed, PathDataset[dict[str, pd.DataFrame], dict[str, Calla
         forbidden = forbidden_columns(self.metadata)
         loaders: dict[str, Callable[[], pd.DataFrame]] = {}
         for key in self.keys():
-            read = partial(read_file, self._path_of(key), parse_key(key))
+            read = self._reader(key)
             closed = partial(read, unread=open_columns(self.metadata))
             loaders[key] = MonthLoader(partial(read, unread=forbidden), closed) if forbidden else read
         return loaders
 
     def save(self, data: dict[str, pd.DataFrame]) -> None:
         """Write partitions by key, each whole or not at all; all are checked before the first is written."""
-        tables = {self._path_of(key): to_table(key, frame) for key, frame in data.items()}
-        if not tables:
-            return
-        with self._writing():
-            for path, table in tables.items():
-                replace_file(path, table)
+        tables = {self._checked(key): to_table(key, frame) for key, frame in data.items()}
+        if tables:
+            self._replace(tables)
 
     def remove(self, keys: Iterable[str] | None = None) -> list[str]:
         """Delete the partitions of these keys, or all, and return the keys that were there, sorted."""
-        wanted = None if keys is None else {self._path_of(key) for key in keys}
-        if not self._exists():
-            return []
+        wanted = None if keys is None else {self._checked(key) for key in keys}
+        return self._delete(wanted) if self._exists() else []
+
+    def _reader(self, key: str) -> Callable[..., pd.DataFrame]:
+        """Return what reads a partition but for ``unread`` columns."""
+        return partial(read_file, self._path_of(key), parse_key(key))
+
+    def _replace(self, tables: Mapping[str, pa.Table]) -> None:
         with self._writing():
-            stored = {key: self._path_of(key) for key in self.keys()}
-            chosen = {key: path for key, path in stored.items() if wanted is None or path in wanted}
-            for path in chosen.values():
+            for key, table in tables.items():
+                replace_file(self._path_of(key), table)
+
+    def _delete(self, wanted: Collection[str] | None) -> list[str]:
+        with self._writing():
+            chosen = [key for key in self.keys() if wanted is None or key in wanted]
+            for path in map(self._path_of, chosen):
                 path.unlink()
                 self._drop_empty_folders(path.parent)
-        return list(chosen)
+        return chosen
 
     def _exists(self) -> bool:
         return bool(self.keys())
@@ -134,15 +142,23 @@ class MonthStore(Previewed, PathDataset[dict[str, pd.DataFrame], dict[str, Calla
     def _pattern(self) -> str:
         return "/".join(f"{column}=…" for column in self._partition_by)
 
-    def _path_of(self, key: str) -> Path:
+    def _checked(self, key: str) -> str:
+        """Return a key, which has to name the partition columns of this store."""
         if tuple(parse_key(key)) != self._partition_by:
             raise MonthStoreError(
                 "The key does not name the partition columns of this store.",
-                where=str(self._filepath),
+                where=self._place,
                 example=f"{key} instead of {self._pattern()}",
                 remedy="give a value for each partition column, in their order",
             )
-        return self._filepath / key / _PART
+        return key
+
+    @property
+    def _place(self) -> str:
+        return str(self._filepath)
+
+    def _path_of(self, key: str) -> Path:
+        return self._filepath / self._checked(key) / _PART
 
     def _key_of(self, path: Path) -> str:
         key = path.relative_to(self._filepath).parent.as_posix()

@@ -135,7 +135,12 @@ def read_file(path: Path, values: Mapping[str, str], unread: Collection[str] = (
     with explained(what, path, "delete the file and make the month again"):
         with parquet.ParquetFile(path, page_checksum_verification=True) as file:
             table = file.read(columns=[name for name in file.schema_arrow.names if name not in unread])
-        frame: pd.DataFrame = table.to_pandas()
+        return to_frame(table, values, unread)
+
+
+def to_frame(table: pa.Table, values: Mapping[str, str], unread: Collection[str] = ()) -> pd.DataFrame:
+    """Return the frame of which :func:`to_table` made a table, but for ``unread`` columns."""
+    frame: pd.DataFrame = table.to_pandas()
     for position, (column, value) in enumerate(values.items()):
         frame.insert(position, column, pd.Series(value, index=frame.index, dtype="str"))
     order = (table.schema.metadata or {}).get(_ORDER)
