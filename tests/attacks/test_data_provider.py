@@ -13,8 +13,8 @@ from rai_kedro.contract import ContractViolation, DatasetContract, check_frame
 from rai_kedro.datasets.month_store import MonthStore
 from rai_kedro.datasets.partition_file import MonthStoreError
 from rai_kedro.fairness import assess
-from rai_kedro.monitoring import MonthDigests, content_digest
-from rai_kedro.release import MonthEntry, MonthStores, append_evidence, read_evidence, record_months
+from rai_kedro.monitoring import LabelChange, MonthDigests, content_digest, keep_labels, label_key
+from rai_kedro.release import MonthEntry, MonthStores, append_evidence, read_evidence, read_months, record_months
 from rai_kedro.release.month_entries import check_months
 
 NOW = "2024-06-01T12:00:00+00:00"
@@ -176,6 +176,45 @@ def test_predictions_forged_with_entries_of_ones_own(record: Path) -> None:
     )
     assert "prediction in 1 of 3 rows, e.g. 20.0 is stored where it says 11.0" in found
     assert check(record, {KEY: predicted(9.0)}, lambda _: predicted(9.0 + 1e-13)) == ""
+
+
+def test_predictions_forged_and_their_month_called_stale(record: Path) -> None:
+    """Of a stale month nothing is scored again; that its features did not change is found instead."""
+    forged = predicted(9.0)
+    append_evidence(record, "rescore", {"month": "2024-05", "by": "eve", "reason": "corrected"}, NOW)
+    entry = {"use_case": "toy", "month": "2024-05", "model_version": "1", "run_id": "abc", "manifest": "5e88"}
+    digests = {"features": content_digest(month()), "predictions": content_digest(forged)}
+    for stale in ("", "its features changed after it was scored"):
+        record_months(record, [MonthEntry.from_dict({**entry, **digests, "stale": stale})], NOW)
+    found = check(record, {KEY: forged}, lambda _: predicted())
+    assert found.startswith("line 5 calls 2024-05 stale (its features changed after it was scored), and its features")
+
+
+@pytest.mark.parametrize("said", [None, LabelChange(late=3, example="id 1")])
+def test_labels_corrected_and_said_to_have_come_late(record: Path, said: LabelChange | None) -> None:
+    """Whoever can append enters other labels; the copies that monitoring kept say what became of them."""
+    before, now = (pd.DataFrame({"id": [1, 2, 3], "y": [1.0, 2.0, last]}) for last in (3.0, 30.0))
+    (known,) = read_months(read_evidence(record)).values()
+    kept = {}
+    for labels, change in ((before, None), (now, said)):
+        digest = content_digest(labels)
+        copy = keep_labels(labels, digest)
+        kept[label_key("2024-05", digest)] = lambda copy=copy: copy
+        entry = known.month.model_copy(update={"labels": digest, "label_change": change})
+        record_months(record, [entry], NOW)
+    stores = MonthStores({}, {}, {}, lambda _: MonthDigests(), key=("id",), measured_labels=kept)
+    found = "\n".join(check_months(read_evidence(record), stores).findings)
+    assert "labels of 2024-05 in line 4 are said to be" in found
+    assert "since then, and the copies say: 1 corrected (e.g. id 3)" in found
+
+
+def test_copy_of_labels_edited(record: Path) -> None:
+    labels = pd.DataFrame({"id": [1, 2, 3], "y": [1.0, 2.0, 3.0]})
+    digest = content_digest(labels)
+    kept = {label_key("2024-05", digest): lambda: keep_labels(labels.assign(y=0.0), digest)}
+    stores = MonthStores({}, {}, {}, lambda _: MonthDigests(), key=("id",), measured_labels=kept)
+    found = check_months(read_evidence(record), stores).findings
+    assert f"the copy of the labels of 2024-05 that was kept ({digest[:12]}…) was changed" in found
 
 
 @pytest.mark.slow

@@ -97,8 +97,8 @@ class Toy:
     unrecorded: list[Problem] = field(default_factory=list)
 
     def store(self, name: str) -> MonthStore:
-        by = ["month"] if name in ("feature_store", "label_store") else ["month", "model_version"]
-        return MonthStore(filepath=self.folder / name, partition_by=by)
+        second = {"feature_store": [], "label_store": [], "measured_labels": ["labels_digest"]}
+        return MonthStore(filepath=self.folder / name, partition_by=["month", *second.get(name, ["model_version"])])
 
     def write(self, month: str, change: Callable[[pd.DataFrame], pd.DataFrame] = lambda rows: rows) -> None:
         rows = change(make_rows(seed=int(month[-2:]))).assign(month=month)
@@ -137,7 +137,7 @@ class Toy:
             "inference_carbon": {},
             "params:monitoring": MonitoringParameters(months=months, expect=expect, policy=MonitoringPolicy()),
         }
-        stores = {name: self.store(name) for name in _RESULTS}
+        stores = {name: self.store(name) for name in (*_RESULTS, "measured_labels")}
         catalog = DataCatalog(
             {
                 **{name: MemoryDataset(value, copy_mode="assign") for name, value in values.items()},
@@ -165,7 +165,13 @@ class Toy:
 
 
 _STAGE: Pipeline = create_pipeline().only_nodes(
-    "select_months", "score_months", "watch_drift", "measure_outcomes", "summarise_months", "record_months"
+    "select_months",
+    "score_months",
+    "watch_drift",
+    "keep_labels",
+    "measure_outcomes",
+    "summarise_months",
+    "record_months",
 )
 
 
@@ -401,6 +407,23 @@ def test_labels_that_come_later_are_measured_without_predicting_again(toy: Toy) 
 
     assert record_of(toy.monitor()).outcome.labelled == 400
     pd.testing.assert_frame_equal(toy.store("prediction_store").load()[f"month={BAD}/model_version=1"](), before)
+
+
+def test_labels_that_were_corrected_are_told_from_those_that_came_late_or_were_withdrawn(toy: Toy) -> None:
+    toy.write_labels(BAD, lambda labels: labels.iloc[:300])
+    assert record_of(toy.monitor()).label_change is None
+    labels = {f"month={BAD}": make_rows(seed=3).assign(month=BAD).iloc[10:][["id", "month", "y"]]}
+    labels[f"month={BAD}"].loc[20:21, "y"] += 1
+    toy.store("label_store").save(labels)
+
+    change = record_of(toy.monitor()).label_change
+
+    assert str(change) == "2 corrected, 10 withdrawn, 100 came late (e.g. id 20)"
+    entries = read_evidence(toy.folder / "evidence" / "toy.jsonl")
+    assert MonthEntry.from_dict(entries[-2].body).label_change == change
+    assert len(toy.store("measured_labels").load()) == len(MONTHS) + 1
+    assert record_of(toy.monitor()).label_change == change
+    assert len(read_evidence(toy.folder / "evidence" / "toy.jsonl")) == len(entries)
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from rai_kedro.monitoring import UNREADABLE, MonthDigests, content_digest
+from rai_kedro.monitoring import UNREADABLE, LabelChange, MonthDigests, content_digest, keep_labels, label_key
 from rai_kedro.release import EvidenceError, append_evidence, read_evidence
 from rai_kedro.release.month_entries import (
     MonthEntry,
@@ -45,6 +45,7 @@ class Month:
 
     record: Path
     frames: dict[str, pd.DataFrame] = field(default_factory=lambda: dict(FRAMES))
+    kept: dict[str, pd.DataFrame] = field(default_factory=dict)
 
     @property
     def stores(self) -> MonthStores:
@@ -54,7 +55,13 @@ class Month:
             return MonthDigests(**now)
 
         kept = {name: {KEY: lambda frame=frame: frame} for name, frame in self.frames.items()}
-        return MonthStores(*(kept.get(name, {}) for name in ("predictions", "drift", "outcomes")), look_at)
+        return MonthStores(
+            *(kept.get(name, {}) for name in ("predictions", "drift", "outcomes")),
+            look_at,
+            key=("id",),
+            measured_labels={key: lambda frame=frame: frame for key, frame in self.kept.items()},
+            labels=lambda _: self.frames["labels"],
+        )
 
     def score(self) -> None:
         """Enter the month as scoring does, and store its predictions."""
@@ -69,10 +76,14 @@ class Month:
         )
         record_months(self.record, [scored], NOW)
 
-    def monitor(self, stale: str = "") -> None:
-        """Enter the month as the end of monitoring does."""
+    def monitor(self, stale: str = "", said: LabelChange | None = None) -> None:
+        """Enter the month as the end of monitoring does, with what is said of its labels."""
         known = read_months(read_evidence(self.record))[KEY].month
-        record_months(self.record, [self.stores.update(known, "ok", stale)], NOW)
+        if "labels" in self.frames:
+            digest = content_digest(self.frames["labels"])
+            self.kept[label_key(MONTH, digest)] = keep_labels(self.frames["labels"], digest)
+        entry = self.stores.update(known, "ok", stale)
+        record_months(self.record, [entry.model_copy(update={"label_change": said or known.label_change})], NOW)
 
     def check(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         return check_months(read_evidence(self.record), self.stores)[:2]
@@ -115,7 +126,10 @@ def change(name: str) -> Callable[[dict[str, pd.DataFrame]], None]:
 CHANGES: dict[str, tuple[Callable[[dict[str, pd.DataFrame]], None], str]] = {
     "features changed": (change("features"), "features of 2024-05 are not those of line 2 (monitoring)"),
     "features gone": (take("features"), "features of 2024-05 are gone, unlike those of line 2 (monitoring)"),
-    "labels changed": (change("labels"), "labels of 2024-05 are not those of line 2 (monitoring)"),
+    "labels changed": (
+        change("labels"),
+        "labels of 2024-05 are not those of line 2 (monitoring): 3 corrected (e.g. id 1)",
+    ),
     "labels gone": (take("labels"), "labels of 2024-05 are gone, unlike those of line 2 (monitoring)"),
     "predictions changed": (change("predictions"), "predictions of 2024-05 by version 1 are not those of line 2"),
     "predictions gone": (take("predictions"), "predictions of 2024-05 by version 1 are gone, unlike those of line 2"),
@@ -171,10 +185,23 @@ def test_labels_that_arrive_are_a_note_until_monitoring_enters_them(tmp_path: Pa
     assert late.check() == ((), ())
     change("labels")(late.frames)
     assert len(late.check()[0]) == 1
-    late.monitor()
-    others = "the labels of 2024-05 are others in line 4 than in line 3, and no `add-month` says so"
-    assert late.check() == ((), (others,))
+    late.monitor(said=LabelChange(corrected=3, example="id 1"))
+    assert late.check() == ((), ("labels of 2024-05 in line 4: 3 corrected (e.g. id 1) since line 3",))
     assert len(read_evidence(late.record)) == 4
+
+
+def test_labels_of_further_rows_are_a_note_and_a_correction_is_none(month: Month) -> None:
+    month.frames["labels"] = FRAMES["labels"].iloc[:2]
+    month.monitor(said=LabelChange(withdrawn=1, example="id 3"))
+    month.frames["labels"] = FRAMES["labels"]
+    findings, notes = month.check()
+    assert findings == ()
+    assert notes[0] == (
+        "labels of 2024-05: 1 came late (e.g. id 3) since line 3 (monitoring); the next monitoring records them"
+    )
+    month.frames["labels"] = FRAMES["labels"].assign(y=[10.0, 21.0, 30.0])
+    (finding,), _ = month.check()
+    assert finding == ("labels of 2024-05 are not those of line 3 (monitoring): 1 corrected, 1 came late (e.g. id 2)")
 
 
 def test_other_predictions_put_on_record_without_scoring_again_are_found(month: Month) -> None:

@@ -171,7 +171,10 @@ def _open_stores(
     def score(month: release.MonthEntry) -> pd.DataFrame:
         return predict_month(reader, month.month, load(month.model_version), inputs[-1])
 
-    return release.MonthStores(predictions, drift, outcomes, reader.digests, score, most_rows), []
+    key = inputs[-1].datasets["feature_store"].key
+    kept = catalog.load(f"{use_case}.measured_labels")
+    looks = (reader.digests, score, most_rows, key, kept, reader.read_labels)
+    return release.MonthStores(predictions, drift, outcomes, *looks), []
 
 
 def _load_once(catalog: DataCatalog, use_case: str) -> Callable[[str], release.ShadowModel]:

@@ -63,7 +63,7 @@ def reset(use_case: str, env: str | None, reason: str, yes: bool) -> None:
         for name in ("monitoring_timeline", "monitoring_page", "inference_carbon"):
             path_of(catalog, f"{use_case}.{name}").unlink(missing_ok=True)
         shutil.rmtree(path_of(catalog, f"{use_case}.monitoring_figures"), ignore_errors=True)
-        for name in ("evidently_workspace", *_STORES):
+        for name in ("evidently_workspace", "measured_labels", *_STORES):
             store: Any = catalog[f"{use_case}.{name}"]
             store.remove()
     again = say_period("the next monitoring run starts with the first month.", months[0] if months else "")

@@ -29,6 +29,11 @@ from .gate import ask_gate as ask_gate
 from .gate import decisive as decisive
 from .gate import find_contradictions as find_contradictions
 from .gate import weigh_newest as weigh_newest
+from .labels import LabelChange as LabelChange
+from .labels import compare_label_rows as compare_label_rows
+from .labels import keep_labels as keep_labels
+from .labels import label_key as label_key
+from .labels import read_kept_labels as read_kept_labels
 from .measuring import measure_month as measure_month
 from .outcomes import Measured as Measured
 from .outcomes import MonthOutcome as MonthOutcome

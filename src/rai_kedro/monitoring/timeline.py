@@ -8,6 +8,7 @@ from typing import Any
 from rai_kedro.errors import RaiError
 from rai_kedro.monitoring.baseline import Baseline
 from rai_kedro.monitoring.digests import MonthDigests, compare_labels, find_staleness
+from rai_kedro.monitoring.labels import LabelChange
 from rai_kedro.monitoring.outcomes import MONTH, Measured, MonthOutcome
 from rai_kedro.monitoring.policy import MonitoringPolicy
 from rai_kedro.monitoring.reconciliation import TrackRecord, reconcile, track_record
@@ -58,6 +59,7 @@ class MonthRecord(Typed):
         outcome: None where it was not measured.
         stale: Why the results no longer speak of what the store holds; empty while they do.
         labels: What became of the labels since they were last read.
+        label_change: How the labels were last changed after the month had been judged by them; None if never.
         carbon: None where the month was scored without being measured.
     """
 
@@ -70,6 +72,7 @@ class MonthRecord(Typed):
     used_in_training: bool = False
     stale: str = ""
     labels: str = ""
+    label_change: LabelChange | None = None
     carbon: Carbon | None = None
 
     @property
@@ -170,6 +173,7 @@ def build_timeline(  # noqa: PLR0913 - every part by its name
     outcomes: Sequence[MonthOutcome] = (),
     carbon: Mapping[tuple[Month, str], Mapping[str, Any]] | None = None,
     digests: Mapping[str, MonthDigests] | None = None,
+    label_changes: Mapping[str, LabelChange] | None = None,
     gaps: Sequence[Gap] = (),
     baseline: Baseline | None = None,
 ) -> Timeline:
@@ -183,6 +187,7 @@ def build_timeline(  # noqa: PLR0913 - every part by its name
         outcomes: What was measured, at most one for each month and version.
         carbon: What scoring took, as the carbon record has it.
         digests: What features and labels of each month are today; a month that is not in it is not looked at.
+        label_changes: Of each month whose labels became others since it was first judged by them, the last such change.
         gaps: Months that could not be scored, tested or measured.
         baseline: Of the version now in production.
 
@@ -211,6 +216,7 @@ def build_timeline(  # noqa: PLR0913 - every part by its name
                 used_in_training=bool((drift and drift.used_in_training) or (outcome and outcome.used_in_training)),
                 stale=find_staleness(drift.features_digest, digest) if drift else "",
                 labels=compare_labels(outcome.labels_digest if outcome else "", digest),
+                label_change=(label_changes or {}).get(month),
                 carbon=spent,
             )
         )

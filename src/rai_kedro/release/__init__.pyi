@@ -55,6 +55,8 @@ from .month_entries import MonthStores as MonthStores
 from .month_entries import Recorded as Recorded
 from .month_entries import hold_predictions as hold_predictions
 from .month_entries import is_recorded as is_recorded
+from .month_entries import load_kept_labels as load_kept_labels
+from .month_entries import read_label_changes as read_label_changes
 from .month_entries import read_months as read_months
 from .month_entries import record_months as record_months
 from .pack import collect_pack as collect_pack

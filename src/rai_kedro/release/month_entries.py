@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
@@ -16,7 +16,15 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 import numpy as np
 
 from rai_kedro.frames import Store
-from rai_kedro.monitoring import UNREADABLE, MonthDigests, content_digest
+from rai_kedro.monitoring import (
+    UNREADABLE,
+    LabelChange,
+    MonthDigests,
+    compare_label_rows,
+    content_digest,
+    label_key,
+    read_kept_labels,
+)
 from rai_kedro.months import month_of_key
 from rai_kedro.release.decisions import Decided
 from rai_kedro.release.manifest import TRAINED
@@ -48,6 +56,7 @@ class MonthEntry(Typed):
         predictions: Digest of what was predicted; ``drift`` and ``outcomes`` of what was made of it, empty before.
         verdict: What the month came to; empty before it was judged.
         stale: Why the predictions are of other features, as monitoring said; empty while they are not.
+        label_change: How the labels were last changed after the month had been judged by them; None if never.
         shown: Digest of what the file of monitoring says of the month, as canonical JSON; empty before.
     """
 
@@ -63,6 +72,7 @@ class MonthEntry(Typed):
     outcomes: str = ""
     verdict: str = ""
     stale: str = ""
+    label_change: LabelChange | None = None
     shown: str = ""
 
     @property
@@ -76,6 +86,7 @@ class MonthStores:
     """What is held against the record: the stores, and a look at the features and labels of a month.
 
     ``score``, where it is given, makes the predictions of a month once more: the newest first, up to ``most_rows``.
+    ``measured_labels`` are the copies that monitoring kept, ``labels`` reads those of today; ``key`` identifies a row.
     """
 
     predictions: Store
@@ -84,6 +95,9 @@ class MonthStores:
     look_at: Callable[[str], MonthDigests]
     score: Callable[[MonthEntry], pd.DataFrame] | None = None
     most_rows: int = 0
+    key: tuple[str, ...] = ()
+    measured_labels: Store = field(default_factory=dict)
+    labels: Callable[[str], pd.DataFrame] | None = None
 
     def digest(self, name: str, key: str) -> str:
         """Return the digest of what a store holds under a key: empty for nothing, ``unreadable`` for what is broken."""
@@ -94,6 +108,12 @@ class MonthStores:
             return content_digest(store[key]())
         except Exception:  # whatever it is, it is not what was recorded
             return UNREADABLE
+
+    def compare_labels(self, month: str, before: str, now: str = "") -> LabelChange | None:
+        """Compare the labels of one digest with those of another, or of today; None where either is not at hand."""
+        was = load_kept_labels(self.measured_labels, month, before)
+        became = load_kept_labels(self.measured_labels, month, now) if now else self.labels and self.labels(month)
+        return None if was is None or became is None else compare_label_rows(was, became, self.key)
 
     def update(self, known: MonthEntry, verdict: str, stale: str, *, made: bool = True, shown: str = "") -> MonthEntry:
         """Return what there is to say of a month now; what its predictions are is known since it was scored.
@@ -106,6 +126,15 @@ class MonthStores:
         results = {name: self.digest(name, known.key) for name in _RESULTS if made}
         inputs = {"features": now.features or known.features, "labels": labels}
         return known.model_copy(update={**inputs, **results, "verdict": verdict, "stale": stale, "shown": shown})
+
+
+def load_kept_labels(store: Store, month: str, digest: str) -> pd.DataFrame | None:
+    """Load the labels that were kept under a digest; None where they are not there, or are others."""
+    load = store.get(label_key(month, digest))
+    try:
+        return None if load is None else read_kept_labels(load())
+    except Exception:  # whatever it is, it is not what was kept
+        return None
 
 
 class Recorded(NamedTuple):
@@ -125,19 +154,37 @@ def record_months(path: str | Path, months: Iterable[MonthEntry], recorded_at: s
     return extend_evidence(path, choose, recorded_at)
 
 
-def read_months(entries: Iterable[Entry]) -> dict[str, Recorded]:
-    """Return the latest entry of every month that was scored and not taken back by a reset or rescore since."""
+def read_months(entries: Iterable[Entry], *, as_scored: bool = False) -> dict[str, Recorded]:
+    """Return the latest entry of every month that was scored and not taken back by a reset or rescore since.
+
+    ``as_scored``: the first instead, with which it was scored.
+    """
     found: dict[str, Recorded] = {}
     for entry in entries:
         with _readable(entry):
             if entry.kind == MONTH:
                 month = MonthEntry.from_dict(entry.body)
-                found[month.key] = Recorded(month, entry)
+                if not as_scored or month.key not in found:
+                    found[month.key] = Recorded(month, entry)
             elif entry.kind == RESET:
                 found.clear()
             elif entry.kind == RESCORE:
                 taken_back = entry.body["month"]
                 found = {key: one for key, one in found.items() if one.month.month != taken_back}
+    return found
+
+
+def read_label_changes(entries: Iterable[Entry]) -> dict[str, tuple[str, LabelChange | None]]:
+    """Return of every month the digest of the labels that monitoring last read, and how they last changed."""
+    found: dict[str, tuple[str, LabelChange | None]] = {}
+    for entry in entries:
+        with _readable(entry):
+            if entry.kind == RESET:
+                found.clear()
+            elif entry.kind == MONTH:
+                month = MonthEntry.from_dict(entry.body)
+                if month.labels:
+                    found[month.month] = month.labels, month.label_change
     return found
 
 
@@ -199,6 +246,7 @@ def check_months(
     known = read_months(entries)
     said = [*_compare_inputs(entries, known, stores), *_compare_predictions(known, stores)]
     said += [*_score_again(known, stores), *_check_history(entries, approvals), *_find_replaced_inputs(entries)]
+    said += [*_find_changed_labels(entries, stores), *_check_kept_labels(stores.measured_labels)]
     said += [one for name in _RESULTS for one in _compare_results(known, stores, name)]
     findings, notes = (tuple(text for is_wrong, text in said if is_wrong is wanted) for wanted in (True, False))
     return MonthFindings(findings, notes, len({*map(month_of_key, known), *_read_inputs(entries)}))
@@ -273,10 +321,37 @@ def _find_replaced_inputs(entries: Sequence[Entry]) -> _Said:
             for name, one in digests.items():
                 before = latest.get((month, name), one)
                 is_said = entry.kind == ADD_MONTH or (name == "features" and entry.body.get("stale"))
+                # What monitoring says of labels that it judged before is told apart from this.
+                is_said = is_said or (name == "labels" and {before.entry.kind, entry.kind} == {MONTH})
                 if not is_said and before.digest and one.digest and before.digest != one.digest:
                     lines = f"line {entry.sequence} than in line {before.entry.sequence}"
                     yield False, f"the {name} of {month} are others in {lines}, and no `add-month` says so"
                 latest[month, name] = one
+
+
+def _find_changed_labels(entries: Sequence[Entry], stores: MonthStores) -> _Said:
+    """Say which months were judged again by other labels, and hold what monitoring says of them against the copies."""
+    latest: dict[str, tuple[str, Entry]] = {}
+    for entry in entries:
+        for month, (digest, said) in read_label_changes([entry]).items():
+            before, first = latest.get(month, (digest, entry))
+            latest[month] = digest, entry
+            if before == digest:
+                continue
+            what = f"labels of {month} in line {entry.sequence}"
+            yield False, f"{what}: {said or 'others'} since line {first.sequence}"
+            found = stores.compare_labels(month, before, digest)
+            if found is None:
+                yield False, f"{what} could not be compared with those of line {first.sequence}: a copy is missing"
+            elif found != said:
+                yield True, f"{what} are said to be {said or 'unchanged'} since then, and the copies say: {found}"
+
+
+def _check_kept_labels(kept: Store) -> _Said:
+    for key in kept:
+        month, digest = (part.partition("=")[2] for part in key.split("/"))
+        if load_kept_labels(kept, month, digest) is None:
+            yield True, f"the copy of the labels of {month} that was kept ({digest[:12]}…) was changed"
 
 
 def _is_approved(month: MonthEntry, entry: Entry, approvals: Sequence[Decided]) -> bool:
@@ -291,10 +366,14 @@ def _is_approved(month: MonthEntry, entry: Entry, approvals: Sequence[Decided]) 
 
 def _compare_inputs(entries: Sequence[Entry], known: Mapping[str, Recorded], stores: MonthStores) -> _Said:
     stale = {one.month.month: one for one in known.values() if one.month.stale}
+    scored = {one.month.month: one.month.features for one in read_months(entries, as_scored=True).values()}
     for month, inputs in sorted(_read_inputs(entries).items()):
         now = stores.look_at(month)
         features, labels = inputs.get("features"), inputs.get("labels")
-        if month in stale:
+        if month in stale and now.features == scored[month]:
+            line = f"line {stale[month].entry.sequence} calls {month} stale ({stale[month].month.stale})"
+            yield True, f"{line}, and its features are those that it was scored with: run the monitoring, which says so"
+        elif month in stale:
             yield False, f"{month} is stale, as line {stale[month].entry.sequence} says: {stale[month].month.stale}"
         if features and features.digest != now.features and (now.features or month not in stale):
             state = (
@@ -311,8 +390,18 @@ def _compare_inputs(entries: Sequence[Entry], known: Mapping[str, Recorded], sto
             elif not now.features:
                 continue  # without its features no month's labels are looked at, and that is said already
             else:
-                state = "gone" if not now.labels else "cannot be read" if now.labels == UNREADABLE else "are not those"
-                yield True, f"labels of {month} {_word(state)} of {of}"
+                yield _describe_labels(month, labels, now.labels, stores)
+
+
+def _describe_labels(month: str, recorded: _Input, now: str, stores: MonthStores) -> tuple[bool, str]:
+    """Say how the labels of a month are others than those on record; that more came is nothing wrong."""
+    of = f"line {recorded.entry.sequence} ({_name(recorded.entry)})"
+    if not now or now == UNREADABLE:
+        return True, f"labels of {month} {_word('cannot be read' if now else 'gone')} of {of}"
+    change = stores.compare_labels(month, recorded.digest)
+    if change and change.only_late:
+        return False, f"labels of {month}: {change} since {of}; the next monitoring records them"
+    return True, f"labels of {month} {_word('are not those')} of {of}{f': {change}' if change else ''}"
 
 
 def _word(state: str) -> str:

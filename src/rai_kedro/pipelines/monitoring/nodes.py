@@ -121,6 +121,38 @@ def watch_drift(
     yield {}, problems
 
 
+def keep_labels(
+    prediction_store: Store,
+    measured_labels_history: Store,
+    record_history: Sequence[release.Entry],
+    reader: MonthReader,
+    contract: Contract,
+) -> Iterator[tuple[dict[str, pd.DataFrame], dict[str, monitoring.LabelChange]]]:
+    """Keep a copy of the labels of every scored month, and say how they differ from those on record.
+
+    A change that is on record already is handed on until there is another.
+    """
+    known, key = release.read_label_changes(record_history), contract.datasets["label_store"].key
+    changes: dict[str, monitoring.LabelChange] = {}
+    for month in sorted({*map(month_of_key, prediction_store)}):
+        before, change = known.get(month, ("", None))
+        digest = reader.digests(month).labels
+        is_new = digest not in ("", monitoring.UNREADABLE, before)
+        kept = monitoring.label_key(month, digest)
+        if is_new or (digest == before and digest and kept not in measured_labels_history):
+            labels = reader.read_labels(month)
+            if is_new and before:
+                stored = release.load_kept_labels(measured_labels_history, month, before)
+                change = None if stored is None else monitoring.compare_label_rows(stored, labels, key)
+                said = "others than before, and of those no copy was kept" if change is None else change
+                _log.info("  %s: labels: %s", month, said)
+            if kept not in measured_labels_history:
+                yield {kept: monitoring.keep_labels(labels, digest)}, dict(changes)
+        if change:
+            changes[month] = change
+    yield {}, changes
+
+
 def measure_outcomes(
     prediction_store: Store,
     outcome_history: Store,
@@ -181,6 +213,7 @@ def summarise_months(
     reader: MonthReader,
     references: References,
     inference_carbon: dict[str, Any],
+    label_changes: dict[str, monitoring.LabelChange],
     scoring_problems: list[Problem],
     testing_problems: list[Problem],
     measuring_problems: list[Problem],
@@ -199,6 +232,7 @@ def summarise_months(
         outcomes=list(_read_whole(outcome_store, monitoring.read_outcome).values()),
         carbon={(one.month, one.model_version): inference_carbon.get(one.key, {}) for one in scored},
         digests={one.month: reader.digests(one.month) for one in scored},
+        label_changes=label_changes,
         gaps=[problem.gap for problem in problems],
         baseline=_find_baseline(scored, references),
     )
@@ -238,7 +272,8 @@ def record_months(
         if scored.key in known:
             verdict, is_new = month.verdict.outcome, scored.key in reader.made
             digest = shown[month.month, month.model_version]
-            made.append(stores.update(known[scored.key].month, verdict, month.stale, made=is_new, shown=digest))
+            entry = stores.update(known[scored.key].month, verdict, month.stale, made=is_new, shown=digest)
+            made.append(entry.model_copy(update={"label_change": month.label_change}))
             continue
         error = RaiError(
             f"Its predictions by version {month.model_version} are on no record: nobody knows who made them.",

@@ -31,6 +31,7 @@ def create_pipeline(_entries: Container[str] = ()) -> Pipeline:
                 nodes.score_months, ["scoring_record", "prediction_store", "scoring_problems"], "inference", **scoring
             ),
             make_node(nodes.watch_drift, ["drift_store", "testing_problems"], **shared),
+            make_node(nodes.keep_labels, ["measured_labels", "label_changes"], **reader),
             make_node(nodes.measure_outcomes, ["outcome_store", "measuring_problems"], **shared),
             make_node(nodes.summarise_months, ["timeline", "problems"], **shared),
             make_node(nodes.record_sensitive_reads, "monitoring_reads", _timeline="timeline", **reader),

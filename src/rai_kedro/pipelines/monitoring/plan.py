@@ -209,6 +209,10 @@ class MonthReader:
             self._kept[month] = frame
         return frame
 
+    def read_labels(self, month: str) -> pd.DataFrame:
+        """Return the labels of a month that has some, as they are digested."""
+        return load_month(self._labels, self._contract.datasets["label_store"], month)
+
     def add_labels(self, rows: pd.DataFrame, month: str) -> pd.DataFrame:
         """Put the labels of a month beside its rows; missing where a row has none yet."""
         targets, key = (
