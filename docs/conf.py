@@ -14,7 +14,6 @@ from pydantic import BaseModel  # noqa: E402
 
 project = "rai_kedro"
 author = "the authors of rai_kedro"
-copyright = "Apache-2.0"
 html_title = "rai_kedro"
 language = "en"
 
@@ -30,6 +29,9 @@ autodoc_default_options = {"members": True, "exclude-members": "model_config, mo
 autodoc_preserve_defaults = True
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
+napoleon_use_rtype = False  # what stands before the colon of a return value is no type
+autodoc_type_aliases = {"Month": "Month"}
+default_role = "literal"
 add_module_names = False
 python_maximum_signature_line_length = 80
 
@@ -37,7 +39,9 @@ html_theme = "furo"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_copy_source = False
+html_domain_indices = False
 html_show_sphinx = False
+html_show_copyright = False
 pygments_style = "friendly"
 pygments_dark_style = "github-dark"
 

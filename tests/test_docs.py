@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import importlib
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import pytest
 import yaml
@@ -108,3 +111,51 @@ def test_pages_that_other_files_name_are_there() -> None:
     }
     assert len(named) > 50
     assert [one for one in sorted(named) if not (ROOT / one[1]).is_file()] == []
+
+
+class _Page(HTMLParser):
+    """What a page names, leads to and fetches."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.ids: set[str] = set()
+        self.links: list[str] = []
+        self.fetched: list[str] = []
+        self.pictures: list[str] = []
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = {name: value or "" for name, value in attrs}
+        self.ids |= {found.get("id", "")}
+        if tag == "a" and "href" in found:
+            self.links.append(found["href"])
+        elif tag in ("script", "img", "iframe") and "src" in found:
+            self.fetched.append(found["src"])
+        elif tag == "link" and found.get("rel") in ("stylesheet", "icon", "preload", "preconnect"):
+            self.fetched.append(found["href"])
+        if tag == "img":
+            self.pictures.append(found.get("alt", ""))
+
+
+@pytest.mark.slow
+def test_the_site_is_built_whole_and_fetches_nothing(tmp_path: Path) -> None:
+    pytest.importorskip("sphinx", reason="`make docs` installs what builds the site")
+    command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-d", str(tmp_path / "trees")]
+    done = subprocess.run([*command, str(DOCS), str(tmp_path / "site")], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    pages = {path.resolve(): _Page(path) for path in (tmp_path / "site").rglob("*.html")}
+    assert len(pages) > 50
+    for path, page in pages.items():
+        dead = []
+        for link in page.links:
+            where = urlsplit(link)
+            if where.scheme in ("http", "https", "mailto"):
+                continue
+            target = (path.parent / unquote(where.path)).resolve() if where.path else path
+            anchors = pages[target].ids if target in pages else {""}
+            dead += [link] if not target.is_file() or unquote(where.fragment) not in {*anchors, ""} else []
+        assert (path.name, dead) == (path.name, [])
+        assert [one for one in page.fetched if "//" in one] == []
+        assert [words for words in page.pictures if len(words.split()) < 3] == []
+    styles = "".join(path.read_text(encoding="utf-8") for path in (tmp_path / "site").rglob("*.css"))
+    assert re.findall(r"@import|url\(['\"]?https?:", styles) == []
