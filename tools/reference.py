@@ -266,22 +266,25 @@ class Command:
     """One command as it is typed, with what its own help says."""
 
     name: str
+    persona: str
     description: str
     options: tuple[Option, ...]
 
 
 def list_commands() -> list[Command]:
-    """Return every command of ``kedro rai``, those of a group one by one."""
-    from rai_kedro.cli import cli
+    """Return every command of ``kedro rai`` by who needs it, those of a group one by one."""
+    from rai_kedro.cli import COMMANDS, cli
 
     group = cli.commands["rai"]
     assert isinstance(group, click.Group)  # noqa: S101 - what the CLI is made of, for the type checker
-    return list(_list_group(group, "kedro rai"))
+    return [
+        found for persona, names in COMMANDS.items() for found in _list_group(group, "kedro rai", list(names), persona)
+    ]
 
 
-def _list_group(group: click.Group, name: str) -> Iterator[Command]:
+def _list_group(group: click.Group, name: str, words: list[str], persona: str) -> Iterator[Command]:
     context = click.Context(group)
-    for word in group.list_commands(context):
+    for word in words:
         command = group.get_command(context, word)
         if isinstance(command, click.Group):
             yield from _list_group(command, f"{name} {word}")
@@ -327,9 +330,11 @@ def write_settings(blocks: Mapping[str, tuple[str, str]]) -> str:
 
 def write_commands() -> str:
     """Return every command with its options as MyST Markdown."""
-    lines = []
+    lines: list[str] = []
     for command in list_commands():
-        lines += [f"## {command.name.removeprefix('kedro ')}", "", command.description, ""]
+        if f"## {command.persona}" not in lines:
+            lines += [f"## {command.persona}", ""]
+        lines += [f"### {command.name.removeprefix('kedro ')}", "", command.description, ""]
         arguments = " ".join(one.names for one in command.options if not one.names.startswith("-"))
         lines += ["```text", f"{command.name} {'[OPTIONS] ' if command.options else ''}{arguments}".strip(), "```", ""]
         lines += [f"```{{program}} {command.name}", "```", ""]

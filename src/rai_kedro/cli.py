@@ -30,7 +30,7 @@ class _Rai(_Run, LazyGroup):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands by who needs them, each with what it does up to where its help goes into detail."""
         width = max(map(len, self.lazy_subcommands))
-        for persona, commands in _COMMANDS.items():
+        for persona, commands in COMMANDS.items():
             with formatter.section(persona):
                 formatter.write_dl([(name.ljust(width), self._summarise(ctx, name)) for name in commands])
 
@@ -56,7 +56,7 @@ cli.add_command(
     )
 )
 # Who needs it and where it is; a module is imported when its command is typed.
-_COMMANDS = {
+COMMANDS = {
     "Everybody": {
         "status": "status.status",
         "demo": "review.demo",
@@ -94,7 +94,7 @@ cli.add_command(
     _Rai(
         name="rai",
         lazy_subcommands={
-            name: f"rai_kedro.commands.{place}" for group in _COMMANDS.values() for name, place in group.items()
+            name: f"rai_kedro.commands.{place}" for group in COMMANDS.values() for name, place in group.items()
         },
         help="Responsible-AI control from the first table to the audit. COMMAND --help says more of each.",
         context_settings=CONTEXT_SETTINGS,
