@@ -287,11 +287,10 @@ def _list_group(group: click.Group, name: str, words: list[str], persona: str) -
     for word in words:
         command = group.get_command(context, word)
         if isinstance(command, click.Group):
-            yield from _list_group(command, f"{name} {word}")
+            yield from _list_group(command, f"{name} {word}", command.list_commands(context), persona)
         elif command is not None and not command.hidden:
-            yield Command(
-                f"{name} {word}", _as_text(inspect.cleandoc(command.help or "")), tuple(_list_options(command))
-            )
+            description = _as_text(inspect.cleandoc(command.help or ""))
+            yield Command(f"{name} {word}", persona, description, tuple(_list_options(command)))
 
 
 def _list_options(command: click.Command) -> Iterator[Option]:

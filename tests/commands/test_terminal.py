@@ -8,7 +8,7 @@ import re
 import pytest
 from click.testing import CliRunner
 
-from rai_kedro.cli import _COMMANDS, cli
+from rai_kedro.cli import COMMANDS, cli
 from rai_kedro.commands.terminal import fold, paint, show
 
 GATE = "  proxies      fail                   LSTAT: the whole interval lies above 0.3 (needs an accepted risk)"
@@ -68,5 +68,5 @@ def test_help_names_every_command_once_by_who_needs_it_and_cuts_nothing(width: i
     assert "..." not in shown.replace("[ARGS]...", "")
     assert max(map(len, shown.splitlines())) <= width
     listed = re.findall(r"^  ([a-z][a-z-]+)  ", shown, re.MULTILINE)
-    assert listed == [name for commands in _COMMANDS.values() for name in commands]
-    assert [line[:-1] for line in shown.splitlines() if line[:1].isalpha() and line.endswith(":")][1:] == [*_COMMANDS]
+    assert listed == [name for commands in COMMANDS.values() for name in commands]
+    assert [line[:-1] for line in shown.splitlines() if line[:1].isalpha() and line.endswith(":")][1:] == [*COMMANDS]
