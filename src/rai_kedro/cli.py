@@ -78,6 +78,7 @@ COMMANDS = {
         "rollback": "review.rollback",
     },
     "ML engineer": {
+        "check-data": "check_data.command",
         "add-month": "add_month.command",
         "gate": "gate.gate",
         "rescore": "rescore.rescore",

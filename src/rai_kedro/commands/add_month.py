@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kedro.io import DataCatalog
 
 _PARTS = {"features": "feature_store", "labels": "label_store"}
-_STORES = tuple(_PARTS.values())
+STORES = tuple(_PARTS.values())
 
 
 @click.command()
@@ -32,18 +32,36 @@ _STORES = tuple(_PARTS.values())
 @env_option
 def command(use_case: str, file: Path, env: str | None, **said: Any) -> None:
     """Add one month, from a file, to the stores of a use case."""
-    path = file.absolute()
     with open_catalog(use_case, env) as catalog:
-        parameters, layout = _read_settings(catalog, use_case)
         contract: Contract = catalog.load(f"{use_case}.contract")
-        layout = layout if layout.format == "csv" == sources.detect_layout(path).format else sources.detect_layout(path)
-        key, tables = _split(sources.read_table(path, layout), parameters, contract, said.pop("month"), file)
-        made = dict(zip(_STORES, (tables.features, tables.labels), strict=True))
+        month = said.pop("month")
+        table, parameters = read_file(catalog, contract, file, month)
+        key, tables = _split(table, parameters, contract, month, file)
+        made = dict(zip(STORES, (tables.features, tables.labels), strict=True))
         for store, frames in made.items():
             for frame in frames.values():
                 check_frame(frame, contract.datasets[store], part=key)
         with locked(lock_path(catalog, use_case)):
             show(_save(catalog, contract, key, made, **said))
+
+
+def read_file(
+    catalog: DataCatalog, contract: Contract, file: Path, month: str | None
+) -> tuple[pd.DataFrame, sources.IngestionParameters]:
+    """Return a file of a use case's own as a table, and how it is to be split.
+
+    Its rows are all of ``month`` where there is no time column. RaiError where the use case has no files of its own,
+    the file cannot be read, or the month is none.
+    """
+    parameters, layout = _read_settings(catalog, contract.use_case)
+    _check_period(parameters, month, file)
+    path = file.absolute()
+    found = sources.detect_layout(path)
+    table = sources.read_table(path, layout if layout.format == found.format == "csv" else found)
+    names = {new: old for old, new in parameters.rename.items()}
+    if (label := names.get(parameters.label, parameters.label)) not in table:
+        table = table.assign(**{label: None})
+    return table, parameters if parameters.time else parameters.for_month(str(month))
 
 
 def _read_settings(catalog: DataCatalog, use_case: str) -> tuple[sources.IngestionParameters, sources.FileLayout]:
@@ -58,9 +76,7 @@ def _read_settings(catalog: DataCatalog, use_case: str) -> tuple[sources.Ingesti
     return sources.IngestionParameters.model_validate(catalog.load(name)), own.layout
 
 
-def _split(
-    table: pd.DataFrame, parameters: sources.IngestionParameters, contract: Contract, month: str | None, file: Path
-) -> tuple[str, sources.MonthlyTables]:
+def _check_period(parameters: sources.IngestionParameters, month: str | None, file: Path) -> None:
     period = parameters.period
     if month is not None and not is_month(month):
         raise RaiError(f"'{month}' is not a {period}.", where="--month", remedy=f"write it as {PERIOD_FORMS}")
@@ -76,12 +92,13 @@ def _split(
             where=str(file),
             remedy=f"the use case has no time column: give --month, {PERIOD_FORMS}",
         )
-    names = {new: old for old, new in parameters.rename.items()}
-    if (label := names.get(parameters.label, parameters.label)) not in table:
-        table = table.assign(**{label: None})
-    types = contract.types
-    settings = parameters if parameters.time else parameters.for_month(str(month))
-    tables = sources.split_months(table, settings, types)
+
+
+def _split(
+    table: pd.DataFrame, parameters: sources.IngestionParameters, contract: Contract, month: str | None, file: Path
+) -> tuple[str, sources.MonthlyTables]:
+    period = parameters.period
+    tables = sources.split_months(table, parameters, contract.types)
     found = list(tables.features)
     if found != [key_of_month(month)] if month else len(found) != 1:
         raise RaiError(
@@ -129,7 +146,7 @@ def _save(
         enter_act(catalog, use_case, "add-month", reason, month=month, replaced=changed, **digests)
     for store in (*new, *changed):
         catalog.save(f"{use_case}.{store}", made[store])
-    rows = {store: sum(map(len, made[store].values())) for store in _STORES}
+    rows = {store: sum(map(len, made[store].values())) for store in STORES}
     counts = f"{rows['feature_store']} rows, {rows['label_store']} of them with a label"
     if changed:
         return f"{month} of '{use_case}' replaced ({', '.join(changed)}): {counts}."

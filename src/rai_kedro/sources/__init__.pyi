@@ -23,6 +23,7 @@ from .months import MONTH as MONTH
 from .months import IngestionParameters as IngestionParameters
 from .months import MonthlyTables as MonthlyTables
 from .months import TimeColumn as TimeColumn
+from .months import find_misfits as find_misfits
 from .months import find_months as find_months
 from .months import hide_missing as hide_missing
 from .months import rename_columns as rename_columns

@@ -159,6 +159,23 @@ def split_months(
     return made
 
 
+def find_misfits(
+    raw: pd.DataFrame, parameters: IngestionParameters, column_types: Mapping[str, str]
+) -> dict[str, SourceError]:
+    """Return, by column, which values do not fit their type: of each column that :func:`split_months` would refuse."""
+    table = hide_missing(rename_columns(raw, parameters), parameters.missing)
+    misfits = dict[str, SourceError]()
+    for name in (name for name in table.columns if name in column_types):
+        try:
+            if name == parameters.label:
+                read_label(table[name], parameters, column_types[name])
+            else:
+                _cast(table[name], column_types[name], parameters.dates.get(name))
+        except SourceError as error:
+            misfits[name] = error
+    return misfits
+
+
 def split_readable_months(
     raw: pd.DataFrame, parameters: IngestionParameters, column_types: Mapping[str, str]
 ) -> tuple[MonthlyTables, dict[str, RaiError]]:
