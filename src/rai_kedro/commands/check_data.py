@@ -116,7 +116,7 @@ def check_file(catalog: DataCatalog, contract: Contract, file: Path, month: str 
 def _split(
     found: DataCheck, table: pd.DataFrame, parameters: sources.IngestionParameters, types: Mapping[str, str]
 ) -> sources.MonthlyTables:
-    """Split the rows of one month; values that do not fit leave their column text, so that the others are checked too."""
+    """Split the rows of one month; values that do not fit leave their column text, so that others are checked, too."""
     try:
         return sources.split_months(table, parameters, types)
     except sources.SourceError:
