@@ -275,3 +275,26 @@ def test_labels_of_a_codebook_make_codes_and_describe() -> None:
         draft.description.startswith("Marital status (2 codes")
         and "codebook: 1 Married, 2 Divorced" in draft.description
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "closed"),
+    [
+        *(
+            (one, True)
+            for one in ("PWGTP", "PWGTP17", "WTMEC2YR", "fnlwgt", "sample_weight", "finalWeight", "poids_enquete")
+        ),
+        *((one, False) for one in ("weight", "body_weight", "weight_kg", "sample_count", "household_income")),
+    ],
+)
+def test_a_weight_of_a_survey_is_proposed_for_no_model(name: str, closed: bool) -> None:
+    draft = column(np.random.default_rng(0).uniform(1, 900, ROWS).round(2), name)
+
+    assert (draft.use == "forbidden" and "weight of a survey" in proposed(draft).reason) is closed
+
+
+def test_a_doubt_leaves_a_column_proposed_for_the_model_and_is_said() -> None:
+    draft = column(np.random.default_rng(0).normal(size=ROWS), doubt="it alone tells repaid")
+
+    assert (proposed(draft).use, proposed(draft).group) == ("model", "model")
+    assert proposed(draft).reason.endswith("; it alone tells repaid")

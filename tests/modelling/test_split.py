@@ -8,7 +8,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 from sklearn.model_selection import train_test_split
 
-from rai_kedro.modelling import ModellingError, SplitSpec, check_split, split_rows
+from rai_kedro.modelling import ModellingError, SplitSpec, check_split, count_shared_units, split_rows
 
 ROWS = pd.DataFrame({"x": np.arange(120.0)}, index=pd.RangeIndex(1000, 1120))
 TARGET = pd.Series(np.arange(120) % 2, index=ROWS.index)
@@ -146,3 +146,12 @@ def test_months_to_choose_on_are_others_than_those_of_the_test():
 def test_share_to_choose_on_has_to_leave_rows_to_fit_on():
     with pytest.raises(ModellingError, match="cannot be split"):
         split(range(120), by="random", choose=0.8)
+
+
+def test_units_with_rows_on_both_sides_are_counted():
+    persons = pd.Series(np.arange(120) % 50, index=ROWS.index)
+    by_month = split(np.repeat(MONTHS, 40), by="months", test=["2024-03"])
+
+    # Rows 80 to 119 are of persons 30 to 49 and 0 to 19, all of whom have earlier rows.
+    assert count_shared_units(by_month, persons) == (40, 40)
+    assert count_shared_units(by_month, pd.Series(np.arange(120) // 40, index=ROWS.index)) == (0, 1)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rai_kedro.proxies import find_relations
+from rai_kedro.proxies import find_leaks, find_relations, find_suspicions
 
 ROWS = 300
 
@@ -129,3 +129,24 @@ def test_empty_constant_and_few_rows_say_nothing() -> None:
 
     assert find_relations(empty, pd.DataFrame({"s": [1.0] * 50})) == ()
     assert find_relations(few, few.rename(columns={"x": "s"})) == ()
+
+
+def test_a_column_that_alone_tells_the_target_too_well_is_suspicious_and_no_leak() -> None:
+    random = np.random.default_rng(0)
+    y, noise = random.integers(0, 2, 3000), random.normal(size=3000)
+    table = {
+        spread: pd.DataFrame({"x": y + spread * noise, "other": random.normal(size=3000)}) for spread in (0.2, 0.4, 0.6)
+    }
+    target = pd.DataFrame({"repaid": y})
+
+    found = {spread: [one.columns for one in find_suspicions(frame, target)] for spread, frame in table.items()}
+
+    # Areas under the curve of 1.00, .96 and .88.
+    assert found == {0.2: [], 0.4: [("x",)], 0.6: []}
+    assert [one.kind for one in find_leaks(table[0.2], target)] == ["gives away"]
+    assert find_leaks(table[0.4], target) == ()
+    amount = pd.DataFrame({"amount": random.normal(size=500)})
+    close = amount["amount"] + 0.2 * random.normal(size=500)
+    assert [str(one.text) for one in find_suspicions(close.to_frame("x"), amount)] == [
+        "x alone tells better than most would believe (an AUC or correlation of .95 or more) amount"
+    ]

@@ -103,7 +103,7 @@ def draft_use_case(
     reading = draft_reading(table, request, parameters)
     given = reading.columns if reading else {}
     others = [name for name in names if name not in given]
-    leaks, relations = _find_disguises(table, others, parameters.label, originals)
+    leaks, relations, doubts = _find_disguises(table, others, parameters.label, originals)
     drafted = (
         given[name]
         if name in given
@@ -114,6 +114,7 @@ def draft_use_case(
                 original=originals.get(name, name),
                 note=", ".join(map(str, known.words.get(name, ()))),
                 warning=_warn(name, leaks, relations),
+                doubt="; ".join(one.text for one in doubts if name in one.columns),
                 describes_people=any(name in one.columns for one in relations),
                 labels=known.labels.get(name, {}),
                 trained_on=known.trained_on,
@@ -136,7 +137,7 @@ def draft_use_case(
         columns=tuple(sorted(columns, key=lambda one: [*GROUPS, ""].index(group_of(one)))),
         label=label,
         training_month="",
-        disguises=tuple(one.text for one in (*leaks, *relations)),
+        disguises=tuple(one.text for one in (*leaks, *relations, *doubts)),
         reading=reading,
         tolerance=float(f"{_TOLERANCE_SHARE * float(spread):.2g}"),
     )
@@ -156,14 +157,15 @@ def _warn(name: str, leaks: Sequence[proxies.Relation], relations: Sequence[prox
 
 def _find_disguises(
     table: pd.DataFrame, names: Sequence[str], label: str, originals: Mapping[str, str]
-) -> tuple[tuple[proxies.Relation, ...], tuple[proxies.Relation, ...]]:
-    """Find columns that give the target away, and those that are one that seems to describe people."""
+) -> tuple[tuple[proxies.Relation, ...], ...]:
+    """Find columns that give the target away, are one that seems to describe people, or tell the target too well."""
     columns = pd.DataFrame({name: _as_numbers(table[name]) for name in [*names, label]})
     seen = {name: suspect(originals.get(name, name), table[name]) for name in names}
     people = [name for name, one in seen.items() if one is not None and one.confidence != "unsure"]
     others = [name for name in names if name not in people]
     leaks = proxies.find_leaks(columns[names], columns[[label]])
-    return leaks, proxies.find_relations(columns[others], columns[people]) if others and people else ()
+    relations = proxies.find_relations(columns[others], columns[people]) if others and people else ()
+    return leaks, relations, proxies.find_suspicions(columns[names], columns[[label]])
 
 
 def _as_numbers(values: pd.Series[Any]) -> pd.Series[Any]:

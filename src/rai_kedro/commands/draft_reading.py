@@ -29,10 +29,13 @@ class Reading:
     params: Mapping[str, Any]
     columns: Mapping[str, Column]
     notes: tuple[str, ...]
+    hosts: tuple[str, ...] = ()  # of the server that is asked, where no column is read
 
     @property
-    def features(self) -> tuple[str, ...]:
-        """Every column that is read, the units of a rule among them."""
+    def features(self) -> tuple[str, ...] | None:
+        """Every column that is read, the units of a rule among them; None where a server gets those of the model."""
+        if self.hosts:
+            return None
         per = (self.params.get("rule") or {}).get("per")
         return (*self.columns, *((per,) if per else ()))
 
@@ -43,6 +46,8 @@ def draft_reading(table: pd.DataFrame, request: UseCaseRequest, parameters: Inge
     Raises:
         NewUseCaseError: The columns hold no predictions, or it is not plain what they mean; the error says what to say.
     """
+    if request.model_url is not None:
+        return _read_server(request, parameters)
     if request.prediction is None and request.score is None:
         return None
     asked = {"prediction": request.prediction, "score": request.score}
@@ -52,6 +57,37 @@ def draft_reading(table: pd.DataFrame, request: UseCaseRequest, parameters: Inge
     if request.task == "regression":
         return _read_amounts(table, named, parameters)
     return _read_decisions(table, named, request, parameters)
+
+
+def _read_server(request: UseCaseRequest, parameters: IngestionParameters) -> Reading:
+    """Draft how a server is asked. It is not: which columns may leave for it, a person has not decided yet."""
+    if request.prediction is not None or request.score is not None:
+        raise NewUseCaseError(
+            "The predictions are in a column, and a server is to be asked, too.",
+            where="--model-url",
+            remedy="leave --prediction and --score out, or --model-url",
+        )
+    params: dict[str, Any] = {"url": request.model_url}
+    notes = ["nothing was sent yet: every column of use 'model' goes to this server when the use case runs"]
+    if request.task == "regression":
+        return Reading(f"{_READINGS}ServedAmounts", params, {}, tuple(notes), _find_host(params, "ServedAmounts"))
+    rule = _choose_rule({}, {"probability": True}, request, parameters)
+    if any(getattr(request, name) is not None for name in ("threshold", "top", "top_share")) and rule is not None:
+        params |= {
+            "answers": "probability",
+            "high": request.high_score or "favourable",
+            "rule": rule.model_dump(exclude_none=True),
+        }
+        notes.append(f"its answers are taken as probabilities of the {params['high']} outcome; selected are {rule}")
+    else:
+        value = request.favourable_prediction or "1"
+        params |= {"answers": "decision", "favourable": int(value) if value.isdigit() else value}
+        notes.append(f"its answers are taken as decisions, of which {params['favourable']!r} is the favourable one")
+    return Reading(f"{_READINGS}ServedDecisions", params, {}, tuple(notes), _find_host(params, "ServedDecisions"))
+
+
+def _find_host(params: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    return (str(getattr(modelling, name)(**params).host),)
 
 
 def try_reading(reading: Reading, months: Mapping[str, pd.DataFrame]) -> tuple[str, ...]:

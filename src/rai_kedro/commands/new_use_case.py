@@ -138,7 +138,7 @@ def new_use_case(request: UseCaseRequest, *, project: Path | None = None, today:
     types = {column.name: column.type for column in (*draft.columns, draft.label)}
     tables = source.split(parameters, types)
     draft = replace(draft, source=source.entry, training_month=training_month)
-    if draft.reading is not None:
+    if draft.reading is not None and not draft.reading.hosts:
         found = try_reading(draft.reading, tables.features)
         draft = replace(draft, reading=replace(draft.reading, notes=(*draft.reading.notes, *found)))
     with _beside(folder) as written:
@@ -176,6 +176,7 @@ def new_use_case(request: UseCaseRequest, *, project: Path | None = None, today:
 @click.option("--score", help="Column of scores made elsewhere.")
 @click.option("--favourable-prediction", help="Value of the decision that is the favourable one.")
 @click.option("--high-score", type=click.Choice(["favourable", "unfavourable"]), help="What a high score stands for.")
+@click.option("--model-url", metavar="URL", help="In place of columns: a server that serves the model (MLflow's way).")
 @click.option("--threshold", type=float, help="Selected are scores from here on; without --prediction.")
 @click.option("--top", type=int, help="In its place: so many of the highest scores are selected, each month.")
 @click.option("--top-share", type=float, help="In its place: this share of the highest scores.")

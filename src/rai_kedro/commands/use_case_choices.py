@@ -108,6 +108,7 @@ class UseCaseRequest:
     top: int | None = None
     top_share: float | None = None
     per: str | None = None
+    model_url: str | None = None  # of a server that is asked, in place of columns
 
 
 def settle_task(raw: pd.DataFrame, request: UseCaseRequest) -> UseCaseRequest:

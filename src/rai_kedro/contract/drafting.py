@@ -61,8 +61,19 @@ _AMOUNT_WORDS = (
 )
 _AMOUNT_GROUNDS = ("age",)
 _ID_WORDS = {"id", "ids", "uuid", "guid", "identifier", "nr", "rowid"}
-
-
+# Names of survey weights: of their own, as parts of which digits are left out, and "weight" with one of the words
+# beside it. Without one it may be that of a body.
+_WEIGHTS = (
+    "pwgtp wgtp fnlwgt finalwt finwgt perwt hhwt asecwt wtfinl earnwt wgt wgts pwgt hwgt hhwgt nwgt fwgt pweight "
+    "fweight aweight pspwght pweght anweight dweight wtssall wtssps wtint wtmec wtsaf wtdrd repwt repwtp repwgt svywt "
+    "sampwt hochrechnungsfaktor"
+)
+_WEIGHT_WORDS = "weight weights wt gewicht gewichtung poids peso ponderation ponderacion"
+_OF_SURVEYS = (
+    "sample sampling survey final person household replicate design expansion post stratification population inverse "
+    "probability raking calibrated calibration interview exam base enquete encuesta muestra stichprobe"
+)
+_SAMPLED = "the weight of a survey, by its name: no feature; name it as 'weight' beside 'key' in the contract"
 # What a warning begins with that a column gives the target away.
 LEAK = "gives the target away"
 # Groups of proposals in the order in which they need a decision, and what each is.
@@ -137,6 +148,7 @@ class Seen:
         original: The name it had before it was renamed.
         note: What a person should know of its values.
         warning: Why no model should get it.
+        doubt: What is worth a question before a model gets it.
         describes_people: Whether it is a column that describes people in disguise.
         labels: What a codebook calls each of its values, and under ``""`` the column itself.
         trained_on: Which rows are those of the training, shape (rows,); all of them if None.
@@ -146,6 +158,7 @@ class Seen:
     original: str | None = None
     note: str = ""
     warning: str = ""
+    doubt: str = ""
     describes_people: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)
     trained_on: pd.Series[bool] | None = None
@@ -165,6 +178,8 @@ def draft_column(values: pd.Series[Any], also: Seen = _NOTHING_ELSE) -> Column:
     found = _look(values, also, name=original or name, suspicion=suspicion)
     trained = values if also.trained_on is None else values[also.trained_on]
     proposal = _propose(name, found, suspicion, "; ".join(filter(None, (also.warning, _constant_reason(trained)))))
+    if also.doubt and proposal.use == "model":
+        proposal = Proposal("model", f"{proposal.reason}; {also.doubt}")
     is_open = proposal.use != "forbidden" or (suspicion is not None and suspicion.confidence == "unsure")
     return Column(
         name=name,
@@ -340,6 +355,7 @@ def _closed_reason(name: str, found: _Values) -> str | None:
     is_text = found.type in ("text", "category")
     reasons = {
         "has no value in any row": found.known.empty,
+        _SAMPLED: found.type in NUMERIC_TYPES and _is_weight(name) and bool((found.known >= 0).all()),
         "has the same value in every row": found.distinct == 1,
         "a date; it tells rows apart and grows out of every range": found.type == "date",
         _say_amounts(found.known): is_text
@@ -355,6 +371,12 @@ def _closed_reason(name: str, found: _Values) -> str | None:
         "its name is that of an identifier": is_named_id and found.distinct > _MOST_CATEGORIES,
     }
     return next((reason for reason, holds in reasons.items() if holds), None)
+
+
+def _is_weight(name: str) -> bool:
+    words = {*split_words(name)}
+    is_weight, is_of_survey = (bool(words & {*listed.split()}) for listed in (_WEIGHT_WORDS, _OF_SURVEYS))
+    return bool(words & {*_WEIGHTS.split()}) or (is_weight and is_of_survey)
 
 
 def _are_amounts(known: pd.Series[Any]) -> bool:

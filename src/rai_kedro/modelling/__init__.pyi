@@ -24,6 +24,9 @@ from .preparation import balance_rows as balance_rows
 from .preparation import build_model as build_model
 from .preparation import build_preparation as build_preparation
 from .preparation import choose_training_rows as choose_training_rows
+from .served import ServedAmounts as ServedAmounts
+from .served import ServedDecisions as ServedDecisions
+from .served import require_host as require_host
 from .split import ColumnSplit as ColumnSplit
 from .split import ModelSplit as ModelSplit
 from .split import MonthSplit as MonthSplit
@@ -32,4 +35,5 @@ from .split import RandomSplit as RandomSplit
 from .split import SplitSpec as SplitSpec
 from .split import UnitSplit as UnitSplit
 from .split import check_split as check_split
+from .split import count_shared_units as count_shared_units
 from .split import split_rows as split_rows

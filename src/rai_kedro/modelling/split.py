@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from pydantic import BeforeValidator, Field
 
+from rai_kedro.intervals import key_units
 from rai_kedro.modelling.estimator import ModellingError
 from rai_kedro.months import Month
 from rai_kedro.typed import Typed
@@ -157,6 +158,16 @@ def split_rows(
     train, test, *further = parts
     third = (features.loc[further[0]], target.loc[further[0]]) if further else (None, None)
     return ModelSplit(features.loc[train], features.loc[test], target.loc[train], target.loc[test], *third)
+
+
+def count_shared_units(split: ModelSplit, units: pd.Series[Any]) -> tuple[int, int]:
+    """Return how many units have rows both fitted on and tested on, and how many are tested on at all.
+
+    ``units`` is the unit of each row, on the index that was split.
+    """
+    keys = pd.Series(key_units(units), units.index)
+    fitted, tested = (set(keys.loc[part.index]) for part in (split.target_train, split.target_test))
+    return len(fitted & tested), len(tested)
 
 
 def _draw(

@@ -62,6 +62,7 @@ class TrainingParameters(Typed):
     preparation: PreparationParameters | None = None
     estimator: EstimatorConfig
     allowed_modules: tuple[str, ...] = Field(min_length=1)
+    allowed_hosts: tuple[str, ...] = ()
     interval_level: float = Field(default=0.95, ge=LEAST_LEVEL, lt=1)
 
     @property

@@ -10,6 +10,7 @@ from rai_kedro.performance import LARGER_IS_BETTER
 JUDGED_BY = (
     "policy",
     "training.allowed_modules",
+    "training.allowed_hosts",
     "training.interval_level",
     "fairness",
     "mitigation.tolerance",
@@ -124,6 +125,7 @@ _LOOSER: dict[str, Callable[[Any, Any], bool]] = {
     "policy/approval/signed_training": _moves_along(True, False),
     "policy/justification_lasts_days": _rises,
     "training.allowed_modules": _admits_below,
+    "training.allowed_hosts": lambda then, now: _admits(then or (), now or ()),
     "training.interval_level": _falls,
     "fairness/level": _falls,
     "fairness/tolerances/ratio/*": _falls,

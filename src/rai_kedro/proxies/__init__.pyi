@@ -5,6 +5,7 @@ from .permission import refuse_disguises as refuse_disguises
 from .relations import Relation as Relation
 from .relations import find_leaks as find_leaks
 from .relations import find_relations as find_relations
+from .relations import find_suspicions as find_suspicions
 from .results import Limits as Limits
 from .results import Proxy as Proxy
 from .results import ProxyError as ProxyError

@@ -12,7 +12,7 @@ from rai_kedro.frames import as_frame
 from rai_kedro.modelling import limit_threads
 from rai_kedro.proxies.predicting import Found, list_wanted, predict_parts
 from rai_kedro.proxies.reading import Read, read_columns
-from rai_kedro.proxies.relations import Relation, find_leaks, find_relations
+from rai_kedro.proxies.relations import Relation, find_leaks, find_relations, find_suspicions
 from rai_kedro.proxies.results import Limits, Metric, Predicted, Proxy, ProxyError, ProxyPolicy, ProxyReport
 from rai_kedro.words import list_some
 
@@ -38,7 +38,7 @@ def find_proxies(  # noqa: PLR0913 - every option by its name
         target: What the model learns to predict; with it columns that give the target away are looked for.
         policy: Limits, level, and the most rows looked at; the defaults if None.
         never_read: Further columns that nobody may read, and of which nothing can be known.
-        disguises: ``relations`` and ``leaks`` where they have been looked for already.
+        disguises: ``relations``, ``leaks`` and ``suspicions`` where they have been looked for already.
         seed: Of the folds, and of the trees.
 
     Returns:
@@ -55,6 +55,7 @@ def find_proxies(  # noqa: PLR0913 - every option by its name
         disguises = {
             "relations": find_relations(mine, others),
             "leaks": () if goal is None else find_leaks(mine, goal),
+            "suspicions": () if goal is None else find_suspicions(mine, goal),
         }
     rows = np.unique(np.linspace(0, len(mine) - 1, min(len(mine), policy.most_rows)).astype(np.int64))
     own, foreign = read_columns(mine.iloc[rows]), read_columns(others.iloc[rows])

@@ -45,12 +45,15 @@ Kind: TypeAlias = Literal[
     "product",
     "after",
     "prediction",
+    "suspicious",
 ]
 
 FEWEST_ROWS = 30
 _MOST_ROWS = 5_000
 _EXACT = 1 - 1e-9
 _NEARLY = 0.99
+# From here on one column alone tells the target so well that it is worth a question.
+_SUSPICIOUS = 0.95
 _FUNCTION = 0.95
 _SAVED = 0.95
 # Of chance bringing a rule about in one pair of columns.
@@ -73,6 +76,7 @@ _WORDS: dict[Kind, str] = {
     "product": "multiply or divide to",
     "after": "is, by its name, known only after",
     "prediction": "is, by its name, an earlier prediction of",
+    "suspicious": "alone tells better than most would believe (an AUC or correlation of .95 or more)",
 }
 # Words of names, in their order; what was said of an earlier case is known.
 _AFTERWARDS = (
@@ -140,6 +144,32 @@ def find_leaks(features: pd.DataFrame, target: pd.DataFrame) -> tuple[Relation, 
         if column not in seen and (kind := _ask_name(column)) is not None
     ]
     return (*found, *named)
+
+
+def find_suspicions(features: pd.DataFrame, target: pd.DataFrame) -> tuple[Relation, ...]:
+    """Find the columns that alone tell the target suspiciously well, though not so that :func:`find_leaks` names them.
+
+    That is a rank correlation with a number of .95 to .99, or an area under the curve of a binary target. Arguments are
+    those of :func:`find_leaks`.
+    """
+    rows = _spread(len(features), _MOST_ROWS)
+    own, (goal,) = read_columns(features.iloc[rows]), read_columns(target.iloc[rows])
+    told = [(mine, mine.known & goal.known) for mine in own if mine.numbers is not None]
+    enough = [(mine.take(both), goal.take(both)) for mine, both in told if both.sum() >= FEWEST_ROWS]
+    return tuple(
+        Relation(columns=(x.name,), of=s.name, kind="suspicious", rows=len(x.codes))
+        for x, s in enough
+        if _tells(x, s) >= _SUSPICIOUS and next(_find_kinds(x, s), None) is None
+    )
+
+
+def _tells(x: Read, s: Read) -> float:
+    """Return how well a number tells a target: the area under the curve of two values, else the rank correlation."""
+    if x.numbers is None:
+        return 0.0
+    if len(np.unique(s.codes)) == 2:  # noqa: PLR2004 - two values
+        return _area(x.numbers, s.codes)
+    return 0.0 if s.numbers is None else abs(_correlate(rankdata(x.numbers), rankdata(s.numbers)))
 
 
 def _ask_name(name: str) -> Kind | None:
@@ -261,12 +291,17 @@ def _has_ranges(few: Read, numbers: Floats) -> bool:
 
 def _tells_apart(numbers: Floats, s: Read) -> bool:
     """Say whether a number tells two values apart in nearly all pairs of rows: an area under the curve of .99."""
-    values, codes, counts = np.unique(s.codes, return_inverse=True, return_counts=True)
+    return _area(numbers, s.codes) >= _NEARLY
+
+
+def _area(numbers: Floats, of: Any) -> float:
+    """Return the area under the curve by which numbers tell two values apart, in either direction; 0 of few rows."""
+    values, codes, counts = np.unique(of, return_inverse=True, return_counts=True)
     if len(values) != 2 or counts.min() < _FEWEST_OF_A_VALUE:  # noqa: PLR2004
-        return False
+        return 0.0
     ranks = rankdata(numbers)[codes == 1].sum() - counts[1] * (counts[1] + 1) / 2
-    area = ranks / (counts[0] * counts[1])
-    return bool(max(area, 1 - area) >= _NEARLY)
+    area = float(ranks / (counts[0] * counts[1]))
+    return max(area, 1 - area)
 
 
 def _find_pairs(own: Sequence[Read], other: Read) -> list[Relation]:

@@ -105,6 +105,7 @@ class ProxyReport(Typed):
     proxies: tuple[Proxy, ...]
     relations: tuple[Relation, ...] = ()  # with a column that the model must not know
     leaks: tuple[Relation, ...] = ()  # with the target
+    suspicions: tuple[Relation, ...] = ()  # with the target, too: nothing refuses these
     policy: ProxyPolicy = ProxyPolicy()
     rows: int
     rows_used: int
@@ -141,7 +142,7 @@ class ProxyReport(Typed):
 
     def __repr__(self) -> str:
         lines = [f"  {one.name}: {one.metric} {format_interval(one)}: {in_words(one.outcome)}" for one in self.proxies]
-        lines += [f"  {one.text}" for one in (*self.relations, *self.leaks)]
+        lines += [f"  {one.text}" for one in (*self.relations, *self.leaks, *self.suspicions)]
         return "\n".join([f"Proxies in {self.sample}", *(lines or ["  no column to look at"])])
 
     __str__ = __repr__
@@ -158,7 +159,7 @@ class ProxyReport(Typed):
             )
             for one in self.proxies
         ]
-        notes = [f"{one.text}." for one in (*self.relations, *self.leaks)]
+        notes = [f"{one.text}." for one in (*self.relations, *self.leaks, *self.suspicions)]
         level = format_share(self.policy.level)
         return write_html_table(head, rows, [*notes, f"{self.sample}; level of all intervals together: {level}."])
 

@@ -55,6 +55,8 @@ _TRUSTED: Final = (
     "rai_kedro.modelling.balanced.BalancedEstimator",
     "rai_kedro.modelling.given.GivenAmounts",
     "rai_kedro.modelling.given.GivenDecisions",
+    "rai_kedro.modelling.served.ServedAmounts",
+    "rai_kedro.modelling.served.ServedDecisions",
     "rai_kedro.modelling.steps.ChainedImputer",
     "rai_kedro.modelling.steps.DateToDays",
     "scipy._lib.array_api_compat.numpy._aliases.asarray",

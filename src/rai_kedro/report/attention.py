@@ -139,6 +139,9 @@ def _list_proxies(card: ModelCard) -> Iterator[AttentionPoint]:
         yield AttentionPoint("Proxy evidence insufficient", text, "proxies")
     for relation in (*card.proxies.relations, *card.proxies.leaks):
         yield AttentionPoint("Column in disguise", f"{begin_sentence(relation.text)}; it is permitted.", "proxies")
+    for relation in card.proxies.suspicions:
+        text = f"{begin_sentence(relation.text)}; is it known when the model predicts?"
+        yield AttentionPoint("Column that tells the target", text, "proxies")
 
 
 def _list_worst_slice(card: ModelCard) -> Iterator[AttentionPoint]:

@@ -102,7 +102,8 @@ class Uses(Typed):
 class TrainingData(Typed):
     """Where the training data came from; ``git_commit`` is None where the code is not under version control.
 
-    ``repeats`` says which columns may name persons with several rows, where no unit is declared.
+    ``repeats`` says which columns may name persons with several rows, where no unit is declared, and of how many
+    declared units rows are on both sides of the split; ``left_out`` counts training rows that were not fitted on.
     """
 
     stores: tuple[str, ...]
@@ -112,6 +113,7 @@ class TrainingData(Typed):
     fingerprint: str
     git_commit: str | None
     repeats: tuple[str, ...] = Field(default=(), exclude_if=lambda value: not value)
+    left_out: dict[str, int] = Field(default_factory=dict, exclude_if=lambda value: not value)
 
 
 class FairnessRecord(Typed):

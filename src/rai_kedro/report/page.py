@@ -52,6 +52,7 @@ _FILTERS = {
     "metric_name": lambda name: describe_metric(name).title,
     "kind_name": name_kind,
     "plain_name": in_words,
+    "left_out": lambda rows: "; ".join(f"{count:,} not fitted on: {reason}" for reason, count in rows.items()),
     "stage": lambda stage: _STAGES.get(stage, "not at all"),
 }
 

@@ -15,7 +15,7 @@ from rai_kedro.contract import NUMERIC_TYPES, Contract, DatasetContract, Lanes, 
 from rai_kedro.datasets.alerts import Outbox
 from rai_kedro.errors import RaiError
 from rai_kedro.frames import Store
-from rai_kedro.modelling import answer_month, sensitive_input
+from rai_kedro.modelling import answer_month, require_host, sensitive_input
 from rai_kedro.months import month_number, month_of_key, say_period
 from rai_kedro.pipelines.monitoring.plan import (
     MonthReader,
@@ -63,6 +63,7 @@ def hold_policy(
 
     Scoring takes the model from here, so nothing scores without this.
     """
+    require_host(production.model, judged_by_today["training.allowed_hosts"] or ())
     change = release.check_policy(production, judged_by_today, contract.as_of)
     return production, {} if change is None else change.to_dict()
 

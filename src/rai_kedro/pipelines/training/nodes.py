@@ -173,6 +173,12 @@ def _gather(answered: Mapping[str, MonthAnswers], settings: Settings) -> Given:
 def _describe_answers(answered: Mapping[str, MonthAnswers], settings: Settings) -> Iterator[str]:
     by = build_estimator(settings.training.estimator, settings.training.allowed_modules)
     yield f"The model itself has not been seen: {by.describe()}."
+    if hasattr(by, "identify"):
+        answers = pd.concat([one.rows for one in answered.values()])
+        yield (
+            f"What runs there is not known: {by.identify()}. The answers assessed here have the digest "
+            f"{content_digest(answers)[:12]}; before each use the server is asked a few of these rows once more."
+        )
     if left_out := sum(one.left_out for one in answered.values()):
         yield f"{left_out:,} rows have no prediction and are left out: nothing is known of them."
     if tied := sum(one.tied for one in answered.values()):
@@ -218,7 +224,7 @@ def fit_model(split: ModelSplit, settings: Settings) -> Any:
     training = settings.training
     estimator = build_estimator(training.estimator, training.allowed_modules)
     if is_unseen(estimator):
-        return estimator.fit(split.features_train)
+        return estimator.fit(split.features_test)
     model = build_configured(estimator, split.features_train, settings.contract, training)
     rows = choose_fitting_rows(split, training)
     fitted = fit_estimator(model, split.features_train.iloc[rows], split.target_train.iloc[rows])
@@ -251,6 +257,18 @@ def choose_fitting_rows(split: ModelSplit, parameters: TrainingParameters) -> np
     unbalanced = parameters.preparation.model_copy(update={"balance": "none"})
     chosen = choose_training_rows(split.features_train, split.target_train, unbalanced, seed=parameters.random_state)
     return chosen.positions
+
+
+def count_left_out(split: ModelSplit, parameters: TrainingParameters, beside: str | None = None) -> dict[str, int]:
+    """Count the training rows that the configured model was not fitted on, by reason.
+
+    ``beside`` is the column that a mitigation was given beside those of the model.
+    """
+    if parameters.preparation is None or split.target_train.empty:
+        return {}
+    features = split.features_train.drop(columns=[beside or ""], errors="ignore")
+    prepared, seed = parameters.preparation, parameters.random_state
+    return choose_training_rows(features, split.target_train, prepared, seed=seed).left_out
 
 
 @naming_the_parameters()

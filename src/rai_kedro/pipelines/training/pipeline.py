@@ -39,7 +39,7 @@ def create_pipeline(entries: Container[str] = ()) -> Pipeline:
             make_node(keep_parameters, "kept_parameters", **_PARAMETERS),
             make_node(nodes.separate_lanes, lanes),
             make_node(proxy_nodes.refuse_disguised, ["admitted_lane", "guarded_columns", "disguises"]),
-            make_node(proxy_nodes.warn_of_repeats, "row_repeats"),
+            make_node(proxy_nodes.warn_of_repeats, "row_repeats", split="model_split"),
             make_node(nodes.split_months, lots, model_lane="admitted_lane"),
             make_node(proxy_nodes.measure_proxies, "proxy_report", split="model_split"),
             make_node(nodes.fit_model, "unmitigated_model", "training", split="model_split"),

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pandas as pd
 
 from rai_kedro.contract import find_repeats
 from rai_kedro.frames import MonthLoader, Series, Store
-from rai_kedro.modelling import ModelSplit, build_estimator
+from rai_kedro.modelling import ModelSplit, build_estimator, count_shared_units
 from rai_kedro.pipelines.training.settings import Settings
 from rai_kedro.proxies import (
     ProxyError,
@@ -21,6 +21,7 @@ from rai_kedro.proxies import (
     find_leaks,
     find_proxies,
     find_relations,
+    find_suspicions,
     list_guarded,
     refuse_disguises,
 )
@@ -51,7 +52,7 @@ def refuse_disguised(
     fed, outcome = own.drop(columns=given), target.to_frame()
     leaks = (*find_leaks(fed, outcome), *find_relations(own[given], outcome))
     relations, leaks = refuse_disguises(find_relations(fed, others), leaks, store, on=on)
-    return model_lane, others, {"relations": relations, "leaks": leaks}
+    return model_lane, others, {"relations": relations, "leaks": leaks, "suspicions": find_suspicions(fed, outcome)}
 
 
 def _read_closed(
@@ -70,12 +71,18 @@ def _read_closed(
 
 
 def warn_of_repeats(
-    feature_store: Store, identifiers: pd.DataFrame, audit_lane: pd.DataFrame, settings: Settings
+    feature_store: Store, identifiers: pd.DataFrame, audit_lane: pd.DataFrame, split: ModelSplit, settings: Settings
 ) -> list[str]:
-    """Say which columns repeat as the key of a person does, where the contract names no unit; the model's are none."""
+    """Say which columns repeat as the key of a person does, where the contract names no unit; the model's are none.
+
+    Where it names one, say whether an own split puts rows of the same unit on both sides.
+    """
     store = settings.features
     if store.unit is not None:
-        return []
+        told = list(_find_shared(split, audit_lane[store.unit], settings))
+        for text in told:
+            _log.warning("  %s", text)
+        return told
     closed = [name for name in store.with_use("forbidden") if store.columns[name].type in ("text", "integer")]
     rows = identifiers[list(store.key)].join(audit_lane)
     rows = rows.join(_read_closed(feature_store, identifiers, closed, settings))
@@ -86,6 +93,16 @@ def warn_of_repeats(
     for text in found:
         _log.warning("  %s", text)
     return found
+
+
+def _find_shared(split: ModelSplit, units: Series, settings: Settings) -> Iterator[str]:
+    shared, tested = count_shared_units(split, units)
+    if shared:
+        yield (
+            f"the split by {settings.training.split.by} has rows of {shared:,} of {tested:,} tested units "
+            f"('{settings.features.unit}') among the training rows, too: a model that has learnt them by heart looks "
+            "better on the test than it is on others; the split by unit keeps each on one side"
+        )
 
 
 def _is_numbering(key: Series) -> bool:

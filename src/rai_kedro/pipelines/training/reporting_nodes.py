@@ -15,9 +15,9 @@ from rai_kedro.explanation import Explanation
 from rai_kedro.fairness import Assessment, GateDecision
 from rai_kedro.hooks.carbon import NOT_MEASURED
 from rai_kedro.mitigation import Comparison, Uncompared, describe_model
-from rai_kedro.modelling import ModelSplit, build_estimator, is_unseen
+from rai_kedro.modelling import ModelSplit, build_estimator, is_unseen, sensitive_input
 from rai_kedro.performance import Figure
-from rai_kedro.pipelines.training.nodes import Given, Measured, Reads, name_groups
+from rai_kedro.pipelines.training.nodes import Given, Measured, Reads, count_left_out, name_groups
 from rai_kedro.pipelines.training.settings import Settings
 from rai_kedro.policy import GateReport
 from rai_kedro.proxies import ProxyReport
@@ -143,7 +143,8 @@ def write_card(
     """Write down what a reviewer has to know of the version that was just registered."""
     card = _compose_card(version, model, measured, mitigation_comparison, settings)
     reads = tuple(map(SensitiveRead.from_dict, sensitive_reads))
-    data = card.data.model_copy(update={"repeats": tuple(row_repeats)})
+    left_out = count_left_out(measured.split, settings.training, beside=sensitive_input(model))
+    data = card.data.model_copy(update={"repeats": tuple(row_repeats), "left_out": left_out})
     card = card.model_copy(update={"sensitive_reads": reads, "data": data, "unseen": given.notes})
     use_case = settings.contract.use_case
     for message in card.questionnaire.contradictions:

@@ -36,6 +36,7 @@ from rai_kedro.modelling import (
     build_estimator,
     check_split,
     is_unseen,
+    require_host,
     require_task,
 )
 from rai_kedro.pipelines.parameters import FairnessParameters, MitigationParameters, Statements, TrainingParameters
@@ -125,6 +126,7 @@ def check_settings(  # noqa: PLR0913, PLR0917 - one argument for each section of
     settings = Settings(contract, training, fairness, mitigation, statements, proxies)
     estimator = build_estimator(training.estimator, training.allowed_modules)
     require_task(estimator, training.task)
+    require_host(estimator, training.allowed_hosts)
     _require_unseen(estimator, settings)
     columns = [*settings.features.identifiers, *settings.features.sampling, *settings.features.columns]
     check_split(training.split, columns=columns, months=training.months)
@@ -146,7 +148,7 @@ def _require_unseen(estimator: Any, settings: Settings) -> None:
     """Refuse decisions made elsewhere as the features of an estimator, and whatever fits or changes such a model."""
     training, store, unseen = settings.training, settings.features, is_unseen(estimator)
     made = getattr(estimator, "made_elsewhere", ())
-    asked = training.features or ()
+    asked = training.features if training.features is not None else store.with_use("model")
     declared = [name for name in asked if name in store.columns and store.columns[name].use == "decision"]
     faults = {
         f"'split: {{by: none}}' goes with predictions made elsewhere, and only with these: {training.split.by}": (
