@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -229,41 +229,83 @@ def three(rows: int, gap: float, rate: float = 0.3) -> tuple[np.ndarray, tuple[n
     return share, (lower, upper)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Simulate, print the tables, and return 1 if a promise is broken."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer cells and runs")
-    effort = QUICK if parser.parse_args(arguments).quick else FULL
-    begun, rows = time.perf_counter(), headlines()
-    named = {
-        "selection rates": list(rate_cells(effort)),
-        "confusion matrix": list(confusion_cells(effort)),
-        "regression": list(regression_cells(effort)),
-        **{name: list(cells(effort)) for name, cells in PARTS.items()},
-    }
-    units = list(unit_cells(effort.individual_runs))
-    individuals, selection = list(individual_cells(effort)), simulate_selection(effort.selection_runs)
-    distances, tails = list(distance_cells(effort)), list(tailed_cells(effort.metric_runs))
+def compare_headlines(_: Effort) -> list[str]:
+    """Print rows beside those of the nearest tools, and return those that are not beaten."""
+    rows = headlines()
     print("| 3 groups, tolerance .1 | nearest tools | ours |\n|---|---|---|")
     for row in rows:
         print(f"| {row.what} | {row.theirs} | {row.text}{'' if row.beaten else ' (not beaten)'} |")
-    print_summary(named)
+    return [row.what for row in rows if not row.beaten]
+
+
+def hold_selection(effort: Effort) -> list[str]:
+    """Print how a model chosen of several fares, and return where the widened interval does not hold."""
+    selection = simulate_selection(effort.selection_runs)
     print_selection(selection)
+    return [row.what for row in selection if row.widened < LEAST]
+
+
+def show_verdicts(effort: Effort) -> list[str]:
+    """Print how often verdicts of several kinds are wrong or open, which promises nothing."""
     print_guards(simulate_guards(effort.guard_runs))
     print_cards(simulate_cards(effort.card_runs))
     print_groups(simulate_groups(effort.group_tables))
     print_further_rows(simulate_further_rows(effort.verdict_tables))
+    return []
+
+
+def hold_tails(effort: Effort) -> list[str]:
+    """Print how sums of heavy tails are covered, and return where they are not."""
+    tails = list(tailed_cells(effort.metric_runs))
     print_tails(tails)
+    return broken_tails(tails, effort.metric_runs)
+
+
+def hold_units(effort: Effort) -> list[str]:
+    """Print how intervals over sampled units hold, and return where they do not."""
+    units = list(unit_cells(effort.individual_runs))
     print_units(units)
-    for cells in [*named.values(), individuals, distances]:
-        print_cells(cells)
-    failures = [row.what for row in rows if not row.beaten] + broken([cell for part in named.values() for cell in part])
-    allowance = 2 * np.sqrt(LEAST * (1 - LEAST) / effort.distance_runs)  # few runs: what chance alone explains
-    failures += [
-        f"{cell.subject}: {cell.text}" for cell in [*distances, *individuals] if cell.coverage < LEAST - allowance
-    ]
-    failures += [row.what for row in selection if row.widened < LEAST] + broken_tails(tails, effort.metric_runs)
-    failures += broken_units(units, effort.individual_runs)
+    return broken_units(units, effort.individual_runs)
+
+
+def hold_in_few_runs(cells: list[Cell], effort: Effort) -> list[str]:
+    """Print cells of few runs, and return those that lie lower than chance alone explains."""
+    print_cells(cells)
+    allowance = 2 * np.sqrt(LEAST * (1 - LEAST) / effort.distance_runs)
+    return [f"{cell.subject}: {cell.text}" for cell in cells if cell.coverage < LEAST - allowance]
+
+
+CELLS = {
+    "selection rates": rate_cells,
+    "confusion matrix": confusion_cells,
+    "regression": regression_cells,
+    **PARTS,
+}
+OTHERS: dict[str, Callable[[Effort], list[str]]] = {
+    "headlines": compare_headlines,
+    "selection": hold_selection,
+    "verdicts": show_verdicts,
+    "tails": hold_tails,
+    "units": hold_units,
+    "individuals": lambda effort: hold_in_few_runs(list(individual_cells(effort)), effort),
+    "distances": lambda effort: hold_in_few_runs(list(distance_cells(effort)), effort),
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Simulate, print the tables, and return 1 if a promise is broken."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer cells and runs")
+    parser.add_argument("--only", choices=[*CELLS, *OTHERS], help="one part of it")
+    asked = parser.parse_args(arguments)
+    effort, chosen = QUICK if asked.quick else FULL, [asked.only] if asked.only else [*CELLS, *OTHERS]
+    begun = time.perf_counter()
+    failures = [one for name in chosen if name in OTHERS for one in OTHERS[name](effort)]
+    if named := {name: list(CELLS[name](effort)) for name in chosen if name in CELLS}:
+        print_summary(named)
+        for cells in named.values():
+            print_cells(cells)
+            failures += broken(cells)
     print(f"\n{time.perf_counter() - begun:.0f} s; promises broken: {'; '.join(failures) or 'none'}", file=sys.stderr)
     return int(bool(failures))
 

@@ -17,6 +17,11 @@ from rai_kedro.fairness.tables import ScoreCounts, StratumCounts
 from rai_kedro.intervals import largest_difference_of_means, largest_difference_of_proportions, means, proportions
 from rai_kedro.intervals.critical import part_level
 
+PARTS = [
+    "selection rates", "confusion matrix", "regression", "reference group", "equalized odds", "treatment equality",
+    "calibration", "balance of classes", "strata", "headlines", "selection", "verdicts", "tails", "units",
+    "individuals", "distances",
+]  # fmt: skip
 MONTE_CARLO = 0.012
 """Three standard errors of a share of 95 % in 3,000 runs."""
 
@@ -75,9 +80,14 @@ def test_percentile_bootstrap_would_not_have_passed(bench):
 
 
 @pytest.mark.slow
-def test_quick_version_of_the_benchmark_keeps_its_promises(bench, capsys):
-    assert bench.main(["--quick"]) == 0
-    assert "RMSE, heavy-tailed" in capsys.readouterr().out
+@pytest.mark.parametrize("part", PARTS)
+def test_quick_version_of_the_benchmark_keeps_its_promises(bench, part, capsys):
+    assert bench.main(["--quick", "--only", part]) == 0
+    assert "|---|" in capsys.readouterr().out
+
+
+def test_every_part_of_the_benchmark_is_held_to_its_promises(bench):
+    assert [*bench.CELLS, *bench.OTHERS] == PARTS
 
 
 def test_a_broken_promise_is_told(bench):

@@ -360,9 +360,9 @@ def _examine(
 
     people = None if spec.similarity is None else Individuals(*answers, audit, spec.similarity)
 
-    def measure(level: float) -> list[Disparity]:
+    def measure(level: float, each: bool) -> list[Disparity]:
         at = spec.model_copy(update={"level": level})
-        found = [one for table, grouping in made for one in compare_table(table, grouping, at)]
+        found = [one for table, grouping in made for one in compare_table(table, grouping, at, each=each)]
         return found + _measure_individuals(people, at)
 
     tables = [tabulate(table, grouping, level=spec.level) for table, grouping in made if type(table) in _SHOWN]
@@ -370,12 +370,12 @@ def _examine(
     return Assessment(disparities=tuple(_hold_jointly(measure, spec.level)), tables=tuple(tables), sample=sample)
 
 
-def _hold_jointly(measure: Callable[[float], list[Disparity]], level: float) -> list[Disparity]:
+def _hold_jointly(measure: Callable[[float, bool], list[Disparity]], level: float) -> list[Disparity]:
     """Measure at the level, and give each the limits at which all of them hold at once."""
-    found = measure(level)
+    found = measure(level, True)
     if len(found) < 2:  # noqa: PLR2004 - one disparity is held by itself
         return found
-    joint = measure(part_level(level, len(found)))
+    joint = measure(part_level(level, len(found)), False)
     return [
         one.model_copy(update={"jointly": Limits(level=wide.level, lower=wide.lower, upper=wide.upper)})
         for one, wide in zip(found, joint, strict=True)
@@ -412,9 +412,9 @@ def _size_sample(sampling: Sampling | None, spec: FairnessSpec, tables: Sequence
     )
 
 
-def compare_table(table: Any, grouping: Grouping, spec: FairnessSpec) -> list[Disparity]:
+def compare_table(table: Any, grouping: Grouping, spec: FairnessSpec, *, each: bool = True) -> list[Disparity]:
     """Measure every metric asked for that is computed from a table of this type (counts, scores, moments) alone."""
-    setting = Setting(grouping, spec.level, spec.compare == "reference", spec.strata_summary == "worst")
+    setting = Setting(grouping, spec.level, spec.compare == "reference", spec.strata_summary == "worst", each)
     wanted = (METRICS[name] for name in spec.metrics)
     return [one for metric in wanted if metric.table is type(table) for one in metric.measure(table, setting)]
 

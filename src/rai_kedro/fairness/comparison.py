@@ -57,6 +57,7 @@ class Setting:
     level: float
     against_reference: bool = False  # compare with the reference group only; every pair otherwise
     worst_stratum: bool = False  # of strata the worst counts; they are standardised over otherwise
+    each: bool = True  # compare each group with all others, too
 
     @property
     def reference(self) -> str | None:
@@ -103,7 +104,7 @@ def compare_rates(
         ]
     level = intervals.part_level(setting.level, len(rates))
     made = []
-    each = compare_each(rates, KINDS, setting) if gaps == "not_assessed" else {}
+    each = compare_each(rates, KINDS, setting) if setting.each and gaps == "not_assessed" else {}
     for kind in KINDS:
         parts = [compare(rate, kind, level, reference=setting.reference) for rate in rates]
         unknown = [
