@@ -52,6 +52,12 @@ def test_aliases_that_multiply_are_refused() -> None:
     assert read_yaml("a: &a [1]\nb: *a") == {"a": [1], "b": [1]}
 
 
+@pytest.mark.parametrize("text", ["[" * 200_000, "- " * 200_000 + "x", "? " * 200_000 + "x"])
+def test_nesting_without_end_is_refused(text: str) -> None:
+    with pytest.raises(yaml.YAMLError, match="nested more than 100 levels deep"):
+        read_yaml(text)
+
+
 def test_a_key_given_twice_is_refused() -> None:
     with pytest.raises(yaml.YAMLError, match="'use' is given twice"):
         read_yaml("use: audit\nuse: model")

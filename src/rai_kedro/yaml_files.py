@@ -8,13 +8,20 @@ from typing import Any
 
 import yaml
 
+try:
+    from yaml import CSafeLoader as _SafeLoader  # eight times as fast; wheels of PyYAML have it
+except ImportError:
+    from yaml import SafeLoader as _SafeLoader  # type: ignore[assignment]
+
+# Deeper than anybody writes; some hundred thousand levels would end the process in C, past any `except`.
+_MOST_LEVELS = 100
 # An alias repeats a block for a few characters; nested aliases multiply. 1,000 columns of a contract are some 20,000.
 _MOST_NODES = 200_000
 # Kedro reads the same files with OmegaConf, whose own limit of 10,000 a table of some 700 columns exceeds.
 os.environ.setdefault("OMEGACONF_MAX_YAML_EXPANDED_NODES", str(_MOST_NODES))
 
 
-class _StrictLoader(yaml.SafeLoader):
+class _StrictLoader(_SafeLoader):
     """Refuses a key given twice, of which YAML would silently take the second, and aliases that multiply."""
 
     def get_single_node(self) -> yaml.Node | None:
@@ -39,7 +46,12 @@ class _StrictLoader(yaml.SafeLoader):
 
 
 def read_yaml(text: str) -> Any:
-    """Read YAML; ``yaml.YAMLError`` if it is none, has a key twice, or its aliases unfold into too many values."""
+    """Read YAML; ``yaml.YAMLError`` if it is none, has a key twice, or goes too deep or its aliases unfold too far."""
+    level = 0
+    for event in yaml.parse(text, Loader=_SafeLoader):
+        level += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if level > _MOST_LEVELS:
+            raise yaml.YAMLError(f"it is nested more than {_MOST_LEVELS} levels deep")
     return yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader
 
 
