@@ -12,10 +12,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from rai_kedro.contract import DatasetContract, LaneError, model_columns
 from rai_kedro.errors import RaiError
-from rai_kedro.modelling import EstimatorConfig, build_estimator
+from rai_kedro.modelling import EstimatorConfig, ModelSplit, build_estimator
+from rai_kedro.pipelines.training.proxy_nodes import refuse_prepared
 from rai_kedro.policy import Policy
 from rai_kedro.proxies import ProxyError, find_proxies, refuse_disguises
 from rai_kedro.release import (
@@ -333,6 +337,21 @@ def test_forbidden_column_in_disguise(disguise: Callable[[], dict[str, Any]]) ->
     report = find_proxies(features, pd.DataFrame({"LSTAT": SECRET}))
     with pytest.raises(ProxyError, match=r"is a flagged one in disguise: X[12].* LSTAT"):
         refuse_disguises(report.relations, (), contract(), on=TODAY)
+
+
+def test_forbidden_column_that_only_the_models_steps_make() -> None:
+    """Three columns, none of them nor any two the forbidden one, add up to it inside the model."""
+    first, second = RNG.normal(0, 3, (2, 600))
+    features = pd.DataFrame({"RM": SECRET + first + second, "AGE": SECRET - first, "DIS": SECRET - second})
+    guarded = pd.DataFrame({"LSTAT": SECRET})
+    assert find_proxies(features, guarded).relations == ()
+    add_up = FunctionTransformer(lambda rows: rows.assign(x=rows.sum(axis=1)))
+    model = make_pipeline(add_up, make_pipeline(StandardScaler(), LinearRegression())).fit(features, first)
+    split = ModelSplit(features, features[:0], pd.Series(first), pd.Series(first[:0]))
+    with pytest.raises(ProxyError, match=r"makes a flagged column out of those that it may read: .* copy of LSTAT"):
+        refuse_prepared(model, split, guarded, {"relations": ()})
+    plain = make_pipeline(StandardScaler(), LinearRegression()).fit(features, first)
+    assert refuse_prepared(plain, split, guarded, {"relations": ()}) is plain
 
 
 # ---- the estimator -------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from rai_kedro import report
 from rai_kedro.datasets.base import ModelDataset, Trusting
 from rai_kedro.datasets.candidate_model import handed_on
 from rai_kedro.files import project_folder, write_text
-from rai_kedro.release import attach_card, find_trainer_key, name_trainer, require_no_card
+from rai_kedro.release import TrainerKey, attach_card, find_trainer_key, name_trainer, require_no_card
 from rai_kedro.words import escape_markdown
 
 if TYPE_CHECKING:
@@ -40,6 +40,11 @@ class ModelCardDataset(Trusting, ModelDataset["report.CardWithFigures", str]):
         super().__init__(registered_model_name=registered_model_name, filepath=filepath, metadata=metadata)
         self._evidence = project_folder() / evidence
 
+    def find_key(self) -> TrainerKey | None:
+        """Open the key that signs the training, None without one; an error where one is set that cannot sign."""
+        with handed_on():
+            return find_trainer_key(project_folder() / "conf" / "local" / "keys", self.trust)
+
     def save(self, data: report.CardWithFigures) -> None:
         """Write the three files, log them, and finish the version with its manifest and an entry in the record.
 
@@ -49,7 +54,7 @@ class ModelCardDataset(Trusting, ModelDataset["report.CardWithFigures", str]):
         name, version = self._registered_model_name, data.card.identity.version
         with handed_on():
             require_no_card(name, version, self._filepath)
-            key = find_trainer_key(project_folder() / "conf" / "local" / "keys", self.trust)
+            key = self.find_key()
             trained_by = name_trainer(name, version, key)
         identity = data.card.identity.model_copy(
             update={"trained_by": trained_by, "is_signed": key is not None and not key.demo}

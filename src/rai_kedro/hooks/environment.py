@@ -88,7 +88,8 @@ class UseCaseLockHook:
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Take the locks before anything is opened; another holder is named, and nothing is run.
 
-        Nor is a use case of which the environment says something that cannot be read.
+        Nor is a use case of which the environment says something that cannot be read, nor a training whose signature
+        would fail at its end.
         """
         self._held.close()  # a run that was interrupted in this process has told no hook
         for use_case in use_cases_of(pipeline):
@@ -96,6 +97,10 @@ class UseCaseLockHook:
         with ExitStack() as taken:
             for use_case in use_cases_of(pipeline.only_nodes_with_tags(*_LOCKED_STAGES)):
                 taken.enter_context(locked(lock_path(catalog, use_case)))
+            for name in pipeline.outputs():
+                if name.endswith(".model_card"):
+                    cards: Any = catalog[name]
+                    cards.find_key()
             self._held = taken.pop_all()
 
     @hook_impl(trylast=True)

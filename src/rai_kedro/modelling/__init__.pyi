@@ -5,6 +5,7 @@ from .balanced import BalancedEstimator as BalancedEstimator
 from .balanced import find_last as find_last
 from .balanced import find_weight_name as find_weight_name
 from .balanced import has_scores as has_scores
+from .balanced import prepare_rows as prepare_rows
 from .estimator import EstimatorConfig as EstimatorConfig
 from .estimator import ModellingError as ModellingError
 from .estimator import build_estimator as build_estimator

@@ -71,3 +71,32 @@ def find_last(estimator: Any) -> Any:
     while isinstance(estimator, BalancedEstimator) or hasattr(estimator, "steps"):
         estimator = estimator.estimator if isinstance(estimator, BalancedEstimator) else estimator.steps[-1][1]
     return estimator
+
+
+def prepare_rows(model: Any, features: pd.DataFrame) -> pd.DataFrame:
+    """Return what the last estimator of a fitted model is handed, with their index; no column without steps.
+
+    Only pipelines, those within one another and balanced ones are opened: what another class does inside is not seen.
+    """
+    made: Any = None
+    while isinstance(model, BalancedEstimator) or hasattr(model, "steps"):
+        if isinstance(model, BalancedEstimator):
+            model = model.estimator_
+            continue
+        if len(model.steps) > 1:
+            steps = model[:-1]
+            made = steps.transform(features if made is None else made)
+        model = model.steps[-1][1]
+    if made is None:
+        return pd.DataFrame(index=features.index)
+    rows = np.asarray(made.toarray() if hasattr(made, "toarray") else made)
+    return pd.DataFrame(rows, features.index, _name_outputs(steps, rows.shape[1])).infer_objects()
+
+
+def _name_outputs(steps: Any, number: int) -> list[str]:
+    """Return the names that steps give their columns, or numbers where they give none."""
+    try:
+        names = [str(name) for name in steps.get_feature_names_out()]
+    except (AttributeError, ValueError):
+        names = []
+    return names if len(set(names)) == number else [f"prepared column {at + 1}" for at in range(number)]

@@ -3,6 +3,7 @@ from .permission import as_typed as as_typed
 from .permission import list_guarded as list_guarded
 from .permission import refuse_disguises as refuse_disguises
 from .relations import Relation as Relation
+from .relations import drop_rescaled as drop_rescaled
 from .relations import find_leaks as find_leaks
 from .relations import find_relations as find_relations
 from .relations import find_suspicions as find_suspicions

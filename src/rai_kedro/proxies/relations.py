@@ -172,6 +172,25 @@ def _tells(x: Read, s: Read) -> float:
     return 0.0 if s.numbers is None else abs(_correlate(rankdata(x.numbers), rankdata(s.numbers)))
 
 
+def drop_rescaled(made: pd.DataFrame, features: pd.DataFrame) -> pd.DataFrame:
+    """Return what was made of the features without columns that are one of them, shifted or scaled: those are known."""
+    numbers = [one.numbers for one in read_columns(features) if one.numbers is not None]
+    numeric = made.select_dtypes("number")
+    if numeric.empty or not numbers:
+        return made
+    own, new = _standardise(np.stack(numbers, axis=1)), _standardise(numeric.to_numpy(dtype=float))
+    is_known = np.any(np.abs(own.T @ new) >= _EXACT, axis=0).tolist()
+    return made.drop(columns=[name for name, known in zip(numeric, is_known, strict=True) if known])
+
+
+def _standardise(columns: Floats) -> Floats:
+    """Bring each column to mean 0 and length 1; one that is constant or has a missing value is like no other."""
+    centred = columns - columns.mean(axis=0)
+    length = np.sqrt((centred**2).sum(axis=0))
+    scaled: Floats = np.divide(centred, length, out=np.full_like(centred, np.nan), where=length > 0)
+    return scaled
+
+
 def _ask_name(name: str) -> Kind | None:
     words = split_words(name)
     said = f" {' '.join(words)} "

@@ -10,7 +10,7 @@ import pandas as pd
 
 from rai_kedro.contract import find_repeats
 from rai_kedro.frames import MonthLoader, Series, Store
-from rai_kedro.modelling import ModelSplit, build_estimator, count_shared_units
+from rai_kedro.modelling import ModelSplit, build_estimator, count_shared_units, is_unseen, prepare_rows
 from rai_kedro.pipelines.training.settings import Settings
 from rai_kedro.proxies import (
     ProxyError,
@@ -18,6 +18,7 @@ from rai_kedro.proxies import (
     Relation,
     as_typed,
     describe_carriers,
+    drop_rescaled,
     find_leaks,
     find_proxies,
     find_relations,
@@ -25,8 +26,10 @@ from rai_kedro.proxies import (
     list_guarded,
     refuse_disguises,
 )
-from rai_kedro.words import format_interval
+from rai_kedro.words import count_of, format_interval, list_some
 
+_SHOWN = 5
+_PREPARED_ROWS = 5_000
 _log = logging.getLogger(__name__)
 
 
@@ -53,6 +56,33 @@ def refuse_disguised(
     leaks = (*find_leaks(fed, outcome), *find_relations(own[given], outcome))
     relations, leaks = refuse_disguises(find_relations(fed, others), leaks, store, on=on)
     return model_lane, others, {"relations": relations, "leaks": leaks, "suspicions": find_suspicions(fed, outcome)}
+
+
+def refuse_prepared(
+    fitted_model: Any,
+    split: ModelSplit,
+    guarded_columns: pd.DataFrame,
+    disguises: dict[str, tuple[Relation, ...]],
+) -> Any:
+    """Let a fitted model on where none of its own steps makes a flagged column out of those that were let in.
+
+    What was let in as another column by a justification may be made from it, too.
+    """
+    rows = split.features_train.iloc[:_PREPARED_ROWS]
+    if is_unseen(fitted_model) or rows.empty:
+        return fitted_model
+    made = drop_rescaled(prepare_rows(fitted_model, rows), rows)
+    known = [one.of for one in disguises["relations"]]
+    found = find_relations(made, guarded_columns.loc[rows.index].drop(columns=known))
+    if found:
+        raise ProxyError(
+            f"A step of the model makes a flagged column out of those that it may read: {found[0].text}.",
+            where="parameters.yml, training.preparation and training.estimator",
+            how_many=f"{count_of(len(found), 'relation')}, seen on {found[0].rows:,} training rows",
+            example=list_some([one.text for one in found], _SHOWN),
+            remedy="take out the step, or the columns that it is made from (use: audit or forbidden)",
+        )
+    return fitted_model
 
 
 def _read_closed(
