@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import pandas as pd
 
@@ -20,12 +21,45 @@ Store: TypeAlias = Mapping[str, Callable[[], pd.DataFrame]]
 """A store as nodes see it: a loader for each partition key, ``month=YYYY-MM``."""
 
 
+BLOCK_ROWS = 250_000
+"""Rows that are in memory at once. A month is counted by blocks of so many, in key order, whoever reads them.
+
+So sums of floating-point numbers come out the same to the last bit on every engine."""
+
+
+class MonthFile(Protocol):
+    """One month on disk that can be read in parts; small itself, and sent to other machines that see the same disk."""
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns that may be read."""
+
+    def read(self, start: int = 0, stop: int | None = None, columns: Collection[str] | None = None) -> pd.DataFrame:
+        """Return the rows from one place to before another; of some columns only, where they are named."""
+
+    def sort(self, by: Sequence[str], folder: Path) -> MonthFile:
+        """Return the same rows in the order of some columns, written into a folder; the memory needed is bounded."""
+
+
 @dataclass(frozen=True)
 class MonthLoader:
-    """Loads one month of a governed store: what may be read, and apart from it what the contract forbids."""
+    """Loads one month of a store.
+
+    Attributes:
+        read: The month without what the contract forbids.
+        read_closed: Key and forbidden columns alone, for the search for proxies; None where nothing is forbidden.
+        open: The month as it lies on disk, to be read in parts; None where it can only be read at once.
+        require: Raises where the digest of its content is not the one on record; None where there is no such thing.
+    """
 
     read: Callable[[], pd.DataFrame]
-    read_closed: Callable[[], pd.DataFrame]  # key and forbidden columns alone, for the search for proxies
+    read_closed: Callable[[], pd.DataFrame] | None = None
+    open: Callable[[], MonthFile] | None = None
+    require: Callable[[str], None] | None = None
 
     def __call__(self) -> pd.DataFrame:
         """Return the month without a forbidden column."""

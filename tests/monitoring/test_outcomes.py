@@ -162,8 +162,9 @@ def test_a_change_for_everybody_is_no_gap_between_groups_whose_mix_changed() -> 
     months = [amounts(4_000, 16), amounts(4_000, 17, error=10.0)]
     months[0] = months[0][(months[0]["side"] == "west") | (np.arange(4_000) % 10 == 0)]
     months[1] = months[1][(months[1]["side"] == "east") | (np.arange(4_000) % 10 == 0)]
-    counts = [count_rows(one["y"], one["prediction"], None, one, spec, task="regression") for one in months]
-    (difference,) = [one for one in assess_counts(counts, spec, months[1]) if one.kind == "difference"]
+    counted = [count_rows(one["y"], one["prediction"], None, one, spec, task="regression") for one in months]
+    found = assess_counts([one.to_dict() for one in counted], spec, counted[1].name_groups(spec))
+    (difference,) = [one for one in found if one.kind == "difference"]
     plain = pd.concat(months)
     pooled = (plain["y"] - plain["prediction"]).abs().groupby(plain["side"]).mean()
     assert pooled["east"] - pooled["west"] > 4
@@ -289,7 +290,9 @@ def test_batches_of_one_mix_add_up_to_the_rows_themselves() -> None:
     parts = [rows.iloc[start : start + 1_000] for start in (0, 1_000, 2_000)]
     of = [count_rows(one["y"], one["prediction"], one["score"], one, spec, task="classification") for one in parts]
     whole = count_rows(rows["y"], rows["prediction"], rows["score"], rows, spec, task="classification")
-    together, at_once = assess_counts(of, spec, rows), assess_counts([whole], spec, rows)
+    groupings = whole.name_groups(spec)
+    together = assess_counts([one.to_dict() for one in of], spec, groupings)
+    at_once = assess_counts([whole.to_dict()], spec, groupings)
     assert [one.value for one in together] == pytest.approx([one.value for one in at_once])
     assert [one.upper for one in together] == pytest.approx([one.upper for one in at_once])
 

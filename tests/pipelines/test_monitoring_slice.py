@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,13 +24,16 @@ from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
+from rai_kedro import frames
 from rai_kedro.contract import Contract, check_frame, read_contract
+from rai_kedro.datasets import partition_file
+from rai_kedro.datasets.engine import Engine, LocalEngine
 from rai_kedro.datasets.month_store import MonthStore
 from rai_kedro.datasets.record import RecordDataset
 from rai_kedro.errors import RaiError
-from rai_kedro.monitoring import Baseline, MonitoringPolicy, MonthRecord, Timeline, VersionReference, ask_gate
+from rai_kedro.monitoring import Baseline, MonitoringPolicy, MonthRecord, Timeline, VersionReference, ask_gate, digests
 from rai_kedro.months import month_of_key
-from rai_kedro.pipelines.monitoring import create_pipeline
+from rai_kedro.pipelines.monitoring import blocks, create_pipeline
 from rai_kedro.pipelines.monitoring.nodes import report_problems
 from rai_kedro.pipelines.monitoring.plan import Problem
 from rai_kedro.pipelines.parameters import MonitoringParameters
@@ -112,7 +115,7 @@ class Toy:
     def checked(self, name: str) -> Mapping[str, Callable[[], pd.DataFrame]]:
         governed = self.contract.datasets[name]
         return {
-            key: lambda key=key, load=load: check_frame(load(), governed, part=key)
+            key: replace(load, read=lambda key=key, load=load: check_frame(load(), governed, part=key))
             for key, load in self.store(name).load().items()
         }
 
@@ -121,7 +124,11 @@ class Toy:
         return [month_of_key(key) for key in self.store("feature_store").load()]
 
     def monitor(
-        self, months: str = "pending", expect: dict[str, int] | None = None, as_of: date | None = None
+        self,
+        months: str = "pending",
+        expect: dict[str, int] | None = None,
+        as_of: date | None = None,
+        engine: Engine | None = None,
     ) -> Timeline:
         """Run the stage but for Evidently and MLflow."""
         contract = self.contract.model_copy(update={"as_of": as_of or self.contract.as_of})
@@ -132,6 +139,7 @@ class Toy:
             "feature_store": self.checked("feature_store"),
             "label_store": self.checked("label_store"),
             "contract": contract,
+            "engine": engine or LocalEngine(),
             "scoring_model": production,
             "references": self.reference,
             "inference_carbon": {},
@@ -211,6 +219,66 @@ def test_good_months_are_all_stored(toy: Toy) -> None:
     assert toy.stored() == dict.fromkeys(_RESULTS, MONTHS)
     assert timeline.gaps == ()
     assert [one.verdict.outcome for one in timeline.months[1:]] == ["ok"] * 3
+
+
+@pytest.fixture
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cut months of 400 rows into three blocks, the last one smaller."""
+    for module in (frames, blocks, partition_file, digests):
+        monkeypatch.setattr(module, "BLOCK_ROWS", 150)
+
+
+def results_of(toy: Toy) -> dict[str, str]:
+    """Return all that a run stored and put on record, and take it away."""
+    found = {
+        f"{name} {key}": repr(load().to_dict("list"))
+        for name in _RESULTS
+        for key, load in toy.store(name).load().items()
+    }
+    found["record"] = repr([one.body for one in read_evidence(toy.folder / "evidence" / "toy.jsonl")])
+    for name in (*_RESULTS, "evidence"):
+        shutil.rmtree(toy.folder / name)
+    return found
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_a_month_read_in_parts_comes_out_to_the_last_bit_as_one_read_at_once(toy: Toy) -> None:
+    toy.write_labels("2024-03", lambda labels: labels.iloc[160:])
+    toy.monitor("2024-02:2024-03", engine=LocalEngine(on_disk=False))
+    at_once = results_of(toy)
+    toy.monitor("2024-02:2024-03")
+    assert results_of(toy) == at_once
+    for month in MONTHS:  # not in the order of their key
+        toy.write(month, lambda rows: rows.sample(frac=1, random_state=1))
+    toy.write_labels("2024-03", lambda labels: labels[labels["id"] >= 160])
+    toy.monitor("2024-02:2024-03")
+    assert results_of(toy) == at_once
+
+
+@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize("case", ["labels twice with different values", "labels for unknown rows", "type changed"])
+def test_a_month_read_in_parts_is_refused_as_one_read_at_once_is(toy: Toy, case: str) -> None:
+    breaks, reason = REFUSED[case]
+    breaks(toy)
+    (gap,) = toy.monitor().gaps
+    assert (gap.month, reason in gap.reason) == (BAD, True), gap.reason
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_a_key_that_ends_one_block_and_begins_the_next_is_found(toy: Toy) -> None:
+    toy.write(BAD, lambda rows: rows.assign(id=rows["id"].where(rows["id"] != 150, 149)))
+    (gap,) = toy.monitor().gaps
+    assert "id: the key is there more than once, 2 rows" in gap.reason
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_predictions_of_a_month_read_in_parts_are_held_against_the_record(toy: Toy) -> None:
+    toy.monitor(months=MONTHS[1])
+    store, key = toy.store("prediction_store"), f"month={MONTHS[1]}/model_version=1"
+    store.save({key: store.load()[key]().assign(prediction=0.0)})
+    shutil.rmtree(toy.folder / "drift_store")
+    toy.monitor(months=MONTHS[1])
+    assert "Its predictions are not those that were recorded." in str(toy.problems)
 
 
 def repeat(labels: pd.DataFrame) -> pd.DataFrame:

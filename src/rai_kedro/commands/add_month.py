@@ -115,7 +115,7 @@ def _digest(frames: dict[str, pd.DataFrame], governed: DatasetContract) -> str:
     """Digest what will be read of a month: nothing that is forbidden, and nothing at all where there is no row."""
     forbidden = [name for name, column in governed.columns.items() if column.use == "forbidden"]
     found = [frame.drop(columns=forbidden, errors="ignore") for frame in frames.values() if len(frame)]
-    return monitoring.content_digest(found[0]) if found else ""
+    return monitoring.content_digest(found[0], governed.key) if found else ""
 
 
 def _save(

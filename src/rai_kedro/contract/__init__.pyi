@@ -23,6 +23,7 @@ from .lanes import Lanes as Lanes
 from .lanes import PairingError as PairingError
 from .lanes import add_sensitive as add_sensitive
 from .lanes import check_justifications as check_justifications
+from .lanes import find_month as find_month
 from .lanes import load_month as load_month
 from .lanes import mitigation_fault as mitigation_fault
 from .lanes import model_columns as model_columns
@@ -52,5 +53,7 @@ from .sensitivity import split_words as split_words
 from .sensitivity import suspect as suspect
 from .validation import Breach as Breach
 from .validation import ContractViolation as ContractViolation
+from .validation import UnorderedRows as UnorderedRows
 from .validation import check as check
+from .validation import check_blocks as check_blocks
 from .validation import check_frame as check_frame

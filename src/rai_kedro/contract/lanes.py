@@ -5,7 +5,7 @@ Both pipelines must call this plain function to get any column at all, so no run
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -167,6 +167,11 @@ def _flagged(column: Column) -> str:
 
 def load_month(store: Store, contract: DatasetContract, month: str) -> pd.DataFrame:
     """Load one month, ``YYYY-MM``, of a store; PairingError if it is not there."""
+    return find_month(store, contract, month)()
+
+
+def find_month(store: Store, contract: DatasetContract, month: str) -> Callable[[], pd.DataFrame]:
+    """Return the loader of one month, ``YYYY-MM``, of a store; PairingError if it is not there."""
     key = f"{contract.time}={month}"
     if key not in store:
         known = [name.removeprefix(f"{contract.time}=") for name in store]
@@ -176,7 +181,7 @@ def load_month(store: Store, contract: DatasetContract, month: str) -> pd.DataFr
             example=f"it has {known[0]} to {known[-1]}" if known else "it is empty",
             remedy="choose a month that is there, or make that month first",
         )
-    return store[key]()
+    return store[key]
 
 
 def pair_labels(

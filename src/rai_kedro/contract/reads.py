@@ -7,12 +7,15 @@ audit or mitigation may read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Any, Self
 
 import pandas as pd
 
 from rai_kedro.contract.columns import Column, DatasetContract
+from rai_kedro.frames import MonthFile, MonthLoader
 from rai_kedro.months import month_of_key, months_between, word_period
 from rai_kedro.typed import Typed
 
@@ -55,18 +58,28 @@ class WatchedStore(Mapping[str, Callable[[], pd.DataFrame]]):
         self._store, self._contract, self._step = store, contract, step
         self._rows: dict[str, dict[str, int]] = {}  # by column and month
 
-    def __getitem__(self, key: str) -> Callable[[], pd.DataFrame]:
-        """Return the loader of a month, which notes what it loaded."""
+    def __getitem__(self, key: str) -> MonthLoader:
+        """Return the loader of a month, which notes what it loaded or opened."""
         load = self._store[key]
 
         def watched() -> pd.DataFrame:
             frame = load()
-            for name in sensitive_columns(self._contract):
-                if name in frame:
-                    self._rows.setdefault(name, {})[month_of_key(key)] = len(frame)
+            self._note(key, frame, len(frame))
             return frame
 
-        return watched
+        if not isinstance(load, MonthLoader):
+            return MonthLoader(watched)
+        return replace(load, read=watched, open=None if load.open is None else partial(self._open, key, load.open))
+
+    def _open(self, key: str, load: Callable[[], MonthFile]) -> MonthFile:
+        month = load()
+        self._note(key, month.columns, month.rows)
+        return month
+
+    def _note(self, key: str, columns: Container[str], rows: int) -> None:
+        for name in sensitive_columns(self._contract):
+            if name in columns:
+                self._rows.setdefault(name, {})[month_of_key(key)] = rows
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._store)

@@ -6,7 +6,7 @@ Everything that is wrong with a frame is collected before the error is raised: o
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,8 @@ from rai_kedro.errors import RaiError
 
 _SHOWN = 8
 _EMPTY = "the month is empty"
+_TWICE = "the key is there more than once"
+_NO_WEIGHT = "is 0 in every row"
 _EXAMPLES = 3
 
 
@@ -96,6 +98,60 @@ def check_frame(frame: pd.DataFrame, contract: DatasetContract, *, part: str = "
 check = check_frame
 
 
+class UnorderedRows(Exception):
+    """The rows of a month that is read in parts are not in the order of their key."""
+
+
+def check_blocks(
+    blocks: Iterable[pd.DataFrame], contract: DatasetContract, *, part: str = ""
+) -> Iterator[pd.DataFrame]:
+    """Check a month that is read in parts, in the order of its key, and hand the parts on while nothing is wrong.
+
+    All findings of all parts are raised together after the last one; errors as of :func:`check_frame`.
+
+    Raises:
+        UnorderedRows: The rows are not in the order of their key.
+    """
+    found: dict[tuple[str, str], Breach] = {}
+    rows, last, key = 0, None, list(contract.key)
+    for block in blocks:
+        breaches = list(_forbidden_breaches(block, contract))
+        try:
+            check_frame(block, contract, part=part)
+        except ContractViolation as violation:
+            breaches += violation.breaches
+        if {*key} <= {*block} and len(block) and block[key].notna().all(axis=None):
+            breaches += _order_breaches(block[key], last, contract)
+            last = tuple(block[key].iloc[-1])
+        for one in breaches:
+            known = found.get((one.column, one.problem), Breach(one.column, one.problem, 0))
+            examples = tuple(dict.fromkeys([*known.examples, *one.examples]))[:_EXAMPLES]
+            found[one.column, one.problem] = Breach(one.column, one.problem, known.rows + one.rows, examples)
+        rows += len(block)
+        if all(one.problem == _NO_WEIGHT for one in found.values()):
+            yield block
+    # Where one part has no weight at all another may.
+    wrong = [one for one in found.values() if one.problem != _NO_WEIGHT or one.rows == rows]
+    if wrong:
+        raise ContractViolation(contract.dataset, part, wrong, rows)
+
+
+def _forbidden_breaches(frame: pd.DataFrame, contract: DatasetContract) -> Iterator[Breach]:
+    for name in contract.with_use("forbidden"):
+        if name in frame:
+            yield Breach(name, "may not be read, and was", len(frame))
+
+
+def _order_breaches(keys: pd.DataFrame, last: tuple[Any, ...] | None, contract: DatasetContract) -> Iterator[Breach]:
+    """Find a key that the part before ended with; UnorderedRows where the order is another than that of the key."""
+    index = pd.MultiIndex.from_frame(keys) if keys.shape[1] > 1 else pd.Index(keys.iloc[:, 0])
+    first = tuple(keys.iloc[0])
+    if not index.is_monotonic_increasing or (last is not None and first < last):
+        raise UnorderedRows
+    if first == last:
+        yield Breach(", ".join(contract.key), _TWICE, 2, (str(first),))
+
+
 def _column_set_breaches(frame: pd.DataFrame, contract: DatasetContract) -> Iterator[Breach]:
     rows = len(frame)
     if not rows:
@@ -123,7 +179,7 @@ def _identifier_breaches(frame: pd.DataFrame, contract: DatasetContract) -> Iter
         if twice.any():
             examples = frame.loc[twice, present].drop_duplicates().head(_EXAMPLES).itertuples(index=False, name=None)
             key, rows = ", ".join(contract.key), int(twice.sum())
-            yield Breach(key, "the key is there more than once", rows, tuple(map(str, examples)))
+            yield Breach(key, _TWICE, rows, tuple(map(str, examples)))
 
 
 def _sampling_breaches(frame: pd.DataFrame, contract: DatasetContract) -> Iterator[Breach]:
@@ -139,7 +195,7 @@ def _sampling_breaches(frame: pd.DataFrame, contract: DatasetContract) -> Iterat
         if wrong.any():
             yield Breach(contract.weight, "is no weight of at least 0", int(wrong.sum()), _examples(given[wrong]))
         elif not weights.any():
-            yield Breach(contract.weight, "is 0 in every row", len(frame))
+            yield Breach(contract.weight, _NO_WEIGHT, len(frame))
 
 
 def _type_breaches(frame: pd.DataFrame, columns: Sequence[Column]) -> Iterator[Breach]:

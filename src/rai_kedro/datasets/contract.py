@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -98,9 +99,12 @@ def is_enforced(spec: ValidatorSpec | None, path: Path, dataset: str) -> bool:
 
 
 def _checking(load: Callable[[], pd.DataFrame], contract: DatasetContract, key: str) -> Callable[[], pd.DataFrame]:
-    """Let a loader check what it loads; what is forbidden is still loaded apart."""
+    """Let a loader check what it loads; what is forbidden is still loaded apart.
+
+    Who opens a month to read it in parts checks it part by part (:func:`rai_kedro.contract.check_blocks`).
+    """
     checked = partial(_load_checked, load, contract, key)
-    return MonthLoader(checked, load.read_closed) if isinstance(load, MonthLoader) else checked
+    return replace(load, read=checked) if isinstance(load, MonthLoader) else checked
 
 
 def _load_checked(load: Callable[[], pd.DataFrame], contract: DatasetContract, key: str) -> pd.DataFrame:

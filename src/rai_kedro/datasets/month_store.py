@@ -22,21 +22,23 @@ from rai_kedro.datasets.base import PathDataset, Previewed
 from rai_kedro.datasets.partition_file import (
     TEMPORARY_NAME,
     MonthStoreError,
+    ParquetMonth,
+    SpooledMonth,
     explained,
     is_partition_column,
     parse_key,
-    read_file,
     replace_file,
     to_table,
+    write_tables,
 )
 from rai_kedro.files import flush_folder, make_folder
-from rai_kedro.frames import MonthLoader
+from rai_kedro.frames import MonthFile, MonthLoader
 
 _PART = "part-0.parquet"
 _LOCK = ".lock"
 
 
-class MonthStore(Previewed, PathDataset[dict[str, pd.DataFrame], dict[str, Callable[[], pd.DataFrame]]]):
+class MonthStore(Previewed, PathDataset[dict[str, pd.DataFrame | SpooledMonth], dict[str, MonthLoader]]):
     """Tables by month in Hive-partitioned Parquet; every partition is written whole or not at all.
 
     In memory a frame carries its partition columns as text; on disk they are in the path only. The index is
@@ -95,21 +97,21 @@ class MonthStore(Previewed, PathDataset[dict[str, pd.DataFrame], dict[str, Calla
         """
         return sorted(self._key_of(path) for path in self._files() if path.suffix == ".parquet")
 
-    def load(self) -> dict[str, Callable[[], pd.DataFrame]]:
-        """Return for each partition, sorted by key, a function that reads it as it was saved."""
-        forbidden = forbidden_columns(self.metadata)
-        loaders: dict[str, Callable[[], pd.DataFrame]] = {}
+    def load(self) -> dict[str, MonthLoader]:
+        """Return for each partition, sorted by key, what reads it as it was saved."""
+        forbidden, closed = frozenset(forbidden_columns(self.metadata)), frozenset(open_columns(self.metadata))
+        loaders: dict[str, MonthLoader] = {}
         for key in self.keys():
-            read = self._reader(key)
-            closed = partial(read, unread=open_columns(self.metadata))
-            loaders[key] = MonthLoader(partial(read, unread=forbidden), closed) if forbidden else read
+            read, opened = self._reader(key), self._opener(key, forbidden)
+            apart = partial(read, unread=closed) if forbidden else None
+            loaders[key] = MonthLoader(partial(read, unread=forbidden), apart, opened)
         return loaders
 
-    def save(self, data: dict[str, pd.DataFrame]) -> None:
+    def save(self, data: dict[str, pd.DataFrame | SpooledMonth]) -> None:
         """Write partitions by key, each whole or not at all; all are checked before the first is written."""
-        tables = {self._checked(key): to_table(key, frame) for key, frame in data.items()}
-        if tables:
-            self._replace(tables)
+        months = {self._checked(key): _check_month(key, month) for key, month in data.items()}
+        if months:
+            self._replace(months)
 
     def remove(self, keys: Iterable[str] | None = None) -> list[str]:
         """Delete the partitions of these keys, or all, and return the keys that were there, sorted."""
@@ -118,12 +120,17 @@ class MonthStore(Previewed, PathDataset[dict[str, pd.DataFrame], dict[str, Calla
 
     def _reader(self, key: str) -> Callable[..., pd.DataFrame]:
         """Return what reads a partition but for ``unread`` columns."""
-        return partial(read_file, self._path_of(key), parse_key(key))
+        return partial(_read, self._path_of(key), parse_key(key))
 
-    def _replace(self, tables: Mapping[str, pa.Table]) -> None:
+    def _opener(self, key: str, unread: frozenset[str]) -> Callable[[], MonthFile] | None:
+        """Return what opens a partition to be read in parts; None where it can only be read at once."""
+        return partial(ParquetMonth, self._path_of(key), parse_key(key), unread)
+
+    def _replace(self, months: Mapping[str, pa.Table | SpooledMonth]) -> None:
         with self._writing():
-            for key, table in tables.items():
-                replace_file(self._path_of(key), table)
+            for key, month in months.items():
+                write = month.copy_to if isinstance(month, SpooledMonth) else partial(write_tables, tables=[month])
+                replace_file(self._path_of(key), write)
 
     def _delete(self, wanted: Collection[str] | None) -> list[str]:
         with self._writing():
@@ -202,6 +209,25 @@ class MonthStore(Previewed, PathDataset[dict[str, pd.DataFrame], dict[str, Calla
             folder.rmdir()
             folder = folder.parent
         flush_folder(folder)
+
+
+def _read(path: Path, values: Mapping[str, str], unread: Collection[str] = ()) -> pd.DataFrame:
+    """Read a month from the file that is there now."""
+    return ParquetMonth(path, values, frozenset(unread)).read()
+
+
+def _check_month(key: str, month: pd.DataFrame | SpooledMonth) -> pa.Table | SpooledMonth:
+    """Return a month as it is stored; MonthStoreError if it is another than the key says."""
+    if not isinstance(month, SpooledMonth):
+        return to_table(key, month)
+    if month.key != key:
+        raise MonthStoreError(
+            "A month is to be saved under another key than it was made for.",
+            where=key,
+            example=month.key,
+            remedy="save it under its own key",
+        )
+    return month
 
 
 def _raise_unless_absent(error: OSError) -> None:

@@ -1,12 +1,17 @@
-"""One partition of a month store: its key, and the file of its frame, which is replaced in one step."""
+"""One partition of a month store: its key, and the file of its rows, read whole or in parts, replaced in one step."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+import shutil
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory, mkdtemp
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -14,6 +19,7 @@ from kedro.io import DatasetError
 
 from rai_kedro.errors import RaiError
 from rai_kedro.files import make_folder, move_into_place
+from rai_kedro.frames import BLOCK_ROWS
 from rai_kedro.months import is_month
 
 # Readers glob `*.parquet` and skip hidden files: a half-written month must look like neither.
@@ -21,6 +27,13 @@ TEMPORARY_NAME = ".part-0.tmp"
 _ORDER = b"rai.columns"
 _VALUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _COLUMN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_UNREADABLE = "A month in the store cannot be read: its file is damaged, gone, or not open to you."
+# Beyond this memory DuckDB sorts on disk; it fetches nothing from anywhere.
+_DUCKDB: dict[str, Any] = {
+    "memory_limit": "500MB",
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+}
 
 
 class MonthStoreError(RaiError, DatasetError):
@@ -111,31 +124,154 @@ def _check_values(key: str, frame: pd.DataFrame, values: Mapping[str, str]) -> N
             )
 
 
-def replace_file(path: Path, table: pa.Table) -> None:
-    """Put a table in the place of a file, there or not, in one step: a kill leaves the old content or the new."""
-    from pyarrow import parquet
+def replace_file(path: Path, write: Callable[[Path], object]) -> None:
+    """Put a file in the place of another, there or not, in one step: a kill leaves the old content or the new.
 
+    ``write`` writes it whole to a temporary path beside.
+    """
     temporary = path.with_name(TEMPORARY_NAME)
     make_folder(path.parent)
     try:
-        parquet.write_table(table, temporary, write_page_checksum=True)
+        write(temporary)
         move_into_place(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def read_file(path: Path, values: Mapping[str, str], unread: Collection[str] = ()) -> pd.DataFrame:
-    """Return a partition as it was saved, its partition columns put back as text; ``unread`` columns stay on disk.
-
-    MonthStoreError if the file is damaged (its pages carry checksums), gone, or may not be read.
-    """
+def write_tables(path: Path, tables: Iterable[pa.Table]) -> int:
+    """Write tables one after the other into one Parquet file, in the schema of the first; return the number of rows."""
     from pyarrow import parquet
 
-    what = "A month in the store cannot be read: its file is damaged, gone, or not open to you."
-    with explained(what, path, "delete the file and make the month again"):
-        with parquet.ParquetFile(path, page_checksum_verification=True) as file:
-            table = file.read(columns=[name for name in file.schema_arrow.names if name not in unread])
-        return to_frame(table, values, unread)
+    writer, rows = None, 0
+    try:
+        for table in tables:
+            writer = writer or parquet.ParquetWriter(path, table.schema, write_page_checksum=True)
+            writer.write_table(table.cast(writer.schema), row_group_size=BLOCK_ROWS)
+            rows += table.num_rows
+    finally:
+        if writer is not None:
+            writer.close()
+    return rows
+
+
+class SpooledMonth:
+    """A month too large for memory on its way into a store: written to a temporary file, part by part."""
+
+    def __init__(self, key: str, frames: Iterable[pd.DataFrame]) -> None:
+        """Write the frames, in order and of the same columns; the file goes with this object."""
+        self.key = key
+        self._folder = TemporaryDirectory(prefix="rai_")
+        self._path = Path(self._folder.name, TEMPORARY_NAME)
+        self._rows = write_tables(self._path, (to_table(key, frame) for frame in frames))
+
+    def __len__(self) -> int:
+        return self._rows
+
+    def read(self) -> pa.Table:
+        """Return the whole month, for a store that cannot take it in parts."""
+        from pyarrow import parquet
+
+        with parquet.ParquetFile(self._path) as file:
+            return file.read()
+
+    def copy_to(self, path: Path) -> None:
+        """Write the whole month to a path."""
+        shutil.copyfile(self._path, path)
+
+
+def spool(key: str, frames: Iterable[pd.DataFrame], rows: int) -> pd.DataFrame | SpooledMonth:
+    """Return frames as one that fits into memory, or as a file where there are more ``rows`` than one block has."""
+    return SpooledMonth(key, frames) if rows > BLOCK_ROWS else pd.concat(frames, ignore_index=True)
+
+
+@dataclass(frozen=True)
+class ParquetMonth:
+    """A partition as it lies on disk, to be read whole or in parts.
+
+    Attributes:
+        path: Its Parquet file.
+        values: The partition columns, which are put back as text.
+        unread: Columns that stay on disk.
+    """
+
+    path: Path
+    values: Mapping[str, str]
+    unread: frozenset[str] = frozenset()
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return sum(self._groups)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns that may be read, in the order of the frame that was saved."""
+        return tuple(name for name in self._names if name not in self.unread)
+
+    def read(self, start: int = 0, stop: int | None = None, columns: Collection[str] | None = None) -> pd.DataFrame:
+        """Return rows as they were saved, the partition columns put back as text.
+
+        MonthStoreError if the file is damaged (its pages carry checksums), gone, or may not be read.
+        """
+        wanted = [name for name in self.columns if columns is None or name in columns]
+        first, chosen, before = 0, list[int](), 0
+        for number, rows in enumerate(self._groups):
+            if before + rows > start and (stop is None or before < stop):
+                first = first if chosen else before
+                chosen.append(number)
+            before += rows
+        with self._open() as file:
+            table = file.read_row_groups(chosen, columns=[name for name in wanted if name not in self.values])
+        table = table.slice(start - first, None if stop is None else stop - start)
+        return to_frame(table, self.values, {*self._names} - {*wanted})[wanted]
+
+    def sort(self, by: Sequence[str], folder: Path) -> ParquetMonth:
+        """Return the same rows in the order of some columns, sorted on disk where they do not fit into memory."""
+        import duckdb
+
+        path = Path(mkdtemp(dir=folder), TEMPORARY_NAME)
+        order = ", ".join(_quote(name) for name in by if name not in self.values)
+        what = "A month is not in the order of its key, and sorting it failed."
+        remedy = "see that there is room in the temporary folder (TMPDIR), or store the month in the order of its key"
+        settings = {**_DUCKDB, "temp_directory": str(path.parent / "sorting")}
+        with explained(what, self.path, remedy), self._open() as file, closing(duckdb.connect(config=settings)) as base:
+            names = [name for name in self._schema.names if name in self.columns]
+            schema = pa.schema([self._schema.field(name) for name in names], self._schema.metadata)
+            # Handed over by Arrow, not read by DuckDB, which takes a path for a pattern and folders for columns.
+            rows = pa.RecordBatchReader.from_batches(schema, file.iter_batches(BLOCK_ROWS, columns=names))
+            try:
+                batches = base.from_arrow(rows).order(order).to_arrow_reader(BLOCK_ROWS)
+                write_tables(path, (pa.Table.from_batches([one]).cast(schema) for one in batches))
+            except duckdb.Error as error:
+                raise OSError(str(error)) from error
+        return replace(self, path=path)
+
+    @cached_property
+    def _groups(self) -> tuple[int, ...]:
+        """Rows of each row group."""
+        with self._open() as file:
+            return tuple(file.metadata.row_group(number).num_rows for number in range(file.num_row_groups))
+
+    @property
+    def _names(self) -> list[str]:
+        order = (self._schema.metadata or {}).get(_ORDER)
+        return list(json.loads(order)) if order else [*self.values, *self._schema.names]
+
+    @cached_property
+    def _schema(self) -> pa.Schema:
+        with self._open() as file:
+            return file.schema_arrow
+
+    @contextmanager
+    def _open(self) -> Iterator[Any]:
+        from pyarrow import parquet
+
+        remedy = "delete the file and make the month again"
+        with (
+            explained(_UNREADABLE, self.path, remedy),
+            parquet.ParquetFile(self.path, page_checksum_verification=True) as file,
+        ):
+            yield file
 
 
 def to_frame(table: pa.Table, values: Mapping[str, str], unread: Collection[str] = ()) -> pd.DataFrame:
@@ -145,3 +281,7 @@ def to_frame(table: pa.Table, values: Mapping[str, str], unread: Collection[str]
         frame.insert(position, column, pd.Series(value, index=frame.index, dtype="str"))
     order = (table.schema.metadata or {}).get(_ORDER)
     return frame[[name for name in json.loads(order) if name not in unread]] if order else frame
+
+
+def _quote(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

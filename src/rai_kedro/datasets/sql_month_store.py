@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from rai_kedro.datasets.database import describe_place, open_transaction
 from rai_kedro.datasets.month_store import MonthStore
-from rai_kedro.datasets.partition_file import MonthStoreError, explained, parse_key, to_frame
+from rai_kedro.datasets.partition_file import MonthStoreError, SpooledMonth, explained, parse_key, to_frame
 
 if TYPE_CHECKING:
     from sqlalchemy import Column, ColumnElement, Connection, Table
@@ -95,7 +95,11 @@ class SqlMonthStore(MonthStore):
     def _reader(self, key: str) -> Callable[..., pd.DataFrame]:
         return partial(self._tables.read, parse_key(self._checked(key)))
 
-    def _replace(self, tables: Mapping[str, pa.Table]) -> None:
+    def _opener(self, key: str, unread: frozenset[str]) -> None:
+        """Return nothing: a month of a database is read at once."""
+
+    def _replace(self, months: Mapping[str, pa.Table | SpooledMonth]) -> None:
+        tables = {key: one.read() if isinstance(one, SpooledMonth) else one for key, one in months.items()}
         for key, (table, stored) in {key: (table, _to_stored(key, table)) for key, table in tables.items()}.items():
             self._tables.replace(parse_key(key), stored, table.schema)
 

@@ -1,4 +1,5 @@
 from .assessment import Assessment as Assessment
+from .assessment import CountedRows as CountedRows
 from .assessment import FairnessSpec as FairnessSpec
 from .assessment import GroupTable as GroupTable
 from .assessment import SampleSize as SampleSize
@@ -8,6 +9,7 @@ from .assessment import check_request as check_request
 from .assessment import compare_table as compare_table
 from .assessment import count_rows as count_rows
 from .assessment import examine_classification as examine_classification
+from .assessment import examine_counts as examine_counts
 from .assessment import examine_regression as examine_regression
 from .assessment import read_design as read_design
 from .assessment import tabulate as tabulate

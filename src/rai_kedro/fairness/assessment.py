@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,7 +16,14 @@ from rai_kedro.fairness import rates
 from rai_kedro.fairness.bias_audit import BiasAudit
 from rai_kedro.fairness.comparison import NO_ROWS, Setting, describe
 from rai_kedro.fairness.estimates import Disparity, DisparityKind, GroupFigure, Limits, name_disparity
-from rai_kedro.fairness.grouping import Grouping, GroupingSpec, make_groups, require_columns
+from rai_kedro.fairness.grouping import (
+    Grouping,
+    GroupingSpec,
+    GroupRows,
+    count_only,
+    make_groups,
+    require_columns,
+)
 from rai_kedro.fairness.individual import Individuals, SimilaritySpec
 from rai_kedro.fairness.metrics import METRICS, MetricError, Task, find_metric, list_metrics
 from rai_kedro.fairness.tables import (
@@ -44,6 +52,8 @@ from rai_kedro.words import format_interval
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
+_TABLES = (GroupCounts, StratumCounts, ScoreCounts, GroupMoments, DistributionCounts)
+_LABEL, _PREDICTION, _SCORE = " label", " prediction", " score"  # no column is named so
 # The rates of every group that are shown whatever metric was asked for.
 _SHOWN: dict[type[Any], tuple[Callable[[Any], rates.Rate], ...]] = {
     GroupCounts: (rates.selection_rate, rates.false_positive_rate, rates.false_negative_rate),
@@ -260,42 +270,119 @@ def examine_regression(y: Any, prediction: Any, audit: pd.DataFrame, spec: Fairn
     return _examine(makers, answers, audit, spec)
 
 
+@dataclass(frozen=True)
+class CountedRows:
+    """Rows reduced to counts, by grouping; they add up over batches of rows.
+
+    Attributes:
+        groups: Rows of each group, and an example that names it.
+        tables: By grouping and kind of table, what every metric that adds up is measured on.
+        rows: Label, prediction, score and audited columns of all rows where a metric that was asked for does not add
+            up: strata, distributions without a range, individuals. None otherwise.
+    """
+
+    groups: dict[str, GroupRows]
+    tables: dict[str, dict[type[Any], Any]]
+    rows: tuple[pd.DataFrame, ...] | None = None
+
+    def __add__(self, other: CountedRows) -> CountedRows:
+        groups = {name: one + other.groups[name] for name, one in self.groups.items()}
+        tables = {
+            name: {of: table + other.tables[name][of] for of, table in tables.items()}
+            for name, tables in self.tables.items()
+        }
+        return CountedRows(groups, tables, None if self.rows is None else (*self.rows, *(other.rows or ())))
+
+    def to_dict(self) -> dict[str, dict[str, Any]]:
+        """Return the tables as plain values, by grouping and kind."""
+        return {name: {of.__name__: one.to_dict() for of, one in made.items()} for name, made in self.tables.items()}
+
+    def name_groups(self, spec: FairnessSpec) -> dict[str, Grouping]:
+        """Return the groups of each grouping, as all rows together have them."""
+        return {one.name: self.groups[one.name].name(one) for one in spec.groupings}
+
+
 def count_rows(  # noqa: PLR0913
     y: Any, prediction: Any, score: Any, audit: pd.DataFrame, spec: FairnessSpec, *, task: Task
-) -> dict[str, dict[str, Any]]:
-    """Count a batch of rows, so that it can be added to others and measured by :func:`assess_counts`.
+) -> CountedRows:
+    """Count a batch of rows, so that it can be added to others and measured by :func:`examine_counts`.
 
-    Arguments and errors are those of :func:`examine_classification`. Returns plain values, by grouping and kind of
-    table; metrics of strata, of distributions without a range and of individuals cannot be added up and are left out.
+    Arguments and errors are those of :func:`examine_classification`. What :func:`assess_counts` takes is ``to_dict()``
+    of the result.
     """
-    if task == "regression":
-        makers, _ = _read_regression(y, prediction, audit, spec)
-    else:
-        makers, _ = _read_classification(y, prediction, score, audit, spec)
-    wanted = {METRICS[name].table for name in spec.metrics} & _additive(spec).keys()
-    return {
-        grouping.column: {of.__name__: make(grouping).to_dict() for of, make in makers.items() if of in wanted}
-        for grouping in (make_groups(audit, one) for one in spec.groupings)
-    }
+    makers, _ = _read(y, prediction, score, audit, spec, task)
+    wanted = {METRICS[name].table for name in spec.metrics}
+    added = wanted & _additive(spec).keys()
+    groups, tables = dict[str, GroupRows](), dict[str, dict[type[Any], Any]]()
+    for one in spec.groupings:
+        grouping = make_groups(audit, count_only(one))
+        groups[one.name] = GroupRows.of(grouping, audit, one)
+        tables[one.name] = {of: make(grouping) for of, make in makers.items() if of in added}
+    rows = None
+    if wanted - added:
+        answers = pd.DataFrame({_LABEL: y, _PREDICTION: prediction, _SCORE: score}, index=audit.index)
+        rows = (answers.join(audit[_needed(spec)]),)
+    return CountedRows(groups, tables, rows)
 
 
-def assess_counts(batches: Sequence[Mapping[str, Any]], spec: FairnessSpec, audit: pd.DataFrame) -> list[Disparity]:
+def examine_counts(counted: CountedRows, spec: FairnessSpec, *, task: Task) -> list[Disparity]:
+    """Measure rows that were counted by :func:`count_rows`: the disparities of :func:`examine_classification`.
+
+    Errors are those of :func:`examine_classification`.
+    """
+    groupings, audit, people = counted.name_groups(spec), None, None
+    makers: dict[type[Any], Callable[[Grouping], Any]] = {}
+    if counted.rows is not None:
+        audit = pd.concat(counted.rows, ignore_index=True)
+        score = None if audit[_SCORE].isna().all() else audit[_SCORE]
+        makers, answers = _read(audit[_LABEL], audit[_PREDICTION], score, audit, spec, task)
+        people = None if spec.similarity is None else Individuals(*answers, audit, spec.similarity)
+    wanted, made = {METRICS[name].table for name in spec.metrics}, list[tuple[Any, Grouping]]()
+    for one in spec.groupings:
+        grouping, tables = groupings[one.name], counted.tables[one.name]
+        of_rows = grouping if audit is None else make_groups(audit, one)
+        for of in _TABLES:
+            if of in tables:
+                made.append((tables[of].arrange(grouping.groups), grouping))
+            elif of in wanted and of in makers:
+                made.append((makers[of](of_rows), of_rows))
+    return list(_hold_jointly(partial(_measure, made, people, spec), spec.level))
+
+
+def assess_counts(
+    batches: Sequence[Mapping[str, Any]], spec: FairnessSpec, groupings: Mapping[str, Grouping]
+) -> list[Disparity]:
     """Measure all rows of several batches together, each counted by :func:`count_rows`.
 
     Args:
-        batches: Counts, at least one.
+        batches: Counts as plain values, at least one.
         spec: What is measured, at which level.
-        audit: Audited columns of the last batch, by which groups are named.
+        groupings: By name, as the last batch has them (:meth:`CountedRows.name_groups`); they name the groups.
     """
     found = []
     for one in spec.groupings:
-        grouping = make_groups(audit, one)
         for name, of in {of.__name__: of for of in _additive(spec)}.items():
             tables = [of.from_dict(batch[one.name][name]) for batch in batches if name in batch.get(one.name, {})]
             if tables:
                 total = standardise_batches(tables)
-                found += compare_table(total, replace(grouping, groups=total.groups), spec)
+                found += compare_table(total, replace(groupings[one.name], groups=total.groups), spec)
     return found
+
+
+def _needed(spec: FairnessSpec) -> list[str]:
+    """Return the audited columns that are read."""
+    groupings = [*spec.groupings, *([spec.strata] if spec.strata else [])]
+    names = [name for one in groupings for name in one.columns]
+    names += [] if spec.similarity is None else spec.similarity.columns
+    return list(dict.fromkeys([*names, *(name for name in (spec.unit, spec.weight) if name)]))
+
+
+def _read(  # noqa: PLR0913, PLR0917
+    y: Any, prediction: Any, score: Any, audit: pd.DataFrame, spec: FairnessSpec, task: Task
+) -> tuple[dict[type[Any], Callable[[Grouping], Any]], tuple[Figures, Figures]]:
+    if task == "regression":
+        return _read_regression(y, prediction, audit, spec)
+    return _read_classification(y, prediction, score, audit, spec)
 
 
 def _additive(spec: FairnessSpec) -> dict[type[Any], None]:
@@ -359,15 +446,18 @@ def _examine(
     ]
 
     people = None if spec.similarity is None else Individuals(*answers, audit, spec.similarity)
-
-    def measure(level: float, each: bool) -> list[Disparity]:
-        at = spec.model_copy(update={"level": level})
-        found = [one for table, grouping in made for one in compare_table(table, grouping, at, each=each)]
-        return found + _measure_individuals(people, at)
-
+    measure = partial(_measure, made, people, spec)
     tables = [tabulate(table, grouping, level=spec.level) for table, grouping in made if type(table) in _SHOWN]
     sample = _size_sample(read_design(audit, spec), spec, tables)
     return Assessment(disparities=tuple(_hold_jointly(measure, spec.level)), tables=tuple(tables), sample=sample)
+
+
+def _measure(
+    made: Sequence[tuple[Any, Grouping]], people: Individuals | None, spec: FairnessSpec, level: float, each: bool
+) -> list[Disparity]:
+    at = spec.model_copy(update={"level": level})
+    found = [one for table, grouping in made for one in compare_table(table, grouping, at, each=each)]
+    return found + _measure_individuals(people, at)
 
 
 def _hold_jointly(measure: Callable[[float, bool], list[Disparity]], level: float) -> list[Disparity]:

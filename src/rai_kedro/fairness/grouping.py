@@ -172,6 +172,48 @@ def make_groups(frame: pd.DataFrame, spec: GroupingSpec) -> Grouping:
     return _merge_small(grouping, spec) if spec.least_rows else grouping
 
 
+@dataclass(frozen=True)
+class GroupRows:
+    """The groups of a batch of rows, which add up over batches: how many rows each has, and one of them.
+
+    Attributes:
+        sizes: Rows of each group.
+        examples: The grouped columns of one row of each group, in the same order.
+    """
+
+    sizes: dict[str, int]
+    examples: pd.DataFrame
+
+    @classmethod
+    def of(cls, grouping: Grouping, frame: pd.DataFrame, spec: GroupingSpec) -> GroupRows:
+        """Count the groups made of a frame."""
+        first = np.zeros(len(grouping.groups) + 1, dtype=np.int64)
+        first[grouping.codes[::-1]] = np.arange(len(frame))[::-1]
+        sizes = _count_rows(grouping.codes, len(grouping.groups)).tolist()
+        examples = frame[list(spec.columns)].iloc[first[:-1]].reset_index(drop=True)
+        return cls(dict(zip(grouping.groups, sizes, strict=True)), examples)
+
+    def __add__(self, other: GroupRows) -> GroupRows:
+        new = [at for at, name in enumerate(other.sizes) if name not in self.sizes]
+        sizes = {name: self.sizes.get(name, 0) + other.sizes.get(name, 0) for name in {**self.sizes, **other.sizes}}
+        examples = pd.concat([self.examples, other.examples.iloc[new]], ignore_index=True) if new else self.examples
+        return GroupRows(sizes, examples)
+
+    def name(self, spec: GroupingSpec) -> Grouping:
+        """Return the groups as :func:`make_groups` names and orders them for all rows; its codes are of the examples.
+
+        Errors are those of :func:`make_groups`.
+        """
+        grouping = make_groups(self.examples, count_only(spec))
+        rows = np.array([self.sizes[name] for name in grouping.groups], dtype=np.int64)
+        return replace(grouping, reference=_choose_reference(rows, grouping.groups, spec))
+
+
+def count_only(spec: GroupingSpec) -> GroupingSpec:
+    """Return a grouping for a batch of rows: its reference has to have rows in all of them, not in each."""
+    return spec.model_copy(update={"reference": None})
+
+
 def settle_merged(spec: GroupingSpec, frame: pd.DataFrame) -> GroupingSpec:
     """Settle on some rows which groups are too small to stand alone, so that other rows are grouped alike."""
     if not spec.least_rows or spec.merged is not None:
@@ -285,6 +327,10 @@ def _count_rows(codes: npt.NDArray[Any], groups: int) -> npt.NDArray[np.int64]:
 
 
 def _find_reference(codes: Codes, groups: tuple[str, ...], spec: GroupingSpec) -> str | None:
+    return _choose_reference(_count_rows(codes, len(groups)), groups, spec)
+
+
+def _choose_reference(rows: npt.NDArray[np.int64], groups: tuple[str, ...], spec: GroupingSpec) -> str | None:
     if spec.reference is not None:
         reference = _find_name(spec.reference, groups)
         if reference not in groups:
@@ -298,7 +344,6 @@ def _find_reference(codes: Codes, groups: tuple[str, ...], spec: GroupingSpec) -
     if not groups:
         return None
     known = [at for at, name in enumerate(groups) if name != MISSING] or list(range(len(groups)))
-    rows = _count_rows(codes, len(groups))
     return groups[max(known, key=lambda at: rows[at])]
 
 

@@ -85,6 +85,14 @@ class _Additive(_Plain):
         added: Self = replace(self, groups=groups, **both, **sums)  # type: ignore[type-var]
         return added
 
+    def arrange(self, groups: tuple[str, ...]) -> Self:
+        """Return the same counts with the groups in another order; new ones have no rows."""
+        if groups == self.groups:
+            return self
+        arrays = {name: _spread(getattr(self, name), self.groups, groups) for name in self.arrays}
+        arranged: Self = replace(self, groups=groups, units=_regroup(self, groups), **arrays)  # type: ignore[type-var]
+        return arranged
+
 
 @dataclass(frozen=True, eq=False)
 class GroupCounts(_Additive):
@@ -191,6 +199,14 @@ class GroupMoments(_Plain):
             for part in (self, other)
         )
         return GroupMoments(groups, *_merge(a, b), _add_reasons(self, other), _add_units(self, other, groups))
+
+    def arrange(self, groups: tuple[str, ...]) -> GroupMoments:
+        """Return the same moments with the groups in another order; new ones have no rows."""
+        if groups == self.groups:
+            return self
+        means, deviations = (_spread(part.T, self.groups, groups).T for part in (self.means, self.deviations))
+        rows = _spread(self.rows, self.groups, groups)
+        return GroupMoments(groups, rows, means, deviations, self.left_out, _regroup(self, groups))
 
     def describe(self, quantity: str) -> tuple[Counts, Figures, Figures]:
         """Return rows, mean and sample variance (n - 1) of one quantity, each of shape (G,).
@@ -500,12 +516,13 @@ def _spread(values: npt.NDArray[Any], groups: tuple[str, ...], onto: tuple[str, 
 
 
 def _add_units(first: Any, second: Any, groups: tuple[str, ...]) -> UnitSums | None:
-    parts = [
-        one.units.regroup([groups.index(name) for name in one.groups])
-        for one in (first, second)
-        if one.units is not None
-    ]
+    parts = [units for one in (first, second) if (units := _regroup(one, groups)) is not None]
     return functools.reduce(operator.add, parts) if parts else None
+
+
+def _regroup(table: Any, groups: tuple[str, ...]) -> UnitSums | None:
+    """Return the sums by unit of a table with the places of its groups among others."""
+    return None if table.units is None else table.units.regroup([groups.index(name) for name in table.groups])
 
 
 def _add_reasons(first: Any, second: Any) -> dict[str, int]:

@@ -12,10 +12,14 @@ from .delivery import deliver as deliver
 from .delivery import read_alerts as read_alerts
 from .detection import compare_profiles as compare_profiles
 from .detection import detect_drift as detect_drift
+from .detection import name_side as name_side
 from .digests import UNREADABLE as UNREADABLE
 from .digests import MonthDigests as MonthDigests
+from .digests import TableDigest as TableDigest
 from .digests import content_digest as content_digest
+from .digests import digest_month as digest_month
 from .digests import find_staleness as find_staleness
+from .digests import sort_by_key as sort_by_key
 from .estimation import EstimatedFigure as EstimatedFigure
 from .estimation import PerformanceEstimate as PerformanceEstimate
 from .estimation import PerformanceEstimator as PerformanceEstimator
@@ -61,6 +65,10 @@ from .results import from_frame as from_frame
 from .statistics import Visible as Visible
 from .statistics import smallest_visible as smallest_visible
 from .support import Support as Support
+from .tally import SAMPLE_ROWS as SAMPLE_ROWS
+from .tally import MonthTally as MonthTally
+from .tally import TallyPlan as TallyPlan
+from .tally import tally_rows as tally_rows
 from .timeline import Gap as Gap
 from .timeline import MonthRecord as MonthRecord
 from .timeline import Timeline as Timeline

@@ -106,6 +106,12 @@ class VersionReference:
             self._profiles[key] = profile_reference(self.rows, kinds, importance=self.baseline.importance)
         return self._profiles[key]
 
+    @cached_property
+    def label_profile(self) -> ReferenceProfile:
+        """The labels of the rows as counts, with which those of a month are compared."""
+        kind: Kind = "numerical" if self.baseline.task == "regression" else "categorical"
+        return profile_reference(self.rows, {self.baseline.target: kind})
+
     def tested(self, metric: str, level: float, *, worst_twice: bool = False) -> Figure:
         """Return a figure of the rows, which every month is held against; measured once for each level."""
         key = metric, level, worst_twice

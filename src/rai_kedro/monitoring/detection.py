@@ -53,7 +53,8 @@ def detect_drift(  # noqa: PLR0913
     Args:
         reference: Rows to compare with, e.g. those the model was tested on: a pandas DataFrame, another kind of table
             that has ``to_pandas``, or what ``pandas.DataFrame`` accepts; or the :class:`ReferenceProfile` of them.
-        current: New rows with the same columns; further ones are left aside.
+        current: New rows with the same columns; further ones are left aside. Or what :func:`profile_month` made of
+            them, which for a month too large for memory is summed up over its parts.
         kinds: The columns to compare and their kinds. By default all columns of the reference: numbers as
             ``numerical``, texts, booleans and categories as ``categorical``. A profile has its own.
         policy: Margins, and the fewest rows either sample must have for anything to be decided.
@@ -76,8 +77,8 @@ def detect_drift(  # noqa: PLR0913
         raise RaiError(
             "The error rate is no probability.", where="rate", example=repr(rate), remedy="give one from 0 to below 1"
         )
-    before, side = _profile(reference, kinds), say_period("data of month ", month) + month if month else "current data"
-    after = profile_month(before, _table(current), side)
+    before, side = _profile(reference, kinds), name_side(month)
+    after = current if isinstance(current, ReferenceProfile) else profile_month(before, _table(current), side)
     sides = {"reference data": before.rows, side: after.rows}
     for named, rows in sides.items():
         _refuse_no_rows(rows, named)
@@ -93,6 +94,11 @@ def detect_drift(  # noqa: PLR0913
     return found.model_copy(
         update={"columns": tuple(entries), "look": look, "month": month, "model_version": model_version}
     )
+
+
+def name_side(month: str) -> str:
+    """Return how errors name the new rows."""
+    return say_period("data of month ", month) + month if month else "current data"
 
 
 def infer_kinds(frame: pd.DataFrame) -> dict[str, Kind]:

@@ -78,8 +78,8 @@ def keep_labels(labels: pd.DataFrame, digest: str) -> pd.DataFrame:
     return labels.assign(**{_DIGEST: digest})
 
 
-def read_kept_labels(kept: pd.DataFrame) -> pd.DataFrame | None:
-    """Return labels that were kept; None where they are not those of their digest any more."""
+def read_kept_labels(kept: pd.DataFrame, key: Sequence[str] = ()) -> pd.DataFrame | None:
+    """Return labels that were kept, identified by a key; None where they are not those of their digest any more."""
     (digest,) = kept[_DIGEST].unique()
     labels = kept.drop(columns=_DIGEST)
-    return labels if content_digest(labels) == digest else None
+    return labels if content_digest(labels, key) == digest else None

@@ -22,15 +22,12 @@ import pandas as pd
 
 from rai_kedro.fairness import (
     METRICS,
-    Assessment,
     Disparity,
     FairnessSpec,
     Gate,
     Task,
     assess_counts,
-    count_rows,
-    examine_classification,
-    examine_regression,
+    examine_counts,
     judge,
     make_groups,
 )
@@ -40,7 +37,8 @@ from rai_kedro.monitoring.detection import detect_drift
 from rai_kedro.monitoring.estimation import PerformanceEstimate
 from rai_kedro.monitoring.outcomes import MONTH, SINCE_APPROVAL, Basis, Measured, MonthOutcome
 from rai_kedro.monitoring.policy import LABEL_SHARE, MonitoringPolicy
-from rai_kedro.monitoring.results import ColumnDrift, Kind
+from rai_kedro.monitoring.results import ColumnDrift
+from rai_kedro.monitoring.tally import MonthTally, TallyPlan, spec_of, tally_rows
 from rai_kedro.months import Month, say_period
 from rai_kedro.performance import FEWEST_OF_A_CLASS, LABEL_UNIT, LARGER_IS_BETTER, Figure, find_loss
 
@@ -51,12 +49,11 @@ _LEAST_RATE = 1e-9
 # Errors have no largest value, and mostly few rows make up their mean: rows that may miss this share of the worst, with
 # more than the probability of error of the look, let nothing pass.
 _WORST_SHARE = 0.05
-_BASES: tuple[Basis, ...] = ("decisions", "labels")
 _DEFAULT_METRIC: dict[Task, str] = {"regression": "MAE", "classification": "accuracy"}
 
 
 def measure_month(  # noqa: PLR0913 - every part by its name
-    rows: pd.DataFrame,
+    rows: pd.DataFrame | MonthTally,
     reference: VersionReference,
     policy: MonitoringPolicy,
     *,
@@ -70,7 +67,7 @@ def measure_month(  # noqa: PLR0913 - every part by its name
 
     Args:
         rows: The month: audited columns, ``prediction``, ``score`` of a classifier, and the target, missing in rows
-            without a label.
+            without a label. Or what :func:`tally_rows` made of it, summed up over its parts.
         reference: What the version's months are held against.
         policy: What is judged, and how surely.
         month: ``YYYY-MM``.
@@ -79,34 +76,37 @@ def measure_month(  # noqa: PLR0913 - every part by its name
         past: Earlier months of the same version, for the verdicts since the approval.
         deliveries: What an earlier measurement of the same month says of them.
     """
-    labelled = rows[rows[reference.baseline.target].notna()]
-    in_sample = month in reference.trained_on
-    if len(labelled) >= policy.drift.min_rows and len(labelled) > max(deliveries, default=0):
-        deliveries = *deliveries, len(labelled)
-    measuring = _Measuring(
-        reference.baseline, policy, look, judges=not in_sample, deliveries=deliveries, rows=len(rows)
+    tally = (
+        rows
+        if isinstance(rows, MonthTally)
+        else tally_rows(rows, TallyPlan(reference.baseline, reference.label_profile))
     )
-    estimate, past = reference.estimate(rows), [one for one in past if not one.used_in_training]
-    counts = measuring.count(rows, labelled)
+    in_sample = month in reference.trained_on
+    if tally.labelled >= policy.drift.min_rows and tally.labelled > max(deliveries, default=0):
+        deliveries = *deliveries, tally.labelled
+    measuring = _Measuring(reference.baseline, policy, look, judges=not in_sample, deliveries=deliveries, tally=tally)
+    seen, labelled = (pd.concat(parts) if len(parts) > 1 else parts[0] for parts in (tally.seen, tally.known))
+    estimate, past = reference.estimate(seen), [one for one in past if not one.used_in_training]
+    counts: dict[str, Any] = {basis: one.to_dict() for basis, one in tally.counted.items()}
     figures = [
         *measuring.performance(labelled, reference),
         *measuring.estimated(estimate, reference),
-        *measuring.fairness(rows, labelled),
-        *measuring.fairness_since_approval(rows, past, counts, len(labelled)),
+        *measuring.fairness(),
+        *measuring.fairness_since_approval(past, counts),
     ]
     return MonthOutcome(
         month=month,
         model_version=model_version,
         look=look,
-        rows=len(rows),
-        labelled=len(labelled),
+        rows=tally.rows,
+        labelled=tally.labelled,
         deliveries=tuple(deliveries),
         used_in_training=in_sample,
         figures=tuple(figures),
         doubts=estimate.doubts,
-        label_drift=measuring.label_drift(labelled, reference.rows),
+        label_drift=measuring.label_drift(reference),
         counts=counts,
-        notes=tuple(say_period(note, month) for note in measuring.notes(len(rows), len(labelled))),
+        notes=tuple(say_period(note, month) for note in measuring.notes(len(seen), len(labelled))),
     )
 
 
@@ -121,17 +121,17 @@ class _Measuring:
         *,
         judges: bool,
         deliveries: Sequence[int],
-        rows: int,
+        tally: MonthTally,
     ) -> None:
         self.baseline, self.policy, self.look, self.judges = baseline, policy, look, judges
-        self.rows, self.deliveries = rows, deliveries
+        self.tally, self.deliveries = tally, deliveries
         rate = policy.looks.rate_of(look, policy.error_rate)
         self.rate = rate if judges and rate > _LEAST_RATE else 0.0
         # The part of it that the labels of this measurement may spend; the smallest budget among them has the smallest.
         self.labels_rate = 0.0
         if self.rate and deliveries:
             smallest = self.rate * min(LABEL_SHARE, 1 / (2 * self._judged))
-            self.labels_rate = self.rate * policy.looks.part_of(smallest, deliveries, rows)
+            self.labels_rate = self.rate * policy.looks.part_of(smallest, deliveries, tally.rows)
         self.metric = policy.performance.metric or _DEFAULT_METRIC[baseline.task]
 
     def performance(self, labelled: pd.DataFrame, reference: VersionReference) -> Iterator[Measured]:
@@ -151,13 +151,13 @@ class _Measuring:
             for one in (change, *self._judge_floor(now)):
                 yield one.model_copy(update=self._doubt(one, labelled, reference, level))
 
-    def label_drift(self, labelled: pd.DataFrame, reference: pd.DataFrame) -> tuple[ColumnDrift, ...]:
+    def label_drift(self, reference: VersionReference) -> tuple[ColumnDrift, ...]:
         """Compare the labels with those of the test rows."""
-        if min(len(labelled), len(reference)) < self.policy.drift.min_rows:
+        before, now = reference.label_profile, self.tally.labels
+        if min(now.rows, before.rows) < self.policy.drift.min_rows:
             return ()
-        kind: Kind = "numerical" if self.baseline.task == "regression" else "categorical"
-        target, rate = self.baseline.target, self.labels_rate * LABEL_SHARE
-        return detect_drift(reference, labelled, kinds={target: kind}, policy=self.policy.drift, rate=rate).columns
+        rate = self.labels_rate * LABEL_SHARE
+        return detect_drift(before, now, policy=self.policy.drift, rate=rate).columns
 
     def estimated(self, estimate: PerformanceEstimate, reference: VersionReference) -> Iterator[Measured]:
         """Show the estimate without labels, and judge it; at its own level, since labels will settle it."""
@@ -169,45 +169,34 @@ class _Measuring:
             if judged and self.baseline.fairness.are_independent:
                 yield self._judge_change(figure, reference.tested(self.metric, _SHOWN_LEVEL), "estimate")
 
-    def fairness(self, rows: pd.DataFrame, labelled: pd.DataFrame) -> Iterator[Measured]:
+    def fairness(self) -> Iterator[Measured]:
         """Compare the groups of this month."""
-        parts: dict[Basis, pd.DataFrame] = {"decisions": rows, "labels": labelled}
-        for basis, part in parts.items():
-            if self._metrics(basis) and len(part) >= self.policy.drift.min_rows:
-                found = self._assess(part, self._spec(basis), basis)
-                yield from self._judge_disparities(found.disparities, basis, MONTH)
+        for basis, counted in self.tally.counted.items():
+            if self._rows_of(basis) >= self.policy.drift.min_rows:
+                found = examine_counts(counted, self._spec(basis), task=self.baseline.task)
+                yield from self._judge_disparities(found, basis, MONTH)
 
-    def fairness_since_approval(
-        self, rows: pd.DataFrame, past: Sequence[MonthOutcome], counts: Mapping[str, Any], labelled: int
-    ) -> Iterator[Measured]:
+    def fairness_since_approval(self, past: Sequence[MonthOutcome], counts: Mapping[str, Any]) -> Iterator[Measured]:
         """Compare the groups on all rows that the version predicted so far."""
-        for basis in _BASES:
-            if not self.rate or basis not in counts:
+        for basis, counted in self.tally.counted.items():
+            if not self.rate:
                 continue
-            of_labels = basis == "labels"
+            of_labels, rows = basis == "labels", self.tally.rows
             before = [one.labelled if of_labels else one.rows for one in past]
-            new = (self.deliveries or [labelled]) if of_labels else [len(rows)]
-            looks = [*range(1, len(past) + 1), *(len(past) + n / len(rows) for n in new)]
+            new = (self.deliveries or [self.tally.labelled]) if of_labels else [rows]
+            looks = [*range(1, len(past) + 1), *(len(past) + n / rows for n in new)]
             cumulated = [*np.cumsum(before).tolist(), *(sum(before) + n for n in new)]
             budget = self.policy.error_rate / 2 / self._judged
             level = self.policy.looks.level_of_cumulated(cumulated, budget, looks)
             if level < 1:
                 spec = self._spec(basis).model_copy(update={"level": level})
                 tables = [one.counts[basis] for one in past if basis in one.counts]
-                found = assess_counts([*tables, counts[basis]], spec, rows)
+                found = assess_counts([*tables, counts[basis]], spec, counted.name_groups(spec))
                 yield from self._judge_disparities(found, basis, SINCE_APPROVAL)
 
-    def count(self, rows: pd.DataFrame, labelled: pd.DataFrame) -> dict[str, dict[str, dict[str, Any]]]:
-        """Count the rows by group, so that later months can add them to their own."""
-        parts: dict[Basis, pd.DataFrame] = {"decisions": rows, "labels": labelled}
-        return {
-            basis: count_rows(*self._answers(part, basis), part, self._spec(basis), task=self.baseline.task)
-            for basis, part in parts.items()
-            if self._metrics(basis) and len(part)
-        }
-
-    def notes(self, rows: int, labelled: int) -> Iterator[str]:
-        """Say what limits the figures."""
+    def notes(self, seen: int, known: int) -> Iterator[str]:
+        """Say what limits the figures; ``seen`` and ``known`` are how many rows, and rows with a label, were drawn."""
+        rows, labelled = self.tally.rows, self.tally.labelled
         if not self.judges:
             yield "the version was trained on this month, so its figures are shown and not judged"
         elif not self.rate:
@@ -227,6 +216,10 @@ class _Measuring:
             yield f"{labelled:,} of {rows:,} rows have a label; what is said of errors holds for these"
         if 0 < labelled < self.policy.drift.min_rows:
             yield f"fewer than {self.policy.drift.min_rows} rows have a label, too few to be measured"
+        if known < labelled:
+            yield f"performance is measured on {known:,} rows drawn at random from {labelled:,} that have a label"
+        if seen < rows:
+            yield f"performance without labels is estimated on {seen:,} rows drawn at random from {rows:,}"
 
     def _divide(self, rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
         for spec in self.baseline.fairness.groupings:
@@ -234,16 +227,14 @@ class _Measuring:
             for at, group in enumerate(grouping.groups):
                 yield f"{grouping.column}: {group}", rows[grouping.codes == at]
 
-    def _metrics(self, basis: Basis) -> tuple[str, ...]:
-        """Return the metrics of groups that labels are needed for, or not."""
-        wanted = (METRICS[name] for name in self.baseline.fairness.metrics)
-        return tuple(one.name for one in wanted if one.needs_label == (basis == "labels"))
+    def _rows_of(self, basis: Basis) -> int:
+        return self.tally.labelled if basis == "labels" else self.tally.rows
 
     def _spec(self, basis: Basis) -> FairnessSpec:
         """Return what is assessed, at the level of this look for one disparity, both scopes sharing the budget."""
         rate = self.labels_rate if basis == "labels" else self.rate
         level = 1 - rate / 2 / self._judged if rate else _SHOWN_LEVEL
-        return self.baseline.fairness.model_copy(update={"metrics": self._metrics(basis), "level": level})
+        return spec_of(self.baseline, basis).model_copy(update={"level": level})
 
     @property
     def _judged(self) -> int:
@@ -252,17 +243,6 @@ class _Measuring:
         tolerances = self.baseline.tolerances
         pairs = {(of.metric, of.kind, name) for of in tolerances for name in names if of.column in (None, name)}
         return max(1, len(pairs), len(tolerances))
-
-    def _answers(self, rows: pd.DataFrame, basis: Basis) -> tuple[Any, Any, Any]:
-        """Return label, prediction and score; where no metric reads the label the prediction stands in for it."""
-        truth = rows[self.baseline.target if basis == "labels" else "prediction"]
-        return truth, rows["prediction"], rows.get("score")
-
-    def _assess(self, rows: pd.DataFrame, spec: FairnessSpec, basis: Basis) -> Assessment:
-        truth, prediction, score = self._answers(rows, basis)
-        if self.baseline.task == "regression":
-            return examine_regression(truth, prediction, rows, spec)
-        return examine_classification(truth, prediction, score, rows, spec)
 
     def _judge_disparities(self, found: Sequence[Disparity], basis: Basis, scope: str) -> Iterator[Measured]:
         gate = Gate(tolerances=self.baseline.tolerances) if self.baseline.tolerances else None

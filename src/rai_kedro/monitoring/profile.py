@@ -50,12 +50,28 @@ class ColumnProfile(Typed):
     levels: dict[str, int] = Field(default_factory=dict)
     importance: float | None = None
 
+    def __add__(self, other: ColumnProfile) -> ColumnProfile:
+        levels = {**self.levels, **other.levels}
+        counts: dict[str, Any] = {
+            name: tuple(map(sum, zip(getattr(self, name), getattr(other, name), strict=True)))
+            for name in ("at_most", "equal", "bins")
+        }
+        counts["levels"] = {name: self.levels.get(name, 0) + other.levels.get(name, 0) for name in levels}
+        return self.model_copy(update={"missing": self.missing + other.missing, **counts})
+
 
 class ReferenceProfile(Typed):
-    """A table as counts: the reference of a model version, or a month on the grid of its reference."""
+    """A table as counts: the reference of a model version, or a month on the grid of its reference.
+
+    Counts of parts of a month, on the grid of one reference, add up.
+    """
 
     rows: int
     columns: dict[str, ColumnProfile]
+
+    def __add__(self, other: ReferenceProfile) -> ReferenceProfile:
+        columns = {name: one + other.columns[name] for name, one in self.columns.items()}
+        return ReferenceProfile(rows=self.rows + other.rows, columns=columns)
 
 
 def profile_reference(

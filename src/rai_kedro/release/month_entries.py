@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import numpy as np
 
-from rai_kedro.frames import Store
+from rai_kedro.frames import MonthLoader, Store
 from rai_kedro.monitoring import (
     UNREADABLE,
     LabelChange,
     MonthDigests,
     compare_label_rows,
     content_digest,
+    digest_month,
     label_key,
     read_kept_labels,
 )
@@ -105,14 +106,18 @@ class MonthStores:
         if key not in store:
             return ""
         try:
-            return content_digest(store[key]())
+            load = store[key]
+            return digest_month(load, self.key) if name == "predictions" else content_digest(load())
         except Exception:  # whatever it is, it is not what was recorded
             return UNREADABLE
 
     def compare_labels(self, month: str, before: str, now: str = "") -> LabelChange | None:
         """Compare the labels of one digest with those of another, or of today; None where either is not at hand."""
-        was = load_kept_labels(self.measured_labels, month, before)
-        became = load_kept_labels(self.measured_labels, month, now) if now else self.labels and self.labels(month)
+        was = load_kept_labels(self.measured_labels, month, before, self.key)
+        if now:
+            became = load_kept_labels(self.measured_labels, month, now, self.key)
+        else:
+            became = self.labels(month) if self.labels else None
         return None if was is None or became is None else compare_label_rows(was, became, self.key)
 
     def update(self, known: MonthEntry, verdict: str, stale: str, *, made: bool = True, shown: str = "") -> MonthEntry:
@@ -128,11 +133,11 @@ class MonthStores:
         return known.model_copy(update={**inputs, **results, "verdict": verdict, "stale": stale, "shown": shown})
 
 
-def load_kept_labels(store: Store, month: str, digest: str) -> pd.DataFrame | None:
-    """Load the labels that were kept under a digest; None where they are not there, or are others."""
+def load_kept_labels(store: Store, month: str, digest: str, key: Sequence[str] = ()) -> pd.DataFrame | None:
+    """Load the labels that were kept under a digest, identified by a key; None where they are not there, or others."""
     load = store.get(label_key(month, digest))
     try:
-        return None if load is None else read_kept_labels(load())
+        return None if load is None else read_kept_labels(load(), key)
     except Exception:  # whatever it is, it is not what was kept
         return None
 
@@ -207,25 +212,35 @@ def _readable(entry: Entry) -> Iterator[None]:
         ) from error
 
 
-def hold_predictions(store: Store, entries: Iterable[Entry]) -> Store:
+def hold_predictions(store: Store, entries: Iterable[Entry], key: Sequence[str] = ()) -> dict[str, MonthLoader]:
     """Hand out predictions only as they were recorded; what no entry knows is not handed out at all.
 
-    Reading others raises an :class:`EvidenceError`.
+    Reading others raises an :class:`EvidenceError`. ``key`` names the columns that identify a row.
     """
     known = read_months(entries)
-    return {key: partial(_load_recorded, load, known[key]) for key, load in store.items() if key in known}
+    return {name: _hold(load, known[name], key) for name, load in store.items() if name in known}
 
 
-def _load_recorded(load: Callable[[], pd.DataFrame], recorded: Recorded) -> pd.DataFrame:
-    frame, month = load(), recorded.month
-    if content_digest(frame) != month.predictions:
+def _hold(load: Callable[[], pd.DataFrame], recorded: Recorded, key: Sequence[str]) -> MonthLoader:
+    require = partial(_require_recorded, recorded)
+
+    def read() -> pd.DataFrame:
+        frame = load()
+        require(content_digest(frame, key))
+        return frame
+
+    return MonthLoader(read, open=getattr(load, "open", None), require=require)
+
+
+def _require_recorded(recorded: Recorded, digest: str) -> None:
+    month = recorded.month
+    if digest != month.predictions:
         raise EvidenceError(
             "Its predictions are not those that were recorded.",
             where=f"prediction store, {month.key}; evidence record, line {recorded.entry.sequence}",
             remedy="find out who changed them, and restore them from a backup or score the month again: "
             f"kedro rai rescore --use-case {month.use_case} --month {month.month} --reason TEXT",
         )
-    return frame
 
 
 class MonthFindings(NamedTuple):
@@ -246,7 +261,7 @@ def check_months(
     known = read_months(entries)
     said = [*_compare_inputs(entries, known, stores), *_compare_predictions(known, stores)]
     said += [*_score_again(known, stores), *_check_history(entries, approvals), *_find_replaced_inputs(entries)]
-    said += [*_find_changed_labels(entries, stores), *_check_kept_labels(stores.measured_labels)]
+    said += [*_find_changed_labels(entries, stores), *_check_kept_labels(stores)]
     said += [one for name in _RESULTS for one in _compare_results(known, stores, name)]
     findings, notes = (tuple(text for is_wrong, text in said if is_wrong is wanted) for wanted in (True, False))
     return MonthFindings(findings, notes, len({*map(month_of_key, known), *_read_inputs(entries)}))
@@ -347,10 +362,10 @@ def _find_changed_labels(entries: Sequence[Entry], stores: MonthStores) -> _Said
                 yield True, f"{what} are said to be {said or 'unchanged'} since then, and the copies say: {found}"
 
 
-def _check_kept_labels(kept: Store) -> _Said:
-    for key in kept:
+def _check_kept_labels(stores: MonthStores) -> _Said:
+    for key in stores.measured_labels:
         month, digest = (part.partition("=")[2] for part in key.split("/"))
-        if load_kept_labels(kept, month, digest) is None:
+        if load_kept_labels(stores.measured_labels, month, digest, stores.key) is None:
             yield True, f"the copy of the labels of {month} that was kept ({digest[:12]}…) was changed"
 
 
@@ -446,22 +461,20 @@ def _score_again(known: Mapping[str, Recorded], stores: MonthStores) -> _Said:
             passed_over.append(month.month)
             continue
         left -= len(stored)
-        yield from _compare_scores(stored, month, what, stores.score)
+        yield from _compare_scores(stored, month, what, stores)
     if passed_over:
         months = f"{passed_over[-1]} to {passed_over[0]}" if len(passed_over) > 1 else passed_over[0]
         yield False, f"predictions of {months} were not recomputed: more than {stores.most_rows:,} rows (--recompute)"
 
 
-def _compare_scores(
-    stored: pd.DataFrame, month: MonthEntry, what: str, score: Callable[[MonthEntry], pd.DataFrame]
-) -> _Said:
+def _compare_scores(stored: pd.DataFrame, month: MonthEntry, what: str, stores: MonthStores) -> _Said:
     try:
-        now = score(month)
+        now = stores.score(month) if stores.score else stored
     except Exception as error:  # whatever it is, it is told as the reason
         why = getattr(error, "what", f"{type(error).__name__}: {error}".splitlines()[0])
         yield False, f"{what} could not be recomputed: {why}"
         return
-    if month.predictions != content_digest(now) and (fault := _find_other_score_of_row(stored, now)):
+    if month.predictions != content_digest(now, stores.key) and (fault := _find_other_score_of_row(stored, now)):
         yield True, f"{what} are not what that version says of the month's features: {fault}"
 
 

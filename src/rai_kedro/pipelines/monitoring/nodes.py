@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial, reduce
+from operator import add
 from typing import Any, TypeAlias, TypeVar
 
 import pandas as pd
@@ -13,11 +15,15 @@ import pandas as pd
 from rai_kedro import monitoring, release, report
 from rai_kedro.contract import NUMERIC_TYPES, Contract, DatasetContract, Lanes, add_sensitive, split_lanes
 from rai_kedro.datasets.alerts import Outbox
+from rai_kedro.datasets.engine import Engine
+from rai_kedro.datasets.partition_file import SpooledMonth, spool
 from rai_kedro.errors import RaiError
 from rai_kedro.frames import Store
-from rai_kedro.modelling import answer_month, require_host, sensitive_input
+from rai_kedro.modelling import answer_month, is_unseen, require_host, sensitive_input
 from rai_kedro.months import month_number, month_of_key, say_period
+from rai_kedro.pipelines.monitoring.blocks import Part
 from rai_kedro.pipelines.monitoring.plan import (
+    PREDICTED,
     MonthReader,
     Problem,
     ScoredMonth,
@@ -32,7 +38,6 @@ from rai_kedro.policy import digest_of
 from rai_kedro.words import list_some
 
 References: TypeAlias = Callable[[str], monitoring.VersionReference]
-_PREDICTED = ("prediction", "score")
 _NAMED = 6
 _Result = TypeVar("_Result")
 _log = logging.getLogger(__name__)
@@ -43,6 +48,7 @@ def select_months(
     label_store: Store,
     prediction_history: Store,
     contract: Contract,
+    engine: Engine,
     parameters: MonitoringParameters,
 ) -> tuple[MonthReader, tuple[str, ...]]:
     """List the months to be scored now, and open the stores for all nodes of the run."""
@@ -50,7 +56,7 @@ def select_months(
     months = parameters.choose(waiting)
     others = f"none of {parameters.months}; {', '.join(waiting)} wait" if waiting else "none, all are done"
     _log.info(say_period("months to score: %s", waiting[0] if waiting else ""), ", ".join(months) or others)
-    reader = MonthReader(feature_store, label_store, contract)
+    reader = MonthReader(feature_store, label_store, contract, engine)
     if missing := reader.find_missing(prediction_history, parameters.expect):
         _log.warning("  not in the feature store: %s; the others go on without", list_some(missing, _NAMED))
     return reader, months
@@ -74,13 +80,15 @@ def score_months(
     production: release.ProductionModel,
     contract: Contract,
     parameters: MonitoringParameters,
-) -> Iterator[tuple[list[release.MonthEntry], dict[str, pd.DataFrame], list[Problem]]]:
+) -> Iterator[tuple[list[release.MonthEntry], dict[str, pd.DataFrame | SpooledMonth], list[Problem]]]:
     """Predict month by month with the production model only; each is recorded, then saved, before the next is read."""
     problems: list[Problem] = []
     for month in months:
         scored = ScoredMonth(month, production.version)
         try:
-            predictions = predict_month(reader, month, production, contract)
+            digest = monitoring.TableDigest()
+            blocks = _digesting(predict_blocks(reader, month, production, contract), digest)
+            predictions = spool(scored.key, blocks, reader.rows[month])
         except Exception as error:  # one bad month must not end all others
             problems.append(_pass_over(month, "not scored", error))
             yield [], {}, list(problems)
@@ -88,7 +96,8 @@ def score_months(
         _log.info("  %s scored by version %s: %d rows", month, scored.model_version, len(predictions))
         if left_out := reader.rows[month] - len(predictions):
             _log.warning("  %s: %s", month, _say_left_out(left_out))
-        yield [_enter(scored, predictions, reader, production, contract)], {scored.key: predictions}, list(problems)
+        entry = _enter(scored, digest.hexdigest(), reader, production, contract)
+        yield [entry], {scored.key: predictions}, list(problems)
         if parameters.months == "next":
             return
     yield [], {}, problems
@@ -105,7 +114,8 @@ def watch_drift(
 ) -> Iterator[tuple[dict[str, pd.DataFrame], list[Problem]]]:
     """Compare every scored month with the reference of the version that scored it, in production still or not."""
     problems: list[Problem] = []
-    prediction_store = release.hold_predictions(prediction_store, record_history)
+    key = contract.datasets["feature_store"].key
+    prediction_store = release.hold_predictions(prediction_store, record_history, key)
     tested = _read_recorded(
         drift_history, release.read_months(record_history), "drift", monitoring.from_frame, "tested"
     )
@@ -128,7 +138,7 @@ def keep_labels(
     record_history: Sequence[release.Entry],
     reader: MonthReader,
     contract: Contract,
-) -> Iterator[tuple[dict[str, pd.DataFrame], dict[str, monitoring.LabelChange]]]:
+) -> Iterator[tuple[dict[str, pd.DataFrame | SpooledMonth], dict[str, monitoring.LabelChange]]]:
     """Keep a copy of the labels of every scored month, and say how they differ from those on record.
 
     A change that is on record already is handed on until there is another.
@@ -141,14 +151,14 @@ def keep_labels(
         is_new = digest not in ("", monitoring.UNREADABLE, before)
         kept = monitoring.label_key(month, digest)
         if is_new or (digest == before and digest and kept not in measured_labels_history):
-            labels = reader.read_labels(month)
             if is_new and before:
-                stored = release.load_kept_labels(measured_labels_history, month, before)
-                change = None if stored is None else monitoring.compare_label_rows(stored, labels, key)
+                stored, now = release.load_kept_labels(measured_labels_history, month, before, key), reader.read_labels
+                change = None if stored is None else monitoring.compare_label_rows(stored, now(month), key)
                 said = "others than before, and of those no copy was kept" if change is None else change
                 _log.info("  %s: labels: %s", month, said)
             if kept not in measured_labels_history:
-                yield {kept: monitoring.keep_labels(labels, digest)}, dict(changes)
+                blocks = (monitoring.keep_labels(block, digest) for block in reader.label_blocks(month))
+                yield {kept: spool(kept, blocks, reader.count(month)[1])}, dict(changes)
         if change:
             changes[month] = change
     yield {}, changes
@@ -169,7 +179,8 @@ def measure_outcomes(
     measured again, too.
     """
     problems: list[Problem] = []
-    prediction_store = release.hold_predictions(prediction_store, record_history)
+    key = contract.datasets["feature_store"].key
+    prediction_store = release.hold_predictions(prediction_store, record_history, key)
     stored = _read_recorded(
         outcome_history, release.read_months(record_history), "outcomes", monitoring.read_outcome, "measured"
     )
@@ -184,9 +195,9 @@ def measure_outcomes(
                 stale = outcome is not None and digests.features != outcome.features_digest
                 changed = changed or outcome is None or (digests.labels != outcome.labels_digest and not stale)
                 if outcome is None or (changed and not stale):
-                    rows = _join(scored, prediction_store, reader, contract)
+                    tally = _tally(scored, prediction_store, reader, references(version))
                     outcome = monitoring.measure_month(
-                        rows,
+                        tally,
                         references(version),
                         parameters.policy,
                         month=scored.month,
@@ -195,7 +206,7 @@ def measure_outcomes(
                         past=past,
                         deliveries=outcome.deliveries if outcome else (),
                     ).model_copy(update={"features_digest": digests.features, "labels_digest": digests.labels})
-                    if left_out := reader.rows[scored.month] - len(rows):
+                    if left_out := reader.rows[scored.month] - tally.rows:
                         notes = (*outcome.notes, _say_left_out(left_out))
                         outcome = outcome.model_copy(update={"notes": notes})
                     _log.info("  %s measured: %s", scored.month, outcome.finding)
@@ -343,34 +354,48 @@ def kinds_of(reference: pd.DataFrame, governed: DatasetContract) -> dict[str, mo
         if column.type != "date"
     }
     # Of a classifier the score is tested: it says more than the decision made from it.
-    predicted = [name for name in _PREDICTED if name in reference][-1]
+    predicted = [name for name in PREDICTED if name in reference][-1]
     return {**kinds, predicted: "numerical"}
-
-
-def join_predictions(features: pd.DataFrame, predictions: pd.DataFrame, governed: DatasetContract) -> pd.DataFrame:
-    """Put features and predictions of a month side by side, as the reference has them."""
-    key, predicted = list(governed.key), [name for name in _PREDICTED if name in predictions]
-    return features.merge(predictions[[*key, *predicted]], on=key, how="inner", validate="one_to_one")
 
 
 def predict_month(
     reader: MonthReader, month: str, production: release.ProductionModel | release.ShadowModel, contract: Contract
 ) -> pd.DataFrame:
-    """Predict a month; with the predictions goes what the features were."""
-    lanes = split_month(reader.read(month), contract, production.model, month)
+    """Predict a month, all of it in memory."""
+    return pd.concat(predict_blocks(reader, month, production, contract), ignore_index=True)
+
+
+def predict_blocks(
+    reader: MonthReader, month: str, production: release.ProductionModel | release.ShadowModel, contract: Contract
+) -> Iterator[pd.DataFrame]:
+    """Predict a month block by block; with the predictions goes what the features were.
+
+    What a model that was made elsewhere answers of a row may depend on the others, so it is asked for all at once.
+    """
+    facts = {
+        "model_version": production.version,
+        "run_id": production.run_id,
+        "features_digest": reader.digests(month).features,
+    }
+    work = partial(_predict_block, model=production.model, contract=contract, month=month, facts=facts)
+    return reader.score(month, work, at_once=is_unseen(production.model))
+
+
+def _predict_block(part: Part, *, model: Any, contract: Contract, month: str, facts: Mapping[str, str]) -> pd.DataFrame:
+    lanes = split_month(part(), contract, model, month)
     try:
-        answers = answer_month(production.model, lanes.model)
+        answers = answer_month(model, lanes.model)
     except RaiError as error:
-        error.where = f"month {month}, version {production.version}, {error.where}"
+        error.where = f"month {month}, version {facts['model_version']}, {error.where}"
         raise
     identifiers = lanes.identifiers.loc[answers.rows.index]
-    return (
-        identifiers.assign(
-            model_version=production.version, run_id=production.run_id, features_digest=reader.digests(month).features
-        )
-        .join(answers.rows)
-        .reset_index(drop=True)
-    )
+    return identifiers.assign(**facts).join(answers.rows).reset_index(drop=True)
+
+
+def _digesting(blocks: Iterable[pd.DataFrame], digest: monitoring.TableDigest) -> Iterator[pd.DataFrame]:
+    for block in blocks:
+        digest.update(block)
+        yield block
 
 
 def _say_left_out(rows: int) -> str:
@@ -379,7 +404,7 @@ def _say_left_out(rows: int) -> str:
 
 def _enter(
     scored: ScoredMonth,
-    predictions: pd.DataFrame,
+    predictions: str,
     reader: MonthReader,
     production: release.ProductionModel,
     contract: Contract,
@@ -392,7 +417,7 @@ def _enter(
         run_id=production.run_id,
         manifest=production.manifest.digest,
         features=reader.digests(scored.month).features,
-        predictions=monitoring.content_digest(predictions),
+        predictions=predictions,
     )
 
 
@@ -406,37 +431,41 @@ def _test(
 ) -> monitoring.MonthDrift:
     governed, reference = contract.datasets["feature_store"], references(scored.model_version)
     look = by_version(predictions)[scored.model_version].index(scored) + 1
+    before = reference.profile(kinds_of(reference.rows, governed))
+    work = partial(_profile_block, before=before, side=monitoring.name_side(scored.month))
     drift = monitoring.detect_drift(
-        reference.profile(kinds_of(reference.rows, governed)),
-        _join(scored, predictions, reader, contract),
+        before,
+        reduce(add, reader.join(scored, predictions, work)),
         policy=parameters.policy.drift,
         rate=parameters.policy.drift_rate(look),
         look=look,
         month=scored.month,
         model_version=scored.model_version,
     )
-    digests = reader.digests(scored.month)
     return drift.model_copy(
         update={
-            "run_id": str(predictions[scored.key]()["run_id"].iloc[0]),
-            "features_digest": digests.features,
+            "run_id": reader.runs[scored.key],
+            "features_digest": reader.digests(scored.month).features,
             "used_in_training": scored.month in reference.trained_on,
         }
     )
 
 
-def _join(scored: ScoredMonth, predictions: Store, reader: MonthReader, contract: Contract) -> pd.DataFrame:
-    """Put features, predictions and labels of a month side by side; refused where the features are others now."""
-    governed, predicted = contract.datasets["feature_store"], predictions[scored.key]()
-    features = reader.read(scored.month)
-    if reader.digests(scored.month).features != predicted["features_digest"].iloc[0]:
-        raise RaiError(
-            "The features of the month changed after it was scored, so its predictions are of other rows.",
-            where=f"feature store, {scored.month}",
-            remedy=f"score it again: kedro rai rescore --use-case {contract.use_case} --month {scored.month}",
-        )
-    joined = join_predictions(features, predicted, governed)
-    return reader.add_labels(joined, scored.month)
+def _profile_block(
+    part: Part, _number: int, *, before: monitoring.ReferenceProfile, side: str
+) -> monitoring.ReferenceProfile:
+    return monitoring.profile_month(before, part(), side)
+
+
+def _tally(
+    scored: ScoredMonth, predictions: Store, reader: MonthReader, reference: monitoring.VersionReference
+) -> monitoring.MonthTally:
+    plan = monitoring.TallyPlan(reference.baseline, reference.label_profile).draw_from(*reader.count(scored.month))
+    return reduce(add, reader.join(scored, predictions, partial(_tally_block, plan=plan)))
+
+
+def _tally_block(part: Part, number: int, *, plan: monitoring.TallyPlan) -> monitoring.MonthTally:
+    return monitoring.tally_rows(part(), plan, number)
 
 
 def _read_recorded(

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TypeVar
 
 import pandas as pd
 
 from rai_kedro import monitoring
-from rai_kedro.contract import Contract, ContractViolation, SensitiveRead, WatchedStore, load_month, refuse_orphans
+from rai_kedro.contract import (
+    Contract,
+    ContractViolation,
+    DatasetContract,
+    SensitiveRead,
+    WatchedStore,
+    find_month,
+    load_month,
+    refuse_orphans,
+)
+from rai_kedro.datasets.engine import Engine, LocalEngine
 from rai_kedro.errors import RaiError
 from rai_kedro.frames import Store
 from rai_kedro.months import (
@@ -21,12 +35,15 @@ from rai_kedro.months import (
     months_from,
     say_period,
 )
+from rai_kedro.pipelines.monitoring.blocks import MonthTable, Part, open_predictions, open_table
 from rai_kedro.pipelines.parameters import Expectation
 from rai_kedro.words import in_words
 
 _SHOWN = 6
-# About a gigabyte of a hundred columns; months beyond that are loaded again by the node that needs them again.
+# Rows in memory beyond one month; further months are loaded again by the node that needs them again.
 _KEPT_ROWS = 1_000_000
+PREDICTED = ("prediction", "score")
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, order=True)
@@ -168,16 +185,22 @@ def describe_failure(timeline: monitoring.Timeline) -> RaiError:
 
 
 class MonthReader:
-    """Features of a month, and the digests of what was read; shared by the nodes of one run."""
+    """Months of the stores, each checked and digested once, and read in blocks; shared by the nodes of one run."""
 
-    def __init__(self, feature_store: Store, label_store: Store, contract: Contract) -> None:
+    def __init__(
+        self, feature_store: Store, label_store: Store, contract: Contract, engine: Engine | None = None
+    ) -> None:
         stores, step = contract.datasets, "monitoring.month_reader"
         self._features = WatchedStore(feature_store, stores["feature_store"], step)
         self._labels = WatchedStore(label_store, stores["label_store"], step)
         self._contract = contract
-        self._kept: dict[str, pd.DataFrame] = {}
-        self.rows: dict[str, int] = {}  # of each month that was read
+        self._engine = engine or LocalEngine()
+        self._kept: dict[str, tuple[MonthTable, MonthTable | None]] = {}
+        self._kept_rows = 0
+        self._scratch = TemporaryDirectory(prefix="rai_")
+        self.rows: dict[str, int] = {}  # of each month that was opened
         self._digests: dict[str, monitoring.MonthDigests] = {}
+        self.runs: dict[str, str] = {}  # run of the version that made predictions, by their key
         self.made: set[str] = set()  # keys of months that this run tested or measured
 
     def find_missing(self, predictions: Iterable[str], expect: Expectation | None = None) -> tuple[str, ...]:
@@ -198,31 +221,62 @@ class MonthReader:
         return [*self._features.reads, *self._labels.reads]
 
     def read(self, month: str) -> pd.DataFrame:
-        """Return the features of a month, after a look at its labels; not to be changed."""
-        if month in self._kept:
-            return self._kept[month]
-        frame = load_month(self._features, self._contract.datasets["feature_store"], month)
-        self.rows[month] = len(frame)
-        labels = self._digest_labels(month, frame)
-        self._digests[month] = monitoring.MonthDigests(features=monitoring.content_digest(frame), labels=labels)
-        if len(frame) + sum(map(len, self._kept.values())) <= _KEPT_ROWS:
-            self._kept[month] = frame
-        return frame
+        """Return all features of a month at once, after a look at its labels; not to be changed."""
+        return self._open(month)[0].read()
+
+    def score(self, month: str, work: Callable[[Part], _Result], *, at_once: bool = False) -> Iterator[_Result]:
+        """Yield what becomes of each block of features, in order; of the whole month if it is to be worked on at once.
+
+        ``work`` gets what reads a block.
+        """
+        table = self._open(month)[0]
+        parts = table.parts([0, table.rows] if at_once else None)
+        return self._engine.run([partial(work, part) for part in parts])
+
+    def join(self, scored: ScoredMonth, predictions: Store, work: Callable[[Part, int], _Result]) -> Iterator[_Result]:
+        """Yield what becomes of each block of features, predictions and labels side by side, in order.
+
+        ``work`` gets what reads a block, and its number.
+
+        Raises:
+            RaiError: The features are others than those that were scored.
+        """
+        month = scored.month
+        (features, labels), key = self._open(month), self._contract.datasets["feature_store"].key
+        predicted = open_predictions(predictions[scored.key], key, on_disk=self._engine.on_disk)
+        first = predicted.read(0, 1).iloc[0]
+        self.runs[scored.key] = str(first["run_id"])
+        if self.digests(month).features != first["features_digest"]:
+            raise RaiError(
+                "The features of the month changed after it was scored, so its predictions are of other rows.",
+                where=f"feature store, {month}",
+                remedy=f"score it again: kedro rai rescore --use-case {self._contract.use_case} --month {month}",
+            )
+        answers = predicted.parts(predicted.cut_like(features.starts))
+        known = [None] * len(answers) if labels is None else labels.parts(labels.cut_like(features.starts))
+        parts = [
+            partial(join_part, *three, self._contract) for three in zip(features.parts(), answers, known, strict=True)
+        ]
+        return self._engine.run([partial(work, part, number) for number, part in enumerate(parts)])
+
+    def count(self, month: str) -> tuple[int, int]:
+        """Return how many rows a month has, and how many rows of labels."""
+        features, labels = self._open(month)
+        return features.rows, 0 if labels is None else labels.rows
+
+    def label_blocks(self, month: str) -> Iterator[pd.DataFrame]:
+        """Yield the labels of a month block by block, as they are digested; nothing where there are none."""
+        labels = self._open(month)[1]
+        yield from (part() for part in (labels.parts() if labels else ()))
 
     def read_labels(self, month: str) -> pd.DataFrame:
-        """Return the labels of a month that has some, as they are digested."""
+        """Return the labels of a month that has some, all of them at once."""
         return load_month(self._labels, self._contract.datasets["label_store"], month)
 
     def add_labels(self, rows: pd.DataFrame, month: str) -> pd.DataFrame:
         """Put the labels of a month beside its rows; missing where a row has none yet."""
-        targets, key = (
-            list(self._contract.datasets["label_store"].columns),
-            self._contract.datasets["feature_store"].key,
-        )
-        labels = self._load_labels(month)
-        if labels is None:
-            return rows.assign(**dict.fromkeys(targets, float("nan")))
-        return rows.merge(labels[[*key, *targets]], on=list(key), how="left", validate="one_to_one")
+        labels = self._open(month)[1]
+        return join_labels(rows, None if labels is None else labels.read(), self._contract)
 
     def digests(self, month: str) -> monitoring.MonthDigests:
         """Return what the stores hold of a month, whatever it is."""
@@ -230,31 +284,70 @@ class MonthReader:
             self._digests[month] = self._look_at(month) if month in self.months else monitoring.MonthDigests()
         return self._digests[month]
 
+    def _open(self, month: str) -> tuple[MonthTable, MonthTable | None]:
+        """Open features and labels of a month, which have to belong together."""
+        if month in self._kept:
+            return self._kept[month]
+        features = self._open_features(month)
+        labels = self._open_labels(month, features)
+        self.rows[month] = features.rows
+        self._digests[month] = monitoring.MonthDigests(features=features.digest, labels=labels.digest if labels else "")
+        rows = sum(one.rows for one in (features, labels) if one is not None and one.in_memory)
+        if self._kept_rows + rows <= _KEPT_ROWS:
+            self._kept[month], self._kept_rows = (features, labels), self._kept_rows + rows
+        return features, labels
+
     def _look_at(self, month: str) -> monitoring.MonthDigests:
         try:
-            frame = load_month(self._features, self._contract.datasets["feature_store"], month)
+            features = self._open_features(month)
         except Exception as error:  # whatever it is, it is told as the reason
             return monitoring.MonthDigests(unreadable=Problem.of(month, "", error).error.what)
         try:
-            labels = self._digest_labels(month, frame)
+            labels = self._open_labels(month, features)
+            digest = labels.digest if labels else ""
         except Exception:
-            labels = monitoring.UNREADABLE
-        return monitoring.MonthDigests(features=monitoring.content_digest(frame), labels=labels)
+            digest = monitoring.UNREADABLE
+        return monitoring.MonthDigests(features=features.digest, labels=digest)
 
-    def _digest_labels(self, month: str, features: pd.DataFrame) -> str:
-        labels = self._load_labels(month)
-        if labels is None:
-            return ""
-        refuse_orphans(features, labels, self._contract, month)
-        return monitoring.content_digest(labels)
+    def _open_features(self, month: str) -> MonthTable:
+        return self._open_table(self._features, "feature_store", month)
 
-    def _load_labels(self, month: str) -> pd.DataFrame | None:
-        """Return the labels of a month; None where there is none yet, be it that the store has a month without rows."""
+    def _open_labels(self, month: str, features: MonthTable) -> MonthTable | None:
+        """Open the labels of a month; None where there is none yet, be it that the store has a month without rows."""
         if key_of_month(month) not in self._labels:
             return None
         try:
-            return load_month(self._labels, self._contract.datasets["label_store"], month)
+            labels = self._open_table(self._labels, "label_store", month)
         except Exception as error:
             if Problem.of(month, "", error).broken:
                 raise
             return None
+        places = zip(features.parts(), labels.parts(labels.cut_like(features.starts)), strict=True)
+        for rows, known in places:
+            refuse_orphans(rows(), known(), self._contract, month)
+        return labels
+
+    def _open_table(self, store: WatchedStore, name: str, month: str) -> MonthTable:
+        governed = self._contract.datasets[name]
+        load, folder = find_month(store, governed, month), Path(self._scratch.name)
+        return open_table(load, governed, key_of_month(month), folder, on_disk=self._engine.on_disk)
+
+
+def join_part(features: Part, predictions: Part, labels: Part | None, contract: Contract) -> pd.DataFrame:
+    """Read one block of features, predictions and labels, and put them side by side."""
+    rows = join_predictions(features(), predictions(), contract.datasets["feature_store"])
+    return join_labels(rows, labels() if labels else None, contract)
+
+
+def join_predictions(features: pd.DataFrame, predictions: pd.DataFrame, governed: DatasetContract) -> pd.DataFrame:
+    """Put features and predictions of a month side by side, as the reference has them."""
+    key, predicted = list(governed.key), [name for name in PREDICTED if name in predictions]
+    return features.merge(predictions[[*key, *predicted]], on=key, how="inner", validate="one_to_one")
+
+
+def join_labels(rows: pd.DataFrame, labels: pd.DataFrame | None, contract: Contract) -> pd.DataFrame:
+    """Put labels beside rows; missing where a row has none yet."""
+    key, targets = contract.datasets["feature_store"].key, list(contract.datasets["label_store"].columns)
+    if labels is None:
+        return rows.assign(**dict.fromkeys(targets, float("nan")))
+    return rows.merge(labels[[*key, *targets]], on=list(key), how="left", validate="one_to_one")

@@ -449,7 +449,10 @@ def digest_months(
     watched = _watch(feature_store, label_store, settings.contract, "digest_months")
     stores = {"features": (watched[0], "feature_store"), "labels": (watched[1], "label_store")}
     digests = {
-        month: {name: content_digest(load_month(store, datasets[of], month)) for name, (store, of) in stores.items()}
+        month: {
+            name: content_digest(load_month(store, datasets[of], month), datasets[of].key)
+            for name, (store, of) in stores.items()
+        }
         for month in sorted({*training.months, *training.reference_months})
     }
     return digests, _list_reads(watched)

@@ -92,7 +92,7 @@ def _read_closed(
     store = settings.features
     wanted = [name for name in names if store.columns[name].use == "forbidden"]
     loaders = [feature_store[f"{store.time}={month}"] for month in settings.training.months] if wanted else []
-    closed = [one.read_closed() for one in loaders if isinstance(one, MonthLoader)]
+    closed = [one.read_closed() for one in loaders if isinstance(one, MonthLoader) and one.read_closed]
     if not settings.proxies.read_forbidden or len(closed) < len(loaders) or not closed:
         return pd.DataFrame(index=identifiers.index)
     key, known = list(store.identifiers), pd.concat(closed, ignore_index=True)
