@@ -197,7 +197,7 @@ def test_labels_corrected_and_said_to_have_come_late(record: Path, said: LabelCh
     (known,) = read_months(read_evidence(record)).values()
     kept = {}
     for labels, change in ((before, None), (now, said)):
-        digest = content_digest(labels)
+        digest = content_digest(labels, ["id"])
         copy = keep_labels(labels, digest)
         kept[label_key("2024-05", digest)] = lambda copy=copy: copy
         entry = known.month.model_copy(update={"labels": digest, "label_change": change})
@@ -210,7 +210,7 @@ def test_labels_corrected_and_said_to_have_come_late(record: Path, said: LabelCh
 
 def test_copy_of_labels_edited(record: Path) -> None:
     labels = pd.DataFrame({"id": [1, 2, 3], "y": [1.0, 2.0, 3.0]})
-    digest = content_digest(labels)
+    digest = content_digest(labels, ["id"])
     kept = {label_key("2024-05", digest): lambda: keep_labels(labels.assign(y=0.0), digest)}
     stores = MonthStores({}, {}, {}, lambda _: MonthDigests(), key=("id",), measured_labels=kept)
     found = check_months(read_evidence(record), stores).findings

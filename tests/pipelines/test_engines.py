@@ -18,7 +18,7 @@ SCALE = Path(__file__).resolve().parents[2] / "benchmarks" / "scale.py"
 
 @pytest.mark.parametrize("given", [{"name": "dask"}, {"name": "blocks", "options": {"spark.master": "local[2]"}}])
 def test_an_engine_that_is_not_there_is_refused(given: dict[str, object]) -> None:
-    with pytest.raises(RaiError, match="globals.yml, engine"):
+    with pytest.raises(RaiError, match="engine"):
         EngineDataset(**given)
 
 

@@ -51,7 +51,7 @@ class Month:
     def stores(self) -> MonthStores:
         def look_at(month: str) -> MonthDigests:
             found = self.frames if month == MONTH else {}
-            now = {name: content_digest(found[name]) for name in ("features", "labels") if name in found}
+            now = {name: content_digest(found[name], ["id"]) for name in ("features", "labels") if name in found}
             return MonthDigests(**now)
 
         kept = {name: {KEY: lambda frame=frame: frame} for name, frame in self.frames.items()}
@@ -71,8 +71,8 @@ class Month:
             model_version="1",
             run_id="abc",
             manifest="5e88",
-            features=content_digest(self.frames["features"]),
-            predictions=content_digest(self.frames["predictions"]),
+            features=content_digest(self.frames["features"], ["id"]),
+            predictions=content_digest(self.frames["predictions"], ["id"]),
         )
         record_months(self.record, [scored], NOW)
 
@@ -80,7 +80,7 @@ class Month:
         """Enter the month as the end of monitoring does, with what is said of its labels."""
         known = read_months(read_evidence(self.record))[KEY].month
         if "labels" in self.frames:
-            digest = content_digest(self.frames["labels"])
+            digest = content_digest(self.frames["labels"], ["id"])
             self.kept[label_key(MONTH, digest)] = keep_labels(self.frames["labels"], digest)
         entry = self.stores.update(known, "ok", stale)
         record_months(self.record, [entry.model_copy(update={"label_change": said or known.label_change})], NOW)
@@ -207,7 +207,7 @@ def test_labels_of_further_rows_are_a_note_and_a_correction_is_none(month: Month
 def test_other_predictions_put_on_record_without_scoring_again_are_found(month: Month) -> None:
     change("predictions")(month.frames)
     (known,) = read_months(read_evidence(month.record)).values()
-    forged = known.month.model_copy(update={"predictions": content_digest(month.frames["predictions"])})
+    forged = known.month.model_copy(update={"predictions": content_digest(month.frames["predictions"], ["id"])})
     record_months(month.record, [forged], NOW)
     (finding,) = month.check()[0]
     assert finding == (

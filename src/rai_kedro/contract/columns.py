@@ -201,6 +201,14 @@ class Contract(_Stripped):
     as_of: date  # the day against which justifications are judged
     datasets: dict[str, DatasetContract]  # by short name (feature_store, label_store)
 
+    @model_validator(mode="after")
+    def _stores_have_their_rows_in_one_order(self) -> Self:
+        """Name the parts of a common key in one order, in which both stores are read side by side."""
+        features, labels = (self.datasets.get(name) for name in ("feature_store", "label_store"))
+        if features and labels and {*features.key} == {*labels.key}:
+            self.datasets["label_store"] = labels.model_copy(update={"key": features.key})
+        return self
+
     @property
     def types(self) -> dict[str, ColumnType]:
         """Type of every column of all datasets but time and key; a unit is read as text, a weight as a number."""
