@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +18,17 @@ from rai_kedro.datasets.sql_month_store import SqlMonthStore
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "stores.md"
-STORES = {
-    "features": "features",
-    "labels": "labels",
-    "predictions": "predictions",
-    "drift": "drift",
-    "outcomes": "outcomes",
-}
 BY_VERSION = ["month", "model_version"]
+# By table: the folder in which Parquet has the same months, and what they are divided by.
+STORES = {
+    "features": ("03_primary/housing/feature_store", ["month"]),
+    "labels": ("03_primary/housing/label_store", ["month"]),
+    "predictions": ("07_model_output/housing/prediction_store", BY_VERSION),
+    "drift": ("07_model_output/housing/drift_store", BY_VERSION),
+    "outcomes": ("07_model_output/housing/outcome_store", BY_VERSION),
+    "measured_labels": ("07_model_output/housing/measured_labels", ["month", "labels_digest"]),
+    "verdicts": ("07_model_output/housing/verdict_store", BY_VERSION),
+}
 
 
 def block_of_docs(first_line: str) -> str:
@@ -49,6 +51,18 @@ def verdicts(project: Any) -> Any:
     return json.loads((project.reports / "monitoring.json").read_text(), object_hook=without)["months"]
 
 
+def ask_view(address: str) -> pd.DataFrame:
+    """Make the view of docs/stores.md and return what it gives."""
+    import psycopg
+
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute(block_of_docs("-- PostgreSQL"))
+        found = connection.execute("SELECT * FROM housing_scored ORDER BY month, tract")
+        frame = pd.DataFrame(found.fetchall(), columns=[column.name for column in found.description or ()])
+        connection.execute("DROP VIEW housing_scored")
+    return frame
+
+
 @pytest.fixture
 def on_postgres(fresh: Any, postgres: str, tmp_path: Path) -> Any:
     project = fresh.copy_to(tmp_path / "project")
@@ -69,15 +83,10 @@ def test_the_lifecycle_gives_the_same_months_and_verdicts(on_postgres: Any, moni
         on_postgres.succeed("rai", "verify").output,
     ]
 
-    for name in STORES:
-        by = ["month"] if name in ("features", "labels") else BY_VERSION
-        files: Mapping[str, pd.DataFrame] = months_of(MonthStore(filepath=getattr(monitored, name), partition_by=by))
-        store = SqlMonthStore(
-            filepath=getattr(on_postgres, name),
-            table=f"housing_{name}",
-            credentials={"con": postgres},
-            partition_by=by,
-        )
+    for name, (folder, by) in STORES.items():
+        files = months_of(MonthStore(filepath=monitored.data / folder, partition_by=by))
+        database = {"table": f"housing_{name}", "credentials": {"con": postgres}}
+        store = SqlMonthStore(filepath=on_postgres.data / folder, partition_by=by, **database)
         rows = months_of(store)
         assert list(rows) == list(files)
         for key, frame in files.items():
@@ -87,6 +96,10 @@ def test_the_lifecycle_gives_the_same_months_and_verdicts(on_postgres: Any, moni
     assert PASSWORD not in "".join(outputs)
     written = [path for path in on_postgres.data.rglob("*") if path.is_file()]
     assert not [path for path in written if b"cr%25et" in path.read_bytes() or PASSWORD.encode() in path.read_bytes()]
+
+    scored, judged = ask_view(postgres), {month["month"]: month for month in verdicts(monitored)}
+    assert scored.groupby("month").size().to_dict() == dict.fromkeys(judged, 506)
+    assert set(scored["verdict"]) == {month["verdict"]["outcome"] for month in judged.values()}
 
     on_postgres.succeed("rai", "reset", "--yes")
     assert not store.exists()

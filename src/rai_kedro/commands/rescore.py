@@ -13,7 +13,7 @@ from rai_kedro.files import locked
 from rai_kedro.months import PERIOD_FORMS, month_of_key, say_period
 
 # Predictions last: a month whose predictions are gone must not keep a result.
-_STORES = ("outcome_store", "drift_store", "prediction_store")
+_STORES = ("verdict_store", "outcome_store", "drift_store", "prediction_store")
 
 
 @click.command()

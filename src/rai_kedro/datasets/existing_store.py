@@ -52,6 +52,13 @@ class ExistingStore(ReadOnly, Previewed, AbstractDataset[NoReturn, dict[str, Cal
     ) -> None:
         if (filepath is None) == (dataset is None):
             raise RaiError("A store is a folder or a dataset.", remedy="give either 'filepath' or 'dataset'")
+        if filepath is not None and "://" in filepath:
+            raise RaiError(
+                "A folder that is not on this machine is read as a dataset.",
+                where=f"filepath: {filepath}",
+                remedy="write  dataset: {type: pandas.ParquetDataset, filepath: …}  and  time: {column: month}  under "
+                "'months' (docs/stores.md)",
+            )
         self._part, self._folder = part, None if filepath is None else Path(filepath)
         # Where the folder says the month, any will do until one is read.
         settings = months if dataset else {**months, "month": "2000-01"}

@@ -73,6 +73,7 @@ from .timeline import Gap as Gap
 from .timeline import MonthRecord as MonthRecord
 from .timeline import Timeline as Timeline
 from .timeline import build_timeline as build_timeline
+from .timeline import verdict_frame as verdict_frame
 from .verdict import EXIT_CODES as EXIT_CODES
 from .verdict import Finding as Finding
 from .verdict import MonthVerdict as MonthVerdict

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import pandas as pd
+
 from rai_kedro.errors import RaiError
 from rai_kedro.monitoring.baseline import Baseline
 from rai_kedro.monitoring.digests import MonthDigests, compare_labels, find_staleness
@@ -373,4 +375,20 @@ def reconcile_months(records: Sequence[MonthRecord]) -> tuple[TrackRecord, ...]:
     return tuple(
         one.model_copy(update={"doubt": say_period(one.doubt, month), "caution": say_period(one.caution, month)})
         for one in found
+    )
+
+
+def verdict_frame(record: MonthRecord) -> pd.DataFrame:
+    """Lay out what a month came to as a table to be stored: one row, in the words of terminal and page."""
+    rows = (record.outcome.rows, record.outcome.labelled) if record.outcome else (None, None)
+    said = {
+        "month": record.month,
+        "model_version": record.model_version,
+        "verdict": record.verdict.outcome,
+        "summary": record.summary,
+        "is_stale": bool(record.stale),
+        "used_in_training": record.used_in_training,
+    }
+    return pd.DataFrame([{**said, **dict(zip(("rows", "labelled"), rows, strict=True))}]).astype(
+        {"rows": "Int64", "labelled": "Int64"}
     )

@@ -296,6 +296,20 @@ def record_months(
     return made, problems
 
 
+def store_verdicts(timeline: monitoring.Timeline, verdict_history: Store) -> dict[str, pd.DataFrame]:
+    """Return a row for each month whose verdict is another than the one stored, for whoever queries the stores."""
+    found = {
+        ScoredMonth(month.month, month.model_version).key: monitoring.verdict_frame(month) for month in timeline.months
+    }
+    return {key: verdict for key, verdict in found.items() if not _is_stored(verdict, key, verdict_history)}
+
+
+def _is_stored(verdict: pd.DataFrame, key: str, stored: Store) -> bool:
+    with suppress(RaiError):  # what cannot be read is written again
+        return key in stored and stored[key]().equals(verdict)
+    return False
+
+
 def show_months(
     timeline: monitoring.Timeline, contract: Contract, reader: MonthReader, scored_now: tuple[str, ...]
 ) -> tuple[dict[str, Any], str, dict[str, Any], dict[str, Any]]:

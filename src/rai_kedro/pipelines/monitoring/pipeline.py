@@ -36,6 +36,7 @@ def create_pipeline(_entries: Container[str] = ()) -> Pipeline:
             make_node(nodes.summarise_months, ["timeline", "problems"], **shared),
             make_node(nodes.record_sensitive_reads, "monitoring_reads", _timeline="timeline", **reader),
             make_node(nodes.record_months, ["record", "recording_problems"], **reader),
+            make_node(nodes.store_verdicts, "verdict_store"),
             make_node(nodes.publish_months, "evidently_workspace"),
             make_node(nodes.show_months, shown, scored_now="months_to_score", **reader),
             make_node(nodes.send_alerts, "alerts", **told),
