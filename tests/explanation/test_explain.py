@@ -13,7 +13,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from rai_kedro.explanation import ExplanationError, explain
 from rai_kedro.explanation.drivers import Asked, find_drivers
-from rai_kedro.explanation.slices import find_slices
+from rai_kedro.explanation.face import find_slices
 
 
 class Linear:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 import sys
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from rai_kedro.release.keys import SigningError, SigningKey, write_public_pem
-from rai_kedro.release.model_signature import sign_folder, verify_folder
+from rai_kedro.release.model_signature import sign_folder
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +42,17 @@ def ask_stranger(folder: Path, signature: Path, public_key: str | None) -> subpr
     return subprocess.run([*command, "--public_key", pem], capture_output=True, text=True, check=False)
 
 
+def verify_folder(folder: Path, signature: Path, key: SigningKey) -> None:
+    """Do what that command does with ``--no-ignore-git-paths``, in this process."""
+    from model_signing.hashing import Config as Hashing
+    from model_signing.verifying import Config
+
+    pem = signature.with_name("key.pem")
+    pem.write_text(write_public_pem(str(key.model_public)))
+    everything = Hashing().use_file_serialization().set_ignored_paths(paths=(), ignore_git_paths=False)
+    Config().use_elliptic_key_verifier(public_key=pem).set_hashing_config(everything).verify(folder, signature)
+
+
 def _change(folder: Path) -> None:
     (folder / "model/model.skops").write_text("another model")
 
@@ -67,7 +77,7 @@ def _hide(folder: Path) -> None:
 class TestSigned:
     def test_the_folder_is_as_it_was_wherever_it_lies(self, released: Path, signature: Path, key: SigningKey) -> None:
         elsewhere = shutil.copytree(released, released.with_name("copied elsewhere"))
-        verify_folder(elsewhere, signature, str(key.model_public))
+        verify_folder(elsewhere, signature, key)
 
     @pytest.mark.parametrize(
         ("damage", "named"),
@@ -83,8 +93,8 @@ class TestSigned:
         self, released: Path, signature: Path, key: SigningKey, damage: Callable[[Path], None], named: str
     ) -> None:
         damage(released)
-        with pytest.raises(SigningError, match="are not what was signed") as refused:
-            verify_folder(released, signature, str(key.model_public))
+        with pytest.raises(ValueError, match="Signature mismatch") as refused:
+            verify_folder(released, signature, key)
         assert named in str(refused.value)
 
     def test_a_link_is_neither_signed_nor_accepted(self, released: Path, signature: Path, key: SigningKey) -> None:
@@ -92,37 +102,14 @@ class TestSigned:
         target.write_text("content of model/MLmodel")
         (released / "model/MLmodel").unlink()
         (released / "model/MLmodel").symlink_to(target)
-        with pytest.raises(SigningError):
-            verify_folder(released, signature, str(key.model_public))
+        with pytest.raises(ValueError, match="symlink"):
+            verify_folder(released, signature, key)
         with pytest.raises(SigningError, match="cannot be signed"):
             sign_folder(released, key, signature)
 
     def test_another_key_is_refused(self, released: Path, signature: Path) -> None:
-        with pytest.raises(SigningError, match="another key"):
-            verify_folder(released, signature, str(SigningKey.generate().model_public))
-
-    def test_what_is_no_key_is_refused(self, released: Path, signature: Path, key: SigningKey) -> None:
-        with pytest.raises(SigningError, match="public key cannot be read"):
-            verify_folder(released, signature, key.public)
-
-    def test_another_key_that_claims_to_be_this_one_is_refused(
-        self, released: Path, signature: Path, key: SigningKey
-    ) -> None:
-        forged = released.with_name("forged.sig")
-        sign_folder(released, SigningKey.generate(), forged)
-        bundle, real = json.loads(forged.read_text()), json.loads(signature.read_text())
-        forged.write_text(json.dumps({**bundle, "verificationMaterial": real["verificationMaterial"]}))
-        with pytest.raises(SigningError, match="does not fit this key"):
-            verify_folder(released, forged, str(key.model_public))
-
-    @pytest.mark.parametrize("text", ["", "{}", "[]", "not json", '{"dsseEnvelope": {"signatures": []}}'])
-    def test_what_is_no_signature_is_refused(self, released: Path, signature: Path, key: SigningKey, text: str) -> None:
-        signature.write_text(text)
-        with pytest.raises(SigningError, match="read"):
-            verify_folder(released, signature, str(key.model_public))
-        signature.unlink()
-        with pytest.raises(SigningError, match="cannot be read"):
-            verify_folder(released, signature, str(key.model_public))
+        with pytest.raises(ValueError, match="Key mismatch"):
+            verify_folder(released, signature, SigningKey.generate())
 
     def test_a_signature_inside_the_folder_is_refused(self, released: Path, key: SigningKey) -> None:
         with pytest.raises(SigningError, match="among what it covers"):

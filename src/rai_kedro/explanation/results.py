@@ -1,4 +1,4 @@
-"""What an explanation of a model holds."""
+"""What an explanation of a model holds, and its figure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from rai_kedro.errors import RaiError
 from rai_kedro.intervals import Estimate
 from rai_kedro.typed import Typed
-from rai_kedro.words import format_interval, format_share, write_html_table
+from rai_kedro.words import escape_html, format_interval, format_share, write_html_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -143,8 +143,6 @@ class Explanation(Typed):
 
     def plot(self) -> Figure:
         """Draw how the mean prediction goes with each of the strongest columns, with intervals."""
-        from rai_kedro.explanation.drawing import draw_responses
-
         return draw_responses(self)
 
     def _repr_html_(self) -> str:
@@ -154,3 +152,36 @@ class Explanation(Typed):
         ]
         heads = ["column", "share", "moves a prediction by", f"raises the {self.error} by"]
         return write_html_table(heads, rows, [f"{self.rows:,} rows; level of the intervals {format_share(self.level)}"])
+
+
+_BLUE, _BAND = "#0072B2", "rgba(0,114,178,0.2)"
+_ACROSS = 2
+
+
+def draw_responses(found: Explanation) -> Figure:
+    """Draw one panel a column on one scale: the mean prediction, and its interval as a band or bars."""
+    from plotly.subplots import make_subplots
+
+    titles = [escape_html(one.column) for one in found.responses]
+    down = max(1, -(-len(titles) // _ACROSS))
+    figure = make_subplots(
+        rows=down, cols=_ACROSS, subplot_titles=titles, shared_yaxes=True, vertical_spacing=0.35 / down
+    )
+    for index, one in enumerate(found.responses):
+        place = {"row": index // _ACROSS + 1, "col": index % _ACROSS + 1}
+        y = [point.value for point in one.predictions]
+        if isinstance(one.values[0], str):
+            x = [escape_html(str(value)) for value in one.values]
+            bars = {
+                "array": [point.error_bars["array"][0] for point in one.predictions],
+                "arrayminus": [point.error_bars["arrayminus"][0] for point in one.predictions],
+            }
+            figure.add_scatter(x=x, y=y, error_y=bars, mode="markers", marker={"color": _BLUE}, **place)
+            continue
+        values = list(one.values)
+        ends = [[point.upper for point in one.predictions], [point.lower for point in one.predictions]]
+        band = {"fill": "toself", "fillcolor": _BAND, "line": {"width": 0}, "hoverinfo": "skip", "mode": "lines"}
+        figure.add_scatter(x=values + values[::-1], y=ends[0] + ends[1][::-1], **band, **place)
+        figure.add_scatter(x=values, y=y, mode="lines+markers", line={"color": _BLUE}, marker={"size": 5}, **place)
+    figure.update_annotations(font_size=13)
+    return figure.update_layout(template="plotly_white", showlegend=False, height=230 * down + 90)

@@ -49,7 +49,6 @@ from .model_files import require_storable as require_storable
 from .model_files import trusted_types as trusted_types
 from .model_signature import sign_folder as sign_folder
 from .model_signature import sign_release as sign_release
-from .model_signature import verify_folder as verify_folder
 from .month_entries import MonthEntry as MonthEntry
 from .month_entries import MonthStores as MonthStores
 from .month_entries import Recorded as Recorded
@@ -66,8 +65,10 @@ from .pack import read_pack as read_pack
 from .pack import require_new as require_new
 from .pack import write_pack as write_pack
 from .production import ProductionModel as ProductionModel
+from .production import ShadowModel as ShadowModel
 from .production import load_production as load_production
 from .production import load_reference as load_reference
+from .production import load_shadow as load_shadow
 from .record import PLAN as PLAN
 from .record import Entry as Entry
 from .record import EvidenceError as EvidenceError
@@ -79,8 +80,6 @@ from .review import ReviewRequest as ReviewRequest
 from .review import approve as approve
 from .review import find_previous as find_previous
 from .review import reject as reject
-from .shadow import ShadowModel as ShadowModel
-from .shadow import load_shadow as load_shadow
 from .signing import Envelope as Envelope
 from .signing import Reviewer as Reviewer
 from .signing import Reviewers as Reviewers

@@ -2,7 +2,7 @@
 
 On the command line that is ``model_signing verify key <folder> --signature <file> --public_key <pem>``; the PEM is a
 reviewer's ``model_key`` by ``write_public_pem``. Every file of the folder is covered, also the names that model-signing
-passes over if it is not told otherwise (``.git``, ``.gitignore`` …); a symbolic link is refused.
+passes over unless told ``--no-ignore-git-paths`` (``.git``, ``.gitignore`` …); a symbolic link is refused.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import secrets
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from rai_kedro.files import write_text
 from rai_kedro.release.decisions import Decided, Trust, list_approvals, list_decisions_on
-from rai_kedro.release.keys import SigningError, SigningKey, write_public_pem
+from rai_kedro.release.keys import SigningError, SigningKey
 from rai_kedro.release.manifest import MODEL_FOLDER, ReleaseFiles, checked_files
 from rai_kedro.release.record import Entry
 from rai_kedro.release.signing import Reviewer
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from model_signing.hashing import Config as Hashing
 
 SIGNATURES: Final = "signatures"  # folder of the run
-_NOT_RELEASED = "do not use these files; fetch them anew from where they were released"
 
 
 def sign_folder(folder: Path, key: SigningKey, out: Path) -> None:
@@ -111,49 +110,9 @@ def _log_signatures(version: Version, found: ReleaseFiles, key: SigningKey, sequ
             version.client.log_artifact(version.run_id, str(signature), SIGNATURES)
 
 
-def verify_folder(folder: Path, signature: Path, public_key: str) -> None:
-    """Refuse a folder of which any file was changed, added or taken away since it was signed with this key.
-
-    Args:
-        folder: The released files.
-        signature: The file of the signature.
-        public_key: The ``model_key`` of the reviewer who signed.
-
-    Raises:
-        SigningError: A file differs, the signature is another key's, or it or the key cannot be read; the error says
-            which.
-    """
-    from cryptography.exceptions import InvalidSignature
-    from model_signing.verifying import Config
-
-    try:
-        pem = write_public_pem(public_key)
-    except ValueError as error:
-        _refuse("The public key cannot be read.", signature, str(error))
-    with tempfile.TemporaryDirectory() as place:
-        public = Path(place, "key.pem")
-        public.write_text(pem, encoding="utf-8")
-        config = Config().use_elliptic_key_verifier(public_key=public).set_hashing_config(_hash_everything())
-        try:
-            config.verify(folder, signature)
-        except InvalidSignature:
-            _refuse("The signature of the released files does not fit this key.", signature)
-        except ValueError as error:
-            said = str(error)
-            differs = said.startswith("Signature mismatch")
-            what = "are not what was signed" if differs else "have a signature of another key or none that can be read"
-            _refuse(f"The released files {what}.", folder if differs else signature, said)
-        except Exception as error:  # what a broken signature file makes the package raise is its own affair
-            _refuse("The signature of the released files cannot be read.", signature, repr(error))
-
-
 def _hash_everything() -> Hashing:
     from model_signing.hashing import Config
 
     return (
         Config().use_file_serialization(hashing_algorithm="sha256").set_ignored_paths(paths=(), ignore_git_paths=False)
     )
-
-
-def _refuse(what: str, where: Path, example: str | None = None) -> NoReturn:
-    raise SigningError(what, where=str(where), example=example, remedy=_NOT_RELEASED) from None

@@ -14,7 +14,6 @@ from .card import ModelCardError as ModelCardError
 from .card import QuestionnaireRecord as QuestionnaireRecord
 from .card import TrainingData as TrainingData
 from .card import Uses as Uses
-from .comparison_page import render_comparison_page as render_comparison_page
 from .fairness_view import list_groupings as list_groupings
 from .fairness_view import list_verdicts as list_verdicts
 from .figures import draw_calibration as draw_calibration
@@ -28,7 +27,6 @@ from .figures import draw_roc as draw_roc
 from .figures import draw_thresholds as draw_thresholds
 from .fitted_model import describe_fitted as describe_fitted
 from .forest import draw_forest as draw_forest
-from .index_page import render_index as render_index
 from .mitigation_figures import draw_mitigation as draw_mitigation
 from .mitigation_section import MitigationRecord as MitigationRecord
 from .mitigation_section import read_comparison as read_comparison
@@ -40,7 +38,9 @@ from .model_card import render_json as render_json
 from .model_card import render_markdown as render_markdown
 from .monitoring_figures import draw_monitoring as draw_monitoring
 from .monitoring_page import render_monitoring_page as render_monitoring_page
+from .pages import render_comparison_page as render_comparison_page
 from .pages import render_governance_page as render_governance_page
+from .pages import render_index as render_index
 from .pages import render_mitigation_page as render_mitigation_page
 from .review_page import Approval as Approval
 from .review_page import EvidenceStatus as EvidenceStatus
