@@ -42,6 +42,8 @@ html_copy_source = False
 html_domain_indices = False
 html_show_sphinx = False
 html_show_copyright = False
+highlight_language = "none"
+smartquotes = False  # `--use-case` is no dash
 pygments_style = "friendly"
 pygments_dark_style = "github-dark"
 
