@@ -1,6 +1,7 @@
 from .answers import MonthAnswers as MonthAnswers
 from .answers import answer_month as answer_month
 from .answers import is_unseen as is_unseen
+from .answers import require_host as require_host
 from .balanced import BalancedEstimator as BalancedEstimator
 from .balanced import find_last as find_last
 from .balanced import find_weight_name as find_weight_name
@@ -27,7 +28,6 @@ from .preparation import build_preparation as build_preparation
 from .preparation import choose_training_rows as choose_training_rows
 from .served import ServedAmounts as ServedAmounts
 from .served import ServedDecisions as ServedDecisions
-from .served import require_host as require_host
 from .split import ColumnSplit as ColumnSplit
 from .split import ModelSplit as ModelSplit
 from .split import MonthSplit as MonthSplit

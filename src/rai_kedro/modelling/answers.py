@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -30,6 +31,18 @@ class MonthAnswers:
 def is_unseen(model: Any) -> bool:
     """Say whether a model was made elsewhere and only its answers are known: nothing can be fitted or opened."""
     return bool(getattr(model, "unseen", False))
+
+
+def require_host(model: Any, allowed: Sequence[str]) -> None:
+    """Refuse a served model whose address is no usable one, or whose host is on no list; others pass."""
+    host = getattr(model, "host", None)  # not by its class, for which scikit-learn would be loaded
+    if host is not None and host not in allowed:
+        raise ModellingError(
+            f"The server '{host}' is not among those that may be asked.",
+            where="allowed_hosts",
+            example=f"allowed: {', '.join(allowed) or 'none'}",
+            remedy="have the host added to 'training.allowed_hosts' in conf/base, which is reviewed, or take another",
+        )
 
 
 def answer_month(model: Any, features: pd.DataFrame) -> MonthAnswers:

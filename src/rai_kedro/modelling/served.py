@@ -43,20 +43,6 @@ _MOST_KNOWN = 500_000
 _PROBED_ALREADY: set[tuple[str, str]] = set()
 
 
-def require_host(model: Any, allowed: Sequence[str]) -> None:
-    """Refuse a served model whose address is no usable one, or whose host is on no list; others pass."""
-    if not isinstance(model, _Served):
-        return
-    host = model.host
-    if host not in allowed:
-        raise ModellingError(
-            f"The server '{host}' is not among those that may be asked.",
-            where="allowed_hosts",
-            example=f"allowed: {', '.join(allowed) or 'none'}",
-            remedy="have the host added to 'training.allowed_hosts' in conf/base, which is reviewed, or take another",
-        )
-
-
 class _NoRedirect(HTTPRedirectHandler):
     """Takes a redirect for an answer: what goes to a host on the list goes to no other."""
 
