@@ -9,9 +9,9 @@ from sklearn import metrics
 from rai_kedro.performance import PerformanceError, measure_auc
 from rai_kedro.performance.classification import (
     _brier,
-    _share,
     iterate_roc,
     measure_classification,
+    measure_share,
 )
 
 
@@ -78,7 +78,7 @@ def test_interval_of_a_share_near_one_holds(rows: int, rate: float) -> None:
     covered = 0.0
     for wrong in range(int(rows * (1 - rate) * 6) + 8):
         decision = np.repeat([0, 1], [wrong, rows - wrong])
-        accuracy = _share("accuracy", decision == 1, "", ("test", 0.95))
+        accuracy = measure_share("accuracy", decision == 1, "", ("test", 0.95))
         assert accuracy.lower is not None and accuracy.upper is not None
         covered += binom.pmf(wrong, rows, 1 - rate) * (accuracy.lower <= rate <= accuracy.upper)
     assert covered >= 0.945

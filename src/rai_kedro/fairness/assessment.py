@@ -25,7 +25,7 @@ from rai_kedro.fairness.grouping import (
     require_columns,
 )
 from rai_kedro.fairness.individual import Individuals, SimilaritySpec
-from rai_kedro.fairness.metrics import METRICS, MetricError, Task, find_metric, list_metrics
+from rai_kedro.fairness.metrics import METRICS, MetricError, Task, describe_metric, find_metric, list_metrics
 from rai_kedro.fairness.tables import (
     DistributionCounts,
     Figures,
@@ -161,13 +161,15 @@ class SampleSize(Typed):
 class Assessment(Typed):
     """Everything found: what was asked for, the figures of each group, and the tables of Local Law 144 if asked for.
 
-    ``sample`` is there where rows belong to units or carry weights.
+    ``sample`` is there where rows belong to units or carry weights; ``by_class`` has each of several classes against
+    the rest, of which ``disparities`` are the worst.
     """
 
     disparities: tuple[Disparity, ...] = ()
     tables: tuple[GroupTable, ...] = ()
     sample: SampleSize | None = Field(default=None, exclude_if=lambda value: value is None)
     ll144: BiasAudit | None = Field(default=None, exclude_if=lambda value: value is None)
+    by_class: dict[str, Assessment] = Field(default_factory=dict, exclude_if=lambda value: not value)
 
     def __repr__(self) -> str:
         """Return a line for each disparity."""
@@ -219,7 +221,7 @@ class Assessment(Typed):
         measured = dict.fromkeys(one.metric for one in self.disparities)
         tolerances: list[Tolerance] = []
         for name, limit in limits.items():
-            metric = find_metric(name)
+            metric = describe_metric(name) if name in measured else find_metric(name)
             if metric.name not in measured:
                 raise MetricError(
                     f"A limit is given for {name!r}, which was not measured.",
@@ -346,7 +348,7 @@ def examine_counts(counted: CountedRows, spec: FairnessSpec, *, task: Task) -> l
                 made.append((tables[of].arrange(grouping.groups), grouping))
             elif of in wanted and of in makers:
                 made.append((makers[of](of_rows), of_rows))
-    return list(_hold_jointly(partial(_measure, made, people, spec), spec.level))
+    return list(hold_together(partial(_measure, made, people, spec), spec.level))
 
 
 def assess_counts(
@@ -449,7 +451,7 @@ def _examine(
     measure = partial(_measure, made, people, spec)
     tables = [tabulate(table, grouping, level=spec.level) for table, grouping in made if type(table) in _SHOWN]
     sample = _size_sample(read_design(audit, spec), spec, tables)
-    return Assessment(disparities=tuple(_hold_jointly(measure, spec.level)), tables=tuple(tables), sample=sample)
+    return Assessment(disparities=tuple(hold_together(measure, spec.level)), tables=tuple(tables), sample=sample)
 
 
 def _measure(
@@ -460,7 +462,7 @@ def _measure(
     return found + _measure_individuals(people, at)
 
 
-def _hold_jointly(measure: Callable[[float, bool], list[Disparity]], level: float) -> list[Disparity]:
+def hold_together(measure: Callable[[float, bool], list[Disparity]], level: float) -> list[Disparity]:
     """Measure at the level, and give each the limits at which all of them hold at once."""
     found = measure(level, True)
     if len(found) < 2:  # noqa: PLR2004 - one disparity is held by itself

@@ -80,6 +80,7 @@ class Disparity(Comparison):
         left_out: Rows left out, by reason.
         reference: The group the others are compared with; None where every pair is compared.
         by_group: How far each of three groups or more lies from all others together, or from the reference.
+        of_class: Of several classes the one against the others for which it is worst; empty otherwise.
         jointly: The limits at the level at which all disparities of the assessment hold at once (Bonferroni); None
             where it is the only one.
     """
@@ -94,6 +95,7 @@ class Disparity(Comparison):
     left_out: dict[str, int] = Field(default_factory=dict)
     reference: str | None = None
     by_group: tuple[GroupDistance, ...] = Field(default=(), exclude_if=lambda value: not value)
+    of_class: str = Field(default="", exclude_if=lambda value: not value)
     jointly: Limits | None = Field(default=None, exclude_if=lambda value: value is None)
 
     def limits_among(self, number: int) -> tuple[float | None, float | None]:
@@ -120,7 +122,8 @@ class Disparity(Comparison):
 
 def name_disparity(disparity: Disparity) -> str:
     """Name a disparity by metric, kind and grouping."""
-    return f"{disparity.metric} ({disparity.kind}) of {disparity.column}"
+    of_class = f", worst for class {disparity.of_class!r}" if disparity.of_class else ""
+    return f"{disparity.metric} ({disparity.kind}) of {disparity.column}{of_class}"
 
 
 def name_kind(kind: str) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
+from pandas.api import types
 from pydantic import ValidationError
 
 from rai_kedro.errors import RaiError
@@ -13,6 +14,7 @@ from rai_kedro.fairness.assessment import Assessment, FairnessSpec, examine_clas
 from rai_kedro.fairness.grouping import GroupingSpec
 from rai_kedro.fairness.individual import SimilaritySpec
 from rai_kedro.fairness.metrics import Task
+from rai_kedro.fairness.multiclass import examine_classes
 from rai_kedro.fairness.tables import OutcomeError
 from rai_kedro.frames import as_frame, read_column
 
@@ -21,6 +23,7 @@ _DEFAULT: dict[Task, tuple[str, ...]] = {
     "regression": ("mean_prediction", "mean_absolute_error"),
 }
 _OUTCOMES = 2
+_SEVERAL = ("multiclass", "ordinal")
 # Names that no sensitive feature has.
 UNIT, WEIGHT = "unit of each row", "sample_weight of each row"
 # What settings call it, and what the argument is called here.
@@ -42,9 +45,11 @@ def assess(  # noqa: PLR0913 - every option by its name
     sensitive_features: Any,
     metrics: str | Sequence[str] | None = None,
     y_score: Any = None,
-    task: Task | None = None,
+    task: Task | Literal["multiclass", "ordinal"] | None = None,
     level: float = 0.95,
     favourable: Any = 1,
+    classes: Sequence[Any] | None = None,
+    costs: Any = None,
     intersections: bool = False,
     reference: str | Mapping[str, str] | None = None,
     cuts: Sequence[float] | Mapping[str, Sequence[float]] | None = None,
@@ -64,9 +69,14 @@ def assess(  # noqa: PLR0913 - every option by its name
         metrics: Names or other names of metrics, see :data:`METRICS`; statistical parity and equalized odds if None,
             or mean prediction and mean absolute error of a regression.
         y_score: P(favourable) of each row, for the metrics that need it.
-        task: ``classification`` or ``regression``; if None, two different labels or fewer are a classification.
+        task: ``classification`` or ``regression``; ``multiclass`` for three classes or more: each against the rest, the
+            worst of them, and what wrong decisions cost; ``ordinal`` if they have an order. If None, two different
+            labels or fewer are a classification, and more that are no numbers multiclass.
         level: Confidence level, holding for all pairs of groups of a metric at once.
         favourable: The favourable value of label and prediction.
+        classes: Of several classes all there are; of ordered ones in their order (numbers have theirs).
+        costs: Of several classes what a decision costs: a row for each label, a column for each decision, in the order
+            of ``classes``. By default 1 for each wrong decision, or of ordered classes the steps between them.
         intersections: Whether the groups are those of all sensitive columns at once.
         reference: The group that all others are compared with; by column where there are several.
         cuts: Cut points of a continuous column; by column where there are several.
@@ -92,9 +102,13 @@ def assess(  # noqa: PLR0913 - every option by its name
     indexed["similarity"] = (similarity or {}).get("features")
     _require_same_rows({**columns, "sensitive_features": features, **extra}, indexed)
     if task is None:
-        task = "classification" if columns["y_true"].nunique() <= _OUTCOMES else "regression"
+        several = columns["y_true"].nunique() > _OUTCOMES
+        amounts = types.is_numeric_dtype(columns["y_true"].dtype)
+        task = "classification" if not several else "regression" if amounts else "multiclass"
+    _check_task(task, columns, (favourable, classes, costs))
     names = list(map(str, features.columns))
-    wanted = _DEFAULT[task] if metrics is None else (metrics,) if isinstance(metrics, str) else tuple(metrics)
+    usual = _DEFAULT["regression" if task == "regression" else "classification"]
+    wanted = usual if metrics is None else (metrics,) if isinstance(metrics, str) else tuple(metrics)
 
     def of(given: Any, column: str) -> Any:
         return given.get(column) if isinstance(given, Mapping) else given
@@ -127,6 +141,9 @@ def assess(  # noqa: PLR0913 - every option by its name
         truth, answer, *score = (column.reset_index(drop=True) for column in columns.values())
         if task == "regression":
             return examine_regression(truth, answer, audit, spec)
+        if task in _SEVERAL:
+            paid = "steps" if costs is None and task == "ordinal" else costs
+            return examine_classes(truth, answer, audit, spec, classes=classes, costs=paid)
         return examine_classification(truth, answer, score[0] if score else None, audit, spec)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
@@ -138,6 +155,24 @@ def assess(  # noqa: PLR0913 - every option by its name
         renamed = next((argument for key, argument in _ARGUMENTS.items() if where.startswith(key)), error.where)
         error.where = "reference" if error.what.startswith("The reference group") else renamed
         raise
+
+
+def _check_task(task: str, columns: Mapping[str, pd.Series[Any]], given: tuple[Any, Any, Any]) -> None:
+    """Refuse arguments of several classes where there are two, and of two where there are several."""
+    favourable, classes, costs = given
+    several, ordered = task in _SEVERAL, task == "ordinal"
+    is_text = not types.is_numeric_dtype(columns["y_true"].dtype)
+    faults = {
+        "classes": not several and classes is not None,
+        "costs": not several and costs is not None,
+        "favourable": several and favourable != 1,
+        "y_score": several and "y_score" in columns,
+        "classes, which have no order by themselves": ordered and is_text and classes is None,
+    }
+    for name in (name for name, applies in faults.items() if applies):
+        told = "needs" if "order" in name else "does not take"
+        remedy = "name them in their order" if "order" in name else "leave it out, or name another task"
+        raise OutcomeError(f"The task {task!r} {told} {name}.", where=name.partition(",")[0], remedy=remedy)
 
 
 def _read_frame(values: Any, name: str, column: str) -> pd.DataFrame:

@@ -32,7 +32,8 @@ def make_frame(disparities: Sequence[Disparity]) -> pd.DataFrame:
         | {"not_assessed": "; ".join(one.not_assessed)}
         for one in disparities
     ]
-    return pd.DataFrame(rows, columns=shown)
+    of_classes = any(one.of_class for one in disparities)
+    return pd.DataFrame(rows, columns=[*shown[:3], "of_class", *shown[3:]] if of_classes else shown)
 
 
 def write_table(disparities: Sequence[Disparity], decision: GateDecision | None = None) -> str:
@@ -45,7 +46,7 @@ def write_table(disparities: Sequence[Disparity], decision: GateDecision | None 
         cells = [
             describe_metric(one.metric).title,
             in_words(one.kind),
-            one.column,
+            f"{one.column}; class {one.of_class}" if one.of_class else one.column,
             *(one.pair or ("", "")),
             format_interval(one),
         ]

@@ -126,7 +126,10 @@ def require_both_classes(target: Any) -> None:
     if set(counts.index) == {0, 1}:
         return
     what = "The label is not binary: a classifier learns 1 (favourable) against 0."
-    remedy = "take a label of 0 and 1, or 'task: regression' for a number"
+    remedy = (
+        "take a label of 0 and 1, or 'task: regression' for a number; predictions of more classes are assessed from "
+        "Python (rai_kedro.fairness.assess, task='multiclass'), and not trained here"
+    )
     if set(counts.index) < {0, 1}:
         what = "The label has one class only on the training rows, so that nothing can be learnt."
         remedy = "train on more months ('last_month') or rows that have both outcomes"

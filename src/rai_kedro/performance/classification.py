@@ -77,7 +77,7 @@ def measure_classification(  # noqa: PLR0913 - every part by its name
         "precision": (chosen == 1, "share of the rows decided positive that are"),
     }
     found = [
-        _share(name, hit[among], formula, (split, level), None if sampling is None else sampling.take(among))
+        measure_share(name, hit[among], formula, (split, level), None if sampling is None else sampling.take(among))
         for name, (among, formula) in shares.items()
     ]
     if score is None:
@@ -101,9 +101,10 @@ def _check(truth: Floats, chosen: Floats, scores: Floats) -> None:
         )
 
 
-def _share(
+def measure_share(
     name: str, hit: NDArray[np.bool_], formula: str, where: tuple[str, float], sampling: Sampling | None = None
 ) -> Figure:
+    """Measure the share of rows that are a hit; ``where`` is the split and the level."""
     split, level = where
     if not hit.size:
         return Figure(name=name, split=split, level=level, n=0, how=formula, note="no such row")
@@ -221,10 +222,23 @@ def _limit_auc(auc: float, positives: float, negatives: float, level: float) -> 
 
 
 def _brier(truth: Floats, scores: Floats, split: str, level: float, sampling: Sampling | None = None) -> Figure:
-    errors = (scores - truth) ** 2
-    how = "mean squared difference of score and label; log scale with a raised spread"
-    how += f", n={errors.size}{say_units(sampling)}"
-    told: dict[str, Any] = {"name": "Brier score", "split": split, "level": level, "n": errors.size, "how": how}
+    formula = "mean squared difference of score and label"
+    return measure_mean_loss("Brier score", (scores - truth) ** 2, formula, (split, level), sampling, most=1.0)
+
+
+def measure_mean_loss(  # noqa: PLR0913 - as measure_share, and the most it can be
+    name: str,
+    errors: Floats,
+    formula: str,
+    where: tuple[str, float],
+    sampling: Sampling | None = None,
+    *,
+    most: float,
+) -> Figure:
+    """Measure the mean of losses, 0 or more, shape (rows,); ``where`` is the split and the level."""
+    split, level = where
+    how = f"{formula}; log scale with a raised spread, n={errors.size}{say_units(sampling)}"
+    told: dict[str, Any] = {"name": name, "split": split, "level": level, "n": errors.size, "how": how}
     mean = float(np.average(errors, weights=None if sampling is None else sampling.weights))
     if errors.size <= 1:
         return Figure(value=mean, note="one row", **told)
@@ -232,7 +246,7 @@ def _brier(truth: Floats, scores: Floats, split: str, level: float, sampling: Sa
     _, low, high = limit_errors(np.array([mean]), relative[np.newaxis, :], level, sampling)[:, 0]
     if not np.isfinite(high):
         return Figure(value=mean, note=ONE_UNIT, **told)
-    return Figure(value=mean, lower=float(low), upper=min(1.0, float(high)), **told)
+    return Figure(value=mean, lower=float(low), upper=min(most, float(high)), **told)
 
 
 def iterate_roc(truth: Floats, scores: Floats) -> Iterator[tuple[float, float]]:

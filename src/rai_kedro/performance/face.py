@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas.api import types
 
 from rai_kedro.frames import read_column
 from rai_kedro.intervals import read_sampling
 from rai_kedro.performance.classification import measure_classification
 from rai_kedro.performance.figure import Performance, Task
+from rai_kedro.performance.multiclass import measure_classes
 from rai_kedro.performance.regression import PerformanceError, measure_performance
 
 _OUTCOMES = 2
@@ -24,6 +27,7 @@ def measure(  # noqa: PLR0913 - every option by its name
     level: float = 0.95,
     task: Task | None = None,
     favourable: Any = 1,
+    classes: Sequence[Any] | None = None,
     unit: Any = None,
     sample_weight: Any = None,
 ) -> Performance:
@@ -32,21 +36,31 @@ def measure(  # noqa: PLR0913 - every option by its name
     Args:
         y_true: Labels, one a row: a list, an array, or a column of pandas, Polars or Arrow.
         y_pred: Predictions for the same rows: decisions, or amounts in the unit of the label.
-        y_score: P(favourable) of each row; AUC and Brier score need it.
+        y_score: P(favourable) of each row; AUC and Brier score need it. Of several classes the probability of each,
+            shape (rows, classes); the log loss needs it.
         level: Confidence level of the intervals.
-        task: ``classification`` or ``regression``; if None, two different values or fewer are a classification.
+        task: ``classification``, ``multiclass`` (three classes or more) or ``regression``; if None, two different
+            values or fewer are a classification, and more that are no numbers multiclass.
         favourable: The label that counts as 1 in a classification.
+        classes: Of several classes all there are, in the order of ``y_score``; those found, sorted, if None.
         unit: The person, household or hospital of each row, where several rows belong to one.
         sample_weight: How many rows of the population each row stands for, as a survey gives it.
 
     Returns:
-        The figures: accuracy, sensitivity, specificity, precision, AUC and Brier score, or R2, MAE, MAPE and RMSE.
+        The figures: accuracy, sensitivity, specificity, precision, AUC and Brier score; of several classes accuracy,
+            balanced accuracy, log loss and the recall of each; or R2, MAE, MAPE and RMSE.
 
     Raises:
         PerformanceError: An argument is not one value a row, or does not fit the task; it is named.
     """
-    given = {"y_true": y_true, "y_pred": y_pred} | ({} if y_score is None else {"y_score": y_score})
+    given = {"y_true": y_true, "y_pred": y_pred}
     columns = {name: _read(values, name) for name, values in given.items()}
+    if task is None:
+        several = columns["y_true"].nunique() > _OUTCOMES
+        amounts = types.is_numeric_dtype(columns["y_true"].dtype)
+        task = "classification" if not several else "regression" if amounts else "multiclass"
+    if y_score is not None and task != "multiclass":
+        columns["y_score"] = _read(y_score, "y_score")
     lengths = {name: len(column) for name, column in columns.items()}
     if len(set(lengths.values())) > 1:
         raise PerformanceError(
@@ -56,8 +70,11 @@ def measure(  # noqa: PLR0913 - every option by its name
             remedy="hand in one value for each row",
         )
     sampling = read_sampling(unit, sample_weight, len(columns["y_true"]))
-    if task is None:
-        task = "classification" if columns["y_true"].nunique() <= _OUTCOMES else "regression"
+    if task == "multiclass":
+        named = _list_classes(columns, classes)
+        scores = None if y_score is None else np.asarray(y_score, dtype=float)
+        truth, decided = (columns[name].to_numpy() for name in ("y_true", "y_pred"))
+        return Performance(task=task, figures=tuple(measure_classes(truth, decided, scores, named, level, sampling)))
     if task == "regression":
         numbers = [_as_numbers(columns[name], name) for name in ("y_true", "y_pred")]
         return Performance(task=task, figures=tuple(measure_performance(*numbers, level=level, sampling=sampling)))
@@ -66,6 +83,19 @@ def measure(  # noqa: PLR0913 - every option by its name
     score = None if y_score is None else _as_numbers(columns["y_score"], "y_score")
     figures = measure_classification(truth, decision, score, level=level, sampling=sampling)
     return Performance(task=task, figures=tuple(figures))
+
+
+def _list_classes(columns: dict[str, pd.Series[Any]], classes: Sequence[Any] | None) -> list[Any]:
+    found = list(dict.fromkeys(one for column in columns.values() for one in column.unique().tolist()))
+    named = sorted(found, key=lambda one: (isinstance(one, str), one)) if classes is None else list(classes)
+    if strange := [one for one in found if one not in named]:
+        raise PerformanceError(
+            "Some labels or decisions are not among the classes named.",
+            where="classes",
+            example=", ".join(map(repr, strange[:3])),
+            remedy="name every class",
+        )
+    return named
 
 
 def _read(values: Any, name: str) -> pd.Series[Any]:

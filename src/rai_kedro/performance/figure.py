@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from plotly.graph_objects import Figure as GraphFigure
 
-Task: TypeAlias = Literal["classification", "regression"]
+Task: TypeAlias = Literal["classification", "multiclass", "regression"]
 
 NEED_SCORE = ("AUC", "Brier score")
 """Figures of a classification that its scores are needed for."""

@@ -112,6 +112,11 @@ def _list_not_covered(
             "Every row counts as a person of its own. If several rows are of one person, or rows stand for different "
             "numbers of people, intervals are too narrow: say so by 'unit' and 'sample_weight'."
         )
+    if fairness is not None and fairness.by_class:
+        yield (
+            f"Of {len(fairness.by_class)} classes the one is shown that is worst for a metric; the figures of each "
+            "class against the others ('by_class') are not on this page."
+        )
     if fairness is not None and gate is None:
         yield "Nothing says how far groups may lie apart ('limits'), so no figure here is good or bad."
     if performance is None:

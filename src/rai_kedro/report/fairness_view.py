@@ -179,7 +179,7 @@ def _describe(disparity: Disparity, verdict: Verdict | None, unit: str) -> Dispa
         compared=metric.compared,
         kind=name_kind(disparity.kind),
         unit=metric.find_unit(disparity.kind, unit),
-        apart=disparity.note if disparity.pair is None else "lower: {}; higher: {}".format(*disparity.pair),
+        apart=_say_apart(disparity),
     )
     if verdict is None:
         return line
@@ -193,6 +193,13 @@ def _describe(disparity: Disparity, verdict: Verdict | None, unit: str) -> Dispa
         by_group=verdict.groups,
         each=tuple((one, verdict.by_group.get(one.group, "")) for one in disparity.by_group),
     )
+
+
+def _say_apart(disparity: Disparity) -> str:
+    if disparity.pair is None:
+        return disparity.note
+    of_class = f"; class {disparity.of_class} against the others" if disparity.of_class else ""
+    return "lower: {}; higher: {}".format(*disparity.pair) + of_class
 
 
 def say_limit(verdict: Verdict) -> str:
