@@ -10,7 +10,7 @@ import pandas as pd
 
 from rai_kedro.contract import find_repeats
 from rai_kedro.frames import MonthLoader, Series, Store
-from rai_kedro.modelling import ModelSplit, build_estimator, count_shared_units, is_unseen, prepare_rows
+from rai_kedro.modelling import ModelSplit, build_estimator, count_shared_units, is_unseen
 from rai_kedro.pipelines.training.settings import Settings
 from rai_kedro.proxies import (
     ProxyError,
@@ -68,6 +68,8 @@ def refuse_prepared(
 
     What was let in as another column by a justification may be made from it, too.
     """
+    from rai_kedro.modelling import prepare_rows  # which loads scikit-learn
+
     rows = split.features_train.iloc[:_PREPARED_ROWS]
     if is_unseen(fitted_model) or rows.empty:
         return fitted_model
