@@ -47,6 +47,7 @@ class TrainingParameters(Typed):
         allowed_modules: An estimator may only come from a module whose name begins with one of these, for
             example ``sklearn.``.
         interval_level: Confidence level of every interval in the reports on performance.
+        allowed_hosts: Hosts that a model on a server may be asked at; a further one asks for a new approval.
     """
 
     task: Literal["regression", "classification"] = "regression"
