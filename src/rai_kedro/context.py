@@ -23,6 +23,7 @@ from rai_kedro.contract import find_fault, find_use_cases, find_yaml_fault, rai_
 from rai_kedro.datasets.contract import ContractDataset, is_enforced
 from rai_kedro.datasets.production_model import ProductionModelDataset, ReferencesDataset
 from rai_kedro.errors import RaiError
+from rai_kedro.files import remember_project
 from rai_kedro.policy import JUDGED_BY, pick
 
 # Only names and files are looked at here, never whether a justification still holds.
@@ -95,6 +96,10 @@ class GuardedContext(KedroContext):
 
     Every other dataset of a pipeline is what the base says it is, too: only the place where it lies may differ.
     """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        remember_project(Path(self.project_path))
 
     def _get_catalog(self, *args: Any, **kwargs: Any) -> Any:
         if os.environ.get(_SWITCH, "").strip().lower() in ("0", "false", "off"):

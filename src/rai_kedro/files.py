@@ -106,14 +106,26 @@ def flush_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+# The project that this process opened last: a worker of Airflow opens one from whatever folder it happens to be in.
+_opened: list[Path] = []
+
+
+def remember_project(folder: Path) -> None:
+    """Note which project is opened, for where the working directory is in none."""
+    _opened[:] = [folder]
+
+
 def project_folder() -> Path:
-    """Return the folder of the Kedro project that the working directory is in; that directory where there is none."""
+    """Return the folder of the Kedro project that the working directory is in, else the one that was opened last.
+
+    Where there is neither, it is the working directory.
+    """
     here = Path.cwd()
     for folder in (here, *here.parents):
         settings = folder / "pyproject.toml"
         if settings.is_file() and "[tool.kedro]" in settings.read_text(encoding="utf-8"):
             return folder
-    return here
+    return _opened[0] if _opened else here
 
 
 def shipped_folder() -> Path:

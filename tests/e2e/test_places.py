@@ -29,9 +29,11 @@ def test_a_run_from_a_subfolder_belongs_to_the_project(approved: Any, copy_of: C
 
     trained = project.kedro("run", "--pipelines", "training", folder="notebooks/deep")
     status = project.kedro("rai", "status", folder="notebooks/deep")
+    monitored = project.kedro("run", "--pipelines", "monitoring", folder="notebooks/deep")
     decided = project.kedro("rai", "approve", *_REVIEW, folder="notebooks/deep")
 
     assert trained.code == status.code == decided.code == 0, trained.output + status.output + decided.output
+    assert monitored.code == 0, monitored.output
     assert list(below.iterdir()) == []
     assert card.read_bytes() == before
     assert "2 [candidate]" in status.output

@@ -8,6 +8,7 @@ from typing import Any
 
 from rai_kedro import monitoring
 from rai_kedro.datasets.base import PathDataset
+from rai_kedro.files import project_folder
 
 
 class EvidentlyWorkspaceDataset(PathDataset[Sequence[monitoring.MonthRecord], list[str]]):
@@ -31,7 +32,8 @@ class EvidentlyWorkspaceDataset(PathDataset[Sequence[monitoring.MonthRecord], li
     ) -> None:
         """Point to the workspace, which all models share, and to the pages of one model, whose name the project has."""
         super().__init__(filepath=filepath, metadata=metadata)
-        self._html_folder, self._project = Path(html_folder), project
+        # Kedro places what is called 'filepath' alone in the project, from wherever in it a run is started.
+        self._html_folder, self._project = project_folder() / html_folder, project
 
     def load(self) -> list[str]:
         """Return the keys of the months that are there, run and page, as ``month=2024-05/model_version=3``."""

@@ -73,15 +73,15 @@ def _serving(function: str, port: int) -> tuple[str, ...]:
     return (sys.executable, "-c", f"from rai_kedro.ui import viewers; viewers.{function}({port})")
 
 
-def serve_reports(port: int) -> None:
-    """Serve Evidently's workspace of the project in the current folder until the process is stopped.
+def serve_reports(port: int, workspace: str = _WORKSPACE) -> None:
+    """Serve an Evidently workspace of the project in the current folder until the process is stopped.
 
     ``evidently ui`` answers any name that points to this machine, and deletes a project for whoever asks.
     """
     import uvicorn
     from evidently.ui.service.app import create_app, get_config
 
-    pages = create_app(get_config(host=HOST, port=port, workspace=_WORKSPACE))
+    pages = create_app(get_config(host=HOST, port=port, workspace=workspace))
     uvicorn.run(guard(pages, port, reads_by_post=_PANEL_FIGURES), host=HOST, port=port)
 
 
