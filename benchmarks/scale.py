@@ -136,7 +136,7 @@ def fit() -> tuple[Any, Any]:
     return model, VersionReference(reference, baseline, ("2024-01",))
 
 
-def monitor(folder: Path, engine: str) -> dict[str, Any]:
+def monitor(folder: Path, engine: str, model: Any, reference: Any) -> dict[str, Any]:
     """Put the month through the stage, and return digests and verdicts."""
     from kedro.io import DataCatalog, MemoryDataset
     from kedro.runner import SequentialRunner
@@ -157,7 +157,6 @@ def monitor(folder: Path, engine: str) -> dict[str, Any]:
         for one in NUMBERS
     ]
     file.write_text(_CONTRACT.format(numbers="\n".join(numbers)), encoding="utf-8")
-    model, reference = fit()
     made, by = folder / engine, ["month", "model_version"]
     stores = {name: MonthStore(filepath=made / name, partition_by=by) for name in _RESULTS}
     record = RecordDataset(filepath=made / "evidence" / "loans.jsonl")
@@ -213,9 +212,8 @@ def _digest_results(stores: dict[str, Any], record: Any) -> dict[str, Any]:
     }
 
 
-def run_plain(folder: Path, what: str) -> dict[str, Any]:
+def run_plain(folder: Path, what: str, model: Any, reference: Any) -> dict[str, Any]:
     """Do what a script would: read the month at once, score it, and test it for drift."""
-    model, reference = fit()
     rows = pd.read_parquet(folder / "feature_store" / f"month={MONTH}" / "part-0.parquet")
     rows["score"] = model.predict_proba(rows[FEATURES])[:, 1]
     if what == "plain pandas":
@@ -245,15 +243,16 @@ def measure(folder: Path, what: str) -> dict[str, Any]:
 def measure_here(folder: Path, what: str) -> None:
     """Do the work in this process, and print what it took beyond the import."""
     import kedro.runner  # noqa: F401
+    import scipy.stats  # noqa: F401
     import sklearn.linear_model  # noqa: F401
 
     import rai_kedro.pipelines.monitoring  # noqa: F401
 
     if what == "evidently":
         import evidently.presets  # noqa: F401
-    fit()
+    known = fit()
     before, started = _used(), time.perf_counter()
-    found = monitor(folder, what) if what in ENGINES else run_plain(folder, what)
+    found = monitor(folder, what, *known) if what in ENGINES else run_plain(folder, what, *known)
     cpu, wall = _used() - before, time.perf_counter() - started
     unit = 1 if sys.platform == "darwin" else 1024
     peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))

@@ -111,7 +111,12 @@ def _start_spark(options: dict[str, str]) -> Any:
     # Executors on this machine run the Python that this one is.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     builder = SparkSession.builder.appName("rai_kedro")
-    for name, value in {"spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false", **options}.items():
+    for name, value in {
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.log.level": "ERROR",
+        **options,
+    }.items():
         builder = builder.config(name, value)
     try:
         return builder.getOrCreate()

@@ -70,19 +70,19 @@ class MonthTable:
         """Return rows."""
         return self.source.read(start, stop)
 
-    def parts(self, places: Sequence[int] | None = None) -> list[Part]:
-        """Return what reads each block; or the rows between other places."""
+    def parts(self, places: Sequence[int] | None = None, columns: Collection[str] | None = None) -> list[Part]:
+        """Return what reads each block, or the rows between other places; of some columns only, if they are named."""
         places = self.places if places is None else places
-        return [self._part(start, stop) for start, stop in pairwise(places)]
+        return [self._part(start, stop, columns) for start, stop in pairwise(places)]
 
     def cut_like(self, starts: Sequence[tuple[Any, ...]]) -> list[int]:
         """Return the places at which the blocks of another table begin in this one, and where the last ends."""
         return [0, *(self._find(start) for start in starts[1:]), self.rows]
 
-    def _part(self, start: int, stop: int) -> Part:
-        if isinstance(self.source, FrameMonth):
-            return FrameMonth(self.source.frame.iloc[start:stop]).read
-        return partial(self.source.read, start, stop)
+    def _part(self, start: int, stop: int, columns: Collection[str] | None) -> Part:
+        if isinstance(self.source, FrameMonth):  # no more than these rows is sent elsewhere
+            return FrameMonth(self.source.read(start, stop, columns)).read
+        return partial(self.source.read, start, stop, columns)
 
     def _find(self, key: tuple[Any, ...]) -> int:
         """Return how many rows have a smaller key."""
