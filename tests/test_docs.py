@@ -67,6 +67,14 @@ def test_the_files_of_a_run_are_in_the_reference(reference: Any) -> None:
     assert {path.replace("{use_case}", "<use_case>") for path in places} == reference.list_files().keys()
 
 
+def test_what_pages_import_is_public(reference: Any) -> None:
+    public = reference.list_public()
+    told = "\n".join(path.read_text(encoding="utf-8") for path in [*DOCS.glob("*.md"), ROOT / "README.md"])
+    imported = re.findall(r"^from rai_kedro\.([\w.]+) import (.+)$", told, re.MULTILINE)
+    assert len(imported) > 5
+    assert [one for one in imported if not set(one[1].split(", ")) <= set(public.get(one[0], ()))] == []
+
+
 def test_every_command_and_every_option_is_described(reference: Any) -> None:
     commands = reference.list_commands()
     assert [command.name for command in commands if not command.description] == []
