@@ -72,7 +72,7 @@ class Registry:
 
     def findings(self) -> str:
         """Return what `kedro rai verify` finds, empty for nothing."""
-        return "\n".join(self.verify().findings)
+        return "\n".join(map(str, self.verify().findings))
 
     def verify(self) -> Verification:
         """Check everything, and look for an anchor where `keep_head` put it."""

@@ -127,7 +127,7 @@ def check(record: Path, predictions: dict[str, pd.DataFrame], said: Any = None, 
 
     stored = {key: lambda frame=frame: frame for key, frame in predictions.items()}
     stores = MonthStores(stored, {}, {}, look_at, said, 100)
-    return "\n".join(check_months(read_evidence(record), stores).findings)
+    return "\n".join(map(str, check_months(read_evidence(record), stores).findings))
 
 
 def test_month_swapped_between_training_and_scoring(record: Path) -> None:
@@ -203,7 +203,7 @@ def test_labels_corrected_and_said_to_have_come_late(record: Path, said: LabelCh
         entry = known.month.model_copy(update={"labels": digest, "label_change": change})
         record_months(record, [entry], NOW)
     stores = MonthStores({}, {}, {}, lambda _: MonthDigests(), key=("id",), measured_labels=kept)
-    found = "\n".join(check_months(read_evidence(record), stores).findings)
+    found = "\n".join(map(str, check_months(read_evidence(record), stores).findings))
     assert "labels of 2024-05 in line 4 are said to be" in found
     assert "since then, and the copies say: 1 corrected (e.g. id 3)" in found
 
@@ -213,7 +213,7 @@ def test_copy_of_labels_edited(record: Path) -> None:
     digest = content_digest(labels, ["id"])
     kept = {label_key("2024-05", digest): lambda: keep_labels(labels.assign(y=0.0), digest)}
     stores = MonthStores({}, {}, {}, lambda _: MonthDigests(), key=("id",), measured_labels=kept)
-    found = check_months(read_evidence(record), stores).findings
+    found = [str(one) for one in check_months(read_evidence(record), stores).findings]
     assert f"the copy of the labels of 2024-05 that was kept ({digest[:12]}…) was changed" in found
 
 

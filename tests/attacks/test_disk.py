@@ -142,7 +142,7 @@ def test_entry_of_a_form_that_nobody_writes(tmp_path: Path, subtests: pytest.Sub
             append_evidence(record, kind, body, "2024-06-01T12:00:00+00:00")
             places = Places(record, "toy", tmp_path, tmp_path / "none.pem")
             found = verify(record, use_case="toy", stores=stores, places=places).findings
-            assert f"Line 1 of the record is no readable entry '{kind}'" in "\n".join(found)
+            assert f"Line 1 of the record is no readable entry '{kind}'" in "\n".join(map(str, found))
 
 
 def test_anchor_said_to_be_in_a_device(tmp_path: Path) -> None:
@@ -265,7 +265,9 @@ def test_approval_replayed_in_the_record_of_another_use_case(registry: Registry)
     registry.train(1)
     with pytest.raises(Exception, match="No version of model other is registered"):
         load_production(registry.client, "other", other, registry.trust)
-    assert "is no readable decision on this use case" in "\n".join(verify(other, trust=registry.trust).findings)
+    assert "is no readable decision on this use case" in "\n".join(
+        map(str, verify(other, trust=registry.trust).findings)
+    )
 
 
 def test_rejection_hidden_by_a_later_approval(registry: Registry) -> None:

@@ -66,7 +66,7 @@ def test_every_change_of_a_month_is_named_and_fails_the_command(
         assert said in assert_one_screen(outcome), attack
         plain, _ = json.JSONDecoder().raw_decode(outcome.output[outcome.output.index("{") :])
         assert plain["sound"] is False
-        assert any(one.startswith(said) for one in plain["use_cases"]["housing"]["findings"]), attack
+        assert any(one["what"].startswith(said) for one in plain["use_cases"]["housing"]["findings"]), attack
         shutil.rmtree(whole)
         before.rename(whole)
     project.succeed("rai", "verify")

@@ -87,7 +87,7 @@ def rewrite(places: Places) -> None:
 
 def check(places: Places) -> tuple[tuple[str, ...], str]:
     found = verify(places.record, places=places)
-    return found.findings, found.hidden
+    return tuple(map(str, found.findings)), found.hidden
 
 
 def test_without_an_anchor_it_is_said_what_would_not_be_noticed(places: Places) -> None:
@@ -181,7 +181,7 @@ def test_a_git_tag_is_found_even_where_the_entry_that_names_it_was_cut(
     rewrite(places)
     append_evidence(places.record, "anchor", {"git_tag": "rai-anchor/toy/9", "sequence": 9, "head": "0"}, NOW)
     found = verify(places.record, places=places)
-    assert "written anew" in found.findings[0]
+    assert "written anew" in found.findings[0].what
     assert found.notes == ("git tag rai-anchor/toy/9 is not in this repository",)
 
 

@@ -138,7 +138,7 @@ class TestPages:
         assert stored.read_text() == whole
         assert verify(evidence_path, use_case=use_case, trust=trust, client=client).findings == ()
         on_disk.write_text(on_disk.read_text().replace("It fails", "It passes"))
-        (finding,) = verify(evidence_path, use_case=use_case, trust=trust, client=client).findings
+        (finding,) = [one.what for one in verify(evidence_path, use_case=use_case, trust=trust, client=client).findings]
         assert finding == f"version 1: {on_disk.name}, the model card on disk, was changed beyond its status line"
 
     def test_a_page_that_is_not_on_disk_stops_nothing(

@@ -201,5 +201,5 @@ def test_what_a_reviewers_key_signs_without_the_command_is_asked_again(
     with pytest.raises(NotApprovedError, match="that its policy does not allow") as caught:
         load_production(client, use_case, evidence_path, trust)
     assert found in str(caught.value.example)
-    findings = verify(evidence_path, use_case=use_case, trust=trust, client=client).findings
+    findings = [one.what for one in verify(evidence_path, use_case=use_case, trust=trust, client=client).findings]
     assert any(found in finding for finding in findings)

@@ -266,7 +266,9 @@ class TestForgedAfterTheApproval:
             change()
             with pytest.raises((ChangedError, IncompleteError), match=r"fairness_gate\.json"):
                 load_production(client, use_case, evidence_path, trust)
-            (finding,) = verify(evidence_path, use_case=use_case, trust=trust, client=client).findings
+            (finding,) = [
+                one.what for one in verify(evidence_path, use_case=use_case, trust=trust, client=client).findings
+            ]
             assert finding.startswith("version 1: ") and "fairness_gate.json" in finding
             with pytest.raises((ChangedError, IncompleteError), match=r"fairness_gate\.json"):
                 approve(client, ask(), evidence_path, trust)
@@ -275,7 +277,9 @@ class TestForgedAfterTheApproval:
             client.set_model_version_tag(use_case, "1", tag, value)
             with pytest.raises(EvidenceError, match=f"{tag} is '{value}' on the version"):
                 load_production(client, use_case, evidence_path, trust)
-            (finding,) = verify(evidence_path, use_case=use_case, trust=trust, client=client).findings
+            (finding,) = [
+                one.what for one in verify(evidence_path, use_case=use_case, trust=trust, client=client).findings
+            ]
             assert tag in finding
             # The record is right: deciding the same again sets the tag from it.
             assert not approve(client, ask(), evidence_path, trust).recorded
@@ -299,7 +303,7 @@ class TestForgedAfterTheApproval:
                 client.set_model_version_tag(use_case, "1", tag, value)
             with pytest.raises(NotApprovedError, match="The signature does not fit"):
                 load_production(client, use_case, evidence_path, trust)
-            found = verify(evidence_path, use_case=use_case, trust=trust, client=client).findings
+            found = [one.what for one in verify(evidence_path, use_case=use_case, trust=trust, client=client).findings]
             assert any("The signature does not fit" in finding for finding in found)
 
 

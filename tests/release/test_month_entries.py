@@ -86,7 +86,8 @@ class Month:
         record_months(self.record, [entry.model_copy(update={"label_change": said or known.label_change})], NOW)
 
     def check(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        return check_months(read_evidence(self.record), self.stores)[:2]
+        found = check_months(read_evidence(self.record), self.stores)
+        return tuple(map(str, found.findings)), found.notes
 
 
 @pytest.fixture
@@ -217,7 +218,9 @@ def test_other_predictions_put_on_record_without_scoring_again_are_found(month: 
 
 def test_a_month_that_nobody_had_approved_the_version_for_is_found(month: Month) -> None:
     found = check_months(read_evidence(month.record), month.stores, approvals=[])
-    assert found.findings == ("line 1: 2024-05 by version 1 was scored while no approval of that version counted",)
+    assert tuple(map(str, found.findings)) == (
+        "line 1: 2024-05 by version 1 was scored while no approval of that version counted",
+    )
 
 
 def test_a_month_that_monitoring_named_stale_is_said_to_be_and_a_further_change_is_found(month: Month) -> None:
@@ -289,7 +292,7 @@ def test_what_cannot_be_read_is_said_as_such(month: Month) -> None:
         raise OSError("damaged")
 
     stores = MonthStores({KEY: broken}, {KEY: broken}, month.stores.outcomes, lambda _: MonthDigests(unreadable="torn"))
-    findings = check_months(read_evidence(month.record), stores).findings
+    findings = [one.what for one in check_months(read_evidence(month.record), stores).findings]
     assert findings[0] == "features of 2024-05 cannot be read (torn), unlike those of line 2 (monitoring)"
     assert findings[1] == "predictions of 2024-05 by version 1 cannot be read, unlike those of line 2"
     assert findings[2].startswith("drift result of 2024-05 by version 1 cannot be read since line 2")

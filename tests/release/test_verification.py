@@ -112,7 +112,7 @@ def test_missing_record_of_reviewed_versions_is_found(
     client: MlflowClient, run_id: str, use_case: str, evidence_path: Path, trust: Trust
 ) -> None:
     evidence_path.unlink()
-    first, *others = verify(evidence_path, use_case=use_case, trust=trust, client=client).findings
+    first, *others = [one.what for one in verify(evidence_path, use_case=use_case, trust=trust, client=client).findings]
     assert first == "versions are reviewed, but there is no such file"
     assert len(others) == 7  # a manifest and a decision of each, and the alias
 
@@ -122,7 +122,7 @@ def test_broken_record_is_found(
 ) -> None:
     evidence_path.write_text(evidence_path.read_text().replace('"manifest":"', '"manifest":"0', 1))
     report = verify(evidence_path, use_case=use_case, trust=trust, client=client)
-    assert report.findings == ("line 1 does not hold: its content does not match its hash",)
+    assert [one.what for one in report.findings] == ["line 1 does not hold: its content does not match its hash"]
 
 
 @pytest.mark.parametrize("version", ["1", "2", "3"])
@@ -130,7 +130,7 @@ def test_tags_of_every_reviewed_version_are_compared(
     client: MlflowClient, run_id: str, use_case: str, evidence_path: Path, trust: Trust, version: str
 ) -> None:
     client.set_model_version_tag(use_case, version, "rai.statement", "forged")
-    (finding,) = verify(evidence_path, use_case=use_case, trust=trust, client=client).findings
+    (finding,) = [one.what for one in verify(evidence_path, use_case=use_case, trust=trust, client=client).findings]
     assert finding.startswith(f"version {version}: rai.statement is 'forged'")
 
 
@@ -138,7 +138,7 @@ def test_cut_off_end_is_found_by_the_tags(
     client: MlflowClient, run_id: str, use_case: str, evidence_path: Path, trust: Trust
 ) -> None:
     evidence_path.write_bytes(b"".join(evidence_path.read_bytes().splitlines(keepends=True)[:-1]))
-    tag, page = verify(evidence_path, use_case=use_case, trust=trust, client=client).findings
+    tag, page = [one.what for one in verify(evidence_path, use_case=use_case, trust=trust, client=client).findings]
     assert tag == "version 3: it is tagged 'rejected', but no decision on it that counts is on record"
     assert "has a status that nobody decided: rejected by" in page
 
@@ -148,11 +148,11 @@ def test_card_that_changed_or_is_gone_is_found(
 ) -> None:
     card = Path(mlflow.artifacts.download_artifacts(run_id=run_id)) / "model_card" / "model_card_v1.json"
     card.write_text("{}")
-    (finding,) = verify(evidence_path, use_case=use_case, trust=trust, client=client).findings
+    (finding,) = [one.what for one in verify(evidence_path, use_case=use_case, trust=trust, client=client).findings]
     assert "not those that were trained" in finding
     assert "(model_card/model_card_v1.json changed)" in finding
     card.unlink()
-    (finding,) = verify(evidence_path, use_case=use_case, trust=trust, client=client).findings
+    (finding,) = [one.what for one in verify(evidence_path, use_case=use_case, trust=trust, client=client).findings]
     assert finding.startswith("version 1: Version 1 of")
     assert "model_card_v1.json" in finding
 
@@ -161,7 +161,7 @@ def test_alias_moved_by_hand_is_found(
     client: MlflowClient, run_id: str, use_case: str, evidence_path: Path, trust: Trust
 ) -> None:
     client.set_registered_model_alias(use_case, "production", "1")
-    (finding,) = verify(evidence_path, use_case=use_case, trust=trust, client=client).findings
+    (finding,) = [one.what for one in verify(evidence_path, use_case=use_case, trust=trust, client=client).findings]
     assert finding.startswith("alias 'production' names version 1, but the approval that counts is of version 2")
 
 
@@ -171,11 +171,11 @@ def test_what_is_no_decision_or_was_signed_for_another_place_is_found(
     before = read_evidence(evidence_path)
     append_evidence(evidence_path, "reject", {"version": "8"}, before[-1].recorded_at)
     append_evidence(evidence_path, "approve", before[4].body, before[-1].recorded_at)
-    found = verify(evidence_path, use_case=use_case, trust=trust, client=client).findings
-    assert found == (
+    found = [one.what for one in verify(evidence_path, use_case=use_case, trust=trust, client=client).findings]
+    assert found == [
         "line 7 is no readable decision on this use case",
         "line 8, approved by Ada Reviewer: it was signed for line 5 of a record, not for this place",
-    )
+    ]
 
 
 def test_an_approval_with_a_key_that_is_nobodys_counts_for_nothing(
@@ -185,7 +185,7 @@ def test_an_approval_with_a_key_that_is_nobodys_counts_for_nothing(
     stranger = Trust(Reviewers(), trust.environment)
     with pytest.raises(NotApprovedError, match="The key of the signature is nobody's"):
         load_production(client, use_case, evidence_path, stranger)
-    found = verify(evidence_path, use_case=use_case, trust=stranger, client=client).findings
+    found = [one.what for one in verify(evidence_path, use_case=use_case, trust=stranger, client=client).findings]
     assert any("line 5, approved by Ada Reviewer: The key of the signature is nobody's." in one for one in found)
 
 
@@ -193,7 +193,7 @@ def test_an_emptied_database_is_found_from_the_record(
     client: MlflowClient, run_id: str, use_case: str, evidence_path: Path, trust: Trust
 ) -> None:
     client.delete_registered_model(use_case)
-    findings = verify(evidence_path, use_case=use_case, trust=trust, client=client).findings
+    findings = [one.what for one in verify(evidence_path, use_case=use_case, trust=trust, client=client).findings]
     assert len(findings) == 3
     assert all("but MLflow has no such version" in finding for finding in findings)
     assert findings[0].startswith(f"version 1 (run {run_id}) was approved on")
@@ -203,7 +203,7 @@ def test_a_lost_alias_is_found_from_the_record(
     client: MlflowClient, run_id: str, use_case: str, evidence_path: Path, trust: Trust
 ) -> None:
     client.delete_registered_model_alias(use_case, "production")
-    (finding,) = verify(evidence_path, use_case=use_case, trust=trust, client=client).findings
+    (finding,) = [one.what for one in verify(evidence_path, use_case=use_case, trust=trust, client=client).findings]
     assert finding.startswith("the approval of version 2 stands, but alias 'production' names no version")
 
 
@@ -236,5 +236,5 @@ def test_a_rejection_outranks_whatever_was_signed_around_it(
     client.set_registered_model_alias(use_case, "production", "2")
     with pytest.raises(NotApprovedError, match="no approval of it counts now"):
         load_production(client, use_case, evidence_path, trust)
-    found = verify(evidence_path, use_case=use_case, trust=trust, client=client).findings
+    found = [one.what for one in verify(evidence_path, use_case=use_case, trust=trust, client=client).findings]
     assert any("but no approval counts" in finding for finding in found)

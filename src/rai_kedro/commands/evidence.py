@@ -31,36 +31,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from kedro.io import DataCatalog
 
-# What to do about a finding, by words in it; the first that fits.
-_ADVICE: dict[tuple[str, ...], str] = {
-    (
-        "alias '",
-        "tag rai.",
-        " on the version and ",
-    ): "find out who changed MLflow's tags or aliases; if the record is right, "
-    "giving the same decision again (`kedro rai approve` or `reject`) sets them from it",
-    (
-        "trainer's signature",
-        "training of version",
-    ): "do not approve that version: find out who changed its manifest, the "
-    "record or the list of keys and restore them, or train it again",
-    ("status that nobody", "model card on disk"): "restore the card on disk from the artifacts of its run in MLflow",
-    ("predictions of",): "find out who changed them; restore them from a backup, or score the month again with "
-    "`kedro rai rescore --use-case NAME --month MONTH --reason TEXT`",
-    (
-        "features of",
-        "labels of",
-    ): "find out who changed them and restore the month from a backup; if they were corrected, "
-    "run the monitoring, which enters that, or `kedro rai rescore`",
-    (" result of ",): "run the monitoring, which makes it again from what is on record",
-    (
-        "anchor",
-        "keeps line",
-    ): "restore the record from the backup that the anchor agrees with, and find out who changed it",
-    ("still to come",): "set the clock of the machine that wrote it right, and have that decision given anew",
-    ("does not hold",): "restore the record from a backup; what comes after that line is not to be relied on",
-    ("",): "find out who changed record, files or database, and restore them from a backup",
-}
 _RESULTS = ("prediction_store", "drift_store", "outcome_store")
 AUTHORITIES = "conf/base/timestamp_authorities.pem"
 
@@ -85,7 +55,7 @@ def verify(use_case: str | None, env: str | None, anchors: tuple[Path, ...], mos
         found = {name: _verify(catalog, name, env, anchors, most_rows) for name in names}
         if names:
             try_to_write_review(catalog, reports_folder(catalog, names[0]))
-    findings = [f"{name}: {finding}" for name, one in found.items() for finding in one.findings]
+    findings = [(name, finding) for name, one in found.items() for finding in one.findings]
     if as_json:
         plain = {name: one.to_dict() for name, one in found.items()}
         click.echo(json.dumps({"sound": not findings, "use_cases": plain}, indent=2))
@@ -96,14 +66,9 @@ def verify(use_case: str | None, env: str | None, anchors: tuple[Path, ...], mos
             "The evidence record cannot be relied on.",
             where=", ".join(str(one.chain.path) for one in found.values() if one.findings),
             how_many=f"{len(findings)} finding(s)",
-            example=findings[0],
-            remedy=_advise(findings[0]),
+            example=f"{findings[0][0]}: {findings[0][1]}",
+            remedy=findings[0][1].advice,
         )
-
-
-def _advise(finding: str) -> str:
-    """Say what to do about the first finding; the others may want something else."""
-    return next(advice for words, advice in _ADVICE.items() if any(word in finding for word in words))
 
 
 def _describe(found: Mapping[str, release.Verification]) -> list[str]:
@@ -135,7 +100,7 @@ def _verify(
     project, path = project_folder(), evidence_path(catalog, use_case)
     places = release.Places(path, use_case, project, project / AUTHORITIES, tuple(anchors))
     stores: release.MonthStores | None = None
-    trouble: list[str] = []
+    trouble: list[release.Finding] = []
     if use_case in contract.find_use_cases(project / "conf" / "base"):
         stores, trouble = _open_stores(catalog, use_case, env, most_rows)
     trust = trust_of(catalog, use_case)
@@ -155,7 +120,7 @@ def _verify(
 
 def _open_stores(
     catalog: DataCatalog, use_case: str, env: str | None, most_rows: int
-) -> tuple[release.MonthStores | None, list[str]]:
+) -> tuple[release.MonthStores | None, list[release.Finding]]:
     """Open what the months are compared with, and say what could not be opened."""
     from rai_kedro.pipelines.monitoring.nodes import predict_month
     from rai_kedro.pipelines.monitoring.plan import MonthReader
@@ -165,7 +130,8 @@ def _open_stores(
         inputs = [catalog.load(f"{use_case}.{name}") for name in ("feature_store", "label_store", "contract")]
         predictions, drift, outcomes = (catalog.load(f"{use_case}.{name}") for name in _RESULTS)
     except RaiError as error:
-        return None, [f"the months could not be compared: {error.what}"]
+        what = f"the months could not be compared: {error.what}"
+        return None, [release.Finding(what=what, where=error.where or use_case, advice=error.remedy)]
     reader, load = MonthReader(*inputs), _load_once(catalog, use_case)
 
     def score(month: release.MonthEntry) -> pd.DataFrame:

@@ -186,7 +186,7 @@ def note_verification(record: Path, found: release.Verification) -> None:
     noted = {
         "verified_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "verified_entries": len(found.chain.entries),
-        "findings": list(found.findings),
+        "findings": [str(one) for one in found.findings],
     }
     write_text(record.with_suffix(_VERIFIED), json.dumps(noted, indent=2) + "\n")
 

@@ -22,6 +22,7 @@ from .decisions import describe_review as describe_review
 from .decisions import find_standing_approval as find_standing_approval
 from .decisions import list_missing_roles as list_missing_roles
 from .decisions import read_trust as read_trust
+from .finding import Finding as Finding
 from .gate import GATE_FILE as GATE_FILE
 from .gate import ask_gates as ask_gates
 from .gate import count_verdicts as count_verdicts

@@ -21,6 +21,7 @@ from pydantic import Field, ValidationError
 
 from rai_kedro.errors import RaiError
 from rai_kedro.files import append_line, write_bytes
+from rai_kedro.release.finding import RESTORE_RECORD, Finding
 from rai_kedro.release.record import Entry
 from rai_kedro.typed import Typed
 
@@ -73,7 +74,7 @@ class Anchors:
     """The anchors of a record that were seen, and what is wrong or open about others."""
 
     seen: tuple[Seen, ...] = ()
-    findings: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -177,7 +178,10 @@ class Places:
         seen = tuple(one for one in said if isinstance(one, Seen))
         told = [one for one in said if not isinstance(one, Seen)]
         wrong, notes = (tuple(text for is_wrong, text in told if is_wrong is wanted) for wanted in (True, False))
-        return Anchors(seen, (*_compare(seen, entries), *wrong), notes)
+        found = (
+            Finding(what=text, where="anchors", advice=RESTORE_RECORD) for text in (*_compare(seen, entries), *wrong)
+        )
+        return Anchors(seen, tuple(found), notes)
 
     def _look(self, entries: Sequence[Entry], named: Sequence[Any]) -> _Said:
         # One that was given by hand has to be there; one that an entry names may lie on another machine.

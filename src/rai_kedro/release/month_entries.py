@@ -28,6 +28,8 @@ from rai_kedro.monitoring import (
 )
 from rai_kedro.months import month_of_key
 from rai_kedro.release.decisions import Decided
+from rai_kedro.release.finding import MONITOR, RESTORE_MONTH, Finding
+from rai_kedro.release.finding import RESCORE as SCORE_AGAIN
 from rai_kedro.release.manifest import TRAINED
 from rai_kedro.release.record import Entry, EvidenceError, extend_evidence, time_of
 from rai_kedro.typed import Typed
@@ -246,7 +248,7 @@ def _require_recorded(recorded: Recorded, digest: str) -> None:
 class MonthFindings(NamedTuple):
     """What of the months does not hold, what is open without being wrong, and how many months were looked at."""
 
-    findings: tuple[str, ...]
+    findings: tuple[Finding, ...]
     notes: tuple[str, ...]
     months: int
 
@@ -263,12 +265,13 @@ def check_months(
     said += [*_score_again(known, stores), *_check_history(entries, approvals), *_find_replaced_inputs(entries)]
     said += [*_find_changed_labels(entries, stores), *_check_kept_labels(stores)]
     said += [one for name in _RESULTS for one in _compare_results(known, stores, name)]
-    findings, notes = (tuple(text for is_wrong, text in said if is_wrong is wanted) for wanted in (True, False))
+    findings = tuple(one for one in said if isinstance(one, Finding))
+    notes = tuple(one for one in said if isinstance(one, str))
     return MonthFindings(findings, notes, len({*map(month_of_key, known), *_read_inputs(entries)}))
 
 
-_Said: TypeAlias = Iterator[tuple[bool, str]]
-"""Whether something is wrong, and what there is to say."""
+_Said: TypeAlias = Iterator["Finding | str"]
+"""What is wrong, and in bare words what is open without being wrong."""
 
 
 class _Input(NamedTuple):
@@ -307,11 +310,12 @@ def _check_history(entries: Sequence[Entry], approvals: Sequence[Decided] | None
                 which = entry.body.get("month")
                 scored = {key: one for key, one in scored.items() if which and one.month.month != which}
                 who, why = entry.body.get("by", "nobody named"), entry.body.get("reason") or "no reason was given"
-                yield False, f"line {entry.sequence}: {which or 'every month'} was taken back by {who}: {why}"
+                yield f"line {entry.sequence}: {which or 'every month'} was taken back by {who}: {why}"
             elif entry.kind == MONTH:
                 now = Recorded(MonthEntry.from_dict(entry.body), entry)
                 first = scored.setdefault(now.month.key, now)
-                yield from ((True, text) for text in _find_other_score(first, now, approvals))
+                for text in _find_other_score(first, now, approvals):
+                    yield Finding(what=text, advice=SCORE_AGAIN)
 
 
 def _find_other_score(first: Recorded, now: Recorded, approvals: Sequence[Decided] | None) -> Iterator[str]:
@@ -340,7 +344,7 @@ def _find_replaced_inputs(entries: Sequence[Entry]) -> _Said:
                 is_said = is_said or (name == "labels" and {before.entry.kind, entry.kind} == {MONTH})
                 if not is_said and before.digest and one.digest and before.digest != one.digest:
                     lines = f"line {entry.sequence} than in line {before.entry.sequence}"
-                    yield False, f"the {name} of {month} are others in {lines}, and no `add-month` says so"
+                    yield f"the {name} of {month} are others in {lines}, and no `add-month` says so"
                 latest[month, name] = one
 
 
@@ -354,19 +358,21 @@ def _find_changed_labels(entries: Sequence[Entry], stores: MonthStores) -> _Said
             if before == digest:
                 continue
             what = f"labels of {month} in line {entry.sequence}"
-            yield False, f"{what}: {said or 'others'} since line {first.sequence}"
+            yield f"{what}: {said or 'others'} since line {first.sequence}"
             found = stores.compare_labels(month, before, digest)
             if found is None:
-                yield False, f"{what} could not be compared with those of line {first.sequence}: a copy is missing"
+                yield f"{what} could not be compared with those of line {first.sequence}: a copy is missing"
             elif found != said:
-                yield True, f"{what} are said to be {said or 'unchanged'} since then, and the copies say: {found}"
+                what = f"{what} are said to be {said or 'unchanged'} since then, and the copies say: {found}"
+                yield Finding(what=what, advice=RESTORE_MONTH)
 
 
 def _check_kept_labels(stores: MonthStores) -> _Said:
     for key in stores.measured_labels:
         month, digest = (part.partition("=")[2] for part in key.split("/"))
         if load_kept_labels(stores.measured_labels, month, digest, stores.key) is None:
-            yield True, f"the copy of the labels of {month} that was kept ({digest[:12]}…) was changed"
+            what = f"the copy of the labels of {month} that was kept ({digest[:12]}…) was changed"
+            yield Finding(what=what, where=f"measured labels, {month}", advice=RESTORE_MONTH)
 
 
 def _is_approved(month: MonthEntry, entry: Entry, approvals: Sequence[Decided]) -> bool:
@@ -387,36 +393,36 @@ def _compare_inputs(entries: Sequence[Entry], known: Mapping[str, Recorded], sto
         features, labels = inputs.get("features"), inputs.get("labels")
         if month in stale and now.features == scored[month]:
             line = f"line {stale[month].entry.sequence} calls {month} stale ({stale[month].month.stale})"
-            yield True, f"{line}, and its features are those that it was scored with: run the monitoring, which says so"
+            what = f"{line}, and its features are those that it was scored with"
+            yield Finding(what=what, advice="run the monitoring, which says so, and find out who entered that")
         elif month in stale:
-            yield False, f"{month} is stale, as line {stale[month].entry.sequence} says: {stale[month].month.stale}"
+            yield f"{month} is stale, as line {stale[month].entry.sequence} says: {stale[month].month.stale}"
         if features and features.digest != now.features and (now.features or month not in stale):
             state = (
                 "are not those" if now.features else f"cannot be read ({now.unreadable})" if now.unreadable else "gone"
             )
-            yield (
-                True,
-                f"features of {month} {_word(state)} of line {features.entry.sequence} ({_name(features.entry)})",
-            )
+            what = f"features of {month} {_word(state)} of line {features.entry.sequence} ({_name(features.entry)})"
+            yield Finding(what=what, where=f"feature store, {month}", advice=RESTORE_MONTH)
         if labels and labels.digest != now.labels:
             of = f"line {labels.entry.sequence} ({_name(labels.entry)})"
             if not labels.digest and now.labels != UNREADABLE:
-                yield False, f"labels of {month} arrived since {of}; the next monitoring records them"
+                yield f"labels of {month} arrived since {of}; the next monitoring records them"
             elif not now.features:
                 continue  # without its features no month's labels are looked at, and that is said already
             else:
                 yield _describe_labels(month, labels, now.labels, stores)
 
 
-def _describe_labels(month: str, recorded: _Input, now: str, stores: MonthStores) -> tuple[bool, str]:
+def _describe_labels(month: str, recorded: _Input, now: str, stores: MonthStores) -> Finding | str:
     """Say how the labels of a month are others than those on record; that more came is nothing wrong."""
     of = f"line {recorded.entry.sequence} ({_name(recorded.entry)})"
-    if not now or now == UNREADABLE:
-        return True, f"labels of {month} {_word('cannot be read' if now else 'gone')} of {of}"
-    change = stores.compare_labels(month, recorded.digest)
+    is_there = now not in ("", UNREADABLE)
+    change = stores.compare_labels(month, recorded.digest) if is_there else None
     if change and change.only_late:
-        return False, f"labels of {month}: {change} since {of}; the next monitoring records them"
-    return True, f"labels of {month} {_word('are not those')} of {of}{f': {change}' if change else ''}"
+        return f"labels of {month}: {change} since {of}; the next monitoring records them"
+    state = "are not those" if is_there else "cannot be read" if now else "gone"
+    what = f"labels of {month} {_word(state)} of {of}{f': {change}' if change else ''}"
+    return Finding(what=what, where=f"label store, {month}", advice=RESTORE_MONTH)
 
 
 def _word(state: str) -> str:
@@ -433,15 +439,16 @@ def _compare_predictions(known: Mapping[str, Recorded], stores: MonthStores) -> 
     for key in sorted({*known, *stores.predictions}):
         month, version = (part.partition("=")[2] for part in key.split("/"))
         what = f"predictions of {month} by version {version}"
+        found = partial(Finding, where=f"prediction store, {month}", advice=SCORE_AGAIN)
         if key not in known:
-            yield True, f"{what} are on no record: they were forged, or the record was cut"
+            yield found(what=f"{what} are on no record: they were forged, or the record was cut")
             continue
         line, now = known[key].entry.sequence, stores.digest("predictions", key)
         if not now and not known[key].month.verdict:
-            yield False, f"{what} were not stored, the run of line {line} was cut off; the next monitoring makes them"
+            yield f"{what} were not stored, the run of line {line} was cut off; the next monitoring makes them"
         elif now != known[key].month.predictions:
             state = "gone" if not now else "cannot be read" if now == UNREADABLE else "are not those"
-            yield True, f"{what} {_word(state)} of line {line}"
+            yield found(what=f"{what} {_word(state)} of line {line}")
 
 
 def _score_again(known: Mapping[str, Recorded], stores: MonthStores) -> _Said:
@@ -454,7 +461,7 @@ def _score_again(known: Mapping[str, Recorded], stores: MonthStores) -> _Said:
         if stores.digest("predictions", key) != month.predictions:
             continue  # and that is said already
         if month.stale or stores.look_at(month.month).features != month.features:
-            yield False, f"{what} were not recomputed: the features that they were made of are not there any more"
+            yield f"{what} were not recomputed: the features that they were made of are not there any more"
             continue
         stored = stores.predictions[key]()
         if len(stored) > left:
@@ -464,7 +471,7 @@ def _score_again(known: Mapping[str, Recorded], stores: MonthStores) -> _Said:
         yield from _compare_scores(stored, month, what, stores)
     if passed_over:
         months = f"{passed_over[-1]} to {passed_over[0]}" if len(passed_over) > 1 else passed_over[0]
-        yield False, f"predictions of {months} were not recomputed: more than {stores.most_rows:,} rows (--recompute)"
+        yield f"predictions of {months} were not recomputed: more than {stores.most_rows:,} rows (--recompute)"
 
 
 def _compare_scores(stored: pd.DataFrame, month: MonthEntry, what: str, stores: MonthStores) -> _Said:
@@ -472,10 +479,11 @@ def _compare_scores(stored: pd.DataFrame, month: MonthEntry, what: str, stores: 
         now = stores.score(month) if stores.score else stored
     except Exception as error:  # whatever it is, it is told as the reason
         why = getattr(error, "what", f"{type(error).__name__}: {error}".splitlines()[0])
-        yield False, f"{what} could not be recomputed: {why}"
+        yield f"{what} could not be recomputed: {why}"
         return
     if month.predictions != content_digest(now, stores.key) and (fault := _find_other_score_of_row(stored, now)):
-        yield True, f"{what} are not what that version says of the month's features: {fault}"
+        what = f"{what} are not what that version says of the month's features: {fault}"
+        yield Finding(what=what, where=f"prediction store, {month.month}", advice=SCORE_AGAIN)
 
 
 def _find_other_score_of_row(stored: pd.DataFrame, now: pd.DataFrame) -> str:
@@ -505,8 +513,9 @@ def _compare_results(known: Mapping[str, Recorded], stores: MonthStores, name: s
         month, version = (part.partition("=")[2] for part in key.split("/"))
         what, now = f"{_RESULTS[name]} of {month} by version {version}", stores.digest(name, key)
         recorded = getattr(known[key].month, name) if key in known else ""
+        found = partial(Finding, where=f"{_RESULTS[name].partition(' ')[0]} store, {month}", advice=MONITOR)
         if now and not recorded:
-            yield True, f"{what} is on no record: it was forged, or a run was cut off; monitoring makes it again"
+            yield found(what=f"{what} is on no record: it was forged, or a run was cut off")
         elif now != recorded:
             state = "is gone" if not now else "cannot be read" if now == UNREADABLE else "changed"
-            yield True, f"{what} {state} since line {known[key].entry.sequence}; monitoring makes it again"
+            yield found(what=f"{what} {state} since line {known[key].entry.sequence}")

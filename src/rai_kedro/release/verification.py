@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Collection, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ from rai_kedro.release.decisions import (
     read_decision,
     tags_of,
 )
+from rai_kedro.release.finding import RESTORE_CARD, RESTORE_CHAIN, RETRAIN, SET_CLOCK, SET_TAGS, Finding
 from rai_kedro.release.manifest import checked_files, find_recorded
 from rai_kedro.release.month_entries import MonthStores, check_months
 from rai_kedro.release.record import Chain, Entry, EvidenceError, check_chain, is_to_come
@@ -52,7 +54,7 @@ class Verification(Typed):
 
     chain: Chain
     decisions: tuple[Review, ...]  # on the use case, in order; none if the chain does not hold
-    findings: tuple[str, ...]  # what is broken, missing or contradictory, one sentence each
+    findings: tuple[Finding, ...]  # what is broken, missing or contradictory
     notes: tuple[str, ...] = ()  # what is open without being wrong
     anchors: tuple[str, ...] = ()  # where the head of the record was found kept outside
     hidden: str = ""  # what could be missing or written anew unnoticed; empty where nobody looked for anchors
@@ -80,7 +82,9 @@ class Verification(Typed):
             ]
         if self.months is not None:
             lines.append(f"{self.months} {'month' if self.months == 1 else 'months'} compared with the stores.")
-        lines += [f"NOT SOUND: {finding}" for finding in self.findings]
+        for advice in dict.fromkeys(one.advice for one in self.findings):
+            lines += [f"NOT SOUND: {one}" for one in self.findings if one.advice == advice]
+            lines.append(f"    do next: {advice}")
         lines += [f"Note: {note}" for note in self.notes]
         if not self.trusted:
             lines.append("Signatures were not checked: it was not said whose count (conf/base/reviewers.yml).")
@@ -128,7 +132,8 @@ def verify(  # noqa: PLR0913 - every part by its name
     chain = check_chain(record)
     found: dict[str, Any] = {"compared": client is not None, "trusted": trust is not None}
     if chain.broken_line:
-        broken = f"line {chain.broken_line} does not hold: {chain.reason}"
+        what = f"line {chain.broken_line} does not hold: {chain.reason}"
+        broken = Finding(what=what, advice=RESTORE_CHAIN)
         return Verification.model_validate({"chain": chain, "decisions": (), "findings": (broken,), **found})
     entries = chain.entries
     findings = [*_find_future(entries), *_check_decisions(entries, use_case, trust)]
@@ -137,7 +142,7 @@ def verify(  # noqa: PLR0913 - every part by its name
     notes: tuple[str, ...] = ()
     if trust is not None:
         wrong, unsigned = check_trainings(entries, trust)
-        findings += wrong
+        findings += [Finding(what=text, advice=RETRAIN) for text in wrong]
         notes += tuple(unsigned)
     if stores is not None:
         try:
@@ -148,7 +153,7 @@ def verify(  # noqa: PLR0913 - every part by its name
             notes += months.notes
             found["months"] = months.months
         except EvidenceError as error:
-            findings.append(f"{error.what} ({error.example})")
+            findings.append(Finding(what=f"{error.what} ({error.example})"))
     if places is not None:
         anchors = places.look(entries)
         findings += anchors.findings
@@ -156,23 +161,23 @@ def verify(  # noqa: PLR0913 - every part by its name
         found["anchors"] = tuple(map(str, anchors.seen))
         found["hidden"] = describe_hidden(entries, anchors.seen)
     if not chain.ok and findings:
-        findings.insert(0, f"versions are reviewed, but {chain.reason}")
+        findings.insert(0, Finding(what=f"versions are reviewed, but {chain.reason}"))
     reviews = tuple(review for review, _ in list_decisions(entries, use_case))
     return Verification.model_validate(
         {"chain": chain, "decisions": reviews, "findings": findings, "notes": notes, **found}
     )
 
 
-def _check_decisions(entries: Sequence[Entry], use_case: str, trust: Trust | None) -> Iterator[str]:
+def _check_decisions(entries: Sequence[Entry], use_case: str, trust: Trust | None) -> Iterator[Finding]:
     """Name every decision that cannot be read, or whose signature does not count."""
     for entry in entries:
         if entry.kind not in DECISIONS:
             continue
         decided = read_decision(entry)
         if decided is None or decided[0].use_case != use_case:
-            yield f"line {entry.sequence} is no readable decision on this use case"
+            yield Finding(what=f"line {entry.sequence} is no readable decision on this use case")
         elif trust is not None and (fault := trust.find_fault(*decided)) is not None:
-            yield f"line {entry.sequence}, {decided[0].decision} by {decided[0].reviewer}: {fault}"
+            yield Finding(what=f"line {entry.sequence}, {decided[0].decision} by {decided[0].reviewer}: {fault}")
 
 
 def require_tags_agree(version: Version, review: Review, entry: Entry, evidence_path: Path) -> None:
@@ -193,27 +198,27 @@ def require_tags_agree(version: Version, review: Review, entry: Entry, evidence_
         )
 
 
-def _find_future(entries: Sequence[Entry]) -> Iterator[str]:
+def _find_future(entries: Sequence[Entry]) -> Iterator[Finding]:
     """Name what is dated ahead: nothing could be recorded after it, and an approval would last too long."""
     for entry in entries:
         if is_to_come(entry.recorded_at):
-            yield f"line {entry.sequence} is dated {entry.recorded_at}, which is still to come"
+            what = f"line {entry.sequence} is dated {entry.recorded_at}, which is still to come"
+            yield Finding(what=what, advice=SET_CLOCK)
 
 
 def _compare_with_mlflow(
     client: MlflowClient, use_case: str, entries: Sequence[Entry], trust: Trust, cards: Path | None
-) -> Iterator[str]:
+) -> Iterator[Finding]:
     versions = {version.subject: version for version in search_versions(client, use_case)}
     decided = {review.subject: review for review, _ in list_decisions(entries, use_case)}
     # Decided on, and not known to MLflow: an emptied or exchanged database hides them.
     for (number, run_id), review in decided.items():
         if (number, run_id) not in versions:
-            yield (
-                f"version {number} (run {run_id}) was {review.decision} on {review.reviewed_at}, but MLflow has no "
-                "such version"
-            )
+            said = f"version {number} (run {run_id}) was {review.decision} on {review.reviewed_at}"
+            yield Finding(what=f"{said}, but MLflow has no such version", where="MLflow")
     for version in versions.values():
-        yield from (f"version {version.number}: {text}" for text in _compare_version(version, entries, trust, cards))
+        for one in _compare_version(version, entries, trust, cards):
+            yield one.model_copy(update={"what": f"version {version.number}: {one.what}"})
     production = find_aliases(client, use_case).get(PRODUCTION)
     yield from _compare_alias(versions.keys(), production, find_standing_approval(entries, use_case, trust))
 
@@ -226,12 +231,13 @@ def _compare_tags(version: Version, review: Review, entry: Entry) -> list[str]:
     ]
 
 
-def _compare_version(version: Version, entries: Sequence[Entry], trust: Trust, cards: Path | None) -> Iterator[str]:
+def _compare_version(version: Version, entries: Sequence[Entry], trust: Trust, cards: Path | None) -> Iterator[Finding]:
     last = find_last_decision(entries, version, trust)
+    tagged = partial(Finding, where=f"MLflow, tags of version {version.number}", advice=SET_TAGS)
     if last is not None:
-        yield from _compare_tags(version, *last)
+        yield from (tagged(what=text) for text in _compare_tags(version, *last))
     elif Tag.REVIEW in version.tags:
-        yield f"it is tagged {version.tags[Tag.REVIEW]!r}, but no decision on it that counts is on record"
+        yield tagged(what=f"it is tagged {version.tags[Tag.REVIEW]!r}, but no decision on it that counts is on record")
     # A rejected version may have lost its files, and nothing uses them; one that was cut off has no manifest.
     is_rejected = last is not None and last[0].decision == REJECTED
     recorded = find_recorded(entries, version)
@@ -241,23 +247,22 @@ def _compare_version(version: Version, entries: Sequence[Entry], trust: Trust, c
     shown = [describe_review(review) for review, _ in decided]
     try:
         with checked_files(version, entries, last[0].manifest if last else None) as files:
-            yield from filter(None, [find_changed_page(version, files.manifest, shown, cards)])
+            if changed := find_changed_page(version, files.manifest, shown, cards):
+                yield Finding(what=changed, where=f"card of version {version.number}", advice=RESTORE_CARD)
             for review, entry in list_approvals(decided, trust):
                 if fault := find_overreach(files, review, entries, trust):
-                    yield f"line {entry.sequence}, {review.decision} by {review.reviewer}: {fault}"
+                    yield Finding(what=f"line {entry.sequence}, {review.decision} by {review.reviewer}: {fault}")
     except ReleaseError as error:
-        yield f"{error.what} ({error.example})"
+        yield Finding(what=f"{error.what} ({error.example})", where=f"MLflow, files of version {version.number}")
 
 
 def _compare_alias(
     known: Collection[tuple[str, str]], number: str | None, standing: tuple[Review, Entry] | None
-) -> Iterator[str]:
+) -> Iterator[Finding]:
+    moved = partial(Finding, where="MLflow, aliases", advice=SET_TAGS)
     subject = standing[0].subject if standing else None
     if any(version == number and (version, run_id) != subject for version, run_id in known):
         counts = f"the approval that counts is of version {subject[0]}, run {subject[1]}" if subject else ""
-        yield f"alias '{PRODUCTION}' names version {number}, but {counts or 'no approval counts'}"
+        yield moved(what=f"alias '{PRODUCTION}' names version {number}, but {counts or 'no approval counts'}")
     if number is None and subject and subject in known:
-        yield (
-            f"the approval of version {subject[0]} stands, but alias '{PRODUCTION}' names no version; "
-            "approving it again sets the alias"
-        )
+        yield moved(what=f"the approval of version {subject[0]} stands, but alias '{PRODUCTION}' names no version")
