@@ -165,3 +165,16 @@ def test_a_use_without_flags_is_no_decision() -> None:
     assert found.undecided == ("spend",)
     assert isinstance(found.columns["spend"], Column)
     assert found.as_of == date(2024, 1, 31)
+
+
+def test_unit_and_weight_go_out_and_come_back() -> None:
+    contract = contract_of()
+    store = contract.datasets["feature_store"].model_copy(update={"unit": "household", "weight": "w"})
+    both = contract.model_copy(update={"datasets": {"feature_store": store}})
+
+    text = to_odcs(both)
+
+    assert read_odcs(text).as_contract() == both
+    assert list(Draft201909Validator(SCHEMA).iter_errors(yaml.safe_load(text))) == []
+    names = [one["name"] for one in yaml.safe_load(text)["schema"][0]["properties"]]
+    assert names == ["month", "customer", "household", "w", "spend"]

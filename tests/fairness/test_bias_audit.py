@@ -219,3 +219,23 @@ def test_scoring_rates_are_covered_although_the_median_is_estimated() -> None:
         # The median of the mixture of 2/3 N(0, 1) and 1/3 N(-0.5, 1) is -0.1651; above it lie 36.89 % of the second.
         covered.append((rate.lower or 0) <= 0.3689 <= (rate.upper or 1))
     assert np.mean(covered) >= 0.93
+
+
+def test_rows_of_one_person_change_no_rate_and_widen_its_interval() -> None:
+    draw = np.random.default_rng(0)
+    one = {
+        "sex": draw.choice(["f", "m"], 300),
+        "race": draw.choice(["a", "b"], 300),
+        "selected": draw.integers(0, 2, 300),
+    }
+    given = {name: np.repeat(values, 4) for name, values in one.items()}
+
+    alone, together = audit_bias(**given), audit_bias(**given, unit=np.repeat(np.arange(300), 4))
+
+    for first, second in zip(alone.tables, together.tables, strict=True):
+        for row, other in zip(first.rows, second.rows, strict=True):
+            assert (row.people, row.favoured, row.rate.value) == (other.people, other.favoured, other.rate.value)
+            assert row.impact_ratio.value == pytest.approx(other.impact_ratio.value)
+            # Four rows that are all alike are worth one: the interval is twice as wide, and a little more.
+            assert 1.8 < other.rate.width / row.rate.width < 2.4
+    assert (alone.sampled, "300 units" in together.sampled) == ("", True)

@@ -1,8 +1,9 @@
 """The column contract as an Open Data Contract Standard (ODCS) document, and such documents as drafts of a contract.
 
 What ODCS has a place for stands there: types, ranges, allowed values, missing values, key, month, owner, purpose.
-Flags, use, risk and justification are custom properties (``raiUse`` and so on). A column of which the document does not
-say what it may be used for becomes an undecided column: no model gets it before a person has decided.
+Flags, use, risk and justification are custom properties (``raiUse`` and so on), and so are unit and weight of a table.
+A column of which the document does not say what it may be used for becomes an undecided column: no model gets it before
+a person has decided.
 """
 
 from __future__ import annotations
@@ -54,6 +55,8 @@ class ImportedStore:
     purpose: str = ""
     key: tuple[str, ...] = ()
     time: str = ""
+    unit: str | None = None
+    weight: str | None = None
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,7 @@ class ImportedContract:
                     remedy="say it there (team, description, primaryKey, partitioned), or draft a use case from the "
                     "data and this document: kedro rai new-use-case NAME --contract FILE",
                 )
+            needed |= {"unit": store.unit, "weight": store.weight}
             datasets[name] = DatasetContract(dataset=f"{self.name}.{name}", columns=store.columns, **needed)
         return Contract(use_case=self.name, source=self.source, as_of=self.as_of, datasets=datasets)
 
@@ -161,13 +165,19 @@ def _write_store(name: str, store: DatasetContract) -> SchemaObject:
         SchemaProperty(name=key, **identifier, description=said, primaryKey=True, primaryKeyPosition=position)
         for position, key in enumerate(store.key, start=1)
     ]
+    sampled = {store.unit: ("string", "which rows belong together"), store.weight: ("number", "what a row stands for")}
+    design = [
+        SchemaProperty(name=one, logicalType=kind, required=True, description=what)
+        for one, (kind, what) in sampled.items()
+        if one is not None and one not in store.key
+    ]
     return SchemaObject(
         name=name,
         physicalName=store.dataset,
         logicalType="object",
         description=store.purpose,
-        customProperties=_custom(raiOwner=store.owner),
-        properties=[time, *keys, *map(_write_column, store.columns.values())],
+        customProperties=_custom(raiOwner=store.owner, raiUnit=store.unit, raiWeight=store.weight),
+        properties=[time, *keys, *design, *map(_write_column, store.columns.values())],
     )
 
 
@@ -212,14 +222,17 @@ class _StoreReader:
         if rest := sorted(found.model_fields_set - _READ_OF_TABLE):
             self._note(f"not taken over: {', '.join(rest)}")
         time = str(parts[0].name) if parts else ""
-        identifying = {str(one.name) for one in keys} | {time}
+        unit, weight = (None if (one := extra.get(name)) is None else str(one) for name in ("raiUnit", "raiWeight"))
+        identifying = {str(one.name) for one in keys} | {time, unit, weight}
         columns = {
             column.name: column
             for one in properties
             if one.name not in identifying and (column := self._read_column(one)) is not None
         }
         key = tuple(str(one.name) for one in keys if one.name != time)
-        return ImportedStore(columns, str(extra.get("raiOwner", owner)), found.description or purpose, key, time)
+        return ImportedStore(
+            columns, str(extra.get("raiOwner", owner)), found.description or purpose, key, time, unit, weight
+        )
 
     def _read_column(self, found: SchemaProperty) -> Column | None:
         name, extra = str(found.name), _by_name(found.customProperties)

@@ -12,7 +12,7 @@ the sense of the law: that is done by an independent auditor, on data of the too
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -22,7 +22,15 @@ from pydantic import Field
 from rai_kedro.errors import RaiError
 from rai_kedro.fairness.grouping import JOIN
 from rai_kedro.frames import read_column
-from rai_kedro.intervals import Estimate, critical_tails, hybrid_ratio, proportion_intervals, proportion_limits
+from rai_kedro.intervals import (
+    Estimate,
+    Sampling,
+    critical_tails,
+    hybrid_ratio,
+    proportion_intervals,
+    proportion_limits,
+    read_sampling,
+)
 from rai_kedro.typed import Typed
 
 Measure = Literal["selection", "scoring"]
@@ -87,6 +95,7 @@ class BiasAudit(Typed):
     people: int
     unknown: int
     median: float | None = None  # of the scores of everybody, unknown categories included
+    sampled: str = ""  # how rows of one unit, and weights, are dealt with; empty where neither is declared
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row a category: table, category, people, rate and impact ratio with their intervals."""
@@ -113,6 +122,7 @@ def audit_bias(  # noqa: PLR0913 - every option by its name
     unknown: tuple[str, ...] = ("unknown",),
     leave_out: Mapping[str, str] | None = None,
     level: float = 0.95,
+    unit: Any = None,
 ) -> BiasAudit:
     """Make the tables of Local Law 144 from columns: people by sex and race, and whom the tool selected or scored how.
 
@@ -124,6 +134,8 @@ def audit_bias(  # noqa: PLR0913 - every option by its name
         unknown: Values that mean an unknown category, in any case of letters; a missing value does so anyway.
         leave_out: Categories of less than 2 % that get no impact ratio, with the reason for each.
         level: Confidence level of the intervals; those of the ratios of one table hold together.
+        unit: The person each row is of, where several rows may be of one: rates count rows all the same, as the rule
+            counts applications, and intervals allow for it.
 
     Raises:
         BiasAuditError: Neither or both outputs are given, one is missing for somebody, the columns differ in length,
@@ -161,11 +173,24 @@ def audit_bias(  # noqa: PLR0913 - every option by its name
     by = {"sex": known["sex"], "race": known["race"], "race & sex": known["race"] + JOIN + known["sex"]}
     reasons = dict(leave_out or {})
     _require_small(reasons, by)
-    tables = tuple(_tabulate(name, column, favoured, reasons, level) for name, column in by.items())
+    sampling = read_sampling(None if unit is None else pd.Series(unit).reset_index(drop=True), None, len(rows))
+    sampling = None if sampling is None else sampling.take(is_known.to_numpy())
+    tables = tuple(_tabulate(name, column, favoured, reasons, level, sampling) for name, column in by.items())
     if scores is not None:
         tables = tuple(_say_how(table, _HOW_SCORE) for table in tables)
     measure: Measure = "selection" if scores is None else "scoring"
-    return BiasAudit(measure=measure, tables=tables, people=len(known), unknown=int((~is_known).sum()), median=median)
+    sampled = ""
+    if sampling is not None:
+        units = len(np.unique(sampling.units))
+        sampled = f"Counted are rows, which are of {units:,} units; intervals allow for rows of one unit being alike."
+    return BiasAudit(
+        measure=measure,
+        tables=tables,
+        people=len(known),
+        unknown=int((~is_known).sum()),
+        median=median,
+        sampled=sampled,
+    )
 
 
 def ratio_limits(events: Any, rows: Any, level: float) -> tuple[Any, Any]:
@@ -226,14 +251,22 @@ def _require_small(reasons: Mapping[str, str], by: Mapping[str, pd.Series[Any]])
         )
 
 
-def _tabulate(
-    by: str, column: pd.Series[Any], favoured: pd.Series[bool], reasons: Mapping[str, str], level: float
+def _tabulate(  # noqa: PLR0913, PLR0917 - the rows of a table, and how it is made
+    by: str,
+    column: pd.Series[Any],
+    favoured: pd.Series[bool],
+    reasons: Mapping[str, str],
+    level: float,
+    sampling: Sampling | None = None,
 ) -> CategoryTable:
     counts = favoured.astype(int).groupby(column.to_numpy()).agg(["sum", "size"]).sort_index()
     events, rows = counts["sum"].to_numpy(), counts["size"].to_numpy()
     compared = np.array([name not in reasons for name in counts.index])
-    ratios = iter(_ratios(events[compared], rows[compared], level))
-    rates = proportion_intervals(events, rows, level)
+    worth = events, rows
+    if sampling is not None:
+        worth = _find_worth([(column == name).to_numpy() for name in counts.index], favoured, sampling, level)
+    ratios = iter(_ratios(worth[0][compared], worth[1][compared], level))
+    rates = proportion_intervals(*worth, level)
     return CategoryTable(
         by=by,
         rows=tuple(
@@ -249,6 +282,18 @@ def _tabulate(
             for name, k, n, rate, counted in zip(counts.index, events, rows, rates, compared, strict=True)
         ),
     )
+
+
+def _find_worth(
+    categories: Sequence[Any], favoured: pd.Series[bool], sampling: Sampling, level: float
+) -> tuple[Any, Any]:
+    """Return of each category how many independent rows in its favour, and in all, would be as sure."""
+    hits = favoured.to_numpy(dtype=float)
+    found = [
+        sampling.take(among).measure(hits[among], np.ones(among.sum())).effective_counts([among.sum()], (1 - level) / 2)
+        for among in categories
+    ]
+    return np.array([float(one[0]) for one, _ in found]), np.array([float(one[0]) for _, one in found])
 
 
 def _ratios(events: Any, rows: Any, level: float) -> list[Estimate]:

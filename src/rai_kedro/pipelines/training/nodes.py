@@ -341,15 +341,17 @@ def assess_fairness(
     else:
         found = examine_regression(split.target_test, predicted["prediction"], audit_test, fairness)
     if fairness.ll144 is not None:
-        audit = _tabulate_ll144(fairness.ll144, audit_test, predicted, settings.training.task)
+        audit = _tabulate_ll144(fairness, fairness.ll144, audit_test, predicted, settings.training.task)
         found = found.model_copy(update={"ll144": audit})
     return found.to_dict(), fairness.gate.judge(found.disparities).to_dict()
 
 
-def _tabulate_ll144(spec: BiasAuditSpec, audit: pd.DataFrame, predicted: pd.DataFrame, task: str) -> BiasAudit:
+def _tabulate_ll144(
+    fairness: FairnessSpec, spec: BiasAuditSpec, audit: pd.DataFrame, predicted: pd.DataFrame, task: str
+) -> BiasAudit:
     by_score = spec.measure == "scoring" or task == "regression"
     output = predicted["score" if by_score and task == "classification" else "prediction"]
-    return audit_bias(
+    made = audit_bias(
         sex=audit[spec.sex],
         race=audit[spec.race],
         selected=None if by_score else output,
@@ -357,7 +359,12 @@ def _tabulate_ll144(spec: BiasAuditSpec, audit: pd.DataFrame, predicted: pd.Data
         unknown=spec.unknown,
         leave_out=spec.leave_out,
         level=spec.level,
+        unit=None if fairness.unit is None else audit[fairness.unit],
     )
+    if fairness.weight is None:
+        return made
+    unweighted = f"Weights ('{fairness.weight}') are not used: the rule counts."
+    return made.model_copy(update={"sampled": f"{made.sampled} {unweighted}".strip()})
 
 
 def collect_metrics(
