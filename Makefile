@@ -57,7 +57,7 @@ bench: $(INSTALLED) ## how long the stages and a fairness assessment take, and h
 	@$(BIN)/python benchmarks/estimates.py --quick
 	@$(BIN)/python benchmarks/evidence.py
 
-lock: ## resolve the dependencies anew for Python 3.11-3.13 on Linux and macOS (needs uv)
+lock: ## resolve the dependencies anew for Python 3.11-3.14 on Linux and macOS (needs uv)
 	@$(UV) pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 --no-annotate \
 	  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 	  --extra dev --group build pyproject.toml -o requirements.lock

@@ -1,14 +1,20 @@
 #!/bin/sh
-# Makes .venv with exactly what requirements.lock names, and this project itself. Needs Python 3.11 or newer with
+# Makes .venv with exactly what requirements.lock names, and this project itself. Needs Python 3.11 to 3.14 with
 # venv and pip; uses uv where it is on the PATH. `make` calls it when the lock is newer than the last good install.
 # With the argument `docs` it adds what builds the documentation (requirements-docs.lock) to a .venv that is there.
 set -eu
 
 venv=.venv
 stamp=$venv/.installed
+# The one that is tried most comes first. Of a newer one not every package in the lock has a build yet.
+pythons=${PYTHON:-python3.13 python3.12 python3.11 python3.14 python3}
 
-runs() { # is $1 a Python that starts (a shim may not), is new enough and can make environments?
-    "$1" -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
+runs() { # is $1 a Python that starts (a shim may not), that the lock is for, and that can make environments?
+    "$1" -c 'import sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' >/dev/null 2>&1
+}
+
+version_of() { # its version, for what is refused; nothing if it does not start
+    "$1" -c 'import sys; print("%s is Python %d.%d." % (sys.argv[1], *sys.version_info[:2]))' "$1" 2>/dev/null || true
 }
 
 can_pip() {
@@ -16,20 +22,21 @@ can_pip() {
 }
 
 find_python() {
-    for candidate in ${PYTHON:-python3.13 python3.12 python3.11 python3}; do
+    for candidate in $pythons; do
         if runs "$candidate" && { [ -n "$uv" ] || can_pip "$candidate"; }; then
             echo "$candidate"
             return
         fi
     done
-    for candidate in ${PYTHON:-python3.13 python3.12 python3.11 python3}; do
+    for candidate in $pythons; do
         if runs "$candidate"; then
             echo "$candidate has no ensurepip, which makes environments with pip. Install it" \
                 "(Debian and Ubuntu: apt install python3-venv) and run again." >&2
             exit 1
         fi
     done
-    echo "No Python 3.11 or newer was found (looked for: ${PYTHON:-python3.13 python3.12 python3.11 python3})." \
+    found=$(for candidate in $pythons; do version_of "$candidate"; done)
+    echo "No Python 3.11 to 3.14 was found (looked for: $pythons)." ${found:+"$found"} \
         "Install one, or name it: make PYTHON=/path/to/python3" >&2
     exit 1
 }
