@@ -68,7 +68,7 @@ lock: ## resolve the dependencies anew for Python 3.11-3.14 on Linux and macOS (
 clean: ## delete what runs have made (data/02-08, MLflow, caches), not raw data, tracked files or .venv
 	@find data/0[2-8]_* -type f ! -name .gitkeep -delete 2>/dev/null || true
 	@find data/0[2-8]_* -mindepth 1 -type d -empty -delete 2>/dev/null || true
-	@rm -rf mlflow.db mlflow.db-* mlruns mlartifacts emissions.csv .viz build dist htmlcov .coverage
+	@rm -rf mlflow.db mlflow.db-* mlruns mlartifacts emissions.csv .viz build dist htmlcov .coverage docs/reference/python
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	@find src tests benchmarks -type d -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 

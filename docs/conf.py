@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,6 @@ autodoc_preserve_defaults = True
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 napoleon_use_rtype = False  # what stands before the colon of a return value is no type
-autodoc_type_aliases = {"Month": "Month"}
 default_role = "literal"
 add_module_names = False
 python_maximum_signature_line_length = 80
@@ -43,7 +43,6 @@ html_domain_indices = False
 html_show_sphinx = False
 html_show_copyright = False
 highlight_language = "none"
-smartquotes = False  # `--use-case` is no dash
 pygments_style = "friendly"
 pygments_dark_style = "github-dark"
 
@@ -82,8 +81,16 @@ def leave_out_fields(_app: Any, what: str, _name: str, one: Any, *_: Any) -> tup
     return ("", "") if what == "class" and issubclass(one, BaseModel) else None
 
 
+def name_months(app: Any, _what: str, name: str, *_: Any) -> None:
+    """Write ``Month`` where Sphinx has found out what pydantic makes of it."""
+    noted = app.env.current_document.autodoc_annotations.get(name, {})
+    for argument, kind in noted.items():
+        noted[argument] = re.sub(r"[\w.~]*Annotated\[str, .*?check_month[^\]]*\]", "Month", kind)
+
+
 def setup(app: Any) -> None:
     """Connect these to Sphinx."""
     app.connect("autodoc-process-signature", leave_out_fields)
+    app.connect("autodoc-process-signature", name_months, priority=900)  # after Sphinx's own
     app.connect("builder-inited", write_rooms)
     app.connect("source-read", fill_in)

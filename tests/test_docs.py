@@ -121,6 +121,16 @@ def test_pages_that_other_files_name_are_there() -> None:
     assert [one for one in sorted(named) if not (ROOT / one[1]).is_file()] == []
 
 
+def test_building_the_site_changes_no_package_of_the_project() -> None:
+    def versions(lock: str) -> set[str]:
+        return set(re.findall(r"^[a-z0-9].*==[^\s;]+", (ROOT / lock).read_text(encoding="utf-8"), re.MULTILINE))
+
+    ours, added = versions("requirements.lock"), versions("requirements-docs.lock")
+    names = {one.partition("==")[0] for one in ours}
+    assert {one for one in added if one.partition("==")[0] in names} <= ours
+    assert any(one.startswith("sphinx==") for one in added)
+
+
 class _Page(HTMLParser):
     """What a page names, leads to and fetches."""
 

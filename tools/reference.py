@@ -306,8 +306,9 @@ def _list_options(command: click.Command) -> Iterator[Option]:
 
 
 def _as_text(text: str) -> str:
-    """Return the help of a command so that Markdown takes no sign of it for markup."""
-    return re.sub(r"([<>*_`\[\]])", r"\\\1", text.replace("\b\n", ""))
+    """Return the help of a command so that Markdown takes no sign of it for markup, and an option for code."""
+    plain = re.sub(r"([<>*_`\[\]])", r"\\\1", text.replace("\b\n", ""))
+    return re.sub(r"(?<![\w-])--[a-z][a-z-]*", r"`\g<0>`", plain)
 
 
 def list_public() -> dict[str, list[str]]:
