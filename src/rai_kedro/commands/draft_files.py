@@ -12,21 +12,9 @@ import pandas as pd
 import yaml
 
 # Its face, since the rest loads scipy, and every command is loaded for the list of commands.
-from rai_kedro import proxies
+from rai_kedro import contract, proxies
 from rai_kedro.commands.draft_reading import Reading, draft_reading
 from rai_kedro.commands.use_case_choices import Task, UseCaseRequest, draft_label, some
-from rai_kedro.contract import (
-    GROUPS,
-    LEAK,
-    NO_OWNER,
-    NUMERIC_TYPES,
-    UNDECIDED,
-    Column,
-    Seen,
-    draft_column,
-    read_proposal,
-    suspect,
-)
 from rai_kedro.sources import FileLayout, IngestionParameters, WordCount
 
 # What a draft measures; the questionnaire replaces it. All but the one that judges nothing have a tolerance.
@@ -47,8 +35,8 @@ class UseCaseDraft:
     task: Task
     source: Mapping[str, Any]  # `filepath` and `layout` of a file; else `filepath` or `dataset` of another's stores
     ingestion: IngestionParameters
-    columns: tuple[Column, ...]
-    label: Column
+    columns: tuple[contract.Column, ...]
+    label: contract.Column
     training_month: str
     disguises: tuple[str, ...]  # columns that give the target away, or are one that describes people, in words
     reading: Reading | None  # of what was predicted elsewhere; None where a model is to be trained
@@ -65,7 +53,7 @@ class UseCaseDraft:
 
         A missing value makes whole numbers ``float``.
         """
-        return tuple(one.name for one in self.columns if one.use == "audit" and one.type in NUMERIC_TYPES)
+        return tuple(one.name for one in self.columns if one.use == "audit" and one.type in contract.NUMERIC_TYPES)
 
     @property
     def is_file(self) -> bool:
@@ -85,7 +73,7 @@ class Known:
     """
 
     words: Mapping[str, Sequence[WordCount]] = field(default_factory=dict)
-    columns: Mapping[str, Column] = field(default_factory=dict)
+    columns: Mapping[str, contract.Column] = field(default_factory=dict)
     labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     trained_on: pd.Series[bool] | None = None
 
@@ -107,9 +95,9 @@ def draft_use_case(
     drafted = (
         given[name]
         if name in given
-        else draft_column(
+        else contract.draft_column(
             table[name],
-            Seen(
+            contract.Seen(
                 is_date=name in parameters.dates,
                 original=originals.get(name, name),
                 note=", ".join(map(str, known.words.get(name, ()))),
@@ -134,7 +122,7 @@ def draft_use_case(
         task=task,
         source={},
         ingestion=parameters,
-        columns=tuple(sorted(columns, key=lambda one: [*GROUPS, ""].index(group_of(one)))),
+        columns=tuple(sorted(columns, key=lambda one: [*contract.GROUPS, ""].index(group_of(one)))),
         label=label,
         training_month="",
         disguises=tuple(one.text for one in (*leaks, *relations, *doubts)),
@@ -143,16 +131,16 @@ def draft_use_case(
     )
 
 
-def group_of(column: Column) -> str:
+def group_of(column: contract.Column) -> str:
     """Return the group of proposals a column is in; nothing once somebody decided."""
-    proposal = read_proposal(column.risk)
+    proposal = contract.read_proposal(column.risk)
     return "" if proposal is None else proposal.group
 
 
 def _warn(name: str, leaks: Sequence[proxies.Relation], relations: Sequence[proxies.Relation]) -> str:
     said = "; ".join(one.text for one in leaks if name in one.columns)
     stands_for = [one.text for one in relations if name in one.columns]
-    return "; ".join([*([f"{LEAK}: {said}"] if said else []), *stands_for])
+    return "; ".join([*([f"{contract.LEAK}: {said}"] if said else []), *stands_for])
 
 
 def _find_disguises(
@@ -160,7 +148,7 @@ def _find_disguises(
 ) -> tuple[tuple[proxies.Relation, ...], ...]:
     """Find columns that give the target away, are one that seems to describe people, or tell the target too well."""
     columns = pd.DataFrame({name: _as_numbers(table[name]) for name in [*names, label]})
-    seen = {name: suspect(originals.get(name, name), table[name]) for name in names}
+    seen = {name: contract.suspect(originals.get(name, name), table[name]) for name in names}
     people = [name for name, one in seen.items() if one is not None and one.confidence != "unsure"]
     others = [name for name in names if name not in people]
     leaks = proxies.find_leaks(columns[names], columns[[label]])
@@ -174,11 +162,11 @@ def _as_numbers(values: pd.Series[Any]) -> pd.Series[Any]:
     return numbers if numbers.notna().sum() == values.notna().sum() else values
 
 
-def take_over(drafted: Column, known: Column | None) -> Column:
+def take_over(drafted: contract.Column, known: contract.Column | None) -> contract.Column:
     """Return what a data contract says of a column; what it leaves undecided is proposed from the data."""
     if known is None:
         return drafted
-    undecided = ("flags", "use", "risk") if (known.risk or "").startswith(UNDECIDED) else ()
+    undecided = ("flags", "use", "risk") if (known.risk or "").startswith(contract.UNDECIDED) else ()
     return known.model_copy(update={field: getattr(drafted, field) for field in ("name", *undecided)})
 
 
@@ -194,9 +182,9 @@ def render_catalog(draft: UseCaseDraft) -> str:
         layout=layout.model_dump(include={"format"} if layout.format == "parquet" else None),
         months={key: value for key, value in months.items() if value not in ({}, ())},
         stores={"feature_store": draft.columns, "label_store": (draft.label,)},
-        groups=GROUPS | {"": "decided in the data contract"},
+        groups=contract.GROUPS | {"": "decided in the data contract"},
         group_of=group_of,
-        owner=NO_OWNER,
+        owner=contract.NO_OWNER,
     )
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import click
 import pandas as pd
 
+from rai_kedro import sources
 from rai_kedro.commands.accept_draft import Acceptance, accept_file, enter_acceptance
 from rai_kedro.commands.draft_files import (
     Known,
@@ -32,26 +33,6 @@ from rai_kedro.errors import RaiError
 from rai_kedro.files import project_folder, staging_folder, write_text
 from rai_kedro.months import PERIOD_FORMS, PERIODS, month_of_key, months_between
 from rai_kedro.pipelines import STAGES
-from rai_kedro.sources import (
-    Codebook,
-    FileLayout,
-    IngestionParameters,
-    MonthlyTables,
-    WordCount,
-    count_missing_words,
-    detect_layout,
-    find_months,
-    find_sentinels,
-    find_stored_months,
-    hide_missing,
-    list_unlabelled,
-    mark_missing,
-    read_cells,
-    read_codebook,
-    read_stored_month,
-    rename_columns,
-    split_months,
-)
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 # The second column of a name, as sources.read_cells calls it.
@@ -68,7 +49,7 @@ class NewUseCase:
     folder: Path
     draft: UseCaseDraft
     rows: dict[str, int]
-    words: dict[str, tuple[WordCount, ...]]
+    words: dict[str, tuple[sources.WordCount, ...]]
     accepted: Acceptance | None
     notes: tuple[str, ...] = ()  # what the data contract says that found no place, or does not say
     unlabelled: tuple[str, ...] = ()  # values that the codebook does not know, by column
@@ -86,21 +67,21 @@ class _Source:
 
     tables: dict[str, pd.DataFrame]  # by month; under no name where the rows say which month they are of
     entry: dict[str, Any]
-    words: dict[str, tuple[WordCount, ...]]
+    words: dict[str, tuple[sources.WordCount, ...]]
 
-    def split(self, parameters: IngestionParameters, types: Mapping[str, str]) -> MonthlyTables:
+    def split(self, parameters: sources.IngestionParameters, types: Mapping[str, str]) -> sources.MonthlyTables:
         """Return the rows by month, as features and labels."""
-        made = MonthlyTables({}, {})
+        made = sources.MonthlyTables({}, {})
         for month, table in self.tables.items():
-            part = split_months(table, parameters.for_month(month) if month else parameters, types)
+            part = sources.split_months(table, parameters.for_month(month) if month else parameters, types)
             made.features.update(part.features)
             made.labels.update(part.labels)
         return made
 
-    def find_months(self, parameters: IngestionParameters) -> pd.Series[Any]:
+    def find_months(self, parameters: sources.IngestionParameters) -> pd.Series[Any]:
         """Return the month of each row of all tables together."""
         found = [
-            find_months(rename_columns(table, settings), settings)
+            sources.find_months(sources.rename_columns(table, settings), settings)
             for month, table in self.tables.items()
             if (settings := parameters.for_month(month) if month else parameters)
         ]
@@ -121,7 +102,7 @@ def new_use_case(request: UseCaseRequest, *, project: Path | None = None, today:
     request = settle_task(raw, request)
     labels, unlabelled = _read_labels(request, raw, project)
     parameters = choose_parameters(raw, request, today)
-    table = hide_missing(raw.rename(columns=parameters.rename), parameters.missing)
+    table = sources.hide_missing(raw.rename(columns=parameters.rename), parameters.missing)
     words = _count_words(source.words, table, parameters)
     columns, notes = _read_known(request, project)
     months = source.find_months(parameters)
@@ -291,10 +272,12 @@ def _read_source(request: UseCaseRequest, project: Path) -> _Source:
         )
     if request.data is not None:
         path = _locate(request.data, project)
-        layout = detect_layout(path, delimiter=request.delimiter, encoding=request.encoding, decimal=request.decimal)
-        cells = read_cells(path, layout)
+        layout = sources.detect_layout(
+            path, delimiter=request.delimiter, encoding=request.encoding, decimal=request.decimal
+        )
+        cells = sources.read_cells(path, layout)
         entry = {"filepath": _relative(path, project), "layout": layout}
-        return _Source({"": mark_missing(cells, layout)}, entry, count_missing_words(cells, layout))
+        return _Source({"": sources.mark_missing(cells, layout)}, entry, sources.count_missing_words(cells, layout))
     if request.key is None:
         raise NewUseCaseError(
             "Rows of a store that another system fills need a key of their own.",
@@ -329,7 +312,7 @@ def _read_known(request: UseCaseRequest, project: Path) -> tuple[dict[str, Colum
 
 def _from_store(tables: dict[str, pd.DataFrame], entry: dict[str, Any]) -> _Source:
     whole = pd.concat(tables.values(), ignore_index=True)
-    return _Source(tables, entry, count_missing_words(whole, FileLayout(format="parquet")))
+    return _Source(tables, entry, sources.count_missing_words(whole, sources.FileLayout(format="parquet")))
 
 
 def _from_folder(folder: Path, request: UseCaseRequest, project: Path) -> _Source:
@@ -337,7 +320,10 @@ def _from_folder(folder: Path, request: UseCaseRequest, project: Path) -> _Sourc
         raise NewUseCaseError(
             "The folders of a store say which month it is.", where="--stores", remedy="leave --time and --month out"
         )
-    tables = {month: read_stored_month(files, request.key) for month, files in find_stored_months(folder).items()}
+    tables = {
+        month: sources.read_stored_month(files, request.key)
+        for month, files in sources.find_stored_months(folder).items()
+    }
     return _from_store(tables, {"filepath": _relative(folder, project)})
 
 
@@ -373,8 +359,8 @@ def _choose_month(months: pd.Series[Any], label: pd.Series[Any]) -> str:
 
 
 def _count_words(
-    found: Mapping[str, tuple[WordCount, ...]], table: pd.DataFrame, parameters: IngestionParameters
-) -> dict[str, tuple[WordCount, ...]]:
+    found: Mapping[str, tuple[sources.WordCount, ...]], table: pd.DataFrame, parameters: sources.IngestionParameters
+) -> dict[str, tuple[sources.WordCount, ...]]:
     """Return by column what may stand for a missing value, with what is read so and numbers that look so."""
     words = {parameters.rename.get(name, name): counts for name, counts in found.items()}
     read = {
@@ -385,18 +371,20 @@ def _count_words(
     }
     for name in map(str, table.columns):
         told = {one.word for one in read.get(name, ())}
-        more = tuple(one for one in find_sentinels(table[name]) if one.word not in told)
+        more = tuple(one for one in sources.find_sentinels(table[name]) if one.word not in told)
         if more and name not in parameters.dates:
             read[name] = (*read.get(name, ()), *more)
     return read
 
 
-def _read_labels(request: UseCaseRequest, table: pd.DataFrame, project: Path) -> tuple[Codebook, tuple[str, ...]]:
+def _read_labels(
+    request: UseCaseRequest, table: pd.DataFrame, project: Path
+) -> tuple[sources.Codebook, tuple[str, ...]]:
     """Return what the codebook calls values, and which it does not know."""
     if request.codebook is None:
         return {}, ()
-    codebook = read_codebook(_locate(request.codebook, project), table)
-    return codebook, tuple(list_unlabelled(codebook, table))
+    codebook = sources.read_codebook(_locate(request.codebook, project), table)
+    return codebook, tuple(sources.list_unlabelled(codebook, table))
 
 
 def _locate(path: Path, project: Path) -> Path:
@@ -425,7 +413,7 @@ def _beside(folder: Path) -> Iterator[Path]:
         ) from error
 
 
-def _try(written: Path, base: Path, tables: MonthlyTables) -> None:
+def _try(written: Path, base: Path, tables: sources.MonthlyTables) -> None:
     """Check each month, and build the catalogue as a run does: what fails is found now, not by the next command."""
     from kedro.config import OmegaConfigLoader
     from kedro.io import DataCatalog

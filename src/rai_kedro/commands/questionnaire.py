@@ -16,7 +16,7 @@ from typing import Any
 import click
 import yaml
 
-from rai_kedro import mitigation, modelling, release
+from rai_kedro import mitigation, modelling, questionnaire, release
 from rai_kedro.commands.project import (
     about_use_case,
     enter_act_in,
@@ -27,17 +27,6 @@ from rai_kedro.commands.project import (
 from rai_kedro.commands.terminal import show
 from rai_kedro.fairness import METRICS
 from rai_kedro.files import project_folder, write_text
-from rai_kedro.questionnaire import (
-    ModelAtHand,
-    Outcome,
-    Recommendation,
-    check_consistency,
-    follow,
-    interview,
-    load_tree,
-    read_answers,
-    recommend,
-)
 from rai_kedro.typed import Typed
 
 EVIDENCE_KIND = "questionnaire"
@@ -48,8 +37,10 @@ class QuestionnaireResult(Typed):
     """What the questionnaire came to for one use case."""
 
     use_case: str
-    outcome: Outcome
-    recommendations: tuple[Recommendation, ...]  # every method for these metrics, whether or not it applies
+    outcome: questionnaire.Outcome
+    recommendations: tuple[
+        questionnaire.Recommendation, ...
+    ]  # every method for these metrics, whether or not it applies
 
 
 @click.command()
@@ -74,8 +65,10 @@ def run_questionnaire(use_case: str, env: str | None = None, answers: str | None
     if outcome is None:
         click.echo("\nLeft before the end; nothing was written.")
         return False
-    at_hand = ModelAtHand(model.task or outcome.task, model.takes_sample_weight, model.gives_scores, model.permitted)
-    recommended = tuple(recommend(outcome.metrics, at_hand))
+    at_hand = questionnaire.ModelAtHand(
+        model.task or outcome.task, model.takes_sample_weight, model.gives_scores, model.permitted
+    )
+    recommended = tuple(questionnaire.recommend(outcome.metrics, at_hand))
     result = QuestionnaireResult(use_case=use_case, outcome=outcome, recommendations=recommended)
     show("\n".join(describe_result(result)))
     replaced = replace_drafted(project / "conf" / "base" / use_case / "parameters.yml", result)
@@ -122,7 +115,7 @@ def replace_drafted(path: Path, result: QuestionnaireResult) -> str | None:
     return text.replace(lines[0], "", 1)
 
 
-def describe_configured(parameters: Any, catalog_file: Path) -> ModelAtHand:
+def describe_configured(parameters: Any, catalog_file: Path) -> questionnaire.ModelAtHand:
     """Return what a use case's parameters and contract tell of its model; None wherever they say nothing yet."""
     from rai_kedro.contract import read_contract
 
@@ -148,19 +141,21 @@ def describe_result(result: QuestionnaireResult) -> list[str]:
     return lines
 
 
-def _describe_method(method: Recommendation) -> str:
+def _describe_method(method: questionnaire.Recommendation) -> str:
     constraint = f", constraint {method.constraint}" if method.constraint else ""
     verdict = "applies" if method.applies else "does not apply"
     first = f"  {method.method} ({method.stage}{constraint}): {verdict}; {method.why}."
     return f"{first}\n      It {method.does}. {method.source}"
 
 
-def _obtain(answers: str | None, model: ModelAtHand) -> Outcome | None:
-    tree = load_tree()
+def _obtain(answers: str | None, model: questionnaire.ModelAtHand) -> questionnaire.Outcome | None:
+    tree = questionnaire.load_tree()
     known = tree.find_task_answer(model.task) if model.task else {}
     if answers is not None:
-        return follow(tree, read_answers(answers), known=known, where=answers)
-    return interview(tree, _read_line, lambda text: click.echo(text, nl=not text.endswith("\n")), known=known)
+        return questionnaire.follow(tree, questionnaire.read_answers(answers), known=known, where=answers)
+    return questionnaire.interview(
+        tree, _read_line, lambda text: click.echo(text, nl=not text.endswith("\n")), known=known
+    )
 
 
 def _read_line(prompt: str) -> str:
@@ -175,7 +170,7 @@ def _find_disagreements(fairness: Any, result: QuestionnaireResult) -> Iterator[
     """Say what people wrote in the parameters that these answers leave without ground."""
     metrics, file = result.outcome.metrics, f"conf/base/{result.use_case}/parameters.yml"
     if written := fairness.get("metrics"):
-        for finding in check_consistency(result.outcome.path, written):
+        for finding in questionnaire.check_consistency(result.outcome.path, written):
             yield f"{finding.message}; take 'fairness.metrics' out of {file}, and the answers decide"
         return
     for tolerance in fairness.get("tolerances") or ():

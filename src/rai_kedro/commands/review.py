@@ -12,19 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rai_kedro import release
-from rai_kedro.commands.project import (
-    about_use_case,
-    env_option,
-    evidence_path,
-    keys_folder,
-    lock_path,
-    open_catalog,
-    policy_of_today,
-    reports_folder,
-    require_use_case,
-    run_pipeline,
-    trust_of,
-)
+from rai_kedro.commands import project
 from rai_kedro.commands.terminal import show
 from rai_kedro.files import locked
 from rai_kedro.hooks.review_page import try_to_write_review
@@ -43,7 +31,7 @@ _LOCK_WAIT_S = 20.0
 
 def _options(*options: Callable[[Any], Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     def give(command: Callable[..., Any]) -> Callable[..., Any]:
-        for option in reversed((about_use_case, *options)):
+        for option in reversed((project.about_use_case, *options)):
             command = option(command)
         return command
 
@@ -88,9 +76,9 @@ def rollback(use_case: str, env: str | None, **said: Any) -> None:
 
 
 def _decide(decision: str, use_case: str, env: str | None, **said: Any) -> None:
-    with open_catalog(use_case, env) as catalog:
+    with project.open_catalog(use_case, env) as catalog:
         _record(catalog, decision, use_case, **said)
-        try_to_write_review(catalog, reports_folder(catalog, use_case))
+        try_to_write_review(catalog, project.reports_folder(catalog, use_case))
 
 
 def _record(
@@ -98,11 +86,11 @@ def _record(
 ) -> None:
     from mlflow import MlflowClient
 
-    trust, evidence = trust_of(catalog, use_case), evidence_path(catalog, use_case)
+    trust, evidence = project.trust_of(catalog, use_case), project.evidence_path(catalog, use_case)
     if said["demo"]:
         signing = _make_demo_key(_DEMO_KEY)
     else:
-        signing = release.find_signing_key(keys_folder(), key, trust.reviewers, said["role"], _ask_passphrase)
+        signing = release.find_signing_key(project.keys_folder(), key, trust.reviewers, said["role"], _ask_passphrase)
     owner = trust.reviewers.find(signing.keyid)
     name = reviewer or (_DEMO_REVIEWER if said["demo"] else owner.name if owner else "")
     if not name:
@@ -114,13 +102,13 @@ def _record(
             remedy=f"{release.list_it(said['role'])}{rejects}",
         )
     client = MlflowClient()
-    with locked(lock_path(catalog, use_case), wait=_LOCK_WAIT_S):
+    with locked(project.lock_path(catalog, use_case), wait=_LOCK_WAIT_S):
         said["version"] = said["version"] or release.find_previous(use_case, evidence, trust)
         request = release.ReviewRequest(
             use_case=use_case, reviewer=name, key=signing, reviewed_at=datetime.now(UTC), **said
         )
         if decision == "approve":
-            request = replace(request, policy=policy_of_today(catalog, use_case))
+            request = replace(request, policy=project.policy_of_today(catalog, use_case))
             outcome = release.approve(client, request, evidence, trust)
         else:
             outcome = release.reject(client, request, evidence)
@@ -136,7 +124,7 @@ def _ask_passphrase(path: Path) -> str:
 
 def _make_demo_key(name: str) -> release.SigningKey:
     """Return a key that signs demonstrations in this folder, made at the first."""
-    path = keys_folder() / name
+    path = project.keys_folder() / name
     if not path.exists():
         release.SigningKey.generate().save(path, None)
     return release.SigningKey.load(path)
@@ -144,13 +132,13 @@ def _make_demo_key(name: str) -> release.SigningKey:
 
 @click.command()
 @click.option("--use-case", default="housing", show_default=True, help="Name of the use case.")
-@env_option
+@project.env_option
 def demo(use_case: str, env: str | None) -> None:
     """Run the whole lifecycle once; a demo stands in the reviewer's place."""
-    require_use_case(use_case)
+    project.require_use_case(use_case)
     _make_demo_key(release.DEMO_KEY_FILE)
-    run_pipeline(use_case, env)
-    with open_catalog(use_case, env) as catalog:
+    project.run_pipeline(use_case, env)
+    with project.open_catalog(use_case, env) as catalog:
         candidate = catalog.load(f"{use_case}.candidate_model")
         _log.info("")
         _record(
@@ -165,7 +153,7 @@ def demo(use_case: str, env: str | None) -> None:
             demo=True,
             accept_risk=find_demo_risk(candidate),
         )
-    run_pipeline(f"{use_case}.monitoring", env)
+    project.run_pipeline(f"{use_case}.monitoring", env)
 
 
 def find_demo_risk(candidate: release.RegisteredVersion) -> str | None:

@@ -12,26 +12,15 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from rai_kedro import sources
 from rai_kedro.contract import UNWRITTEN, Column, Proposal, canonical, draft_column, split_words
 from rai_kedro.errors import RaiError
 from rai_kedro.months import PERIOD_FORMS, Period, find_period
-from rai_kedro.sources import (
-    MONTH,
-    IngestionParameters,
-    TimeColumn,
-    count_offsets,
-    find_date_formats,
-    find_spoilers,
-    find_unreadable_dates,
-    hide_missing,
-    name_periods,
-    names_month,
-)
 from rai_kedro.words import list_some
 
 Task = Literal["regression", "classification"]
 # Columns that a store or a reference table adds itself.
-RESERVED = (MONTH, "prediction", "score", "model_version", "run_id")
+RESERVED = (sources.MONTH, "prediction", "score", "model_version", "run_id")
 _YES = ("1", "true", "yes", "y", "t", "ja", "oui", "si", "sí", "sim")
 # Words of a target's name of which "yes" is plainly what people want, and of which it plainly is not.
 _WANTED = {
@@ -118,7 +107,7 @@ def settle_task(raw: pd.DataFrame, request: UseCaseRequest) -> UseCaseRequest:
         return request
     values = raw[request.target].dropna().map(canonical)
     words = {word for asked in request.missing for word in (asked, asked.rpartition("=")[2])}
-    found = set(values) - {"", *find_spoilers(raw[request.target]), *map(canonical, words)}
+    found = set(values) - {"", *sources.find_spoilers(raw[request.target]), *map(canonical, words)}
     numbers = pd.to_numeric(pd.Series(sorted(found), dtype="str"), errors="coerce")
     if len(found) <= 2 or numbers.isna().any():  # noqa: PLR2004 - binary
         return replace(request, task="classification")
@@ -152,7 +141,7 @@ def _check_columns(raw: pd.DataFrame, request: UseCaseRequest) -> None:
         )
 
 
-def choose_parameters(raw: pd.DataFrame, request: UseCaseRequest, today: date) -> IngestionParameters:
+def choose_parameters(raw: pd.DataFrame, request: UseCaseRequest, today: date) -> sources.IngestionParameters:
     """Settle names, key, months, dates and the favourable value; ``today`` tells the month if nothing else does."""
     chosen = [name for option in _ROLES if (name := getattr(request, option)) is not None]
     if request.month is not None and find_period(request.month) != request.period:
@@ -163,16 +152,16 @@ def choose_parameters(raw: pd.DataFrame, request: UseCaseRequest, today: date) -
         )
     names = name_columns([str(name) for name in raw.columns], is_time=request.time)
     missing = _find_missing(raw, request)
-    raw = hide_missing(raw, missing)
+    raw = sources.hide_missing(raw, missing)
     time = _choose_time(raw[request.time], names[request.time], request) if request.time else None
     dates = {
         names[str(name)]: formats[0]
         for name in raw.columns
-        if name not in chosen and len(formats := find_date_formats(raw[name])) == 1
+        if name not in chosen and len(formats := sources.find_date_formats(raw[name])) == 1
     }
     values = _two_values(raw[request.target], request.target) if request.task == "classification" else []
     favourable = _favourable(values, request) if values else None
-    return IngestionParameters(
+    return sources.IngestionParameters(
         rename={old: new for old, new in names.items() if old != new},
         key=names[request.key] if request.key else _free_name("row", tuple(names.values())),
         number_rows=request.key is None,
@@ -182,7 +171,7 @@ def choose_parameters(raw: pd.DataFrame, request: UseCaseRequest, today: date) -
         time=time,
         month=None
         if time
-        else (request.month or name_periods(pd.Series([pd.Timestamp(today)]), request.period).iloc[0]),
+        else (request.month or sources.name_periods(pd.Series([pd.Timestamp(today)]), request.period).iloc[0]),
         period=request.period,
         dates=dates,
         missing={names[name]: words for name, words in missing.items()},
@@ -192,7 +181,7 @@ def choose_parameters(raw: pd.DataFrame, request: UseCaseRequest, today: date) -
 def _find_missing(raw: pd.DataFrame, request: UseCaseRequest) -> dict[str, tuple[str, ...]]:
     """Return by column the words that stand for a missing value: those that were named, and what spoils numbers."""
     kept = (request.target, request.key, request.time)
-    found = {str(name): {*(find_spoilers(raw[name]) if name not in kept else ())} for name in raw.columns}
+    found = {str(name): {*(sources.find_spoilers(raw[name]) if name not in kept else ())} for name in raw.columns}
     for asked in request.missing:
         column, _, word = asked.rpartition("=")
         if column and column not in found:
@@ -241,16 +230,16 @@ def _free_name(name: str, taken: Collection[str]) -> str:
     return next(candidate for candidate in candidates if candidate not in taken)
 
 
-def _choose_time(values: pd.Series[Any], name: str, request: UseCaseRequest) -> TimeColumn:
+def _choose_time(values: pd.Series[Any], name: str, request: UseCaseRequest) -> sources.TimeColumn:
     form = _time_format(values, request)
-    if not names_month(form):
+    if not sources.names_month(form):
         raise NewUseCaseError(
             f"Dates written as '{form}' do not say which month they are in.",
             where=f"--time {request.time} --time-format {form}",
             example=str(values.dropna().iloc[0])[:40],
             remedy="take a column with months; for data by year add one, for example 2024-01 for all of 2024",
         )
-    offsets = count_offsets(values)
+    offsets = sources.count_offsets(values)
     if len(offsets) > 1 and request.time_zone is None:
         raise NewUseCaseError(
             f"The dates in '{request.time}' have different offsets from UTC.",
@@ -260,7 +249,7 @@ def _choose_time(values: pd.Series[Any], name: str, request: UseCaseRequest) -> 
             remedy="say what counts: --time-zone 'as written' (the local date of each row), or a name as Europe/Berlin",
         )
     try:
-        return TimeColumn(column=name, format=form, zone=request.time_zone)
+        return sources.TimeColumn(column=name, format=form, zone=request.time_zone)
     except ValueError:
         raise NewUseCaseError(
             f"There is no time zone '{request.time_zone}'.",
@@ -272,10 +261,10 @@ def _choose_time(values: pd.Series[Any], name: str, request: UseCaseRequest) -> 
 def _time_format(values: pd.Series[Any], request: UseCaseRequest) -> str:
     if request.time_format:
         return request.time_format
-    formats = find_date_formats(values)
+    formats = sources.find_date_formats(values)
     if len(formats) == 1:
         return formats[0]
-    known, unread = values.dropna(), find_unreadable_dates(values)
+    known, unread = values.dropna(), sources.find_unreadable_dates(values)
     raise NewUseCaseError(
         f"The dates in '{request.time}' can be read in more than one way."
         if formats
@@ -326,7 +315,7 @@ def _two_values(values: pd.Series[Any], target: str) -> list[str]:
 
 def _say_third(found: Sequence[str]) -> str:
     """Return what to do about a third value that seems to stand for a missing one."""
-    odd = [value for value in found if find_spoilers(pd.Series([value, "1"], dtype="str"))]
+    odd = [value for value in found if sources.find_spoilers(pd.Series([value, "1"], dtype="str"))]
     return f"if '{odd[0]}' stands for a missing value, say so: --missing '{odd[0]}'" if odd else ""
 
 

@@ -27,18 +27,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from rai_kedro.intervals.critical import (
-    COMPARABLE,
-    LEAST_ROWS,
-    Floats,
-    IntervalError,
-    check_counts,
-    check_level,
-    count_unknown,
-    interval_over_pairs,
-    largest,
-    pair_mask,
-)
+from rai_kedro.intervals import critical
 from rai_kedro.intervals.estimate import Estimate
 from rai_kedro.intervals.proportions import proportion_limits
 
@@ -77,12 +66,12 @@ def largest_distribution_distance(
     """
     counts, grid = _checked(bin_counts, edges)
     method, find = (KOLMOGOROV_SMIRNOV, _smirnov) if distance == "kolmogorov_smirnov" else (WASSERSTEIN, _wasserstein)
-    bounds = partial(find, counts, grid, check_level(level), pair_mask(len(counts), reference))
-    reason = count_unknown(counts.sum(axis=1) < LEAST_ROWS, "have fewer than two rows")
-    return interval_over_pairs(method, len(counts), bounds, reason)
+    bounds = partial(find, counts, grid, critical.check_level(level), critical.pair_mask(len(counts), reference))
+    reason = critical.count_unknown(counts.sum(axis=1) < critical.LEAST_ROWS, "have fewer than two rows")
+    return critical.interval_over_pairs(method, len(counts), bounds, reason)
 
 
-def distribution_distances(bin_counts: Any, edges: Any, *, distance: Distance) -> Floats:
+def distribution_distances(bin_counts: Any, edges: Any, *, distance: Distance) -> critical.Floats:
     """Return the distance between every two groups, shape (G, G); 0 where a group has no rows."""
     counts, grid = _checked(bin_counts, edges)
     curves, steps, known = _cumulative(counts), np.diff(_places(counts, grid)), counts.sum(axis=1) > 0
@@ -94,13 +83,13 @@ def distribution_distances(bin_counts: Any, edges: Any, *, distance: Distance) -
     return distances
 
 
-def _places(counts: Floats, grid: Floats) -> Floats:
+def _places(counts: critical.Floats, grid: critical.Floats) -> critical.Floats:
     """Return the value that each column stands for, shape (B,)."""
-    places: Floats = grid if grid.size == counts.shape[1] else (grid[1:] + grid[:-1]) / 2
+    places: critical.Floats = grid if grid.size == counts.shape[1] else (grid[1:] + grid[:-1]) / 2
     return places
 
 
-def _smirnov(counts: Floats, grid: Floats, level: float, mask: Any) -> tuple[float, float]:
+def _smirnov(counts: critical.Floats, grid: critical.Floats, level: float, mask: Any) -> tuple[float, float]:
     half, rows = (1 - level) / 2, counts.sum(axis=1)
     joined, _ = _join_neighbours(counts, _places(counts, grid))
     reached = before = joined.cumsum(axis=1)
@@ -110,16 +99,18 @@ def _smirnov(counts: Floats, grid: Floats, level: float, mask: Any) -> tuple[flo
     lower = distribution_distances(counts, grid, distance="kolmogorov_smirnov") - _sum_of_bands(rows, shared)
     upper = np.ones_like(lower)
     cuts = np.searchsorted(reached.sum(axis=0), np.arange(1, _CUTS + 1) / (_CUTS + 1) * rows.sum())
-    for one, other in combinations(np.flatnonzero(rows >= LEAST_ROWS), 2):
+    for one, other in combinations(np.flatnonzero(rows >= critical.LEAST_ROWS), 2):
         both = [one, other]
         at_cuts = _limit_gap(reached[both][:, cuts], reached[both][:, cuts], rows[both], shared / _CUTS, sign=-1)
         lower[both, both[::-1]] = np.maximum(lower[one, other], at_cuts)
         upper[both, both[::-1]] = _limit_gap(reached[both], before[both], rows[both], half, sign=1)
-    low, high = largest(lower, np.minimum(upper, 1.0), mask)
+    low, high = critical.largest(lower, np.minimum(upper, 1.0), mask)
     return float(low), float(high)
 
 
-def _limit_gap(above: Floats, below: Floats, rows: Floats, tail: float, *, sign: int) -> float:
+def _limit_gap(
+    above: critical.Floats, below: critical.Floats, rows: critical.Floats, tail: float, *, sign: int
+) -> float:
     """Return the largest limit of the gap between two curves in either direction, from their counts, (2, points)."""
     total, limits = rows[:, None], []
     shape = np.broadcast_to(total, above.shape)
@@ -131,7 +122,7 @@ def _limit_gap(above: Floats, below: Floats, rows: Floats, tail: float, *, sign:
     return max(limits)
 
 
-def _sum_of_bands(rows: Floats, alpha: float) -> Floats:
+def _sum_of_bands(rows: critical.Floats, alpha: float) -> critical.Floats:
     """Return the 1 - alpha quantile of the sum of two groups' largest errors, shape (G, G); 1 without rows.
 
     Each error has the tail ``min(1, 2 exp(-2 n x^2))``; the tail of the sum is their convolution, solved by bisection.
@@ -146,14 +137,14 @@ def _sum_of_bands(rows: Floats, alpha: float) -> Floats:
         tail = np.minimum(1.0, 2 * np.exp(-2 * rest**2)).mean(axis=-1)
         low, high = np.where(tail > alpha, middle, low), np.where(tail > alpha, high, middle)
     empty = (rows == 0)[:, None] | (rows == 0)[None, :]
-    bands: Floats = np.where(empty, 1.0, np.minimum(np.maximum(high, high.T), 1.0))
+    bands: critical.Floats = np.where(empty, 1.0, np.minimum(np.maximum(high, high.T), 1.0))
     return bands
 
 
-def _wasserstein(counts: Floats, grid: Floats, level: float, mask: Any) -> tuple[float, float]:
+def _wasserstein(counts: critical.Floats, grid: critical.Floats, level: float, mask: Any) -> tuple[float, float]:
     alpha, rows = 1 - level, counts.sum(axis=1)
     distances = distribution_distances(counts, grid, distance="wasserstein")
-    known = rows >= LEAST_ROWS
+    known = rows >= critical.LEAST_ROWS
     both = known[:, None] & known[None, :]
     first, second = np.nonzero(np.triu(mask & both))
     span, places = float(grid[-1] - grid[0]), _places(counts, grid)
@@ -169,18 +160,18 @@ def _wasserstein(counts: Floats, grid: Floats, level: float, mask: Any) -> tuple
         lower_pairs[first, second] = distances[first, second] - together
         upper_pairs[first, second] = distances[first, second] + alone + rounding
     upper_pairs = np.where(np.triu(both), upper_pairs, np.where(both, 0.0, span))
-    low, high = largest(np.triu(lower_pairs), np.minimum(upper_pairs, span), mask)
+    low, high = critical.largest(np.triu(lower_pairs), np.minimum(upper_pairs, span), mask)
     return float(low), float(high)
 
 
-def _over_all_pairs(areas: Floats, alpha: float) -> Floats:
+def _over_all_pairs(areas: critical.Floats, alpha: float) -> critical.Floats:
     """Return areas that the drawn ones, shape (DRAWS, pairs), exceed for any pair in a share alpha of the draws."""
     typical = np.maximum(areas.mean(axis=0), np.finfo(float).tiny)
-    reached: Floats = np.quantile((areas / typical).max(axis=1), 1 - alpha) * typical
+    reached: critical.Floats = np.quantile((areas / typical).max(axis=1), 1 - alpha) * typical
     return reached
 
 
-def draw_error_areas(counts: Floats, places: Floats, first: Any, second: Any) -> Floats:
+def draw_error_areas(counts: critical.Floats, places: critical.Floats, first: Any, second: Any) -> critical.Floats:
     """Draw areas between the error curves of pairs of groups, in the unit of the values, shape (DRAWS, pairs).
 
     A bin that no group has rows in adds no noise to any curve, so only the others are drawn; the curves are flat
@@ -194,7 +185,7 @@ def draw_error_areas(counts: Floats, places: Floats, first: Any, second: Any) ->
     steps = (np.diff(places) / span).astype(np.float32)
     rows = counts.sum(axis=1, keepdims=True)
     shares = counts / np.maximum(rows, 1.0)
-    scales = np.sqrt(shares / (np.maximum(rows, LEAST_ROWS) - 1)).astype(np.float32)
+    scales = np.sqrt(shares / (np.maximum(rows, critical.LEAST_ROWS) - 1)).astype(np.float32)
     pulls = np.cumsum(shares, axis=1).astype(np.float32)
     generator = np.random.default_rng(_SEED)
     areas = np.empty((DRAWS, len(first)))
@@ -208,7 +199,7 @@ def draw_error_areas(counts: Floats, places: Floats, first: Any, second: Any) ->
     return areas * span
 
 
-def _join_neighbours(counts: Floats, places: Floats) -> tuple[Floats, Floats]:
+def _join_neighbours(counts: critical.Floats, places: critical.Floats) -> tuple[critical.Floats, critical.Floats]:
     """Join columns to at most 1,024 of about the same number of rows, each standing for its last value."""
     if places.size <= _DRAWN_AT:
         return counts, places
@@ -217,21 +208,21 @@ def _join_neighbours(counts: Floats, places: Floats) -> tuple[Floats, Floats]:
     return np.add.reduceat(counts, starts, axis=1), places[np.append(starts[1:], places.size) - 1]
 
 
-def _cumulative(counts: Floats) -> Floats:
-    curves: Floats = np.cumsum(counts, axis=1) / np.maximum(counts.sum(axis=1, keepdims=True), 1.0)
+def _cumulative(counts: critical.Floats) -> critical.Floats:
+    curves: critical.Floats = np.cumsum(counts, axis=1) / np.maximum(counts.sum(axis=1, keepdims=True), 1.0)
     return curves
 
 
-def _checked(bin_counts: Any, edges: Any) -> tuple[Floats, Floats]:
-    (counts,) = check_counts(bin_counts=bin_counts)
+def _checked(bin_counts: Any, edges: Any) -> tuple[critical.Floats, critical.Floats]:
+    (counts,) = critical.check_counts(bin_counts=bin_counts)
     grid = np.asarray(edges, dtype=float)
     if (
-        counts.ndim != COMPARABLE
+        counts.ndim != critical.COMPARABLE
         or grid.ndim != 1
         or grid.size - counts.shape[1] not in (0, 1)
         or not (np.diff(grid) > 0).all()
     ):
-        raise IntervalError(
+        raise critical.IntervalError(
             "Counts must have one row per group, and one ascending value per column or one more edge than columns.",
             example=f"counts {counts.shape}, edges {grid.shape}",
             remedy="Declare the range and the number of bins once, and count every group on that grid.",

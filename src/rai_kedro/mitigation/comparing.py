@@ -22,6 +22,7 @@ from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from rai_kedro.fairness import METRICS, DisparityKind, FairnessSpec, Task, list_metrics
 from rai_kedro.intervals import part_level
+from rai_kedro.mitigation import fitting
 from rai_kedro.mitigation.compared import (
     POST_PROCESSED,
     RULE,
@@ -32,18 +33,6 @@ from rai_kedro.mitigation.compared import (
     Effect,
 )
 from rai_kedro.mitigation.evaluation import evaluate_models
-from rai_kedro.mitigation.fitting import (
-    Attempt,
-    Rows,
-    Setting,
-    find_constraint,
-    fit_attempt,
-    fit_plain,
-    prepare_method,
-    prepare_post_processed,
-    refuse_model,
-    resolve_cuts,
-)
 from rai_kedro.mitigation.methods import find_task, make_method
 from rai_kedro.mitigation.repeats import FEWEST_SPLITS, Repeats, measure_effects
 from rai_kedro.mitigation.sensitive import MitigationError
@@ -125,7 +114,7 @@ def check_comparison(request: ComparisonRequest) -> Comparator:
     _check_names(request)
     _check_models(request, task)
     for one in request.methods:
-        parameters = {**find_constraint(one.method, metric), **one.parameters}
+        parameters = {**fitting.find_constraint(one.method, metric), **one.parameters}
         make_method(one.method, request.estimator, parameters, request.sensitive_column)
     kind = request.kind or METRICS[metric].kinds[0]
     ranks = task == "classification" and performance != "AUC"
@@ -143,7 +132,7 @@ def check_comparison(request: ComparisonRequest) -> Comparator:
     )
 
 
-def compare_methods(request: ComparisonRequest, train: Rows, test: Rows) -> Comparison:
+def compare_methods(request: ComparisonRequest, train: fitting.Rows, test: fitting.Rows) -> Comparison:
     """Fit and assess the unmitigated model, every configured method, and the post-processed best unmitigated model.
 
     A method that is not permitted or gives no model is in the comparison with the reason.
@@ -153,17 +142,17 @@ def compare_methods(request: ComparisonRequest, train: Rows, test: Rows) -> Comp
     """
     from sklearn.base import clone
 
-    by, fairness = check_comparison(request), resolve_cuts(request.fairness, train.audit)
-    setting = Setting(
+    by, fairness = check_comparison(request), fitting.resolve_cuts(request.fairness, train.audit)
+    setting = fitting.Setting(
         clone(request.estimator), train, test, fairness, by, request.task, request.permitted, request.level
     )
     prepared = _prepare_methods(setting, request)
     if request.configured in request.names:
         require_usable([model for model, _ in prepared], request.configured)
-    attempts = [fit_plain(request.estimator, train, UNMITIGATED)]
-    attempts += [fit_plain(one, train, name) for name, one in request.alternatives.items()]
-    attempts += [fit_attempt(one, setting) for one in prepared]
-    attempts.append(fit_attempt(prepare_post_processed(setting, request.alternatives), setting))
+    attempts = [fitting.fit_plain(request.estimator, train, UNMITIGATED)]
+    attempts += [fitting.fit_plain(one, train, name) for name, one in request.alternatives.items()]
+    attempts += [fitting.fit_attempt(one, setting) for one in prepared]
+    attempts.append(fitting.fit_attempt(fitting.prepare_post_processed(setting, request.alternatives), setting))
     models = mark_frontier(evaluate_models(setting, attempts), by)
     if by.splits:
         effects = _repeat(setting, request, models)
@@ -184,23 +173,23 @@ def compare_methods(request: ComparisonRequest, train: Rows, test: Rows) -> Comp
     )
 
 
-def _prepare_methods(setting: Setting, request: ComparisonRequest) -> list[Attempt]:
+def _prepare_methods(setting: fitting.Setting, request: ComparisonRequest) -> list[fitting.Attempt]:
     return [
-        prepare_method(setting, one.method, one.parameters, name)
+        fitting.prepare_method(setting, one.method, one.parameters, name)
         for one, name in zip(request.methods, request.names, strict=True)
     ]
 
 
 def _repeat(
-    setting: Setting, request: ComparisonRequest, models: Sequence[ComparedModel]
+    setting: fitting.Setting, request: ComparisonRequest, models: Sequence[ComparedModel]
 ) -> dict[str, tuple[Effect, ...]]:
     """Measure over further splits what each model does that can be chosen; all at once where the choice asks."""
     rivals = {one.name for one in models if one.may_be_used and one.status == "fitted"} - {UNMITIGATED}
 
-    def prepare(split: Setting) -> list[Attempt]:
+    def prepare(split: fitting.Setting) -> list[fitting.Attempt]:
         made = _prepare_methods(split, request)
         if POST_PROCESSED in rivals:
-            made.append(prepare_post_processed(split, request.alternatives))
+            made.append(fitting.prepare_post_processed(split, request.alternatives))
         return [one for one in made if one[0].name in rivals]
 
     level = setting.fairness.level
@@ -255,9 +244,9 @@ def _check_names(request: ComparisonRequest) -> None:
 def _check_models(request: ComparisonRequest, task: Task) -> None:
     for name, estimator in {UNMITIGATED: request.estimator, **request.alternatives}.items():
         if (own := find_task(estimator)) != task:
-            raise refuse_model(name, f"is for {own}, and the model is for {task}")
+            raise fitting.refuse_model(name, f"is for {own}, and the model is for {task}")
         if task == "classification" and not hasattr(estimator, "predict_proba"):
-            raise refuse_model(name, "gives no probabilities ('predict_proba')")
+            raise fitting.refuse_model(name, "gives no probabilities ('predict_proba')")
 
 
 class Choice(NamedTuple):

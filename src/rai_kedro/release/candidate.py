@@ -17,17 +17,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from rai_kedro.files import find_account, project_folder
+from rai_kedro.release import model_files
 from rai_kedro.release.manifest import MODEL_FOLDER, Manifest, digest_artifacts, store_manifest
-from rai_kedro.release.model_files import (
-    BASELINE_FILE,
-    COMPANIONS,
-    CONTRACT_FILE,
-    PARAMETERS_FILE,
-    REFERENCE_FILE,
-    digest_files,
-    require_storable,
-    trusted_types,
-)
 from rai_kedro.release.versions import CANDIDATE, RegisteredVersion, ReleaseError, Tag, version_of
 
 if TYPE_CHECKING:
@@ -68,7 +59,7 @@ def register_candidate(candidate: Candidate, name: str) -> RegisteredVersion:
     """
     from mlflow import MlflowClient
 
-    require_storable(candidate.estimator)
+    model_files.require_storable(candidate.estimator)
     client = MlflowClient()
     with _open_run() as run_id:
         model = _log_model(candidate)
@@ -96,7 +87,7 @@ def _begin_manifest(client: MlflowClient, candidate: Candidate, name: str, run_i
     location = client.get_logged_model(model_id).artifact_location
     with tempfile.TemporaryDirectory(prefix="rai-model-") as folder:
         model = download_artifacts(artifact_uri=location, dst_path=folder, tracking_uri=client.tracking_uri)
-        digests = {f"{MODEL_FOLDER}{file}": digest for file, digest in digest_files(model).items()}
+        digests = {f"{MODEL_FOLDER}{file}": digest for file, digest in model_files.digest_files(model).items()}
     return Manifest(
         use_case=name,
         run_id=run_id,
@@ -107,7 +98,7 @@ def _begin_manifest(client: MlflowClient, candidate: Candidate, name: str, run_i
         lock_digest=hashlib.sha256(lock.read_bytes()).hexdigest() if lock.is_file() else "",
         policy=dict(candidate.policy),
         months={month: dict(digests) for month, digests in candidate.months.items()},
-        files={**digests, **digest_artifacts(client, run_id, COMPANIONS)},
+        files={**digests, **digest_artifacts(client, run_id, model_files.COMPANIONS)},
     )
 
 
@@ -147,7 +138,7 @@ def _log_model(candidate: Candidate) -> ModelInfo:
         input_example=candidate.input_example,
         pip_requirements=list(candidate.pip_requirements),
         serialization_format=mlflow.sklearn.SERIALIZATION_FORMAT_SKOPS,
-        skops_trusted_types=list(trusted_types()),
+        skops_trusted_types=list(model_files.trusted_types()),
     )
     return info
 
@@ -157,13 +148,13 @@ def _log_companions(client: MlflowClient, run_id: str, candidate: Candidate, nam
 
     mlflow.log_input(_describe_data(candidate, name), context="training")
     with tempfile.TemporaryDirectory(prefix="rai-companions-") as folder:
-        reference = Path(folder, REFERENCE_FILE)
+        reference = Path(folder, model_files.REFERENCE_FILE)
         reference.parent.mkdir()
         candidate.reference.to_parquet(reference, index=False)
         plain = {
-            CONTRACT_FILE: candidate.contract,
-            PARAMETERS_FILE: candidate.parameters,
-            BASELINE_FILE: candidate.baseline,
+            model_files.CONTRACT_FILE: candidate.contract,
+            model_files.PARAMETERS_FILE: candidate.parameters,
+            model_files.BASELINE_FILE: candidate.baseline,
         }
         for file, content in plain.items():
             Path(folder, file).write_text(json.dumps(content, indent=2, ensure_ascii=False), encoding="utf-8")

@@ -17,18 +17,9 @@ from typing import Any, Final, Literal
 from pydantic import Field, ValidationError
 
 from rai_kedro.policy import ApprovalRules
+from rai_kedro.release import signing
 from rai_kedro.release.keys import SigningError, SigningKey, keyid_of
 from rai_kedro.release.record import Entry, is_to_come
-from rai_kedro.release.signing import (
-    Envelope,
-    Reviewers,
-    SignedStatement,
-    Time,
-    check_demo_signature,
-    check_signature,
-    read_reviewers,
-    sign,
-)
 from rai_kedro.release.versions import APPROVED, REJECTED, Tag, Version
 from rai_kedro.words import in_words, make_visible
 
@@ -40,7 +31,7 @@ PASSED: Final = "pass"
 REVIEWERS_FILE: Final = "conf/base/reviewers.yml"
 
 
-class Review(SignedStatement):
+class Review(signing.SignedStatement):
     """A decision on a version, as it is signed and recorded; ``demo``: a demonstration decided, not a person."""
 
     predicate_type = "https://rai-kedro.example/decision/v1"
@@ -48,8 +39,8 @@ class Review(SignedStatement):
     reviewer: str
     role: str = "reviewer"
     statement: str
-    reviewed_at: Time
-    expires_at: Time = ""  # of an approval
+    reviewed_at: signing.Time
+    expires_at: signing.Time = ""  # of an approval
     fairness_gate: str = ""  # what the gate said then, e.g. "pass"; empty if it was not asked
     gate_summary: str = ""  # how many verdicts do not pass, at which level and by which limits, with an example
     open_gates: tuple[str, ...] = ()  # gates of the policy whose outcome asked for an accepted risk
@@ -81,26 +72,26 @@ Decided = tuple[Review, Entry]
 class Trust:
     """Whose approvals count here."""
 
-    reviewers: Reviewers
+    reviewers: signing.Reviewers
     environment: str = ""  # of Kedro; where it is not known, no demonstration counts
 
-    def find_fault(self, said: SignedStatement, entry: Entry) -> str | None:
+    def find_fault(self, said: signing.SignedStatement, entry: Entry) -> str | None:
         """Say why what somebody signed does not count, whatever its date; None if it does."""
         if misplaced := _find_other_place(said, entry):
             return misplaced
-        envelope, at = Envelope.from_dict(entry.body["envelope"]), datetime.fromisoformat(said.signed_at)
+        envelope, at = signing.Envelope.from_dict(entry.body["envelope"]), datetime.fromisoformat(said.signed_at)
         try:
             if said.demo:
                 return self._find_fault_of_demo(said, envelope)
-            person = check_signature(envelope, self.reviewers, at)
+            person = signing.check_signature(envelope, self.reviewers, at)
         except SigningError as error:
             return f"{error.what} {error.example or ''}".strip()
         if person.name != said.signer or said.role not in person.roles:
             return f"the key is {person.name}'s, who may act as {', '.join(person.roles)}"
         return None
 
-    def _find_fault_of_demo(self, said: SignedStatement, envelope: Envelope) -> str | None:
-        check_demo_signature(envelope, said.public_key)
+    def _find_fault_of_demo(self, said: signing.SignedStatement, envelope: signing.Envelope) -> str | None:
+        signing.check_demo_signature(envelope, said.public_key)
         if (owner := self.reviewers.find(keyid_of(said.public_key))) is not None:
             return f"it calls itself a demonstration and is signed with the key of {owner.name}"
         if any(one.name.casefold() == said.signer.casefold() for one in self.reviewers.reviewers):
@@ -111,7 +102,7 @@ class Trust:
         return f"a demonstration made it, which does not count in {where}"
 
 
-def _find_other_place(said: SignedStatement, entry: Entry) -> str | None:
+def _find_other_place(said: signing.SignedStatement, entry: Entry) -> str | None:
     if (said.sequence, said.previous) != (entry.sequence, entry.previous):
         return f"it was signed for line {said.sequence} of a record, not for this place"
     if said.signed_at != entry.recorded_at:
@@ -123,12 +114,12 @@ def _find_other_place(said: SignedStatement, entry: Entry) -> str | None:
 
 def read_trust(project: Path, environment: str) -> Trust:
     """Read whose approvals count from the project's own base, in every environment."""
-    return Trust(read_reviewers(project / REVIEWERS_FILE), environment)
+    return Trust(signing.read_reviewers(project / REVIEWERS_FILE), environment)
 
 
-def sign_review(said: SignedStatement, key: SigningKey) -> dict[str, Any]:
+def sign_review(said: signing.SignedStatement, key: SigningKey) -> dict[str, Any]:
     """Return the body of its entry."""
-    return {"envelope": sign(said.to_statement(), key).to_dict()}
+    return {"envelope": signing.sign(said.to_statement(), key).to_dict()}
 
 
 def is_covered(review: Review) -> bool:
@@ -181,7 +172,7 @@ def read_decision(entry: Entry) -> Decided | None:
     """Return the decision in an entry; None if it holds none that can be read."""
     if entry.kind in DECISIONS:
         with suppress(ValidationError, SigningError, ValueError, KeyError, TypeError):
-            return Review.of_envelope(Envelope.from_dict(entry.body["envelope"])), entry
+            return Review.of_envelope(signing.Envelope.from_dict(entry.body["envelope"])), entry
     return None
 
 

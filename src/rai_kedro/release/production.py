@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rai_kedro.policy import GateReport
+from rai_kedro.release import versions
 from rai_kedro.release.agreement import find_overreach
 from rai_kedro.release.decisions import (
     Decided,
@@ -26,21 +27,6 @@ from rai_kedro.release.model_files import load_trusted_sklearn
 from rai_kedro.release.record import Entry, EvidenceError, read_evidence
 from rai_kedro.release.training import Trainer, find_trainer
 from rai_kedro.release.verification import require_tags_agree
-from rai_kedro.release.versions import (
-    APPROVED,
-    CANDIDATE,
-    PRODUCTION,
-    NotApprovedError,
-    ReleaseError,
-    Tag,
-    Version,
-    find_aliases,
-    find_reviewable,
-    find_version,
-    parse_json,
-    search_versions,
-    unknown_model,
-)
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -100,7 +86,7 @@ def load_production(
 
 def _read_judged(files: ReleaseFiles) -> dict[str, Any]:
     """Return what a stricter policy is held against; the files are those of the manifest."""
-    gates, assessment = (parse_json(files.files.get(name)) for name in (GATES_FILE, ASSESSMENT_FILE))
+    gates, assessment = (versions.parse_json(files.files.get(name)) for name in (GATES_FILE, ASSESSMENT_FILE))
     return {
         "gates": None if gates is None else GateReport.from_dict(gates),
         "disparities": tuple((assessment or {}).get("disparities", ())),
@@ -115,34 +101,36 @@ def load_reference(
     A month keeps the version that scored it, and is compared with that version's reference data. NotApprovedError if
     no approval of it is on record; other errors are those of `load_production`.
     """
-    found = find_version(client, use_case, version)
+    found = versions.find_version(client, use_case, version)
     entries = _read_record(found, Path(evidence_path), "scored months")
     review = _find_approval(found, entries, trust, Path(evidence_path))
     with checked_files(found, entries, review.manifest) as files:
         return files.read_reference()
 
 
-def _find_in_production(client: MlflowClient, use_case: str) -> Version:
-    number = find_aliases(client, use_case).get(PRODUCTION)
+def _find_in_production(client: MlflowClient, use_case: str) -> versions.Version:
+    number = versions.find_aliases(client, use_case).get(versions.PRODUCTION)
     if number is not None:
-        return find_version(client, use_case, number)
-    if not search_versions(client, use_case):
-        raise unknown_model(use_case)
-    reviewable = find_reviewable(client, use_case)
-    raise NotApprovedError(
+        return versions.find_version(client, use_case, number)
+    if not versions.search_versions(client, use_case):
+        raise versions.unknown_model(use_case)
+    reviewable = versions.find_reviewable(client, use_case)
+    raise versions.NotApprovedError(
         f"No version of {use_case} is in production, so nothing may be scored with it.",
-        where=f"registered model {use_case}, alias {PRODUCTION}",
+        where=f"registered model {use_case}, alias {versions.PRODUCTION}",
         remedy=review_advice(reviewable)
         if reviewable
         else f"every version was rejected: train a new one with `kedro run --pipelines {use_case}`",
     )
 
 
-def _require_approval(version: Version, entries: list[Entry], trust: Trust, evidence: Path, now: datetime) -> Review:
+def _require_approval(
+    version: versions.Version, entries: list[Entry], trust: Trust, evidence: Path, now: datetime
+) -> Review:
     standing = find_standing_approval(entries, version.use_case, trust)
-    tag = version.tags.get(Tag.REVIEW)
-    if tag != APPROVED:
-        found = f"tag {Tag.REVIEW} is {tag!r}" if tag else f"it has no tag {Tag.REVIEW}"
+    tag = version.tags.get(versions.Tag.REVIEW)
+    if tag != versions.APPROVED:
+        found = f"tag {versions.Tag.REVIEW} is {tag!r}" if tag else f"it has no tag {versions.Tag.REVIEW}"
     elif standing is None:
         found = _find_faults(entries, version, trust) or "the record holds no approval that stands"
     elif standing[0].subject != version.subject:
@@ -153,17 +141,17 @@ def _require_approval(version: Version, entries: list[Entry], trust: Trust, evid
         require_tags_agree(version, *standing, evidence)
         return standing[0]
     raise version.refusal(
-        NotApprovedError,
-        f"is under alias '{PRODUCTION}', but no approval of it counts now.",
+        versions.NotApprovedError,
+        f"is under alias '{versions.PRODUCTION}', but no approval of it counts now.",
         where=f"registered model {version.use_case}; evidence {evidence}",
         example=found,
         remedy="it ran out, was cut off, or somebody moved the alias; " + review_advice(version),
     )
 
 
-def _find_faults(entries: list[Entry], version: Version, trust: Trust) -> str | None:
+def _find_faults(entries: list[Entry], version: versions.Version, trust: Trust) -> str | None:
     """Say why the last approval of a version does not count, so that nobody looks for it elsewhere."""
-    approvals = [one for one in list_decisions_on(entries, version) if one[0].decision == APPROVED]
+    approvals = [one for one in list_decisions_on(entries, version) if one[0].decision == versions.APPROVED]
     if not approvals:
         return None
     review, entry = approvals[-1]
@@ -171,12 +159,12 @@ def _find_faults(entries: list[Entry], version: Version, trust: Trust) -> str | 
     return f"line {entry.sequence}, by {review.reviewer}: {fault}" if fault else None
 
 
-def _require_allowed(version: Version, files: ReleaseFiles, entries: list[Entry], trust: Trust) -> None:
+def _require_allowed(version: versions.Version, files: ReleaseFiles, entries: list[Entry], trust: Trust) -> None:
     """Ask of every approval of what is loaded, of whatever role, what the command asked before it was signed."""
     for review, entry in list_approvals(list_decisions_on(entries, version), trust):
         if review.manifest == files.manifest.digest and (fault := find_overreach(files, review, entries, trust)):
             raise version.refusal(
-                NotApprovedError,
+                versions.NotApprovedError,
                 "is under an approval that its policy does not allow.",
                 where=f"evidence record, line {entry.sequence}, by {review.reviewer}",
                 example=fault,
@@ -184,13 +172,13 @@ def _require_allowed(version: Version, files: ReleaseFiles, entries: list[Entry]
             )
 
 
-def _find_approval(version: Version, entries: list[Entry], trust: Trust, evidence_path: Path) -> Review:
+def _find_approval(version: versions.Version, entries: list[Entry], trust: Trust, evidence_path: Path) -> Review:
     """Return the last approval of a version, which may have left production or been rejected since."""
     approvals: list[Decided] = list_approvals(list_decisions_on(entries, version), trust)
     last = find_last_decision(entries, version, trust)
     if last is None or not approvals:
         raise version.refusal(
-            NotApprovedError,
+            versions.NotApprovedError,
             "has no approval on record that counts, so its reference data are not used.",
             example=_find_faults(entries, version, trust) or f"evidence {evidence_path}",
             remedy="restore the record from a backup; or start the months over with "
@@ -200,7 +188,7 @@ def _find_approval(version: Version, entries: list[Entry], trust: Trust, evidenc
     return approvals[-1][0]
 
 
-def _read_record(version: Version, evidence_path: Path, role: str) -> list[Entry]:
+def _read_record(version: versions.Version, evidence_path: Path, role: str) -> list[Entry]:
     if evidence_path.is_file():
         return read_evidence(evidence_path)
     raise version.refusal(
@@ -213,7 +201,12 @@ def _read_record(version: Version, evidence_path: Path, role: str) -> list[Entry
 
 
 # The words for what an alias means where two versions compete.
-_ALIASES = {"champion": PRODUCTION, "challenger": CANDIDATE, PRODUCTION: PRODUCTION, CANDIDATE: CANDIDATE}
+_ALIASES = {
+    "champion": versions.PRODUCTION,
+    "challenger": versions.CANDIDATE,
+    versions.PRODUCTION: versions.PRODUCTION,
+    versions.CANDIDATE: versions.CANDIDATE,
+}
 NOT_REVIEWED = "not reviewed"
 
 
@@ -239,7 +232,7 @@ def load_shadow(
         ChangedError: Its files changed after its training.
         ModelRefusedError: The model is not stored as skops, or contains types outside the reviewed list.
     """
-    found = find_version(client, use_case, _find_number(client, use_case, named))
+    found = versions.find_version(client, use_case, _find_number(client, use_case, named))
     entries = read_evidence(evidence_path)
     with checked_files(found, entries) as files:
         return ShadowModel(
@@ -254,16 +247,16 @@ def load_shadow(
 def _find_number(client: MlflowClient, use_case: str, named: str) -> str:
     if named not in _ALIASES:
         return named
-    aliases = find_aliases(client, use_case)
+    aliases = versions.find_aliases(client, use_case)
     if (number := aliases.get(_ALIASES[named])) is not None:
         return number
-    raise ReleaseError(
+    raise versions.ReleaseError(
         f"There is no {named} of {use_case}: no version has the alias '{_ALIASES[named]}'.",
         where=f"registered model {use_case}",
         remedy=f"name a version by its number; `kedro rai status --use-case {use_case}` shows them",
     )
 
 
-def _find_review(version: Version, entries: Sequence[Entry], trust: Trust) -> str:
+def _find_review(version: versions.Version, entries: Sequence[Entry], trust: Trust) -> str:
     last = find_last_decision(entries, version, trust)
     return last[0].decision if last else NOT_REVIEWED

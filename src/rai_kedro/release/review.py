@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rai_kedro.contract import Contract, mitigation_fault
 from rai_kedro.modelling import sensitive_input
 from rai_kedro.policy import ApprovalRules, Policy, find_loosened
+from rai_kedro.release import versions
 from rai_kedro.release.agreement import is_same_person, require_independent
 from rai_kedro.release.card import find_changed_page, mark_card
 from rai_kedro.release.decisions import (
@@ -40,18 +41,6 @@ from rai_kedro.release.manifest import Manifest, ReleaseFiles, checked_files
 from rai_kedro.release.model_files import ModelRefusedError, load_trusted_sklearn
 from rai_kedro.release.record import GENESIS, Entry, append_evidence, chain, read_evidence
 from rai_kedro.release.training import Trainer, find_trainer, find_unsigned
-from rai_kedro.release.versions import (
-    APPROVED,
-    PRODUCTION,
-    REJECTED,
-    ChangedError,
-    IncompleteError,
-    ReleaseError,
-    Tag,
-    Version,
-    find_aliases,
-    find_version,
-)
 from rai_kedro.words import find_hidden, has_letters, make_visible
 
 if TYPE_CHECKING:
@@ -108,7 +97,7 @@ def approve(client: MlflowClient, request: ReviewRequest, evidence_path: str | P
         EvidenceError: The record does not hold or cannot be written.
     """
     _require_words(request)
-    version = find_version(client, request.use_case, request.version)
+    version = versions.find_version(client, request.use_case, request.version)
     entries = read_evidence(evidence_path)
     _require_not_rejected(version, entries)
     _require_approved_before(version, entries, request, trust)
@@ -161,21 +150,24 @@ def reject(client: MlflowClient, request: ReviewRequest, evidence_path: str | Pa
     _require_words(request)
     if request.accept_risk is not None:
         raise ValueError("a rejection accepts no risk")
-    version = find_version(client, request.use_case, request.version)
+    version = versions.find_version(client, request.use_case, request.version)
     standing = find_rejection(read_evidence(evidence_path), version)
     if standing is None:
         # From the tags: a version whose files are gone or damaged must be rejectable, too.
-        noted = {"manifest": version.tags.get(Tag.MANIFEST, GENESIS), "fairness_gate": version.tags.get(Tag.GATE, "")}
-        review = _make_review(request, version, REJECTED, **noted)
+        noted = {
+            "manifest": version.tags.get(versions.Tag.MANIFEST, GENESIS),
+            "fairness_gate": version.tags.get(versions.Tag.GATE, ""),
+        }
+        review = _make_review(request, version, versions.REJECTED, **noted)
         _ask_to_decide(client, review)
         decided = _append(evidence_path, REJECT, review, request.key)
     else:
         decided = standing
     review = decided[0]
     _tag(client, *decided)
-    was_production = find_aliases(client, review.use_case).get(PRODUCTION) == review.version
+    was_production = versions.find_aliases(client, review.use_case).get(versions.PRODUCTION) == review.version
     if was_production:
-        client.delete_registered_model_alias(review.use_case, PRODUCTION)
+        client.delete_registered_model_alias(review.use_case, versions.PRODUCTION)
     unmarked = mark_card(version, describe_review(review))
     message = _describe_rejection(review, standing is None, was_production) + unmarked
     return ReviewOutcome(review, standing is None, message)
@@ -188,14 +180,14 @@ def find_previous(use_case: str, evidence_path: str | Path, trust: Trust) -> str
     """
     entries = read_evidence(evidence_path)
     decisions = list_decisions(entries, use_case)
-    rejected = {review.subject for review, _ in decisions if review.decision == REJECTED}
+    rejected = {review.subject for review, _ in decisions if review.decision == versions.REJECTED}
     standing = find_standing_approval(entries, use_case, trust)
     first = list(dict.fromkeys(review.subject for review, _ in list_approvals(decisions, trust)))
     before = first[: first.index(standing[0].subject)] if standing else first
     for version, run_id in reversed(before):
         if (version, run_id) not in rejected:
             return version
-    raise ReleaseError(
+    raise versions.ReleaseError(
         f"No version of {use_case} was approved before, so there is nothing to go back to.",
         where=str(evidence_path),
         remedy=f"`kedro rai status --use-case {use_case}` shows what was approved",
@@ -213,7 +205,7 @@ def _append(evidence_path: str | Path, kind: str, review: Review, key: SigningKe
 
 
 def _make_approval(
-    request: ReviewRequest, version: Version, manifest: Manifest, seen: Mapping[str, Any], trust: Trust
+    request: ReviewRequest, version: versions.Version, manifest: Manifest, seen: Mapping[str, Any], trust: Trust
 ) -> Review:
     """Return the approval as it will be signed, once it is sure that it will count."""
     rules = Policy.from_dict(manifest.policy.get("policy", {})).approval
@@ -221,7 +213,7 @@ def _make_approval(
     review = _make_review(
         request,
         version,
-        APPROVED,
+        versions.APPROVED,
         manifest=manifest.digest,
         expires_at=expires.isoformat(timespec="seconds"),
         rules=rules,
@@ -244,7 +236,7 @@ def _require_counts(review: Review, key: SigningKey, trust: Trust) -> None:
         )
 
 
-def _make_review(request: ReviewRequest, version: Version, decision: str, **seen: Any) -> Review:
+def _make_review(request: ReviewRequest, version: versions.Version, decision: str, **seen: Any) -> Review:
     if request.reviewed_at.tzinfo is None:
         raise ValueError("reviewed_at must have a time zone")
     said = {
@@ -283,7 +275,7 @@ def _find_in_force(
 
 
 def _put_into_effect(
-    version: Version, decided: Decided, entries: Sequence[Entry], trust: Trust, *, recorded: bool
+    version: versions.Version, decided: Decided, entries: Sequence[Entry], trust: Trust, *, recorded: bool
 ) -> ReviewOutcome:
     """Show an approval, and let the alias follow it once every role that the policy names has approved."""
     review, entry = decided
@@ -291,7 +283,7 @@ def _put_into_effect(
     unmarked = mark_card(version, describe_review(review))
     _tag(version.client, review, entry)
     if not missing:
-        version.client.set_registered_model_alias(review.use_case, PRODUCTION, review.version)
+        version.client.set_registered_model_alias(review.use_case, versions.PRODUCTION, review.version)
     return ReviewOutcome(review, recorded, _describe_approval(review, missing, recorded=recorded) + unmarked)
 
 
@@ -302,7 +294,7 @@ def _require_words(request: ReviewRequest) -> None:
     where = f"review of {request.use_case} version {request.version}"
     missing = [name for name, text in said.items() if not has_letters(text)]
     if missing:
-        raise ReleaseError(
+        raise versions.ReleaseError(
             f"A decision needs a {' and a '.join(missing)}; an empty one is not accepted, nor one without letters.",
             where=where,
             remedy='say who decides and why: --reviewer NAME --statement TEXT, and --accept-risk "REASON" for a risk',
@@ -310,7 +302,7 @@ def _require_words(request: ReviewRequest) -> None:
     for name, text in said.items():
         hidden = find_hidden(text if name == "reviewer" else text.translate(_LINE_BREAKS))
         if hidden:
-            raise ReleaseError(
+            raise versions.ReleaseError(
                 f"The {name} holds a character that is not shown as itself: a control, bidirectional or invisible one.",
                 where=where,
                 example=f"{hidden} in {make_visible(text)[:80]!r}",
@@ -318,13 +310,13 @@ def _require_words(request: ReviewRequest) -> None:
             )
 
 
-def _require_not_rejected(version: Version, entries: Sequence[Entry]) -> None:
+def _require_not_rejected(version: versions.Version, entries: Sequence[Entry]) -> None:
     rejection = find_rejection(entries, version)
-    if rejection is None and version.tags.get(Tag.REVIEW) != REJECTED:
+    if rejection is None and version.tags.get(versions.Tag.REVIEW) != versions.REJECTED:
         return
-    statement = rejection[0].statement if rejection else version.tags.get(Tag.STATEMENT, "")
+    statement = rejection[0].statement if rejection else version.tags.get(versions.Tag.STATEMENT, "")
     raise version.refusal(
-        ReleaseError,
+        versions.ReleaseError,
         "was rejected and cannot be approved.",
         example=f"the statement was: {make_visible(statement)}",
         remedy=f"{version.retrain} and have that one reviewed",
@@ -333,7 +325,7 @@ def _require_not_rejected(version: Version, entries: Sequence[Entry]) -> None:
 
 def _ask_to_decide(client: MlflowClient, review: Review) -> None:
     """Set a tag that a server with roles lets only a reviewer set: who may not decide leaves nothing in the record."""
-    client.set_model_version_tag(review.use_case, review.version, Tag.REVIEWING, review.reviewer)
+    client.set_model_version_tag(review.use_case, review.version, versions.Tag.REVIEWING, review.reviewer)
 
 
 def _tag(client: MlflowClient, review: Review, entry: Entry) -> None:
@@ -362,10 +354,12 @@ def _describe_rejection(review: Review, recorded: bool, was_production: bool) ->
     return f"Version {review.version} of {review.use_case} {state}.{left if was_production else ''}"
 
 
-def _require_approved_before(version: Version, entries: Sequence[Entry], request: ReviewRequest, trust: Trust) -> None:
+def _require_approved_before(
+    version: versions.Version, entries: Sequence[Entry], request: ReviewRequest, trust: Trust
+) -> None:
     if request.rollback and not list_approvals(list_decisions_on(entries, version), trust):
         raise version.refusal(
-            ReleaseError,
+            versions.ReleaseError,
             "was never approved, so there is nothing to go back to.",
             remedy=f"`kedro rai status --use-case {version.use_case}` shows what was; a new version is approved with "
             "`kedro rai approve`",
@@ -373,7 +367,7 @@ def _require_approved_before(version: Version, entries: Sequence[Entry], request
 
 
 def _require_other_person(
-    request: ReviewRequest, version: Version, trainer: Trainer, trust: Trust, *, allowed: bool
+    request: ReviewRequest, version: versions.Version, trainer: Trainer, trust: Trust, *, allowed: bool
 ) -> None:
     """Refuse who trained the version, unless the policy lets them approve; a demonstration is nobody."""
     reviewer = None if request.demo else trust.reviewers.find(request.key.keyid)
@@ -381,7 +375,7 @@ def _require_other_person(
         return
     if reviewer is not None and is_same_person(trainer.names, reviewer.name, trust.reviewers):
         raise version.refusal(
-            ReleaseError,
+            versions.ReleaseError,
             f"was trained by {reviewer.name}, who cannot approve it alone.",
             example=f"trained by {trainer}",
             remedy="let another reviewer read and approve it; or allow it in conf/base, where it is said on the card: "
@@ -390,7 +384,7 @@ def _require_other_person(
 
 
 def _require_signed_training(
-    version: Version, trainer: Trainer, rules: ApprovalRules, request: ReviewRequest, trust: Trust
+    version: versions.Version, trainer: Trainer, rules: ApprovalRules, request: ReviewRequest, trust: Trust
 ) -> None:
     """Refuse a training with a signature that does not hold; to a person, one without the signature that is asked."""
     fault = find_unsigned(trainer, rules, trust.reviewers, request.reviewed_at.astimezone(UTC).date())
@@ -398,9 +392,9 @@ def _require_signed_training(
         return
     if trainer.fault:
         remedy = f"find out who changed manifest, record or list of keys, and restore them; or {version.retrain}"
-        raise version.refusal(ChangedError, "is not what its trainer signed.", example=fault, remedy=remedy)
+        raise version.refusal(versions.ChangedError, "is not what its trainer signed.", example=fault, remedy=remedy)
     raise version.refusal(
-        ReleaseError,
+        versions.ReleaseError,
         "may not be approved: its training is signed by nobody.",
         example=fault,
         remedy=f"set a trainer's key (RAI_KEDRO_KEY, or in conf/local/keys) and {version.retrain}; "
@@ -408,11 +402,11 @@ def _require_signed_training(
     )
 
 
-def _require_page(version: Version, manifest: Manifest) -> None:
+def _require_page(version: versions.Version, manifest: Manifest) -> None:
     trouble = find_changed_page(version, manifest)
     if trouble:
         raise version.refusal(
-            ChangedError,
+            versions.ChangedError,
             "cannot be approved on what its model card shows.",
             example=trouble,
             remedy="find out who changed it and restore it from the artifacts of its run in MLflow; "
@@ -420,7 +414,7 @@ def _require_page(version: Version, manifest: Manifest) -> None:
         )
 
 
-def _require_usable(version: Version, files: ReleaseFiles) -> None:
+def _require_usable(version: versions.Version, files: ReleaseFiles) -> None:
     """Load the model as production will, and hold what it needs against the contract that travels with it."""
     where = f"registered model {version.use_case}, version {version.number}"
     column = sensitive_input(load_trusted_sklearn(files.model, where))
@@ -442,7 +436,7 @@ def _require_usable(version: Version, files: ReleaseFiles) -> None:
     )
 
 
-def _require_measured(version: Version, contract: dict[str, Any]) -> None:
+def _require_measured(version: versions.Version, contract: dict[str, Any]) -> None:
     metrics = version.client.get_run(version.run_id).data.metrics
     needed = {_PERFORMANCE: "performance"}
     columns = [one for dataset in contract.get("datasets", {}).values() for one in dataset.get("columns", {}).values()]
@@ -452,7 +446,7 @@ def _require_measured(version: Version, contract: dict[str, Any]) -> None:
     missing = [noun for prefix, noun in needed.items() if not any(name.startswith(prefix) for name in metrics)]
     if missing:
         raise version.refusal(
-            IncompleteError,
+            versions.IncompleteError,
             f"was trained only in part: its run has no {' and no '.join(missing)} metrics.",
             how_many=f"{len(metrics)} metrics",
             example=f"expected names that start with {', '.join(needed)}",

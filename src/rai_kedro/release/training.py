@@ -17,20 +17,11 @@ from typing import Any, Final, Literal, NamedTuple
 from pydantic import ValidationError
 
 from rai_kedro.policy import ApprovalRules
+from rai_kedro.release import signing
 from rai_kedro.release.decisions import Trust, sign_review
 from rai_kedro.release.keys import SigningError, SigningKey
 from rai_kedro.release.manifest import TRAINED, Manifest, find_trained
 from rai_kedro.release.record import Entry, append_evidence
-from rai_kedro.release.signing import (
-    KEY_VARIABLE,
-    Envelope,
-    Reviewers,
-    SignedStatement,
-    Time,
-    find_signing_key,
-    list_it,
-    list_keys,
-)
 from rai_kedro.words import list_some, make_visible
 
 ROLE: Final = "trainer"
@@ -40,13 +31,13 @@ _SHOWN: Final = 6
 _DEMO_TRAINER: Final = "demo trainer (no person)"
 
 
-class Training(SignedStatement):
+class Training(signing.SignedStatement):
     """That somebody trained a version, as the trainer signs it."""
 
     predicate_type = "https://rai-kedro.example/training/v1"
     role: Literal["trainer"] = ROLE
     trainer: str
-    trained_at: Time  # when it is entered in the record
+    trained_at: signing.Time  # when it is entered in the record
 
     @property
     def signer(self) -> str:
@@ -112,15 +103,15 @@ def find_trainer_key(folder: Path, trust: Trust) -> TrainerKey | None:
     """
     people, today = trust.reviewers, datetime.now(UTC).date()
     if _names_a_trainer(folder, people):
-        key = find_signing_key(folder, None, people, ROLE)
+        key = signing.find_signing_key(folder, None, people, ROLE)
         owner = people.find(key.keyid, ROLE)
         if owner is None or not owner.is_valid_on(today):
             until = f"{owner.valid_from} to {owner.valid_until}" if owner else "not at all"
             raise SigningError(
                 "The key that is set cannot sign a training today.",
-                where=f"key {key.keyid}, {KEY_VARIABLE} or {folder}",
+                where=f"key {key.keyid}, {signing.KEY_VARIABLE} or {folder}",
                 example=f"valid as {ROLE}: {until}",
-                remedy=f"{list_it(ROLE)}; or take the key away, and the training is signed by nobody",
+                remedy=f"{signing.list_it(ROLE)}; or take the key away, and the training is signed by nobody",
             )
         return TrainerKey(key, owner.name)
     demo = folder / DEMO_KEY_FILE
@@ -129,11 +120,11 @@ def find_trainer_key(folder: Path, trust: Trust) -> TrainerKey | None:
     return None
 
 
-def _names_a_trainer(folder: Path, people: Reviewers) -> bool:
+def _names_a_trainer(folder: Path, people: signing.Reviewers) -> bool:
     """Say whether a key that is set is, or once was, a trainer's: who has a reviewer's only signs no training."""
-    chosen = os.environ.get(KEY_VARIABLE)
+    chosen = os.environ.get(signing.KEY_VARIABLE)
     paths = [Path(chosen)] if chosen else folder.glob("*.key")
-    return any(people.find(keyid, ROLE) for _, keyid in list_keys(paths))
+    return any(people.find(keyid, ROLE) for _, keyid in signing.list_keys(paths))
 
 
 def record_training(record: Path, manifest: Manifest, key: TrainerKey | None) -> Entry:
@@ -175,7 +166,7 @@ def read_trainer(entry: Entry, trust: Trust) -> Trainer:
     if "envelope" not in body:
         return Trainer(account)
     try:
-        said = Training.of_envelope(Envelope.from_dict(body["envelope"]))
+        said = Training.of_envelope(signing.Envelope.from_dict(body["envelope"]))
     except (ValidationError, SigningError, ValueError, KeyError, TypeError):
         return Trainer(account, fault="it cannot be read")
     if (*said.subject, said.manifest) != (body.get("version"), body.get("run_id"), body.get("manifest")):
@@ -203,7 +194,7 @@ def check_trainings(entries: Iterable[Entry], trust: Trust) -> tuple[list[str], 
     return wrong, [note] if without else []
 
 
-def find_unsigned(trainer: Trainer, rules: ApprovalRules, people: Reviewers, on: date) -> str | None:
+def find_unsigned(trainer: Trainer, rules: ApprovalRules, people: signing.Reviewers, on: date) -> str | None:
     """Say why a version may not be approved on a day for want of its trainer's signature; None if it may.
 
     A signature that is there and does not hold is never passed over. None at all is, unless the policy asks for one or

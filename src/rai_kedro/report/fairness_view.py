@@ -6,27 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rai_kedro.fairness import (
-    METRICS,
-    Disparity,
-    GateDecision,
-    GroupDistance,
-    GroupFigure,
-    GroupTable,
-    Metric,
-    Verdict,
-    VerdictOutcome,
-    describe_metric,
-    list_rows,
-    name_kind,
-)
+from rai_kedro import fairness
 from rai_kedro.intervals import Estimate, proportion_intervals
 from rai_kedro.report.card import FairnessRecord
 from rai_kedro.words import count_of, format_share, in_words
 
 # Under this many rows an interval is so wide that a group is named for it.
 SMALL_GROUP = 30
-GRAVEST_FIRST: tuple[VerdictOutcome, ...] = ("fail", "not_assessed", "insufficient_evidence", "pass")
+GRAVEST_FIRST: tuple[fairness.VerdictOutcome, ...] = ("fail", "not_assessed", "insufficient_evidence", "pass")
 _CLOSE = 1e-9
 _CONSEQUENCE = (
     " Without a pass of the gate, the version can be approved only with a risk that somebody accepts and gives a "
@@ -38,7 +25,7 @@ _CONSEQUENCE = (
 class DisparityLine:
     """One disparity in words, judged or not."""
 
-    disparity: Disparity
+    disparity: fairness.Disparity
     metric: str
     compared: str  # what is compared, in plain words
     kind: str
@@ -50,7 +37,7 @@ class DisparityLine:
     verdict: str = "not judged: no tolerance is set"
     settled_by: str = ""
     by_group: str = ""  # which groups are flagged, open and cleared
-    each: tuple[tuple[GroupDistance, str], ...] = ()  # every group against the others, and its verdict
+    each: tuple[tuple[fairness.GroupDistance, str], ...] = ()  # every group against the others, and its verdict
 
 
 @dataclass(frozen=True)
@@ -59,7 +46,7 @@ class GroupLine:
 
     group: str
     is_small: bool
-    figures: tuple[GroupFigure | None, ...]
+    figures: tuple[fairness.GroupFigure | None, ...]
 
 
 @dataclass(frozen=True)
@@ -105,7 +92,7 @@ def view_fairness(record: FairnessRecord) -> dict[str, object]:
     }
 
 
-def describe_gate(gate: GateDecision) -> str:
+def describe_gate(gate: fairness.GateDecision) -> str:
     """Say the outcome of the gate in one sentence."""
     counts = {outcome: sum(one.outcome == outcome for one in gate.verdicts) for outcome in GRAVEST_FIRST}
     judged = count_of(len(gate.verdicts), "judged disparity")
@@ -145,7 +132,7 @@ def list_groupings(record: FairnessRecord) -> tuple[GroupingView, ...]:
     return tuple(_view(column, tables.get(column), record) for column in columns)
 
 
-def describe_open(gate: GateDecision) -> str:
+def describe_open(gate: fairness.GateDecision) -> str:
     """Say how much was measured that no tolerance judges; nothing where all is judged."""
     count = len(gate.without_tolerance)
     if not count:
@@ -154,15 +141,15 @@ def describe_open(gate: GateDecision) -> str:
     return f"{count_of(count, 'further disparity')} {were} measured without a tolerance: reported, not judged."
 
 
-def list_metrics(record: FairnessRecord) -> tuple[Metric, ...]:
+def list_metrics(record: FairnessRecord) -> tuple[fairness.Metric, ...]:
     """Return the metrics on the card."""
     names = dict.fromkeys(disparity.metric for disparity in record.assessment.disparities)
-    return tuple(METRICS[name] for name in names if name in METRICS)
+    return tuple(fairness.METRICS[name] for name in names if name in fairness.METRICS)
 
 
-def list_small_groups(record: FairnessRecord) -> tuple[tuple[str, GroupFigure], ...]:
+def list_small_groups(record: FairnessRecord) -> tuple[tuple[str, fairness.GroupFigure], ...]:
     """Return every group of which some figure rests on fewer rows, with its smallest such figure."""
-    found: dict[tuple[str, str], GroupFigure] = {}
+    found: dict[tuple[str, str], fairness.GroupFigure] = {}
     for table in record.assessment.tables:
         for figure in table.figures:
             kept = found.get((table.column, figure.group))
@@ -171,13 +158,13 @@ def list_small_groups(record: FairnessRecord) -> tuple[tuple[str, GroupFigure], 
     return tuple((column, figure) for (column, _), figure in found.items())
 
 
-def _describe(disparity: Disparity, verdict: Verdict | None, unit: str) -> DisparityLine:
-    metric = describe_metric(disparity.metric)
+def _describe(disparity: fairness.Disparity, verdict: fairness.Verdict | None, unit: str) -> DisparityLine:
+    metric = fairness.describe_metric(disparity.metric)
     line = DisparityLine(
         disparity=disparity,
         metric=metric.title,
         compared=metric.compared,
-        kind=name_kind(disparity.kind),
+        kind=fairness.name_kind(disparity.kind),
         unit=metric.find_unit(disparity.kind, unit),
         apart=_say_apart(disparity),
     )
@@ -195,31 +182,31 @@ def _describe(disparity: Disparity, verdict: Verdict | None, unit: str) -> Dispa
     )
 
 
-def _say_apart(disparity: Disparity) -> str:
+def _say_apart(disparity: fairness.Disparity) -> str:
     if disparity.pair is None:
         return disparity.note
     of_class = f"; class {disparity.of_class} against the others" if disparity.of_class else ""
     return "lower: {}; higher: {}".format(*disparity.pair) + of_class
 
 
-def say_limit(verdict: Verdict) -> str:
+def say_limit(verdict: fairness.Verdict) -> str:
     """Say what is tolerated of a disparity: ``"at most 0.1"``."""
     return f"{'at least' if verdict.disparity.kind == 'ratio' else 'at most'} {verdict.tolerance:g}"
 
 
-def _say_what_settles(verdict: Verdict) -> str:
+def _say_what_settles(verdict: fairness.Verdict) -> str:
     if verdict.outcome == "insufficient_evidence":
         if verdict.rows_needed is None:
             return "no number of rows can be given: none is feasible, or it is not known for this metric"
         if verdict.rows_by_group:
-            return f"about {list_rows(verdict.rows_by_group)} behind these figures"
+            return f"about {fairness.list_rows(verdict.rows_by_group)} behind these figures"
         return f"about {verdict.rows_needed:,} further rows behind these figures"
     if verdict.outcome == "not_assessed":
         return "; ".join(verdict.disparity.not_assessed) or verdict.reason
     return "settled"
 
 
-def _view(column: str, table: GroupTable | None, record: FairnessRecord) -> GroupingView:
+def _view(column: str, table: fairness.GroupTable | None, record: FairnessRecord) -> GroupingView:
     disparities = [one for one in record.assessment.disparities if one.column == column]
     verdicts = {
         (one.disparity.metric, one.disparity.kind): one
@@ -246,7 +233,7 @@ def _view(column: str, table: GroupTable | None, record: FairnessRecord) -> Grou
     )
 
 
-def _list_groups(table: GroupTable, rates: Sequence[str]) -> Iterable[GroupLine]:
+def _list_groups(table: fairness.GroupTable, rates: Sequence[str]) -> Iterable[GroupLine]:
     figures = {(figure.group, figure.rate): figure for figure in table.figures}
     for group in dict.fromkeys(figure.group for figure in table.figures):
         of_group = tuple(figures.get((group, rate)) for rate in rates)
@@ -255,7 +242,7 @@ def _list_groups(table: GroupTable, rates: Sequence[str]) -> Iterable[GroupLine]
         yield GroupLine(group, is_small, of_group)
 
 
-def _share_selected(table: GroupTable, level: float) -> tuple[SelectedShare, ...]:
+def _share_selected(table: fairness.GroupTable, level: float) -> tuple[SelectedShare, ...]:
     """Say how much each group makes up of those who were selected, and of those who were not."""
     rates = {one.group: one for one in table.figures if one.rate == "selection rate" and one.n}
     rows = {group: one.n or 0 for group, one in rates.items()}
@@ -273,10 +260,10 @@ def _say_left_out(left_out: Mapping[str, int]) -> list[str]:
     return [f"{rows:,} rows: {reason}" for reason, rows in left_out.items()]
 
 
-def _list_once(of_all: Iterable[str], of_each: Iterable[tuple[Disparity, Iterable[str]]]) -> tuple[str, ...]:
+def _list_once(of_all: Iterable[str], of_each: Iterable[tuple[fairness.Disparity, Iterable[str]]]) -> tuple[str, ...]:
     """Return what holds for all figures, and what holds for a metric only, each once."""
     lines = dict.fromkeys(of_all)
     for disparity, texts in of_each:
-        title = describe_metric(disparity.metric).title
+        title = fairness.describe_metric(disparity.metric).title
         lines |= dict.fromkeys(f"{title}: {text}" for text in texts if text not in lines)
     return tuple(lines)

@@ -7,21 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rai_kedro.monitoring import ColumnDrift, Finding, Measured, Timeline
+from rai_kedro.report import monitoring_view
 from rai_kedro.report.monitoring_figures import SHOWN_COLUMNS
-from rai_kedro.report.monitoring_view import (
-    MEANINGS,
-    SIGNS,
-    SUBJECTS,
-    Cell,
-    Slot,
-    find_disparities,
-    find_groups,
-    find_metrics,
-    list_slots,
-    pick,
-    rank_columns,
-    sort_drifted_first,
-)
 from rai_kedro.report.page import render_page
 
 if TYPE_CHECKING:
@@ -35,7 +22,7 @@ _SHOWN_GROUPS = 24
 class _Pair:
     """A figure of one month, as labels show it and as it was estimated."""
 
-    slot: Slot
+    slot: monitoring_view.Slot
     realised: Measured | None
     estimated: Measured | None
 
@@ -55,7 +42,7 @@ class _Findings:
 class _MonthView:
     """What the section of one month shows; what it leaves out is counted."""
 
-    slot: Slot
+    slot: monitoring_view.Slot
     findings: tuple[_Findings, ...]
     drifted: tuple[ColumnDrift, ...]
     more_drifted: int
@@ -69,9 +56,9 @@ def render_monitoring_page(timeline: Timeline, figures: Mapping[str, Figure], *,
         figures: What :func:`.draw_monitoring` drew of it.
         use_case: Name of the use case.
     """
-    slots = list_slots(timeline)
-    columns = rank_columns(slots)
-    metrics = find_metrics(slots)
+    slots = monitoring_view.list_slots(timeline)
+    columns = monitoring_view.rank_columns(slots)
+    metrics = monitoring_view.find_metrics(slots)
     scored = [slot for slot in slots if slot.record]
     newest = scored[-1] if scored else None
     return render_page(
@@ -85,10 +72,10 @@ def render_monitoring_page(timeline: Timeline, figures: Mapping[str, Figure], *,
         scored=scored,
         newest=_view_month(newest) if newest else None,
         unscored_since=[slot for slot in slots if newest and slot.month > newest.month],
-        rows={subject: [slot.judge(subject) for slot in slots] for subject in SUBJECTS},
-        total=[Cell(slot.state, _say_total(slot)) for slot in slots],
-        signs=SIGNS,
-        meanings=MEANINGS,
+        rows={subject: [slot.judge(subject) for slot in slots] for subject in monitoring_view.SUBJECTS},
+        total=[monitoring_view.Cell(slot.state, _say_total(slot)) for slot in slots],
+        signs=monitoring_view.SIGNS,
+        meanings=monitoring_view.MEANINGS,
         metrics=metrics,
         groups=_list_groups(scored, metrics[0]) if metrics else {},
         disparities=_list_disparities(scored),
@@ -98,21 +85,23 @@ def render_monitoring_page(timeline: Timeline, figures: Mapping[str, Figure], *,
     )
 
 
-def _say_total(slot: Slot) -> str:
+def _say_total(slot: monitoring_view.Slot) -> str:
     reasons = slot.record.verdict.reasons if slot.record else ()
     return "; ".join(reasons[:2]) + (f"; and {len(reasons) - 2} more" if len(reasons) > 2 else "")  # noqa: PLR2004
 
 
-def _count_years(slots: Sequence[Slot]) -> dict[str, int]:
+def _count_years(slots: Sequence[monitoring_view.Slot]) -> dict[str, int]:
     years: dict[str, int] = {}
     for slot in slots:
         years[slot.month[:4]] = years.get(slot.month[:4], 0) + 1
     return years
 
 
-def _view_month(slot: Slot) -> _MonthView:
+def _view_month(slot: monitoring_view.Slot) -> _MonthView:
     findings = slot.record.verdict.findings if slot.record else ()
-    drifted = sort_drifted_first([one for part in slot.comparisons.values() for one in part if one.drifted])
+    drifted = monitoring_view.sort_drifted_first(
+        [one for part in slot.comparisons.values() for one in part if one.drifted]
+    )
     return _MonthView(slot, _gather(findings), tuple(drifted[:_SHOWN_FINDINGS]), len(drifted[_SHOWN_FINDINGS:]))
 
 
@@ -126,24 +115,29 @@ def _gather(findings: Sequence[Finding]) -> tuple[_Findings, ...]:
     )
 
 
-def _list_groups(slots: Sequence[Slot], metric: str) -> dict[str, list[_Pair]]:
+def _list_groups(slots: Sequence[monitoring_view.Slot], metric: str) -> dict[str, list[_Pair]]:
     """Return the judged figure of each group, the newest month first."""
     found: dict[str, list[_Pair]] = {}
-    for group in find_groups(slots, metric)[:_SHOWN_GROUPS]:
+    for group in monitoring_view.find_groups(slots, metric)[:_SHOWN_GROUPS]:
         wanted = {"subject": "performance", "name": metric, "kind": "", "group": group}
         pairs = [
-            _Pair(slot, pick(slot, **wanted, basis="labels"), pick(slot, **wanted, basis="estimate")) for slot in slots
+            _Pair(
+                slot,
+                monitoring_view.pick(slot, **wanted, basis="labels"),
+                monitoring_view.pick(slot, **wanted, basis="estimate"),
+            )
+            for slot in slots
         ]
         found[group] = [pair for pair in reversed(pairs) if pair.realised or pair.estimated]
     return found
 
 
-def _list_disparities(slots: Sequence[Slot]) -> list[tuple[Slot, Measured]]:
+def _list_disparities(slots: Sequence[monitoring_view.Slot]) -> list[tuple[monitoring_view.Slot, Measured]]:
     """Return the newest figure of each disparity, of the month and since the approval, the judged ones first."""
     found = []
-    for name, kind, grouping in find_disparities(slots, judged=False):
+    for name, kind, grouping in monitoring_view.find_disparities(slots, judged=False):
         for scope in ("month", "since approval"):
             wanted = {"subject": "fairness", "name": name, "kind": kind, "group": grouping, "scope": scope}
-            shown = [(slot, one) for slot in reversed(slots) if (one := pick(slot, **wanted))]
+            shown = [(slot, one) for slot in reversed(slots) if (one := monitoring_view.pick(slot, **wanted))]
             found += shown[:1]
     return sorted(found, key=lambda pair: pair[1].limit is None)

@@ -15,43 +15,29 @@ from jinja2.ext import Extension
 from jinja2.lexer import Token, TokenStream
 from markupsafe import Markup
 
+from rai_kedro import words
 from rai_kedro.fairness import describe_metric, name_kind
 from rai_kedro.months import say_period
-from rai_kedro.words import (
-    begin_sentence,
-    count_of,
-    describe_validity,
-    escape_markdown,
-    format_gain,
-    format_interval,
-    format_moment,
-    format_number,
-    format_share,
-    format_span,
-    in_words,
-    show_plainly,
-    write_parameters,
-)
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 _STAGES = {"pre": "before training", "in": "during training", "post": "after training"}
 _FILTERS = {
-    "number": format_number,
-    "interval": format_interval,
-    "span": format_span,
-    "sentence": begin_sentence,
-    "gain": format_gain,
-    "share": format_share,
-    "moment": format_moment,
-    "count": count_of,
-    "validity": describe_validity,
+    "number": words.format_number,
+    "interval": words.format_interval,
+    "span": words.format_span,
+    "sentence": words.begin_sentence,
+    "gain": words.format_gain,
+    "share": words.format_share,
+    "moment": words.format_moment,
+    "count": words.count_of,
+    "validity": words.describe_validity,
     "period": say_period,
-    "parameters": write_parameters,
+    "parameters": words.write_parameters,
     "metric_name": lambda name: describe_metric(name).title,
     "kind_name": name_kind,
-    "plain_name": in_words,
+    "plain_name": words.in_words,
     "left_out": lambda rows: "; ".join(f"{count:,} not fitted on: {reason}" for reason, count in rows.items()),
     "stage": lambda stage: _STAGES.get(stage, "not at all"),
 }
@@ -129,12 +115,12 @@ def _join_lines(text: str | Markup) -> Markup:
 def _escape_for_markdown(value: Any) -> Any:
     if value is None or hasattr(value, "__html__"):
         return value
-    return Markup(escape_markdown(value))  # noqa: S704 - escaped here
+    return Markup(words.escape_markdown(value))  # noqa: S704 - escaped here
 
 
 def _show_hidden(value: Any) -> Any:
     """Show what shows nothing by itself; the environment escapes the rest."""
-    return show_plainly(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
+    return words.show_plainly(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
 def _read_template(name: str) -> str:
