@@ -61,6 +61,12 @@ def test_every_key_of_a_use_case_is_in_the_reference(reference: Any, use_case: s
     assert sorted(used - listed - set(reference.BLOCKS)) == []
 
 
+def test_every_key_of_globals_is_in_the_reference() -> None:
+    page = (DOCS / "reference" / "environments.md").read_text(encoding="utf-8")
+    keys = yaml.safe_load((ROOT / "conf" / "base" / "globals.yml").read_text(encoding="utf-8"))
+    assert [name for name in keys if f"| `{name}` |" not in page] == []
+
+
 def test_the_files_of_a_run_are_in_the_reference(reference: Any) -> None:
     catalog = (ROOT / "conf" / "base" / "catalog.yml").read_text(encoding="utf-8")
     places = {path for path in re.findall(r"filepath: .*data_root\}/([^\s\"]+)", catalog) if "/evidence/" not in path}
