@@ -25,6 +25,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from datetime import date
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -35,6 +36,7 @@ import pandas as pd
 ENGINES = ("blocks", "pandas", "spark")
 OTHERS = ("plain pandas", "evidently")
 MONTH, MADE_AT_ONCE = "2024-02", 250_000
+DIFFERENT = 8  # rows are drawn so many times, and come again with other numbers
 NUMBERS = [f"x{at}" for at in range(8)]
 FEATURES = [*NUMBERS, "purpose", "region"]
 _CONTRACT = """
@@ -72,8 +74,13 @@ def make_rows(start: int, rows: int, month: str) -> pd.DataFrame:
 
 
 def _make_part(number: int, month: str) -> pd.DataFrame:
-    rng, rows = np.random.default_rng([number, int(month[-2:])]), MADE_AT_ONCE
-    frame = pd.DataFrame({"month": pd.Series([month] * rows, dtype="str"), "loan": np.arange(rows) + number * rows})
+    return _draw_part(number % DIFFERENT, month).assign(loan=np.arange(MADE_AT_ONCE) + number * MADE_AT_ONCE)
+
+
+@cache
+def _draw_part(seed: int, month: str) -> pd.DataFrame:
+    rng, rows = np.random.default_rng([seed, int(month[-2:])]), MADE_AT_ONCE
+    frame = pd.DataFrame({"month": pd.Series([month] * rows, dtype="str"), "loan": np.zeros(rows, dtype="int64")})
     values = rng.normal(size=(rows, len(NUMBERS))).round(4)
     values[:, 3] += 0.5 * (month > "2024-01")  # drift
     frame = frame.join(pd.DataFrame(values, columns=NUMBERS))

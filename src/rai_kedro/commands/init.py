@@ -24,6 +24,7 @@ _CONF = (
     "base/reviewers.yml",
     "test/globals.yml",
     "prod/globals.yml",
+    "spark/globals.yml",
     "logging.yml",
 )
 _LAYERS = ("01_raw", "02_intermediate", "03_primary", "06_models", "07_model_output", "08_reporting")

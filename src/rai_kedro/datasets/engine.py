@@ -70,8 +70,8 @@ class EngineDataset(ReadOnly, AbstractDataset[NoReturn, Engine]):
 
             "{use_case}.engine":
               type: rai_kedro.datasets.engine.EngineDataset
-              name: ${globals:engine.name}
-              options: ${globals:engine.options}
+              name: ${globals:engine.name, blocks}
+              options: ${globals:engine.options, null}
 
     Args:
         name: ``blocks``: months of more than one block are read in parts; ``pandas``: every month is read at once;
