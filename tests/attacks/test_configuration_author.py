@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from rai_kedro.commands.project import UnknownUseCaseError, require_use_case
 from rai_kedro.context import ContractOverrideError
 from rai_kedro.contract import ContractViolation, check_frame, read_contract
 from rai_kedro.policy import JUDGED_BY, Policy
-from rai_kedro.release import ModelRefusedError, ReleaseError, SigningKey
+from rai_kedro.release import EvidenceError, ModelRefusedError, ReleaseError, SigningKey, read_evidence
 from rai_kedro.release.agreement import PolicyError, check_policy
 from rai_kedro.release.model_files import load_trusted_sklearn
 
@@ -155,6 +156,30 @@ def test_contract_loosened_after_approval(registry: Registry, name: str) -> None
     with pytest.raises(PolicyError, match="was approved under a stricter policy than today's") as caught:
         check_policy(registry.load(), judged(**EDITED[name]), NOW.date())
     assert f"columns.feature_store.LSTAT.{name}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("by", "head of data"), ("reason", "agreed long ago"), ("until", "2099-01-02")]
+)
+def test_justification_edited(registry: Registry, name: str, words: str) -> None:
+    """Each of its words is part of what was signed: who answers, why, and until when."""
+    registry.train(changes={"policy": judged()})
+    registry.approve(policy=judged())
+    why = judged()["columns"]["feature_store"]["LSTAT"]["justification"]
+    with pytest.raises(PolicyError, match="was approved under a stricter policy than today's") as caught:
+        check_policy(registry.load(), judged(justification={**why, name: words}), NOW.date())
+    assert f"columns.feature_store.LSTAT.justification.{name}" in str(caught.value)
+
+
+def test_justification_dated_back(registry: Registry) -> None:
+    """With the clock set to before it ended, training would pass; no record that anything was entered in takes that."""
+    registry.train()
+    registry.approve()
+    before = (NOW - timedelta(days=2)).isoformat(timespec="seconds")
+    trained = next(entry.body for entry in read_evidence(registry.record) if entry.kind == "trained")
+    with pytest.raises(EvidenceError, match="dated"):
+        registry.append("trained", {**trained, "version": "2"}, before)
+    assert registry.findings() == ""
 
 
 def test_gate_that_blocks(registry: Registry) -> None:
