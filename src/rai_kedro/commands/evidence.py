@@ -26,6 +26,7 @@ from rai_kedro.commands.terminal import show
 from rai_kedro.errors import RaiError
 from rai_kedro.files import project_folder
 from rai_kedro.hooks.review_page import note_verification, try_to_write_review
+from rai_kedro.words import count_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,7 +66,7 @@ def verify(use_case: str | None, env: str | None, anchors: tuple[Path, ...], mos
         raise RaiError(
             "The evidence record cannot be relied on.",
             where=", ".join(str(one.chain.path) for one in found.values() if one.findings),
-            how_many=f"{len(findings)} finding(s)",
+            how_many=count_of(len(findings), "finding"),
             example=f"{findings[0][0]}: {findings[0][1]}",
             remedy=findings[0][1].advice,
         )

@@ -24,8 +24,6 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
-from scipy.special import gammaln
-from scipy.stats import rankdata
 
 from rai_kedro.contract import split_words
 from rai_kedro.proxies.reading import MOST_LEVELS, Floats, Read, read_columns
@@ -169,7 +167,7 @@ def _tells(x: Read, s: Read) -> float:
         return 0.0
     if len(np.unique(s.codes)) == 2:  # noqa: PLR2004 - two values
         return _area(x.numbers, s.codes)
-    return 0.0 if s.numbers is None else abs(_correlate(rankdata(x.numbers), rankdata(s.numbers)))
+    return 0.0 if s.numbers is None else abs(_correlate(_rank(x.numbers), _rank(s.numbers)))
 
 
 def drop_rescaled(made: pd.DataFrame, features: pd.DataFrame) -> pd.DataFrame:
@@ -233,7 +231,7 @@ def _compare_numbers(x: Floats, s: Floats) -> Iterator[Kind]:
     # Two values are on one line whatever they are: those are compared as codes.
     if min(len(np.unique(x)), len(np.unique(s))) <= 2:  # noqa: PLR2004
         return
-    line, order = _correlate(x, s) ** 2, _correlate(rankdata(x), rankdata(s)) ** 2
+    line, order = _correlate(x, s) ** 2, _correlate(_rank(x), _rank(s)) ** 2
     if line >= _EXACT:
         yield "scaled"
     if order >= _EXACT:
@@ -257,7 +255,7 @@ def _depends(response: Floats, on: Floats) -> float:
     if len(np.unique(on)) < max(_FEWEST_VALUES, len(on) // 3) or len(np.unique(response)) < _FEWEST_VALUES:
         return 0.0
     ordered = response[np.lexsort((response, on))]
-    rank, above = rankdata(ordered, "max"), rankdata(-ordered, "max")
+    rank, above = _rank(ordered, "max"), _rank(-ordered, "max")
     rows = len(ordered)
     return float(1 - rows * np.abs(np.diff(rank)).sum() / (2 * (above * (rows - above)).sum()))
 
@@ -292,7 +290,19 @@ def _is_no_chance(table: Any) -> bool:
 
 
 def _log_orders(counts: Any) -> float:
-    return float(gammaln(counts.sum() + 1) - gammaln(counts + 1).sum())
+    return float(_log_factorial(counts.sum()) - _log_factorial(counts).sum())
+
+
+def _log_factorial(numbers: Any) -> Any:
+    from scipy.special import gammaln  # a second, which a command that only reads results is spared; ranks likewise
+
+    return gammaln(numbers + 1)
+
+
+def _rank(values: Floats, method: Literal["average", "max"] = "average") -> Any:
+    from scipy.stats import rankdata
+
+    return rankdata(values, method)
 
 
 def _has_ranges(few: Read, numbers: Floats) -> bool:
@@ -305,7 +315,7 @@ def _has_ranges(few: Read, numbers: Floats) -> bool:
     np.maximum.at(high, codes, numbers)
     order = np.argsort(low, kind="stable")
     apart = bool((low[order][1:] > high[order][:-1]).all())
-    return apart and float(gammaln(len(values) + 1)) - _log_orders(counts) < _LOG_CHANCE
+    return apart and float(_log_factorial(len(values))) - _log_orders(counts) < _LOG_CHANCE
 
 
 def _tells_apart(numbers: Floats, s: Read) -> bool:
@@ -318,7 +328,7 @@ def _area(numbers: Floats, of: Any) -> float:
     values, codes, counts = np.unique(of, return_inverse=True, return_counts=True)
     if len(values) != 2 or counts.min() < _FEWEST_OF_A_VALUE:  # noqa: PLR2004
         return 0.0
-    ranks = rankdata(numbers)[codes == 1].sum() - counts[1] * (counts[1] + 1) / 2
+    ranks = _rank(numbers)[codes == 1].sum() - counts[1] * (counts[1] + 1) / 2
     area = float(ranks / (counts[0] * counts[1]))
     return max(area, 1 - area)
 
