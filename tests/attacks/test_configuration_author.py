@@ -115,6 +115,7 @@ LOOSER: dict[str, dict[str, Any]] = {
     "no tolerance": {"housing": {"fairness": {"tolerances": []}}},
     "the trainer may approve": {"housing": {"policy": {"approval": {"trainer_may_approve": True}}}},
     "modules to import from": {"housing": {"training": {"allowed_modules": ["sklearn.", "os."]}}},
+    "servers to send rows to": {"housing": {"training": {"allowed_hosts": ["evil.example"]}}},
 }
 
 

@@ -18,7 +18,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from rai_kedro.contract import DatasetContract, LaneError, model_columns
 from rai_kedro.errors import RaiError
-from rai_kedro.modelling import EstimatorConfig, ModelSplit, build_estimator
+from rai_kedro.modelling import EstimatorConfig, ModelSplit, build_estimator, require_host
 from rai_kedro.pipelines.training.proxy_nodes import refuse_prepared
 from rai_kedro.policy import Policy
 from rai_kedro.proxies import ProxyError, find_proxies, refuse_disguises
@@ -373,6 +373,24 @@ def test_estimator_outside_the_allowed_modules(path: str) -> None:
 def test_no_estimator_inside_the_allowed_modules(path: str) -> None:
     with pytest.raises(RaiError, match=f"'{path}' (does not exist|is no)"):
         build_estimator(EstimatorConfig(**{"class": path}), ALLOWED)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://evil.example/invocations",
+        "https://scores.example.evil.example/invocations",
+        "https://scores.example@evil.example/invocations",
+        "http://scores.example/invocations",
+        "file:///etc/passwd",
+    ],
+)
+def test_server_outside_the_allowed_hosts(url: str) -> None:
+    config = EstimatorConfig(**{"class": "rai_kedro.modelling.ServedDecisions", "params": {"url": url}})
+    with pytest.raises(
+        RaiError, match=r"not among those that may be asked|address of the model's server cannot be used"
+    ):
+        require_host(build_estimator(config, ("rai_kedro.modelling.",)), ("scores.example",))
 
 
 def test_risk_accepted_where_there_is_none(registry: Registry) -> None:
