@@ -73,6 +73,20 @@ OVERRIDES = {
     "a store that is versioned": {"housing.label_store": {"versioned": True}},
     "raw data that need not be what it was": {"housing.raw_data": {"source": {"rows": 1}}},
 }
+# One more of a kind, each of which opens a catalogue.
+MORE = {
+    "another day",
+    "a pickled production model",
+    "another model",
+    "pickled references",
+    "a validator of another contract",
+    "an intermediate dataset that base does not declare",
+    "a pattern for intermediate datasets",
+    "a report of another type",
+    "a store in a database with a validator switched off",
+    "another place",
+    "what is in memory anyway",
+}
 PLACES = {
     "another place": {"housing.feature_store": {"filepath": "elsewhere/feature_store"}},
     "a database": {"housing.feature_store": DATABASE},
@@ -81,7 +95,13 @@ PLACES = {
 }
 
 
-@pytest.mark.parametrize("override", PLACES.values(), ids=PLACES)
+def list_cases(overrides: dict[str, Any]) -> list[Any]:
+    return [
+        pytest.param(one, id=name, marks=[pytest.mark.slow] if name in MORE else []) for name, one in overrides.items()
+    ]
+
+
+@pytest.mark.parametrize("override", list_cases(PLACES))
 def test_an_environment_may_say_where_data_lies(project: Path, override: dict[str, Any]) -> None:
     local = project / "conf" / "local" / "housing"
     local.mkdir(parents=True)
@@ -105,7 +125,7 @@ def test_the_catalogue_as_shipped_is_let_through(project: Path) -> None:
     assert "housing.contract" in open_catalog(project)
 
 
-@pytest.mark.parametrize("override", OVERRIDES.values(), ids=OVERRIDES)
+@pytest.mark.parametrize("override", list_cases(OVERRIDES))
 def test_an_exchanged_guard_is_refused(project: Path, override: dict[str, Any]) -> None:
     (project / "model.pkl").write_bytes(pickle.dumps("model"))
     local = project / "conf" / "local" / "housing"
