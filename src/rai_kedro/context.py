@@ -19,11 +19,12 @@ from kedro.config import OmegaConfigLoader
 from kedro.framework.context import KedroContext
 from kedro.io import CatalogConfigResolver, DataCatalog
 
-from rai_kedro.contract import find_fault, find_use_cases, find_yaml_fault, rai_block, read_contract
+from rai_kedro import __version__
+from rai_kedro.contract import entries_of, find_fault, find_use_cases, find_yaml_fault, rai_block, read_contract
 from rai_kedro.datasets.contract import ContractDataset, is_enforced
 from rai_kedro.datasets.production_model import ProductionModelDataset, ReferencesDataset
 from rai_kedro.errors import RaiError
-from rai_kedro.files import remember_project
+from rai_kedro.files import remember_project, shipped_folder
 from rai_kedro.policy import JUDGED_BY, pick
 
 # Only names and files are looked at here, never whether a justification still holds.
@@ -44,6 +45,10 @@ _MEMORY = "MemoryDataset"
 
 class ContractOverrideError(RaiError):
     """An environment changes the column contract, or exchanges what holds the data under it."""
+
+
+class OutdatedProjectError(RaiError):
+    """The project's configuration was begun with another release than the one that is installed."""
 
 
 Guarded: TypeAlias = Literal["contract", "policy", "datasets"]
@@ -109,6 +114,7 @@ class GuardedContext(KedroContext):
                 example=os.environ[_SWITCH],
                 remedy=f"unset it: unset {_SWITCH}",
             )
+        self._refuse_outdated()
         self._compare_with_base()
         catalog = super()._get_catalog(*args, **kwargs)
         base = self.project_path / "conf" / "base"
@@ -129,6 +135,26 @@ class GuardedContext(KedroContext):
     def environment(self) -> str:
         """The name of the environment that this run is in."""
         return str(self.env or cast("OmegaConfigLoader", self.config_loader).default_run_env)
+
+    def _refuse_outdated(self) -> None:
+        """Refuse a project whose catalogue lacks an entry that every use case has by now.
+
+        Kedro would keep what has no entry in memory, and lose it at the end of the run without a word.
+        """
+        shipped = shipped_folder() / "conf" / "base" / "catalog.yml"
+        file = Path(self.project_path) / "conf" / "base" / "catalog.yml"
+        if not shipped.is_file() or (file.is_file() and file.samefile(shipped)):
+            return
+        declared = cast("OmegaConfigLoader", self.config_loader)["catalog"]
+        missing = sorted(name for name in entries_of(shipped) if not name.startswith("_") and name not in declared)
+        if missing:
+            raise OutdatedProjectError(
+                f"The catalogue of this project is not of this rai_kedro ({__version__}): it lacks datasets.",
+                where=str(file),
+                how_many=f"{len(missing)} of those that every use case has",
+                example=missing[0],
+                remedy=f"copy {shipped} over it, then make your own changes to it again",
+            )
 
     def _compare_with_base(self) -> None:
         loader = cast("OmegaConfigLoader", self.config_loader)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from kedro.framework.project import configure_project, pipelines
+from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 
 from rai_kedro.commands.errors import explain
@@ -66,3 +67,21 @@ def test_an_empty_folder_is_filled_and_stays_the_folder_it_is(tmp_path: Path, mo
     make_project(tmp_path)
     assert (tmp_path / "conf/base/catalog.yml").is_file()
     assert tmp_path.stat().st_ino == before
+
+
+def test_a_project_of_an_older_release_is_refused_before_anything_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "older"
+    make_project(folder)
+    catalog = folder / "conf" / "base" / "catalog.yml"
+    text = catalog.read_text(encoding="utf-8")
+    catalog.write_text(text.replace('"{use_case}.outcome_store"', '"{use_case}.results"'), encoding="utf-8")
+    monkeypatch.chdir(folder)
+    try:
+        bootstrap_project(folder)
+        with KedroSession.create(project_path=folder) as session:
+            with pytest.raises(RaiError, match=r"(?s)lacks.*1 of those.*\.outcome_store.*copy .*over it"):
+                session.load_context().catalog  # noqa: B018 - made when it is asked for
+    finally:
+        configure_project("rai_kedro")

@@ -28,7 +28,7 @@ def _watch(project: Path, **ports: int) -> NoReturn:
                 click.echo(f"  {name:<24} {address}")
         for name, place in _PAGES.items():
             page = project / place
-            click.echo(f"{name:<10} {page.as_uri() if page.is_file() else 'none yet: make run'}")
+            click.echo(f"{name:<10} {page.as_uri() if page.is_file() else 'none yet'}")
         click.echo("Ctrl-C stops them all.")
         while True:
             check()
@@ -75,7 +75,7 @@ def main(**ports: int) -> None:
     """Start MLflow, Evidently and Kedro-Viz, and keep them until Ctrl-C."""
     with in_project("All stopped.") as project:
         if not (project / "mlflow.db").exists():
-            click.echo("There is nothing to look at yet but the pipelines; `make run` makes the rest.")
+            click.echo("There is nothing to look at yet but the pipelines; `kedro run` makes the rest.")
         _watch(project, **ports)
 
 

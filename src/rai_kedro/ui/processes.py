@@ -62,7 +62,7 @@ def running(
     viewers: Sequence[Viewer],
     project: Path,
     *,
-    elsewhere: str = "make ui UI='--mlflow-port 5001 --viz-port 4142'",
+    elsewhere: str = "python -m rai_kedro.ui --mlflow-port 5001 --viz-port 4142",
 ) -> Iterator[Callable[[], None]]:
     """Start viewers, wait until each answers, lend a check that none has ended, and stop them all in any case.
 
