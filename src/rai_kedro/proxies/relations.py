@@ -74,7 +74,7 @@ _WORDS: dict[Kind, str] = {
     "product": "multiply or divide to",
     "after": "is, by its name, known only after",
     "prediction": "is, by its name, an earlier prediction of",
-    "suspicious": "alone tells better than most would believe (an AUC or correlation of .95 or more)",
+    "suspicious": "alone, with an AUC or correlation of .95 or more, tells",
 }
 # Words of names, in their order; what was said of an earlier case is known.
 _AFTERWARDS = (

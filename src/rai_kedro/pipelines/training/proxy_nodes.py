@@ -131,7 +131,7 @@ def _find_shared(split: ModelSplit, units: Series, settings: Settings) -> Iterat
     shared, tested = count_shared_units(split, units)
     if shared:
         yield (
-            f"the split by {settings.training.split.by} has rows of {shared:,} of {tested:,} tested units "
+            f"The split by {settings.training.split.by} has rows of {shared:,} of {tested:,} tested units "
             f"('{settings.features.unit}') among the training rows, too: a model that has learnt them by heart looks "
             "better on the test than it is on others; the split by unit keeps each on one side"
         )
