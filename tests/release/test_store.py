@@ -23,7 +23,7 @@ from mlflow import MlflowClient
 from rai_kedro.release.decisions import Trust
 from rai_kedro.release.production import load_production
 from rai_kedro.release.review import ReviewRequest, approve, reject
-from rai_kedro.release.store import PROJECT_TAG, StoreError, check_server, follow_project
+from rai_kedro.release.store import PROJECT_TAG, StoreError, check_server, follow_project, make_database
 from rai_kedro.release.versions import find_aliases
 
 
@@ -206,3 +206,30 @@ def test_places_follow_from_where_another_process_has_just_moved_them(tmp_path: 
         following.join()
         assert said == [f"This project was last used in /second; MLflow's 1 artifact places now point to {project}."]
         assert other.execute("SELECT artifact_location FROM experiments").fetchall() == [(f"{project}/mlruns/0",)]
+
+
+@pytest.mark.slow
+def test_a_command_killed_while_the_database_is_made_leaves_one_that_opens_or_none(tmp_path: Path) -> None:
+    maker = (
+        "import sys; from pathlib import Path; from mlflow.store.db import utils; from rai_kedro.release import store;"
+        "print('ready', flush=True); store.make_database(Path(sys.argv[1]))"
+    )
+    started, found = time.monotonic(), []
+    for number in range(4):
+        database = tmp_path / f"{number}.db"
+        with subprocess.Popen([sys.executable, "-c", maker, str(database)], stdout=subprocess.PIPE) as child:
+            assert child.stdout is not None
+            child.stdout.readline()
+            if number == 0:  # how long it takes, undisturbed
+                started = time.monotonic()
+                child.wait()
+                takes = time.monotonic() - started
+            else:
+                time.sleep(takes * number / 5)
+                child.kill()
+        found.append(database.exists())
+        make_database(database)
+        with contextlib.closing(sqlite3.connect(database)) as connection:
+            assert connection.execute("SELECT count(*) FROM alembic_version").fetchone() == (1,)
+            assert connection.execute("SELECT count(*) FROM runs").fetchone() == (0,)
+    assert not all(found), "no kill fell into the making"

@@ -58,6 +58,7 @@ class EnvironmentHook:
         )
         self._database = release.store.find_database(uri)
         if self._database is not None:
+            release.store.make_database(self._database)
             release.store.keep_artifacts_in(self._project)
             self.after_catalog_created()
 
@@ -76,6 +77,8 @@ def _quieten_libraries() -> None:
     """
     logging.getLogger("kedro_mlflow").setLevel(logging.CRITICAL)
     logging.getLogger("mlflow").setLevel(logging.WARNING)
+    # What a database refuses is explained on one screen (commands/errors.py); this shows it with rows and traceback.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 
 
 class UseCaseLockHook:

@@ -12,7 +12,7 @@ import sqlite3
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -141,6 +141,27 @@ def check_server(
     elif scheme in {"", "file"}:
         folder = Path(unquote(urlsplit(tracking_uri).path)).absolute()
         _check_folder(next(parent for parent in (folder, *folder.parents) if parent.exists()), where)
+
+
+def make_database(database: Path) -> None:
+    """Let MLflow make its local database, if there is none: elsewhere, and whole when it is put in place.
+
+    MLflow makes it in place by many steps; killed among them, it would open it never again.
+    """
+    if database.exists():
+        return
+    from mlflow.store.db import utils as untyped
+
+    utils: Any = untyped
+    with tempfile.TemporaryDirectory(prefix=".mlflow_", dir=database.parent) as folder:
+        made = Path(folder, database.name)
+        engine = utils.create_sqlalchemy_engine_with_retry(f"sqlite:///{made}")
+        try:
+            utils._initialize_tables(engine)
+        finally:
+            engine.dispose()
+        with suppress(FileExistsError):  # of another command that was faster
+            os.link(made, database)
 
 
 def follow_project(database: Path, project: Path) -> str | None:
