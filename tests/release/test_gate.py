@@ -62,7 +62,7 @@ class TestClosedGate:
         train = f"kedro run --pipelines {use_case}"
         expected = {
             "fail": ("says fail", "1 verdict: 1 fail", "lies outside 0.1", "mitigate", train),
-            "insufficient_evidence": ("says insufficient evidence", "spans 1", "further rows", train),
+            "insufficient_evidence": ("says insufficient evidence", "reaches both sides of 1", "further rows", train),
             "could_not_be_evaluated": ("says could not be evaluated", "1 problem", "nothing was measured", train),
         }
         for number, (outcome, words) in enumerate(expected.items(), start=1):

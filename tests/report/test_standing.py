@@ -19,31 +19,31 @@ from .conftest import make_fairness, replace
 
 def test_an_interval_within_its_limit_is_proven_and_one_that_spans_it_is_open(card: ModelCard) -> None:
     passing = describe_standing(replace(card, fairness=make_fairness(limit=0.5)))
-    assert "1 of 1 judged disparity within the limit" in passing.proven
+    assert "1 of 1 judged disparity within the limit" in passing.shown
     spanning = describe_standing(replace(card, fairness=make_fairness(limit=0.2)))
     assert "1 disparity without sufficient evidence" in spanning.open
     failing = describe_standing(replace(card, fairness=make_fairness(limit=0.05)))
     assert "1 disparity beyond the limit" in failing.open
-    assert not [text for text in (*spanning.proven, *failing.proven) if "within" in text]
+    assert not [text for text in (*spanning.shown, *failing.shown) if "within" in text]
 
 
 def test_a_gate_that_could_not_be_evaluated_proves_nothing(card: ModelCard) -> None:
     record = make_fairness(limit=0.5)
     closed = GateDecision(outcome="could_not_be_evaluated", problems=("no interval",), verdicts=record.gate.verdicts)
     found = describe_standing(replace(card, fairness=replace(record, gate=closed)))
-    assert not [text for text in found.proven if "within" in text]
+    assert not [text for text in found.shown if "within" in text]
     assert "the fairness gate, which could not be evaluated" in found.open
 
 
 def test_a_figure_without_an_interval_and_code_with_changes_are_not_proven(card: ModelCard) -> None:
-    assert [text for text in describe_standing(card).proven if "performance" in text]
+    assert [text for text in describe_standing(card).shown if "performance" in text]
     bare = replace(
         card,
         performance=tuple(replace(one, lower=None, upper=None) for one in card.performance),
         data=replace(card.data, git_commit="4f2c with uncommitted changes"),
     )
     found = describe_standing(bare)
-    assert found.proven == ("1 of 1 judged disparity within the limit", "the training rows, by their digest")
+    assert found.shown == ("1 of 1 judged disparity within the limit", "the training rows, by their digest")
     assert "the code, which had uncommitted changes" in found.open
 
 
@@ -51,11 +51,11 @@ def test_what_a_person_said_is_attested_unless_it_is_a_drafts(card: ModelCard) -
     steps = tuple(Step(question=f"q{n}", answer="no", answered_by=by) for n, by in enumerate(("person", "parameters")))
     asked = replace(card, questionnaire=replace(card.questionnaire, path=steps))
     found = describe_standing(asked)
-    assert found.attested[0] == "intended use, use out of scope, limits"
-    assert "1 justification of what is in the model" in found.attested
-    assert "1 answer on what is fair here" in found.attested
+    assert found.stated[0] == "intended use, use out of scope, limits"
+    assert "1 justification of what is in the model" in found.stated
+    assert "1 answer on what is fair here" in found.stated
     drafted = replace(asked, uses=Uses(intended=("to be written: what for",), out_of_scope=("Valuing a home.",)))
-    assert describe_standing(drafted).attested[0] == "use out of scope, limits"
+    assert describe_standing(drafted).stated[0] == "use out of scope, limits"
     assert describe_standing(drafted).open[0] == "1 statement to be written"
 
 
@@ -64,9 +64,9 @@ def test_gates_of_the_policy_are_proven_or_open_and_what_the_policy_allows_is_ne
     facts = GateFacts(performance=card.performance[1:], fairness="pass", carbon_g=0.00065, no_drift="one month")
     gated = replace(card, gates=judge_gates(Policy.from_dict({"gates": asked}), facts))
     found = describe_standing(gated)
-    assert "1 gate of the policy (performance)" in found.proven
+    assert "1 gate of the policy (performance)" in found.shown
     assert [text for text in found.open if "fail" in text] == ["carbon, fail"]
-    assert not [text for text in (*found.proven, *found.open) if text.startswith(("drift", "proxies", "fairness,"))]
+    assert not [text for text in (*found.shown, *found.open) if text.startswith(("drift", "proxies", "fairness,"))]
 
 
 def test_a_justification_that_no_longer_holds_is_open(card: ModelCard) -> None:
@@ -109,7 +109,7 @@ def test_top_of_the_card_says_what_is_proven_attested_and_open_on_every_form(par
     card = build_model_card(parts)
     for text in (render_html(card, {}), render_markdown(card)):
         top = re.sub(r"<[^>]+>|\*\*", "", text.partition("Summary</h2>")[0].partition("## Summary")[0])
-        assert re.search(r"Proven: .+\. Attested: .+\. Open: .+\.", top)
+        assert re.search(r"Shown: .+\. Stated: .+\. Open: .+\.", top)
     assert json.loads(render_json(card))["standing"] == describe_standing(card).to_dict()
 
 

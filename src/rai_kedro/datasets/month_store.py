@@ -33,6 +33,7 @@ from rai_kedro.datasets.partition_file import (
 )
 from rai_kedro.files import flush_folder, make_folder
 from rai_kedro.frames import MonthFile, MonthLoader
+from rai_kedro.months import say_period
 
 _PART = "part-0.parquet"
 _LOCK = ".lock"
@@ -189,7 +190,7 @@ class MonthStore(Previewed, PathDataset[dict[str, pd.DataFrame | SpooledMonth], 
     @contextmanager
     def _writing(self) -> Iterator[None]:
         """Hold the store for writing, rid of what a killed run has left."""
-        what = "The store cannot be written; every month in it is still whole."
+        what = "The store cannot be written; everything in it is still whole."
         remedy = "see that the folder may be written and the disk is not full, then run again"
         with explained(what, self._filepath, remedy):
             make_folder(self._filepath)
@@ -239,8 +240,8 @@ def _refuse_links(folders: Iterable[Path]) -> None:
     """A walk does not enter a linked folder, but writing to it would: its month would be there and not be there."""
     for link in (folder for folder in folders if folder.is_symlink()):
         raise MonthStoreError(
-            "A month in the store is a link to another folder.",
+            say_period("A month in the store is a link to another folder.", link.name.partition("=")[2]),
             where=str(link),
             example=f"it leads to {os.readlink(link)}",
-            remedy="put the month itself there; the folder of the whole store may be a link",
+            remedy="put its file there; the folder of the whole store may be a link",
         )

@@ -20,7 +20,7 @@ from kedro.io import DatasetError
 from rai_kedro.errors import RaiError
 from rai_kedro.files import make_folder, move_into_place
 from rai_kedro.frames import BLOCK_ROWS
-from rai_kedro.months import is_month
+from rai_kedro.months import is_month, say_period
 
 # Readers glob `*.parquet` and skip hidden files: a half-written month must look like neither.
 TEMPORARY_NAME = ".part-0.tmp"
@@ -266,9 +266,9 @@ class ParquetMonth:
     def _open(self) -> Iterator[Any]:
         from pyarrow import parquet
 
-        remedy = "delete the file and make the month again"
+        remedy, period = "delete the file and make the month again", next(iter(self.values.values()), "")
         with (
-            explained(_UNREADABLE, self.path, remedy),
+            explained(say_period(_UNREADABLE, period), self.path, say_period(remedy, period)),
             parquet.ParquetFile(self.path, page_checksum_verification=True) as file,
         ):
             yield file

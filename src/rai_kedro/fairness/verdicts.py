@@ -254,7 +254,7 @@ def judge(disparity: Disparity, limit: float) -> Verdict:
         outcome, reason = "pass", f"the whole interval {extent} lies within {limit:g}"
     else:
         needed = find_further_rows(disparity, limit)
-        outcome, reason = "insufficient_evidence", f"the interval {extent} spans {limit:g}"
+        outcome, reason = "insufficient_evidence", f"the interval {extent} reaches both sides of {limit:g}"
         reason += f"; {tell_rows(needed)}" if needed else ""
     rows, of_groups = (needed.total, needed.by_group) if needed else (None, {})
     return Verdict(
@@ -326,7 +326,7 @@ def _take_back(verdict: Verdict, number: int, among: int) -> Verdict:
     low, high = disparity.limits_among(among)
     reason = (
         f"{verdict.reason} by itself; among {number} judged figures that may be chance, and the interval that allows "
-        f"for it, {_shown(low)} to {_shown(high)}, spans {limit:g}"
+        f"for it, {_shown(low)} to {_shown(high)}, reaches both sides of {limit:g}"
     )
     reason += f"; {tell_rows(needed)}" if needed else ""
     rows = {"rows_needed": needed.total, "rows_by_group": needed.by_group} if needed else {}

@@ -136,7 +136,7 @@ def _explain(
     if not open_ones:
         return f"not measured: {list_some(not_measured, _SHOWN)}"
     name = f"of {open_ones[0].category} " if open_ones[0].category and open_ones[0] is not top else ""
-    return f"the interval {name}spans {limit:g}: more rows would settle it"
+    return f"the interval {name}reaches both sides of {limit:g}: more rows would settle it"
 
 
 def _unread(name: str, limits: Limits) -> Proxy:

@@ -420,6 +420,8 @@ def check_monitoring(pack: Pack) -> None:
     if wrong and not any("shown" in one for one in latest.values()):
         pack.found.unchecked.append(f"{name}: the record was written before its entries covered it")
         return
+    if wrong:
+        wrong[0] += " (a monitoring that was cut off leaves it so: run it again, and export a new pack)"
     pack.found.fails += wrong
     if not wrong:
         pack.found.holds.append(f"{len(shown)} months of {name} are as the record has them; its page is not compared")

@@ -133,9 +133,9 @@ def _list_proxies(card: ModelCard) -> Iterator[AttentionPoint]:
         if one.outcome == "fail":
             figure = f"{one.metric} {format_interval(one)}, limit {one.limit:g}"
             carried = describe_carriers(one.singles[:1] + one.pairs[:1])
-            yield AttentionPoint("Proxy", f"The model's columns tell {one.name}: {figure}; {carried}.", "proxies")
+            yield AttentionPoint("Proxy", f"The model's columns predict {one.name}: {figure}; {carried}.", "proxies")
     if unknown := [one.column for one in card.proxies.proxies if one.outcome == "insufficient_evidence"]:
-        text = f"Whether the model's columns tell {', '.join(unknown)} is not settled by these rows."
+        text = f"Whether the model's columns predict {', '.join(unknown)} is not settled by these rows."
         yield AttentionPoint("Proxy evidence insufficient", text, "proxies")
     for relation in (*card.proxies.relations, *card.proxies.leaks):
         yield AttentionPoint("Column in disguise", f"{begin_sentence(relation.text)}; it is permitted.", "proxies")

@@ -20,13 +20,13 @@ class Standing(Typed):
     """How far a card can be relied on, a few words an item.
 
     Attributes:
-        proven: What digests, tests or whole intervals show.
-        attested: What rests on a person's word.
+        shown: What digests, tests or whole intervals show.
+        stated: What rests on a person's word.
         open: What is neither: beyond a limit, without evidence, not measured, not written.
     """
 
-    proven: tuple[str, ...]
-    attested: tuple[str, ...]
+    shown: tuple[str, ...]
+    stated: tuple[str, ...]
     open: tuple[str, ...]
 
 
@@ -40,9 +40,9 @@ class Origin(NamedTuple):
 
 
 def describe_standing(card: ModelCard) -> Standing:
-    """Say what is proven, what a person stated, and what is open."""
-    proven, attested, left = _list_proven(card), _list_attested(card), _list_open(card)
-    return Standing(proven=tuple(proven), attested=tuple(attested), open=tuple(left))
+    """Say what figures show, what a person stated, and what is open."""
+    shown, stated, left = _list_shown(card), _list_stated(card), _list_open(card)
+    return Standing(shown=tuple(shown), stated=tuple(stated), open=tuple(left))
 
 
 def trace_origin(card: ModelCard) -> tuple[Origin, ...]:
@@ -67,7 +67,7 @@ def trace_origin(card: ModelCard) -> tuple[Origin, ...]:
     )
 
 
-def _list_proven(card: ModelCard) -> Iterator[str]:
+def _list_shown(card: ModelCard) -> Iterator[str]:
     judged = card.fairness.gate.verdicts if card.fairness and not card.fairness.gate.problems else ()
     if passed := sum(verdict.outcome == "pass" for verdict in judged):
         yield f"{passed} of {count_of(len(judged), 'judged disparity')} within the limit"
@@ -84,7 +84,7 @@ def _list_proven(card: ModelCard) -> Iterator[str]:
         yield "the code, by its commit"
 
 
-def _list_attested(card: ModelCard) -> Iterator[str]:
+def _list_stated(card: ModelCard) -> Iterator[str]:
     stated = {"intended use": card.uses.intended, "use out of scope": card.uses.out_of_scope, "limits": card.limits}
     if names := [name for name, texts in stated.items() if texts and name not in card.unwritten]:
         yield ", ".join(names)
@@ -101,11 +101,11 @@ def _list_open(card: ModelCard) -> Iterator[str]:
     yield from _list_open_fairness(card)
     yield from (f"{gate.name}, {in_words(gate.outcome)}" for gate in _list_gates(card) if gate.consequence != "none")
     if not card.questionnaire.path:
-        yield "why these metrics, which nobody was asked"
+        yield "why these metrics: nobody answered the questionnaire"
     if bare := [column for column in card.columns if _lacks_justification(column, card)]:
         yield f"{count_of(len(bare), 'flagged column')} in the model without a justification that holds"
     if not card.identity.is_signed:
-        yield "who trained it, which no person signed"
+        yield "who trained it: no person signed"
     if not card.performance:
         yield "performance, not measured"
     if not card.carbon or not all(figure.is_measured for figure in card.carbon):

@@ -18,7 +18,7 @@ from pydantic import Field, field_validator, model_validator
 
 from rai_kedro.contract import canonical
 from rai_kedro.errors import RaiError
-from rai_kedro.months import Month, Period, find_period, key_of_month
+from rai_kedro.months import Month, Period, find_period, key_of_month, say_period
 from rai_kedro.sources.dates import AS_WRITTEN, ISO, count_offsets, name_periods, names_day, names_month, parse_dates
 from rai_kedro.sources.layout import SourceError
 from rai_kedro.typed import Typed
@@ -248,12 +248,12 @@ def find_months(table: pd.DataFrame, parameters: IngestionParameters) -> pd.Seri
     if parameters.time is None:
         return pd.Series(parameters.month, index=table.index, dtype="str")
     time, values = parameters.time, table[parameters.time.column]
-    _refuse_mixed_zones(values, time)
+    _refuse_mixed_zones(values, time, parameters.period)
     dates = parse_dates(values, time.format, time.zone or AS_WRITTEN)
     if bad := int(dates.isna().sum()):
-        odd = values[dates.isna()].dropna()
+        odd, what = values[dates.isna()].dropna(), say_period("Rows have no month", parameters.period)
         raise SourceError(
-            f"Rows have no month: '{time.column}' is missing or not written as {time.format}.",
+            f"{what}: '{time.column}' is missing or not written as {time.format}.",
             where=f"the table, column {time.column}, row {int(dates.isna().to_numpy().argmax()) + 1}",
             how_many=f"{bad} of {len(table)} rows, {bad - len(odd)} of them without a value",
             example=str(odd.iloc[0])[:40] if len(odd) else None,
@@ -262,13 +262,14 @@ def find_months(table: pd.DataFrame, parameters: IngestionParameters) -> pd.Seri
     return name_periods(dates, parameters.period)
 
 
-def _refuse_mixed_zones(values: pd.Series[Any], time: TimeColumn) -> None:
+def _refuse_mixed_zones(values: pd.Series[Any], time: TimeColumn, period: Period) -> None:
     offsets = count_offsets(values)
     is_clear = len(offsets) <= 1 if time.zone is None else "none" not in offsets
     if is_clear or time.zone == AS_WRITTEN:
         return
     raise SourceError(
-        f"The dates in '{time.column}' have different offsets from UTC, so months can begin at different moments."
+        f"The dates in '{time.column}' have different offsets from UTC, so "
+        + say_period("months can begin at different moments.", period)
         if time.zone is None
         else f"Dates in '{time.column}' have no offset from UTC, so they cannot be told in {time.zone}.",
         where=f"the table, column {time.column}",
@@ -294,10 +295,10 @@ def _make_key(table: pd.DataFrame, months: pd.Series[Any], parameters: Ingestion
     twice = pd.DataFrame({"month": months, "key": key}).duplicated(keep=False)
     if key.isna().any() or twice.any():
         raise SourceError(
-            f"'{parameters.key}' does not identify a row within a month.",
+            f"'{parameters.key}' does not identify a row {say_period('within a month', parameters.period)}.",
             where=f"the table, column {parameters.key}",
             how_many=f"{int(key.isna().sum())} of {len(key)} rows without a value, {int(twice.sum())} with one that is "
-            "there again in the same month",
+            + say_period("there again in the same month", parameters.period),
             example=str(key[twice].iloc[0]) if twice.any() else None,
             remedy="choose another key, or have rows numbered ('number_rows: true')",
         )

@@ -167,7 +167,7 @@ def measure_proxies(
     proxies = [one for one in report.proxies if one.outcome == "fail"]
     for one in proxies:
         carried = describe_carriers(one.singles[:1] + one.pairs[:1])
-        _log.warning("The model's columns tell %s: %s %s (%s).", one.name, one.metric, format_interval(one), carried)
+        _log.warning("The model's columns predict %s: %s %s (%s).", one.name, one.metric, format_interval(one), carried)
     if proxies and policy.action == "refuse":
         raise ProxyError(
             f"The model's columns tell what it must not know: {', '.join(one.name for one in proxies)}.",
