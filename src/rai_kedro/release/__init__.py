@@ -17,8 +17,8 @@ without any server, and with the reviewers' public keys its signatures:
 >>> verify(record, trust=Trust(Reviewers())).findings
 ()
 >>> _ = record.write_text(record.read_text().replace("5e88", "a1b2"))
->>> verify(record).findings
-('line 1 does not hold: its content does not match its hash',)
+>>> [finding.what for finding in verify(record).findings]
+['line 1 does not hold: its content does not match its hash']
 >>> folder.cleanup()
 
 With ``client=MlflowClient()``, :func:`verify` also compares the record with what MLflow says of every version.
