@@ -80,8 +80,9 @@ class Comparator(Typed):
     performance: str
     tolerance: float
     guards: tuple[str, ...] = ()  # further figures of which no more than the tolerance may be lost
-    splits: int = 0  # over which effects are measured, beside the one split
-    must_hold: bool = False  # the choice asks that a mitigation is shown to be fairer over these splits
+    # Over which effects are measured beside the one split, and whether a mitigation has to be shown fairer over them.
+    splits: int = Field(default=0, exclude_if=lambda value: not value)
+    must_hold: bool = Field(default=False, exclude_if=lambda value: not value)
 
     def disparity_cost(self, value: float) -> float:
         """Return a disparity as a number that is the worse the larger it is."""
