@@ -26,7 +26,8 @@ def test_an_engine_that_is_not_there_is_refused(given: dict[str, object]) -> Non
 @pytest.mark.skipif(importlib.util.find_spec("pyspark") is None, reason="pyspark is not installed")
 @pytest.mark.skipif(shutil.which("java") is None, reason="there is no Java")
 def test_spark_says_the_same_to_the_last_bit(tmp_path: Path) -> None:
-    command = [sys.executable, str(SCALE), "--equal", "--rows", "3e5", "--place", str(tmp_path)]
+    asked = ["--equal", "--rows", "3e5", "--engines", "blocks", "spark", "--place", str(tmp_path)]
+    command = [sys.executable, str(SCALE), *asked]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "all engines say the same" in done.stdout
