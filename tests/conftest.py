@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
+
+from rai_kedro.files import _opened
 
 # Copies of the project and of a database, of which each is made once however many folders use it; a server.
 pytest_plugins = ["project_copies", "postgres_server"]
@@ -23,6 +25,13 @@ if TYPE_CHECKING:
 def _wait_for_no_disk(connection: Any, _: Any) -> None:
     if isinstance(connection, sqlite3.Connection):
         connection.execute("PRAGMA synchronous=OFF")
+
+
+@pytest.fixture(autouse=True)
+def _forget_projects() -> Iterator[None]:
+    """No test finds the project that another one opened."""
+    yield
+    _opened.clear()
 
 
 # How long an example takes says how busy the machine is.

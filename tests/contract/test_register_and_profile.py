@@ -10,7 +10,7 @@ import yaml
 
 from rai_kedro.context import ContractOverrideError, compare_with_base
 from rai_kedro.contract.columns import Contract, DatasetContract
-from rai_kedro.contract.lanes import PairingError, pair_labels
+from rai_kedro.contract.lanes import PairingError, pair_labels, refuse_orphans
 from rai_kedro.contract.profile import build_register, fingerprint, profile_month
 from rai_kedro.contract.reading import rai_block
 
@@ -49,6 +49,12 @@ def test_a_label_without_features_is_counted_and_named(shop: Contract, month: pd
         _pair(shop, month, labels)
     assert "1 of 2 labels" in str(caught.value)
     assert "customer 9" in str(caught.value)
+
+
+def test_labels_without_features_are_counted_over_all_parts_of_a_month(shop: Contract, month: pd.DataFrame) -> None:
+    labels = [pd.DataFrame({"customer": keys, "returned": 1.0}) for keys in ([1, 8], [9])]
+    with pytest.raises(PairingError, match=r"(?s)2 of 3 labels.*customer 8"):
+        refuse_orphans([(month, part) for part in labels], shop, "2024-01")
 
 
 def test_fingerprint_sees_values_order_names_and_types(month: pd.DataFrame) -> None:

@@ -67,7 +67,7 @@ def test_every_dataset_of_a_new_use_case_resolves(project: Path) -> None:
     in_memory |= {"measuring_problems", "problems", "reference", "judged_by", "training_drift", "month_digests"}
     in_memory |= {"admitted_lane", "guarded_columns", "disguises", "lane_reads", "reference_reads", "digest_reads"}
     in_memory |= {"judged_by_today", "recording_problems", "plan", "kept_parameters", "given"}
-    in_memory |= {"row_repeats", "audit_choose"}
+    in_memory |= {"row_repeats", "audit_choose", "fitted_model", "label_changes"}
 
     unresolved = {name for name in used if not name.startswith("params:") and name not in catalog}
     assert unresolved == {f"other.{name}" for name in in_memory}

@@ -61,6 +61,8 @@ from rai_kedro.modelling import (
     GivenAmounts,
     GivenDecisions,
     PreparationParameters,
+    ServedAmounts,
+    ServedDecisions,
     build_model,
     build_preparation,
 )
@@ -244,6 +246,11 @@ class TestRoundTrip:
         readings = GivenDecisions(prediction="a"), GivenAmounts(prediction="a")
         for reading in readings:
             seen |= set(sio.get_untrusted_types(data=sio.dumps(reading.fit(frame[["a"]]))))
+        for served in (
+            ServedDecisions(url="https://models.example.org"),
+            ServedAmounts(url="https://models.example.org"),
+        ):
+            seen |= set(sio.get_untrusted_types(data=sio.dumps(served)))
         for name in MITIGATIONS:
             seen |= set(sio.get_untrusted_types(data=sio.dumps(mitigated(name, frame, target)[1])))
         assert seen == set(trusted_types())

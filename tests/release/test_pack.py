@@ -346,9 +346,9 @@ class TestStanding:
         assert judge(sum_up({**files, name: json.dumps({"months": [shown]}).encode()})).fails == []
         calm = {**shown, "verdict": {"outcome": "alarm"}}
         (said,) = judge(sum_up({**files, name: json.dumps({"months": [calm]}).encode()})).fails
-        assert said == f"{name}: 2024-05 by version 1 is not what its entry in the record says"
+        assert said.startswith(f"{name}: 2024-05 by version 1 is not what its entry in the record says")
         (said,) = judge(sum_up({**files, name: b'{"months":[]}'})).fails
-        assert said.endswith("2024-05 by version 1 is gone")
+        assert "2024-05 by version 1 is gone" in said
 
     @pytest.mark.parametrize(
         ("claim", "said"),

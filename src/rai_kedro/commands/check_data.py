@@ -144,7 +144,7 @@ def _check_month(found: DataCheck, contract: Contract, key: str, frames: dict[st
             read[name] = check_frame(frame, contract.datasets[name], part=key)
     if len(read) == len(STORES):
         with _noting(found, month):
-            refuse_orphans(read[STORES[0]], read[STORES[1]], contract, month)
+            refuse_orphans([(read[STORES[0]], read[STORES[1]])], contract, month)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ Both pipelines must call this plain function to get any column at all, so no run
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -205,7 +205,7 @@ def pair_labels(
         )
     features = load_month(feature_store, feature_contract, month)
     labels = load_month(label_store, label_contract, month)
-    refuse_orphans(features, labels, contract, month)
+    refuse_orphans([(features, labels)], contract, month)
     key, labelled = list(feature_contract.key), labels.dropna(subset=[target])
     order = features[key].reset_index(names="position").merge(labelled, on=key, how="inner", validate="one_to_one")
     order = order.sort_values("position")
@@ -220,16 +220,24 @@ def pair_labels(
     return paired, order.drop(columns="position").reset_index(drop=True)
 
 
-def refuse_orphans(features: pd.DataFrame, labels: pd.DataFrame, contract: Contract, month: str) -> None:
-    """Refuse, with a :class:`PairingError`, labels of rows that have no features: one of the two stores is wrong."""
-    key = list(contract.datasets["feature_store"].key)
-    merged = labels[key].merge(features[key], on=key, how="left", indicator=True)
-    orphans = merged.loc[merged["_merge"] == "left_only", key]
-    if len(orphans):
+def refuse_orphans(parts: Iterable[tuple[pd.DataFrame, pd.DataFrame]], contract: Contract, month: str) -> None:
+    """Refuse, with a :class:`PairingError`, labels of rows that have no features: one of the two stores is wrong.
+
+    ``parts`` are features and labels of the same keys, the whole month at once or part by part.
+    """
+    key, example = list(contract.datasets["feature_store"].key), ""
+    found = total = 0
+    for features, labels in parts:
+        merged = labels[key].merge(features[key], on=key, how="left", indicator=True)
+        orphans = merged.loc[merged["_merge"] == "left_only", key]
+        if len(orphans):
+            example = example or ", ".join(f"{name} {value}" for name, value in orphans.iloc[0].items())
+        found, total = found + len(orphans), total + len(labels)
+    if found:
         raise PairingError(
             "Some labels have no features.",
             where=f"{contract.datasets['label_store'].dataset}, {month}",
-            how_many=f"{len(orphans)} of {len(labels)} labels",
-            example=", ".join(f"{name} {value}" for name, value in orphans.iloc[0].items()),
+            how_many=f"{found} of {total} labels",
+            example=example,
             remedy="write the missing rows into the feature store, or remove the labels",
         )

@@ -331,8 +331,7 @@ class MonthReader:
             labels.parts(labels.cut_like(features.starts), features.key),
             strict=True,
         )
-        for rows, known in places:
-            refuse_orphans(rows(), known(), self._contract, month)
+        refuse_orphans(((rows(), known()) for rows, known in places), self._contract, month)
         return labels
 
     def _open_table(self, store: WatchedStore, name: str, month: str) -> MonthTable:
