@@ -174,7 +174,7 @@ class TestSound:
         stem = "decisions/0002-approve"
         signing = ["-rawin", "-in", f"{stem}.signed", "-sigfile", f"{stem}.sig"]
         module = [sys.executable, "-m", "model_signing", "verify", "key"]
-        public = ["--public_key", f"{stem}.model.pem"]
+        public = ["--public_key", f"{stem}.model.pem", "--no-ignore-git-paths"]
         for command in (
             ["sha256sum", "-c", SUMS, "--quiet"],
             ["openssl", "pkeyutl", "-verify", "-pubin", "-inkey", f"{stem}.pem", *signing],

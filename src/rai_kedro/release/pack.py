@@ -80,9 +80,10 @@ Without any program of ours
   What was signed: the SHA-256 of manifest.json, which must stand in NNNN-approve.signed:
      sha256sum manifest.json
   The signatures of model and card, if they are there (pip install model-signing):
-     model_signing verify key model --signature signatures/NNNN-model.sig --public_key decisions/NNNN-approve.model.pem
+     model_signing verify key model --signature signatures/NNNN-model.sig \\
+       --public_key decisions/NNNN-approve.model.pem --no-ignore-git-paths
      model_signing verify key model_card --signature signatures/NNNN-card.sig \\
-       --public_key decisions/NNNN-approve.model.pem
+       --public_key decisions/NNNN-approve.model.pem --no-ignore-git-paths
 
   A time stamp of the record, with the certificates of its authority:
      openssl ts -verify -in anchors/N.tsr -data anchors/N.head -CAfile root.pem [-untrusted authority.pem]
