@@ -19,7 +19,7 @@ from rai_kedro.frames import Store
 from rai_kedro.mitigation import Uncompared
 from rai_kedro.monitoring import MonitoringPolicy, MonthDrift, detect_drift
 from rai_kedro.pipelines.monitoring import nodes as monitoring
-from rai_kedro.pipelines.monitoring.plan import MonthReader
+from rai_kedro.pipelines.monitoring.plan import MonthReader, join_predictions
 from rai_kedro.pipelines.parameters import (
     FairnessParameters,
     MitigationParameters,
@@ -63,7 +63,7 @@ class World:
             assert not problems
             [predictions] = saved.values()
             features = self.features[f"month={month}"]()
-            yield month, monitoring.join_predictions(features, predictions, governed)
+            yield month, join_predictions(features, predictions, governed)
 
     def drift(self, look: int, current: pd.DataFrame) -> MonthDrift:
         """Measure a month as the pipeline does."""
