@@ -42,7 +42,7 @@ def page(tmp_path: Path, card: ModelCard) -> Path:  # noqa: F811 - the fixture
 @pytest.mark.parametrize("width", [1400, 390])
 def test_intervals_are_drawn_to_scale_within_the_page_at_any_width(browser: Any, page: Path, width: int) -> None:
     with browser.at_width(width, page):
-        browser.wait_for_texts("proven:", "attested:", "open:", "tolerated, up to the dashed limit")
+        browser.wait_for_texts("shown:", "stated:", "open:", "tolerated, up to the dashed limit")
         scrolled, seen = browser.widths()
         assert scrolled <= seen, "nothing but figures and tables scrolls sideways"
         failed, open_one = browser.run(PLACES)

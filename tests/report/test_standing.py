@@ -47,7 +47,7 @@ def test_a_figure_without_an_interval_and_code_with_changes_are_not_proven(card:
     assert "the code, which had uncommitted changes" in found.open
 
 
-def test_what_a_person_said_is_attested_unless_it_is_a_drafts(card: ModelCard) -> None:
+def test_what_a_person_said_is_stated_unless_it_is_a_drafts(card: ModelCard) -> None:
     steps = tuple(Step(question=f"q{n}", answer="no", answered_by=by) for n, by in enumerate(("person", "parameters")))
     asked = replace(card, questionnaire=replace(card.questionnaire, path=steps))
     found = describe_standing(asked)
@@ -105,7 +105,7 @@ def test_the_way_to_the_approval_names_each_step_and_where_it_stands(card: Model
     assert all(f'id="{step.section}"' in page for step in steps)
 
 
-def test_top_of_the_card_says_what_is_proven_attested_and_open_on_every_form(parts: ModelCard) -> None:
+def test_top_of_the_card_says_what_is_shown_stated_and_open_on_every_form(parts: ModelCard) -> None:
     card = build_model_card(parts)
     for text in (render_html(card, {}), render_markdown(card)):
         top = re.sub(r"<[^>]+>|\*\*", "", text.partition("Summary</h2>")[0].partition("## Summary")[0])

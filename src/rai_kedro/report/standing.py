@@ -1,4 +1,4 @@
-"""What the top of a card says: what is proven, attested and open, and the way from an answer to the approval."""
+"""What the top of a card says: what is shown, stated and open, and the way from an answer to the approval."""
 
 from __future__ import annotations
 
